@@ -12,7 +12,15 @@ from typing import TypeAlias
 
 from convcli.errors import ShapeError
 
-__all__ = ["PADDING_NAMES", "Padding", "Window", "conv_window", "effective_kernel", "resolve_padding"]
+__all__ = [
+    "PADDING_NAMES",
+    "Padding",
+    "Window",
+    "conv_window",
+    "effective_kernel",
+    "per_axis",
+    "resolve_padding",
+]
 
 Padding: TypeAlias = int | str | tuple[int, int]
 """Padding of one axis: a number for both sides, ``(before, after)``, or a name."""

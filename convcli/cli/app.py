@@ -1,0 +1,185 @@
+"""The command tree, loaded lazily, inside the one error boundary of the program."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from convcli.errors import ConvcliError, UsageError
+
+__all__ = ["COMMANDS", "build", "run"]
+
+COMMANDS: dict[str, str] = {
+    "filter": "filter",
+}
+"""Command name -> module in ``convcli.cli`` that defines ``app``, imported when it is used.
+
+The order is that of ``convcli --help``.
+"""
+
+EPILOG = "Every command takes --traceback, which shows where an error comes from."
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command's module only when the command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"convcli.cli.{COMMANDS[cmd_name]}")
+        command = typer.main.get_command(module.APPS[cmd_name] if hasattr(module, "APPS") else module.app)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            near = difflib.get_close_matches(name, COMMANDS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"no command {name!r}{hint}; there are {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from convcli._version import __version__
+
+        typer.echo(f"convcli {__version__}")
+        raise typer.Exit
+
+
+def build() -> Any:
+    """The root command, ready to be called with arguments."""
+    root = typer.Typer(
+        cls=LazyGroup,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        epilog=EPILOG,
+    )
+
+    @root.callback()
+    def convcli(
+        version: bool = typer.Option(
+            False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
+    ) -> None:
+        """Everything convolution: filter pictures, and compute, explain and draw layers."""
+
+    return typer.main.get_command(root)
+
+
+class _Terminated(BaseException):
+    """SIGTERM or SIGHUP, raised so that temporary files are removed on the way out."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+
+
+def _terminate(signum: int, frame: Any) -> NoReturn:
+    raise _Terminated(signum)
+
+
+def _die_by(signum: int) -> int:
+    """End as the signal would have ended us, so that a calling shell sees the truth."""
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
+    return 128 + signum
+
+
+def _complain(message: str) -> None:
+    """One line on standard error; a closed or full standard error is nobody's fault."""
+    line = message.replace("\r", "\\r").replace("\n", "\\n")
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"convcli: {line.encode('utf-8', 'backslashreplace').decode()}\n")
+        sys.stderr.flush()
+
+
+def _split_traceback(argv: list[str]) -> tuple[list[str], bool]:
+    end = argv.index("--") if "--" in argv else len(argv)
+    before = [a for a in argv[:end] if a != "--traceback"]
+    return before + argv[end:], len(before) != end
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line and return its exit code.
+
+    0 done, 1 something failed, 2 the request is wrong; interrupts end by their signal (130 for
+    SIGINT, 141 when the reader of a pipe has gone, 143, 129).
+    """
+    argv, traceback = _split_traceback(argv)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminate)
+    try:
+        return _run(argv, traceback)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return _die_by(signal.SIGINT)
+    except _Terminated as stop:
+        return _die_by(stop.signum)
+    except BrokenPipeError:
+        # The reader has what it wanted. Python would complain once more at exit: point away.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _die_by(signal.SIGPIPE)
+
+
+def _run(argv: list[str], traceback: bool) -> int:
+    try:
+        code = _invoke(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except ConvcliError as error:
+        if traceback:
+            raise
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except MemoryError:
+        if traceback:
+            raise
+        _complain("not enough memory")
+        return 1
+    except OSError as error:
+        if traceback:
+            raise
+        name = f"{error.filename}: " if error.filename else ""
+        _complain(f"{name}{error.strerror or error}")
+        return 1
+    except Exception as error:
+        if traceback:
+            raise
+        _complain(
+            f"internal error: {type(error).__name__}: {error}; "
+            "this is a fault of convcli: run again with --traceback and report it"
+        )
+        return 1
+
+
+def _invoke(argv: list[str]) -> int:
+    from typer._click.exceptions import ClickException
+
+    try:
+        result = build().main(args=argv, prog_name="convcli", standalone_mode=False)
+    except ClickException as error:
+        raise UsageError(f"{error.format_message().rstrip('.')}; see {_help_of(error)}") from error
+    return result if isinstance(result, int) else 0
+
+
+def _help_of(error: Any) -> str:
+    ctx = getattr(error, "ctx", None)
+    return f"'{ctx.command_path if ctx else 'convcli'} --help'"

@@ -1,0 +1,64 @@
+"""The layers of docs/architecture.md: a folder imports only from folders to its left."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "convcli"
+LAYERS = ["errors", "arithmetic", "kernels", "ops engine", "imaging", "runs", "show", "cli"]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+# Each of these is imported in one layer only, so that replacing it touches one folder.
+OWNERS = {"rich": {"show"}, "typer": {"cli"}, "PIL": {"imaging"}, "cupy": {"engine", "ops"}}
+ROOT_FILES = {"__init__.py", "__main__.py", "_version.py"}
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.name == "errors.py")
+
+
+def imported(path: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import on line {node.lineno}"
+            names.append(node.module or "")
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    own = layer_of(path)
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "convcli" or len(parts) < 2:
+            continue
+        other = parts[1]
+        if other in ("_version", "_loops", "_api") or other == own or other not in RANK:
+            continue
+        assert RANK[other] < RANK[own], f"{own} must not import {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_each_library_has_one_home(path: Path) -> None:
+    for name in imported(path):
+        top = name.split(".")[0]
+        assert layer_of(path) in OWNERS.get(top, {layer_of(path)}), f"{top} in {path}"
+
+
+def test_every_folder_has_a_layer() -> None:
+    assert {layer_of(path) for path in FILES} == set(RANK)
+
+
+def test_the_check_sees_a_violation(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("from convcli.cli.app import run\nimport rich.table\n")
+    assert "convcli.cli.app" in imported(bad)
+    assert "rich.table" in imported(bad)
