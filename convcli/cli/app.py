@@ -38,7 +38,9 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"convcli.cli.{COMMANDS[cmd_name]}")
-        command = typer.main.get_command(module.APPS[cmd_name] if hasattr(module, "APPS") else module.app)
+        command = typer.main.get_command(
+            module.APPS[cmd_name] if hasattr(module, "APPS") else module.app
+        )
         command.name = cmd_name
         return command
 

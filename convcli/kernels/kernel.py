@@ -1,0 +1,129 @@
+"""The kernel itself: weights and what goes with them, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import KernelError
+
+__all__ = ["MAX_SIDE", "Combine", "Kernel", "Role"]
+
+Role: TypeAlias = Literal["smooth", "sharpen", "derivative", "point", "other"]
+Combine: TypeAlias = Literal["none", "magnitude", "maximum"]
+
+MAX_SIDE = 10_000
+"""Most rows or columns of a kernel: more is a mistake, not a filter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """Weights in correlation orientation, with scale, bias and what they are for.
+
+    Parameters
+    ----------
+    weights
+        float64 array. 2-D ``(kH, kW)`` is applied to every channel. 3-D ``(P, kH, kW)`` is a
+        stack whose ``P`` responses ``combine`` folds into one. 4-D ``(C_out, C_in, kH, kW)`` is
+        a bank across channels.
+    scale
+        Multiplies the sums; ``1/16`` keeps the weights of a binomial kernel whole numbers, so
+        that its sums are exact.
+    bias
+        Added to the result, in levels of 0 to 255 whatever the picture's depth (255 is white).
+    name
+        What summaries and output names call it.
+    role
+        What it is for.
+    combine
+        How the responses of a stack become one: ``magnitude`` is the root of the summed
+        squares, ``maximum`` the largest.
+    absolute
+        Whether a filter shows the absolute value of the response by default, as derivatives
+        need to (half of an edge is negative).
+    source
+        Where the definition comes from.
+
+    Raises
+    ------
+    KernelError
+        If the weights are empty, not finite, or not of 2 to 4 dimensions.
+
+    >>> Kernel([[1, 0, -1]], name="difference").shape
+    (1, 3)
+    """
+
+    weights: NDArray[np.float64]
+    scale: float = 1.0
+    bias: float = 0.0
+    name: str = "kernel"
+    role: Role = "other"
+    combine: Combine = "none"
+    absolute: bool = False
+    source: str = ""
+    note: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            weights = np.array(self.weights, dtype=np.float64, order="C")
+        except (TypeError, ValueError) as error:
+            raise KernelError(
+                f"kernel {self.name!r}: weights are not an array of numbers"
+            ) from error
+        if weights.ndim not in (2, 3, 4):
+            raise KernelError(
+                f"kernel {self.name!r} has {weights.ndim} dimensions; it must have 2 (kH, kW), "
+                "3 (P, kH, kW) with a way to combine, or 4 (C_out, C_in, kH, kW)"
+            )
+        if weights.size == 0:
+            raise KernelError(f"kernel {self.name!r} is empty: its shape is {weights.shape}")
+        if max(weights.shape[-2:]) > MAX_SIDE:
+            raise KernelError(
+                f"kernel {self.name!r} is {weights.shape[-2]}x{weights.shape[-1]}; "
+                f"at most {MAX_SIDE}x{MAX_SIDE} is allowed"
+            )
+        if not (np.isfinite(weights).all() and np.isfinite([self.scale, self.bias]).all()):
+            raise KernelError(f"kernel {self.name!r}: every weight, scale and bias must be finite")
+        if (self.combine == "none") == (weights.ndim == 3):
+            raise KernelError(
+                f"kernel {self.name!r}: a stack of kernels needs combine=magnitude or maximum, "
+                f"and nothing else does; got shape {weights.shape} and combine={self.combine}"
+            )
+        weights.setflags(write=False)
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "scale", float(self.scale))
+        object.__setattr__(self, "bias", float(self.bias))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, ``(kH, kW)``."""
+        return self.weights.shape[-2], self.weights.shape[-1]
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether the kernel mixes channels."""
+        return self.weights.ndim == 4
+
+    @property
+    def sum(self) -> float:
+        """Sum of the scaled weights; of the first part of a stack, of all taps of a bank per output."""
+        if self.weights.ndim == 4:
+            return float(self.weights.sum(axis=(1, 2, 3)).mean() * self.scale)
+        if self.weights.ndim == 3:
+            return float(self.weights[0].sum() * self.scale)
+        return float(self.weights.sum() * self.scale)
+
+    def flipped(self) -> Kernel:
+        """Rows and columns reversed: correlation with it is convolution with the original.
+
+        >>> Kernel([[1, 2, 3]]).flipped().weights
+        array([[3., 2., 1.]])
+        """
+        return self.replace(weights=self.weights[..., ::-1, ::-1])
+
+    def replace(self, **changes: Any) -> Kernel:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
