@@ -1,0 +1,221 @@
+"""Files that are replaced whole or not at all, and a standard output that is written whole.
+
+The data goes to a temporary beside the target, is flushed to the disk, checked and renamed. A
+temporary is locked while it is being written, so one that carries no lock was left behind by a
+process that died, and the next run sweeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from convcli.errors import OutputError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover (Windows has no flock; nothing is swept there)
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["check_target", "display_name", "write_atomic", "write_stdout"]
+
+PREFIX, SUFFIX = ".convcli-", ".tmp"
+_swept: set[str] = set()
+
+
+def display_name(path: str | os.PathLike[str]) -> str:
+    r"""A file name on one line: control characters and bytes that are no text are escaped.
+
+    >>> display_name("a\nb")
+    'a\\nb'
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse a target before any work is done.
+
+    Raises
+    ------
+    UsageError
+        If the target exists and ``overwrite`` is false, or is a folder.
+    OutputError
+        If its folder is missing or cannot be written to.
+    """
+    target = Path(path)
+    name = display_name(path)
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        mode = 0
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{name} is a folder; name a file")
+    if stat.S_ISREG(mode) and not overwrite:
+        raise UsageError(f"{name} exists; use --overwrite to replace it, or -o for another name")
+    if mode and not stat.S_ISREG(mode):
+        return
+    folder = Path(os.path.realpath(target)).parent
+    if not folder.is_dir():
+        raise OutputError(f"{name}: there is no folder {display_name(folder)}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{name}: the folder {display_name(folder)} cannot be written to")
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, whole.
+
+    A symbolic link stays and what it points to is replaced. The mode of a replaced file is kept;
+    a new file follows the umask. Devices and pipes (``/dev/null``) are written to as they are.
+
+    Raises
+    ------
+    UsageError
+        If the target exists and ``overwrite`` is false.
+    OutputError
+        If writing fails; the target is then as it was.
+    """
+    check_target(path, overwrite=overwrite)
+    # A link stays where it is: what it points to is replaced.
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode if target.exists() else None
+        if mode is not None and not stat.S_ISREG(mode):
+            _write_through(target, data)
+        else:
+            _replace(target, data, mode, overwrite)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
+        ) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+
+
+def _replace(target: Path, data: bytes, mode: int | None, overwrite: bool) -> None:
+    sweep(target.parent)
+    with _temporary(target.parent) as (fd, temporary):
+        if mode is not None:
+            os.fchmod(fd, stat.S_IMODE(mode))
+        _write_all(fd, data)
+        os.fsync(fd)
+        if os.fstat(fd).st_size != len(data):
+            raise OSError(errno.EIO, "the file is shorter than what was written to it")
+        if overwrite:
+            temporary.replace(target)
+        else:
+            _move_to_new(temporary, target)
+    _sync_folder(target.parent)
+
+
+def _move_to_new(temporary: Path, target: Path) -> None:
+    """Rename, but never onto a file that has come into being meanwhile."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links: the check a moment ago has to do.
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        temporary.replace(target)
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[int, Path]]:
+    """A new locked file in ``folder``, removed unless it was renamed away."""
+    path = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+    # Mode 0666 less the umask, as any new file; O_EXCL so that nobody else's file is written to.
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield fd, path
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(fd)
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporaries in ``folder`` whose writer is gone; once per folder and process."""
+    if fcntl is None or str(folder) in _swept:
+        return
+    _swept.add(str(folder))
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX):
+                _remove_if_unlocked(entry.path)
+
+
+def _remove_if_unlocked(path: str) -> None:
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        finally:
+            os.close(fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the system can."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _write_through(target: Path, data: bytes) -> None:
+    fd = os.open(target, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        _write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    # One write may be short (a pipe, a signal, a nearly full disk): go on until all is out.
+    view = memoryview(data).cast("B")
+    while view:
+        view = view[os.write(fd, view[: 1 << 30]) :]
+
+
+def write_stdout(data: bytes) -> None:
+    """Write bytes to standard output, all of them.
+
+    Raises
+    ------
+    UsageError
+        If standard output is a terminal: binary would wreck it.
+    OutputError
+        If it is closed or cannot take the data.
+    """
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
+    sys.stdout.flush()
+    fd = sys.stdout.fileno()
+    if os.isatty(fd):
+        raise UsageError(
+            "standard output is a terminal and the picture is binary; "
+            "use -o FILE, or pipe it to another program"
+        )
+    try:
+        _write_all(fd, data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output: {error.strerror or error}") from error
