@@ -134,17 +134,30 @@ def _move_to_new(temporary: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[tuple[int, Path]]:
     """A new locked file in ``folder``, removed unless it was renamed away."""
-    path = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
-    # Mode 0666 less the umask, as any new file; O_EXCL so that nobody else's file is written to.
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    fd, path = _create_locked(folder)
     try:
-        if fcntl is not None:
-            with contextlib.suppress(OSError):
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield fd, path
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
+        os.close(fd)
+
+
+def _create_locked(folder: Path) -> tuple[int, Path]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    while True:
+        path = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+        # Mode 0666 less the umask, as any new file; O_EXCL so that nobody else's is written to.
+        fd = os.open(path, flags, 0o666)
+        if fcntl is None:
+            return fd, path
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks, where sweep() cannot lock either
+            return fd, path
+        # A sweep that came between the two calls has removed the file: take another.
+        if os.fstat(fd).st_nlink:
+            return fd, path
         os.close(fd)
 
 
@@ -164,7 +177,7 @@ def _remove_if_unlocked(path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(path)
+            Path(path).unlink()
         finally:
             os.close(fd)
 
