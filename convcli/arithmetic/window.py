@@ -16,6 +16,7 @@ __all__ = [
     "PADDING_NAMES",
     "Padding",
     "Window",
+    "check_positive",
     "conv_window",
     "effective_kernel",
     "per_axis",
@@ -47,7 +48,25 @@ class Window:
     after: int
 
     @property
-    def effective_kernel(self) -> int:
+    def check_positive(size: int, kernel_size: int, stride: int, dilation: int) -> None:
+    """Refuse a size, stride or dilation below 1, which no window can have.
+
+    >>> check_positive(8, 3, 0, 1)
+    Traceback (most recent call last):
+    ...
+    convcli.errors.ShapeError: stride is 0; it must be 1 or more
+    """
+    for name, value in (
+        ("input size", size),
+        ("kernel size", kernel_size),
+        ("stride", stride),
+        ("dilation", dilation),
+    ):
+        if value < 1:
+            raise ShapeError(f"{name} is {value}; it must be 1 or more")
+
+
+def effective_kernel(self) -> int:
         """Cells that the dilated kernel spans."""
         return effective_kernel(self.kernel_size, self.dilation)
 
@@ -131,14 +150,7 @@ def conv_window(
     ...
     convcli.errors.ShapeError: the output is empty: a kernel that spans 3 does not fit into 2 cells with padding 0,0; pad by at least 1 in all or use a smaller kernel
     """
-    for name, value in (
-        ("input size", size),
-        ("kernel size", kernel_size),
-        ("stride", stride),
-        ("dilation", dilation),
-    ):
-        if value < 1:
-            raise ShapeError(f"{name} is {value}; it must be 1 or more")
+    check_positive(size, kernel_size, stride, dilation)
     before, after = resolve_padding(padding, size, kernel_size, stride, dilation)
     window = Window(size, kernel_size, stride, dilation, before, after)
     if window.output < 1:
