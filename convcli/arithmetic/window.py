@@ -48,7 +48,22 @@ class Window:
     after: int
 
     @property
-    def check_positive(size: int, kernel_size: int, stride: int, dilation: int) -> None:
+    def effective_kernel(self) -> int:
+        """Cells that the dilated kernel spans."""
+        return effective_kernel(self.kernel_size, self.dilation)
+
+    @property
+    def padded(self) -> int:
+        """Cells of the axis with its padding."""
+        return self.size + self.before + self.after
+
+    @property
+    def output(self) -> int:
+        """Positions of the window."""
+        return (self.padded - self.effective_kernel) // self.stride + 1
+
+
+def check_positive(size: int, kernel_size: int, stride: int, dilation: int) -> None:
     """Refuse a size, stride or dilation below 1, which no window can have.
 
     >>> check_positive(8, 3, 0, 1)
@@ -64,21 +79,6 @@ class Window:
     ):
         if value < 1:
             raise ShapeError(f"{name} is {value}; it must be 1 or more")
-
-
-def effective_kernel(self) -> int:
-        """Cells that the dilated kernel spans."""
-        return effective_kernel(self.kernel_size, self.dilation)
-
-    @property
-    def padded(self) -> int:
-        """Cells of the axis with its padding."""
-        return self.size + self.before + self.after
-
-    @property
-    def output(self) -> int:
-        """Positions of the window."""
-        return (self.padded - self.effective_kernel) // self.stride + 1
 
 
 def effective_kernel(kernel_size: int, dilation: int = 1) -> int:
