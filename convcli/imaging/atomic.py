@@ -15,13 +15,15 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from convcli.errors import OutputError, UsageError
 
+fcntl: Any
 try:
     import fcntl
-except ImportError:  # pragma: no cover (Windows has no flock; nothing is swept there)
-    fcntl = None  # type: ignore[assignment]
+except ImportError:  # Windows has no flock; nothing is swept there
+    fcntl = None
 
 __all__ = ["check_target", "display_name", "write_atomic", "write_stdout"]
 

@@ -1,0 +1,78 @@
+"""A picture in memory: pixels as arrays, and all that travels along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["COLOURS", "Frame", "Metadata", "Picture", "full_scale"]
+
+COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
+"""Number of colour channels of each colour space, alpha not counted."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """One frame or page: ``pixels`` of shape (H, W, C), with alpha last if there is any."""
+
+    pixels: NDArray[Any]
+    duration: float = 0.0
+    """Milliseconds on screen."""
+    disposal: int = 0
+    """How the frame is cleared, in the words of its own format."""
+
+
+@dataclass(slots=True)
+class Metadata:
+    """What a file says about its pixels, in the forms that the writers need."""
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    """A TIFF structure, without the ``Exif`` header that JPEG puts before it."""
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    comment: bytes | None = None
+    loop: int | None = None
+    background: int | None = None
+    png_chunks: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """PNG chunks that have no home in the other fields: text, gamma, time."""
+    png_header: tuple[int, int] | None = None
+    """Bit depth and colour type of the source, if it was a PNG."""
+    jpeg: dict[str, Any] = field(default_factory=dict)
+    """Quantisation tables and subsampling of the source, if it was a JPEG."""
+    lossless: bool = True
+    """Whether the source's own compression was lossless (WebP comes both ways)."""
+    tiff_tags: dict[int, Any] = field(default_factory=dict)
+    compression: str | None = None
+
+
+@dataclass(slots=True)
+class Picture:
+    """A decoded file. ``frames`` may decode as it is walked, once or more often."""
+
+    format: str
+    space: str
+    alpha: bool
+    dtype: np.dtype[Any]
+    size: tuple[int, int]
+    """Height and width in pixels, upright; of the first page where pages differ."""
+    frames: Iterable[Frame]
+    n_frames: int = 1
+    animated: bool = False
+    meta: Metadata = field(default_factory=Metadata)
+    notes: list[str] = field(default_factory=list)
+    """What the user should hear about: metadata that had to be dropped and the like."""
+
+
+def full_scale(dtype: Any) -> float:
+    """The value of white: 255, 65535, or 1.0 for floating point.
+
+    >>> full_scale("uint16")
+    65535.0
+    """
+    dtype = np.dtype(dtype)
+    return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0

@@ -1,0 +1,164 @@
+"""The chunks of a PNG file: walking them, keeping what may be kept, and putting them together.
+
+Source: Portable Network Graphics (PNG) Specification, third edition, sections 5 and 11.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from convcli.errors import InputError
+from convcli.imaging.picture import Metadata
+from convcli.imaging.upright import reset_xmp
+
+__all__ = ["SIGNATURE", "Header", "assemble", "chunk", "metadata_chunks", "read_header", "walk"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+MAX_TEXT = 64 << 20
+"""Most bytes that a compressed profile or packet may unfold to."""
+
+# Chunks that a filter may carry over as they are, whatever it does to the pixels. What is not
+# listed depends on the pixels (PLTE, tRNS, hIST, sBIT, bKGD: see below) or on the animation.
+KEPT = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt", b"tIME"}
+KEPT_IF_SAME_TYPE = {b"sBIT", b"bKGD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """IHDR: size in pixels, bits per sample, colour type 0, 2, 3, 4 or 6, interlacing."""
+
+    width: int
+    height: int
+    depth: int
+    colour_type: int
+    interlaced: bool
+
+
+def walk(data: bytes, name: str) -> Iterator[tuple[bytes, memoryview, int]]:
+    """Yield (type, body, CRC) of every chunk.
+
+    Raises
+    ------
+    InputError
+        If the file ends before IEND.
+    """
+    view = memoryview(data)
+    at = len(SIGNATURE)
+    while True:
+        if at + 12 > len(data):
+            raise InputError(f"{name}: the PNG is cut short: it ends before its end mark")
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data):
+            raise InputError(f"{name}: the PNG is cut short inside its chunk {kind!r}")
+        yield kind, view[at + 8 : end - 4], struct.unpack_from(">I", data, end - 4)[0]
+        if kind == b"IEND":
+            return
+        at = end
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """Read IHDR, the first chunk."""
+    kind, body, crc = next(walk(data, name))
+    if kind != b"IHDR" or len(body) != 13 or zlib.crc32(body, zlib.crc32(kind)) != crc:
+        raise InputError(f"{name}: the PNG's header is damaged")
+    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", body)
+    if not (0 < width < 2**31 and 0 < height < 2**31):
+        raise InputError(f"{name}: the PNG's header claims {width}x{height} pixels")
+    return Header(width, height, depth, colour, bool(interlace))
+
+
+def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
+    """Collect what travels along, and notes on what had to be left out."""
+    header = read_header(data, name)
+    meta = Metadata(png_header=(header.depth, header.colour_type))
+    notes = []
+    for kind, body, crc in walk(data, name):
+        keep = kind in KEPT or kind in KEPT_IF_SAME_TYPE or kind in (b"iCCP", b"eXIf", b"pHYs")
+        if not keep:
+            continue
+        if zlib.crc32(body, zlib.crc32(kind)) != crc:
+            notes.append(f"the chunk {kind.decode()} is damaged and was left out")
+            continue
+        raw = bytes(body)
+        try:
+            if kind == b"iCCP":
+                meta.icc = _inflate(raw[raw.index(b"\0") + 2 :])
+            elif kind == b"eXIf":
+                meta.exif = raw
+            elif kind == b"pHYs":
+                x, y, unit = struct.unpack(">IIB", raw)
+                meta.dpi = (x * 0.0254, y * 0.0254) if unit == 1 else None
+                meta.png_chunks.append((kind, raw))
+            elif kind == b"iTXt" and raw.startswith(XMP_KEYWORD + b"\0"):
+                meta.xmp = _xmp(raw)
+            else:
+                meta.png_chunks.append((kind, raw))
+        except (ValueError, struct.error, zlib.error):
+            notes.append(f"the chunk {kind.decode()} is malformed and was left out")
+    return meta, notes
+
+
+def _inflate(data: bytes) -> bytes:
+    unfold = zlib.decompressobj()
+    out = unfold.decompress(data, MAX_TEXT)
+    if unfold.unconsumed_tail or not unfold.eof:
+        raise ValueError("too long or cut short")
+    return out
+
+
+def _xmp(itxt: bytes) -> bytes:
+    # keyword 0 compressed? method language 0 translated keyword 0 text
+    compressed = itxt[len(XMP_KEYWORD) + 1]
+    rest = itxt[len(XMP_KEYWORD) + 3 :]
+    text = rest.split(b"\0", 2)[2]
+    return _inflate(text) if compressed else text
+
+
+def metadata_chunks(
+    meta: Metadata, depth: int, colour_type: int, turned: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """The chunks that go between IHDR and the pixels."""
+    same_type = meta.png_header == (depth, colour_type)
+    chunks: list[tuple[bytes, bytes]] = []
+    if meta.icc is not None:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(meta.icc)))
+    kinds = {kind for kind, _ in meta.png_chunks}
+    for kind, body in meta.png_chunks:
+        if kind in KEPT_IF_SAME_TYPE and not same_type:
+            continue
+        if kind == b"pHYs" and turned:
+            body = body[4:8] + body[:4] + body[8:]
+        chunks.append((kind, body))
+    if meta.dpi is not None and b"pHYs" not in kinds:
+        x, y = (round(value / 0.0254) for value in meta.dpi)
+        if 0 < x < 2**31 and 0 < y < 2**31:
+            chunks.append((b"pHYs", struct.pack(">IIB", x, y, 1)))
+    if meta.exif is not None:
+        chunks.append((b"eXIf", meta.exif))
+    if meta.xmp is not None:
+        chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + reset_xmp(meta.xmp)))
+    if meta.comment is not None and not any(body.startswith(b"Comment\0") for _, body in chunks):
+        text = meta.comment.decode("utf-8", "replace").encode("latin-1", "replace")
+        chunks.append((b"tEXt", b"Comment\0" + text.replace(b"\0", b"")))
+    return chunks
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """One chunk with its length and CRC."""
+    crc = zlib.crc32(body, zlib.crc32(kind))
+    return b"".join((struct.pack(">I", len(body)), kind, body, struct.pack(">I", crc)))
+
+
+def assemble(header: Header, before: list[tuple[bytes, bytes]], pixels: list[bytes]) -> bytes:
+    """A file from its header, the chunks before the pixels, and the finished pixel chunks."""
+    ihdr = struct.pack(
+        ">IIBBBBB", header.width, header.height, header.depth, header.colour_type, 0, 0, 0
+    )
+    parts = [SIGNATURE, chunk(b"IHDR", ihdr)]
+    parts += [chunk(kind, body) for kind, body in before]
+    return b"".join([*parts, *pixels, chunk(b"IEND", b"")])
