@@ -12,9 +12,17 @@ from dataclasses import dataclass
 
 from convcli.errors import InputError
 from convcli.imaging.picture import Metadata
-from convcli.imaging.upright import reset_xmp
 
-__all__ = ["SIGNATURE", "Header", "assemble", "chunk", "metadata_chunks", "read_header", "walk"]
+__all__ = [
+    "SIGNATURE",
+    "Header",
+    "assemble",
+    "chunk",
+    "metadata_chunks",
+    "read_header",
+    "read_metadata",
+    "walk",
+]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -119,9 +127,7 @@ def _xmp(itxt: bytes) -> bytes:
     return _inflate(text) if compressed else text
 
 
-def metadata_chunks(
-    meta: Metadata, depth: int, colour_type: int, turned: bool = False
-) -> list[tuple[bytes, bytes]]:
+def metadata_chunks(meta: Metadata, depth: int, colour_type: int) -> list[tuple[bytes, bytes]]:
     """The chunks that go between IHDR and the pixels."""
     same_type = meta.png_header == (depth, colour_type)
     chunks: list[tuple[bytes, bytes]] = []
@@ -131,8 +137,6 @@ def metadata_chunks(
     for kind, body in meta.png_chunks:
         if kind in KEPT_IF_SAME_TYPE and not same_type:
             continue
-        if kind == b"pHYs" and turned:
-            body = body[4:8] + body[:4] + body[8:]
         chunks.append((kind, body))
     if meta.dpi is not None and b"pHYs" not in kinds:
         x, y = (round(value / 0.0254) for value in meta.dpi)
@@ -141,7 +145,7 @@ def metadata_chunks(
     if meta.exif is not None:
         chunks.append((b"eXIf", meta.exif))
     if meta.xmp is not None:
-        chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + reset_xmp(meta.xmp)))
+        chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + meta.xmp))
     if meta.comment is not None and not any(body.startswith(b"Comment\0") for _, body in chunks):
         text = meta.comment.decode("utf-8", "replace").encode("latin-1", "replace")
         chunks.append((b"tEXt", b"Comment\0" + text.replace(b"\0", b"")))

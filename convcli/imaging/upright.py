@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["exif_orientation", "reset_exif", "reset_xmp", "turn_upright"]
+from convcli.imaging.picture import Metadata
+
+__all__ = ["exif_orientation", "reset_exif", "reset_xmp", "take_orientation", "turn_upright"]
 
 ORIENTATION = 0x0112
 
@@ -90,3 +92,28 @@ def reset_xmp(xmp: bytes) -> bytes:
     """
     xmp = re.sub(rb"(tiff:Orientation\s*=\s*[\"'])\d(?=[\"'])", rb"\g<1>1", xmp)
     return re.sub(rb"(<tiff:Orientation>\s*)\d(?=\s*<)", rb"\g<1>1", xmp)
+
+
+def take_orientation(meta: Metadata, notes: list[str]) -> int:
+    """Read the orientation and reset it in the metadata, for pixels that are then turned.
+
+    A malformed EXIF block is left out, with a note. Resolutions change places with the axes.
+    """
+    if meta.xmp is not None:
+        meta.xmp = reset_xmp(meta.xmp)
+    if meta.exif is None:
+        return 1
+    try:
+        orientation = exif_orientation(meta.exif)
+        meta.exif = reset_exif(meta.exif)
+    except ValueError as error:
+        meta.exif = None
+        notes.append(f"its EXIF block is malformed ({error}) and was left out")
+        return 1
+    if orientation in (5, 6, 7, 8):
+        meta.dpi = meta.dpi[::-1] if meta.dpi else None
+        meta.png_chunks = [
+            (kind, body[4:8] + body[:4] + body[8:] if kind == b"pHYs" else body)
+            for kind, body in meta.png_chunks
+        ]
+    return orientation

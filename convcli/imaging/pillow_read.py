@@ -1,0 +1,237 @@
+"""Decoding with Pillow: every format and mode that it reads without losing anything."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convcli.errors import InputError
+from convcli.imaging.gif import check_gif
+from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
+from convcli.imaging.read import check_size
+from convcli.imaging.upright import take_orientation, turn_upright
+
+__all__ = ["open_with_pillow", "picture_of", "read_with_pillow"]
+
+PLUGINS = {
+    "PNG": "PngImagePlugin",
+    "JPEG": "JpegImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "GIF": "GifImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
+
+# Pillow's modes -> colour space and alpha. Palettes and bilevel pictures are expanded first.
+SPACES = {
+    "L": ("gray", False),
+    "LA": ("gray", True),
+    "RGB": ("rgb", False),
+    "RGBA": ("rgb", True),
+    "CMYK": ("cmyk", False),
+    "I;16": ("gray", False),
+    "F": ("gray", False),
+}
+
+
+def read_with_pillow(data: bytes, name: str, kind: str, max_pixels: int) -> Picture:
+    """Decode with Pillow, held to the one format that the first bytes showed."""
+    if kind == "GIF":
+        check_gif(data, name)
+    if kind == "WEBP":
+        _check_riff(data, name)
+    image = open_with_pillow(data, kind)
+    meta = Metadata()
+    notes = _collect(image, meta)
+    if kind == "JPEG":
+        meta.jpeg = _jpeg_settings(image)
+    if kind == "WEBP":
+        meta.lossless = b"VP8L" in data[:64] or b"VP8L" in data[: min(len(data), 1 << 12)]
+    return picture_of(image, kind, name, meta, notes, max_pixels)
+
+
+def open_with_pillow(data: bytes, kind: str) -> Any:
+    """Open lazily: the header is read, the pixels are not."""
+    # Sizes are checked here, with a limit that the user can move.
+    Image.MAX_IMAGE_PIXELS = None
+    import_module(f"PIL.{PLUGINS[kind]}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(io.BytesIO(data), formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
+
+
+def picture_of(
+    image: Any, kind: str, name: str, meta: Metadata, notes: list[str], max_pixels: int
+) -> Picture:
+    """Wrap an opened image: frames are decoded as they are asked for."""
+    n_frames = int(getattr(image, "n_frames", 1))
+    if image.format == "MPO":
+        # The other pictures of a multi-picture JPEG are previews and depth maps of the first.
+        if n_frames > 1:
+            notes.append(f"{n_frames - 1} secondary pictures of the JPEG were left out")
+        n_frames = 1
+    width, height = image.size
+    check_size(name, width, height, max_pixels, n_frames)
+    orientation = take_orientation(meta, notes)
+    if n_frames == 1:
+        frames: Any = [_frame(image, name, orientation, None)]
+        first = frames[0].pixels
+        mode = _mode_after_expansion(image)
+    else:
+        mode = _common_mode(image, n_frames, name, max_pixels, kind)
+        frames = _Frames(image, n_frames, name, orientation, mode)
+        first = next(iter(frames)).pixels
+    space, alpha = SPACES[mode]
+    return Picture(
+        format=kind,
+        space=space,
+        alpha=alpha,
+        dtype=first.dtype,
+        size=first.shape[:2],
+        frames=frames,
+        n_frames=n_frames,
+        animated=n_frames > 1 and kind != "TIFF",
+        meta=meta,
+        notes=notes,
+    )
+
+
+class _Frames:
+    """The frames of an animation or the pages of a document, decoded at each walk."""
+
+    def __init__(self, image: Any, count: int, name: str, orientation: int, mode: str) -> None:
+        self._of = image, count, name, orientation, mode
+
+    def __iter__(self) -> Iterator[Frame]:
+        image, count, name, orientation, mode = self._of
+        for index in range(count):
+            _seek(image, index, name)
+            yield _frame(image, name, orientation, mode)
+
+
+def _seek(image: Any, index: int, name: str) -> None:
+    try:
+        image.seek(index)
+    except EOFError as error:
+        raise InputError(f"{name}: frame {index + 1} is missing: the file is cut short") from error
+
+
+def _common_mode(image: Any, count: int, name: str, max_pixels: int, kind: str) -> str:
+    """The one mode that holds every frame: alpha and colour as soon as one frame has them."""
+    modes = set()
+    for index in range(count):
+        _seek(image, index, name)
+        check_size(name, *image.size, max_pixels)
+        modes.add(_mode_after_expansion(image))
+    image.seek(0)
+    if len(modes) == 1:
+        return str(modes.pop())
+    if not modes <= {"L", "LA", "RGB", "RGBA"}:
+        raise InputError(f"{name}: its pages mix the modes {', '.join(sorted(modes))}")
+    colour = any(mode.startswith("RGB") for mode in modes)
+    return ("RGB" if colour else "L") + "A" * any(mode.endswith("A") for mode in modes)
+
+
+def _mode_after_expansion(image: Any) -> str:
+    """The mode that :func:`_expand` gives: lossless for every mode that is accepted."""
+    mode = str(image.mode)
+    if mode in ("I;16B", "I;16L", "I;16N"):
+        return "I;16"
+    transparent = "transparency" in image.info
+    if mode == "P":
+        has_alpha = transparent or (image.palette is not None and image.palette.mode == "RGBA")
+        return "RGBA" if has_alpha else "RGB"
+    if mode == "PA":
+        return "RGBA"
+    if mode in ("1", "L"):
+        return "LA" if transparent else "L"
+    if mode == "RGB":
+        return "RGBA" if transparent else "RGB"
+    return mode
+
+
+def _frame(image: Any, name: str, orientation: int, mode: str | None) -> Frame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image.load()
+        pixels = _expand(image, name, mode)
+    disposal = image.info.get("disposal", getattr(image, "disposal_method", 0))
+    return Frame(
+        pixels=turn_upright(pixels, orientation),
+        duration=float(image.info.get("duration", 0) or 0),
+        disposal=int(disposal or 0),
+    )
+
+
+def _expand(image: Any, name: str, mode: str | None) -> NDArray[Any]:
+    """Pixels as an array (H, W, C), palettes and bilevel pictures expanded."""
+    target = mode or _mode_after_expansion(image)
+    if target not in SPACES:
+        raise InputError(
+            f"{name}: pictures of mode {target!r} are not read, since they could not be kept "
+            "exactly; convert it to gray, RGB or CMYK first"
+        )
+    if image.mode.startswith("I;16"):
+        pixels = np.asarray(image).astype(np.uint16, copy=False)
+        if "transparency" in image.info:
+            raise InputError(f"{name}: 16-bit gray with a transparent level is not read")
+    else:
+        pixels = np.asarray(image if image.mode == target else image.convert(target))
+    channels = COLOURS[SPACES[target][0]] + SPACES[target][1]
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _collect(image: Any, meta: Metadata) -> list[str]:
+    """Take what travels along from Pillow's ``info``."""
+    info, notes = image.info, []
+    icc = info.get("icc_profile")
+    if icc:
+        # ICC.1:2022, 7.2: a header of 128 bytes with 'acsp' at 36.
+        if len(icc) >= 128 and icc[36:40] == b"acsp":
+            meta.icc = icc
+        else:
+            notes.append("its ICC profile is malformed and was left out")
+    exif = info.get("exif")
+    if exif:
+        meta.exif = exif.removeprefix(b"Exif\0\0")
+    xmp = info.get("xmp")
+    meta.xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    dpi = info.get("dpi")
+    if dpi is not None:
+        with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+            x, y = (float(value) for value in dpi)
+            meta.dpi = (x, y) if x > 0 and y > 0 else None
+    comment = info.get("comment")
+    meta.comment = comment.encode() if isinstance(comment, str) else comment
+    loop = info.get("loop")
+    meta.loop = int(loop) if loop is not None else None
+    return notes
+
+
+def _jpeg_settings(image: Any) -> dict[str, Any]:
+    """Quantisation tables and subsampling, so that saving again loses as little as possible."""
+    from PIL import JpegImagePlugin
+
+    settings: dict[str, Any] = {"qtables": dict(image.quantization)}
+    sampling = JpegImagePlugin.get_sampling(image)
+    if sampling != -1:
+        settings["subsampling"] = sampling
+    if image.info.get("progressive") or image.info.get("progression"):
+        settings["progressive"] = True
+    return settings
+
+
+def _check_riff(data: bytes, name: str) -> None:
+    claimed = int.from_bytes(data[4:8], "little") + 8
+    if claimed > len(data):
+        raise InputError(f"{name}: the WebP is cut short: {len(data)} bytes of {claimed}")

@@ -1,0 +1,52 @@
+"""Decoding PNG: 16 bits without loss, 8 bits and less through Pillow, all chunks collected."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convcli.errors import InputError
+from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
+from convcli.imaging.pillow_read import open_with_pillow, picture_of
+from convcli.imaging.png_chunks import Header, read_header, read_metadata, walk
+from convcli.imaging.read import check_size
+from convcli.imaging.upright import take_orientation, turn_upright
+
+__all__ = ["read_png"]
+
+
+def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
+    """Decode a PNG of any depth and colour type."""
+    header = read_header(data, name)
+    check_size(name, header.width, header.height, max_pixels)
+    meta, notes = read_metadata(data, name)
+    if header.depth == 16:
+        return _read_deep(data, name, header, meta, notes)
+    image = open_with_pillow(data, "PNG")
+    meta.loop = image.info.get("loop")
+    picture = picture_of(image, "PNG", name, meta, notes, max_pixels)
+    if getattr(image, "is_animated", False) and getattr(image, "default_image", False):
+        raise InputError(f"{name}: an animation whose first picture is not part of it is not read")
+    return picture
+
+
+def _read_deep(data: bytes, name: str, header: Header, meta: Metadata, notes: list[str]) -> Picture:
+    """16 bits: Pillow would halve the depth of all but gray."""
+    import imagecodecs
+
+    kinds = {kind: bytes(body) for kind, body, _ in walk(data, name) if kind in (b"acTL", b"tRNS")}
+    if b"acTL" in kinds:
+        raise InputError(f"{name}: an animated PNG of 16 bits is not read")
+    space = "gray" if header.colour_type in (0, 4) else "rgb"
+    pixels = np.asarray(imagecodecs.png_decode(data))
+    channels = pixels.size // (header.width * header.height)
+    pixels = pixels.reshape(header.height, header.width, channels)
+    if b"tRNS" in kinds and channels == COLOURS[space]:
+        # One colour is transparent: the alpha channel says the same for every pixel.
+        key = np.frombuffer(kinds[b"tRNS"], ">u2")
+        opaque = (pixels != key).any(axis=-1, keepdims=True)
+        pixels = np.concatenate([pixels, opaque * np.uint16(65535)], axis=-1)
+    alpha = pixels.shape[-1] > COLOURS[space]
+    pixels = turn_upright(pixels, take_orientation(meta, notes))
+    return Picture(
+        "PNG", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)], meta=meta, notes=notes
+    )

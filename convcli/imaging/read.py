@@ -1,0 +1,72 @@
+"""Decoding: bytes in, a :class:`Picture` out, at full depth and upright."""
+
+from __future__ import annotations
+
+from convcli.errors import InputError
+from convcli.imaging.files import STDIN, read_bytes
+from convcli.imaging.formats import sniff
+from convcli.imaging.picture import Picture
+
+__all__ = ["MAX_PIXELS", "check_size", "decode_picture", "read_picture"]
+
+MAX_PIXELS = 178_956_970
+"""Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
+
+
+def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a picture file, or standard input for ``-``. See :func:`decode_picture`."""
+    name = "standard input" if path == STDIN else path
+    return decode_picture(read_bytes(path), name, max_pixels=max_pixels)
+
+
+def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode a picture in any of the formats, whatever its name says.
+
+    Pixels come at the depth of the file, palettes expanded, 1 bit as 8 bits, turned upright.
+
+    Raises
+    ------
+    InputError
+        If the bytes are no picture, damaged, larger than ``max_pixels``, or hold samples that
+        cannot be kept exactly.
+    """
+    kind = sniff(data, name)
+    try:
+        if kind == "PNG":
+            from convcli.imaging.png_read import read_png
+
+            return read_png(data, name, max_pixels)
+        if kind == "TIFF":
+            from convcli.imaging.tiff_read import read_tiff
+
+            return read_tiff(data, name, max_pixels)
+        if kind == "PPM":
+            from convcli.imaging.pnm import read_pnm
+
+            return read_pnm(data, name, max_pixels)
+        from convcli.imaging.pillow_read import read_with_pillow
+
+        return read_with_pillow(data, name, kind, max_pixels)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        # Decoders raise whatever they like on damaged data; all of it means the same.
+        reason = str(error).strip().splitlines()
+        detail = reason[0] if reason else type(error).__name__
+        raise InputError(f"{name}: cannot be decoded as {kind}: {detail}") from error
+
+
+def check_size(name: str, width: int, height: int, max_pixels: int, frames: int = 1) -> None:
+    """Refuse a picture by what its header claims, before anything is allocated."""
+    if width < 1 or height < 1:
+        raise InputError(f"{name}: the header claims {width}x{height} pixels")
+    if width * height > max_pixels:
+        raise InputError(
+            f"{name}: {width}x{height} is {width * height:,} pixels, and at most {max_pixels:,} "
+            "are allowed; raise the limit with --max-pixels if you trust the file"
+        )
+    if width * height * frames > 16 * max_pixels:
+        raise InputError(
+            f"{name}: {frames} frames of {width}x{height} are more than 16 times {max_pixels:,} "
+            "pixels; raise the limit with --max-pixels if you trust the file"
+        )

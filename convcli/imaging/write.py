@@ -1,0 +1,83 @@
+"""Encoding: a :class:`Picture` in, the bytes of a file out."""
+
+from __future__ import annotations
+
+from convcli.errors import OutputError, UsageError
+from convcli.imaging.formats import FORMATS, Format
+from convcli.imaging.picture import Picture
+
+__all__ = ["check_fits", "encode_picture"]
+
+
+def check_fits(
+    fmt: Format, space: str, alpha: bool, dtype: str, n_frames: int, animated: bool, name: str
+) -> None:
+    """Refuse a format that would lose a channel, depth or frames, naming those that would not.
+
+    Raises
+    ------
+    UsageError
+        With what the picture is and the formats that hold it.
+    """
+
+    def fits(f: Format) -> bool:
+        if n_frames > 1 and (not f.frames or animated == (f.name == "TIFF")):
+            return False
+        return f.holds(space, alpha, dtype)
+
+    if fits(fmt):
+        return
+    what = f"{dtype} {'CMYK' if space == 'cmyk' else 'RGB' if space == 'rgb' else space}"
+    what += " with alpha" * alpha
+    if n_frames > 1:
+        what += f" in {n_frames} {'frames' if animated else 'pages'}"
+    able = [f.suffix for f in FORMATS.values() if fits(f)]
+    advice = f"use {' or '.join(able)}" if able else "no format holds that"
+    if dtype.startswith("float") and not able[1:]:
+        advice += ", or another --range than float, or --depth 8 or 16"
+    raise UsageError(f"{name}: {fmt.name} cannot hold {what}; {advice}")
+
+
+def encode_picture(
+    picture: Picture, fmt: Format, name: str, *, quality: int | None = None, threads: int = 1
+) -> bytes:
+    """Encode all frames of ``picture`` in a format that holds them.
+
+    Raises
+    ------
+    UsageError
+        If the format cannot hold the picture.
+    OutputError
+        If the encoder fails.
+    """
+    check_fits(
+        fmt,
+        picture.space,
+        picture.alpha,
+        picture.dtype.name,
+        picture.n_frames,
+        picture.animated,
+        name,
+    )
+    if fmt.name == "PNG":
+        from convcli.imaging.png_write import encode_apng, encode_png
+
+        if picture.n_frames > 1:
+            return encode_apng(picture.frames, picture.n_frames, picture.meta, threads=threads)
+        return encode_png(next(iter(picture.frames)).pixels, picture.meta, threads=threads)
+    if fmt.name == "PPM":
+        from convcli.imaging.pnm import encode_pnm
+
+        return encode_pnm(next(iter(picture.frames)).pixels)
+    try:
+        if fmt.name == "TIFF":
+            from convcli.imaging.tiff_write import encode_tiff
+
+            return encode_tiff(picture)
+        from convcli.imaging.pillow_write import encode_with_pillow
+
+        return encode_with_pillow(picture, fmt.name, quality)
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise OutputError(f"{name}: cannot be encoded as {fmt.name}: {error}") from error
