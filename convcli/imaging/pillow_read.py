@@ -131,7 +131,8 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int, kind: str) 
     modes = set()
     for index in range(count):
         _seek(image, index, name)
-        check_size(name, *image.size, max_pixels)
+        width, height = image.size
+        check_size(name, width, height, max_pixels)
         modes.add(_mode_after_expansion(image))
     image.seek(0)
     if len(modes) == 1:

@@ -38,7 +38,7 @@ def to_pillow(pixels: NDArray[Any], space: str, alpha: bool) -> Any:
         pixels = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     raw = "F;32F" if mode == "F" else mode
     pixels = np.ascontiguousarray(pixels)
-    return Image.frombuffer(mode, (width, height), memoryview(pixels).cast("B"), "raw", raw, 0, 1)
+    return Image.frombuffer(mode, (width, height), pixels, "raw", raw, 0, 1)
 
 
 def _save(image: Any, kind: str, **options: Any) -> bytes:
@@ -109,7 +109,7 @@ def _gif(picture: Picture) -> bytes:
         block, transparent = _gif_frame(frame.pixels, picture.space, picture.alpha)
         frames.append((block, frame.duration, frame.disposal, transparent))
     # Every frame covers the canvas; only before a frame with holes must the canvas be cleared.
-    for index, (block, duration, disposal, transparent) in enumerate(frames):
+    for index, (block, duration, _, transparent) in enumerate(frames):
         following = frames[(index + 1) % len(frames)][3]
         if following is not None and len(frames) > 1:
             frames[index] = (block, duration, 2, transparent)
