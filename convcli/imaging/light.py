@@ -1,0 +1,43 @@
+"""Linear light and luminance.
+
+Source: IEC 61966-2-1 (the sRGB curve) and ITU-R BT.709 (the weights of luminance).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LUMINANCE", "from_linear", "luminance", "to_linear"]
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+
+def to_linear(values: NDArray[Any]) -> NDArray[Any]:
+    """sRGB values, 0 to 1, as linear light; negative values mirror positive ones.
+
+    >>> to_linear(np.array([0.0, 0.5, 1.0])).round(4).tolist()
+    [0.0, 0.214, 1.0]
+    """
+    size = np.abs(values)
+    high = ((size + 0.055) * (1 / 1.055)) ** 2.4
+    return np.copysign(np.where(size <= 0.04045, size * (1 / 12.92), high), values)
+
+
+def from_linear(values: NDArray[Any]) -> NDArray[Any]:
+    """Linear light as sRGB values; the inverse of :func:`to_linear`.
+
+    >>> from_linear(to_linear(np.array([0.01, 0.7]))).round(6).tolist()
+    [0.01, 0.7]
+    """
+    size = np.abs(values)
+    high = 1.055 * size ** (1 / 2.4) - 0.055
+    return np.copysign(np.where(size <= 0.0031308, size * 12.92, high), values)
+
+
+def luminance(colours: NDArray[Any]) -> NDArray[Any]:
+    """Brightness of RGB (H, W, 3) as (H, W, 1)."""
+    weights = np.array(LUMINANCE, colours.dtype)
+    return np.asarray(colours @ weights)[..., np.newaxis]
