@@ -23,7 +23,8 @@ def to_linear(values: NDArray[Any]) -> NDArray[Any]:
     """
     size = np.abs(values)
     high = ((size + 0.055) * (1 / 1.055)) ** 2.4
-    return np.copysign(np.where(size <= 0.04045, size * (1 / 12.92), high), values)
+    curve = np.where(size <= 0.04045, size * (1 / 12.92), high)
+    return np.asarray(np.copysign(curve, values))
 
 
 def from_linear(values: NDArray[Any]) -> NDArray[Any]:
@@ -34,7 +35,8 @@ def from_linear(values: NDArray[Any]) -> NDArray[Any]:
     """
     size = np.abs(values)
     high = 1.055 * size ** (1 / 2.4) - 0.055
-    return np.copysign(np.where(size <= 0.0031308, size * 12.92, high), values)
+    curve = np.where(size <= 0.0031308, size * 12.92, high)
+    return np.asarray(np.copysign(curve, values))
 
 
 def luminance(colours: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,122 @@
+"""Carrying out a request: one file, or many with failures counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+
+from convcli.errors import ConvcliError
+from convcli.imaging.apply import filter_picture
+from convcli.imaging.atomic import display_name, write_atomic, write_stdout
+from convcli.imaging.files import STDIN, read_bytes
+from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
+from convcli.imaging.read import decode_picture
+from convcli.imaging.write import check_fits, encode_picture
+from convcli.runs.naming import name_jobs
+from convcli.runs.request import FilterRequest, Job, Report
+
+__all__ = ["Failure", "run_request"]
+
+
+class Failure:
+    """A file that could not be done, and why."""
+
+    def __init__(self, job: Job, error: ConvcliError) -> None:
+        self.job, self.error = job, error
+
+
+def run_request(
+    request: FilterRequest, *, planned: Callable[[Report], None] = lambda report: None
+) -> Iterator[Report | Failure]:
+    """Filter every input in order.
+
+    A single input that fails raises its error; of several, each failure is yielded and the rest
+    go on. ``planned`` is called with each report before the pixels are filtered.
+    """
+    jobs = name_jobs(request)
+    for job in jobs:
+        try:
+            yield _run(request, job, planned)
+        except ConvcliError as error:
+            if len(jobs) == 1:
+                raise
+            yield Failure(job, error)
+
+
+def _run(request: FilterRequest, job: Job, planned: Callable[[Report], None]) -> Report:
+    seconds: dict[str, float] = {}
+    clock = _Clock(seconds)
+    name = "standard input" if job.input == STDIN else display_name(job.input)
+    data = read_bytes(job.input)
+    clock.lap("read")
+    picture = decode_picture(data, name, max_pixels=request.max_pixels)
+    del data
+    clock.lap("decode")
+    filtered = filter_picture(picture, request.kernels, request.options, name)
+    result = filtered.picture
+    fmt = _format_of(request, job, picture.format)
+    target = "standard output" if job.output == STDIN else display_name(job.output)
+    check_fits(
+        fmt,
+        result.space,
+        result.alpha,
+        result.dtype.name,
+        result.n_frames,
+        result.animated,
+        target,
+    )
+    report = Report(job, request.kernel_names, filtered, fmt.name, not request.dry_run, seconds)
+    clock.lap("plan")
+    planned(report)
+    if request.dry_run:
+        return report
+    clock.start()
+    encoded = encode_picture(
+        result, fmt, target, quality=request.quality, threads=filtered.plan.threads
+    )
+    seconds["filter"] = filtered.seconds
+    seconds["encode"] = clock.since() - filtered.seconds
+    clock.start()
+    if job.output == STDIN:
+        write_stdout(encoded)
+    else:
+        if request.output is not None and job.output != request.output:
+            Path(job.output).parent.mkdir(parents=True, exist_ok=True)
+        overwrite = request.overwrite or request.in_place
+        write_atomic(job.output, encoded, overwrite=overwrite)
+    clock.lap("write")
+    report.bytes_out = len(encoded)
+    return report
+
+
+def _format_of(request: FilterRequest, job: Job, source: str) -> Format:
+    if job.output == STDIN:
+        return format_of_name(request.format) if request.format else FORMATS[source]
+    if request.format is not None:
+        return format_of_name(request.format)
+    if (
+        job.output == request.output
+        and Path(job.output).exists()
+        and not Path(job.output).is_file()
+    ):
+        return FORMATS[source]  # a device such as /dev/null: the name says nothing
+    return format_of_path(job.output)
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self.seconds = seconds
+        self.start()
+
+    def start(self) -> None:
+        self.began = perf_counter()
+
+    def since(self) -> float:
+        return perf_counter() - self.began
+
+    def lap(self, stage: str) -> None:
+        self.seconds[stage] = self.since()
+        self.start()

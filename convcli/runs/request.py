@@ -1,0 +1,108 @@
+"""What one ``convcli filter`` is asked to do, and what it reports, file by file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from convcli.imaging.apply import FilterOptions
+from convcli.imaging.read import MAX_PIXELS
+from convcli.kernels.kernel import Kernel
+
+__all__ = ["FilterRequest", "Job", "Report"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRequest:
+    """Inputs, kernels and everything else, as the command line gave them."""
+
+    inputs: tuple[str, ...]
+    kernels: tuple[Kernel, ...]
+    options: FilterOptions = field(default_factory=FilterOptions)
+    output: str | None = None
+    format: str | None = None
+    overwrite: bool = False
+    in_place: bool = False
+    quality: int | None = None
+    max_pixels: int = MAX_PIXELS
+    dry_run: bool = False
+
+    @property
+    def kernel_names(self) -> str:
+        """The chain in words, as in ``gaussian:2, sobel-x``."""
+        return ", ".join(kernel.name for kernel in self.kernels)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input and where its result goes; ``-`` is a standard stream."""
+
+    input: str
+    output: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done to one file. ``as_json`` gives the keys that ``--json`` promises."""
+
+    job: Job
+    kernel: str
+    filtered: Any
+    """The :class:`convcli.imaging.apply.Filtered`."""
+    format_out: str
+    written: bool
+    seconds: dict[str, float]
+    bytes_out: int = 0
+
+    @property
+    def plan(self) -> Any:
+        """The plan that was carried out."""
+        return self.filtered.plan
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know: metadata left out, samples clipped."""
+        notes = list(self.filtered.picture.notes)
+        share = self.filtered.clipped_fraction
+        if share > 0.01:
+            notes.append(
+                f"{share:.1%} of the samples fell outside the range and were clipped; "
+                "--range stretch, offset or float keeps them apart"
+            )
+        return notes
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON object."""
+        plan, picture = self.plan, self.filtered.picture
+        steps = plan.steps
+        first = steps[0]
+        return {
+            "input": self.job.input,
+            "output": self.job.output,
+            "written": self.written,
+            "format": self.format_out.lower(),
+            "kernel": self.kernel,
+            "flip": plan.flip,
+            "frames": picture.n_frames,
+            "shape_in": list(plan.shape_in),
+            "shape_out": list(plan.shape_out),
+            "dtype_in": str(plan.dtype),
+            "dtype_out": str(picture.dtype),
+            "alpha": picture.alpha,
+            "padding": [
+                [first.rows.before, first.rows.after],
+                [first.cols.before, first.cols.after],
+            ],
+            "stride": [first.rows.stride, first.cols.stride],
+            "dilation": [first.rows.dilation, first.cols.dilation],
+            "border": str(first.border),
+            "range": plan.range,
+            "clipped_fraction": round(self.filtered.clipped_fraction, 6),
+            "backend": plan.backend,
+            "backend_reason": plan.backend_reason,
+            "algorithm": [step.algorithm for step in steps],
+            "reason": [step.reason for step in steps],
+            "threads": plan.threads,
+            "warnings": self.warnings,
+            "seconds": {stage: round(value, 6) for stage, value in self.seconds.items()},
+        }
