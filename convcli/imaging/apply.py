@@ -302,7 +302,7 @@ class _Work:
             for axis in (step.rows, step.cols)
         ):
             return alpha
-        return execute(plan, np.ascontiguousarray(alpha)).pixels.astype(alpha.dtype, copy=False)
+        return np.asarray(execute(plan, np.ascontiguousarray(alpha)).pixels, alpha.dtype)
 
     def _depth(self, alpha: NDArray[Any]) -> NDArray[Any]:
         if alpha.dtype == np.dtype(self.out_dtype):

@@ -68,7 +68,7 @@ def _output_of(request: FilterRequest, name: str) -> str:
         return output
     if name == STDIN:
         raise UsageError(f"standard input has no name to use in the folder {output}; name a file")
-    return os.path.join(output, _with_format(request, Path(name).name))
+    return str(Path(output) / _with_format(request, Path(name).name))
 
 
 def _is_folder(request: FilterRequest, output: str) -> bool:
@@ -137,6 +137,6 @@ def _is_device(path: str) -> bool:
 
 def _is_any_of(output: str, inputs: tuple[str, ...]) -> bool:
     for name in inputs:
-        if name != STDIN and Path(name).exists() and os.path.samefile(name, output):
+        if name != STDIN and Path(name).exists() and Path(name).samefile(output):
             return True
     return False

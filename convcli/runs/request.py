@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convcli.imaging.apply import FilterOptions
+from convcli.imaging.atomic import display_name
+from convcli.imaging.files import STDIN
 from convcli.imaging.read import MAX_PIXELS
 from convcli.kernels.kernel import Kernel
 
@@ -53,6 +55,11 @@ class Report:
     written: bool
     seconds: dict[str, float]
     bytes_out: int = 0
+
+    @property
+    def name(self) -> str:
+        """The input, for messages."""
+        return "standard input" if self.job.input == STDIN else display_name(self.job.input)
 
     @property
     def plan(self) -> Any:

@@ -1,0 +1,313 @@
+"""``convcli filter``: options into a request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from convcli.arithmetic.borders import PICTURES
+
+app = typer.Typer()
+
+_SHAPE, _RANGE, _OUTPUT, _RUN = "Shape", "Values", "Output", "Running"
+_BORDERS = "\n\n".join(f"[cyan]{name:<9}[/]  {picture}" for name, picture in PICTURES.items())
+
+EPILOG = f"""Borders, what is read outside the picture:
+
+{_BORDERS}
+
+Other tools' names are taken too: replicate, nearest and clamp are edge; mirror and REFLECT_101
+are reflect; circular is wrap; zeros is constant. SciPy's reflect is symmetric here.
+
+Even sizes and odd paddings: the extra row and column go at the end. Transparent pictures:
+kernels that do not sum to zero weight each colour by its alpha; others leave alpha alone.
+Exit codes: 0 done, 1 a file failed, 2 the request is wrong, 130 interrupted."""
+
+
+@app.command("filter", epilog=EPILOG)
+def filter_command(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF. - reads standard input.",
+            show_default=False,
+        ),
+    ],
+    kernel: Annotated[
+        list[str],
+        typer.Option(
+            "--kernel",
+            "-k",
+            help="A preset (see 'convcli kernel list'), a preset with numbers (gaussian:1.5), a "
+            'kernel file, or weights in quotes ("1 0 -1; 2 0 -2; 1 0 -1"). Repeat it for a '
+            "chain without rounding in between.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file, a folder, or - for standard output. Default: beside the input, as "
+            "img-sobel-x.png.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            help="png, jpeg, tiff, webp, gif, bmp, ppm or avif, for standard output or another "
+            "suffix. Default: the input's.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=_OUTPUT),
+    ] = False,
+    in_place: Annotated[
+        bool,
+        typer.Option("--in-place", help="Replace the inputs.", rich_help_panel=_OUTPUT),
+    ] = False,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            "--quality",
+            min=1,
+            max=100,
+            help="Of JPEG, lossy WebP and AVIF. Default: a JPEG keeps its own, otherwise 90.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            "--depth",
+            metavar="8|16|float",
+            help="Bits per sample of the result. Default: the input's.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    padding: Annotated[
+        str,
+        typer.Option(
+            "--padding",
+            metavar="HOW",
+            help="same, valid, full, or cells: P, PH,PW or T,R,B,L. same keeps the size.",
+            rich_help_panel=_SHAPE,
+        ),
+    ] = "same",
+    stride: Annotated[
+        str,
+        typer.Option(
+            "--stride",
+            metavar="S|SH,SW",
+            help="Keep every S-th position, without computing the others.",
+            rich_help_panel=_SHAPE,
+        ),
+    ] = "1",
+    dilation: Annotated[
+        str,
+        typer.Option(
+            "--dilation",
+            metavar="D|DH,DW",
+            help="Spread the taps D pixels apart: a wider view at the same cost.",
+            rich_help_panel=_SHAPE,
+        ),
+    ] = "1",
+    border: Annotated[
+        str,
+        typer.Option(
+            "--border",
+            metavar="NAME",
+            help="What is read outside the picture: constant[:V], edge, reflect, symmetric, "
+            "wrap; see below. V is 0 (black) to 255 (white) at any depth.",
+            rich_help_panel=_SHAPE,
+        ),
+    ] = "reflect",
+    flip: Annotated[
+        bool,
+        typer.Option(
+            "--flip",
+            help="Turn the kernel round: mathematical convolution instead of correlation.",
+            rich_help_panel=_SHAPE,
+        ),
+    ] = False,
+    range: Annotated[
+        str,
+        typer.Option(
+            "--range",
+            metavar="HOW",
+            help="How results become pixels: clip; abs (both slopes of an edge); offset (gray is "
+            "zero); stretch (least to most); float (as they are, TIFF). auto is abs for "
+            "derivative presets, otherwise clip.",
+            rich_help_panel=_RANGE,
+        ),
+    ] = "auto",
+    normalize: Annotated[
+        bool,
+        typer.Option(
+            "--normalize",
+            help="Divide each kernel by the sum of its weights: brightness stays.",
+            rich_help_panel=_RANGE,
+        ),
+    ] = False,
+    scale: Annotated[
+        float,
+        typer.Option("--scale", help="Multiply the result.", rich_help_panel=_RANGE),
+    ] = 1.0,
+    bias: Annotated[
+        float,
+        typer.Option(
+            "--bias", help="Add to the result; 255 is white at any depth.", rich_help_panel=_RANGE
+        ),
+    ] = 0.0,
+    luma: Annotated[
+        bool,
+        typer.Option(
+            "--luma",
+            help="Filter brightness only: sharpening without coloured edges.",
+            rich_help_panel=_RANGE,
+        ),
+    ] = False,
+    linear: Annotated[
+        bool,
+        typer.Option(
+            "--linear",
+            help="Filter in linear light: blurred lights stay bright, as in a camera.",
+            rich_help_panel=_RANGE,
+        ),
+    ] = False,
+    backend: Annotated[
+        str,
+        typer.Option(
+            "--backend",
+            metavar="auto|numpy|cupy",
+            help="cupy is an NVIDIA GPU. auto takes what ends sooner and says why.",
+            rich_help_panel=_RUN,
+        ),
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, help="Default: all cores.", rich_help_panel=_RUN),
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            "--max-pixels",
+            min=1,
+            help="Refuse larger pictures by their header. Default: 178,956,970.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Print the plan: sizes with the numbers put in, algorithm, backend, and why.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check and plan everything, write nothing.", rich_help_panel=_RUN
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON object per picture on standard output.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_RUN)
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Also say which backend and algorithm ran, and the time of each stage.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+) -> int:
+    """Filter pictures with a kernel: convcli filter img.png --kernel sobel-x
+
+    The result stands beside the input as img-sobel-x.png, at the same depth, with the same
+    metadata. Several kernels make a chain; a preset, a file or weights in quotes are all kernels.
+    """
+    from convcli.cli.parse import filter_options
+    from convcli.errors import UsageError
+    from convcli.imaging.read import MAX_PIXELS
+    from convcli.kernels.load import load_kernel
+    from convcli.runs.filtering import Failure, run_request
+    from convcli.runs.request import FilterRequest
+    from convcli.show.messages import explanation, print_json, say, summary, timing
+    from convcli.show.progress import progress
+
+    options = filter_options(
+        padding=padding,
+        stride=stride,
+        dilation=dilation,
+        border=border,
+        flip=flip,
+        normalize=normalize,
+        scale=scale,
+        bias=bias,
+        range=range,
+        depth=depth,
+        luma=luma,
+        linear=linear,
+        backend=backend,
+        threads=threads,
+    )
+    request = FilterRequest(
+        inputs=tuple(inputs),
+        kernels=tuple(load_kernel(text) for text in kernel),
+        options=options,
+        output=output,
+        format=format,
+        overwrite=overwrite,
+        in_place=in_place,
+        quality=quality,
+        max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
+        dry_run=dry_run,
+    )
+    to_stdout = output == "-" or (output is None and "-" in inputs and not in_place)
+    if as_json and to_stdout and not dry_run:
+        raise UsageError("--json needs standard output, which the picture takes; add -o FILE")
+    failed = 0
+    with progress(len(inputs), not quiet and not verbose) as advance:
+        for result in run_request(
+            request, planned=lambda report: say(explanation(report)) if explain else None
+        ):
+            advance()
+            if isinstance(result, Failure):
+                failed += 1
+                say(f"convcli: {result.error}")
+                if as_json:
+                    print_json({"input": result.job.input, "error": str(result.error)})
+                continue
+            if as_json:
+                print_json(result.as_json())
+            if quiet:
+                continue
+            if not as_json:
+                say(summary(result))
+            if verbose:
+                say(timing(result))
+            for note in result.warnings:
+                say(f"convcli: warning: {result.name}: {note}")
+    if failed:
+        say(f"convcli: {failed} of {len(inputs)} pictures failed")
+    return 1 if failed else 0

@@ -1,0 +1,75 @@
+"""Words of the command line into the values that the rest of convcli takes."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import Any
+
+from convcli.arithmetic.borders import parse_border
+from convcli.arithmetic.window import PADDING_NAMES
+from convcli.errors import UsageError
+from convcli.imaging.apply import FilterOptions
+
+__all__ = ["filter_options"]
+
+RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
+DEPTHS = ("8", "16", "float")
+BACKENDS = ("auto", "numpy", "cupy")
+
+
+def filter_options(**words: Any) -> FilterOptions:
+    """Check and translate the options of ``filter``; keywords as in :class:`FilterOptions`."""
+    _one_of("--range", words["range"], RANGES)
+    _one_of("--backend", words["backend"], BACKENDS)
+    if words["depth"] is not None:
+        _one_of("--depth", words["depth"], DEPTHS)
+    for name in ("scale", "bias"):
+        if not math.isfinite(words[name]):
+            raise UsageError(f"--{name} is {words[name]}; it must be a finite number")
+    return FilterOptions(
+        **{
+            **words,
+            "padding": _padding(words["padding"]),
+            "stride": _pair("--stride", words["stride"]),
+            "dilation": _pair("--dilation", words["dilation"]),
+            "border": parse_border(words["border"]),
+        }
+    )
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        near = difflib.get_close_matches(value, allowed, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"{option} {value!r} is not known{hint}; allowed: {', '.join(allowed)}")
+
+
+def _numbers(option: str, text: str, counts: tuple[int, ...], forms: str) -> list[int]:
+    try:
+        values = [int(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in counts:
+        raise UsageError(f"{option} {text!r} is not understood; allowed: {forms}")
+    return values
+
+
+def _pair(option: str, text: str) -> tuple[int, int]:
+    values = _numbers(option, text, (1, 2), "one whole number, or two as in 2,1 (height, width)")
+    if min(values) < 1:
+        raise UsageError(f"{option} is {text}; it must be 1 or more")
+    return values[0], values[-1]
+
+
+def _padding(text: str) -> Any:
+    if text in PADDING_NAMES:
+        return text
+    forms = f"{', '.join(PADDING_NAMES)}, P, PH,PW or T,R,B,L in whole numbers"
+    values = _numbers("--padding", text, (1, 2, 4), forms)
+    if min(values) < 0:
+        raise UsageError(f"--padding is {text}; it must be 0 or more on each side")
+    if len(values) == 4:
+        top, right, bottom, left = values
+        return (top, bottom), (left, right)
+    return (values[0], values[0]), (values[-1], values[-1])

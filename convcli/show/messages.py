@@ -1,0 +1,121 @@
+"""What ``filter`` says: one line a picture, the plan in full, warnings; all on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import Any
+
+from convcli.imaging.atomic import display_name
+from convcli.imaging.files import STDIN
+from convcli.runs.request import Report
+
+__all__ = ["explanation", "print_json", "say", "summary", "timing"]
+
+DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float32", "float64": "float64"}
+SPACES = {"gray": "gray", "rgb": "RGB", "cmyk": "CMYK"}
+
+
+def say(line: str) -> None:
+    """One line on standard error, whatever the terminal can show."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on one line of standard output, at once."""
+    print(json.dumps(value), flush=True)
+
+
+def _name(path: str, stream: str) -> str:
+    return stream if path == STDIN else display_name(path)
+
+
+def _kind(report: Report, *, source: bool) -> str:
+    plan, picture = report.plan, report.filtered.picture
+    height, width = plan.shape_in[:2] if source else plan.shape_out[:2]
+    depth = DEPTHS[str(plan.dtype) if source else str(picture.dtype)]
+    space = "" if source else f" {SPACES[picture.space]}" + " + alpha" * picture.alpha
+    return f"{width}x{height}{space} {depth}"
+
+
+def summary(report: Report) -> str:
+    """One line: from, to, what it is, how it was made, how long it took."""
+    plan = report.plan
+    first = plan.steps[0]
+    seconds = sum(report.seconds.values())
+    way = "convolution" if plan.flip else "correlation"
+    frames = report.filtered.picture.n_frames
+    parts = [
+        _kind(report, source=False) + (f" x {frames} frames" if frames > 1 else ""),
+        f"{report.kernel} ({way})",
+        f"border {first.border}",
+        f"range {plan.range}",
+        f"{seconds:.2f} s" if report.written else "not written: dry run",
+    ]
+    source, target = _name(report.job.input, "stdin"), _name(report.job.output, "stdout")
+    return f"{source} -> {target}: " + ", ".join(parts)
+
+
+def timing(report: Report) -> str:
+    """One line: backend, algorithms, and milliseconds by stage."""
+    plan = report.plan
+    algorithms = ", ".join(step.algorithm for step in plan.steps)
+    stages = ", ".join(f"{stage} {value * 1e3:.0f}" for stage, value in report.seconds.items())
+    return (
+        f"  {plan.backend} ({plan.backend_reason}), {algorithms}, {plan.threads} threads; "
+        f"ms: {stages}"
+    )
+
+
+def _calculation(axis: Any) -> str:
+    span = f"{axis.dilation}*({axis.kernel_size}-1)+1" if axis.dilation > 1 else axis.kernel_size
+    return (
+        f"floor(({axis.size} + {axis.before} + {axis.after} - {span}) / {axis.stride}) + 1 "
+        f"= {axis.output}"
+    )
+
+
+def explanation(report: Report) -> str:
+    """The plan: resolved options, the output-shape calculation, algorithm and backend and why."""
+    plan, picture = report.plan, report.filtered.picture
+    first = plan.steps[0]
+    way = "kernel flipped: convolution" if plan.flip else "kernel as written: correlation"
+    lines = [
+        ("input", f"{_name(report.job.input, 'stdin')}, {_kind(report, source=True)}"),
+        (
+            "output",
+            f"{_name(report.job.output, 'stdout')}, {report.format_out}, "
+            + _kind(report, source=False),
+        ),
+        ("orientation", way),
+        ("border", str(first.border)),
+        ("range", plan.range),
+        ("alpha", report.filtered.how_alpha or "none"),
+    ]
+    if picture.n_frames > 1:
+        lines.append(("frames", f"{picture.n_frames}, each filtered on its own"))
+    for number, (kernel, step) in enumerate(
+        zip(report.kernel.split(", "), plan.steps, strict=False)
+    ):
+        rows, cols = step.rows, step.cols
+        lines += [
+            (f"step {number + 1}", f"{kernel}: {rows.kernel_size}x{cols.kernel_size} weights"),
+            ("  height", _calculation(rows)),
+            ("  width", _calculation(cols)),
+            (
+                "  padding",
+                f"top {rows.before}, bottom {rows.after}, left {cols.before}, right {cols.after}",
+            ),
+            ("  algorithm", f"{step.algorithm}: {step.reason}"),
+        ]
+        lines += [
+            ("  candidate", f"{name}: {cost:.3g} ms predicted") for name, cost in step.candidates
+        ]
+    lines += [
+        ("backend", f"{plan.backend}: {plan.backend_reason}"),
+        ("threads", str(plan.threads)),
+    ]
+    width = max(len(key) for key, _ in lines)
+    return "\n".join(f"{key:<{width}}  {value}" for key, value in lines)
