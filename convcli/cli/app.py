@@ -38,9 +38,10 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"convcli.cli.{COMMANDS[cmd_name]}")
-        command = typer.main.get_command(
-            module.APPS[cmd_name] if hasattr(module, "APPS") else module.app
-        )
+        app = module.APPS[cmd_name] if hasattr(module, "APPS") else module.app
+        # Completion is the root's; a command must not offer to install it once more.
+        app._add_completion = False
+        command = typer.main.get_command(app)
         command.name = cmd_name
         return command
 

@@ -17,11 +17,10 @@ EPILOG = f"""Borders, what is read outside the picture:
 
 {_BORDERS}
 
-Other tools' names are taken too: replicate, nearest and clamp are edge; mirror and REFLECT_101
-are reflect; circular is wrap; zeros is constant. SciPy's reflect is symmetric here.
+Other tools' names are taken too: replicate, nearest and clamp are edge; mirror and REFLECT_101 are reflect; circular is wrap; zeros is constant. SciPy's reflect is symmetric here.
 
-Even sizes and odd paddings: the extra row and column go at the end. Transparent pictures:
-kernels that do not sum to zero weight each colour by its alpha; others leave alpha alone.
+Even sizes and odd paddings: the extra row and column go at the end. Transparent pictures: kernels that do not sum to zero weight each colour by its alpha; others leave alpha alone.
+
 Exit codes: 0 done, 1 a file failed, 2 the request is wrong, 130 interrupted."""
 
 

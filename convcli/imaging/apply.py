@@ -55,6 +55,7 @@ class Filtered:
     plan: Plan
     how_alpha: str
     """How alpha was treated, in words; empty if there is none."""
+    flip: bool = False
     samples: int = 0
     clipped: int = 0
     seconds: float = 0.0
@@ -104,7 +105,7 @@ def filter_picture(
         if result.meta.icc is not None:
             result.meta.icc = None
             result.notes.append(f"its ICC profile describes {picture.space} and was left out")
-    filtered = Filtered(result, work.plan(picture.size), work.how_alpha())
+    filtered = Filtered(result, work.plan(picture.size), work.how_alpha(), options.flip)
     result.frames = _Frames(picture, work, filtered)
     return filtered
 

@@ -89,7 +89,7 @@ class Report:
             "written": self.written,
             "format": self.format_out.lower(),
             "kernel": self.kernel,
-            "flip": plan.flip,
+            "flip": self.filtered.flip,
             "frames": picture.n_frames,
             "shape_in": list(plan.shape_in),
             "shape_out": list(plan.shape_out),

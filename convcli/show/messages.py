@@ -45,7 +45,7 @@ def summary(report: Report) -> str:
     plan = report.plan
     first = plan.steps[0]
     seconds = sum(report.seconds.values())
-    way = "convolution" if plan.flip else "correlation"
+    way = "convolution" if report.filtered.flip else "correlation"
     frames = report.filtered.picture.n_frames
     parts = [
         _kind(report, source=False) + (f" x {frames} frames" if frames > 1 else ""),
@@ -81,7 +81,7 @@ def explanation(report: Report) -> str:
     """The plan: resolved options, the output-shape calculation, algorithm and backend and why."""
     plan, picture = report.plan, report.filtered.picture
     first = plan.steps[0]
-    way = "kernel flipped: convolution" if plan.flip else "kernel as written: correlation"
+    way = "kernel flipped: convolution" if report.filtered.flip else "kernel as written: correlation"
     lines = [
         ("input", f"{_name(report.job.input, 'stdin')}, {_kind(report, source=True)}"),
         (
