@@ -15,11 +15,13 @@ _HOMES: dict[str, str] = {
     "BackendError": "convcli.errors",
     "ConvcliError": "convcli.errors",
     "InputError": "convcli.errors",
+    "Kernel": "convcli.kernels.kernel",
     "KernelError": "convcli.errors",
     "OutputError": "convcli.errors",
     "ShapeError": "convcli.errors",
     "TensorError": "convcli.errors",
     "UsageError": "convcli.errors",
+    "load_kernel": "convcli.kernels.load",
 }
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 (the keys are strings)

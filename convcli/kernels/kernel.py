@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import KernelError
 
-__all__ = ["MAX_SIDE", "Combine", "Kernel", "Role"]
+__all__ = ["MAX_SIDE", "Combine", "Kernel", "Role", "as_numbers"]
 
 Role: TypeAlias = Literal["smooth", "sharpen", "derivative", "point", "other"]
 Combine: TypeAlias = Literal["none", "magnitude", "maximum"]
@@ -67,12 +68,7 @@ class Kernel:
     note: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        try:
-            weights = np.array(self.weights, dtype=np.float64, order="C")
-        except (TypeError, ValueError) as error:
-            raise KernelError(
-                f"kernel {self.name!r}: weights are not an array of numbers"
-            ) from error
+        weights = as_numbers(self.weights, f"kernel {self.name!r}")
         if weights.ndim not in (2, 3, 4):
             raise KernelError(
                 f"kernel {self.name!r} has {weights.ndim} dimensions; it must have 2 (kH, kW), "
@@ -98,6 +94,15 @@ class Kernel:
         object.__setattr__(self, "bias", float(self.bias))
 
     @property
+    def slug(self) -> str:
+        """The name as a part of a file name.
+
+        >>> Kernel([[1]], name="dog:1,1.6").slug
+        'dog-1-1.6'
+        """
+        return re.sub(r"[^A-Za-z0-9._+-]+", "-", self.name).strip("-.") or "kernel"
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns, ``(kH, kW)``."""
         return self.weights.shape[-2], self.weights.shape[-1]
@@ -116,6 +121,17 @@ class Kernel:
             return float(self.weights[0].sum() * self.scale)
         return float(self.weights.sum() * self.scale)
 
+    @property
+    def is_zero_sum(self) -> bool:
+        """Whether flat areas give zero, but for the rounding of floating-point weights.
+
+        >>> Kernel([[-0.1, -0.2, 0.3]]).is_zero_sum
+        True
+        """
+        taps = (1, 2, 3) if self.is_bank else (-2, -1)
+        total = np.abs(self.weights.sum(axis=taps))
+        return bool((total <= 1e-12 * np.abs(self.weights).sum(axis=taps)).all())
+
     def flipped(self) -> Kernel:
         """Rows and columns reversed: correlation with it is convolution with the original.
 
@@ -127,3 +143,17 @@ class Kernel:
     def replace(self, **changes: Any) -> Kernel:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def as_numbers(weights: Any, name: str) -> NDArray[np.float64]:
+    """A new float64 array of numbers; NumPy alone would also take "1" and True."""
+    try:
+        array = np.asarray(weights)
+    except (TypeError, ValueError) as error:
+        raise KernelError(f"{name}: the rows of the weights are not equally long") from error
+    if array.dtype.kind not in "iuf" and array.size:
+        raise KernelError(
+            f"{name}: the weights are {array.dtype.name}; they must be numbers "
+            "(whole or floating-point)"
+        )
+    return np.array(array, dtype=np.float64, order="C")
