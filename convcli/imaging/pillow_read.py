@@ -16,7 +16,7 @@ from PIL import Image
 from convcli.errors import InputError
 from convcli.imaging.gif import check_gif
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
-from convcli.imaging.read import check_size
+from convcli.imaging.read import check_size, decoding
 from convcli.imaging.upright import take_orientation, turn_upright
 
 __all__ = ["open_with_pillow", "picture_of", "read_with_pillow"]
@@ -115,8 +115,10 @@ class _Frames:
     def __iter__(self) -> Iterator[Frame]:
         image, count, name, orientation, mode = self._of
         for index in range(count):
-            _seek(image, index, name)
-            yield _frame(image, name, orientation, mode)
+            with decoding(name, image.format):
+                _seek(image, index, name)
+                frame = _frame(image, name, orientation, mode)
+            yield frame
 
 
 def _seek(image: Any, index: int, name: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from convcli.errors import InputError
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import sniff
 from convcli.imaging.picture import Picture
 
-__all__ = ["MAX_PIXELS", "check_size", "decode_picture", "read_picture"]
+__all__ = ["MAX_PIXELS", "check_size", "decode_picture", "decoding", "read_picture"]
 
 MAX_PIXELS = 178_956_970
 """Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
@@ -31,7 +34,7 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> P
         cannot be kept exactly.
     """
     kind = sniff(data, name)
-    try:
+    with decoding(name, kind):
         if kind == "PNG":
             from convcli.imaging.png_read import read_png
 
@@ -47,10 +50,16 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> P
         from convcli.imaging.pillow_read import read_with_pillow
 
         return read_with_pillow(data, name, kind, max_pixels)
+
+
+@contextlib.contextmanager
+def decoding(name: str, kind: str) -> Iterator[None]:
+    """Turn whatever a decoder raises on damaged data into an :class:`InputError`."""
+    try:
+        yield
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        # Decoders raise whatever they like on damaged data; all of it means the same.
         reason = str(error).strip().splitlines()
         detail = reason[0] if reason else type(error).__name__
         raise InputError(f"{name}: cannot be decoded as {kind}: {detail}") from error

@@ -1,0 +1,68 @@
+"""``convcli info``: what is installed, and what ``auto`` would choose."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command("info")
+def info_command(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The same as a JSON object, for scripts and reports.")
+    ] = False,
+) -> None:
+    """Show versions, codecs, devices, and which backend auto would take."""
+    facts = collect()
+    if as_json:
+        from convcli.show.messages import print_json
+
+        print_json(facts)
+        return
+    width = max(len(key) for key in facts)
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {text}" for name, text in value.items())
+        typer.echo(f"{key:<{width}}  {value}")
+
+
+def collect() -> dict[str, Any]:
+    """Everything that a report of a fault should carry."""
+    import platform
+    import sys
+
+    import numpy as np
+
+    from convcli._version import __version__
+    from convcli.engine.backends import pick_backend
+    from convcli.engine.cpu.tiles import default_threads
+    from convcli.engine.dispatch import loops
+    from convcli.imaging.codecs import codec_versions
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    backend, reason = pick_backend("auto")
+    name, why = loops()
+    return {
+        "convcli": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "cores": default_threads(),
+        "numpy": f"{np.__version__}, BLAS {blas['name']} {blas.get('version', '')}".rstrip(),
+        "loops": f"{name}: {why}",
+        "codecs": codec_versions(),
+        "cupy": _cupy(),
+        "auto takes": f"{backend}: {reason}",
+    }
+
+
+def _cupy() -> str:
+    from convcli.engine.backends import pick_backend
+    from convcli.errors import BackendError
+
+    try:
+        return pick_backend("cupy")[1].removeprefix("asked for; ")
+    except BackendError as error:
+        return str(error)
