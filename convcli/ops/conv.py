@@ -1,0 +1,327 @@
+"""Convolution of tensors and its transpose, with their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from convcli.arithmetic.sizes import cross
+from convcli.arithmetic.window import Padding
+from convcli.errors import ShapeError
+from convcli.ops.arrays import Array, as_operand, common_namespace, result_type, working_type
+from convcli.ops.geometry import Geometry, PerAxis, conv_geometry, transposed_geometry
+from convcli.ops.linear import backward_input, backward_weight, forward
+
+__all__ = [
+    "Gradients",
+    "conv",
+    "conv_grad",
+    "conv_transpose",
+    "conv_transpose_grad",
+    "depthwise_separable",
+]
+
+
+class Gradients(NamedTuple):
+    """Gradients for the three operands, in their shapes; ``bias`` has shape (C_out,)."""
+
+    x: Array
+    weight: Array
+    bias: Array
+
+
+def _bias(bias: Any, channels: int, xp: Any) -> Array | None:
+    if bias is None:
+        return None
+    array = as_operand(bias if not isinstance(bias, (int, float)) else [bias], "bias", xp)
+    if array.shape != (channels,):
+        raise ShapeError(
+            f"bias has shape {cross(array.shape) or 'scalar'}; it must have one number for each "
+            f"of the {channels} output channels"
+        )
+    return array
+
+
+def _flipped(weight: Array, rank: int) -> Array:
+    return weight[(..., *(slice(None, None, -1),) * rank)]
+
+
+def conv(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    flip: bool = False,
+    dims: int | None = None,
+) -> Array:
+    """Convolve ``x`` with ``weight`` over 1 to 3 spatial axes.
+
+    ``y[n, o, i] = bias[o] + sum over c, k of weight[o, c, k] * x[n, c, i * stride + k * dilation
+    - before]``, the correlation that deep learning calls convolution; ``flip=True`` reverses the
+    kernel first, which is the convolution of mathematics and signal processing.
+
+    Parameters
+    ----------
+    x
+        Shape (N, C, \\*spatial), (C, \\*spatial) or bare spatial. NumPy arrays are computed with
+        on the CPU, CuPy arrays on the GPU.
+    weight
+        Shape (C_out, C_in/groups, \\*kernel), or the bare kernel for one channel. Its rank names
+        the number of spatial axes; three axes are (C_out, C_in, k) for an ``x`` of up to three
+        axes unless ``dims=3``.
+    bias
+        Shape (C_out,), or None.
+    stride, dilation
+        One number, or one per axis.
+    padding
+        Zeros around ``x``: a number, one per axis, pairs ``(before, after)`` per axis, or
+        ``"valid"`` (none), ``"same"``, ``"same_lower"``, ``"full"``. ``"same"`` gives
+        ``ceil(size / stride)`` outputs with the odd cell at the end (TensorFlow's SAME, ONNX's
+        SAME_UPPER); ``"same_lower"`` has it at the beginning. PyTorch agrees with ``"same"``
+        for stride 1 and refuses other strides.
+    groups
+        Channels are split into this many groups that do not mix; C is depthwise.
+    flip
+        Reverse the kernel on every spatial axis.
+    dims
+        Spatial rank, where the shapes leave it open.
+
+    Returns
+    -------
+    array
+        With the leading axes of ``x`` (and C_out if the weight names channels). float32 and
+        float64 as given; float16 is summed in float32; whole numbers are summed exactly and
+        returned as int64.
+
+    Raises
+    ------
+    ShapeError
+        If shapes, groups, padding or strides do not fit together.
+    TensorError
+        If a type cannot be computed with, or whole numbers could overflow int64.
+
+    >>> conv([1, 2, 3, 4], [1, 0, -1])
+    array([-2, -2])
+    >>> conv([3, 4, 5], [2, 1], padding="full", flip=True)
+    array([ 6, 11, 14,  5])
+    """
+    xp = common_namespace(x=x, weight=weight, bias=bias)
+    x, weight = as_operand(x, "x", xp), as_operand(weight, "weight", xp)
+    g = conv_geometry(
+        x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups, dims=dims
+    )  # fmt: skip
+    bias = _bias(bias, g.small_channels, xp)
+    if flip:
+        weight = _flipped(weight, g.rank)
+    work, result = _types(x, weight, g.terms, bias)
+    out = xp.empty(g.small_shape, result)
+    forward(g, x.reshape(g.big_shape), weight.reshape(g.weight_shape), bias, out, work)
+    return out.reshape(g.strip(g.small_shape))
+
+
+def conv_transpose(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    output_padding: PerAxis = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    output_shape: PerAxis | None = None,
+    dims: int | None = None,
+) -> Array:
+    """Transposed convolution: every value of ``x`` stamps the kernel, ``stride`` cells apart.
+
+    The adjoint of :func:`conv`: ``<conv(x, w), y> == <x, conv_transpose(y, w)>`` with the same
+    weight. Parameters are those of :func:`conv`, except as follows.
+
+    Parameters
+    ----------
+    x
+        Shape (N, C_in, \\*spatial), (C_in, \\*spatial) or bare spatial.
+    weight
+        Shape (C_in, C_out/groups, \\*kernel), or the bare kernel.
+    padding
+        Cells cropped off the result, as the convolution it is the adjoint of would have padded.
+        ``"same"`` gives ``size * stride``.
+    output_padding
+        Cells added at the end, below ``max(stride, dilation)``: which of the sizes that the
+        convolution maps to this one is meant.
+    output_shape
+        Spatial size of the result; the padding follows from it by ONNX's rule.
+
+    >>> conv_transpose([1, 2], [1, 10, 100], stride=2)
+    array([  1,  10, 102,  20, 200])
+    """
+    xp = common_namespace(x=x, weight=weight, bias=bias)
+    x, weight = as_operand(x, "x", xp), as_operand(weight, "weight", xp)
+    g = transposed_geometry(
+        x.shape, weight.shape, stride=stride, padding=padding, output_padding=output_padding,
+        dilation=dilation, groups=groups, output_shape=output_shape, dims=dims,
+    )  # fmt: skip
+    bias = _bias(bias, g.big_channels, xp)
+    terms = weight.size // max(g.big_channels // g.groups, 1)
+    work, result = _types(x, weight, terms, bias)
+    out = xp.empty(g.big_shape, result)
+    backward_input(g, x.reshape(g.small_shape), weight.reshape(g.weight_shape), bias, out, work)
+    return out.reshape(g.strip(g.big_shape))
+
+
+def _types(a: Array, b: Array, terms: int, bias: Array | None) -> tuple[Any, Any]:
+    """Type to work in and type to return."""
+    if bias is None:
+        return working_type(a, b, terms), result_type(a, b)
+    return working_type(a, b, terms, bias), result_type(a, b, bias)
+
+
+def _gradients(
+    g: Geometry, xp: Any, big: Array, small: Array, weight: Array, x_is_big: bool, shapes: Any
+) -> Gradients:
+    """Both operations have the same two products; which of them is for ``x`` differs."""
+    grad_y = small if x_is_big else big
+    x = big if x_is_big else small
+    work, result = _types(grad_y, weight, weight.size, None)
+    grad_x = xp.empty(x.shape, result)
+    if x_is_big:
+        backward_input(g, grad_y, weight, None, grad_x, work)
+    else:
+        forward(g, grad_y, weight, None, grad_x, work)
+    work, result = _types(x, grad_y, grad_y.size, None)
+    grad_weight = backward_weight(g, big, small, work).astype(result, copy=False)
+    result = result_type(grad_y)
+    axes = (0, *range(2, grad_y.ndim))
+    grad_bias = grad_y.sum(axis=axes, dtype=result if result != xp.float16 else xp.float32)
+    return Gradients(
+        grad_x.reshape(shapes[0]),
+        grad_weight.reshape(shapes[1]),
+        grad_bias.astype(result, copy=False),
+    )
+
+
+def _grad_operands(grad_y: Any, x: Any, weight: Any) -> tuple[Any, Array, Array, Array]:
+    xp = common_namespace(grad_y=grad_y, x=x, weight=weight)
+    return (
+        xp,
+        as_operand(grad_y, "grad_y", xp),
+        as_operand(x, "x", xp),
+        as_operand(weight, "weight", xp),
+    )
+
+
+def _expect(grad_y: Array, shape: tuple[int, ...]) -> None:
+    if grad_y.shape != shape:
+        raise ShapeError(
+            f"grad_y has shape {cross(grad_y.shape) or 'scalar'}, but the output it is the "
+            f"gradient of has shape {cross(shape)}"
+        )
+
+
+def conv_grad(
+    grad_y: Any,
+    x: Any,
+    weight: Any,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    flip: bool = False,
+    dims: int | None = None,
+) -> Gradients:
+    """Gradients of ``sum(grad_y * conv(x, weight, bias))`` for ``x``, ``weight`` and ``bias``.
+
+    For ``x`` it is the transposed convolution of ``grad_y`` with the same weight (at stride 1: a
+    full convolution with the flipped kernel); for the weight, the correlation of ``x`` with
+    ``grad_y``; for the bias, ``grad_y`` summed over batch and space. Parameters are those of
+    :func:`conv`; ``grad_y`` has the shape of its result.
+
+    >>> grad = conv_grad([1, 1], [1, 2, 3, 4], [1, 0, -1])
+    >>> grad.x, grad.weight, grad.bias
+    (array([ 1,  1, -1, -1]), array([3, 5, 7]), array([2]))
+    """
+    xp, grad_y, x, weight = _grad_operands(grad_y, x, weight)
+    g = conv_geometry(
+        x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups, dims=dims
+    )  # fmt: skip
+    _expect(grad_y, g.strip(g.small_shape))
+    big, small = x.reshape(g.big_shape), grad_y.reshape(g.small_shape)
+    shapes = (x.shape, weight.shape)
+    weight = _flipped(weight, g.rank) if flip else weight
+    grads = _gradients(g, xp, big, small, weight.reshape(g.weight_shape), True, shapes)
+    return grads._replace(weight=_flipped(grads.weight, g.rank)) if flip else grads
+
+
+def conv_transpose_grad(
+    grad_y: Any,
+    x: Any,
+    weight: Any,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    output_padding: PerAxis = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    output_shape: PerAxis | None = None,
+    dims: int | None = None,
+) -> Gradients:
+    """Gradients of ``sum(grad_y * conv_transpose(x, weight, bias))``, parameters as there.
+
+    >>> conv_transpose_grad([1, 0, 1, 0, 0], [1, 2], [1, 10, 100], stride=2).x
+    array([101,   1])
+    """
+    xp, grad_y, x, weight = _grad_operands(grad_y, x, weight)
+    g = transposed_geometry(
+        x.shape, weight.shape, stride=stride, padding=padding, output_padding=output_padding,
+        dilation=dilation, groups=groups, output_shape=output_shape, dims=dims,
+    )  # fmt: skip
+    _expect(grad_y, g.strip(g.big_shape))
+    big, small = grad_y.reshape(g.big_shape), x.reshape(g.small_shape)
+    shapes = (x.shape, weight.shape)
+    return _gradients(g, xp, big, small, weight.reshape(g.weight_shape), False, shapes)
+
+
+def depthwise_separable(
+    x: Any,
+    depthwise: Any,
+    pointwise: Any,
+    bias: Any = None,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+) -> Array:
+    """A kernel for each channel, then a 1x1 convolution that mixes them (MobileNets, 2017).
+
+    Parameters
+    ----------
+    x
+        Shape (N, C, \\*spatial) or (C, \\*spatial).
+    depthwise
+        Shape (C, 1, \\*kernel).
+    pointwise
+        Shape (C_out, C).
+    bias
+        Shape (C_out,), or None.
+
+    >>> depthwise_separable([[1, 2, 3], [4, 5, 6]], [[[1, 1]], [[1, -1]]], [[1, 10]])
+    array([[-7, -5]])
+    """
+    xp = common_namespace(x=x, depthwise=depthwise, pointwise=pointwise, bias=bias)
+    depthwise = as_operand(depthwise, "depthwise", xp)
+    pointwise = as_operand(pointwise, "pointwise", xp)
+    rank = depthwise.ndim - 2
+    if rank not in (1, 2, 3) or pointwise.ndim != 2:
+        raise ShapeError(
+            f"depthwise {cross(depthwise.shape)} and pointwise {cross(pointwise.shape)} must be "
+            "(C, 1, *kernel) and (C_out, C)"
+        )
+    between = conv(
+        x, depthwise, stride=stride, padding=padding, dilation=dilation, groups=depthwise.shape[0], dims=rank
+    )  # fmt: skip
+    return conv(between, pointwise.reshape(*pointwise.shape, *(1,) * rank), bias, dims=rank)

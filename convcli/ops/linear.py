@@ -1,0 +1,132 @@
+"""The three products behind every operation here: forward, for the input, for the weight.
+
+All are correlations. The gradient for the input, which is also the transposed convolution, is
+done as one small correlation for each phase of the stride, so that no zeros are stuffed in and
+no two blocks write to the same cell.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from convcli.ops.arrays import Array, namespace
+from convcli.ops.columns import Block, Sliding
+from convcli.ops.geometry import Geometry
+from convcli.ops.workers import run_all
+
+__all__ = ["backward_input", "backward_weight", "correlate", "forward"]
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+def forward(
+    geometry: Geometry, big: Array, weight: Array, bias: Array | None, out: Array, work: Any
+) -> None:
+    """Convolve ``big`` (N, C, \\*size) into ``out`` (N, C', \\*output)."""
+    start = tuple(-before for before in geometry.before)
+    sliding = Sliding(
+        namespace(out), big, geometry.groups, geometry.kernel, geometry.output,
+        geometry.stride, geometry.dilation, start, work,
+    )  # fmt: skip
+    correlate(sliding, weight, bias, out)
+
+
+def correlate(sliding: Sliding, weight: Array, bias: Array | None, out: Array) -> None:
+    """Correlate the cells of ``sliding`` with ``weight`` (C', C/groups, \\*kernel) into ``out``."""
+    xp, work, groups = sliding.xp, sliding.work, sliding.groups
+    matrix = xp.ascontiguousarray(weight, work).reshape(groups, -1, sliding.depth)
+    rows = matrix.shape[1]
+    shift = None if bias is None else xp.asarray(bias, work).reshape(groups, rows, 1)
+    direct = out.flags.c_contiguous and out.dtype == work
+    flat = out.reshape(out.shape[0], groups, rows, -1) if direct else out
+
+    def product(block: Block) -> None:
+        columns = sliding.columns(block)
+        where = slice(block.offset, block.offset + block.length)
+        if direct:
+            target = flat[block.first : block.last, :, :, where]
+            xp.matmul(matrix, columns, out=target)
+        else:
+            target = xp.matmul(matrix, columns)
+        if shift is not None:
+            target += shift
+        if not direct:
+            out[block.where] = target.reshape(columns.shape[0], -1, *block.shape)
+
+    run_all(product, sliding.blocks(), threaded=xp is np)
+
+
+def _taps(kernel: int, stride: int, dilation: int, phase: int) -> range:
+    """Taps t of a kernel with ``t * dilation == phase`` modulo ``stride``."""
+    period = stride // math.gcd(stride, dilation)
+    first = next((t for t in range(period) if (t * dilation - phase) % stride == 0), kernel)
+    return range(first, kernel, period)
+
+
+def backward_input(
+    geometry: Geometry, small: Array, weight: Array, bias: Array | None, out: Array, work: Any
+) -> None:
+    """Spread ``small`` (N, C', \\*output) into ``out`` (N, C, \\*size): the adjoint of forward."""
+    xp = namespace(out)
+    g = geometry
+    turned = weight.reshape(
+        g.groups, g.small_channels // g.groups, g.big_channels // g.groups, *g.kernel
+    )
+    turned = turned.swapaxes(1, 2).reshape(g.big_channels, -1, *g.kernel)
+    for phase in itertools.product(
+        *(range(min(s, n)) for s, n in zip(g.stride, g.size, strict=True))
+    ):
+        view = out[(..., *(slice(p, None, s) for p, s in zip(phase, g.stride, strict=True)))]
+        taps = [
+            _taps(k, s, d, p + before)
+            for k, s, d, p, before in zip(
+                g.kernel, g.stride, g.dilation, phase, g.before, strict=True
+            )
+        ]
+        if not all(taps):
+            view[...] = 0 if bias is None else bias.reshape(-1, *(1,) * g.rank)
+            continue
+        # A later tap reads an earlier cell, so the taps are reversed.
+        picked = turned[(slice(None), slice(None), *(slice(*_reversed(t)) for t in taps))]
+        sliding = Sliding(
+            xp, small, g.groups, picked.shape[2:], view.shape[2:], (1,) * g.rank,
+            tuple(d // math.gcd(s, d) for s, d in zip(g.stride, g.dilation, strict=True)),
+            tuple(
+                (p + before - t[-1] * d) // s
+                for p, before, t, d, s in zip(
+                    phase, g.before, taps, g.dilation, g.stride, strict=True
+                )
+            ),
+            work,
+        )  # fmt: skip
+        correlate(sliding, picked, bias, view)
+
+
+def _reversed(taps: range) -> tuple[int, int | None, int]:
+    return taps[-1], taps[0] - 1 if taps[0] else None, -taps.step
+
+
+def backward_weight(geometry: Geometry, big: Array, small: Array, work: Any) -> Array:
+    """Gradient for the weight: windows of ``big`` weighted by ``small``, in the working type."""
+    g = geometry
+    xp = namespace(big)
+    start = tuple(-before for before in g.before)
+    sliding = Sliding(xp, big, g.groups, g.kernel, g.output, g.stride, g.dilation, start, work)
+    rows = small.reshape(g.batch, g.groups, g.small_channels // g.groups, -1)
+    total = xp.zeros((g.groups, rows.shape[2], sliding.depth), work)
+    guard = threading.Lock()
+
+    def product(block: Block) -> None:
+        columns = sliding.columns(block)
+        part = rows[block.first : block.last, :, :, block.offset : block.offset + block.length]
+        part = xp.matmul(part.astype(work, copy=False), columns.swapaxes(2, 3)).sum(axis=0)
+        with guard:
+            xp.add(total, part, out=total)
+
+    run_all(product, sliding.blocks(), threaded=xp is np)
+    return total.reshape(g.weight_shape)

@@ -1,0 +1,119 @@
+"""Run blocks of one computation on a few threads, each with BLAS on its own core.
+
+NumPy releases the GIL in copies and products, so Python threads over disjoint blocks scale, and
+gathering overlaps with multiplying. BLAS must then not start threads of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["cores", "run_all", "scratch"]
+
+T = TypeVar("T")
+
+_KEEP = 8 << 20
+"""Bytes of scratch memory kept for each name and thread: fresh memory costs page faults."""
+
+
+@cache
+def cores() -> int:
+    """Cores this process may use; ``CONVCLI_THREADS`` overrides."""
+    wanted = os.environ.get("CONVCLI_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="convcli-ops")
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+_lock = threading.Lock()
+_users = 0
+_limit: Any = None
+
+
+@contextmanager
+def _single_threaded_blas() -> Iterator[None]:
+    """One BLAS thread while anybody is inside: the setting belongs to the whole process."""
+    global _users, _limit
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _limit = _blas().limit(limits=1)
+            _limit.__enter__()
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.__exit__(None, None, None)
+
+
+def run_all(function: Callable[[T], None], items: Sequence[T], *, threaded: bool = True) -> None:
+    """Call ``function`` with every item; on threads where there are several of both.
+
+    >>> done = []
+    >>> run_all(done.append, [3, 1, 2])
+    >>> sorted(done)
+    [1, 2, 3]
+    """
+    workers = min(cores(), len(items)) if threaded else 1
+    if workers < 2:
+        for item in items:
+            function(item)
+        return
+    queue = iter(items)
+    guard = threading.Lock()
+
+    def drain() -> None:
+        while True:
+            with guard:
+                item = next(queue, queue)
+            if item is queue:
+                return
+            function(item)  # type: ignore[arg-type]
+
+    with _single_threaded_blas():
+        others = [_pool().submit(drain) for _ in range(workers - 1)]
+        try:
+            drain()  # the calling thread works too
+        finally:
+            for other in others:
+                other.result()
+
+
+_local = threading.local()
+
+
+def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Uninitialised memory, this thread's own until it asks for the same name again.
+
+    >>> scratch(np, "test", (2, 3), np.dtype("f4")).shape
+    (2, 3)
+    """
+    size = int(np.prod(shape)) * dtype.itemsize
+    if xp is not np or dtype.kind == "O" or size > _KEEP:
+        return xp.empty(shape, dtype)
+    kept = vars(_local).get(name)
+    if kept is None or kept.nbytes < size:
+        kept = vars(_local)[name] = np.empty(size, np.uint8)
+    return kept[:size].view(dtype).reshape(shape)
