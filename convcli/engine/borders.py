@@ -1,0 +1,141 @@
+"""Borders as index maps: which input cell stands at each position of a padded axis.
+
+No picture is ever padded as a whole. Each tile is copied into its scratch through these maps,
+so any border, any pad width and any size, down to one cell, go the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import gcd
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.arithmetic.window import Window
+
+__all__ = ["OUTSIDE", "AxisMap", "Segment", "axis_map", "border_index"]
+
+OUTSIDE = -1
+"""Index of a cell that the border's constant value stands for."""
+
+Segment: TypeAlias = tuple[int, int, slice | NDArray[np.intp] | None]
+"""``(start, stop, source)``: a run of positions and where their cells come from."""
+
+
+def border_index(positions: NDArray[np.intp], size: int, mode: str) -> NDArray[np.intp]:
+    """Input cell at each position, with ``numpy.pad``'s meaning of the modes.
+
+    Parameters
+    ----------
+    positions
+        Positions relative to the input's first cell; any integers.
+    size
+        Cells of the input.
+    mode
+        ``constant`` (cells outside become ``OUTSIDE``), ``edge``, ``reflect``, ``symmetric`` or
+        ``wrap``. Pads wider than the input go on reflecting.
+
+    >>> border_index(np.arange(-3, 7), 4, "reflect")
+    array([3, 2, 1, 0, 1, 2, 3, 2, 1, 0])
+    """
+    if mode == "edge":
+        return np.clip(positions, 0, size - 1)
+    if mode == "wrap":
+        return positions % size
+    if mode == "reflect":
+        period = max(2 * (size - 1), 1)
+        folded = positions % period
+        return np.minimum(folded, period - folded) if size > 1 else folded
+    if mode == "symmetric":
+        folded = positions % (2 * size)
+        return np.minimum(folded, 2 * size - 1 - folded)
+    inside = (positions >= 0) & (positions < size)
+    return np.where(inside, positions, OUTSIDE)
+
+
+@dataclass(frozen=True, eq=False)
+class AxisMap:
+    """One axis as the loops see it: positions without those that no tap reads.
+
+    Output ``o`` and tap ``t`` read position ``o * stride + t * dilation``. Positions
+    ``[first, last)`` lie inside the input, ``step`` cells apart; the others come from the border.
+    """
+
+    index: NDArray[np.intp]
+    stride: int
+    dilation: int
+    first: int
+    last: int
+    step: int
+
+    def span(self, start: int, stop: int, taps: int) -> tuple[int, int]:
+        """Positions that outputs ``[start, stop)`` of a kernel with ``taps`` taps read."""
+        return start * self.stride, (stop - 1) * self.stride + (taps - 1) * self.dilation + 1
+
+    def segments(self, start: int, stop: int, every: int = 1) -> list[Segment]:
+        """Split positions ``start, start + every, ...`` below ``stop`` into runs.
+
+        A run's source is a slice of the input, an index array, or ``None`` for the constant.
+        """
+        count = max(-(-(stop - start) // every), 0)
+        lower = min(max(-(-(self.first - start) // every), 0), count)
+        upper = min(max(-(-(self.last - start) // every), lower), count)
+        index = self.index[start:stop:every]
+        runs: list[Segment] = []
+        for a, b in ((0, lower), (lower, upper), (upper, count)):
+            if a == b:
+                continue
+            if a == lower and b == upper:
+                source = int(index[a])
+                runs.append(
+                    (
+                        a,
+                        b,
+                        slice(
+                            source, source + (b - a - 1) * self.step * every + 1, self.step * every
+                        ),
+                    )
+                )
+            elif index[a] == OUTSIDE and (index[a:b] == OUTSIDE).all():
+                runs.append((a, b, None))
+            else:
+                runs += _mixed(index, a, b)
+        return runs
+
+
+def _mixed(index: NDArray[np.intp], a: int, b: int) -> list[Segment]:
+    """Runs of ``index[a:b]`` that are all outside or all inside."""
+    outside = index[a:b] == OUTSIDE
+    edges = [a, *(np.flatnonzero(np.diff(outside)) + a + 1).tolist(), b]
+    return [(p, q, None if outside[p - a] else index[p:q]) for p, q in pairwise(edges)]
+
+
+def axis_map(window: Window, mode: str) -> AxisMap:
+    """Map of one axis, with positions dropped that a strided or dilated kernel never reads.
+
+    A stride and a dilation with a common divisor only meet every divisor-th position; a stride
+    larger than the kernel leaps over the rest.
+    """
+    taps, outputs = window.kernel_size, window.output
+    stride, dilation = window.stride, window.dilation
+    if taps == 1:
+        step, stride, dilation = stride, 1, 1
+    elif outputs == 1:
+        step, stride, dilation = dilation, 1, 1
+    else:
+        step = gcd(stride, dilation)
+        stride, dilation = stride // step, dilation // step
+    if taps > 1 and outputs > 1 and stride > dilation * (taps - 1) + 1:
+        starts = np.arange(outputs, dtype=np.intp) * window.stride
+        positions = (starts[:, None] + np.arange(taps) * window.dilation).ravel()
+        index = border_index(positions - window.before, window.size, mode)
+        return AxisMap(index, taps, 1, 0, 0, 1)
+    length = (outputs - 1) * stride + (taps - 1) * dilation + 1
+    positions = np.arange(length, dtype=np.intp) * step
+    index = border_index(positions - window.before, window.size, mode)
+    first = min(-(-window.before // step), length)
+    last = min(-(-(window.before + window.size) // step), length)
+    return AxisMap(index, stride, dilation, first, max(first, last), step)

@@ -1,0 +1,76 @@
+"""Tiles of the output, and the threads that work through them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+__all__ = ["Tile", "default_threads", "grid", "work_through"]
+
+
+class Tile(NamedTuple):
+    """Output rows ``[top, bottom)`` and columns ``[left, right)``."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def default_threads() -> int:
+    """Processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def grid(rows: int, cols: int, tile_rows: int, tile_cols: int) -> list[Tile]:
+    """Cut an output into tiles. It does not depend on the threads, so neither do the results.
+
+    >>> grid(3, 4, 2, 4)
+    [Tile(top=0, bottom=2, left=0, right=4), Tile(top=2, bottom=3, left=0, right=4)]
+    """
+    return [
+        Tile(r, min(r + tile_rows, rows), c, min(c + tile_cols, cols))
+        for r in range(0, rows, tile_rows)
+        for c in range(0, cols, tile_cols)
+    ]
+
+
+def work_through(
+    tiles: list[Tile], make_worker: Callable[[], Callable[[Tile], int]], threads: int
+) -> int:
+    """Give every tile to a worker and add up what the workers return.
+
+    Each thread makes one worker, which keeps its scratch from tile to tile. An exception, or an
+    interrupt, stops the others after the tile they are at.
+    """
+    threads = min(threads, len(tiles))
+    if threads <= 1:
+        worker = make_worker()
+        return sum(worker(tile) for tile in tiles)
+    queue = iter(tiles)
+    stop = threading.Event()
+
+    def run() -> int:
+        worker = make_worker()
+        return sum(worker(tile) for tile in _until(stop, queue))
+
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(run) for _ in range(threads)]
+        try:
+            return sum(future.result() for future in futures)
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _until(stop: threading.Event, queue: Iterator[Tile]) -> Iterator[Tile]:
+    for tile in queue:
+        if stop.is_set():
+            return
+        yield tile

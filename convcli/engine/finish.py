@@ -1,0 +1,237 @@
+"""From sums to output samples: combine, scale, bias, range, depth, rounding, clipping.
+
+The formula, in this order, is the same for every backend::
+
+    r = combine(scale * sum_p) + bias        one response per sample; |r| if the kernel says so
+    r = |r| or r + half or r                 the range, after the last step
+    y = clip(rint(r * ratio), 0, white)      ratio = white of the output / white of the input
+
+Floating-point output is neither rounded nor clipped: it has room for every value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.numerics import FULL, Bounds
+
+__all__ = ["Finish", "Finisher", "make_finish", "response_bounds"]
+
+_VERIFY_AT_MOST = 2**17
+"""Sums with no more values than this are all tried, to see whether float32 rounds alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The formula above with its numbers put in.
+
+    ``work`` is the type it is evaluated in: ``integer`` (the type of the sums), ``float32`` or
+    ``float64``. ``clip`` says that values outside the output's range are possible.
+    """
+
+    combine: str
+    scale: float
+    bias: float
+    absolute: bool
+    offset: float
+    ratio: float
+    out_dtype: str
+    work: str
+    clip: bool
+
+    @property
+    def limit(self) -> float:
+        """White of an integer output."""
+        return FULL[self.out_dtype]
+
+
+def make_finish(
+    sums: list[Bounds] | None,
+    *,
+    accumulate: str,
+    exact: bool,
+    combine: str,
+    scale: float,
+    bias: float,
+    absolute: bool,
+    offset: float,
+    ratio: float,
+    out_dtype: str,
+) -> Finish:
+    """Choose the cheapest type in which the formula gives what float64 would give.
+
+    ``sums`` are the bounds of each member's sums, or ``None`` if nothing is known of the input.
+    """
+    integer_out = out_dtype in FULL
+    clip = integer_out
+    if sums is not None:
+        values = response_bounds(sums, combine, scale, bias, absolute, offset, ratio)
+        clip = integer_out and not (values.low > -0.5 and values.high < FULL[out_dtype] + 0.5)
+    finish = Finish(combine, scale, bias, absolute, offset, ratio, out_dtype, "float64", clip)
+
+    def with_work(work: str) -> Finish:
+        return replace(finish, work=work)
+
+    if accumulate == "float64":
+        return finish
+    if not exact or sums is None:
+        return with_work("float32")
+    if not integer_out:
+        return with_work("float32" if out_dtype == "float32" else "float64")
+    if (
+        combine != "magnitude"
+        and scale == 1.0
+        and bias == int(bias)
+        and offset == int(offset)
+        and ratio == 1.0
+        and (accumulate == "float32" or _fits_int16(sums, values, bias, accumulate))
+    ):
+        return with_work("integer")
+    return with_work("float32") if _float32_agrees(finish, sums, values) else finish
+
+
+def _fits_int16(sums: list[Bounds], values: Bounds, bias: float, accumulate: str) -> bool:
+    """Whether every intermediate value stays within the 16 bits of the sums."""
+    low, high = (0, 65535) if accumulate == "uint16" else (-32768, 32767)
+    steps = [values, *(Bounds(s.low + bias, s.high + bias) for s in sums)]
+    if accumulate == "int16" and any(s.low + bias <= -32768 for s in sums):
+        return False  # its absolute value would not fit
+    return abs(bias) <= 32767 and all(low <= s.low and s.high <= high for s in steps)
+
+
+def _float32_agrees(finish: Finish, sums: list[Bounds], values: Bounds) -> bool:
+    """Whether float32 rounds every possible sum as float64 does."""
+    if finish.combine == "magnitude":
+        # Root of a whole number n: half-way cases k + 1/2 are at least 1 / (8 k) away, more than
+        # half an ulp of float32 while n < 2**21; scaling by 1 changes nothing.
+        squares = sum(s.magnitude**2 for s in sums)
+        plain = finish.bias == finish.offset == 0.0 and finish.scale == finish.ratio == 1.0
+        return plain and squares < 2**21
+    low, high = min(s.low for s in sums), max(s.high for s in sums)
+    if high - low > _VERIFY_AT_MOST or values.magnitude > 2**23:
+        return False
+    every = np.arange(low, high + 1)
+    results = []
+    for dtype in ("float32", "float64"):
+        out = np.empty((1, every.size), finish.out_dtype)
+        trial = replace(finish, combine="none", work=dtype)
+        with np.errstate(all="ignore"):
+            Finisher(trial).apply([every.astype(dtype)[None]], out)
+        results.append(out)
+    return bool((results[0] == results[1]).all())
+
+
+def response_bounds(
+    sums: list[Bounds],
+    combine: str,
+    scale: float,
+    bias: float,
+    absolute: bool,
+    offset: float,
+    ratio: float,
+) -> Bounds:
+    """Bounds of what leaves the formula before rounding and clipping."""
+    ends = [sorted((s.low * scale, s.high * scale)) for s in sums]
+    if combine == "magnitude":
+        low, high = 0.0, float(np.sqrt(sum(max(-a, b) ** 2 for a, b in ends)))
+    elif combine == "maximum":
+        low, high = max(a for a, _ in ends), max(b for _, b in ends)
+    else:
+        low, high = min(a for a, _ in ends), max(b for _, b in ends)
+    low, high = low + bias, high + bias
+    if absolute:
+        low, high = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high)), max(-low, high)
+    return Bounds((low + offset) * ratio, (high + offset) * ratio)
+
+
+class Finisher:
+    """Evaluates a :class:`Finish` on one tile after another; one per thread.
+
+    ``xp`` is the array module: NumPy, or CuPy for arrays on a GPU.
+    """
+
+    def __init__(self, finish: Finish, xp: Any = np) -> None:
+        self.finish = finish
+        self.xp = xp
+        self._rows: dict[tuple[float, str, int], Any] = {}
+
+    def apply(self, planes: Iterable[Any], out: Any, count: bool = False) -> int:
+        """Write the output samples of one tile.
+
+        Parameters
+        ----------
+        planes
+            Sums of each member of the stack, each an array like ``out``; may be overwritten.
+        out
+            Where the samples go.
+        count
+            Whether to count the samples outside the range before clipping.
+
+        Returns
+        -------
+        int
+            That count.
+        """
+        f, xp = self.finish, self.xp
+        values = self._combined(planes)
+        if f.bias:
+            xp.add(values, _scalar(f.bias, values.dtype), out=values)
+        if f.absolute:
+            xp.abs(values, out=values)
+        if f.offset:
+            xp.add(values, _scalar(f.offset, values.dtype), out=values)
+        if f.ratio != 1.0:
+            xp.multiply(values, values.dtype.type(f.ratio), out=values)
+        if f.out_dtype not in FULL:
+            out[...] = values
+            return 0
+        if f.work != "integer":
+            xp.rint(values, out=values)
+        clipped = 0
+        if f.clip:
+            low, high = self._row(0, values), self._row(f.limit, values)
+            if count:
+                clipped = int(xp.count_nonzero(values < low)) + int(xp.count_nonzero(values > high))
+            if f.work == "integer" and values.dtype.kind in "iu":
+                xp.maximum(values, low, out=values)
+                xp.minimum(values, high, out=values)
+            else:  # NaN becomes black instead of anything
+                xp.fmax(values, low, out=values)
+                xp.fmin(values, high, out=values)
+        out[...] = values
+        return clipped
+
+    def _combined(self, planes: Iterable[Any]) -> Any:
+        f, xp = self.finish, self.xp
+        result: Any = None
+        for sums in planes:
+            values = sums if f.work == "integer" else sums.astype(f.work, copy=False)
+            if f.scale != 1.0:
+                values = xp.multiply(values, values.dtype.type(f.scale), out=values)
+            if f.combine == "magnitude":
+                values = xp.multiply(values, values, out=values)
+            if result is None:
+                result = values.copy() if f.combine != "none" and values is sums else values
+            elif f.combine == "magnitude":
+                xp.add(result, values, out=result)
+            else:
+                xp.maximum(result, values, out=result)
+        return xp.sqrt(result, out=result) if f.combine == "magnitude" else result
+
+    def _row(self, value: float, like: NDArray[Any]) -> Any:
+        """A row of one value: NumPy compares arrays 4 times faster than array and scalar."""
+        value = min(value, 32767) if like.dtype == np.int16 else value
+        key = (value, str(like.dtype), like.shape[-1])
+        if key not in self._rows:
+            self._rows[key] = self.xp.full(like.shape[-1], value, like.dtype)
+        return self._rows[key]
+
+
+def _scalar(value: float, dtype: np.dtype[Any]) -> Any:
+    """The value in a type; whole numbers wrap, as sums in 16 bits may on their way."""
+    return np.asarray(int(value) if dtype.kind in "iu" else value).astype(dtype)[()]

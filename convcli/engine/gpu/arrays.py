@@ -1,0 +1,133 @@
+"""A chain of steps by whole-array operations, over an array module: CuPy, or NumPy in tests.
+
+Every step is carried out as planned, in the planned types, so results agree with the CPU's.
+Kernels of our own take over steps one by one; what they do not cover runs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.borders import OUTSIDE, axis_map
+from convcli.engine.finish import Finisher
+from convcli.engine.plan import Plan, Step
+
+__all__ = ["run_chain_on", "run_step_on"]
+
+
+def run_chain_on(xp: Any, plan: Plan, x: Any) -> tuple[Any, int]:
+    """Filter a picture that is an array of ``xp``; returns samples and the clipped count."""
+    clipped = 0
+    for step in plan.steps:
+        x, clipped = run_step_on(xp, step, x)
+    return x, clipped
+
+
+def run_step_on(xp: Any, step: Step, x: Any) -> tuple[Any, int]:
+    """One step: pad through index maps, sum, finish."""
+    maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
+    padded = x.astype(step.accumulate)
+    for axis, axis_positions in enumerate(maps):
+        padded = _taken(xp, padded, axis_positions.index, axis, step.border.value)
+    geometry = [(m.stride, m.dilation, n) for m, n in zip(maps, step.shape_out[:2], strict=True)]
+    out = xp.empty(step.shape_out, step.finish.out_dtype)
+    finisher = Finisher(step.finish, xp)
+    planes = _sums(xp, step, padded, geometry)
+    if not step.is_bank:
+        return out, finisher.apply(planes, out, count=True)
+    clipped = 0
+    for channel, plane in enumerate(planes):
+        clipped += finisher.apply([plane], out[:, :, channel], count=True)
+    return out, clipped
+
+
+def _taken(xp: Any, x: Any, index: NDArray[np.intp], axis: int, value: float) -> Any:
+    taken = xp.take(x, xp.asarray(np.maximum(index, 0)), axis=axis)
+    outside = np.flatnonzero(index == OUTSIDE)
+    if outside.size:
+        taken[(slice(None),) * axis + (xp.asarray(outside),)] = value
+    return taken
+
+
+def _sums(xp: Any, step: Step, padded: Any, geometry: list[tuple[int, int, int]]) -> Iterator[Any]:
+    """Sums of each member of a stack ``(H, W, C)``, or of each output channel ``(H, W)``."""
+    if step.algorithm == "fft":
+        yield from _transformed(xp, step, padded, geometry)
+        return
+    if step.algorithm == "separable":
+        for terms in step.factors:
+            total = None
+            for column, row in terms:
+                tall = _line(xp, padded, column, 0, geometry[0], step.accumulate)
+                part = _line(xp, tall, row, 1, geometry[1], step.accumulate)
+                total = part if total is None else total + part
+            yield total
+        return
+    for member in step.weights:
+        total = None
+        for place in zip(*np.nonzero(member), strict=True):
+            run = padded[..., place[0]] if step.is_bank else padded
+            for axis in (0, 1):
+                run = _run(run, axis, int(place[axis - 2]), geometry[axis])
+            part = run * _weight(member[place], step.accumulate)
+            total = part if total is None else xp.add(total, part, out=total)
+        shape = step.shape_out[:2] if step.is_bank else step.shape_out
+        yield xp.zeros(shape, step.accumulate) if total is None else total
+
+
+def _line(
+    xp: Any,
+    x: Any,
+    weights: NDArray[np.float64],
+    axis: int,
+    geometry: tuple[int, int, int],
+    dtype: str,
+) -> Any:
+    total = None
+    for tap in np.flatnonzero(weights):
+        part = _run(x, axis, int(tap), geometry) * _weight(weights[tap], dtype)
+        total = part if total is None else xp.add(total, part, out=total)
+    return _run(x, axis, 0, geometry) * _weight(0.0, dtype) if total is None else total
+
+
+def _run(x: Any, axis: int, tap: int, geometry: tuple[int, int, int]) -> Any:
+    stride, dilation, outputs = geometry
+    start = tap * dilation
+    return x[(slice(None),) * axis + (slice(start, start + (outputs - 1) * stride + 1, stride),)]
+
+
+def _weight(value: float, dtype: str) -> Any:
+    return np.asarray(int(value) if "int" in dtype else value).astype(dtype)[()]
+
+
+def _transformed(
+    xp: Any, step: Step, padded: Any, geometry: list[tuple[int, int, int]]
+) -> Iterator[Any]:
+    (row_stride, row_dilation, rows), (col_stride, col_dilation, cols) = geometry
+    size = padded.shape[:2]
+    spread = np.zeros(
+        (
+            *step.weights.shape[:-2],
+            (step.kernel_size[0] - 1) * row_dilation + 1,
+            (step.kernel_size[1] - 1) * col_dilation + 1,
+        )
+    )
+    spread[..., ::row_dilation, ::col_dilation] = step.weights
+    spectra = xp.fft.rfft2(xp.moveaxis(padded, 2, 0).astype(step.transform), size)
+    for member in xp.asarray(spread):
+        product = spectra * xp.conj(xp.fft.rfft2(member, size)).astype(spectra.dtype)
+        if step.is_bank:
+            product = product.sum(axis=0)
+        sums = xp.fft.irfft2(product, size)[
+            ...,
+            : (rows - 1) * row_stride + 1 : row_stride,
+            : (cols - 1) * col_stride + 1 : col_stride,
+        ]
+        if step.exact:  # the true sums are whole numbers, less than 1/4 away
+            sums = xp.rint(sums)
+        sums = sums.astype(step.accumulate)
+        yield sums if step.is_bank else xp.ascontiguousarray(xp.moveaxis(sums, 0, 2))

@@ -1,0 +1,67 @@
+"""The GPU: whether one can be used, and if not, why and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcli.errors import BackendError
+
+__all__ = ["INSTALL", "require_device"]
+
+INSTALL = "pip install 'convcli[cuda13]' (CUDA 13) or 'convcli[cuda12]' (CUDA 12)"
+
+
+def require_device() -> str:
+    """Import CuPy and describe the device that it will use.
+
+    Raises
+    ------
+    BackendError
+        If CuPy is not installed or broken, if there is no device, if the driver is too old, or
+        if CUDA's run-time compiler is missing; with what to install.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        if error.name == "cupy":
+            raise BackendError(f"backend cupy: CuPy is not installed; {INSTALL}") from None
+        raise BackendError(
+            f"backend cupy: CuPy is installed but does not import ({_line(error)}); {INSTALL}"
+        ) from error
+    runtime = cupy.cuda.runtime
+    try:
+        count = runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        raise BackendError(f"backend cupy: {_why_no_device(_line(error))}") from error
+    if count == 0:
+        raise BackendError(f"backend cupy: {_why_no_device('cudaErrorNoDevice')}")
+    try:
+        cupy.cuda.nvrtc.getVersion()
+    except Exception as error:  # each version of CuPy raises another type here
+        raise BackendError(
+            "backend cupy: CUDA's run-time compiler (NVRTC) is missing "
+            f"({_line(error)}); {INSTALL} brings it"
+        ) from error
+    return _describe(cupy)
+
+
+def _why_no_device(message: str) -> str:
+    if "InsufficientDriver" in message:
+        return (
+            f"the NVIDIA driver is too old for this CuPy ({message}); update the driver or "
+            f"{INSTALL}"
+        )
+    return (
+        f"no CUDA device ({message}); check nvidia-smi and CUDA_VISIBLE_DEVICES, or use "
+        "--backend numpy"
+    )
+
+
+def _describe(cupy: Any) -> str:
+    number = cupy.cuda.runtime.getDevice()
+    name = cupy.cuda.runtime.getDeviceProperties(number)["name"]
+    return f"device {number}, {name.decode() if isinstance(name, bytes) else name}"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,132 @@
+"""What numbers a correlation needs: bounds of its sums, and the type that holds them exactly.
+
+The promise of convcli: for 8- and 16-bit pictures the result equals a float64 reference,
+rounded half to even, exactly where the weights are whole numbers, and within one level
+otherwise. So whole weights are summed in a type that cannot overflow or round, chosen here from
+the largest sums that any picture can give; other weights in float32 where its rounding stays
+below half a level, else in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "EPS32",
+    "FULL",
+    "Bounds",
+    "exact_type",
+    "float_error",
+    "full_scale",
+    "sum_bounds",
+    "whole_weights",
+]
+
+FULL = {"uint8": 255.0, "uint16": 65535.0}
+"""White of each depth; 1.0 for floating point."""
+
+EPS32 = 2.0**-24
+_EXACT32 = 2**24
+_EXACT64 = 2**53
+
+
+def full_scale(dtype: str) -> float:
+    """White in a picture of this type.
+
+    >>> full_scale("uint16"), full_scale("float32")
+    (65535.0, 1.0)
+    """
+    return FULL.get(dtype, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Smallest and largest value that can occur."""
+
+    low: float
+    high: float
+
+    @property
+    def magnitude(self) -> float:
+        """Largest absolute value."""
+        return max(-self.low, self.high)
+
+
+def sum_bounds(weights: NDArray[np.float64], values: Bounds) -> Bounds:
+    """Bounds of every sum of ``weights * values``, partial sums included.
+
+    Zero counts among the values, since a partial sum has not met all taps yet.
+
+    >>> sum_bounds(np.array([-1.0, 0.0, 2.0]), Bounds(0, 255))
+    Bounds(low=-255.0, high=510.0)
+    """
+    positive = float(weights[weights > 0].sum())
+    negative = float(weights[weights < 0].sum())
+    low, high = min(values.low, 0.0), max(values.high, 0.0)
+    return Bounds(positive * low + negative * high, positive * high + negative * low)
+
+
+def whole_weights(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool] | None:
+    """Weights as whole numbers times a factor, if they have that form.
+
+    Returns
+    -------
+    (whole, factor, exact) or None
+        ``exact`` if ``whole * factor`` gives back the weights to the last bit.
+
+    >>> whole_weights(np.array([0.25, 0.5, 0.25]))
+    (array([1., 2., 1.]), 0.25, True)
+    >>> whole_weights(np.array([0.1, 0.3]))[0]
+    array([1., 3.])
+    >>> whole_weights(np.array([0.1, 0.31831])) is None
+    True
+    """
+    largest = float(np.abs(weights).max())
+    if largest == 0.0:
+        return weights, 1.0, True
+    if (weights == np.rint(weights)).all():
+        return weights, 1.0, True
+    for power in (2, 4, 8, 12, 16):
+        scaled = weights * 2.0**power
+        if (scaled == np.rint(scaled)).all() and np.abs(scaled).max() < _EXACT32:
+            return scaled, 2.0**-power, True
+    smallest = float(np.abs(weights[weights != 0]).min())
+    ratio = weights / smallest
+    for multiple in (1, 2, 3):
+        scaled = ratio * multiple
+        whole = np.rint(scaled)
+        if np.abs(whole).max() < 4096 and (np.abs(scaled - whole) <= 2e-15 * np.abs(scaled)).all():
+            # The factor of the largest weight has the least rounding of its own.
+            at = int(np.abs(weights).argmax())
+            return whole, float(weights.flat[at] / whole.flat[at]), False
+    return None
+
+
+def exact_type(bounds: Bounds) -> str | None:
+    """Narrowest type that holds every whole number within the bounds, or None.
+
+    Between 16 bits and 2**24, float32 is as exact as an integer type and multiplies faster.
+
+    >>> exact_type(Bounds(-1020, 1020)), exact_type(Bounds(0, 65280)), exact_type(Bounds(0, 1e7))
+    ('int16', 'uint16', 'float32')
+    """
+    if bounds.low >= -(2**15) and bounds.high < 2**15:
+        return "int16"
+    if bounds.low >= 0 and bounds.high < 2**16:
+        return "uint16"
+    if bounds.magnitude <= _EXACT32:
+        return "float32"
+    return "float64" if bounds.magnitude <= _EXACT64 else None
+
+
+def float_error(taps: int, magnitude: float) -> float:
+    """Rounding error to expect from a float32 sum of ``taps`` products, generously.
+
+    Errors of single additions are independent, so they grow with the root of their number;
+    four deviations cover every sample of a large picture.
+    """
+    return EPS32 * magnitude * (2.0 + 2.0 * sqrt(taps))
