@@ -1,0 +1,147 @@
+"""The PNG writer against three readers, and the chunks that travel along."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from convcli.errors import InputError
+from convcli.imaging import png_write
+from convcli.imaging.picture import Frame, Metadata
+from convcli.imaging.png_chunks import chunk, read_header, read_metadata, walk
+from convcli.imaging.png_write import encode_apng, encode_png
+from convcli.imaging.read import decode_picture
+
+RNG = np.random.default_rng(11)
+
+
+def noisy(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    return RNG.integers(0, np.iinfo(dtype).max + 1, shape, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_every_width_decodes_identically(channels: int, dtype: str) -> None:
+    for width in range(1, 71):
+        pixels = noisy((width % 7 + 1, width, channels), dtype)
+        data = encode_png(pixels, Metadata(), threads=2)
+        decoded = np.asarray(imagecodecs.png_decode(data)).reshape(pixels.shape)
+        np.testing.assert_array_equal(decoded, pixels)
+        if dtype == "uint8":
+            image = Image.open(io.BytesIO(data))
+            np.testing.assert_array_equal(np.asarray(image).reshape(pixels.shape), pixels)
+        ours = next(iter(decode_picture(data, "x").frames)).pixels
+        np.testing.assert_array_equal(ours, pixels)
+
+
+def flat(shape: tuple[int, ...]) -> np.ndarray:
+    return np.full(shape, 77, np.uint8)
+
+
+def smooth_across(shape: tuple[int, ...]) -> np.ndarray:
+    row = np.arange(shape[1])[None, :, None] + RNG.integers(0, 2, shape)
+    return (row + RNG.integers(0, 200, (shape[0], 1, 1))).astype(np.uint8)
+
+
+def smooth_down(shape: tuple[int, ...]) -> np.ndarray:
+    column = np.arange(shape[0])[:, None, None] + RNG.integers(0, 2, shape)
+    return (column + RNG.integers(0, 200, (1, shape[1], 1))).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(flat, png_write.NONE), (smooth_across, png_write.SUB), (smooth_down, png_write.UP)],
+    ids=["flat_none", "smooth_across_sub", "smooth_down_up"],
+)
+def test_the_row_filter_suits_the_picture(make: object, kind: int) -> None:
+    pixels = make((40, 50, 3))  # type: ignore[operator]
+    data = encode_png(pixels, Metadata())
+    raw = zlib.decompress(b"".join(bytes(b) for k, b, _ in walk(data, "x") if k == b"IDAT"))
+    assert raw[0] == kind
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_many_strips_are_one_stream(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr(png_write, "STRIP_BYTES", 1000)
+    pixels = noisy((97, 53, 3), "uint8")
+    data = encode_png(pixels, Metadata(), threads=threads)
+    stream = b"".join(bytes(body) for kind, body, _ in walk(data, "x") if kind == b"IDAT")
+    assert len(zlib.decompress(stream)) == 97 * (53 * 3 + 1)
+    np.testing.assert_array_equal(imagecodecs.png_decode(data), pixels)
+    assert data == encode_png(pixels, Metadata(), threads=1)
+
+
+def test_an_animation_keeps_equal_frames() -> None:
+    pixels = noisy((8, 9, 4), "uint8")
+    frames = [Frame(pixels, 50), Frame(pixels, 70), Frame(pixels[::-1].copy(), 90)]
+    data = encode_apng(frames, 3, Metadata(loop=4))
+    image = Image.open(io.BytesIO(data))
+    assert image.n_frames == 3
+    assert image.info["loop"] == 4
+    for index, frame in enumerate(frames):
+        image.seek(index)
+        assert image.info["duration"] == frame.duration
+        np.testing.assert_array_equal(np.asarray(image), frame.pixels)
+
+
+def test_metadata_of_every_kind_comes_back() -> None:
+    out = io.BytesIO()
+    info = PngInfo()
+    info.add_text("Title", "a title")
+    info.add_text("Long", "x" * 5000, zip=True)
+    info.add_itxt("Author", "Ünïcode", "de", "Autor")
+    info.add(b"tIME", struct.pack(">HBBBBB", 2026, 1, 2, 3, 4, 5))
+    info.add(b"gAMA", struct.pack(">I", 45455))
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    Image.fromarray(noisy((5, 6, 3), "uint8")).save(
+        out, "PNG", pnginfo=info, dpi=(300, 150), exif=exif
+    )
+    picture = decode_picture(out.getvalue(), "x")
+    again = encode_png(next(iter(picture.frames)).pixels, picture.meta)
+    before, after = Image.open(io.BytesIO(out.getvalue())), Image.open(io.BytesIO(again))
+    before.load(), after.load()
+    assert after.text == before.text
+    assert after.info["dpi"] == before.info["dpi"]
+    assert after.info["gamma"] == before.info["gamma"]
+    assert after.getexif()[0x010F] == "maker"
+    kinds = [kind for kind, _, _ in walk(again, "x")]
+    assert b"tIME" in kinds
+
+
+@pytest.mark.parametrize("colour", ["gray", "rgb"])
+def test_one_transparent_colour_at_16_bits_becomes_alpha(colour: str) -> None:
+    pixels = noisy((4, 5, 1 if colour == "gray" else 3), "uint16")
+    key = pixels[2, 3].astype(">u2").tobytes()
+    data = encode_png(pixels, Metadata())
+    data = data[:33] + chunk(b"tRNS", key) + data[33:]
+    picture = decode_picture(data, "x")
+    got = next(iter(picture.frames)).pixels
+    assert picture.alpha
+    np.testing.assert_array_equal(got[..., :-1], pixels)
+    assert got[2, 3, -1] == 0
+    assert (got[..., -1] == 0).sum() == (pixels == pixels[2, 3]).all(-1).sum()
+
+
+def test_a_damaged_text_chunk_is_left_out_with_a_note() -> None:
+    data = encode_png(noisy((3, 3, 1), "uint8"), Metadata())
+    bad = bytearray(data[:33] + chunk(b"tEXt", b"Title\0abc") + data[33:])
+    bad[45] ^= 1
+    meta, notes = read_metadata(bytes(bad), "x")
+    assert meta.png_chunks == []
+    assert notes == ["the chunk tEXt is damaged and was left out"]
+
+
+def test_a_damaged_header_is_refused() -> None:
+    data = bytearray(encode_png(noisy((3, 3, 1), "uint8"), Metadata()))
+    data[18] ^= 1
+    with pytest.raises(InputError, match="header is damaged"):
+        read_header(bytes(data), "x")
