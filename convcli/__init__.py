@@ -21,10 +21,11 @@ _HOMES: dict[str, str] = {
     "ShapeError": "convcli.errors",
     "TensorError": "convcli.errors",
     "UsageError": "convcli.errors",
+    "filter_image": "convcli.imaging.api",
     "load_kernel": "convcli.kernels.load",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 (the keys are strings)
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

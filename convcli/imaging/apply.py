@@ -55,7 +55,9 @@ class Filtered:
     plan: Plan
     how_alpha: str
     """How alpha was treated, in words; empty if there is none."""
-    flip: bool = False
+    flip: bool
+    range: str
+    """How values became pixels: ``auto`` is resolved."""
     samples: int = 0
     clipped: int = 0
     seconds: float = 0.0
@@ -105,9 +107,17 @@ def filter_picture(
         if result.meta.icc is not None:
             result.meta.icc = None
             result.notes.append(f"its ICC profile describes {picture.space} and was left out")
-    filtered = Filtered(result, work.plan(picture.size), work.how_alpha(), options.flip)
+    filtered = Filtered(
+        result, work.plan(picture.size), work.how_alpha(), options.flip, _range(chain, options)
+    )
     result.frames = _Frames(picture, work, filtered)
     return filtered
+
+
+def _range(chain: Sequence[Kernel], options: FilterOptions) -> str:
+    if options.range != "auto":
+        return options.range
+    return "abs" if any(kernel.absolute for kernel in chain) else "clip"
 
 
 def prepare_chain(kernels: Sequence[Kernel], options: FilterOptions) -> tuple[Kernel, ...]:

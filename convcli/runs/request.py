@@ -103,7 +103,7 @@ class Report:
             "stride": [first.rows.stride, first.cols.stride],
             "dilation": [first.rows.dilation, first.cols.dilation],
             "border": str(first.border),
-            "range": plan.range,
+            "range": self.filtered.range,
             "clipped_fraction": round(self.filtered.clipped_fraction, 6),
             "backend": plan.backend,
             "backend_reason": plan.backend_reason,

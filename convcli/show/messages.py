@@ -51,7 +51,7 @@ def summary(report: Report) -> str:
         _kind(report, source=False) + (f" x {frames} frames" if frames > 1 else ""),
         f"{report.kernel} ({way})",
         f"border {first.border}",
-        f"range {plan.range}",
+        f"range {report.filtered.range}",
         f"{seconds:.2f} s" if report.written else "not written: dry run",
     ]
     source, target = _name(report.job.input, "stdin"), _name(report.job.output, "stdout")
@@ -81,7 +81,9 @@ def explanation(report: Report) -> str:
     """The plan: resolved options, the output-shape calculation, algorithm and backend and why."""
     plan, picture = report.plan, report.filtered.picture
     first = plan.steps[0]
-    way = "kernel flipped: convolution" if report.filtered.flip else "kernel as written: correlation"
+    way = (
+        "kernel flipped: convolution" if report.filtered.flip else "kernel as written: correlation"
+    )
     lines = [
         ("input", f"{_name(report.job.input, 'stdin')}, {_kind(report, source=True)}"),
         (
@@ -91,7 +93,7 @@ def explanation(report: Report) -> str:
         ),
         ("orientation", way),
         ("border", str(first.border)),
-        ("range", plan.range),
+        ("range", report.filtered.range),
         ("alpha", report.filtered.how_alpha or "none"),
     ]
     if picture.n_frames > 1:
@@ -111,7 +113,11 @@ def explanation(report: Report) -> str:
             ("  algorithm", f"{step.algorithm}: {step.reason}"),
         ]
         lines += [
-            ("  candidate", f"{name}: {cost:.3g} ms predicted") for name, cost in step.candidates
+            (
+                "  weighed",
+                f"{c.name}: {c.cost:.3g} ns per sample predicted" + f", {c.note}" * bool(c.note),
+            )
+            for c in step.candidates
         ]
     lines += [
         ("backend", f"{plan.backend}: {plan.backend_reason}"),

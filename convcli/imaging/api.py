@@ -1,0 +1,150 @@
+"""``convcli.filter_image``: the same as the command, on pictures and arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from convcli.arithmetic.borders import Border, parse_border
+from convcli.errors import UsageError
+from convcli.imaging.apply import FilterOptions, filter_picture
+from convcli.imaging.picture import COLOURS, Frame, Picture
+from convcli.imaging.pillow_read import SPACES
+from convcli.imaging.pillow_write import to_pillow
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.load import load_kernel
+
+__all__ = ["filter_image"]
+
+CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
+DTYPES = ("uint8", "uint16", "float32", "float64")
+
+
+def filter_image(
+    image: Any,
+    kernel: Any,
+    *,
+    padding: Any = "same",
+    stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1,
+    border: str | Border = "reflect",
+    flip: bool = False,
+    normalize: bool = False,
+    scale: float = 1.0,
+    bias: float = 0.0,
+    range: str = "auto",
+    depth: str | int | None = None,
+    luma: bool = False,
+    linear: bool = False,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> Any:
+    """Filter a picture with a kernel or a chain of kernels.
+
+    Parameters
+    ----------
+    image
+        A Pillow image of mode L, LA, RGB, RGBA, CMYK, I;16 or F, or an array ``(H, W)`` or
+        ``(H, W, C)`` of uint8, uint16, float32 or float64. White is 255, 65535 or 1.0. Two and
+        four channels of an array are gray and RGB with alpha.
+    kernel
+        A name, a file, a literal, an array, a :class:`convcli.Kernel`, or a list of these.
+    padding
+        ``"same"``, ``"valid"``, ``"full"``, a number, ``(PH, PW)`` or
+        ``((top, bottom), (left, right))``.
+    stride, dilation
+        One number, or one for the height and one for the width.
+    border
+        ``constant[:V]``, ``edge``, ``reflect``, ``symmetric``, ``wrap``, or another tool's name.
+    flip
+        Mathematical convolution instead of correlation.
+    normalize, scale, bias
+        Divide each kernel by its sum; multiply the result; add to it, with 255 as white.
+    range
+        ``auto``, ``clip``, ``abs``, ``offset``, ``stretch`` or ``float``.
+    depth
+        ``8``, ``16`` or ``"float"``; by default that of the image.
+    luma, linear
+        Filter brightness only; filter in linear light.
+    backend, threads
+        ``auto``, ``numpy`` or ``cupy``; all cores by default.
+
+    Returns
+    -------
+    The same kind as ``image``: a Pillow image, or an array with as many dimensions.
+
+    Raises
+    ------
+    UsageError
+        If an option, a shape or a type does not fit.
+
+    Examples
+    --------
+    >>> step = np.array([[0, 0, 9, 9]] * 3, np.uint8)
+    >>> filter_image(step, "sobel-x")[1].tolist()
+    [0, 36, 36, 0]
+    """
+    kernels = [load_kernel(k) for k in (kernel if _is_chain(kernel) else [kernel])]
+    options = FilterOptions(
+        padding=padding,
+        stride=stride,
+        dilation=dilation,
+        border=border if isinstance(border, Border) else parse_border(border),
+        flip=flip,
+        normalize=normalize,
+        scale=scale,
+        bias=bias,
+        range=range,
+        depth=None if depth is None else str(depth),
+        luma=luma,
+        linear=linear,
+        backend=backend,
+        threads=threads,
+    )
+    pillow = isinstance(image, Image.Image)
+    picture = _from_pillow(image) if pillow else _from_array(np.asarray(image))
+    result = filter_picture(picture, kernels, options).picture
+    pixels = next(iter(result.frames)).pixels
+    if pillow:
+        return to_pillow(pixels, result.space, result.alpha)
+    return pixels[..., 0] if np.ndim(image) == 2 and pixels.shape[-1] == 1 else pixels
+
+
+def _is_chain(kernel: Any) -> bool:
+    """Whether it is a list of kernels, not one kernel given as nested lists of numbers."""
+    return (
+        isinstance(kernel, Sequence)
+        and not isinstance(kernel, str)
+        and all(isinstance(item, str | Kernel | np.ndarray) for item in kernel)
+    )
+
+
+def _from_pillow(image: Image.Image) -> Picture:
+    mode = "I;16" if image.mode.startswith("I;16") else image.mode
+    if mode not in SPACES:
+        raise UsageError(f"an image of mode {mode!r} is not taken; allowed: {', '.join(SPACES)}")
+    space, alpha = SPACES[mode]
+    pixels = np.asarray(image)
+    pixels = pixels.reshape(*pixels.shape[:2], COLOURS[space] + alpha)
+    return _picture(pixels, space, alpha)
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Picture:
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise UsageError(
+            f"an array of shape {array.shape} is not taken; allowed: (H, W), (H, W, C)"
+        )
+    if array.dtype.name not in DTYPES:
+        raise UsageError(f"an array of {array.dtype} is not taken; allowed: {', '.join(DTYPES)}")
+    pixels = array.reshape(*array.shape[:2], -1)
+    if pixels.shape[-1] not in CHANNELS:
+        raise UsageError(f"an array of {pixels.shape[-1]} channels is not taken; allowed: 1 to 4")
+    space, alpha = CHANNELS[pixels.shape[-1]]
+    return _picture(np.ascontiguousarray(pixels), space, alpha)
+
+
+def _picture(pixels: np.ndarray[Any, Any], space: str, alpha: bool) -> Picture:
+    return Picture("memory", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
