@@ -1,0 +1,302 @@
+"""Convolution as a matrix: of the kernel (Toeplitz), of the data (im2col), of a cycle (circulant)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convcli.arithmetic.sizes import cross, spread_padding
+from convcli.arithmetic.window import Padding, conv_window, per_axis
+from convcli.errors import ShapeError, TensorError
+from convcli.ops.arrays import Array, as_operand, common_namespace
+from convcli.ops.columns import windows
+from convcli.ops.geometry import Geometry, PerAxis, conv_geometry
+
+__all__ = ["SparseRows", "circulant", "col2im", "im2col", "shift_matrix", "toeplitz"]
+
+MAX_CELLS = 1 << 28
+"""Most entries of a dense matrix (2 GiB of float64): beyond it, the sparse form is the answer."""
+
+
+class SparseRows(NamedTuple):
+    """A sparse matrix by rows (CSR): row i holds ``data[indptr[i]:indptr[i + 1]]``."""
+
+    data: Array
+    indices: Array
+    indptr: Array
+    shape: tuple[int, int]
+
+
+def toeplitz(
+    weight: Any,
+    input_shape: PerAxis,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    flip: bool = False,
+    padded: bool = True,
+    sparse: bool = False,
+) -> Any:
+    """The kernel as a matrix: times the flattened input it is the flattened convolution.
+
+    Parameters
+    ----------
+    weight
+        Bare kernel, or (C_out, C_in/groups, \\*kernel).
+    input_shape
+        Bare spatial shape, or (C_in, \\*spatial), without padding.
+    stride, padding, dilation, groups, flip
+        As for :func:`convcli.conv`.
+    padded
+        Columns stand for the cells of the padded input, as lectures draw it (a Toeplitz matrix in
+        one dimension, doubly blocked in two). If False those of the padding are left out: the
+        matrix then acts on the input itself, and its transpose is the transposed convolution.
+    sparse
+        Return :class:`SparseRows` ``(data, indices, indptr, shape)`` instead of a dense matrix.
+
+    Returns
+    -------
+    array or SparseRows
+        Shape (C_out * prod(output), C_in * prod(size)).
+
+    Raises
+    ------
+    ShapeError
+        If shapes do not fit, or the dense matrix would have more than 2**28 entries.
+
+    >>> toeplitz([1, 2, 3], 4, padding=1)
+    array([[1, 2, 3, 0, 0, 0],
+           [0, 1, 2, 3, 0, 0],
+           [0, 0, 1, 2, 3, 0],
+           [0, 0, 0, 1, 2, 3]])
+    """
+    xp = common_namespace(weight=weight)
+    weight = as_operand(weight, "weight", xp)
+    shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    g = conv_geometry(
+        shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )  # fmt: skip
+    if flip:
+        weight = weight[(..., *(slice(None, None, -1),) * g.rank)]
+    sizes = tuple(n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
+    columns, inside = _columns(g, sizes, padded, xp)
+    rows = g.small_channels * math.prod(g.output)
+    width = g.big_channels * math.prod(sizes if padded else g.size)
+    data = weight.reshape(g.small_channels, 1, -1)
+    data = xp.broadcast_to(data, columns.shape)
+    if sparse:
+        counts = inside.reshape(rows, -1).sum(axis=1)
+        indptr = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(counts)])
+        return SparseRows(data[inside], columns[inside], indptr, (rows, width))
+    if rows * width > MAX_CELLS:
+        raise ShapeError(
+            f"the matrix would be {rows}x{width}; ask for it in sparse form, or for a smaller input"
+        )
+    dense = xp.zeros((rows, width), weight.dtype)
+    row = xp.broadcast_to(xp.arange(rows).reshape(g.small_channels, -1, 1), columns.shape)
+    dense[row[inside], columns[inside]] = data[inside]
+    return dense
+
+
+def _columns(g: Geometry, sizes: tuple[int, ...], padded: bool, xp: Any) -> tuple[Array, Array]:
+    """Column of every (C_out, output, channel and tap), and whether it exists."""
+    channels = g.big_channels // g.groups
+    cells = xp.zeros((1, 1), np.int64)  # (output, tap) so far
+    inside = xp.ones((1, 1), bool)
+    for axis in range(g.rank):
+        o, k = xp.arange(g.output[axis]), xp.arange(g.kernel[axis])
+        at = o[:, None] * g.stride[axis] + k * g.dilation[axis]
+        size = sizes[axis]
+        ok = xp.ones(at.shape, bool)
+        if not padded:
+            at, size = at - g.before[axis], g.size[axis]
+            ok = (at >= 0) & (at < size)
+        cells = _outer(cells * size, at, xp.add)
+        inside = _outer(inside, ok, xp.logical_and)
+    plane = math.prod(sizes if padded else g.size)
+    group = xp.arange(g.small_channels) // (g.small_channels // g.groups)
+    channel = group[:, None] * channels + xp.arange(channels)
+    full = channel[:, None, :, None] * plane + cells[None, :, None, :]
+    exists = xp.broadcast_to(inside[None, :, None, :], full.shape)
+    flat = (g.small_channels, cells.shape[0], channels * cells.shape[1])
+    return full.reshape(flat), exists.reshape(flat)
+
+
+def _outer(left: Array, right: Array, combine: Any) -> Array:
+    """Pairs of outputs and of taps of two axes, flattened in C order."""
+    both = combine(left[:, None, :, None], right[None, :, None, :])
+    return both.reshape(left.shape[0] * right.shape[0], -1)
+
+
+def im2col(
+    x: Any,
+    kernel_size: PerAxis,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+) -> Array:
+    """The data as a matrix: every window of ``x`` becomes a column.
+
+    Parameters
+    ----------
+    x
+        Shape (N, C, \\*spatial), (C, \\*spatial) or bare spatial.
+    kernel_size
+        One number per spatial axis; a single number is for one axis if ``x`` has one, else two.
+    stride, padding, dilation
+        As for :func:`convcli.conv`.
+
+    Returns
+    -------
+    array
+        Shape (N, C * prod(kernel), prod(output)), without N if ``x`` has none.
+
+    >>> im2col([1, 2, 3, 4], 3)
+    array([[1, 2],
+           [2, 3],
+           [3, 4]])
+    """
+    xp = common_namespace(x=x)
+    x = as_operand(x, "x", xp)
+    g = _unfolded(x.shape, kernel_size, stride, padding, dilation)
+    cells = xp.zeros(_padded_shape(g), x.dtype)
+    cells[_interior(g)] = x.reshape(g.big_shape)
+    view = windows(xp, cells, g.kernel, g.output, g.stride, g.dilation)
+    columns = view.reshape(g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
+    return columns if x.ndim == g.rank + 2 else columns[0]
+
+
+def col2im(
+    columns: Any,
+    shape: PerAxis,
+    kernel_size: PerAxis,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+) -> Array:
+    """Adjoint of :func:`im2col`: every column is added back to the window it came from.
+
+    Parameters
+    ----------
+    columns
+        Shape (N, C * prod(kernel), prod(output)), or without N.
+    shape
+        Shape of the result: (N, C, \\*spatial), (C, \\*spatial) or bare spatial.
+
+    >>> col2im([[1, 1], [1, 1], [1, 1]], 4, 3)
+    array([1, 2, 2, 1])
+    """
+    xp = common_namespace(columns=columns)
+    columns = as_operand(columns, "columns", xp)
+    target = (shape,) if isinstance(shape, int) else tuple(shape)
+    g = _unfolded(target, kernel_size, stride, padding, dilation)
+    expected = (g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
+    needed = expected if len(target) == g.rank + 2 else expected[1:]
+    if columns.shape != needed:
+        raise ShapeError(
+            f"columns have shape {cross(columns.shape)}; those of x {cross(target)} have "
+            f"{cross(needed)}"
+        )
+    half = columns.dtype == np.float16
+    cells = xp.zeros(_padded_shape(g), np.float32 if half else columns.dtype)
+    parts = columns.reshape(g.batch, g.big_channels, *g.kernel, *g.output)
+    for tap in np.ndindex(g.kernel):
+        where = tuple(
+            slice(t * d, t * d + (o - 1) * s + 1, s)
+            for t, d, o, s in zip(tap, g.dilation, g.output, g.stride, strict=True)
+        )
+        cells[(..., *where)] += parts[(slice(None), slice(None), *tap)]
+    return cells[_interior(g)].reshape(target).astype(columns.dtype, copy=False)
+
+
+def _unfolded(
+    shape: tuple[int, ...],
+    kernel_size: PerAxis,
+    stride: PerAxis,
+    padding: Padding | Sequence[Padding],
+    dilation: PerAxis,
+) -> Geometry:
+    """Geometry of windows alone, as of a depthwise convolution."""
+    if isinstance(kernel_size, int):
+        rank = {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}.get(len(shape), 0)
+    else:
+        rank = len(tuple(kernel_size))
+    if rank not in (1, 2, 3) or not rank <= len(shape) <= rank + 2:
+        raise ShapeError(
+            f"x of shape {cross(shape) or 'scalar'} and kernel_size {kernel_size} do not go "
+            "together; x is (N, C, *spatial), (C, *spatial) or bare, with 1 to 3 spatial axes"
+        )
+    full = (1,) * (rank + 2 - len(shape)) + shape
+    kernel = per_axis(kernel_size, rank, "kernel_size")
+    for n, k, s, p, d in zip(
+        full[2:],
+        kernel,
+        per_axis(stride, rank, "stride"),
+        spread_padding(padding, rank),
+        per_axis(dilation, rank, "dilation"),
+        strict=True,
+    ):
+        conv_window(n, k, stride=s, padding=p, dilation=d)
+    weight = (full[1], 1, *kernel)
+    return conv_geometry(
+        full, weight, stride=stride, padding=padding, dilation=dilation, groups=full[1], dims=rank
+    )
+
+
+def _padded_shape(g: Geometry) -> tuple[int, ...]:
+    sizes = (n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
+    return (g.batch, g.big_channels, *sizes)
+
+
+def _interior(g: Geometry) -> tuple[Any, ...]:
+    return (..., *(slice(a, a + n) for a, n in zip(g.before, g.size, strict=True)))
+
+
+def circulant(weight: Any, n: int) -> Array:
+    """The matrix of circular convolution with ``weight`` on ``n`` cells.
+
+    Column 0 is the weight, every further column the one before shifted down by one, around the
+    end: ``circulant(w, n) @ x`` is the mathematical convolution with wrapped borders. All
+    circulant matrices commute, with :func:`shift_matrix` in particular; that is equivariance.
+
+    Raises
+    ------
+    ShapeError
+        If the weight is not one-dimensional or longer than ``n``.
+
+    >>> circulant([1, 2, 3], 4)
+    array([[1, 0, 3, 2],
+           [2, 1, 0, 3],
+           [3, 2, 1, 0],
+           [0, 3, 2, 1]])
+    """
+    xp = common_namespace(weight=weight)
+    weight = as_operand(weight, "weight", xp)
+    if weight.ndim != 1 or not 1 <= weight.shape[0] <= n:
+        raise ShapeError(
+            f"weight has shape {cross(weight.shape) or 'scalar'}; a circulant matrix of n={n} "
+            f"needs one axis of 1 to {n} numbers"
+        )
+    if n * n > MAX_CELLS:
+        raise ShapeError(f"n is {n}; the matrix would have more than {MAX_CELLS} entries")
+    first = xp.zeros(n, weight.dtype)
+    first[: weight.shape[0]] = weight
+    return first[(xp.arange(n)[:, None] - xp.arange(n)) % n]
+
+
+def shift_matrix(n: int) -> Array:
+    """The matrix S that moves every cell one further, the last to the front.
+
+    >>> shift_matrix(3) @ np.array([1, 2, 3])
+    array([3, 1, 2])
+    """
+    if n < 1:
+        raise TensorError(f"n is {n}; a shift needs 1 cell or more")
+    return circulant([0, 1], n) if n > 1 else np.ones((1, 1), np.int64)
