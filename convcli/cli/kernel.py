@@ -1,0 +1,111 @@
+"""``convcli kernel``: the catalogue of kernels, one kernel in full, and its export."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="List, explain and export kernels.")
+
+# A literal may begin with a minus sign: "-1 0 1" is no option.
+_LITERALS = {"ignore_unknown_options": True}
+
+_KERNEL = typer.Argument(
+    metavar="KERNEL",
+    help="A preset (gaussian:1.5), a file (./k.csv) or the weights ('1 0 -1; 2 0 -2; 1 0 -1').",
+    show_default=False,
+)
+
+
+@app.command("list")
+def list_command(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON array with every parameter and what it may be.")
+    ] = False,
+) -> None:
+    """Show every preset and what it is for."""
+    from convcli.show.kernel import catalogue_json, show_catalogue
+
+    if as_json:
+        typer.echo(catalogue_json())
+    else:
+        show_catalogue()
+
+
+@app.command("show", context_settings=_LITERALS)
+def show_command(
+    kernel: Annotated[str, _KERNEL],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON object with all weights and factors.")
+    ] = False,
+) -> None:
+    """Show a kernel: weights, sum, range, symmetry, factors, and what it does."""
+    from convcli.kernels.load import load_kernel
+    from convcli.show.kernel import kernel_json, show_kernel
+
+    loaded = load_kernel(kernel)
+    if as_json:
+        typer.echo(kernel_json(loaded))
+    else:
+        show_kernel(loaded)
+
+
+@app.command("export", context_settings=_LITERALS)
+def export_command(
+    kernel: Annotated[str, _KERNEL],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Where to; its suffix chooses the format. - is standard output.",
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        str,
+        typer.Option(
+            "-f",
+            "--format",
+            metavar="json|toml|csv|tsv|txt|npy|mat|im",
+            help="A format that the suffix does not say. json and toml keep everything; "
+            "mat (libvips) also the bias; im is ImageMagick's string.",
+            show_default=False,
+        ),
+    ] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Write a kernel in a format that other programs, and convcli, read."""
+    from convcli.errors import UsageError
+    from convcli.kernels.export import FORMATS, export_kernel, format_of
+    from convcli.kernels.load import load_kernel
+
+    suffix = output[output.rfind(".") :] if "." in output else ""
+    chosen = format.lower() or format_of(suffix)
+    if not chosen:
+        what = "standard output" if output == "-" else repr(output)
+        raise UsageError(f"{what} does not say which format; add -f with {', '.join(FORMATS)}")
+    loaded = load_kernel(kernel)
+    data = export_kernel(loaded, chosen)
+    _write(output, data, is_text=chosen != "npy", overwrite=overwrite)
+    if output != "-":
+        from convcli.imaging.atomic import display_name
+
+        typer.echo(f"{loaded.name} -> {display_name(output)} ({chosen})", err=True)
+
+
+def _write(output: str, data: bytes, *, is_text: bool, overwrite: bool) -> None:
+    if output != "-":
+        from convcli.imaging.atomic import write_atomic
+
+        write_atomic(output, data, overwrite=overwrite)
+    elif is_text:
+        typer.echo(data, nl=False)
+    else:
+        from convcli.imaging.atomic import write_stdout
+
+        write_stdout(data)

@@ -1,0 +1,138 @@
+"""Presets that find edges: gradients, compass banks, Laplacians."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from convcli.kernels import formulas
+from convcli.kernels.formulas import Parts, outer, pascal
+from convcli.kernels.kernel import MAX_SIDE
+from convcli.kernels.parameters import Parameter
+from convcli.kernels.preset import PILLOW, SIGMA, SIZE, TEXTBOOK, Preset, fixed, rows
+
+__all__ = ["EDGES"]
+
+_ROBERTS_X, _ROBERTS_Y = "1 0;0 -1", "0 1;-1 0"
+SOBEL_SIZE = Parameter("size", "side", 3, 7, default=3, choices=(3, 5, 7))
+LOG_SIZE = Parameter("size", "side; 2 ceil(4 sigma) + 1 by default", 1, MAX_SIDE - 1, odd=True)
+
+# A gradient is a smoothing row across and a differentiating row along.
+_SOBEL = {
+    3: ([1, 2, 1], [-1, 0, 1]),
+    5: ([1, 4, 6, 4, 1], [-1, -2, 0, 2, 1]),
+    7: (pascal(7), [-1, -4, -5, 0, 5, 4, 1]),
+}
+_FARID = (
+    [0.0376593, 0.2491534, 0.4263746, 0.2491534, 0.0376593],
+    [-0.1096038, -0.2766910, 0, 0.2766910, 0.1096038],
+)
+
+
+def _sobel(size: float = 3) -> tuple[object, object]:
+    return _SOBEL[int(size)]
+
+
+Gradient = Callable[..., tuple[object, object]]
+
+
+def _x(gradient: Gradient, **values: float) -> Parts:
+    return Parts(outer(*gradient(**values)))
+
+
+def _y(gradient: Gradient, **values: float) -> Parts:
+    return Parts(outer(*gradient(**values)).T)
+
+
+def _both(gradient: Gradient, **values: float) -> Parts:
+    along_x = outer(*gradient(**values))
+    return Parts(np.stack([along_x, along_x.T]))
+
+
+def _gradients(
+    name: str,
+    gradient: Gradient,
+    source: str,
+    quality: str,
+    parameters: tuple[Parameter, ...] = (),
+    required: int = 0,
+    value: str = "",
+) -> list[Preset]:
+    """The presets ``name-x``, ``name-y`` and their magnitude ``name``."""
+
+    def preset(end: str, purpose: str, build: Callable[..., Parts], combine: Combine) -> Preset:
+        return Preset(
+            name + end,
+            "edges",
+            f"{purpose}, {quality}",
+            partial(build, gradient),
+            source,
+            "derivative",
+            parameters,
+            combine,
+            absolute=True,
+            required=required,
+            example=f"{name}{end}:{value}" if value else "",
+        )
+
+    return [
+        preset("-x", "vertical edges: slope to the right", _x, "none"),
+        preset("-y", "horizontal edges: slope downwards", _y, "none"),
+        preset("", "edges in every direction", _both, "magnitude"),
+    ]
+
+
+EDGES = [
+    *_gradients("sobel", _sobel, "Sobel and Feldman 1968; sizes as OpenCV getDerivKernels",
+                "the usual choice", (SOBEL_SIZE,), value="5"),
+    *_gradients("scharr", lambda: ([3, 10, 3], [-1, 0, 1]), "Scharr 2000",
+                "truer in direction than sobel"),
+    *_gradients("prewitt", lambda: ([1, 1, 1], [-1, 0, 1]), "Prewitt 1970", "plain mean across"),
+    *_gradients("freichen", lambda: ([1, math.sqrt(2), 1], [-1, 0, 1]), "Frei and Chen 1977",
+                "equal in every direction"),
+    *_gradients("farid", lambda: _FARID, "Farid and Simoncelli 2004, 5 taps",
+                "accurate in direction, 5x5"),
+    *_gradients("dgauss", formulas.gaussian_slope, "derivative of a Gaussian: Canny 1986",
+                "of one scale, robust to noise", (SIGMA, SIZE), required=1, value="2"),
+    Preset("roberts-x", "edges", "edges that fall to the lower right, 2x2, sharpest",
+           fixed(_ROBERTS_X), "Roberts 1963", "derivative", absolute=True),
+    Preset("roberts-y", "edges", "edges that fall to the lower left, 2x2, sharpest",
+           fixed(_ROBERTS_Y), "Roberts 1963", "derivative", absolute=True),
+    Preset("roberts", "edges", "edges in every direction, 2x2, sharpest",
+           lambda: Parts(np.stack([rows(_ROBERTS_X), rows(_ROBERTS_Y)])), "Roberts 1963",
+           "derivative", combine="magnitude", absolute=True),
+    Preset("kirsch", "edges", "the strongest of eight compass directions",
+           lambda: Parts(formulas.rotations(rows("5 5 5;-3 0 -3;-3 -3 -3"))), "Kirsch 1971",
+           "derivative", combine="maximum", absolute=True),
+    Preset("robinson", "edges", "the strongest of eight compass directions, gentler",
+           lambda: Parts(formulas.rotations(rows("-1 0 1;-2 0 2;-1 0 1"))), "Robinson 1977",
+           "derivative", combine="maximum", absolute=True),
+    Preset("laplacian", "edges", "fine detail and corners; the centre is -4",
+           fixed("0 1 0;1 -4 1;0 1 0"), TEXTBOOK, "derivative", absolute=True),
+    Preset("laplacian8", "edges", "fine detail, diagonals too; the centre is -8",
+           fixed("1 1 1;1 -8 1;1 1 1"), TEXTBOOK, "derivative", absolute=True),
+    Preset("log", "edges", "spots and edges of one scale (Laplacian of Gaussian)", formulas.log,
+           "Marr and Hildreth 1980", "derivative", (
+               Parameter("sigma", "standard deviation in pixels", 0.05, 1249), LOG_SIZE),
+           absolute=True, required=1, example="log:2"),
+    Preset("dog", "edges", "spots and edges between two scales (difference of Gaussians)",
+           formulas.dog, "Marr and Hildreth 1980; 1.6 approximates log", "derivative",
+           (Parameter("sigma", "standard deviation of the narrower", 0.05, 1666, default=1),
+            Parameter("wider", "standard deviation of the wider", 0.05, 1666, default=1.6), SIZE),
+           absolute=True, example="dog:1,1.6"),
+    Preset("gabor", "edges", "stripes of one width and direction", formulas.gabor, "Daugman 1985",
+           "derivative",
+           (Parameter("wavelength", "pixels from stripe to stripe", 2, 1000),
+            Parameter("angle", "direction of the wave in degrees, counterclockwise", -360, 360, default=0),
+            Parameter("sigma", "size of the window; 0.56 wavelengths by default", 0.3, 1666),
+            Parameter("aspect", "shorter (above 1) or longer stripes", 0.1, 10, default=1),
+            Parameter("phase", "degrees", -360, 360, default=0)),
+           absolute=True, required=1, example="gabor:8,45"),
+    Preset("outline", "edges", "light outlines on black, as Pillow's FIND_EDGES",
+           fixed("-1 -1 -1;-1 8 -1;-1 -1 -1"), f"{PILLOW}.FIND_EDGES", "derivative"),
+    Preset("contour", "edges", "dark outlines on white, as Pillow's CONTOUR",
+           fixed("-1 -1 -1;-1 8 -1;-1 -1 -1", bias=255), f"{PILLOW}.CONTOUR", "derivative"),
+]  # fmt: skip

@@ -1,0 +1,77 @@
+"""What a preset is: a kernel, or a family of kernels, that has a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from convcli.kernels.formulas import Array, Parts
+from convcli.kernels.kernel import MAX_SIDE, Combine, Kernel, Role
+from convcli.kernels.parameters import Parameter, format_values
+
+__all__ = ["PILLOW", "SIGMA", "SIZE", "TEXTBOOK", "Preset", "fixed", "mix", "rows"]
+
+SIGMA = Parameter("sigma", "standard deviation in pixels", 0.05, 1666)
+SIZE = Parameter("size", "side; 2 ceil(3 sigma) + 1 by default", 1, MAX_SIDE - 1, odd=True)
+PILLOW = "Pillow ImageFilter"
+TEXTBOOK = "Gonzalez and Woods, Digital Image Processing, chapter 3"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One entry of the catalogue; ``build`` takes the parameters by name."""
+
+    name: str
+    group: str
+    purpose: str
+    build: Callable[..., Parts]
+    source: str
+    role: Role
+    parameters: tuple[Parameter, ...] = ()
+    combine: Combine = "none"
+    absolute: bool = False
+    required: int = 0
+    example: str = ""
+
+    def make(self, values: dict[str, float] | None = None) -> Kernel:
+        """The kernel, named after what was asked for.
+
+        >>> size = Parameter("size", "side", 1, 9, default=3)
+        >>> shape = Preset("one", "effects", "", lambda size=3: Parts(np.ones((1, 1))), "", "point", (size,))
+        >>> shape.make({"size": 5}).name, shape.make({"size": 3}).name
+        ('one:5', 'one')
+        """
+        values = {k: v for k, v in (values or {}).items() if v != self._default(k)}
+        parts = self.build(**values)
+        asked = format_values(self.parameters, values)
+        return Kernel(
+            parts.weights,
+            parts.scale,
+            parts.bias,
+            name=f"{self.name}:{asked}" if asked else self.name,
+            role=self.role,
+            combine=self.combine,
+            absolute=self.absolute,
+            source=self.source,
+            note=self.purpose,
+        )
+
+    def _default(self, name: str) -> float | None:
+        return next(p.default for p in self.parameters if p.name == name)
+
+
+def rows(text: str) -> Array:
+    """Weights from rows that end at ``;``."""
+    return np.array([[float(token) for token in row.split()] for row in text.split(";")])
+
+
+def fixed(text: str, scale: float = 1, bias: float = 0) -> Callable[..., Parts]:
+    """Weights that do not depend on anything."""
+    return lambda: Parts(rows(text), scale, bias)
+
+
+def mix(text: str, scale: float = 1) -> Callable[..., Parts]:
+    """A 1x1 bank: each row holds what one output channel takes of every input channel."""
+    return lambda: Parts(rows(text)[:, :, None, None], scale)
