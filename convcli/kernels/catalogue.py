@@ -42,13 +42,13 @@ _BLUR = [
         "average", "blur", "mean of 3x3", partial(formulas.box, 3), TEXTBOOK, "smooth",
     ),
     Preset(
-        "box", "blur", "mean of a rectangle: box:7, box:9x5", lambda width=3, height=None: formulas.box(width, height),
+        "box", "blur", "mean of a square or rectangle", lambda width=3, height=None: formulas.box(width, height),
         TEXTBOOK, "smooth",
         (
             Parameter("width", "columns", 1, MAX_SIDE, default=3, whole=True),
             Parameter("height", "rows; the width by default", 1, MAX_SIDE, whole=True),
         ),
-        example="box:7",
+        example="box:9x5",
     ),
     Preset(
         "disk", "blur", "blur of a lens out of focus", formulas.disk, "scikit-image morphology.disk",
@@ -80,7 +80,7 @@ _SHARPEN = [
         "sharpen4", "sharpen", "sharpening", fixed("0 -1 0;-1 5 -1;0 -1 0"), TEXTBOOK, "sharpen",
     ),
     Preset(
-        "unsharp", "sharpen", "sharpening by subtracting a blur: unsharp:2,0.8", formulas.unsharp,
+        "unsharp", "sharpen", "sharpening by subtracting a blur", formulas.unsharp,
         "unsharp masking; 5x5 as on Wikipedia, Kernel (image processing)", "sharpen",
         (SIGMA, Parameter("amount", "strength", 0, 100, default=1), SIZE), example="unsharp:2,0.8",
     ),
@@ -102,7 +102,7 @@ _EFFECTS = [
     Preset("identity", "effects", "the picture as it is",
            lambda size=1: formulas.identity(size), "the unit of convolution", "point",
            (Parameter("size", "side", 1, MAX_SIDE - 1, default=1, odd=True),), example="identity:3"),
-    Preset("emboss", "effects", "a relief lit from the lower right, brightness kept",
+    Preset("emboss", "effects", "a relief lit from the upper left, brightness kept",
            fixed("-2 -1 0;-1 1 1;0 1 2"), "Wikipedia, Kernel (image processing)", "other"),
     Preset("emboss-pillow", "effects", "a grey relief; the weights of Pillow's EMBOSS",
            fixed("-1 0 0;0 1 0;0 0 0", bias=128), f"{PILLOW}.EMBOSS (which applies its rows "

@@ -10,7 +10,7 @@ import numpy as np
 
 from convcli.kernels import formulas
 from convcli.kernels.formulas import Parts, outer, pascal
-from convcli.kernels.kernel import MAX_SIDE
+from convcli.kernels.kernel import MAX_SIDE, Combine
 from convcli.kernels.parameters import Parameter
 from convcli.kernels.preset import PILLOW, SIGMA, SIZE, TEXTBOOK, Preset, fixed, rows
 
@@ -67,7 +67,7 @@ def _gradients(
         return Preset(
             name + end,
             "edges",
-            f"{purpose}, {quality}",
+            purpose,
             partial(build, gradient),
             source,
             "derivative",
@@ -79,9 +79,9 @@ def _gradients(
         )
 
     return [
-        preset("-x", "vertical edges: slope to the right", _x, "none"),
-        preset("-y", "horizontal edges: slope downwards", _y, "none"),
-        preset("", "edges in every direction", _both, "magnitude"),
+        preset("-x", "slope to the right: vertical edges", _x, "none"),
+        preset("-y", "slope downwards: horizontal edges", _y, "none"),
+        preset("", f"edges in every direction, {quality}", _both, "magnitude"),
     ]
 
 
@@ -97,11 +97,11 @@ EDGES = [
                 "accurate in direction, 5x5"),
     *_gradients("dgauss", formulas.gaussian_slope, "derivative of a Gaussian: Canny 1986",
                 "of one scale, robust to noise", (SIGMA, SIZE), required=1, value="2"),
-    Preset("roberts-x", "edges", "edges that fall to the lower right, 2x2, sharpest",
+    Preset("roberts-x", "edges", "slope towards the upper left, 2x2",
            fixed(_ROBERTS_X), "Roberts 1963", "derivative", absolute=True),
-    Preset("roberts-y", "edges", "edges that fall to the lower left, 2x2, sharpest",
+    Preset("roberts-y", "edges", "slope towards the upper right, 2x2",
            fixed(_ROBERTS_Y), "Roberts 1963", "derivative", absolute=True),
-    Preset("roberts", "edges", "edges in every direction, 2x2, sharpest",
+    Preset("roberts", "edges", "edges in every direction, 2x2, the sharpest",
            lambda: Parts(np.stack([rows(_ROBERTS_X), rows(_ROBERTS_Y)])), "Roberts 1963",
            "derivative", combine="magnitude", absolute=True),
     Preset("kirsch", "edges", "the strongest of eight compass directions",

@@ -67,6 +67,7 @@ def _print_hanging(console: Console, line: Text, indent: int) -> None:
 
     head, body = line.divide([indent])
     for number, piece in enumerate(body.wrap(console, max(console.width - indent, 20))):
+        piece.rstrip()
         console.print((head if number == 0 else Text(" " * indent)) + piece, soft_wrap=True)
 
 
