@@ -20,6 +20,7 @@ __all__ = ["COMMANDS", "build", "run"]
 COMMANDS: dict[str, str] = {
     "filter": "filter",
     "kernel": "kernel",
+    "shape": "shape",
     "info": "info",
 }
 """Command name -> module in ``convcli.cli`` that defines ``app``, imported when it is used.
