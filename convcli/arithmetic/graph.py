@@ -1,0 +1,300 @@
+"""From items (text, TOML, JSON) to a graph of named nodes in the order they run."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from convcli.arithmetic.chain import BRANCHING, KINDS, Item, canonical_kind, parse_chain
+from convcli.arithmetic.layer import Layer
+from convcli.arithmetic.sizes import cross, parse_padding, parse_sizes
+from convcli.arithmetic.window import Padding
+from convcli.errors import ShapeError
+
+__all__ = ["INPUT", "Node", "build_graph"]
+
+INPUT = "input"
+"""Name of the network's input, which branches can join again."""
+
+MAX_NODES = 20_000
+SLIDING = ("conv", "dwconv", "conv_transpose", "maxpool", "avgpool")
+SHORT = {"batchnorm": "bn", "globalavgpool": "global avgpool", "globalmaxpool": "global maxpool"}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One layer of a network: what it is, and the names of what it reads.
+
+    ``options`` holds what the kind needs beyond a sliding ``layer``: ``out_channels`` of a
+    linear layer, ``size`` of adaptive pooling, ``factor``, ``padding``, ``crop``,
+    ``in_channels`` (checked), and for a node from an ONNX file ``output`` and ``params``.
+    ``depth`` counts the branches around it.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    label: str
+    layer: Layer | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    depth: int = 0
+
+
+class _Builder:
+    def __init__(self, blocks: Mapping[str, Any]) -> None:
+        self.blocks = blocks
+        self.nodes: list[Node] = []
+        self.names = {INPUT}
+        self.counts: dict[str, int] = {}
+
+    def run(self, items: Sequence[Any], tip: str, scope: str, depth: int, nesting: int) -> str:
+        """Add ``items`` after ``tip`` and return the name of the new tip."""
+        for item in self._flat(items):
+            kind = item["kind"]
+            repeat = item.get("repeat", 1)
+            if not isinstance(repeat, int) or not 0 <= repeat <= MAX_NODES:
+                raise ShapeError(f"repeat is {repeat!r}; it must be 0 to {MAX_NODES}")
+            for _ in range(repeat):
+                if kind in self.blocks:
+                    tip = self._block(item, tip, scope, depth, nesting)
+                elif "branches" in item:
+                    tip = self._branches(item, tip, scope, depth, nesting)
+                else:
+                    tip = self._layer(item, tip, scope, depth)
+        return tip
+
+    def _flat(self, items: Sequence[Any]) -> Iterator[Item]:
+        """Items one by one; text among them is a chain of its own."""
+        for item in items:
+            if isinstance(item, str):
+                yield from parse_chain(item, self.blocks)
+            elif isinstance(item, Mapping) and isinstance(item.get("kind"), str):
+                whole = f"kind = {item['kind']!r}"
+                yield {**item, "kind": canonical_kind(item["kind"], whole, self.blocks)}
+            else:
+                raise ShapeError(f"layer {item!r}: a layer is text or a table with a kind")
+
+    def _block(self, item: Item, tip: str, scope: str, depth: int, nesting: int) -> str:
+        kind = item["kind"]
+        if nesting > 20:
+            raise ShapeError(f"block {kind!r} contains itself")
+        body = self.blocks[kind]
+        args = [str(arg) for arg in item.get("args", ())]
+        if isinstance(body, str):
+            wanted = max((int(n) for n in re.findall(r"\$([1-9])", body)), default=0)
+            if len(args) != wanted:
+                raise ShapeError(f"block {kind!r} takes {wanted} values, not {len(args)}: {args}")
+            body = re.sub(r"\$([1-9])", lambda match: args[int(match[1]) - 1], body)
+            body = [body]
+        name = item.get("name") or self._fresh(kind, scope)
+        return self.run(body, tip, f"{name}.", depth, nesting + 1)
+
+    def _branches(self, item: Item, tip: str, scope: str, depth: int, nesting: int) -> str:
+        kind = item["kind"]
+        if kind not in BRANCHING:
+            raise ShapeError(f"{kind} takes no branches; only {' and '.join(BRANCHING)} do")
+        branches = item["branches"]
+        if not isinstance(branches, Sequence) or isinstance(branches, str) or len(branches) < 2:
+            raise ShapeError(f"{kind} needs two branches or more")
+        ends = []
+        for branch in branches:
+            chain = [branch] if isinstance(branch, (str, Mapping)) else branch
+            if chain in (["identity"], [""], [{"kind": "identity"}]):
+                ends.append(tip)
+            else:
+                ends.append(self.run(chain, tip, scope, depth + 1, nesting))
+        return self._add(kind, tuple(ends), item, scope, depth, label=kind)
+
+    def _layer(self, item: Item, tip: str, scope: str, depth: int) -> str:
+        kind = item["kind"]
+        _check_keys(item)
+        inputs: tuple[str, ...] = (tip,)
+        if kind in BRANCHING:
+            refs = item.get("with")
+            refs = [refs] if isinstance(refs, str) else refs
+            if not refs:
+                raise ShapeError(
+                    f"{kind} needs branches, as in {kind}[ conv 8 k3 p1 ; identity ], or the name "
+                    f"of a layer, as in {kind} skip"
+                )
+            inputs += tuple(self._resolve(ref, scope, kind) for ref in refs)
+        return self._add(kind, inputs, item, scope, depth)
+
+    def _resolve(self, ref: str, scope: str, kind: str) -> str:
+        while True:
+            if scope + ref in self.names:
+                return scope + ref
+            if not scope:
+                break
+            scope = ".".join(scope.split(".")[:-2]) + "." if scope.count(".") > 1 else ""
+        near = difflib.get_close_matches(ref, self.names, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; name one with @, as in relu @skip"
+        raise ShapeError(f"{kind} {ref}: no layer before it has that name{hint}")
+
+    def _fresh(self, kind: str, scope: str) -> str:
+        key = scope + SHORT.get(kind, kind).replace("global ", "global_")
+        self.counts[key] = self.counts.get(key, 0) + 1
+        return f"{key}{self.counts[key]}"
+
+    def _add(
+        self,
+        kind: str,
+        inputs: tuple[str, ...],
+        item: Item,
+        scope: str,
+        depth: int,
+        label: str | None = None,
+    ) -> str:
+        if len(self.nodes) >= MAX_NODES:
+            raise ShapeError(f"the network has more than {MAX_NODES} layers")
+        named = item.get("name")
+        name = scope + str(named) if named else self._fresh(kind, scope)
+        if name in self.names:
+            raise ShapeError(f"two layers are named {name!r}; names must be unique")
+        self.names.add(name)
+        layer = _sliding(kind, item) if kind in SLIDING else None
+        keep = ("out_channels", "size", "factor", "crop", "in_channels", "bias", "padding")
+        options = {key: item[key] for key in keep if key in item}
+        if "padding" in options and layer is None:
+            options["padding"] = _pads(options["padding"])
+        for key in ("size", "factor"):
+            if key in options:
+                options[key] = _numbers(options[key], key)
+        for key in ("out_channels", "in_channels"):
+            if key in options:
+                options[key] = _integer(options[key], key)
+        node = Node(
+            name, kind, inputs, label or _label(kind, layer, options), layer, options, depth
+        )
+        self.nodes.append(node)
+        return name
+
+
+KEYS = [
+    "kind",
+    "name",
+    "repeat",
+    "out_channels",
+    "in_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "output_padding",
+    "groups",
+    "bias",
+    "ceil_mode",
+    "size",
+    "factor",
+    "crop",
+    "with",
+    "branches",
+    "args",
+    "shape",
+]
+
+
+def _check_keys(item: Item) -> None:
+    for key in item:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ShapeError(f"layer {item['kind']!r} has an unknown key {key!r}{hint}")
+
+
+def _integer(value: Any, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ShapeError(f"{key} is {value!r}; give a whole number")
+    return value
+
+
+def _numbers(value: Any, key: str) -> tuple[int, ...]:
+    """Sizes from a file or from text: 3, [3, 5], "3x5"."""
+    if isinstance(value, str):
+        return parse_sizes(value, key)
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if not values:
+        raise ShapeError(f"{key} is empty; give a number, or one per axis")
+    return tuple(_integer(entry, key) for entry in values)
+
+
+def _pads(value: Any) -> tuple[Padding, ...]:
+    """Padding from a file or from text: 1, "same", [1, 2] (per axis), [[0, 1], [0, 1]]."""
+    if isinstance(value, str):
+        return parse_padding(value)
+    entries = value if isinstance(value, (list, tuple)) else [value]
+    found: list[Padding] = []
+    for entry in entries:
+        if isinstance(entry, str):
+            found += parse_padding(entry)
+        elif isinstance(entry, (list, tuple)) and len(entry) == 2:
+            found.append((_integer(entry[0], "padding"), _integer(entry[1], "padding")))
+        else:
+            found.append(_integer(entry, "padding"))
+    if not found:
+        raise ShapeError("padding is empty; give a number, a name, or one entry per axis")
+    return tuple(found)
+
+
+def _sliding(kind: str, item: Item) -> Layer:
+    if "kernel_size" not in item:
+        raise ShapeError(f"{kind} has no kernel size; write it as in {kind} k3")
+    if "out_channels" not in item and kind in ("conv", "conv_transpose"):
+        raise ShapeError(f"{kind} has no output channels; write them as in {kind} 64 k3")
+    stride = _numbers(item["stride"], "stride") if "stride" in item else None
+    extra = item.get("output_padding")
+    out = item.get("out_channels")
+    return Layer(
+        {"dwconv": "conv"}.get(kind, kind),  # type: ignore[arg-type]  # kind is one of SLIDING
+        _numbers(item["kernel_size"], "kernel size"),
+        stride,
+        _pads(item.get("padding", 0)),
+        _numbers(item.get("dilation", 1), "dilation"),
+        None if extra is None else _numbers(extra, "output padding"),
+        bool(item.get("ceil_mode", False)),
+        None if out is None else _integer(out, "output channels"),
+        _integer(item.get("groups", 1), "groups"),
+        bool(item.get("bias", True)),
+    )
+
+
+def _label(kind: str, layer: Layer | None, options: Mapping[str, Any]) -> str:
+    if layer is not None:
+        word, _, rest = str(layer).partition(" ")
+        return f"{'dwconv' if kind == 'dwconv' else word} {rest}"
+    words = [SHORT.get(kind, kind)]
+    if "out_channels" in options:
+        words.append(str(options["out_channels"]))
+    for key in ("size", "factor"):
+        if key in options:
+            words.append(cross(options[key]))
+    if options.get("crop"):
+        words.append("crop")
+    return " ".join(words)
+
+
+def build_graph(items: Sequence[Any], blocks: Mapping[str, Any] | None = None) -> tuple[Node, ...]:
+    """Lay items out as nodes, with blocks and repeats written out and every name unique.
+
+    Raises
+    ------
+    ShapeError
+        If a layer is not understood, a name is used twice or does not exist.
+
+    >>> for node in build_graph(["add[ conv 8 k3 p1 | relu ; identity ] | flatten"]):
+    ...     print(node.name, node.inputs)
+    conv1 ('input',)
+    relu1 ('conv1',)
+    add1 ('relu1', 'input')
+    flatten1 ('add1',)
+    """
+    blocks = blocks or {}
+    for name in blocks:
+        if name in KINDS:
+            raise ShapeError(f"block {name!r} has the name of a layer; choose another")
+    builder = _Builder(blocks)
+    builder.run(items, INPUT, "", 0, 0)
+    return tuple(builder.nodes)

@@ -1,0 +1,276 @@
+"""Networks: read from text, a file or the built-in ones, and worked out layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from convcli.arithmetic.chain import parse_chain
+from convcli.arithmetic.graph import INPUT, Node, build_graph
+from convcli.arithmetic.infer import Feature, Inferred, infer
+from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.repair import find_repair
+from convcli.arithmetic.sizes import cross, parse_sizes
+from convcli.errors import ShapeError
+
+__all__ = ["Failure", "Network", "NetworkReport", "Row", "Totals"]
+
+BYTES = 4
+"""Activations and parameters are counted as float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One layer of a report. ``output`` is channels and spatial sizes, without the batch."""
+
+    name: str
+    kind: str
+    label: str
+    inputs: tuple[str, ...]
+    output: tuple[int, ...]
+    params: int
+    macs: int
+    activations: int
+    fields: tuple[ReceptiveField, ...]
+    depth: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The layer at which a network breaks, why, and what would repair it."""
+
+    name: str
+    label: str
+    reason: str
+    repair: str
+
+    def __str__(self) -> str:
+        repair = f"; {self.repair}" if self.repair else ""
+        return f"layer {self.name} ({self.label}): {self.reason}{repair}"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the layers; bytes are for float32."""
+
+    params: int
+    macs: int
+    activations: int
+
+    @property
+    def flops(self) -> int:
+        """Two per multiply-accumulate."""
+        return 2 * self.macs
+
+    @property
+    def params_bytes(self) -> int:
+        """Memory of the parameters."""
+        return BYTES * self.params
+
+    @property
+    def activations_bytes(self) -> int:
+        """Memory of every layer's output at once, as training keeps them."""
+        return BYTES * self.activations
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkReport:
+    """A network worked out for one input: a row per layer, up to the failure if there is one."""
+
+    title: str
+    input: tuple[int, ...]
+    batch: int
+    rows: tuple[Row, ...]
+    totals: Totals
+    failure: Failure | None = None
+    source: str = ""
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """Channels and spatial sizes of the last layer."""
+        return self.rows[-1].output if self.rows else self.input
+
+
+class Network:
+    """A network of layers, in the order they run.
+
+    Parameters
+    ----------
+    items
+        Layers as text, or as the tables of docs/networks.md.
+    input_shape
+        ``(channels, *spatial)`` that it is meant for, if it says so.
+    blocks
+        Chains that stand for a word.
+
+    >>> network = Network.parse("conv 8 k3 | relu | maxpool k2 | flatten | linear 10")
+    >>> report = network.evaluate((1, 28, 28))
+    >>> report.output, report.totals.params, report.totals.macs
+    ((10,), 13610, 62192)
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Any],
+        *,
+        title: str = "",
+        input_shape: Sequence[int] | None = None,
+        blocks: Mapping[str, Any] | None = None,
+        source: str = "",
+    ) -> None:
+        nodes = build_graph(items, blocks)
+        self._set(nodes, title, input_shape, source)
+
+    def _set(
+        self, nodes: Sequence[Node], title: str, shape: Sequence[int] | None, source: str
+    ) -> None:
+        self.nodes = tuple(nodes)
+        self.title = title
+        self.input_shape = None if shape is None else tuple(shape)
+        self.source = source
+
+    @classmethod
+    def of_nodes(
+        cls, nodes: Sequence[Node], *, title: str = "", input_shape: Sequence[int] | None = None
+    ) -> Network:
+        """A network from nodes that are already laid out, as a reader of another format makes."""
+        network = cls.__new__(cls)
+        network._set(nodes, title, input_shape, "")
+        return network
+
+    @classmethod
+    def parse(cls, text: str) -> Network:
+        """Read a chain; it may begin with ``input 3x224x224``.
+
+        Raises
+        ------
+        ShapeError
+            If a layer is not understood.
+        """
+        items = parse_chain(text)
+        shape = None
+        if items[0]["kind"] == "input":
+            shape = items.pop(0).get("shape")
+            if shape is None or len(shape) < 2 or min(shape) < 1:
+                raise ShapeError(f"input is {shape}; write channels and sizes, as in 3x224x224")
+        return cls(items, title="chain", input_shape=shape)
+
+    @classmethod
+    def load(cls, name: str) -> Network:
+        """A built-in network by name, a ``.toml``, ``.json`` or ``.onnx`` file, or a chain.
+
+        Raises
+        ------
+        ShapeError
+            If it is none of them, or its contents are not understood.
+        InputError
+            If the file cannot be read.
+
+        >>> Network.load("lenet5").evaluate().totals.params
+        61706
+        """
+        from convcli.arithmetic.network_files import load_network
+
+        return load_network(name)
+
+    @classmethod
+    def builtin_names(cls) -> tuple[str, ...]:
+        """Names of the built-in networks.
+
+        >>> "resnet50" in Network.builtin_names()
+        True
+        """
+        folder = Path(__file__).parent / "networks"
+        return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+
+    def input_for(self, spatial: Sequence[int] | None, channels: int | None) -> tuple[int, ...]:
+        """The input shape, from what is given and what the network says of itself.
+
+        One spatial size stands for every axis. Channels are 3 where nobody names them.
+
+        >>> Network.load("vgg16").input_for((64,), None)
+        (3, 64, 64)
+        """
+        own = self.input_shape
+        if spatial is None:
+            if own is None:
+                raise ShapeError(
+                    "the network names no input size; give one with --n, as in --n 224"
+                )
+            spatial = own[1:]
+        elif len(spatial) == 1:
+            spatial = tuple(spatial) * (len(own) - 1 if own else 2)
+        if channels is None:
+            channels = own[0] if own else 3
+        return (channels, *spatial)
+
+    def evaluate(self, input_shape: Sequence[int] | None = None, batch: int = 1) -> NetworkReport:
+        """Work every layer out for an input of ``(channels, *spatial)``.
+
+        A layer that cannot take its input ends the report: ``failure`` says where, why and what
+        would repair it.
+
+        Raises
+        ------
+        ShapeError
+            If the input shape itself is not one.
+        """
+        shape = self.input_for(None, None) if input_shape is None else tuple(input_shape)
+        if len(shape) < 2 or min(shape) < 1 or batch < 1:
+            raise ShapeError(
+                f"input is {cross(shape)} with batch {batch}; it needs channels and at least one "
+                "size, all 1 or more"
+            )
+        features = {INPUT: Feature.of_input(shape)}
+        rows: list[Row] = []
+        params = macs = activations = 0
+        failure = None
+        for node in self.nodes:
+            given = [features[name] for name in node.inputs]
+            try:
+                found = infer(node, given, batch)
+            except ShapeError as error:
+                failure = Failure(node.name, node.label, str(error), find_repair(node, given))
+                break
+            features[node.name] = found.feature
+            params += found.cost.params
+            macs += found.cost.macs
+            cells = batch * prod(found.feature.shape)
+            activations += cells
+            rows.append(_row(node, found, cells))
+        totals = Totals(params, macs, activations)
+        return NetworkReport(self.title, shape, batch, tuple(rows), totals, failure, self.source)
+
+
+def _row(node: Node, found: Inferred, cells: int) -> Row:
+    return Row(
+        node.name,
+        node.kind,
+        node.label,
+        node.inputs,
+        found.feature.shape,
+        found.cost.params,
+        found.cost.macs,
+        cells,
+        found.feature.fields,
+        node.depth,
+        found.note,
+    )
+
+
+def parse_shape(value: Any) -> tuple[int, ...]:
+    """A network's input shape from a file: ``"3x224x224"`` or ``[3, 224, 224]``.
+
+    >>> parse_shape("3x224x224")
+    (3, 224, 224)
+    """
+    if isinstance(value, str):
+        value = parse_sizes(value, "input")
+    good = isinstance(value, (list, tuple)) and len(value) > 1
+    if not good or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in value):
+        raise ShapeError(f"input is {value!r}; write channels and sizes, as in 3x224x224")
+    return tuple(value)

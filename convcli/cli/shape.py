@@ -1,0 +1,334 @@
+"""``convcli shape``: sizes of layers and networks, with the working."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from convcli.errors import ShapeError, UsageError
+
+if TYPE_CHECKING:
+    from convcli.arithmetic.layer import Layer
+
+app = typer.Typer()
+
+LAYER = "The layer (sizes as 32, 224x224 or 16x112x112)"
+COST = "Channels, for parameters and multiplications"
+ASK = "What to ask"
+FORM = "Output (tables on a terminal, plain text in a pipe)"
+
+EXAMPLES = """
+Examples:
+
+  convcli shape --n 32 --k 5 --p 2 --s 1
+
+  convcli shape --n 224x224 --k 7 --s 2 --p 3 --in 3 --out 64
+
+  convcli shape --n 32 --solve 16
+
+  convcli shape --n 7 --k 3 --s 2 --p same --transpose --compare
+
+  convcli shape "conv 64 k7 s2 p3 | relu | maxpool k3 s2 p1" --n 224
+
+  convcli shape --network resnet50
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def shape(
+    chain: str = typer.Argument(
+        "",
+        metavar="[NETWORK]",
+        help="A whole network: a chain such as 'conv 64 k7 s2 p3 | relu', a .toml, .json or .onnx "
+        "file, or a built-in name such as resnet50.",
+        show_default=False,
+    ),
+    n: str = typer.Option(
+        "", "--n", "--input", "-n", metavar="SIZE", rich_help_panel=LAYER, help="Input size."
+    ),
+    k: str = typer.Option(
+        "",
+        "--k",
+        "--kernel-size",
+        "-k",
+        metavar="SIZE",
+        rich_help_panel=LAYER,
+        help="Kernel size.",
+    ),
+    s: str = typer.Option(
+        "",
+        "--s",
+        "--stride",
+        "-s",
+        metavar="SIZE",
+        rich_help_panel=LAYER,
+        help="Stride; 1, or the kernel size for pooling.",
+    ),
+    p: str = typer.Option(
+        "",
+        "--p",
+        "--padding",
+        "-p",
+        metavar="PAD",
+        rich_help_panel=LAYER,
+        help="Padding: 2, per axis 1x2, before,after 1,2, or same, same_lower, valid, full.",
+    ),
+    d: str = typer.Option(
+        "", "--d", "--dilation", "-d", metavar="SIZE", rich_help_panel=LAYER, help="Dilation."
+    ),
+    op: str = typer.Option(
+        "",
+        "--op",
+        "--output-padding",
+        metavar="SIZE",
+        rich_help_panel=LAYER,
+        help="Cells added at the end of a transposed convolution.",
+    ),
+    transpose: bool = typer.Option(
+        False, "--transpose", rich_help_panel=LAYER, help="A transposed convolution."
+    ),
+    pool: str = typer.Option(
+        "", "--pool", metavar="max|avg", rich_help_panel=LAYER, help="A pooling layer."
+    ),
+    ceil: bool = typer.Option(
+        False, "--ceil", rich_help_panel=LAYER, help="Let the last pooling window hang over."
+    ),
+    in_channels: int | None = typer.Option(
+        None, "--in", metavar="C", rich_help_panel=COST, help="Input channels."
+    ),
+    out_channels: int | None = typer.Option(
+        None, "--out", metavar="C", rich_help_panel=COST, help="Output channels."
+    ),
+    groups: int = typer.Option(
+        1, "--groups", metavar="G", rich_help_panel=COST, help="Groups; C for a depthwise layer."
+    ),
+    bias: bool = typer.Option(
+        True, "--bias/--no-bias", rich_help_panel=COST, help="Count a bias per output channel."
+    ),
+    batch: int = typer.Option(
+        1, "--batch", metavar="N", rich_help_panel=COST, help="Pictures computed at once."
+    ),
+    dialect: str = typer.Option(
+        "",
+        "--as",
+        metavar="DIALECT",
+        rich_help_panel=ASK,
+        help="Follow torch, tensorflow, keras or onnx, and write the layer as its code.",
+    ),
+    compare: bool = typer.Option(
+        False,
+        "--compare",
+        rich_help_panel=ASK,
+        help="All of them side by side, differences marked.",
+    ),
+    solve: str = typer.Option(
+        "",
+        "--solve",
+        metavar="SIZE",
+        rich_help_panel=ASK,
+        help="Find the layers that give this output; fix any of --k --s --p --d --op.",
+    ),
+    network: str = typer.Option(
+        "",
+        "--network",
+        metavar="NAME",
+        rich_help_panel=ASK,
+        help="The same as NETWORK: lenet5, alexnet, vgg11|16|19, resnet18|34|50, googlenet, "
+        "mobilenet-v1, unet, a file or a chain.",
+    ),
+    as_json: bool = typer.Option(False, "--json", rich_help_panel=FORM, help="JSON, for programs."),
+    as_csv: bool = typer.Option(
+        False, "--csv", rich_help_panel=FORM, help="CSV, for spreadsheets."
+    ),
+    as_markdown: bool = typer.Option(
+        False, "--markdown", rich_help_panel=FORM, help="Markdown, for an issue or a README."
+    ),
+    as_latex: bool = typer.Option(
+        False, "--latex", rich_help_panel=FORM, help="LaTeX, for a paper or an exercise."
+    ),
+) -> None:
+    """Work out what a layer or a whole network makes of its input, and show the working."""
+    asked = {"json": as_json, "csv": as_csv, "markdown": as_markdown, "latex": as_latex}
+    forms = [name for name, wanted in asked.items() if wanted]
+    if len(forms) > 1:
+        raise UsageError(f"{' and '.join('--' + name for name in forms)} exclude each other")
+    form = forms[0] if forms else None
+    name = _one_network(chain, network)
+    if name:
+        given = {"--k": k, "--s": s, "--p": p, "--d": d, "--op": op, "--pool": pool}
+        given |= {"--transpose": transpose, "--ceil": ceil, "--out": out_channels is not None}
+        given |= {"--as": dialect, "--compare": compare, "--solve": solve, "--groups": groups != 1}
+        _refuse(
+            [option for option, value in given.items() if value], "a network, whose layers say so"
+        )
+        _show_network(name, n, in_channels, batch, form)
+        return
+    layer = _Numbers(
+        n, k, s, p, d, op, transpose, pool, ceil, in_channels, out_channels, groups, bias
+    )
+    if batch < 1:
+        raise ShapeError(f"batch is {batch}; it must be 1 or more")
+    if solve:
+        both = {"--as": dialect, "--compare": compare, "--out": out_channels is not None}
+        _refuse([option for option, value in both.items() if value], "--solve")
+        _show_solutions(layer, solve, form)
+    elif compare:
+        _refuse(["--as"] if dialect else [], "--compare, which shows every dialect")
+        _show_comparison(layer, form)
+    else:
+        _show_layer(layer, batch, dialect, form)
+
+
+def _one_network(chain: str, network: str) -> str:
+    if chain and network:
+        raise UsageError(f"two networks are given, {chain!r} and {network!r}; give one")
+    return chain or network
+
+
+def _refuse(options: list[str], with_: str) -> None:
+    if options:
+        raise UsageError(f"{', '.join(options)} cannot be used with {with_}")
+
+
+class _Numbers:
+    """The options of one layer, read but not yet checked against each other."""
+
+    def __init__(
+        self,
+        n: str,
+        k: str,
+        s: str,
+        p: str,
+        d: str,
+        op: str,
+        transpose: bool,
+        pool: str,
+        ceil: bool,
+        in_channels: int | None,
+        out_channels: int | None,
+        groups: int,
+        bias: bool,
+    ) -> None:
+        from convcli.arithmetic.sizes import parse_padding, parse_sizes
+
+        if not n:
+            raise ShapeError("the input size is missing; give --n, as in --n 224x224")
+        if pool not in ("", "max", "avg"):
+            raise ShapeError(f"--pool is {pool!r}; it must be max or avg")
+        if pool and transpose:
+            raise ShapeError("--pool and --transpose exclude each other")
+        if pool and (out_channels is not None or groups != 1):
+            raise ShapeError("pooling has neither output channels nor groups")
+        if out_channels is not None and in_channels is None:
+            raise ShapeError("--out needs --in, the input channels")
+        if groups != 1 and out_channels is None:
+            raise ShapeError("--groups needs --in and --out")
+        self.kind: Any = f"{pool}pool" if pool else "conv_transpose" if transpose else "conv"
+        self.spatial = parse_sizes(n, "input size")
+        self.kernel = parse_sizes(k, "kernel size") if k else None
+        self.stride = parse_sizes(s, "stride") if s else None
+        self.padding = parse_padding(p) if p else None
+        self.dilation = parse_sizes(d, "dilation") if d else None
+        self.extra = parse_sizes(op, "output padding") if op else None
+        self.ceil = ceil
+        if in_channels is not None and out_channels is None and not pool:
+            out_channels = in_channels
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.groups, self.bias = groups, bias
+
+    def layer(self) -> Layer:
+        from convcli.arithmetic.layer import Layer
+
+        if self.kernel is None:
+            raise ShapeError("the kernel size is missing; give --k, as in --k 3, or ask --solve")
+        return Layer(
+            self.kind,
+            self.kernel,
+            self.stride,
+            self.padding or (0,),
+            self.dilation or (1,),
+            self.extra,
+            self.ceil,
+            self.out_channels,
+            self.groups,
+            self.bias,
+        )
+
+
+def _show_layer(numbers: _Numbers, batch: int, dialect: str, form: str | None) -> None:
+    from convcli.show.shape_layer import layer_document
+    from convcli.show.shape_output import emit
+
+    layer = numbers.layer()
+    code, notes = "", ()
+    if dialect:
+        from convcli.arithmetic.dialects import speak
+
+        spoken = speak(dialect, layer, numbers.spatial, numbers.in_channels)
+        windows, code, notes = spoken.windows, spoken.code, spoken.remarks
+    else:
+        windows = layer.windows(numbers.spatial)
+    document = layer_document(
+        layer,
+        windows,
+        in_channels=numbers.in_channels,
+        batch=batch,
+        dialect=dialect,
+        code=code,
+        notes=notes,
+    )
+    emit(lambda roomy: document, form)
+
+
+def _show_comparison(numbers: _Numbers, form: str | None) -> None:
+    from convcli.arithmetic.dialects import compare
+    from convcli.show.shape_compare import compare_document
+    from convcli.show.shape_output import emit
+
+    layer = numbers.layer()
+    rows = compare(layer, numbers.spatial, numbers.in_channels)
+    if not any(row.spoken for row in rows):
+        raise ShapeError(rows[0].refusal)
+    document = compare_document(layer, numbers.spatial, rows)
+    emit(lambda roomy: document, form)
+
+
+def _show_solutions(numbers: _Numbers, wanted: str, form: str | None) -> None:
+    from convcli.arithmetic.sizes import parse_sizes
+    from convcli.arithmetic.solve import Fixed, solve
+    from convcli.show.shape_compare import solve_document
+    from convcli.show.shape_output import emit
+
+    def one(values: Any, name: str) -> Any:
+        if values is None:
+            return None
+        if len(values) > 1 or isinstance(values[0], str):
+            raise ShapeError(f"{name} must be one number for every axis with --solve")
+        return values[0]
+
+    fixed = Fixed(
+        one(numbers.kernel, "kernel size"),
+        one(numbers.stride, "stride"),
+        one(numbers.padding, "padding"),
+        one(numbers.dilation, "dilation"),
+        one(numbers.extra, "output padding"),
+    )
+    outputs = parse_sizes(wanted, "wanted output")
+    found = solve(numbers.spatial, outputs, kind=numbers.kind, fixed=fixed, ceil_mode=numbers.ceil)
+    document = solve_document(numbers.kind, numbers.spatial, outputs, found)
+    emit(lambda roomy: document, form)
+
+
+def _show_network(name: str, n: str, in_channels: int | None, batch: int, form: str | None) -> None:
+    from convcli.arithmetic.network import Network
+    from convcli.arithmetic.sizes import parse_sizes
+    from convcli.show.shape_network import network_document
+    from convcli.show.shape_output import emit
+
+    network = Network.load(name)
+    sizes = parse_sizes(n, "input size") if n else None
+    report = network.evaluate(network.input_for(sizes, in_channels), batch)
+    emit(lambda roomy: network_document(report, roomy=roomy), form)
+    if report.failure:
+        raise ShapeError(str(report.failure))
