@@ -60,7 +60,7 @@ def describe(kernel: Kernel) -> Properties:
 
     >>> found = describe(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
     >>> found.low, found.high, found.parts[0].rank, found.effect
-    (-1020.0, 1020.0, 1, 'differentiates: slope from left to right; flat areas become 0')
+    (-1020.0, 1020.0, 1, 'differentiates: slope to the right; flat areas become 0')
     """
     weights = kernel.weights
     stack = weights.reshape(-1, *kernel.shape)
@@ -188,9 +188,10 @@ def _derivative(weights: Array) -> str:
     down = float((weights * y[:, None]).sum())
     if abs(right) <= near and abs(down) <= near:
         return "second or higher derivative"
-    if abs(down) <= near:
-        return f"slope from {'left to right' if right > 0 else 'right to left'}"
-    if abs(right) <= near:
-        return f"slope {'downwards' if down > 0 else 'upwards'}"
     angle = math.degrees(math.atan2(-down, right))
-    return f"slope along {angle:.4g} degrees counterclockwise from the right"
+    names = ("to the right", "to the upper right", "upwards", "to the upper left", "to the left")
+    names += ("to the lower left", "downwards", "to the lower right")
+    eighth = round(angle / 45)
+    if abs(angle - 45 * eighth) < 1e-6:
+        return f"slope {names[eighth % 8]}"
+    return f"slope along {angle:.4g} degrees, counterclockwise from the right"
