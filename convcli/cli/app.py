@@ -28,6 +28,9 @@ COMMANDS: dict[str, str] = {
 The order is that of ``convcli --help``.
 """
 
+COMPLETION = "_CONVCLI_COMPLETE"
+"""Set by the shell while it completes a command line."""
+
 EPILOG = "Every command takes --traceback, which shows where an error comes from."
 
 
@@ -179,8 +182,15 @@ def _run(argv: list[str], traceback: bool) -> int:
 def _invoke(argv: list[str]) -> int:
     from typer._click.exceptions import ClickException
 
+    root = build()
+    if COMPLETION in os.environ:
+        return int(root.main(args=argv, prog_name="convcli", standalone_mode=False) or 0)
+    # Not root.main(): it turns interrupts and closed pipes into ordinary exits.
     try:
-        result = build().main(args=argv, prog_name="convcli", standalone_mode=False)
+        with root.make_context("convcli", argv) as ctx:
+            result = root.invoke(ctx)
+    except typer.Exit as stop:
+        return int(stop.exit_code)
     except ClickException as error:
         raise UsageError(f"{error.format_message().rstrip('.')}; see {_help_of(error)}") from error
     return result if isinstance(result, int) else 0

@@ -48,7 +48,9 @@ def name_jobs(request: FilterRequest) -> list[Job]:
     jobs = [Job(name, _output_of(request, name)) for name in request.inputs]
     _check_collisions(jobs)
     for job in jobs:
-        _check(request, job)
+        # Of several inputs, one that is no file fails on its own, later.
+        if len(jobs) == 1 or job.input == STDIN or Path(job.input).is_file():
+            _check(request, job)
     return jobs
 
 
@@ -68,7 +70,9 @@ def _output_of(request: FilterRequest, name: str) -> str:
         return output
     if name == STDIN:
         raise UsageError(f"standard input has no name to use in the folder {output}; name a file")
-    return str(Path(output) / _with_format(request, Path(name).name))
+    return str(
+        Path(output) / _with_format(request, Path(name).name or name.strip("./") or "folder")
+    )
 
 
 def _is_folder(request: FilterRequest, output: str) -> bool:
