@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.backends import BACKENDS, pick_backend
+from convcli.engine.cpu.choice import loops
 from convcli.engine.numerics import FULL
 from convcli.engine.plan import Plan
 from convcli.errors import ShapeError, UsageError
 
-__all__ = ["BACKENDS", "Outcome", "execute", "pick_backend"]
+__all__ = ["BACKENDS", "Outcome", "execute", "loops", "pick_backend"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from convcli.arithmetic.borders import PICTURES, Border
 from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
 from convcli.engine.backends import pick_backend
+from convcli.engine.cpu.choice import loops
 from convcli.engine.cpu.tiles import default_threads
 from convcli.engine.finish import Finish, make_finish, response_bounds
 from convcli.engine.numerics import (
@@ -109,6 +110,8 @@ class Plan:
     backend: str
     backend_reason: str
     threads: int
+    loops: str
+    loops_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,7 @@ def plan_filter(
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be 1 or more")
     chosen, why = pick_backend(backend)
+    inner, inner_why = loops()
 
     last = len(kernels) - 1
     for precision in ("float32", "float64"):
@@ -222,7 +226,17 @@ def plan_filter(
         if signal.error * levels < 0.45:
             break
     return Plan(
-        (height, width, channels), here, dtype, target, tuple(steps), range, chosen, why, threads
+        (height, width, channels),
+        here,
+        dtype,
+        target,
+        tuple(steps),
+        range,
+        chosen,
+        why,
+        threads,
+        inner,
+        inner_why,
     )
 
 

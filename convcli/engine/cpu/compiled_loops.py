@@ -1,0 +1,124 @@
+"""One step on the CPU with the compiled loops: taps, lanes and numbers handed over to C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.borders import AxisMap, axis_map
+from convcli.engine.cpu.choice import compiled
+from convcli.engine.cpu.tiles import Tile, grid, work_through
+
+if TYPE_CHECKING:
+    from convcli.engine.plan import Step
+
+__all__ = ["ALGORITHMS", "run_step"]
+
+ALGORITHMS = ("direct", "separable")
+"""What the compiled loops can do; the rest goes to NumPy."""
+
+_TAP = np.dtype([("lane", "i4"), ("row", "i4"), ("shift", "i8"), ("weight", "f8")])
+_CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
+_COMBINE = {"none": "n", "magnitude": "m", "maximum": "x"}
+_BLOCK_SAMPLES = 2048
+_RING_BYTES = 768 * 1024
+
+Taps = list[tuple[int, int, int, float]]
+
+
+def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count: bool) -> int:
+    """Compute all of ``out``; returns the number of samples outside the range, if counted."""
+    rows, cols = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
+    lines, planes = _lists(step, rows, cols)
+    reach = 1 + max((tap[1] for plane in planes for tap in plane), default=0)
+    tile = compiled().tile
+    height, width, channels = step.shape_in
+    finish = step.finish
+    work = {"integer": "i", "float32": "f", "float64": "d"}[finish.work]
+    if work == "i" and step.accumulate == "float32":
+        work = "f"
+    line_taps, line_starts = _packed(lines)
+    taps, starts = _packed(planes)
+    source = np.ascontiguousarray(x)
+    fixed = (
+        source,
+        _CODE[str(x.dtype)],
+        *(height, width, channels),
+        out,
+        _CODE[finish.out_dtype],
+        *step.shape_out,
+        *(rows.index, cols.index, rows.stride, cols.stride, cols.first, cols.last, cols.step),
+        *(_CODE[step.accumulate], step.is_bank, _held(step.border.value, step.accumulate)),
+        *(line_taps, line_starts, taps, starts, reach),
+        "b" if step.is_bank else _COMBINE[finish.combine],
+        work,
+        *(finish.scale, finish.bias, finish.offset, finish.ratio),
+        finish.limit if finish.out_dtype in ("uint8", "uint16") else 0.0,
+        *(finish.absolute, count and finish.clip),
+    )
+
+    def make_worker() -> Callable[[Tile], int]:
+        return lambda place: int(tile(*fixed, *place))
+
+    return work_through(_tiles(step, cols, reach, len(lines)), make_worker, threads)
+
+
+def _held(value: float, accumulate: str) -> float:
+    """The border's value as the sums see it."""
+    return float(value) if "float" in accumulate else float(int(value))
+
+
+def _lists(step: Step, rows: AxisMap, cols: AxisMap) -> tuple[list[Taps], list[Taps]]:
+    """Taps along a row that make each line, and taps over rows that make each plane."""
+    group = 1 if step.is_bank else step.shape_in[2]
+
+    def place(channel: int, tap: int) -> tuple[int, int]:
+        shift, phase = divmod(tap * cols.dilation, cols.stride)
+        return channel * cols.stride + phase, shift * group
+
+    def taps_of(weights: NDArray[np.float64], channel: int = 0) -> Taps:
+        found = []
+        for (i, j), weight in np.ndenumerate(weights):
+            if weight:
+                lane, shift = place(channel, j)
+                found.append((lane, i * rows.dilation, shift, float(weight)))
+        return found
+
+    if step.is_bank:
+        return [], [
+            [tap for c, plane in enumerate(filters) for tap in taps_of(plane, c)]
+            for filters in step.weights
+        ]
+    if step.algorithm == "direct":
+        return [], [taps_of(member) for member in step.weights]
+    lines: list[Taps] = []
+    planes: list[Taps] = []
+    for terms in step.factors:
+        plane: Taps = []
+        for column, row in terms:
+            plane += [
+                (len(lines), i * rows.dilation, 0, float(w)) for i, w in enumerate(column) if w
+            ]
+            lines.append(taps_of(row[None]))
+        planes.append(plane)
+    return lines, planes
+
+
+def _packed(lists: list[Taps]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Lists one behind the other, and where each starts."""
+    taps = np.array([tap for taps in lists for tap in taps], _TAP)
+    starts = np.cumsum([0, *(len(taps) for taps in lists)]).astype(np.int32)
+    return taps, starts
+
+
+def _tiles(step: Step, cols: AxisMap, reach: int, lines: int) -> list[Tile]:
+    """Columns whose ring of input rows stays in the cache; rows that outweigh those read twice."""
+    height, width, _ = step.shape_out
+    group = 1 if step.is_bank else step.shape_in[2]
+    lanes = lines or cols.stride * (step.shape_in[2] if step.is_bank else 1)
+    per_sample = reach * lanes * np.dtype(step.accumulate).itemsize
+    block = min(max(_RING_BYTES // per_sample, 512), _BLOCK_SAMPLES)
+    return grid(height, width, max(128, 6 * reach), max(block // group, 1))

@@ -1,0 +1,94 @@
+/* From sums to samples in working type W, for one instruction set: the formula of
+ * convcli/engine/finish.py, in the same order. Included by isa.h with W and FIN(name) defined.
+ *
+ * Each operation is a loop of its own over a block that stays in the first-level cache, so no
+ * product is fused with the sum that follows it, and float64 rounds as it does in NumPy.
+ */
+
+static long FIN(count)(const W *restrict v, double limit, long n)
+{
+    int below = 0, above = 0;
+    const W low = (W)FIN_LOW, high = (W)(limit + FIN_HIGH);
+    for (long i = 0; i < n; i++) below += v[i] < low, above += FIN_ABOVE(v[i], high);
+    return (long)below + above;
+}
+
+#define STORE(O, code)                                                                   \
+    static void FIN(store_##code)(O *restrict out, long step, const W *restrict v,       \
+                                  double limit, long n)                                  \
+    {                                                                                    \
+        const W top = (W)limit;                                                          \
+        if (step == 1)                                                                   \
+            for (long i = 0; i < n; i++) {                                               \
+                W t = v[i] > 0 ? v[i] : 0; /* NaN becomes black */                       \
+                t = t < top ? t : top;                                                   \
+                out[i] = (O)FIN_WHOLE(t);                                                \
+            }                                                                            \
+        else                                                                             \
+            for (long i = 0; i < n; i++) {                                               \
+                W t = v[i] > 0 ? v[i] : 0;                                               \
+                t = t < top ? t : top;                                                   \
+                out[i * step] = (O)FIN_WHOLE(t);                                         \
+            }                                                                            \
+    }
+STORE(uint8_t, B)
+STORE(uint16_t, H)
+#undef STORE
+
+/* Finish plane `plane` of output row `row`; `kept` holds what earlier members of a stack left. */
+static long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane, long row, long n)
+{
+    if (job->scale != 1.0) {
+        const W scale = (W)job->scale;
+        for (long i = 0; i < n; i++) v[i] *= scale;
+    }
+    if (job->combine == 'm' || job->combine == 'x') {
+        if (job->combine == 'm')
+            for (long i = 0; i < n; i++) v[i] *= v[i];
+        if (plane == 0)
+            memcpy(kept, v, (size_t)n * sizeof(W));
+        else if (job->combine == 'm')
+            for (long i = 0; i < n; i++) kept[i] += v[i];
+        else
+            for (long i = 0; i < n; i++) kept[i] = kept[i] > v[i] ? kept[i] : v[i];
+        if (plane < job->planes - 1) return 0;
+        v = kept;
+        if (job->combine == 'm')
+            for (long i = 0; i < n; i++) v[i] = (W)FIN_SQRT(v[i]);
+    }
+    if (job->bias != 0.0) {
+        const W bias = (W)FIN_CAST job->bias;
+        for (long i = 0; i < n; i++) v[i] += bias;
+    }
+    if (job->absolute)
+        for (long i = 0; i < n; i++) v[i] = (W)(v[i] < 0 ? -v[i] : v[i]);
+    if (job->offset != 0.0) {
+        const W offset = (W)FIN_CAST job->offset;
+        for (long i = 0; i < n; i++) v[i] += offset;
+    }
+    if (job->ratio != 1.0) {
+        const W ratio = (W)job->ratio;
+        for (long i = 0; i < n; i++) v[i] *= ratio;
+    }
+    const long bank = job->combine == 'b';
+    const long step = bank ? job->out_channels : 1;
+    char *to = (char *)job->dst + ((row * job->out_cols + job->left) * job->out_channels +
+                                   (bank ? plane : 0)) * job->out_size;
+    long clipped = 0;
+    switch (job->out_type) {
+    case 'B':
+        if (job->count) clipped = FIN(count)(v, job->limit, n);
+        FIN(store_B)((uint8_t *)to, step, v, job->limit, n);
+        break;
+    case 'H':
+        if (job->count) clipped = FIN(count)(v, job->limit, n);
+        FIN(store_H)((uint16_t *)to, step, v, job->limit, n);
+        break;
+    case 'f':
+        for (long i = 0; i < n; i++) ((float *)to)[i * step] = (float)v[i];
+        break;
+    default:
+        for (long i = 0; i < n; i++) ((double *)to)[i * step] = (double)v[i];
+    }
+    return clipped;
+}

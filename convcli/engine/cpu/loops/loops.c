@@ -1,0 +1,326 @@
+/* convcli._loops: correlation of one tile of a picture, compiled.
+ *
+ * One function, `tile`, does what convcli/engine/cpu/numpy_loops.py does with NumPy; which taps,
+ * lanes and numbers it uses was decided in Python. It reads rows and columns through index maps,
+ * so borders need no padded copy, and holds no lock while it computes. Every index is checked
+ * against the buffers before it is used.
+ *
+ * The loops are plain C over vector types; isa.h is compiled once per instruction set and the
+ * best one that the processor has is taken at import.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if !defined(__GNUC__)
+#error "the loops need the vector types of GCC or Clang; convcli then uses its NumPy loops"
+#endif
+
+/* How one lane is filled from an input row: `count` cells of `group` samples each. Cells
+ * [first, last) come from the picture, `leap` cells apart from cell `start` on; the others
+ * through index[k * every], or are `value` where that is negative. */
+typedef struct {
+    const int64_t *index;
+    long count, every, first, last, start, leap, pitch, channel, group;
+    double value;
+} Fill;
+
+typedef struct {
+    int32_t lane, row;
+    int64_t shift;
+    double weight;
+} Tap;
+
+typedef struct {
+    const void *src;
+    void *dst;
+    const int64_t *rows; /* input row at each position, or -1 */
+    size_t src_row_bytes;
+    char src_type, sum_type, out_type;
+    long lanes, lane_samples, group;
+    Fill *fills;
+    const Tap *line_taps, *taps; /* along a row first, if lines > 0; then across rows */
+    const int32_t *line_starts, *starts;
+    long lines, planes, line_tap_count, tap_count, most_taps, reach, row_stride;
+    long top, bottom, left, right;
+    long out_cols, out_channels, out_size;
+    char combine, work; /* none, magnitude, maximum (x), bank; integer, float, double */
+    double scale, bias, offset, ratio, limit;
+    int absolute, count;
+} Job;
+
+/* Nearest whole number, halves to even, of 0 <= t < 2**22 (2**51): the sum's low bits. */
+static inline __attribute__((always_inline)) int32_t whole_f(float t)
+{
+    int32_t bits;
+    t += 12582912.0f;
+    memcpy(&bits, &t, sizeof bits);
+    return bits;
+}
+static inline __attribute__((always_inline)) int64_t whole_d(double t)
+{
+    int64_t bits;
+    t += 6755399441055744.0;
+    memcpy(&bits, &t, sizeof bits);
+    return bits;
+}
+
+#define NACC 8
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+
+#define ISA(name) JOIN(base, name)
+#define VBYTES 16
+#include "isa.h"
+#undef ISA
+#undef VBYTES
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#define ISA(name) JOIN(avx2, name)
+#define VBYTES 32
+#include "isa.h"
+#undef ISA
+#undef VBYTES
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(                                                              \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), \
+    apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")
+#endif
+#define ISA(name) JOIN(avx512, name)
+#define VBYTES 64
+#include "isa.h"
+#undef ISA
+#undef VBYTES
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+typedef long (*TileFunction)(const Job *);
+static TileFunction run_tile = base_tile;
+static const char *isa_name = "base";
+
+static int choose_isa(const char *wanted)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if ((!wanted || !strcmp(wanted, "avx512")) && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl")) {
+        run_tile = avx512_tile, isa_name = "avx512";
+        return 0;
+    }
+    if ((!wanted || !strcmp(wanted, "avx2")) && __builtin_cpu_supports("avx2") &&
+        __builtin_cpu_supports("fma")) {
+        run_tile = avx2_tile, isa_name = "avx2";
+        return 0;
+    }
+#endif
+    if (!wanted || !strcmp(wanted, "base")) {
+        run_tile = base_tile, isa_name = "base";
+        return 0;
+    }
+    return -1;
+}
+
+static int size_of(char code)
+{
+    return code == 'B' ? 1 : code == 'H' || code == 'h' ? 2 : code == 'f' ? 4 : code == 'd' ? 8 : 0;
+}
+
+/* Tap lists stay within their lanes and rows; returns the longest list, or -1. */
+static long check_taps(const Tap *taps, long count, const int32_t *starts, long lists, long lanes,
+                       long lane_samples, long samples, long reach)
+{
+    long most = 0;
+    if (starts[0] != 0 || starts[lists] != count) return -1;
+    for (long l = 0; l < lists; l++) {
+        if (starts[l + 1] < starts[l]) return -1;
+        if (starts[l + 1] - starts[l] > most) most = starts[l + 1] - starts[l];
+    }
+    for (long t = 0; t < count; t++)
+        if (taps[t].lane < 0 || taps[t].lane >= lanes || taps[t].row < 0 || taps[t].row >= reach ||
+            taps[t].shift < 0 || taps[t].shift + samples > lane_samples)
+            return -1;
+    return most;
+}
+
+static int check_index(const int64_t *index, long count, long size)
+{
+    for (long k = 0; k < count; k++)
+        if (index[k] < -1 || index[k] >= size) return 0;
+    return 1;
+}
+
+PyDoc_STRVAR(tile_doc, "Correlate one tile; see convcli/engine/cpu/compiled_loops.py.");
+
+static PyObject *tile(PyObject *self, PyObject *args)
+{
+    Py_buffer src, dst, rows, cols, line_taps, line_starts, taps, starts;
+    Job j;
+    int src_type, sum_type, out_type, by_channel, combine, work;
+    long height, width, channels, col_stride, first, last, step, out_rows;
+    double value;
+    (void)self;
+    memset(&j, 0, sizeof j);
+    if (!PyArg_ParseTuple(
+            args, "y*Clllw*Clll" "y*y*lllll" "Cpd" "y*y*y*y*l" "CCddddd" "pp" "llll:tile",
+            &src, &src_type, &height, &width, &channels,
+            &dst, &out_type, &out_rows, &j.out_cols, &j.out_channels,
+            &rows, &cols, &j.row_stride, &col_stride, &first, &last, &step,
+            &sum_type, &by_channel, &value,
+            &line_taps, &line_starts, &taps, &starts, &j.reach,
+            &combine, &work, &j.scale, &j.bias, &j.offset, &j.ratio, &j.limit,
+            &j.absolute, &j.count,
+            &j.top, &j.bottom, &j.left, &j.right))
+        return NULL;
+
+    PyObject *result = NULL;
+    Fill *fills = NULL;
+    const char *fault = NULL;
+    j.src = src.buf, j.dst = dst.buf, j.rows = rows.buf;
+    j.src_type = (char)src_type, j.sum_type = (char)sum_type, j.out_type = (char)out_type;
+    j.combine = (char)combine, j.work = (char)work;
+    j.line_taps = line_taps.buf, j.line_starts = line_starts.buf;
+    j.taps = taps.buf, j.starts = starts.buf;
+    j.line_tap_count = line_taps.len / (long)sizeof(Tap), j.tap_count = taps.len / (long)sizeof(Tap);
+    j.lines = line_starts.len / 4 - 1, j.planes = starts.len / 4 - 1;
+    j.group = by_channel ? 1 : channels;
+    j.out_size = size_of(j.out_type);
+    const long row_count = rows.len / 8, col_count = cols.len / 8;
+    const long source_size = strchr("BHfd", src_type) ? size_of(j.src_type) : 0;
+
+    if (!source_size || !j.out_size || !size_of(j.sum_type) || height < 1 || width < 1 ||
+        channels < 1 || out_rows < 1 || j.out_cols < 1 || j.out_channels < 1 ||
+        src.len < (Py_ssize_t)height * width * channels * source_size ||
+        dst.len < (Py_ssize_t)out_rows * j.out_cols * j.out_channels * j.out_size)
+        fault = "a picture's buffer does not fit its type and shape";
+    else if (j.top < 0 || j.bottom > out_rows || j.top >= j.bottom || j.left < 0 ||
+             j.right > j.out_cols || j.left >= j.right)
+        fault = "the tile lies outside the output";
+    else if (j.row_stride < 1 || col_stride < 1 || j.reach < 1 || j.planes < 1 || j.lines < 0 ||
+             (j.bottom - 1) * j.row_stride + j.reach > row_count)
+        fault = "the tile needs more rows than the map has";
+    else if (first < 0 || last < first || last > col_count || step < 1 ||
+             !check_index(j.rows, row_count, height) || !check_index(cols.buf, col_count, width))
+        fault = "an index map points outside the picture";
+    else if (j.combine == 'b' ? j.planes != j.out_channels : j.out_channels != channels)
+        fault = "the output has another number of channels";
+    else if (j.work == 'i' && j.sum_type != 'h' && j.sum_type != 'H')
+        fault = "only 16-bit sums are finished as integers";
+    if (fault) goto done;
+
+    /* Positions that the tile reads: from its first output to the end of the map or the lane. */
+    const int64_t *index = cols.buf;
+    const long start = j.left * col_stride, samples = (j.right - j.left) * j.group;
+    long shift = 0;
+    {
+        const Tap *list = j.lines ? j.line_taps : j.taps;
+        const long n = j.lines ? j.line_tap_count : j.tap_count;
+        for (long t = 0; t < n; t++)
+            if (list[t].shift > shift) shift = (long)list[t].shift;
+    }
+    j.lane_samples = samples + shift;
+    j.lanes = col_stride * (by_channel ? channels : 1);
+    long most = check_taps(j.taps, j.tap_count, j.starts, j.planes, j.lines ? j.lines : j.lanes,
+                           j.lines ? samples : j.lane_samples, samples, j.reach);
+    long most_line = 0;
+    if (j.lines)
+        most_line = check_taps(j.line_taps, j.line_tap_count, j.line_starts, j.lines, j.lanes,
+                               j.lane_samples, samples, 1);
+    if (most < 0 || most_line < 0) {
+        fault = "a tap lies outside its lane";
+        goto done;
+    }
+    j.most_taps = most > most_line ? most : most_line;
+    j.src_row_bytes = (size_t)(width * channels * source_size);
+    fills = calloc((size_t)j.lanes, sizeof *fills);
+    if (!fills) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (long l = 0; l < j.lanes; l++) {
+        Fill *f = &fills[l];
+        const long phase = l % col_stride, at = start + phase;
+        const long there = at < col_count ? (col_count - at + col_stride - 1) / col_stride : 0;
+        f->every = col_stride, f->pitch = channels, f->group = j.group, f->value = value;
+        f->channel = by_channel ? l / col_stride : 0;
+        f->count = j.lane_samples / j.group < there ? j.lane_samples / j.group : there;
+        f->index = index + (at < col_count ? at : 0);
+        const long a = first > at ? (first - at + col_stride - 1) / col_stride : 0;
+        const long b = last > at ? (last - at + col_stride - 1) / col_stride : 0;
+        f->first = a < f->count ? a : f->count;
+        f->last = b < f->count ? b : f->count;
+        f->leap = step * col_stride;
+        if (f->last > f->first) {
+            f->start = f->index[f->first * col_stride];
+            if (f->start < 0 || f->start + (f->last - 1 - f->first) * f->leap >= width) {
+                fault = "the interior of the column map is not regular";
+                goto done;
+            }
+        }
+    }
+    j.fills = fills;
+    long clipped;
+    Py_BEGIN_ALLOW_THREADS
+    clipped = run_tile(&j);
+    Py_END_ALLOW_THREADS
+    result = clipped < 0 ? PyErr_NoMemory() : PyLong_FromLong(clipped);
+
+done:
+    if (fault) PyErr_SetString(PyExc_ValueError, fault);
+    free(fills);
+    PyBuffer_Release(&src), PyBuffer_Release(&dst), PyBuffer_Release(&rows);
+    PyBuffer_Release(&cols), PyBuffer_Release(&line_taps), PyBuffer_Release(&line_starts);
+    PyBuffer_Release(&taps), PyBuffer_Release(&starts);
+    return result;
+}
+
+PyDoc_STRVAR(isa_doc, "isa([name]): instruction set in use; with a name, take that one.");
+
+static PyObject *isa(PyObject *self, PyObject *args)
+{
+    const char *wanted = NULL;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "|s:isa", &wanted)) return NULL;
+    if (wanted && choose_isa(wanted))
+        return PyErr_Format(PyExc_ValueError, "this processor or build has no %s", wanted);
+    return PyUnicode_FromString(isa_name);
+}
+
+static PyMethodDef methods[] = {
+    {"tile", tile, METH_VARARGS, tile_doc},
+    {"isa", isa, METH_VARARGS, isa_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int execute(PyObject *module)
+{
+    (void)module;
+    return choose_isa(NULL);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "convcli._loops", "Compiled inner loops of convcli.", 0, methods, slots,
+    NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__loops(void) { return PyModuleDef_Init(&definition); }
