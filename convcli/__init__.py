@@ -18,6 +18,7 @@ _HOMES: dict[str, str] = {
     "InputError": "convcli.errors",
     "Kernel": "convcli.kernels.kernel",
     "KernelError": "convcli.errors",
+    "Network": "convcli.arithmetic.network",
     "OutputError": "convcli.errors",
     "Polynomial": "convcli.ops.polynomial",
     "Separated": "convcli.ops.separate",
@@ -41,10 +42,14 @@ _HOMES: dict[str, str] = {
     "load_kernel": "convcli.kernels.load",
     "max_pool": "convcli.ops.pooling",
     "max_pool_grad": "convcli.ops.pooling",
+    "output_shape": "convcli.arithmetic.api",
+    "pool_output_shape": "convcli.arithmetic.api",
+    "receptive_field": "convcli.arithmetic.api",
     "separate": "convcli.ops.separate",
     "shift_matrix": "convcli.ops.matrices",
     "symbols": "convcli.ops.polynomial",
     "toeplitz": "convcli.ops.matrices",
+    "transposed_output_shape": "convcli.arithmetic.api",
 }
 
 __all__ = ["__version__", *_HOMES]

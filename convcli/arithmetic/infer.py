@@ -67,10 +67,16 @@ def infer(node: Node, inputs: Sequence[Feature], batch: int = 1) -> Inferred:
     if wanted is not None and wanted != given.channels:
         raise ShapeError(f"{wanted} input channels are declared, but {given.channels} arrive")
     if node.layer is not None:
-        return _slide(node, given, batch)
-    if node.kind in ELEMENTWISE:
-        return Inferred(given)
-    return _KINDS.get(node.kind, _from_file)(node, inputs, batch)
+        found = _slide(node, given, batch)
+    elif node.kind in ELEMENTWISE:
+        found = Inferred(given)
+    else:
+        found = _KINDS.get(node.kind, _from_file)(node, inputs, batch)
+    extra = node.options.get("extra_params", 0)
+    if extra:
+        cost = Cost(found.cost.params + extra, found.cost.macs)
+        found = replace(found, cost=cost)
+    return found
 
 
 def _slide(node: Node, given: Feature, batch: int) -> Inferred:
@@ -221,8 +227,7 @@ def _from_file(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
     shape = node.options.get("output")
     if not shape:
         raise ShapeError(
-            f"operator {node.kind} is not known and the file does not give its shape; "
-            "run onnx.shape_inference on it"
+            f"operator {node.kind} is not known, and the file gives no shape for it with this input"
         )
     rank = len(shape) - 1
     fields = tuple(replace(field, aligned=False) for field in inputs[0].fields[:rank])

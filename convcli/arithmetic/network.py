@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -231,6 +231,10 @@ class Network:
         failure = None
         for node in self.nodes:
             given = [features[name] for name in node.inputs]
+            if "output" in node.options and shape != self.input_shape:
+                # The shapes in an ONNX file hold for the input that it was written for.
+                options = {key: v for key, v in node.options.items() if key != "output"}
+                node = replace(node, options=options)
             try:
                 found = infer(node, given, batch)
             except ShapeError as error:
@@ -258,8 +262,14 @@ def _row(node: Node, found: Inferred, cells: int) -> Row:
         cells,
         found.feature.fields,
         node.depth,
-        found.note,
+        found.note or _doubt(node, found.feature.shape),
     )
+
+
+def _doubt(node: Node, shape: tuple[int, ...]) -> str:
+    """What to say if a file gives another shape than the one worked out here."""
+    told = node.options.get("output", shape)
+    return "" if told == shape else f"the file says {cross(told)}, the arithmetic {cross(shape)}"
 
 
 def parse_shape(value: Any) -> tuple[int, ...]:

@@ -86,18 +86,11 @@ def _sliding(window: AnyWindow) -> Working:
         _kernel_step(window),
         Step("room to slide", f"{window.padded} - {window.effective_kernel}", room),
         Step("moves of the window", f"{rounding}({room} / {window.stride})", moves),
-        Step("windows", f"{moves} + 1", moves + 1),
+        Step("windows" if clipped else "output", f"{moves} + 1", moves + 1),
     ]
     if clipped:
-        start = moves * window.stride
-        steps.append(
-            Step(
-                f"last starts at {start}, beyond input and padding before",
-                f"{moves + 1} - 1",
-                moves,
-            )
-        )
-    steps.append(Step("output", f"{window.output}", window.output))
+        # PyTorch's rule: a window must start inside the input or the padding before it.
+        steps.append(Step("output, without the last", f"{moves + 1} - 1", moves))
     left, right = (r"\left\lceil", r"\right\rceil") if ceil else (r"\left\lfloor", r"\right\rfloor")
     return Working(
         f"o = {rounding}((n{pad} - {kernel}) / s){tail}",

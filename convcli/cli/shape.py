@@ -156,7 +156,14 @@ def shape(
     form = forms[0] if forms else None
     name = _one_network(chain, network)
     if name:
-        given = {"--k": k, "--s": s, "--p": p, "--d": d, "--op": op, "--pool": pool}
+        given: dict[str, object] = {
+            "--k": k,
+            "--s": s,
+            "--p": p,
+            "--d": d,
+            "--op": op,
+            "--pool": pool,
+        }
         given |= {"--transpose": transpose, "--ceil": ceil, "--out": out_channels is not None}
         given |= {"--as": dialect, "--compare": compare, "--solve": solve, "--groups": groups != 1}
         _refuse(
@@ -170,7 +177,11 @@ def shape(
     if batch < 1:
         raise ShapeError(f"batch is {batch}; it must be 1 or more")
     if solve:
-        both = {"--as": dialect, "--compare": compare, "--out": out_channels is not None}
+        both: dict[str, object] = {
+            "--as": dialect,
+            "--compare": compare,
+            "--out": out_channels is not None,
+        }
         _refuse([option for option, value in both.items() if value], "--solve")
         _show_solutions(layer, solve, form)
     elif compare:
@@ -261,7 +272,8 @@ def _show_layer(numbers: _Numbers, batch: int, dialect: str, form: str | None) -
     from convcli.show.shape_output import emit
 
     layer = numbers.layer()
-    code, notes = "", ()
+    code = ""
+    notes: tuple[str, ...] = ()
     if dialect:
         from convcli.arithmetic.dialects import speak
 

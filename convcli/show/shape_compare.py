@@ -12,7 +12,7 @@ from convcli.show.shape_document import Code, Column, Document, Notes, Part, Tab
 
 __all__ = ["compare_document", "solve_document"]
 
-MOST_SHOWN = 15
+MOST_SHOWN = 12
 
 
 def compare_document(layer: Layer, spatial: Sequence[int], rows: Sequence[Comparison]) -> Document:

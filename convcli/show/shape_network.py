@@ -73,18 +73,21 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
         columns.insert(0, Column("name", "left"))
         total.insert(0, "")
     parts: list[Part] = [Table(columns, [*cells, total], footer=1)]
+    parts.append(Pairs(_facts(report)))
+    said = list(dict.fromkeys(f"{row.name}: {row.note}" for row in report.rows if row.note))
+    if any(not field.aligned for row in report.rows for field in row.fields):
+        said.append(
+            "~ a receptive field behind branches that are not aligned (the larger is shown), "
+            "uneven pooling or an unknown operator"
+        )
+    if said:
+        parts.append(Notes(said, title="worth knowing"))
     if report.failure:
         failure = report.failure
         lines = [f"{failure.name} ({failure.label}): {failure.reason}"]
         if failure.repair:
             lines.append(failure.repair)
         parts.append(Notes(lines, title="the chain breaks here", warning=True))
-    parts.append(Pairs(_facts(report)))
-    said = list(dict.fromkeys(f"{row.name}: {row.note}" for row in report.rows if row.note))
-    if any(not field.aligned for row in report.rows for field in row.fields):
-        said.append("~ a receptive field whose branches are not aligned: the larger is shown")
-    if said:
-        parts.append(Notes(said, title="worth knowing"))
     title = report.title + f"  {cross(report.input)} -> {cross(report.output)}"
     return Document(title, parts, _data(report), [_record(row) for row in report.rows])
 

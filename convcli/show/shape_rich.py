@@ -22,7 +22,7 @@ def draw(document: Document, console: Console) -> None:
     console.print(head)
     for part in document.parts:
         console.print()
-        console.print(Padding(_render(part), (0, 0, 0, 1)))
+        console.print(Padding(_render(part), (0, 0, 0, 1), expand=False))
 
 
 def _render(part: Part) -> RenderableType:
@@ -46,7 +46,7 @@ def _render(part: Part) -> RenderableType:
 
 
 def _table(part: Table) -> RichTable:
-    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for column in part.columns:
         # The wide column of words folds onto a second line before any number would be cut.
         words = column.align == "left"
