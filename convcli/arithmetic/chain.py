@@ -170,7 +170,7 @@ def _common(word: str, item: Item, whole: str) -> None:
     """``@name`` and ``*3``, which every item takes."""
     if re.fullmatch(r"@[\w.-]+", word):
         item["name"] = word[1:]
-    elif re.fullmatch(r"\*[0-9]{1,4}", word):
+    elif re.fullmatch(r"\*[1-9][0-9]{0,3}", word):
         item["repeat"] = int(word[1:])
     else:
         raise ShapeError(f"{word!r} is not understood in {_quote(whole)}; use @name or *3 there")
@@ -192,9 +192,9 @@ def canonical_kind(word: str, whole: str, blocks: Iterable[str] = ()) -> str:
     kind = KINDS.get(word.lower().replace("-", "_")) or KINDS.get(word.lower().replace("-", ""))
     if kind is None:
         near = difflib.get_close_matches(word.lower(), [*KINDS, *blocks], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join([*blocks, *dict.fromkeys(KINDS.values())])
-        raise ShapeError(f"layer {_quote(whole)}: {word!r} is not known{hint}; there are {known}")
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {known}"
+        raise ShapeError(f"layer {_quote(whole)}: {word!r} is not known; {hint}")
     return kind
 
 

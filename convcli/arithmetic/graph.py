@@ -55,8 +55,8 @@ class _Builder:
         for item in self._flat(items):
             kind = item["kind"]
             repeat = item.get("repeat", 1)
-            if not isinstance(repeat, int) or not 0 <= repeat <= MAX_NODES:
-                raise ShapeError(f"repeat is {repeat!r}; it must be 0 to {MAX_NODES}")
+            if not isinstance(repeat, int) or not 1 <= repeat <= MAX_NODES:
+                raise ShapeError(f"repeat is {repeat!r}; it must be 1 to {MAX_NODES}")
             for _ in range(repeat):
                 if kind in self.blocks:
                     tip = self._block(item, tip, scope, depth, nesting)

@@ -18,6 +18,7 @@ __all__ = ["Feature", "Inferred", "infer"]
 
 
 FREE = Cost()
+MOST_PLACES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ def _adaptive_pool(node: Node, inputs: Sequence[Feature], batch: int) -> Inferre
             grown = whole(field, step)
             fields.append(replace(grown, jump=field.jump * step))
         else:
-            widest = max(-(-(i + 1) * size // output) - i * size // output for i in range(output))
+            # Windows repeat with the period of the fraction; a few thousand show the widest.
+            places = range(min(output, MOST_PLACES))
+            widest = max(-(-(i + 1) * size // output) - i * size // output for i in places)
             grown = whole(field, widest)
             fields.append(replace(grown, jump=field.jump * size / output, aligned=False))
     return Inferred(Feature(given.channels, tuple(outputs), tuple(fields)))

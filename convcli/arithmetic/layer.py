@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from convcli.arithmetic.pooling import PoolWindow, pool_window
 from convcli.arithmetic.sizes import cross, show_padding
 from convcli.arithmetic.transposed import TransposedWindow, transposed_window
-from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
+from convcli.arithmetic.window import Padding, Window, conv_window, per_axis, wrong_count
 from convcli.errors import ShapeError
 
 __all__ = ["AnyWindow", "Cost", "Kind", "Layer", "check_channels"]
@@ -88,7 +88,7 @@ class Layer:
         extras = per_axis(_one(self.output_padding or (0,)), rank, "output padding")
         pads = self.padding * rank if len(self.padding) == 1 else self.padding
         if len(pads) != rank:
-            raise ShapeError(f"padding has {len(pads)} entries for {rank} axes; give 1 or {rank}")
+            raise ShapeError(wrong_count("padding", len(pads), rank))
         found: list[AnyWindow] = []
         for axis, size in enumerate(spatial):
             try:

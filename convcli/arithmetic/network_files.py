@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from convcli.arithmetic.chain import KINDS
 from convcli.arithmetic.network import Network, parse_shape
 from convcli.errors import InputError, ShapeError
 
@@ -41,7 +42,8 @@ def load_network(name: str) -> Network:
 
 
 def _looks_like_a_chain(text: str) -> bool:
-    return any(mark in text.strip() for mark in " |[\n")
+    text = text.strip()
+    return any(mark in text for mark in " |[\n") or text.lower() in KINDS
 
 
 def _from_text(path: Path, title: str) -> Network:

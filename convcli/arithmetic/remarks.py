@@ -48,7 +48,7 @@ def _cells_of_disjoint(window: Window | PoolWindow, low: int, high: int) -> int:
     return (last - first + 1) * kernel - cut_before - cut_after
 
 
-def overlap_pattern(window: TransposedWindow) -> tuple[int, ...]:
+def overlap_pattern(window: TransposedWindow) -> tuple[int, ...] | None:
     """How many inputs each output cell is summed from, over one period of ``stride`` cells.
 
     All alike where the stride divides the kernel size; otherwise the output has a checkerboard
@@ -57,7 +57,11 @@ def overlap_pattern(window: TransposedWindow) -> tuple[int, ...]:
     >>> from convcli.arithmetic.transposed import transposed_window
     >>> overlap_pattern(transposed_window(8, 3, stride=2)), overlap_pattern(transposed_window(8, 4, stride=2))
     ((2, 1), (2, 2))
+
+    None where listing it would take too long.
     """
+    if window.stride + window.kernel_size > MOST_TAPS:
+        return None
     counts = [0] * window.stride
     for tap in range(window.kernel_size):
         counts[tap * window.dilation % window.stride] += 1
@@ -146,7 +150,7 @@ def _about_ceil(window: PoolWindow) -> list[str]:
 
 def _about_overlap(window: TransposedWindow) -> list[str]:
     pattern = overlap_pattern(window)
-    if len(set(pattern)) == 1:
+    if pattern is None or len(set(pattern)) == 1:
         return []
     shown = " ".join(map(str, pattern[:LONGEST_PATTERN]))
     if len(pattern) > LONGEST_PATTERN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from convcli.arithmetic.window import PADDING_NAMES, Padding
+from convcli.arithmetic.window import PADDING_NAMES, Padding, wrong_count
 from convcli.errors import ShapeError
 
 __all__ = ["cross", "parse_padding", "parse_sizes", "show_padding", "spread_padding"]
@@ -50,8 +50,9 @@ def parse_padding(text: str) -> tuple[Padding, ...]:
     >>> parse_padding("same"), parse_padding("1,2"), parse_padding("1x2"), parse_padding("1,2x0")
     (('same',), ((1, 2),), (1, 2), ((1, 2), 0))
     """
-    word = text.strip().lower().replace("-", "_")
-    word = {"same_upper": "same"}.get(word, word)
+    word = text.strip().lower()
+    name = word.replace("-", "_")
+    word = {"same_upper": "same"}.get(name, name if name in PADDING_NAMES else word)
     if word in PADDING_NAMES:
         return (word,)
     if not re.match(r"[-+0-9]", word):
@@ -88,7 +89,7 @@ def spread_padding(padding: Padding | Sequence[Padding], rank: int) -> tuple[Pad
     if len(entries) == 1 and rank > 1:
         entries *= rank
     if len(entries) != rank:
-        raise ShapeError(f"padding has {len(entries)} entries for {rank} axes; give 1 or {rank}")
+        raise ShapeError(wrong_count("padding", len(entries), rank))
     return tuple(_entry(entry) for entry in entries)
 
 

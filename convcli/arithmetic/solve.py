@@ -14,6 +14,7 @@ __all__ = ["Fixed", "Solution", "solve"]
 KERNELS = tuple(range(1, 12))
 DILATIONS = (1, 2, 3)
 MOST_STRIDE = 64
+MOST_TRIED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def solve(
     """Every layer within reason that turns ``sizes`` into ``outputs``, common choices first.
 
     Tried are kernel sizes 1 to 11 and those that the sizes suggest, dilations 1 to 3, padding
-    below the effective kernel (the same on both sides), strides that fit, and for a transposed
+    up to half the effective kernel or full (the same on both sides), strides that fit, and for a transposed
     convolution the output paddings that frameworks allow. A fixed value may be anything.
 
     Raises
@@ -107,7 +108,7 @@ def _candidates(
         extras: Sequence[int] = (0,)
         for dilation in (fixed.dilation,) if fixed.dilation is not None else DILATIONS:
             if kind == "conv_transpose":
-                extras = range(max(stride, dilation))
+                extras = range(min(max(stride, dilation), MOST_TRIED))
             if fixed.output_padding is not None:
                 extras = (fixed.output_padding,)
             for kernel in _kernels(sizes, outputs, stride, fixed):
@@ -163,8 +164,11 @@ def _pads(
         low = (outputs[0] - 1) * stride + span - sizes[0]
         high = low + stride - 1
         low -= stride  # ceil mode reaches an output with less padding
-    for pad in range(max(-(-low // 2), 0), min(high // 2, span - 1) + 1):
-        yield pad, pad
+    pads_that_fit = range(max(-(-low // 2), 0), min(high // 2, span - 1) + 1)
+    for pad in pads_that_fit[:MOST_TRIED]:
+        # More than half of the kernel is only ever meant as full padding.
+        if pad <= span // 2 or (pad == span - 1 and stride == 1):
+            yield pad, pad
 
 
 def _fits(

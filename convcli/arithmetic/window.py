@@ -21,6 +21,7 @@ __all__ = [
     "effective_kernel",
     "per_axis",
     "resolve_padding",
+    "wrong_count",
 ]
 
 Padding: TypeAlias = int | str | tuple[int, int]
@@ -172,5 +173,16 @@ def per_axis(value: int | Sequence[int], rank: int, name: str) -> tuple[int, ...
         return (value,) * rank
     values = tuple(value)
     if len(values) != rank:
-        raise ShapeError(f"{name} has {len(values)} numbers for {rank} axes; give 1 or {rank}")
+        raise ShapeError(wrong_count(name, len(values), rank))
     return values
+
+
+def wrong_count(name: str, count: int, rank: int) -> str:
+    """What to say where there are neither one nor ``rank`` numbers.
+
+    >>> wrong_count("stride", 3, 2)
+    'stride has 3 numbers for 2 axes; give 1 or 2'
+    """
+    if rank == 1:
+        return f"{name} has {count} numbers for 1 axis; give 1"
+    return f"{name} has {count} numbers for {rank} axes; give 1 or {rank}"

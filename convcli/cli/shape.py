@@ -224,7 +224,10 @@ class _Numbers:
         from convcli.arithmetic.sizes import parse_padding, parse_sizes
 
         if not n:
-            raise ShapeError("the input size is missing; give --n, as in --n 224x224")
+            raise ShapeError(
+                "the input size is missing; give --n, as in --n 224x224, or a network such as "
+                "resnet50"
+            )
         if pool not in ("", "max", "avg"):
             raise ShapeError(f"--pool is {pool!r}; it must be max or avg")
         if pool and transpose:

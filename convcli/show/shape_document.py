@@ -123,9 +123,11 @@ def memory(cells: int) -> str:
 
 
 def size(value: float) -> str:
-    """A whole number as one, a fraction with up to three decimals.
+    """A whole number as one, a fraction with three decimals or, if tiny, three figures.
 
-    >>> size(32.0), size(0.5), size(1 / 3)
-    ('32', '0.5', '0.333')
+    >>> size(32.0), size(0.5), size(1 / 3), size(1e-5)
+    ('32', '0.5', '0.333', '1e-05')
     """
+    if 0 < abs(value) < 0.001:
+        return f"{value:.3g}"
     return f"{value:.3f}".rstrip("0").rstrip(".")
