@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -148,7 +147,7 @@ def _temporary(folder: Path) -> Iterator[tuple[int, Path]]:
 def _create_locked(folder: Path) -> tuple[int, Path]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
-        path = folder / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+        path = folder / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
         # Mode 0666 less the umask, as any new file; O_EXCL so that nobody else's is written to.
         fd = os.open(path, flags, 0o666)
         if fcntl is None:

@@ -153,7 +153,8 @@ def _choose(rows: NDArray[np.uint8], step: int) -> int:
     Source: the heuristic of the PNG specification, section 12.7. Drawings, with few distinct
     values and long runs, deflate best unfiltered.
     """
-    picks = np.unique(np.linspace(0, rows.shape[0] - 1, SAMPLED_ROWS).astype(int))
+    # (np.unique would import numpy.ma, 7 ms.)
+    picks = np.array(sorted(set(np.linspace(0, rows.shape[0] - 1, SAMPLED_ROWS).astype(int))))
     sample = rows[picks]
     if rows.shape[1] <= step:
         return UP if rows.shape[0] > 1 else NONE

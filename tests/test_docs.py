@@ -1,0 +1,84 @@
+"""What the documents say is run: commands, Python, and the generated reference."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def readme_commands() -> list[str]:
+    lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    inline = re.findall(r"^`(convcli [^`]+)`$", README, re.MULTILINE)
+    return inline + [line for line in lines if line.startswith(("convcli", "cat "))]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_the_commands_of_the_readme_run(command: str, workplace: Path) -> None:
+    before = set(workplace.rglob("*"))
+    script = f'convcli() {{ {shlex.quote(sys.executable)} -m convcli "$@"; }}; {command}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if "filter" in command:
+        assert set(workplace.rglob("*")) > before
+    else:
+        assert done.stdout.strip()
+
+
+def test_the_readme_has_one_line_to_set_up_and_one_to_test() -> None:
+    setup, tests = (line for line in README.splitlines() if line.startswith("python3 -m venv"))
+    assert "convcli filter samples/portrait.png --kernel sobel-x" in setup
+    assert "pytest" in tests
+    assert (
+        tests in (ROOT / ".ci" / "run").read_text()
+        or "README.md" in (ROOT / ".ci" / "run").read_text()
+    )
+
+
+def test_the_python_of_the_readme_is_true() -> None:
+    source = "\n".join(blocks(README, "python"))
+    test = doctest.DocTestParser().get_doctest(source, {}, "README", "README.md", 0)
+    result = doctest.DocTestRunner().run(test)
+    assert result.attempted > 2
+    assert result.failed == 0
+
+
+def test_the_reference_has_not_drifted() -> None:
+    path = ROOT / "docs" / "make_reference.py"
+    spec = importlib.util.spec_from_file_location("make_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    written = (ROOT / "docs" / "cli.md").read_text()
+    assert module.reference() == written, "run: python docs/make_reference.py"
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")))
+def test_links_and_pictures_exist(page: Path) -> None:
+    text = page.read_text()
+    targets = re.findall(r"\]\(([^)#]+)", text) + re.findall(r'src="([^"]+)"', text)
+    for target in targets:
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} points to {target}"
