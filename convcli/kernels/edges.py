@@ -122,7 +122,7 @@ EDGES = [
            formulas.dog, "Marr and Hildreth 1980; 1.6 approximates log", "derivative",
            (Parameter("sigma", "standard deviation of the narrower", 0.05, 1666, default=1),
             Parameter("wider", "standard deviation of the wider", 0.05, 1666, default=1.6), SIZE),
-           absolute=True, example="dog:1,1.6"),
+           absolute=True, example="dog:2,3.2"),
     Preset("gabor", "edges", "stripes of one width and direction", formulas.gabor, "Daugman 1985",
            "derivative",
            (Parameter("wavelength", "pixels from stripe to stripe", 2, 1000),

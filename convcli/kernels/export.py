@@ -56,7 +56,8 @@ def format_of(suffix: str) -> str | None:
 
 def _fields(kernel: Kernel) -> dict[str, object]:
     """What differs from the defaults, in the order in which one reads it."""
-    fields: dict[str, object] = {"name": kernel.name}
+    # The name of a file may hold bytes that are no text; neither format can.
+    fields: dict[str, object] = {"name": kernel.name.encode("utf-8", "replace").decode()}
     if kernel.scale != 1:
         fields["scale"] = kernel.scale
     if kernel.bias:
@@ -92,9 +93,9 @@ def _json(kernel: Kernel) -> bytes:
 
 
 def _toml(kernel: Kernel) -> bytes:
-    # A JSON string is a TOML string, except for the one control character that JSON leaves as it is.
+    # A JSON string is a TOML string where it escapes only what it must, and this one more.
     lines = [
-        f"{key} = {json.dumps(value)}".replace("\x7f", "\\u007f")
+        f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
         for key, value in _fields(kernel).items()
     ]
     lines.append(f"weights = {_nested(kernel.weights, '')}")

@@ -27,6 +27,7 @@ __all__ = ["MAX_TEXT_BYTES", "load_file", "parse_literal"]
 
 MAX_TEXT_BYTES = 16 << 20
 
+_LITERAL = "literal"
 _TABLE = re.compile(r"(?:\s*(?:#[^\n]*)?\n)*\s*[A-Za-z_]+\s*=")
 
 
@@ -66,7 +67,7 @@ def parse_literal(text: str) -> Kernel:
     >>> parse_literal("[[1, 2], [3, 4]]").shape
     (2, 2)
     """
-    return _parse(text, "literal", "kernel", "")
+    return _parse(text, _LITERAL, "kernel", "")
 
 
 def _parse(text: str, name: str, stem: str, suffix: str) -> Kernel:
@@ -74,6 +75,7 @@ def _parse(text: str, name: str, stem: str, suffix: str) -> Kernel:
 
     if not text.strip():
         raise KernelError(f"{name} is empty")
+    literal = name == _LITERAL and "\n" not in text
     if suffix == ".mat":
         return _parse_mat(text, name, stem)
     if suffix == ".json" or (
@@ -84,7 +86,7 @@ def _parse(text: str, name: str, stem: str, suffix: str) -> Kernel:
         return parse_toml(text, name, stem)
     if is_imagemagick(text):
         return Kernel(parse_imagemagick(text, name), name=stem)
-    return Kernel(parse_rows(text, name), name=stem)
+    return Kernel(parse_rows(text, name, numbered=not literal), name=stem)
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -114,7 +116,7 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
 def _parse_mat(text: str, name: str, stem: str) -> Kernel:
     """Read a libvips matrix. https://www.libvips.org/API/current/method.Image.matrixload.html"""
     header, _, body = text.lstrip("\n").partition("\n")
-    numbers = parse_rows(header.replace(";", " "), f"{name}, line 1")[0].tolist()
+    numbers = parse_rows(header.replace(";", " "), f"{name}, line 1", numbered=False)[0].tolist()
     if len(numbers) not in (2, 4):
         raise KernelError(
             f"{name}, line 1: a .mat file begins with its width and height, or with width, "

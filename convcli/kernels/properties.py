@@ -16,6 +16,16 @@ __all__ = ["WHITE", "Part", "Properties", "describe", "response_range", "symmetr
 Array = NDArray[np.float64]
 
 WHITE = 255.0
+_TOWARDS = (
+    "to the right",
+    "to the upper right",
+    "upwards",
+    "to the upper left",
+    "to the left",
+    "to the lower left",
+    "downwards",
+    "to the lower right",
+)
 LARGEST_FOR_RANK = 512
 """Sides up to which the rank is computed: the singular values of more take seconds."""
 
@@ -189,9 +199,7 @@ def _derivative(weights: Array) -> str:
     if abs(right) <= near and abs(down) <= near:
         return "second or higher derivative"
     angle = math.degrees(math.atan2(-down, right))
-    names = ("to the right", "to the upper right", "upwards", "to the upper left", "to the left")
-    names += ("to the lower left", "downwards", "to the lower right")
     eighth = round(angle / 45)
     if abs(angle - 45 * eighth) < 1e-6:
-        return f"slope {names[eighth % 8]}"
+        return f"slope {_TOWARDS[eighth % 8]}"
     return f"slope along {angle:.4g} degrees, counterclockwise from the right"

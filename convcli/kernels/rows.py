@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 _GEOMETRY = re.compile(r"\s*(\d{1,9})(?:x(\d{1,9}))?([+-]\d+[+-]\d+)?([@<>]*)\s*:", re.ASCII)
 
 
-def parse_rows(text: str, name: str) -> Array:
+def parse_rows(text: str, name: str, *, numbered: bool = True) -> Array:
     """Read weights row by row.
 
     A row ends at a line's end or at ``;``. Weights are separated by commas, tabs or spaces;
@@ -31,6 +31,8 @@ def parse_rows(text: str, name: str) -> Array:
         The rows.
     name
         What messages call it: a file, or ``literal``.
+    numbered
+        Whether messages add the line.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def parse_rows(text: str, name: str) -> Array:
     convcli.errors.KernelError: k.txt, line 2: this row has 1 weight, the first has 2; every row must be equally long
     """
     rows: list[list[float]] = []
-    for place, row in _split_rows(text, name):
+    for place, row in _split_rows(text, name, numbered):
         rows.append(_parse_row(row, place))
         if len(rows[-1]) != len(rows[0]):
             count = len(rows[-1])
@@ -60,14 +62,14 @@ def parse_rows(text: str, name: str) -> Array:
     return np.array(rows)
 
 
-def _split_rows(text: str, name: str) -> Iterator[tuple[str, str]]:
+def _split_rows(text: str, name: str, numbered: bool) -> Iterator[tuple[str, str]]:
     """Each row that holds something, with where it stands."""
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     single = sum(map(bool, lines)) < 2
     for number, line in enumerate(lines, 1):
         pieces = [piece.strip() for piece in line.split(";")]
         filled = [piece for piece in pieces if piece]
-        where = name if len(lines) == 1 else f"{name}, line {number}"
+        where = f"{name}, line {number}" if numbered else name
         if len(filled) > 1 and not single:
             # Many spreadsheets write ";" between cells: never read those as rows.
             raise KernelError(

@@ -231,7 +231,8 @@ def _print_weights(console: Console, weights: Array) -> None:
     from rich.text import Text
 
     digits = _decimals(weights)
-    cells = [[f"{value + 0.0:.{digits}f}" for value in row] for row in weights.tolist()]
+    style = ".4g" if digits is None else f".{digits}f"
+    cells = [[f"{value + 0.0:{style}}" for value in row] for row in weights.tolist()]
     column = max(len(cell) for row in cells for cell in row) + 2
     fits = max((console.width - 1) // column, 1)
     tall = len(cells) if console.width == PIPE_WIDTH else 31
@@ -248,12 +249,17 @@ def _print_weights(console: Console, weights: Array) -> None:
     if top or left:
         rows, columns = weights.shape
         console.print(Text(f"  (the middle of {rows}x{columns}; in a pipe all are printed)", "dim"))
-    if digits and (np.round(weights, digits) != weights).any():
+    if digits is not None and (np.round(weights, digits) != weights).any():
         console.print(Text(f"  (rounded to {digits} decimals; --json has every digit)", "dim"))
 
 
-def _decimals(weights: Array) -> int:
-    """Decimals that show four digits of the largest weight, or as many as all weights need."""
+def _decimals(weights: Array) -> int | None:
+    """Decimals that show four digits of the largest weight, or as many as all weights need.
+
+    None where the weights are so large or small that powers of ten read better.
+    """
     peak = float(np.abs(weights).max())
-    most = min(max(3 - math.floor(math.log10(peak)), 0), 300) if peak else 0
+    if peak and not 1e-6 < peak < 1e9:
+        return None
+    most = max(3 - math.floor(math.log10(peak)), 0) if peak else 0
     return next((d for d in range(most) if (np.round(weights, d) == weights).all()), most)
