@@ -1,0 +1,309 @@
+"""The catalogue against facts from outside: textbooks' numbers, Pillow, SciPy."""
+
+from __future__ import annotations
+
+import json
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageFilter
+from scipy import ndimage, signal
+
+from convcli.kernels.catalogue import ALIASES, GROUPS, PRESETS
+from convcli.kernels.load import load_kernel
+
+EXAMPLES = json.loads((Path(__file__).parents[1] / "data" / "worked_examples.json").read_text())
+
+
+def scaled(spec: str) -> np.ndarray:
+    kernel = load_kernel(spec)
+    return kernel.weights * kernel.scale
+
+
+@pytest.mark.parametrize("title", EXAMPLES["kernels"])
+def test_given_weights_are_exact(title: str) -> None:
+    name = title.split(" ")[0]
+    want = [[float(Fraction(w)) for w in row] for row in EXAMPLES["kernels"][title]]
+    assert scaled(name).tolist() == want
+
+
+WRITTEN = {
+    "laplacian": "0 1 0/1 -4 1/0 1 0",
+    "laplacian8": "1 1 1/1 -8 1/1 1 1",
+    "sharpen": "-1 -1 -1/-1 9 -1/-1 -1 -1",
+    "sharpen4": "0 -1 0/-1 5 -1/0 -1 0",
+    "scharr-x": "-3 0 3/-10 0 10/-3 0 3",
+    "scharr-y": "-3 -10 -3/0 0 0/3 10 3",
+    "prewitt-x": "-1 0 1/-1 0 1/-1 0 1",
+    "roberts-x": "1 0/0 -1",
+    "roberts-y": "0 1/-1 0",
+    "emboss": "-2 -1 0/-1 1 1/0 1 2",
+    "emboss-pillow": "-1 0 0/0 1 0/0 0 0",
+    "sobel-x:5": "-1 -2 0 2 1/-4 -8 0 8 4/-6 -12 0 12 6/-4 -8 0 8 4/-1 -2 0 2 1",
+    "identity": "1",
+    "identity:3": "0 0 0/0 1 0/0 0 0",
+    "invert": "-1",
+}
+
+
+@pytest.mark.parametrize("spec", WRITTEN)
+def test_weights_as_written(spec: str) -> None:
+    want = [[float(n) for n in row.split()] for row in WRITTEN[spec].split("/")]
+    assert scaled(spec).tolist() == want
+
+
+def test_sobel_7_is_the_product_of_its_factors() -> None:
+    column, row = [1, 6, 15, 20, 15, 6, 1], [-1, -4, -5, 0, 5, 4, 1]
+    assert (load_kernel("sobel-x:7").weights == np.outer(column, row)).all()
+    assert (load_kernel("sobel-y:7").weights == np.outer(row, column)).all()
+
+
+def test_unsharp_5x5_is_the_textbook_one() -> None:
+    row = np.array([1, 4, 6, 4, 1])
+    want = np.outer(row, row).astype(float)
+    want[2, 2] = -476
+    assert (scaled("unsharp") == want / -256).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "pillow"),
+    [
+        ("outline", ImageFilter.FIND_EDGES),
+        ("contour", ImageFilter.CONTOUR),
+        ("detail", ImageFilter.DETAIL),
+        ("edge-enhance", ImageFilter.EDGE_ENHANCE),
+        ("edge-enhance-more", ImageFilter.EDGE_ENHANCE_MORE),
+        ("smooth", ImageFilter.SMOOTH),
+        ("smooth-more", ImageFilter.SMOOTH_MORE),
+        ("emboss-pillow", ImageFilter.EMBOSS),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_same_as_pillow(name: str, pillow: type[ImageFilter.BuiltinFilter]) -> None:
+    size, scale, offset, weights = pillow.filterargs
+    kernel = load_kernel(name)
+    assert kernel.shape == size
+    assert kernel.weights.ravel().tolist() == list(weights)
+    assert kernel.scale == 1 / scale
+    assert kernel.bias == offset
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1, 2.75])
+def test_gaussian_is_that_of_scipy(sigma: float) -> None:
+    radius = int(np.ceil(3 * sigma))
+    impulse = np.zeros((2 * radius + 1, 2 * radius + 1))
+    impulse[radius, radius] = 1
+    want = ndimage.gaussian_filter(impulse, sigma, radius=radius, mode="constant")
+    np.testing.assert_allclose(scaled(f"gaussian:{sigma}"), want, rtol=1e-12, atol=1e-18)
+
+
+def test_gaussian_takes_a_size() -> None:
+    assert load_kernel("gaussian:1.5,9").shape == (9, 9)
+    same = load_kernel("gaussian:sigma=1.5,size=9")
+    assert (same.weights == load_kernel("gaussian:1.5,size=9").weights).all()
+
+
+def test_binomial_is_repeated_pair_sums() -> None:
+    row = np.array([1.0])
+    for _ in range(8):
+        row = signal.convolve(row, [1.0, 1.0])
+    kernel = load_kernel("binomial:9")
+    assert (kernel.weights == np.outer(row, row)).all()
+    assert kernel.sum == 1
+
+
+def test_box_is_width_by_height() -> None:
+    kernel = load_kernel("box:7x5")
+    assert kernel.shape == (5, 7)
+    assert kernel.sum == 1
+    assert (load_kernel("box:width=7,height=5").weights == kernel.weights).all()
+    assert load_kernel("box:6").shape == (6, 6)
+
+
+def test_disk_counts_pixels_within_the_radius() -> None:
+    weights = scaled("disk:2.5")
+    inside = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if x * x + y * y <= 6.25]
+    assert np.count_nonzero(weights) == len(inside) == 21
+    assert {*weights[weights > 0].tolist()} == {1 / 21}
+
+
+def test_motion_along_the_axes_is_a_box() -> None:
+    assert scaled("motion:9").tolist() == [[1 / 9] * 9]
+    assert scaled("motion:9,90").tolist() == [[1 / 9]] * 9
+    assert scaled("motion:9,180").tolist() == [[1 / 9] * 9]
+
+
+def test_motion_angle_turns_counterclockwise() -> None:
+    weights = scaled("motion:15,30")
+    assert weights[0].argmax() > weights[-1].argmax(), "the line rises to the right"
+    np.testing.assert_allclose(weights, weights[::-1, ::-1], atol=1e-15)
+    np.testing.assert_allclose(scaled("motion:15,-30"), weights[::-1], atol=1e-15)
+
+
+def test_log_is_the_laplacian_of_the_gaussian() -> None:
+    size, sigma = 25, 3.0
+    impulse = np.zeros((size, size))
+    impulse[12, 12] = 1
+    want = ndimage.gaussian_laplace(impulse, sigma, mode="constant", truncate=4)
+    np.testing.assert_allclose(scaled("log:3"), want, atol=3e-6)
+    assert abs(scaled("log:3").sum()) < 1e-15
+
+
+def test_dog_is_a_difference() -> None:
+    want = scaled("gaussian:1,size=11") - scaled("gaussian:1.6,size=11")
+    assert (scaled("dog:1,1.6,11") == want).all()
+    assert load_kernel("dog").shape == (11, 11)
+
+
+def test_derivative_of_gaussian_measures_a_ramp() -> None:
+    ramp = np.add.outer(np.zeros(40), 3.0 * np.arange(40))
+    assert ndimage.correlate(ramp, scaled("dgauss-x:2"))[20, 20] == pytest.approx(3)
+    assert ndimage.correlate(ramp.T, scaled("dgauss-y:2"))[20, 20] == pytest.approx(3)
+    assert ndimage.correlate(ramp, scaled("dgauss-y:2"))[20, 20] == pytest.approx(0)
+
+
+def test_gabor_answers_to_its_own_stripes() -> None:
+    y, x = np.mgrid[:80, :80]
+
+    def answer(spec: str, picture: np.ndarray) -> float:
+        return float(np.abs(ndimage.correlate(picture, scaled(spec))[30:50, 30:50]).max())
+
+    rising = np.cos(2 * np.pi / 8 * (x * np.cos(0.6) - y * np.sin(0.6)))
+    own = answer(f"gabor:8,{np.degrees(0.6)}", rising)
+    assert own > 0.8
+    assert answer(f"gabor:8,{np.degrees(-0.6)}", rising) < own / 3
+    assert answer("gabor:8", np.ones((80, 80))) < 1e-12
+    assert np.abs(scaled("gabor:8,20,aspect=0.5,phase=90")).sum() == pytest.approx(2)
+
+
+def test_unsharp_adds_what_the_blur_removes() -> None:
+    identity = np.zeros((13, 13))
+    identity[6, 6] = 1
+    want = identity + 0.8 * (identity - scaled("gaussian:2"))
+    np.testing.assert_allclose(scaled("unsharp:2,0.8"), want, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["kirsch", "robinson"])
+def test_compass_turns_by_an_eighth(name: str) -> None:
+    stack = load_kernel(name).weights
+    assert stack.shape == (8, 3, 3)
+    assert len({part.tobytes() for part in stack}) == 8
+    for turn in range(8):
+        # Two eighths are a quarter turn, which NumPy knows on its own.
+        assert (stack[(turn + 2) % 8] == np.rot90(stack[turn], -1)).all()
+    assert (stack.sum(axis=(1, 2)) == 0).all()
+
+
+GRADIENTS = ["sobel", "sobel:5", "scharr", "prewitt", "freichen", "farid", "dgauss:1.5"]
+
+
+@pytest.mark.parametrize("spec", GRADIENTS)
+def test_a_magnitude_is_made_of_its_x_and_y(spec: str) -> None:
+    name, colon, value = spec.partition(":")
+    along_x, along_y = (load_kernel(f"{name}-{axis}{colon}{value}").weights for axis in "xy")
+    both = load_kernel(spec)
+    assert both.combine == "magnitude"
+    assert (both.weights == [along_x, along_y]).all()
+    assert (along_y == along_x.T).all()
+    ramp = np.add.outer(np.zeros(9), np.arange(9.0))
+    assert ndimage.correlate(ramp, along_x)[4, 4] > 0, "positive to the right"
+
+
+def test_colour_banks_add_up() -> None:
+    assert load_kernel("grayscale").weights.shape == (1, 3, 1, 1)
+    assert load_kernel("grayscale").sum == 1
+    assert load_kernel("grayscale-601").sum == 1
+    assert scaled("grayscale").ravel().tolist() == pytest.approx([0.2126, 0.7152, 0.0722])
+    assert scaled("sepia")[0].ravel().tolist() == pytest.approx([0.393, 0.769, 0.189])
+    rgb = np.array([1.0, 2, 3])
+    assert (scaled("channel-swap")[:, :, 0, 0] @ rgb == [3, 2, 1]).all()
+
+
+def example(name: str) -> str:
+    return PRESETS[name].example if PRESETS[name].required else name
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_says_what_it_is(name: str) -> None:
+    preset = PRESETS[name]
+    assert preset.name == name
+    assert preset.group in GROUPS
+    assert len(preset.purpose) > 5
+    assert preset.source
+    kernel = load_kernel(example(name))
+    assert kernel.role == preset.role
+    assert kernel.source == preset.source
+    if preset.parameters:
+        assert load_kernel(preset.example).name == preset.example.replace("x5", ",5")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_roles_agree_with_sums(name: str) -> None:
+    kernel = load_kernel(example(name))
+    if kernel.role in ("smooth", "sharpen"):
+        assert kernel.sum == pytest.approx(1)
+    if kernel.role == "derivative":
+        assert kernel.is_zero_sum
+        # Those named after Pillow's filters clip as Pillow does.
+        assert kernel.absolute == (name not in ("outline", "contour"))
+    else:
+        assert not kernel.absolute
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_aliases_load_the_same(alias: str) -> None:
+    assert load_kernel(alias).name == ALIASES[alias]
+    assert alias not in PRESETS
+
+
+def test_names_are_forgiving_about_case_and_dashes() -> None:
+    assert load_kernel(" Sobel_X ").name == "sobel-x"
+
+
+def test_names_of_files_are_safe() -> None:
+    for name in PRESETS:
+        assert re.fullmatch(r"[A-Za-z0-9._+-]+", load_kernel(PRESETS[name].example or name).slug)
+
+
+ERRORS = {
+    "gaussian:-1": ("sigma is -1", "from 0.05 to 1666", "gaussian:1.5"),
+    "gaussian:0": ("sigma is 0",),
+    "gaussian:1e999": ("1e999", "too large"),
+    "gaussian:nan": ("'nan' is not a finite number",),
+    "gaussian:abc": ("'abc' is not a number", "gaussian:1.5"),
+    "gaussian:": ("colon", "gaussian:1.5"),
+    "gaussian:1,8": ("size is 8", "odd"),
+    "gaussian:1,9,9": ("at most 2", "sigma, size"),
+    "gaussian:sgma=2": ("no parameter 'sgma'", "did you mean 'sigma'"),
+    "gaussian:sigma=2,sigma=3": ("sigma is given twice",),
+    "gaussian:sigma=2,9": ("'9' follows a named", "name it"),
+    "gaussian:1,size=10001": ("size is 10001", "9999"),
+    "gaussian:sigma=": ("nothing is given",),
+    "box:10001": ("width is 10001", "10000"),
+    "box:2.5": ("width is 2.5", "whole"),
+    "sobel-x:4": ("size is 4", "3, 5, 7"),
+    "log:1249.9": ("sigma",),
+    "binomial:28": ("size is 28", "27"),
+    "disk": ("needs radius", "disk:5"),
+    "gabor:angle=3": ("needs wavelength", "gabor:8,45"),
+    "laplacian:3": ("no parameters", "'3'"),
+    "sobelx": ("did you mean 'sobel-x'",),
+    "blur": ("did you mean 'gaussian'",),
+    "zzzzzz": ("there is no kernel 'zzzzzz'", "convcli kernel list"),
+    "-": ("standard input",),
+    "": ("no kernel is given",),
+}
+
+
+@pytest.mark.parametrize("spec", ERRORS)
+def test_errors_say_what_would_work(spec: str) -> None:
+    from convcli.errors import KernelError
+
+    with pytest.raises(KernelError) as caught:
+        load_kernel(spec)
+    for piece in ERRORS[spec]:
+        assert piece in str(caught.value)
+    assert "\n" not in str(caught.value)
