@@ -1,0 +1,180 @@
+"""Sizes at the edge of sense, signals, and crowded standard streams."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Cli = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("height", "width"),
+    [(1, 65535), (65535, 1), (1, 1), (2, 3), (7, 1)],
+    ids=["1x65535", "65535x1", "1x1", "2x3", "7x1"],
+)
+@pytest.mark.parametrize("border", ["reflect", "symmetric", "edge", "wrap", "constant:3"])
+def test_thin_pictures_and_kernels_larger_than_them(
+    convcli: Cli, tmp_path: Path, height: int, width: int, border: str
+) -> None:
+    rng = np.random.default_rng(height * 7 + width)
+    image = rng.integers(0, 256, (height, width), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "in.png")
+    weights = rng.integers(-3, 4, (5, 9))
+    kernel = "; ".join(" ".join(map(str, row)) for row in weights)
+    arguments = ["-k", kernel, "--border", border, "-o", tmp_path / "out.png", "-q"]
+    done = convcli("filter", tmp_path / "in.png", *arguments)
+    assert done.code == 0, done.err
+    mode, options = border, {}
+    if border.startswith("constant"):
+        mode, options = "constant", {"constant_values": 3}
+    padded = np.pad(image.astype(np.int64), ((2, 2), (4, 4)), mode=mode, **options)  # type: ignore[call-overload]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 9))
+    expected = np.einsum("ijkl,kl->ij", windows, weights).clip(0, 255)
+    with Image.open(tmp_path / "out.png") as out:
+        np.testing.assert_array_equal(np.asarray(out), expected)
+
+
+def test_an_all_zero_kernel_gives_black(convcli: Cli, tmp_path: Path, samples: Path) -> None:
+    done = convcli("filter", samples / "portrait.png", "-k", "0 0; 0 0", "-o", tmp_path / "o.png")
+    assert done.code == 0
+    with Image.open(tmp_path / "o.png") as out:
+        assert not np.asarray(out).any()
+
+
+def test_an_even_kernel_has_its_extra_row_at_the_end(convcli: Cli, tmp_path: Path) -> None:
+    dot = np.zeros((5, 5), np.uint8)
+    dot[2, 2] = 100
+    Image.fromarray(dot).save(tmp_path / "dot.png")
+    convcli("filter", tmp_path / "dot.png", "-k", "1 1; 1 1", "-o", tmp_path / "o.png")
+    with Image.open(tmp_path / "o.png") as out:
+        got = np.asarray(out)
+    # Position (i, j) reads rows i, i+1 and columns j, j+1.
+    assert np.argwhere(got).tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
+
+
+def test_interrupt_ends_a_batch_with_whole_files(tmp_path: Path, samples: Path) -> None:
+    for index in range(60):
+        shutil.copy(samples / "portrait.png", tmp_path / f"{index:02}.png")
+    names = sorted(p.name for p in tmp_path.glob("*.png"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "convcli", "filter", *names, "-k", "gaussian:3", "-o", "out/"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in rest
+    assert rest.endswith("convcli: interrupted\n")
+    made = list((tmp_path / "out").iterdir())
+    assert 2 <= len(made) < 60
+    for path in made:
+        assert path.suffix == ".png"
+        with Image.open(path) as image:
+            image.load()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_termination_leaves_no_temporary(tmp_path: Path, samples: Path, number: int) -> None:
+    shutil.copy(samples / "portrait.png", tmp_path / "in.png")
+    names = ["in.png"] * 1
+    code = (
+        "import sys, time\n"
+        "from convcli.imaging import atomic\n"
+        "from convcli.cli.app import run\n"
+        "def slowly(fd, data):\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(60)\n"
+        "atomic._write_all = slowly\n"
+        "sys.exit(run(['filter', *sys.argv[1:], '-k', 'box:3', '-o', 'o.png']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *names], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert list(tmp_path.glob(".convcli-*"))
+        process.send_signal(number)
+        process.wait(10)
+    assert process.returncode == -number
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png"]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_an_error_of_the_second_write_leaves_nothing(tmp_path: Path, samples: Path) -> None:
+    shutil.copy(samples / "portrait.png", tmp_path / "in.png")
+    trace = ["strace", "-f", "-o", "/dev/null", "-P", str(tmp_path), "-e", "trace=fsync"]
+    inject = ["-e", "inject=fsync:error=ENOSPC:when=1"]
+    done = subprocess.run(
+        [
+            *trace[:4],
+            *inject,
+            sys.executable,
+            *"-m convcli filter in.png -k box:3 -o o.png".split(),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "convcli: o.png: No space left on device\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png"]
+
+
+def test_no_colour_and_no_bar_in_a_pipe(tmp_path: Path, samples: Path) -> None:
+    shutil.copy(samples / "spin.gif", tmp_path / "a.gif")
+    shutil.copy(samples / "portrait.png", tmp_path / "b.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "convcli", "filter", "a.gif", "b.png", "-k", "box:3", "-o", "out/"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FORCE_COLOR": ""},
+    )
+    assert done.returncode == 0
+    assert "\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_bar_on_a_terminal(tmp_path: Path, samples: Path) -> None:
+    import pty
+
+    for index in range(3):
+        shutil.copy(samples / "portrait.png", tmp_path / f"{index}.png")
+    main, side = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, *"-m convcli filter 0.png 1.png 2.png -k box:3 -o out/".split()],
+        cwd=tmp_path,
+        stderr=side,
+        env={**os.environ, "TERM": "xterm"},
+    ) as process:
+        os.close(side)
+        seen = b""
+        deadline = time.time() + 30
+        while time.time() < deadline:
+            try:
+                part = os.read(main, 4096)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+    os.close(main)
+    assert process.returncode == 0
+    assert b"3/3" in seen
