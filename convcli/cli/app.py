@@ -21,6 +21,14 @@ COMMANDS: dict[str, str] = {
     "filter": "filter",
     "kernel": "kernel",
     "shape": "shape",
+    "conv": "tensor",
+    "conv-transpose": "tensor",
+    "grad": "tensor",
+    "pool": "pool",
+    "matrix": "matrix",
+    "separate": "separate",
+    "impulse": "impulse",
+    "check": "check",
     "info": "info",
 }
 """Command name -> module in ``convcli.cli`` that defines ``app``, imported when it is used.
@@ -139,10 +147,15 @@ def run(argv: list[str]) -> int:
     except _Terminated as stop:
         return _die_by(stop.signum)
     except BrokenPipeError:
-        # The reader has what it wanted. Python would complain once more at exit: point away.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # The reader has what it wanted.
+        _abandon_stdout()
         return _die_by(signal.SIGPIPE)
+
+
+def _abandon_stdout() -> None:
+    """Drop what standard output did not take, or Python would complain once more at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(argv: list[str], traceback: bool) -> int:
@@ -166,6 +179,10 @@ def _run(argv: list[str], traceback: bool) -> int:
     except OSError as error:
         if traceback:
             raise
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError, AttributeError):
+            _abandon_stdout()
         name = f"{error.filename}: " if error.filename else ""
         _complain(f"{name}{error.strerror or error}")
         return 1

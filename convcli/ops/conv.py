@@ -19,6 +19,7 @@ __all__ = [
     "conv_transpose",
     "conv_transpose_grad",
     "depthwise_separable",
+    "flip_kernel",
 ]
 
 
@@ -42,7 +43,12 @@ def _bias(bias: Any, channels: int, xp: Any) -> Array | None:
     return array
 
 
-def _flipped(weight: Array, rank: int) -> Array:
+def flip_kernel(weight: Array, rank: int) -> Array:
+    """``weight`` reversed on its last ``rank`` axes, the spatial ones.
+
+    >>> flip_kernel(as_operand([[1, 2, 3]], "weight"), 1)
+    array([[3, 2, 1]])
+    """
     return weight[(..., *(slice(None, None, -1),) * rank)]
 
 
@@ -116,7 +122,7 @@ def conv(
     )  # fmt: skip
     bias = _bias(bias, g.small_channels, xp)
     if flip:
-        weight = _flipped(weight, g.rank)
+        weight = flip_kernel(weight, g.rank)
     work, result = _types(x, weight, g.terms, bias)
     out = xp.empty(g.small_shape, result)
     forward(g, x.reshape(g.big_shape), weight.reshape(g.weight_shape), bias, out, work)
@@ -252,9 +258,9 @@ def conv_grad(
     _expect(grad_y, g.strip(g.small_shape))
     big, small = x.reshape(g.big_shape), grad_y.reshape(g.small_shape)
     shapes = (x.shape, weight.shape)
-    weight = _flipped(weight, g.rank) if flip else weight
+    weight = flip_kernel(weight, g.rank) if flip else weight
     grads = _gradients(g, xp, big, small, weight.reshape(g.weight_shape), True, shapes)
-    return grads._replace(weight=_flipped(grads.weight, g.rank)) if flip else grads
+    return grads._replace(weight=flip_kernel(grads.weight, g.rank)) if flip else grads
 
 
 def conv_transpose_grad(

@@ -1,0 +1,100 @@
+"""``convcli check``: the identities of convolution, both sides computed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from convcli.cli.tensor_io import LITERALS, TENSOR_HELP, Dilation, Dims, Groups, Padding, Stride
+
+app = typer.Typer(
+    no_args_is_help=True, help="Check that shifts, adjoints and gradients are what they must be."
+)
+
+X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
+W = Annotated[str, typer.Argument(metavar="W", help="The weight, written likewise.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="An object with both sides, the difference and the verdict.")
+]
+
+
+def _run(
+    check: Any, x: str, w: str, dims: int | None, as_json: bool, layer: Any, **more: Any
+) -> None:
+    from convcli.cli.tensor_io import convolution_options, emit_json, read, resolve_dims
+
+    stride, padding, dilation, groups = layer
+    a, weight = read(x, "X"), read(w, "W")
+    options = {**convolution_options(stride, padding, dilation), "groups": groups, **more}
+    found = check(a, weight, dims=resolve_dims(a, weight, dims), **options)
+    if as_json:
+        from convcli.show.tensor import tensor_document
+
+        emit_json(
+            {
+                found.left_name: tensor_document(found.left),
+                found.right_name: tensor_document(found.right),
+                "largest_difference": found.difference,
+                "tolerance": found.tolerance,
+                "holds": found.holds,
+            }
+        )
+    else:
+        from convcli.show.algebra import show_check
+
+        show_check(found)
+    if not found.holds:
+        raise typer.Exit(1)
+
+
+@app.command(context_settings=LITERALS)
+def equivariance(
+    x: X,
+    w: W,
+    shift: Annotated[int, typer.Option(help="Cells of the output to move by.")] = 1,
+    stride: Stride = "1",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    groups: Groups = 1,
+    dims: Dims = None,
+    as_json: AsJson = False,
+) -> None:
+    """conv(shift(x)) is shift(conv(x)), away from the border."""
+    from convcli.ops.checks import check_equivariance
+
+    _run(check_equivariance, x, w, dims, as_json, (stride, padding, dilation, groups), shift=shift)
+
+
+@app.command(context_settings=LITERALS)
+def adjoint(
+    x: X,
+    w: W,
+    stride: Stride = "1",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    groups: Groups = 1,
+    dims: Dims = None,
+    as_json: AsJson = False,
+) -> None:
+    """<conv(x), v> is <x, conv_transpose(v)>: the transposed operation is the adjoint."""
+    from convcli.ops.checks import check_adjoint
+
+    _run(check_adjoint, x, w, dims, as_json, (stride, padding, dilation, groups))
+
+
+@app.command(context_settings=LITERALS)
+def gradient(
+    x: X,
+    w: W,
+    stride: Stride = "1",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    groups: Groups = 1,
+    dims: Dims = None,
+    as_json: AsJson = False,
+) -> None:
+    """Analytic gradients are the central differences of the loss."""
+    from convcli.ops.checks import check_gradient
+
+    _run(check_gradient, x, w, dims, as_json, (stride, padding, dilation, groups))

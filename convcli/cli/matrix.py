@@ -1,0 +1,143 @@
+"""``convcli matrix``: convolution written as a matrix, of the kernel, of the data, of a cycle."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from convcli.cli.tensor_io import LITERALS, TENSOR_HELP, Dilation, Padding, Stride
+
+app = typer.Typer(no_args_is_help=True, help="Write convolution as a matrix product.")
+
+W = Annotated[str, typer.Argument(metavar="W", help=f"The kernel. {TENSOR_HELP}")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="An object with the matrices, vectors and the check.")
+]
+Flip = Annotated[bool, typer.Option("--flip", help="Convolution: the kernel reversed.")]
+
+
+@app.command("kernel", context_settings=LITERALS)
+def kernel_command(
+    w: W,
+    n: Annotated[
+        str,
+        typer.Option(
+            "-n",
+            "--n",
+            metavar="N|HxW|CxHxW",
+            help="Size of the input, without padding; the size of --x if that is given.",
+            show_default=False,
+        ),
+    ] = "",
+    x: Annotated[
+        str,
+        typer.Option(
+            "--x", help="The input to multiply with; symbols by default.", show_default=False
+        ),
+    ] = "",
+    stride: Stride = "1",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    flip: Flip = False,
+    transpose: Annotated[
+        bool,
+        typer.Option(
+            "--transpose",
+            help="The transposed matrix times an output-sized --x: the transposed convolution.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The kernel as a (Toeplitz) matrix times the padded input, checked by sliding the window."""
+    from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read
+    from convcli.errors import UsageError
+    from convcli.ops.products import kernel_product
+
+    weight = read(w, "W")
+    vector = read(x, "--x") if x else None
+    if not n and (vector is None or transpose):
+        raise UsageError("say how large the input is, as in --n 4 or --n 4x5")
+    shape = per_axis_option(n, "n") if n else vector.shape  # type: ignore[union-attr]
+    options = convolution_options(stride, padding, dilation)
+    product = kernel_product(weight, shape, vector, flip=flip, transpose=transpose, **options)
+    if as_json:
+        emit_json(product.document())
+        return
+    from convcli.show.algebra import show_product
+
+    show_product(product)
+
+
+@app.command("data", context_settings=LITERALS)
+def data_command(
+    x: Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")],
+    w: Annotated[
+        str,
+        typer.Argument(
+            metavar="[W]",
+            help="A kernel: its weights as rows, times the matrix, are the output.",
+            show_default=False,
+        ),
+    ] = "",
+    kernel_size: Annotated[
+        str,
+        typer.Option("-k", "--kernel-size", help="Size of the windows, where there is no W."),
+    ] = "",
+    stride: Stride = "1",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    flip: Flip = False,
+    as_json: AsJson = False,
+) -> None:
+    """The data as a matrix (im2col): each window is a column."""
+    from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read
+    from convcli.errors import UsageError
+    from convcli.ops.products import data_product
+
+    a = read(x, "X")
+    weight = read(w, "W") if w else None
+    if (weight is None) == (not kernel_size):
+        raise UsageError("give either a kernel W or --kernel-size")
+    size = per_axis_option(kernel_size, "kernel size") if kernel_size else None
+    options = convolution_options(stride, padding, dilation)
+    product = data_product(a, weight, size, flip=flip, **options)
+    if as_json:
+        emit_json(product.document())
+        return
+    from convcli.show.algebra import show_product
+
+    show_product(product)
+
+
+@app.command("circulant", context_settings=LITERALS)
+def circulant_command(
+    w: W,
+    n: Annotated[int, typer.Option("-n", "--n", help="Cells of the cycle.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Circular convolution as a matrix C that commutes with the shift S: C S = S C."""
+    from convcli.cli.tensor_io import emit_json, read
+    from convcli.ops.matrices import circulant, shift_matrix
+
+    weight = read(w, "W")
+    cells = n or max(weight.size, 2)
+    c, s = circulant(weight, cells), shift_matrix(cells)
+    both: tuple[Any, Any] = (c @ s, s @ c)
+    holds = bool((both[0] == both[1]).all())
+    if as_json:
+        from convcli.show.tensor import tensor_document
+
+        emit_json(
+            {
+                "C": tensor_document(c),
+                "S": tensor_document(s),
+                "C S": tensor_document(both[0]),
+                "S C": tensor_document(both[1]),
+                "commute": holds,
+            }
+        )
+        return
+    from convcli.show.algebra import show_circulant
+
+    show_circulant(c, s, *both)

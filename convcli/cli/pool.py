@@ -1,0 +1,149 @@
+"""``convcli pool max|avg``: the largest or the mean under each window."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from convcli.cli.tensor_io import (
+    LITERALS,
+    TENSOR_HELP,
+    AsJson,
+    Dilation,
+    Dims,
+    Output,
+    Overwrite,
+    Padding,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Pool tensors: the largest or mean of each window.")
+
+X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
+KernelSize = Annotated[
+    str,
+    typer.Option(
+        "-k",
+        "--kernel-size",
+        help="Cells of the window, as 2 or per axis 3x2; 'all' is global pooling.",
+        rich_help_panel="Layer",
+    ),
+]
+Stride = Annotated[
+    str,
+    typer.Option(
+        help="Cells between two windows; the kernel size by default.", rich_help_panel="Layer"
+    ),
+]
+CeilMode = Annotated[
+    bool,
+    typer.Option(
+        "--ceil-mode", help="Let the last window hang over the end.", rich_help_panel="Layer"
+    ),
+]
+Grad = Annotated[
+    str,
+    typer.Option(
+        help="Instead of pooling, spread this gradient for the output over the input.",
+        show_default=False,
+        rich_help_panel="Result",
+    ),
+]
+
+
+def _options(
+    a: Any, kernel_size: str, stride: str, padding: str, dilation: str, dims: int | None
+) -> tuple[Any, dict[str, Any]]:
+    from convcli.cli.tensor_io import convolution_options, per_axis_option
+    from convcli.errors import UsageError
+
+    options = convolution_options(stride or "1", padding, dilation)
+    if not stride:
+        options["stride"] = None
+    options["dims"] = dims
+    if kernel_size == "all":
+        if stride or padding != "0" or dilation != "1":
+            raise UsageError(
+                "--kernel-size all pools whole channels; it takes no stride, padding or dilation"
+            )
+        rank = dims or min(a.ndim, 3 if a.ndim == 5 else 2)
+        return a.shape[a.ndim - rank :], options
+    return per_axis_option(kernel_size, "kernel size"), options
+
+
+@app.command("max", context_settings=LITERALS)
+def max_command(
+    x: X,
+    kernel_size: KernelSize = "2",
+    stride: Stride = "",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    ceil_mode: CeilMode = False,
+    dims: Dims = None,
+    indices: Annotated[
+        bool,
+        typer.Option(
+            "--indices",
+            help="Give where each value came from, counted along the spatial axes, instead.",
+            rich_help_panel="Result",
+        ),
+    ] = False,
+    grad_y: Grad = "",
+    as_json: AsJson = False,
+    output: Output = "",
+    overwrite: Overwrite = False,
+) -> None:
+    """The largest value under each window; padding never wins."""
+    from convcli.cli.tensor_io import check_output, emit, read
+    from convcli.errors import UsageError
+    from convcli.ops.pooling import max_pool, max_pool_grad
+
+    check_output(output, overwrite)
+    a = read(x, "X")
+    size, options = _options(a, kernel_size, stride, padding, dilation, dims)
+    options["ceil_mode"] = ceil_mode
+    if grad_y:
+        if indices:
+            raise UsageError("--indices and --grad-y do not go together")
+        y, title = max_pool_grad(read(grad_y, "--grad-y"), a, size, **options), "gradient for x:"
+    elif indices:
+        y, title = max_pool(a, size, return_indices=True, **options)[1], "places of the maxima:"
+    else:
+        y, title = max_pool(a, size, **options), "maxima:"
+    emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
+
+
+@app.command("avg", context_settings=LITERALS)
+def avg_command(
+    x: X,
+    kernel_size: KernelSize = "2",
+    stride: Stride = "",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    ceil_mode: CeilMode = False,
+    count_include_pad: Annotated[
+        bool,
+        typer.Option(
+            help="Divide by the window's cells on input and padding, or by those on the input.",
+            rich_help_panel="Layer",
+        ),
+    ] = True,
+    dims: Dims = None,
+    grad_y: Grad = "",
+    as_json: AsJson = False,
+    output: Output = "",
+    overwrite: Overwrite = False,
+) -> None:
+    """The mean of the values under each window."""
+    from convcli.cli.tensor_io import check_output, emit, read
+    from convcli.ops.pooling import avg_pool, avg_pool_grad
+
+    check_output(output, overwrite)
+    a = read(x, "X")
+    size, options = _options(a, kernel_size, stride, padding, dilation, dims)
+    options.update(ceil_mode=ceil_mode, count_include_pad=count_include_pad)
+    if grad_y:
+        y, title = avg_pool_grad(read(grad_y, "--grad-y"), a, size, **options), "gradient for x:"
+    else:
+        y, title = avg_pool(a, size, **options), "means:"
+    emit(y, title, output=output, overwrite=overwrite, as_json=as_json)

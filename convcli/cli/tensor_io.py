@@ -1,0 +1,251 @@
+"""What the tensor commands share: reading operands, writing results, and their options."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from convcli.errors import ShapeError, TensorError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "LITERALS",
+    "AsJson",
+    "Dilation",
+    "Dims",
+    "Groups",
+    "Output",
+    "Overwrite",
+    "Padding",
+    "Stride",
+    "check_output",
+    "convolution_options",
+    "emit",
+    "emit_json",
+    "per_axis_option",
+    "read",
+    "write",
+]
+
+LITERALS = {"ignore_unknown_options": True}
+"""Of a command whose arguments may be literals that begin with a minus sign."""
+
+LAYER, RESULT = "Layer", "Result"
+
+TENSOR_HELP = (
+    "A literal ('1 2 3', '1 2; 3 4', '[[1,2],[3,4]]', 'a b c' for symbols), a file (.npy, "
+    ".npz:name, .json, .csv, text, a picture), or - for standard input."
+)
+
+Stride: TypeAlias = Annotated[
+    str,
+    typer.Option(help="Cells between two windows: 2, or per axis 2x1.", rich_help_panel=LAYER),
+]
+Padding: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Zeros around the input: 1, per axis 1x2, before,after as 1,2, or valid, same, "
+        "same_lower, full.",
+        rich_help_panel=LAYER,
+    ),
+]
+Dilation: TypeAlias = Annotated[
+    str,
+    typer.Option(help="Cells between two taps: 2, or per axis 2x1.", rich_help_panel=LAYER),
+]
+Groups: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        help="Groups of channels that do not mix; as many as channels is depthwise.",
+        rich_help_panel=LAYER,
+    ),
+]
+Dims: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        help="Spatial axes (1, 2 or 3), where the shapes leave it open.", rich_help_panel=LAYER
+    ),
+]
+Output: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write the whole result: .npy, .json or .csv; - is .npy on standard output.",
+        show_default=False,
+        rich_help_panel=RESULT,
+    ),
+]
+Overwrite: TypeAlias = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a file that is there.", rich_help_panel=RESULT),
+]
+AsJson: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="The whole result as {shape, dtype, data}, which is read back as a tensor.",
+        rich_help_panel=RESULT,
+    ),
+]
+
+_FORMATS = (".npy", ".json", ".csv")
+
+
+def read(source: str, name: str) -> np.ndarray[Any, Any]:
+    """An operand of a command; messages call it ``name``."""
+    if source.startswith("--"):
+        raise UsageError(f"no such option: {source}; see --help")
+    from convcli.ops.read import read_tensor
+
+    try:
+        tensor: np.ndarray[Any, Any] = read_tensor(source, _read_image)
+    except TensorError as error:
+        raise TensorError(f"{name}: {error}") from error
+    return tensor
+
+
+def _read_image(data: bytes, name: str) -> np.ndarray[Any, Any]:
+    """Channels first, as tensors have them; gray has no channel axis."""
+    import numpy as np
+
+    from convcli.imaging.read import decode_picture
+
+    frames = [frame.pixels for frame in decode_picture(data, name).frames]
+    planes = [f[..., 0] if f.shape[2] == 1 else np.moveaxis(f, 2, 0) for f in frames]
+    if len(planes) == 1:
+        return planes[0]
+    if planes[0].ndim == 2:
+        planes = [plane[None] for plane in planes]
+    return np.stack(planes)
+
+
+def per_axis_option(text: str, name: str) -> Any:
+    """``2`` or ``2x1`` as a number or one per axis."""
+    from convcli.arithmetic.sizes import parse_sizes
+
+    sizes = parse_sizes(text, name)
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def padding_option(text: str) -> Any:
+    """A padding as the operations take it."""
+    from convcli.arithmetic.sizes import parse_padding
+
+    padding = parse_padding(text)
+    return padding[0] if len(padding) == 1 and not isinstance(padding[0], tuple) else padding
+
+
+def convolution_options(stride: str, padding: str, dilation: str) -> dict[str, Any]:
+    """The three options of every window."""
+    return {
+        "stride": per_axis_option(stride, "stride"),
+        "padding": padding_option(padding),
+        "dilation": per_axis_option(dilation, "dilation"),
+    }
+
+
+def resolve_dims(x: Any, weight: Any, dims: int | None) -> int | None:
+    """Ask for ``--dims`` where a pair of shapes has two meanings."""
+    if dims is None and x.ndim == weight.ndim == 3:
+        from convcli.arithmetic.sizes import cross
+
+        raise ShapeError(
+            f"x {cross(x.shape)} and weight {cross(weight.shape)} can be read in two ways; "
+            "--dims 1 is (N, C, length) with (C_out, C_in, k), --dims 3 is one volume with one "
+            "kernel"
+        )
+    return dims
+
+
+def check_output(output: str, overwrite: bool) -> None:
+    """Refuse a target before anything is computed."""
+    if not output:
+        return
+    if output == "-":
+        if sys.stdout is not None and sys.stdout.isatty():
+            raise UsageError("-o - writes .npy, and standard output is a terminal; use --json")
+        return
+    if not output.lower().endswith(_FORMATS):
+        raise UsageError(f"{output!r}: the suffix must be one of {', '.join(_FORMATS)}")
+    from convcli.imaging.atomic import check_target
+
+    check_target(output, overwrite=overwrite)
+
+
+def write(array: np.ndarray[Any, Any], output: str, overwrite: bool) -> None:
+    """Write one array in the format of the suffix."""
+    from convcli.imaging.atomic import display_name, write_atomic, write_stdout
+    from convcli.show.tensor import describe
+
+    if output == "-":
+        write_stdout(_npy(array))
+        return
+    suffix = output[output.rfind(".") :].lower()
+    if suffix == ".npy":
+        data = _npy(array)
+    elif suffix == ".json":
+        data = _json(array).encode()
+    else:
+        data = _csv(array).encode()
+    write_atomic(output, data, overwrite=overwrite)
+    typer.echo(f"{describe(array)} -> {display_name(output)}", err=True)
+
+
+def _npy(array: np.ndarray[Any, Any]) -> bytes:
+    import io
+
+    import numpy as np
+
+    if array.dtype.kind == "O":
+        raise TensorError("symbols cannot be stored as .npy; use --json or -o FILE.json")
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _csv(array: np.ndarray[Any, Any]) -> str:
+    from convcli.arithmetic.sizes import cross
+
+    if array.ndim > 2:
+        raise TensorError(
+            f"a tensor of shape {cross(array.shape)} does not fit into .csv, which has rows and "
+            "columns; use .npy or .json"
+        )
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
+    lines = (",".join(map(str, row)) for row in rows.tolist())
+    return "\n".join(lines) + "\n"
+
+
+def _json(array: np.ndarray[Any, Any]) -> str:
+    import json
+
+    from convcli.show.tensor import tensor_document
+
+    return json.dumps(tensor_document(array)) + "\n"
+
+
+def emit_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    import json
+
+    typer.echo(json.dumps(document))
+
+
+def emit(
+    array: np.ndarray[Any, Any], title: str, *, output: str, overwrite: bool, as_json: bool
+) -> None:
+    """Hand over a result: to a file, as JSON, or to read."""
+    if output:
+        write(array, output, overwrite)
+    if as_json:
+        typer.echo(_json(array), nl=False)
+    elif not output:
+        from convcli.show.tensor import show_tensor
+
+        show_tensor(array, title)

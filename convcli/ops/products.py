@@ -1,0 +1,211 @@
+"""A convolution as one matrix product, checked against the sliding window."""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convcli.arithmetic.sizes import cross
+from convcli.errors import ShapeError
+from convcli.ops.arrays import Array, as_operand
+from convcli.ops.conv import conv, conv_transpose, flip_kernel
+from convcli.ops.geometry import Geometry, conv_geometry
+from convcli.ops.matrices import im2col, toeplitz
+from convcli.ops.polynomial import Polynomial
+
+__all__ = ["Product", "data_product", "kernel_product"]
+
+
+@dataclass(frozen=True)
+class Product:
+    """``left @ right == result``, and the same result by the sliding window.
+
+    ``left`` or ``right`` is the matrix of the convolution; ``right`` and ``result`` may be
+    missing, where there is nothing to multiply. ``padding`` marks entries of ``right`` (or of
+    the matrix) that are padding.
+    """
+
+    title: str
+    left: Array | None
+    right: Array | None
+    result: Array | None
+    window: Array | None
+    padding: Array | None = None
+    note: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        """Largest difference from the sliding window; 0 or 1 for symbols."""
+        if self.result is None or self.window is None:
+            return None
+        flat = np.ravel(self.window)
+        result = np.ravel(self.result)
+        if result.dtype.kind == "O":
+            return float(not all(a == b for a, b in zip(result, flat, strict=True)))
+        return float(np.abs(result - flat).max(initial=0))
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether both agree, exactly for whole numbers and symbols."""
+        if self.difference is None or self.result is None:
+            return None
+        rough = self.result.dtype.kind == "f"
+        scale = float(np.abs(self.result).max(initial=0)) if rough else 0.0
+        return self.difference <= 1e-6 * scale
+
+    def document(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        arrays = {"left": self.left, "right": self.right, "result": self.result}
+        found: dict[str, Any] = {"title": self.title}
+        for name, array in arrays.items():
+            if array is not None:
+                found[name] = _plain(array)
+        if self.holds is not None:
+            found["largest_difference"] = self.difference
+            found["equals_sliding_window"] = self.holds
+        return found
+
+
+def _plain(array: Array) -> Any:
+    if array.dtype.kind != "O":
+        return array.tolist()
+    texts = np.empty(array.size, object)
+    texts[:] = [v if isinstance(v, (int, float)) else str(v) for v in array.flat]
+    return texts.reshape(array.shape).tolist()
+
+
+def _letters(count: int, taken: set[str]) -> Array:
+    """Names for unknown values: letters that the kernel does not use, or x1, x2, ..."""
+    free = [name for name in string.ascii_lowercase if name not in taken]
+    names = free[:count] if count <= len(free) else [f"x{i + 1}" for i in range(count)]
+    array = np.empty(count, object)
+    array[:] = [Polynomial.of(name) for name in names]
+    return array
+
+
+def _names(weight: Array) -> set[str]:
+    if weight.dtype.kind != "O":
+        return set()
+    found = (Polynomial.of(value) for value in weight.flat)
+    return {name for value in found for names in value.terms for name in names}
+
+
+def kernel_product(
+    weight: Any,
+    shape: int | Sequence[int],
+    x: Any = None,
+    *,
+    flip: bool = False,
+    transpose: bool = False,
+    **options: Any,
+) -> Product:
+    """The Toeplitz matrix of a kernel times an input of ``shape``, symbols by default.
+
+    With ``transpose`` the transposed matrix times an output-sized ``x``, which is the transposed
+    convolution onto the padded input.
+
+    >>> product = kernel_product([1, 2, 3], 4, [1, 2, 3, 4], padding=1)
+    >>> product.result, product.holds
+    (array([ 8, 14, 20, 11]), True)
+    """
+    weight = as_operand(weight, "weight")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    g = conv_geometry(sizes, weight.shape, **options)
+    matrix = toeplitz(weight, sizes, flip=flip, **options)
+    wanted = g.strip(g.small_shape) if transpose else sizes
+    if x is None:
+        x = _letters(math.prod(wanted), _names(weight)).reshape(wanted)
+    x = as_operand(x, "x")
+    if x.shape != wanted:
+        side = "output of the convolution" if transpose else "input"
+        raise ShapeError(f"x has shape {cross(x.shape)}; the {side} has {cross(wanted)}")
+    turned = flip_kernel(weight, g.rank) if flip else weight
+    if transpose:
+        return _transposed_product(g, matrix.T, turned, x, sizes)
+    pads = [(0, 0)] * (len(sizes) - g.rank) + list(zip(g.before, g.after, strict=True))
+    padded = np.pad(x, pads) if x.dtype.kind != "O" else _pad_symbols(x, pads)
+    marks = np.pad(np.zeros(sizes, bool), pads, constant_values=True)
+    return Product(
+        f"kernel as a {cross(matrix.shape)} matrix, times the padded input, is the output",
+        matrix,
+        padded.reshape(-1),
+        matrix @ padded.reshape(-1),
+        conv(x, turned, **options),
+        marks.reshape(-1),
+    )
+
+
+def _pad_symbols(x: Array, pads: list[tuple[int, int]]) -> Array:
+    padded = np.zeros([n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)], object)
+    padded[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, pads, strict=True))] = x
+    return padded
+
+
+def _transposed_product(
+    g: Geometry, matrix: Array, weight: Array, x: Array, sizes: tuple[int, ...]
+) -> Product:
+    extra = tuple(
+        n + a + b - ((o - 1) * s + d * (k - 1) + 1)
+        for n, a, b, o, s, d, k in zip(
+            g.size, g.before, g.after, g.output, g.stride, g.dilation, g.kernel, strict=True
+        )
+    )
+    window = conv_transpose(
+        x.reshape(g.small_shape), weight.reshape(g.weight_shape), stride=g.stride,
+        dilation=g.dilation, output_padding=extra,
+    )  # fmt: skip
+    padded = tuple(n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
+    inside = np.ones(padded, bool)
+    inside[tuple(slice(a, a + n) for a, n in zip(g.before, g.size, strict=True))] = False
+    note = "cells that the padding of the convolution crops are kept" if inside.any() else ""
+    return Product(
+        f"transposed matrix, {cross(matrix.shape)}, times x, is the transposed convolution",
+        matrix,
+        x.reshape(-1),
+        matrix @ x.reshape(-1),
+        window,
+        None,
+        note,
+    )
+
+
+def data_product(
+    x: Any,
+    weight: Any = None,
+    kernel_size: int | Sequence[int] | None = None,
+    *,
+    flip: bool = False,
+    **options: Any,
+) -> Product:
+    """The windows of ``x`` as columns, and the kernel as rows times that matrix.
+
+    >>> data_product([1, 2, 3, 4], [1, 0, -1]).result
+    array([[-2, -2]])
+    """
+    x = as_operand(x, "x")
+    if weight is None:
+        if kernel_size is None:
+            raise ShapeError("give a weight or a kernel_size")
+        columns = im2col(x, kernel_size, **options)
+        return Product(
+            f"each window is a column: {cross(columns.shape)}", None, columns, None, None
+        )
+    weight = as_operand(weight, "weight")
+    g = conv_geometry(x.shape, weight.shape, **options)
+    if g.batch > 1:
+        raise ShapeError(f"x {cross(x.shape)} is a batch of {g.batch}; give one of them")
+    columns = im2col(x.reshape(g.big_shape[1:]), g.kernel, **options)
+    turned = flip_kernel(weight, g.rank) if flip else weight
+    rows = turned.reshape(g.small_channels, -1)
+    return Product(
+        f"kernel as {cross(rows.shape)} row(s), times the {cross(columns.shape)} windows, is the output",
+        rows,
+        columns,
+        rows @ columns,
+        conv(x, turned, **options),
+    )

@@ -1,0 +1,300 @@
+"""Tensors from files and from the command line.
+
+A text is a literal if it is JSON (begins with ``[`` or ``{``) or if all its entries are numbers;
+else a file, if there is one of that name or the name looks like one; else symbols.
+
+=============  =================================================================================
+source         what is read
+=============  =================================================================================
+``1 2; 3 4``   rows of numbers, separated by ``;`` or line ends; one row is one axis
+``[[1, 2]]``   JSON arrays of any depth, or an object with ``data``, as ``--json`` writes
+``a b c``      symbols, for results like ``ax+by``
+x.npy          one array; x.npz:name, one array of several
+x.json         as the literal; other text files as rows (CSV, TSV, spaces)
+a picture      (C, H, W), or (H, W) if gray; several frames are (N, C, H, W)
+``-``          standard input, in any of these formats
+=============  =================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from convcli.errors import TensorError
+from convcli.kernels.npy import MAGIC, read_npy
+from convcli.kernels.numerals import parse_number
+from convcli.kernels.regular import open_regular, read_regular
+from convcli.ops.arrays import Array
+from convcli.ops.polynomial import symbols
+
+__all__ = ["parse_tensor", "read_tensor"]
+
+MAX_TEXT_BYTES = 64 << 20
+MAX_MEMBER_BYTES = 8 << 30
+MAX_AXES = 8
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
+_FILE = re.compile(
+    r"[/\\]|\.(npy|npz(:.*)?|json|csv|tsv|txt|png|jpe?g|gif|bmp|tiff?|webp|p[bgpn]m)$", re.I
+)
+
+
+def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = None) -> Array:
+    """Read a tensor from a file, standard input (``-``) or a literal.
+
+    Parameters
+    ----------
+    source
+        What the user typed.
+    read_image
+        Decodes the bytes of a picture, given its name; without it pictures are refused.
+
+    Raises
+    ------
+    TensorError
+        If it is neither, cannot be read, or holds something that is not a finite number.
+
+    >>> read_tensor("1 2; 3 4").tolist()
+    [[1, 2], [3, 4]]
+    """
+    if source == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise TensorError("standard input is a terminal; pipe a tensor into it or name a file")
+        return _decode(sys.stdin.buffer.read(), "standard input", read_image)
+    text = source.strip()
+    if not text:
+        raise TensorError("the tensor is empty; write numbers as in '1 2; 3 4', or name a file")
+    if text[0] in "[{" or _is_numbers(text):
+        return parse_tensor(text, "literal")
+    if _FILE.search(source) or Path(source).exists():
+        return _read_file(source, read_image)
+    try:
+        return symbols(source)
+    except TensorError as error:
+        raise TensorError(
+            f"{source!r} is no file, and no literal either: {error}; numbers are written as in "
+            "'1 2; 3 4' or '[[1,2],[3,4]]'"
+        ) from error
+
+
+def _is_numbers(text: str) -> bool:
+    first = re.split(r"[\s,;]+", text, maxsplit=1)[0]
+    try:
+        parse_number(first)
+    except ValueError as error:
+        return "finite" in str(error) or "too l" in str(error)
+    return not _FILE.search(text)
+
+
+def _read_file(source: str, read_image: Callable[[bytes, str], Array] | None) -> Array:
+    path, colon, member = source.rpartition(":")
+    if colon and path.lower().endswith(".npz") and not Path(source).exists():
+        return _read_npz(path, member)
+    if source.lower().endswith(".npz"):
+        return _read_npz(source, "")
+    with open_regular(source, error=TensorError) as file:
+        head = file.read(len(MAGIC))
+    if head == MAGIC or source.lower().endswith(".npy"):
+        return _finite(read_npy(source, source, error=TensorError), source)
+    limit = MAX_MEMBER_BYTES if read_image else MAX_TEXT_BYTES
+    data = read_regular(source, limit, "store a large tensor as .npy", error=TensorError)
+    return _decode(data, source, read_image)
+
+
+def _read_npz(path: str, member: str) -> Array:
+    with open_regular(path, error=TensorError) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = {
+                    info.filename.removesuffix(".npy"): info
+                    for info in archive.infolist()
+                    if info.filename.endswith(".npy")
+                }
+                if not member and len(names) == 1:
+                    member = next(iter(names))
+                if member not in names:
+                    known = ", ".join(names) or "no arrays"
+                    raise TensorError(f"{path} holds {known}; name one of them as in {path}:NAME")
+                info = names[member]
+                if info.file_size > MAX_MEMBER_BYTES:
+                    raise TensorError(f"{path}:{member} claims {info.file_size:,} bytes")
+                data = archive.read(info)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+            raise TensorError(f"{path} is not an .npz file: {error}") from error
+        except Exception as error:
+            if isinstance(error, TensorError):
+                raise
+            raise TensorError(f"{path} is a damaged .npz file: {error}") from error
+    name = f"{path}:{member}"
+    return _finite(read_npy(data, name, error=TensorError), name)
+
+
+def _decode(data: bytes, name: str, read_image: Callable[[bytes, str], Array] | None) -> Array:
+    if data.startswith(MAGIC):
+        return _finite(read_npy(data, name, error=TensorError), name)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if read_image is None:
+            raise TensorError(f"{name} is neither text nor .npy") from error
+        return read_image(data, name)
+    if "\0" in text or re.match(r"P[1-7]\s", text):
+        if read_image is None:
+            raise TensorError(f"{name} is neither text nor .npy")
+        return read_image(data, name)
+    if len(data) > MAX_TEXT_BYTES:
+        raise TensorError(f"{name} is text of {len(data):,} bytes; store a large tensor as .npy")
+    return parse_tensor(text, name)
+
+
+def _finite(array: Array, name: str) -> Array:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise TensorError(f"{name} holds values that are not finite (NaN or infinity)")
+    return array
+
+
+def parse_tensor(text: str, name: str) -> Array:
+    """Read JSON, or rows of numbers or symbols.
+
+    Whole numbers give int64, others float64, names an object array of polynomials.
+
+    >>> parse_tensor("1/2, 2\\n3, 4", "x.csv").tolist()
+    [[0.5, 2.0], [3.0, 4.0]]
+    """
+    if not text.strip():
+        raise TensorError(f"{name} is empty")
+    if text.lstrip()[0] in "[{":
+        return _json(text, name)
+    rows = []
+    for number, line in enumerate(re.split(r"[;\n]", text.strip().rstrip(";")), 1):
+        row = line.partition("#")[0].strip().rstrip(",")
+        if not row:
+            if line.strip() or "\n" in text:
+                continue
+            raise TensorError(f"{name}, row {number} is empty")
+        rows.append((number, re.split(r"\s*,\s*|\s+", row)))
+    if not rows:
+        raise TensorError(f"{name} holds no numbers")
+    for number, row in rows:
+        if len(row) != len(rows[0][1]):
+            raise TensorError(
+                f"{name}, row {number} has {len(row)} entries, the first has {len(rows[0][1])}; "
+                "every row must be equally long"
+            )
+    if any(re.match(r"[+-]?[0-9.]*\*?[^\W\d]", t) and not _numeric(t) for _, r in rows for t in r):
+        return symbols(";".join(" ".join(row) for _, row in rows))
+    values = [[_number(token, f"{name}, row {number}") for token in row] for number, row in rows]
+    return np.array(values if len(values) > 1 else values[0])
+
+
+def _numeric(token: str) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(token: str, where: str) -> int | float:
+    if _WHOLE.fullmatch(token):
+        value = int(token)
+        if not -(2**63) <= value < 2**63:
+            raise TensorError(f"{where}: {token} does not fit into 64 bits")
+        return value
+    try:
+        return parse_number(token)
+    except ValueError as error:
+        raise TensorError(f"{where}: {error}") from error
+
+
+class _Digits(str):
+    """Digits of a JSON number, kept as text so that 5,000 of them do no harm."""
+
+
+def _json(text: str, name: str) -> Array:
+    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise TensorError(f"{name}: a name is there twice")
+        return dict(pairs)
+
+    try:
+        document = json.loads(
+            text,
+            object_pairs_hook=without_duplicates,
+            parse_int=_Digits,
+            parse_float=_Digits,
+            parse_constant=_Digits,
+        )
+    except json.JSONDecodeError as error:
+        raise TensorError(f"{name}, line {error.lineno}: not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise TensorError(f"{name}: nested too deeply; at most {MAX_AXES} levels") from error
+    dtype = None
+    if isinstance(document, dict):
+        if "data" not in document or set(document) - {"shape", "dtype", "data"}:
+            raise TensorError(f"{name}: a JSON object must hold data, and may hold shape and dtype")
+        dtype = document.get("dtype")
+        document = document["data"]
+    values = _nested(document, name, 0)
+    kinds = {type(value) for value in _leaves(values)}
+    if not kinds:
+        raise TensorError(f"{name} holds no numbers")
+    if str in kinds:
+        return _symbolic(values, name)
+    array = np.array(values)
+    allowed = ("float16", "float32", "float64", "int64")
+    if dtype is not None and dtype not in allowed:
+        raise TensorError(f"{name}: dtype is {dtype!r}; it must be one of {', '.join(allowed)}")
+    return array if dtype is None else array.astype(dtype)
+
+
+def _nested(value: Any, name: str, depth: int) -> Any:
+    """Nested lists with their numbers read, checked to be rectangular."""
+    if depth > MAX_AXES:
+        raise TensorError(f"{name}: nested too deeply; at most {MAX_AXES} levels")
+    if isinstance(value, _Digits):
+        return _number(str(value), name)
+    if isinstance(value, str):
+        if _numeric(value):
+            raise TensorError(f"{name}: {value!r} is text; write numbers without quotes")
+        return value
+    if not isinstance(value, list):
+        shown = "an object" if isinstance(value, dict) else json.dumps(value)
+        raise TensorError(f"{name}: {shown} is not a number")
+    items = [_nested(item, name, depth + 1) for item in value]
+    shapes = [_lengths(item) for item in items]
+    for number, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            _ragged(name, number, shape, shapes[0])
+    return items
+
+
+def _ragged(name: str, number: int, shape: tuple[int, ...], first: tuple[int, ...]) -> NoReturn:
+    shown, wanted = ("x".join(map(str, s)) or "a single number" for s in (shape, first))
+    raise TensorError(f"{name}: item {number + 1} is {shown}, item 1 is {wanted}; make them equal")
+
+
+def _lengths(nested: Any) -> tuple[int, ...]:
+    if not isinstance(nested, list):
+        return ()
+    return (len(nested), *(_lengths(nested[0]) if nested else ()))
+
+
+def _leaves(nested: Any) -> list[Any]:
+    if not isinstance(nested, list):
+        return [nested]
+    return [leaf for item in nested for leaf in _leaves(item)]
+
+
+def _symbolic(values: Any, name: str) -> Array:
+    leaves = [symbols(leaf)[0] if isinstance(leaf, str) else leaf for leaf in _leaves(values)]
+    array = np.empty(len(leaves), dtype=object)
+    array[:] = leaves
+    return array.reshape(_lengths(values))

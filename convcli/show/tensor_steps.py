@@ -1,0 +1,86 @@
+"""The working of a convolution as a teacher writes it on the board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from convcli.ops.polynomial import Polynomial
+from convcli.ops.steps import ChannelSum, Product, Step
+from convcli.show.console import make_console
+from convcli.show.tensor import cell_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+__all__ = ["show_steps", "step_lines"]
+
+PADDING_STYLE = "magenta"
+
+
+def _factor(value: Any) -> str:
+    """A number or polynomial as one factor of a product."""
+    text = cell_text(value)
+    several = isinstance(value, Polynomial) and len(value.terms) > 1
+    return f"({text})" if text.startswith("-") or several else text
+
+
+def _product(product: Product) -> Text:
+    from rich.text import Text
+
+    if product.is_padding:
+        return Text("[0]", PADDING_STYLE) + Text(f"·{_factor(product.weight)}")
+    return Text(f"{_factor(product.x)}·{_factor(product.weight)}")
+
+
+def _channel_lines(channel: ChannelSum, lead: str) -> list[Text]:
+    """One line for each row of the kernel, the sum behind the last."""
+    from rich.text import Text
+
+    lines: list[Text] = []
+    for row in channel.rows:
+        line = Text(lead if not lines else " " * (len(lead) - 2) + "+ ")
+        line.append_text(Text(" + ").join(_product(p) for p in row))
+        lines.append(line)
+    if not lines or not any(channel.rows):
+        lines = [Text(f"{lead}nothing reaches it")]
+    lines[-1].append(f" = {cell_text(channel.value)}")
+    return lines
+
+
+def step_lines(step: Step, name: str) -> list[Text]:
+    """The lines for one output; ``name`` is what it is called, as ``y[0,1]``."""
+    from rich.text import Text
+
+    if len(step.channels) == 1 and step.bias is None:
+        return _channel_lines(step.channels[0], f"{name} = ")
+    lines = [Text(name, "bold")]
+    for channel in step.channels:
+        lines += _channel_lines(channel, f"  channel {channel.channel}:   ")
+    parts = [_factor(channel.value) for channel in step.channels]
+    if step.bias is not None:
+        parts.append(f"{_factor(step.bias)} (bias)")
+    lines.append(Text(f"  sum:         {' + '.join(parts)} = {cell_text(step.value)}"))
+    return lines
+
+
+def show_steps(
+    steps: Iterable[tuple[str, Step]], left_out: int, console: Console | None = None
+) -> None:
+    """Print the working of some outputs, and how many more there are."""
+    from rich.text import Text
+
+    console = console or make_console()
+    padded = False
+    for name, step in steps:
+        for line in step_lines(step, name):
+            console.print(line, soft_wrap=True)
+        padded = padded or any(
+            p.is_padding for channel in step.channels for row in channel.rows for p in row
+        )
+    if left_out:
+        hint = f"… {left_out} more outputs; --all shows them, --at i,j one of them"
+        console.print(Text(hint, "dim"), soft_wrap=True)
+    if padded:
+        console.print(Text("[0]", PADDING_STYLE) + Text(" is padding", "dim"))
