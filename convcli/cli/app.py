@@ -209,6 +209,8 @@ def _invoke(argv: list[str]) -> int:
     except typer.Exit as stop:
         return int(stop.exit_code)
     except ClickException as error:
+        if not error.format_message():
+            return 2  # nothing was asked for, and the help has been shown
         raise UsageError(f"{error.format_message().rstrip('.')}; see {_help_of(error)}") from error
     return result if isinstance(result, int) else 0
 

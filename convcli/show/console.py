@@ -55,9 +55,15 @@ def make_console(
     """
     from rich.console import Console
 
+    class Quiet(Console):
+        """Leaves a closed pipe to the boundary of the program; Rich would end with 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise  # the BrokenPipeError that Rich is handling when it calls this
+
     stream = file if file is not None else getattr(sys, to)
     if width is None and not is_terminal(stream):
         width = PIPE_WIDTH
-    return Console(
+    return Quiet(
         file=file, stderr=to == "stderr", width=width, markup=False, emoji=False, highlight=False
     )

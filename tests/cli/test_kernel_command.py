@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -162,3 +163,24 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.endswith(b"[]\n")
+
+
+def test_a_reader_that_leaves_early_is_nobodys_fault() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "convcli", "kernel", "list"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode == -signal.SIGPIPE
+
+
+def test_no_command_shows_the_help_and_nothing_else(convcli: Run) -> None:
+    done = convcli("kernel")
+    assert done.code == 2
+    assert done.err == ""
+    assert b"export" in done.out
