@@ -134,7 +134,9 @@ def _is_literal(text: str) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    return os.sep in text or "/" in text or "." in text or os.path.exists(text)  # noqa: PTH110
+    # gausian:1.5 is a preset misspelt, kernel.csv a file that is missing.
+    named = os.sep in text or "/" in text or re.search(r"\.[A-Za-z]\w*$", text)
+    return bool(named) or os.path.exists(text)  # noqa: PTH110
 
 
 def _suggestion(name: str) -> str:
