@@ -69,9 +69,10 @@ def export_command(
         typer.Option(
             "-f",
             "--format",
-            metavar="json|toml|csv|tsv|txt|npy|mat|im",
-            help="A format that the suffix does not say. json and toml keep everything; "
-            "mat (libvips) also the bias; im is ImageMagick's string.",
+            metavar="FORMAT",
+            help="json, toml, csv, tsv, txt, npy, mat or im, where the suffix does not say it. "
+            "json and toml keep everything, mat (libvips) also the bias; "
+            "im is ImageMagick's string.",
             show_default=False,
         ),
     ] = "",

@@ -140,6 +140,6 @@ def _is_path(text: str) -> bool:
 
 
 def _suggestion(name: str) -> str:
-    near = [_SYNONYMS[name]] if name in _SYNONYMS else []
-    near = near or difflib.get_close_matches(name, [*PRESETS, *ALIASES], 2)
+    found = difflib.get_close_matches(name, [*PRESETS, *ALIASES, *_SYNONYMS], 2)
+    near = dict.fromkeys(_SYNONYMS.get(word, word) for word in found)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

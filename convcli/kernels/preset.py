@@ -43,9 +43,9 @@ class Preset:
         >>> shape.make({"size": 5}).name, shape.make({"size": 3}).name
         ('one:5', 'one')
         """
-        values = {k: v for k, v in (values or {}).items() if v != self._default(k)}
+        values = values or {}
         parts = self.build(**values)
-        asked = format_values(self.parameters, values)
+        asked = format_values(self.parameters, self._canonical(values))
         return Kernel(
             parts.weights,
             parts.scale,
@@ -58,8 +58,12 @@ class Preset:
             note=self.purpose,
         )
 
-    def _default(self, name: str) -> float | None:
-        return next(p.default for p in self.parameters if p.name == name)
+    def _canonical(self, values: dict[str, float]) -> dict[str, float]:
+        """The same request in one way only: defaults filled in up to the last that differs."""
+        differs = [p.name in values and values[p.name] != p.default for p in self.parameters]
+        last = max((i for i, d in enumerate(differs) if d), default=-1)
+        wanted = {p.name: values.get(p.name, p.default) for p in self.parameters[: last + 1]}
+        return {name: value for name, value in wanted.items() if value is not None}
 
 
 def rows(text: str) -> Array:

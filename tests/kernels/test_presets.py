@@ -263,6 +263,25 @@ def test_names_are_forgiving_about_case_and_dashes() -> None:
     assert load_kernel(" Sobel_X ").name == "sobel-x"
 
 
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("sobel-x:3", "sobel-x"),
+        ("dog:wider=2", "dog:1,2"),
+        ("dog:1,1.6", "dog"),
+        ("gaussian:sigma=1.50", "gaussian:1.5"),
+        ("gaussian:size=5", "gaussian:size=5"),
+        ("box:7x7", "box:7,7"),
+        ("motion:9,0", "motion:9"),
+        ("gabor:8,phase=90", "gabor:8,0,aspect=1,phase=90"),
+    ],
+)
+def test_one_kernel_has_one_name(spec: str, name: str) -> None:
+    kernel = load_kernel(spec)
+    assert kernel.name == name
+    assert (load_kernel(name).weights == kernel.weights).all()
+
+
 def test_names_of_files_are_safe() -> None:
     for name in PRESETS:
         assert re.fullmatch(r"[A-Za-z0-9._+-]+", load_kernel(PRESETS[name].example or name).slug)
@@ -295,6 +314,7 @@ ERRORS = {
     "missing.csv": ("there is no file 'missing.csv'",),
     "1-sharpen.csv": ("there is no file '1-sharpen.csv'",),
     "1 0 O": ("'O' is not a number",),
+    "blurr": ("did you mean 'gaussian'",),
     "blur": ("did you mean 'gaussian'",),
     "zzzzzz": ("there is no kernel 'zzzzzz'", "convcli kernel list"),
     "-": ("standard input",),
