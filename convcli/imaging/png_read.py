@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.png_chunks import Header, read_header, read_metadata, walk
+from convcli.imaging.png_fast import decode_plain
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import take_orientation, turn_upright
 
@@ -19,6 +23,9 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     header = read_header(data, name)
     check_size(name, header.width, header.height, max_pixels)
     meta, notes = read_metadata(data, name)
+    plain = decode_plain(data, header, name)
+    if plain is not None:
+        return _upright(plain, header, meta, notes)
     if header.depth == 16:
         return _read_deep(data, name, header, meta, notes)
     image = open_with_pillow(data, "PNG")
@@ -45,6 +52,11 @@ def _read_deep(data: bytes, name: str, header: Header, meta: Metadata, notes: li
         key = np.frombuffer(kinds[b"tRNS"], ">u2")
         opaque = (pixels != key).any(axis=-1, keepdims=True)
         pixels = np.concatenate([pixels, opaque * np.uint16(65535)], axis=-1)
+    return _upright(pixels, header, meta, notes)
+
+
+def _upright(pixels: NDArray[Any], header: Header, meta: Metadata, notes: list[str]) -> Picture:
+    space = "gray" if header.colour_type in (0, 4) else "rgb"
     alpha = pixels.shape[-1] > COLOURS[space]
     pixels = turn_upright(pixels, take_orientation(meta, notes))
     return Picture(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from importlib import import_module
 
 import imagecodecs
 import numpy as np
@@ -15,7 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from convcli.errors import InputError
 from convcli.imaging import png_write
 from convcli.imaging.picture import Frame, Metadata
-from convcli.imaging.png_chunks import chunk, read_header, read_metadata, walk
+from convcli.imaging.png_chunks import Header, chunk, read_header, read_metadata, walk
+from convcli.imaging.png_fast import decode_plain, has_loops
 from convcli.imaging.png_write import encode_apng, encode_png
 from convcli.imaging.read import decode_picture
 
@@ -145,3 +147,84 @@ def test_a_damaged_header_is_refused() -> None:
     data[18] ^= 1
     with pytest.raises(InputError, match="header is damaged"):
         read_header(bytes(data), "x")
+
+
+# --------------------------------------------------- the compiled reader of plain PNGs
+
+
+def raw_png(pixels: np.ndarray, kinds: list[int]) -> bytes:
+    """A PNG whose rows take the filters ``kinds`` in turn, made by the specification's words."""
+    height, _, channels = pixels.shape
+    step = channels * pixels.dtype.itemsize
+    rows = pixels.astype(pixels.dtype.newbyteorder(">")).view(np.uint8).reshape(height, -1)
+    out = bytearray()
+    for y in range(height):
+        x = rows[y].astype(int)
+        a = np.concatenate([np.zeros(step, int), x[:-step]])
+        b = rows[y - 1].astype(int) if y else np.zeros_like(x)
+        c = np.concatenate([np.zeros(step, int), b[:-step]])
+        p = a + b - c
+        pa, pb, pc = abs(p - a), abs(p - b), abs(p - c)
+        paeth = np.where((pa <= pb) & (pa <= pc), a, np.where(pb <= pc, b, c))
+        kind = kinds[y % len(kinds)]
+        out.append(kind)
+        out += ((x - [0, a, b, (a + b) // 2, paeth][kind]) % 256).astype(np.uint8).tobytes()
+    header = struct.pack(
+        ">IIBBBBB",
+        pixels.shape[1],
+        height,
+        pixels.dtype.itemsize * 8,
+        {1: 0, 2: 4, 3: 2, 4: 6}[channels],
+        *(0, 0, 0),
+    )
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(out))), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_every_row_filter_is_undone(channels: int, dtype: str) -> None:
+    assert has_loops(), "the extension convcli._png was not built"
+    for width in (1, 2, 3, 17, 64):
+        pixels = noisy((23, width, channels), dtype)
+        for kinds in ([0], [1], [2], [3], [4], [4, 3, 1, 2, 0]):
+            data = raw_png(pixels, kinds)
+            got = decode_plain(data, read_header(data, "x"), "x")
+            assert got is not None
+            np.testing.assert_array_equal(got, pixels)
+
+
+def test_what_is_damaged_is_left_to_the_library() -> None:
+    pixels = noisy((40, 30, 3), "uint8")
+    data = raw_png(pixels, [4, 1, 2])
+    header = read_header(data, "x")
+    for at in range(33, len(data) - 12, 7):
+        bad = bytearray(data)
+        bad[at] ^= 0x10
+        try:
+            assert decode_plain(bytes(bad), header, "x") is None
+        except InputError:
+            pass  # the chunk's length was hit
+
+
+def test_too_many_and_too_few_rows_are_left_to_the_library() -> None:
+    data = raw_png(noisy((9, 5, 3), "uint8"), [1])
+    for rows in (8, 10):
+        header = Header(5, rows, 8, 2, False)
+        assert decode_plain(data, header, "x") is None
+
+
+def test_an_unknown_row_filter_is_refused() -> None:
+    rows = np.zeros((2, 4), np.uint8)
+    rows[1, 0] = 5
+    with pytest.raises(ValueError, match="unknown row filter 5"):
+        import_module("convcli._png").unfilter(rows, np.empty(6, np.uint8), 0, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(0, 3, 3, 3), (1, 2, 3, 3), (-1, 1, 3, 3), (0, 1, 0, 3), (0, 1, 3, 5), (0, 1, 4, 3)],
+)
+def test_the_loop_trusts_no_count(arguments: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="rows"):
+        import_module("convcli._png").unfilter(bytes(8), np.empty(6, np.uint8), *arguments)
