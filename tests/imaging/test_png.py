@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -201,10 +202,8 @@ def test_what_is_damaged_is_left_to_the_library() -> None:
     for at in range(33, len(data) - 12, 7):
         bad = bytearray(data)
         bad[at] ^= 0x10
-        try:
+        with contextlib.suppress(InputError):  # where the chunk's length was hit
             assert decode_plain(bytes(bad), header, "x") is None
-        except InputError:
-            pass  # the chunk's length was hit
 
 
 def test_too_many_and_too_few_rows_are_left_to_the_library() -> None:
