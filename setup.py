@@ -11,7 +11,7 @@ setup(
         Extension(
             "convcli._loops",
             [f"{LOOPS}/loops.c"],
-            depends=[f"{LOOPS}/{name}.h" for name in ("isa", "sums", "finish")],
+            depends=[f"{LOOPS}/{name}.h" for name in ("isa", "sums", "finish", "box")],
             # No trapping maths: so that the compiler may vectorise comparisons of floats.
             extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"],
             py_limited_api=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.arithmetic.window import Window
 from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.cpu.choice import compiled
 from convcli.engine.cpu.tiles import Tile, grid, work_through
@@ -15,10 +16,8 @@ from convcli.engine.cpu.tiles import Tile, grid, work_through
 if TYPE_CHECKING:
     from convcli.engine.plan import Step
 
-__all__ = ["ALGORITHMS", "run_step"]
+__all__ = ["can", "can_box", "run_step"]
 
-ALGORITHMS = ("direct", "separable")
-"""What the compiled loops can do; the rest goes to NumPy."""
 
 _TAP = np.dtype([("lane", "i4"), ("row", "i4"), ("shift", "i8"), ("weight", "f8")])
 _CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
@@ -29,6 +28,23 @@ _RING_BYTES = 768 * 1024
 Taps = list[tuple[int, int, int, float]]
 
 
+def can(step: Step) -> bool:
+    """Whether the compiled loops do this step; the rest goes to NumPy.
+
+    Running sums take away again what they added, so they need whole samples; see box.h.
+    """
+    if step.algorithm == "box":
+        return step.exact and can_box(step.rows, step.cols, step.border.value)
+    return step.algorithm in ("direct", "separable")
+
+
+def can_box(rows: Window, cols: Window, value: float) -> bool:
+    """Whether the geometry suits running sums, and their 32 bits hold the largest of them."""
+    plain = rows.stride == cols.stride == rows.dilation == cols.dilation == 1
+    fits = rows.kernel_size * cols.kernel_size * 65535 < 2**31
+    return plain and fits and 0 <= value <= 65535
+
+
 def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count: bool) -> int:
     """Compute all of ``out``; returns the number of samples outside the range, if counted."""
     rows, cols = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
@@ -37,9 +53,10 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
     tile = compiled().tile
     height, width, channels = step.shape_in
     finish = step.finish
-    work = {"integer": "i", "float32": "f", "float64": "d"}[finish.work]
-    if work == "i" and step.accumulate == "float32":
-        work = "f"
+    sums = "i" if step.algorithm == "box" else _CODE[step.accumulate]
+    work = _CODE[step.accumulate if finish.work == "integer" else finish.work]
+    if sums == "i" and finish.work == "integer":
+        work = "f" if step.accumulate != "float64" else "d"
     line_taps, line_starts = _packed(lines)
     taps, starts = _packed(planes)
     source = np.ascontiguousarray(x)
@@ -51,8 +68,8 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
         _CODE[finish.out_dtype],
         *step.shape_out,
         *(rows.index, cols.index, rows.stride, cols.stride, cols.first, cols.last, cols.step),
-        *(_CODE[step.accumulate], step.is_bank, _held(step.border.value, step.accumulate)),
-        *(line_taps, line_starts, taps, starts, reach),
+        *(sums, step.is_bank, _held(step.border.value, step.accumulate)),
+        *(line_taps, line_starts, taps, starts, reach, rows.dilation),
         "b" if step.is_bank else _COMBINE[finish.combine],
         work,
         *(finish.scale, finish.bias, finish.offset, finish.ratio),
@@ -92,6 +109,9 @@ def _lists(step: Step, rows: AxisMap, cols: AxisMap) -> tuple[list[Taps], list[T
             [tap for c, plane in enumerate(filters) for tap in taps_of(plane, c)]
             for filters in step.weights
         ]
+    if step.algorithm == "box":  # its last corner says it all
+        corner = ((step.kernel_size[1] - 1) * group, float(step.weights.flat[0]))
+        return [], [[(0, step.kernel_size[0] - 1, *corner)]]
     if step.algorithm == "direct":
         return [], [taps_of(member) for member in step.weights]
     lines: list[Taps] = []
@@ -119,6 +139,8 @@ def _tiles(step: Step, cols: AxisMap, reach: int, lines: int) -> list[Tile]:
     height, width, _ = step.shape_out
     group = 1 if step.is_bank else step.shape_in[2]
     lanes = lines or cols.stride * (step.shape_in[2] if step.is_bank else 1)
+    if step.algorithm == "box":
+        return grid(height, width, max(128, 6 * reach), max(4096 // group, 8 * step.kernel_size[1]))
     per_sample = reach * lanes * np.dtype(step.accumulate).itemsize
     block = min(max(_RING_BYTES // per_sample, 512), _BLOCK_SAMPLES)
     return grid(height, width, max(128, 6 * reach), max(block // group, 1))

@@ -20,7 +20,7 @@ def run_chain(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
     clipped = 0
     for step in plan.steps:
         out = np.empty(step.shape_out, step.finish.out_dtype)
-        compiled = plan.loops == "compiled" and step.algorithm in compiled_loops.ALGORITHMS
+        compiled = plan.loops == "compiled" and compiled_loops.can(step)
         loops = compiled_loops if compiled else numpy_loops
         clipped = loops.run_step(step, x, out, plan.threads, step is plan.steps[-1])
         x = out

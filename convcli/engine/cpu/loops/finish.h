@@ -7,10 +7,16 @@
 
 static long FIN(count)(const W *restrict v, double limit, long n)
 {
-    int below = 0, above = 0;
+    long outside = 0;
     const W low = (W)FIN_LOW, high = (W)(limit + FIN_HIGH);
-    for (long i = 0; i < n; i++) below += v[i] < low, above += FIN_ABOVE(v[i], high);
-    return (long)below + above;
+    for (long a = 0; a < n; a += 8192) { /* in a counter as narrow as the values */
+        const long b = a + 8192 < n ? a + 8192 : n;
+        FIN_COUNTER some = 0;
+        for (long i = a; i < b; i++)
+            some += (FIN_COUNTER)((v[i] < low) | FIN_ABOVE(v[i], high));
+        outside += some;
+    }
+    return outside;
 }
 
 #define STORE(O, code)                                                                   \

@@ -2,6 +2,7 @@
  * ISA(name), VBYTES (bytes of a vector register) and NACC (accumulators, always 8) defined. */
 
 #define FIN_SQRT(x) 0
+#define FIN_COUNTER int16_t
 #define FIN_LOW 0
 #define FIN_HIGH 0
 #define FIN_ABOVE(v, high) ((v) > (high))
@@ -23,12 +24,14 @@
 #undef FIN_ABOVE
 #undef FIN_CAST
 #undef FIN_WHOLE
+#undef FIN_COUNTER
 
 #define FIN_LOW -0.5
 #define FIN_HIGH 0.5
 #define FIN_ABOVE(v, high) ((v) >= (high))
 #define FIN_CAST
 #define W float
+#define FIN_COUNTER int32_t
 #define FIN(name) ISA(name##_f)
 #define FIN_SQRT(x) __builtin_sqrtf(x)
 #define FIN_WHOLE(t) whole_f(t)
@@ -37,7 +40,9 @@
 #undef FIN
 #undef FIN_SQRT
 #undef FIN_WHOLE
+#undef FIN_COUNTER
 #define W double
+#define FIN_COUNTER int64_t
 #define FIN(name) ISA(name##_d)
 #define FIN_SQRT(x) __builtin_sqrt(x)
 #define FIN_WHOLE(t) whole_d(t)
@@ -50,13 +55,14 @@
 #undef FIN_HIGH
 #undef FIN_ABOVE
 #undef FIN_CAST
+#undef FIN_COUNTER
 
-/* Sums of type T to the working type, then the formula. 16-bit sums may stay what they are. */
+/* Sums of type T to the working type, if that is another, then the formula. */
 #define FINISH(code)                                                                          \
     static long ISA(finish_##code)(const Job *job, T *restrict total, void *restrict work,    \
                                    void *restrict kept, long plane, long row, long n)         \
     {                                                                                         \
-        if (job->work == 'i') return ISA(row_##code)(job, total, kept, plane, row, n);        \
+        if (job->work == #code[0]) return ISA(row_##code)(job, total, kept, plane, row, n);   \
         if (job->work == 'f') {                                                               \
             float *v = work;                                                                  \
             for (long i = 0; i < n; i++) v[i] = (float)total[i];                              \
@@ -97,9 +103,12 @@ FINISH(d)
 #undef SUMINT
 #undef FINISH
 
+#include "box.h"
+
 static long ISA(tile)(const Job *job)
 {
     switch (job->sum_type) {
+    case 'i': return ISA(tile_box)(job);
     case 'h': return ISA(tile_h)(job);
     case 'H': return ISA(tile_H)(job);
     case 'f': return ISA(tile_f)(job);

@@ -34,6 +34,12 @@ typedef struct {
     double weight;
 } Tap;
 
+/* A run of an input row that four output rows share, with its weight for each of them. */
+typedef struct {
+    long lane, row, shift, range;
+    double weight[4];
+} Quad;
+
 typedef struct {
     const void *src;
     void *dst;
@@ -45,12 +51,39 @@ typedef struct {
     const Tap *line_taps, *taps; /* along a row first, if lines > 0; then across rows */
     const int32_t *line_starts, *starts;
     long lines, planes, line_tap_count, tap_count, most_taps, reach, row_stride;
+    Quad *quads;     /* of each plane, sorted by range; none if rows go one by one */
+    long *quad_ends; /* per plane: where its first range starts, then where each of ten stops */
+    long quad_count, gap;
     long top, bottom, left, right;
     long out_cols, out_channels, out_size;
-    char combine, work; /* none, magnitude, maximum (x), bank; integer, float, double */
+    char combine, work; /* none, magnitude, maximum (x), bank; type as of the sums, f or d */
     double scale, bias, offset, ratio, limit;
     int absolute, count;
 } Job;
+
+/* Scratch out of one allocation: `take` everything, `settle`, and take it again. */
+typedef struct {
+    char *memory;
+    size_t used;
+} Arena;
+
+static void *take(Arena *arena, size_t bytes)
+{
+    const size_t at = arena->used;
+    arena->used += (bytes + 63) / 64 * 64;
+    return arena->memory ? arena->memory + at : NULL;
+}
+
+/* Zeroed: what lies behind a row's end is read, and must not be slow denormals. */
+static int settle(Arena *arena)
+{
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, arena->used + 64)) return 0;
+    memset(memory, 0, arena->used);
+    arena->memory = memory;
+    arena->used = 0;
+    return 1;
+}
 
 /* Nearest whole number, halves to even, of 0 <= t < 2**22 (2**51): the sum's low bits. */
 static inline __attribute__((always_inline)) int32_t whole_f(float t)
@@ -141,7 +174,7 @@ static int choose_isa(const char *wanted)
 
 static int size_of(char code)
 {
-    return code == 'B' ? 1 : code == 'H' || code == 'h' ? 2 : code == 'f' ? 4 : code == 'd' ? 8 : 0;
+    return code == 'B' ? 1 : code == 'H' || code == 'h' ? 2 : code == 'f' || code == 'i' ? 4 : code == 'd' ? 8 : 0;
 }
 
 /* Tap lists stay within their lanes and rows; returns the longest list, or -1. */
@@ -168,6 +201,69 @@ static int check_index(const int64_t *index, long count, long size)
     return 1;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const Quad *p = a, *q = b;
+    if (p->lane != q->lane) return p->lane < q->lane ? -1 : 1;
+    if (p->shift != q->shift) return p->shift < q->shift ? -1 : 1;
+    return p->row < q->row ? -1 : p->row > q->row;
+}
+
+static int by_range(const void *a, const void *b)
+{
+    const Quad *p = a, *q = b;
+    return p->range != q->range ? (p->range < q->range ? -1 : 1) : by_place(a, b);
+}
+
+/* Merge the taps of four output rows that are `delta` positions apart: taps that read the same
+ * run become one entry. Leaves quad_count 0 where little would be shared. */
+static int make_quads(Job *j, long delta)
+{
+    static const int range_of[4][4] = {{0, 1, 2, 3}, {-1, 4, 5, 6}, {-1, -1, 7, 8}, {-1, -1, -1, 9}};
+    const int narrow = j->sum_type == 'h' || j->sum_type == 'H';
+    if (j->bottom - j->top < 4 * j->gap || j->reach <= delta || j->sum_type == 'i' ||
+        j->tap_count < (narrow ? 12 : 5) * j->planes)
+        return 1;
+    j->quads = calloc((size_t)(4 * j->tap_count), sizeof *j->quads);
+    j->quad_ends = calloc((size_t)(11 * j->planes), sizeof *j->quad_ends);
+    if (!j->quads || !j->quad_ends) return 0;
+    long total = 0;
+    for (long p = 0; p < j->planes; p++) {
+        Quad *own = j->quads + total;
+        long n = 0;
+        for (long t = j->starts[p]; t < j->starts[p + 1]; t++)
+            for (long k = 0; k < 4; k++, n++) {
+                const Tap *tap = &j->taps[t];
+                own[n] = (Quad){tap->lane, tap->row + k * delta, (long)tap->shift, 0, {0}};
+                own[n].weight[k] = tap->weight;
+            }
+        qsort(own, (size_t)n, sizeof *own, by_place);
+        long merged = 0;
+        for (long i = 0; i < n; i++) {
+            if (merged && !by_place(&own[merged - 1], &own[i]))
+                for (int k = 0; k < 4; k++) own[merged - 1].weight[k] += own[i].weight[k];
+            else
+                own[merged++] = own[i];
+        }
+        for (long i = 0; i < merged; i++) {
+            int lo = 0, hi = 3;
+            while (lo < 3 && own[i].weight[lo] == 0) lo++;
+            while (hi > lo && own[i].weight[hi] == 0) hi--;
+            own[i].range = range_of[lo][hi];
+        }
+        qsort(own, (size_t)merged, sizeof *own, by_range);
+        long *end = j->quad_ends + 11 * p, i = total;
+        end[0] = total;
+        for (int range = 0; range < 10; range++) {
+            while (i < total + merged && j->quads[i].range == range) i++;
+            end[range + 1] = i;
+        }
+        total += merged;
+    }
+    j->quad_count = total;
+    return 1;
+}
+
 PyDoc_STRVAR(tile_doc, "Correlate one tile; see convcli/engine/cpu/compiled_loops.py.");
 
 static PyObject *tile(PyObject *self, PyObject *args)
@@ -180,12 +276,12 @@ static PyObject *tile(PyObject *self, PyObject *args)
     (void)self;
     memset(&j, 0, sizeof j);
     if (!PyArg_ParseTuple(
-            args, "y*Clllw*Clll" "y*y*lllll" "Cpd" "y*y*y*y*l" "CCddddd" "pp" "llll:tile",
+            args, "y*Clllw*Clll" "y*y*lllll" "Cpd" "y*y*y*y*ll" "CCddddd" "pp" "llll:tile",
             &src, &src_type, &height, &width, &channels,
             &dst, &out_type, &out_rows, &j.out_cols, &j.out_channels,
             &rows, &cols, &j.row_stride, &col_stride, &first, &last, &step,
             &sum_type, &by_channel, &value,
-            &line_taps, &line_starts, &taps, &starts, &j.reach,
+            &line_taps, &line_starts, &taps, &starts, &j.reach, &j.gap,
             &combine, &work, &j.scale, &j.bias, &j.offset, &j.ratio, &j.limit,
             &j.absolute, &j.count,
             &j.top, &j.bottom, &j.left, &j.right))
@@ -214,7 +310,7 @@ static PyObject *tile(PyObject *self, PyObject *args)
     else if (j.top < 0 || j.bottom > out_rows || j.top >= j.bottom || j.left < 0 ||
              j.right > j.out_cols || j.left >= j.right)
         fault = "the tile lies outside the output";
-    else if (j.row_stride < 1 || col_stride < 1 || j.reach < 1 || j.planes < 1 || j.lines < 0 ||
+    else if (j.row_stride < 1 || col_stride < 1 || j.reach < 1 || j.gap < 1 || j.planes < 1 || j.lines < 0 ||
              (j.bottom - 1) * j.row_stride + j.reach > row_count)
         fault = "the tile needs more rows than the map has";
     else if (first < 0 || last < first || last > col_count || step < 1 ||
@@ -222,8 +318,12 @@ static PyObject *tile(PyObject *self, PyObject *args)
         fault = "an index map points outside the picture";
     else if (j.combine == 'b' ? j.planes != j.out_channels : j.out_channels != channels)
         fault = "the output has another number of channels";
-    else if (j.work == 'i' && j.sum_type != 'h' && j.sum_type != 'H')
-        fault = "only 16-bit sums are finished as integers";
+    else if (j.work != 'f' && j.work != 'd' && (j.work != j.sum_type || j.work == 'i'))
+        fault = "sums are finished in their own 16 bits, in float or in double";
+    else if (j.sum_type == 'i' &&
+             (j.row_stride != 1 || col_stride != 1 || by_channel || j.combine != 'n' || j.lines ||
+              j.tap_count != 1 || source_size > 2 || value < 0 || value > 65535))
+        fault = "running sums are for one rectangle, stride 1, 8 or 16 bits";
     if (fault) goto done;
 
     /* Positions that the tile reads: from its first output to the end of the map or the lane. */
@@ -277,6 +377,14 @@ static PyObject *tile(PyObject *self, PyObject *args)
         }
     }
     j.fills = fills;
+    if (j.sum_type == 'i' && (j.reach != j.taps[0].row + 1 || j.taps[0].shift % j.group)) {
+        fault = "the rectangle's corner is not the farthest tap";
+        goto done;
+    }
+    if (!make_quads(&j, j.gap * j.row_stride)) {
+        PyErr_NoMemory();
+        goto done;
+    }
     long clipped;
     Py_BEGIN_ALLOW_THREADS
     clipped = run_tile(&j);
@@ -286,6 +394,8 @@ static PyObject *tile(PyObject *self, PyObject *args)
 done:
     if (fault) PyErr_SetString(PyExc_ValueError, fault);
     free(fills);
+    free(j.quads);
+    free(j.quad_ends);
     PyBuffer_Release(&src), PyBuffer_Release(&dst), PyBuffer_Release(&rows);
     PyBuffer_Release(&cols), PyBuffer_Release(&line_taps), PyBuffer_Release(&line_starts);
     PyBuffer_Release(&taps), PyBuffer_Release(&starts);

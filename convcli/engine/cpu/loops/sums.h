@@ -27,6 +27,82 @@ static void SUM(taps)(T *restrict total, T *const *restrict source, const T *res
     }
 }
 
+/* Four output rows at once. An input run is loaded once and used by every row that has a tap
+ * there; w holds its weight for each of them. Entries come sorted by the rows they touch, from
+ * row `lo` to row `hi`, in the order 00 01 02 03 11 12 13 22 23 33; end[] is where each range
+ * stops, end[-1] where the first starts. */
+typedef struct {
+    T *source;
+    T w[4];
+} SUM(Entry);
+
+#if VBYTES == 64 /* 32 registers: 16 sums, 4 inputs, 4 weights */
+#define EACH(M) M(0) M(1) M(2) M(3)
+#define ACROSS 4
+#else
+#define EACH(M) M(0) M(1)
+#define ACROSS 2
+#endif
+enum { SUM(CHUNK4) = ACROSS * VBYTES / sizeof(T) };
+
+static void SUM(entries)(T *restrict total, long pitch, const SUM(Entry) *restrict entry,
+                         const long *restrict end, long n)
+{
+    typedef SUM(vec) vec;
+    for (long x = 0; x < n; x += SUM(CHUNK4)) {
+#define ZERO(v) vec a0##v = {0}, a1##v = {0}, a2##v = {0}, a3##v = {0};
+#define LOAD(v) const vec x##v = p[v];
+#define ADD0(v) a0##v += x##v * w0;
+#define ADD1(v) a1##v += x##v * w1;
+#define ADD2(v) a2##v += x##v * w2;
+#define ADD3(v) a3##v += x##v * w3;
+#define IN(k) { const T w##k = e->w[k]; EACH(ADD##k) }
+#define RANGE(number, rows)                            \
+    for (; e < entry + end[number]; e++) {             \
+        const vec *p = (const vec *)(e->source + x);   \
+        EACH(LOAD) rows                                \
+    }
+        EACH(ZERO)
+        const SUM(Entry) *e = entry + end[-1];
+        RANGE(0, IN(0))
+        RANGE(1, IN(0) IN(1))
+        RANGE(2, IN(0) IN(1) IN(2))
+        RANGE(3, IN(0) IN(1) IN(2) IN(3))
+        RANGE(4, IN(1))
+        RANGE(5, IN(1) IN(2))
+        RANGE(6, IN(1) IN(2) IN(3))
+        RANGE(7, IN(2))
+        RANGE(8, IN(2) IN(3))
+        RANGE(9, IN(3))
+        vec *out = (vec *)(total + x);
+#define PUT0(v) out[v] = a0##v;
+#define PUT1(v) out[v] = a1##v;
+#define PUT2(v) out[v] = a2##v;
+#define PUT3(v) out[v] = a3##v;
+        EACH(PUT0)
+        out = (vec *)(total + pitch + x);
+        EACH(PUT1)
+        out = (vec *)(total + 2 * pitch + x);
+        EACH(PUT2)
+        out = (vec *)(total + 3 * pitch + x);
+        EACH(PUT3)
+    }
+}
+#undef EACH
+#undef ACROSS
+#undef ZERO
+#undef LOAD
+#undef ADD0
+#undef ADD1
+#undef ADD2
+#undef ADD3
+#undef IN
+#undef RANGE
+#undef PUT0
+#undef PUT1
+#undef PUT2
+#undef PUT3
+
 /* One input row into its lanes: converted, with its border, split by channel and phase. */
 #define CONVERT(S, code)                                                                    \
     static void SUM(convert_##code)(T *restrict lane, const S *restrict row, const Fill *f) \
@@ -75,44 +151,45 @@ static void SUM(fill)(T *restrict lane, const void *row, char code, const Fill *
 }
 
 /* One tile: convert each input row once into a ring, run the horizontal taps on it if there are
- * any, add up each output row from the ring, and finish it. */
+ * any, add up the output rows from the ring, and finish them. Rows go in groups of four, `gap`
+ * apart so that they share input rows; what is left over goes one by one. */
 static long SUM(tile)(const Job *job)
 {
     const long group = job->group, samples = (job->right - job->left) * group;
-    const long ring = job->reach, wide = job->lane_samples + SUM(CHUNK);
-    const long stored = job->lines ? job->lines : job->lanes;
-    const long outputs = samples + SUM(CHUNK);
-    const long pitch = job->lines ? outputs : wide, tallest = job->most_taps;
-    /* One allocation: ring, converted row, sums, scratch of the finish, weights, pointers. */
-    const size_t ring_bytes = (size_t)(ring * stored * pitch) * sizeof(T);
-    const size_t raw_bytes = job->lines ? (size_t)(job->lanes * wide) * sizeof(T) : 0;
-    const size_t total_bytes = (size_t)outputs * sizeof(T);
-    const size_t work_bytes = (size_t)outputs * sizeof(double);
-    const size_t weight_bytes = (size_t)(job->tap_count + job->line_tap_count) * sizeof(T);
-    const size_t source_bytes = (size_t)(tallest + 1) * sizeof(T *);
-    char *memory = NULL;
-    if (posix_memalign((void **)&memory, 64, ring_bytes + raw_bytes + total_bytes +
-                       2 * work_bytes + weight_bytes + source_bytes + 7 * 64))
-        return -1;
-    char *next = memory;
-#define TAKE(bytes) (next += ((bytes) + 63) / 64 * 64, next - ((bytes) + 63) / 64 * 64)
-    T *rows = (T *)TAKE(ring_bytes), *raw = (T *)TAKE(raw_bytes), *total = (T *)TAKE(total_bytes);
-    void *work = TAKE(work_bytes), *spare = TAKE(work_bytes);
-    T *weights = (T *)TAKE(weight_bytes);
-    T **source = (T **)TAKE(source_bytes);
-#undef TAKE
-    memset(rows, 0, ring_bytes); /* what lies behind a row's end must not be slow denormals */
-    memset(raw, 0, raw_bytes);
+    const long gap = job->gap, together = job->quad_count ? 4 * gap : 1;
+    const long ring = (together - 1) * job->row_stride + job->reach;
+    const long wide = job->lane_samples + SUM(CHUNK), outputs = samples + SUM(CHUNK);
+    const long stored = job->lines ? job->lines : job->lanes, pitch = job->lines ? outputs : wide;
+    const long weight_count = job->tap_count + job->line_tap_count;
+    /* One allocation: ring, converted row, sums, scratch of the finish, weights, sources. */
+    Arena arena = {0};
+    T *rows = NULL, *raw = NULL, *total = NULL, *weights = NULL, **source = NULL;
+    SUM(Entry) *entries = NULL;
+    char *work = NULL, *kept = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        rows = take(&arena, (size_t)(ring * stored * pitch) * sizeof(T));
+        raw = take(&arena, job->lines ? (size_t)(job->lanes * wide) * sizeof(T) : 0);
+        total = take(&arena, (size_t)(4 * outputs) * sizeof(T));
+        work = take(&arena, (size_t)outputs * sizeof(double));
+        kept = take(&arena, (size_t)(4 * outputs) * sizeof(double));
+        weights = take(&arena, (size_t)weight_count * sizeof(T));
+        source = take(&arena, (size_t)(job->most_taps + 1) * sizeof(T *));
+        entries = take(&arena, (size_t)job->quad_count * sizeof(SUM(Entry)));
+        if (pass == 0 && !settle(&arena)) return -1;
+    }
     T *line_weights = weights + job->tap_count;
     for (long t = 0; t < job->tap_count; t++) weights[t] = (T)(SUMINT)job->taps[t].weight;
     for (long t = 0; t < job->line_tap_count; t++)
         line_weights[t] = (T)(SUMINT)job->line_taps[t].weight;
+    for (long q = 0; q < job->quad_count; q++)
+        for (int k = 0; k < 4; k++) entries[q].w[k] = (T)(SUMINT)job->quads[q].weight[k];
 
     long clipped = 0, have = job->top * job->row_stride;
-    for (long r = job->top; r < job->bottom; r++) {
-        const long from = r * job->row_stride;
+    for (long top = job->top; top < job->bottom;) {
+        const long now = top + together <= job->bottom ? together : 1;
+        const long from = top * job->row_stride, to = from + (now - 1) * job->row_stride + job->reach;
         if (have < from) have = from;
-        for (; have < from + job->reach; have++) {
+        for (; have < to; have++) {
             T *slot = rows + have % ring * stored * pitch;
             T *lanes = job->lines ? raw : slot;
             const long at = job->rows[have];
@@ -127,16 +204,34 @@ static long SUM(tile)(const Job *job)
                 SUM(taps)(slot + l * pitch, source, line_weights + a, n, samples);
             }
         }
-        for (long p = 0; p < job->planes; p++) {
-            const long a = job->starts[p], n = job->starts[p + 1] - a;
-            for (long t = 0; t < n; t++) {
-                const Tap *tap = &job->taps[a + t];
-                source[t] = rows + ((from + tap->row) % ring * stored + tap->lane) * pitch + tap->shift;
+        for (long b = 0; b < (now > 1 ? gap : 1); b++)
+            for (long p = 0; p < job->planes; p++) {
+                const long base = from + b * job->row_stride;
+                if (now == 1) {
+                    const long a = job->starts[p], n = job->starts[p + 1] - a;
+                    for (long t = 0; t < n; t++) {
+                        const Tap *tap = &job->taps[a + t];
+                        source[t] = rows + ((base + tap->row) % ring * stored + tap->lane) * pitch +
+                                    tap->shift;
+                    }
+                    SUM(taps)(total, source, weights + a, n, samples);
+                    clipped += SUM(finish)(job, total, work, kept, p, top, samples);
+                    continue;
+                }
+                const long *end = job->quad_ends + 11 * p;
+                for (long q = end[0]; q < end[10]; q++) {
+                    const Quad *quad = &job->quads[q];
+                    entries[q].source =
+                        rows + ((base + quad->row) % ring * stored + quad->lane) * pitch + quad->shift;
+                }
+                SUM(entries)(total, outputs, entries, end + 1, samples);
+                for (long k = 0; k < 4; k++)
+                    clipped += SUM(finish)(job, total + k * outputs, work,
+                                           kept + (size_t)(k * outputs) * sizeof(double), p,
+                                           top + b + k * gap, samples);
             }
-            SUM(taps)(total, source, weights + a, n, samples);
-            clipped += SUM(finish)(job, total, work, spare, p, r, samples);
-        }
+        top += now;
     }
-    free(memory);
+    free(arena.memory);
     return clipped;
 }
