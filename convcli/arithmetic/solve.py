@@ -111,7 +111,7 @@ def _candidates(
                 extras = range(min(max(stride, dilation), MOST_TRIED))
             if fixed.output_padding is not None:
                 extras = (fixed.output_padding,)
-            for kernel in _kernels(sizes, outputs, stride, fixed):
+            for kernel in _kernels(sizes, outputs, kind, stride, fixed):
                 if kernel == 1 and dilation > 1 and fixed.dilation is None:
                     continue  # a single tap has nothing to spread
                 for extra in extras:
@@ -134,12 +134,16 @@ def _strides(
 
 
 def _kernels(
-    sizes: Sequence[int], outputs: Sequence[int], stride: int, fixed: Fixed
+    sizes: Sequence[int], outputs: Sequence[int], kind: Kind, stride: int, fixed: Fixed
 ) -> Sequence[int]:
     if fixed.kernel_size is not None:
         return (fixed.kernel_size,)
-    # Patches as wide as the stride, twice as wide, and one window over everything.
-    suggested = {stride, 2 * stride, *sizes, abs(sizes[0] - outputs[0]) + 1}
+    # Patches as wide as the stride, twice as wide, and the one kernel that needs no padding.
+    suggested = {stride, 2 * stride}
+    grows = kind == "conv_transpose"
+    unpadded = (outputs[0] - sizes[0] if grows else sizes[0] - outputs[0]) + 1
+    if unpadded > 0:
+        suggested.add(unpadded)
     return sorted({*KERNELS, *suggested})
 
 
