@@ -110,6 +110,8 @@ class _Builder:
 
     def _layer(self, item: Item, tip: str, scope: str, depth: int) -> str:
         kind = item["kind"]
+        if kind == "input":
+            raise ShapeError("input belongs at the beginning of a chain, before its layers")
         _check_keys(item)
         inputs: tuple[str, ...] = (tip,)
         if kind in BRANCHING:

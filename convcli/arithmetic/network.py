@@ -157,6 +157,8 @@ class Network:
             shape = items.pop(0).get("shape")
             if shape is None or len(shape) < 2 or min(shape) < 1:
                 raise ShapeError(f"input is {shape}; write channels and sizes, as in 3x224x224")
+            if not items:
+                raise ShapeError("the chain has no layers after input")
         return cls(items, title="chain", input_shape=shape)
 
     @classmethod
