@@ -31,10 +31,13 @@ class Check(NamedTuple):
         return self.difference <= self.tolerance
 
 
+def _numbers_only(x: Array, weight: Array) -> None:
+    if "O" in (x.dtype.kind, weight.dtype.kind):
+        raise TensorError("symbols cannot be checked by numbers; give numbers for X and W")
+
+
 def _compare(left_name: str, left: Array, right_name: str, right: Array, rtol: float) -> Check:
     left, right = np.asarray(left), np.asarray(right)
-    if left.dtype.kind == "O":
-        raise TensorError("symbols cannot be checked by numbers; give numbers for X and W")
     scale = float(np.abs(left).max(initial=0)) + float(np.abs(right).max(initial=0))
     difference = float(np.abs(left - right).max(initial=0))
     exact = left.dtype.kind in "iu" and right.dtype.kind in "iu"
@@ -53,6 +56,7 @@ def check_equivariance(
     >>> check_equivariance(np.array([1, 2, 3]), np.array([1, 0, -1])).holds
     True
     """
+    _numbers_only(x, weight)
     g = conv_geometry(x.shape, weight.shape, dims=dims, **options)
     room = [
         (
@@ -75,6 +79,7 @@ def check_adjoint(x: Array, weight: Array, *, dims: int | None = None, **options
     >>> check_adjoint(np.array([1, 2, 3, 4]), np.array([1, 0, -1]), padding=1).holds
     True
     """
+    _numbers_only(x, weight)
     y = conv(x, weight, dims=dims, **options)
     v = (np.arange(math.prod(y.shape)) % 7 - 3).reshape(y.shape).astype(y.dtype)
     back = conv_grad(v, x, weight, dims=dims, **options).x
@@ -93,6 +98,7 @@ def check_gradient(x: Array, weight: Array, *, dims: int | None = None, **option
     >>> check_gradient(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 0.0, -1.0])).holds
     True
     """
+    _numbers_only(x, weight)
     x, weight = x.astype(np.float64), weight.astype(np.float64)
     y = conv(x, weight, dims=dims, **options)
     v = (np.arange(y.size) % 5 - 2.0).reshape(y.shape)
