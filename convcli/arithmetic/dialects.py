@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from convcli.arithmetic.layer import AnyWindow, Layer
+from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.spelling import spell_keras, spell_onnx, spell_tensorflow, spell_torch
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import effective_kernel
@@ -143,7 +144,7 @@ def _tensorflow_range(layer: Layer, windows: Sequence[AnyWindow]) -> str:
             low -= window.before + window.after
             most = low + window.stride - 1
         ranges.append(f"{low} to {most}" if low < most else str(low))
-    return f"output_shape is an argument; {', '.join(dict.fromkeys(ranges))} fits"
+    return f"output_shape is an argument: {', '.join(dict.fromkeys(ranges))} would fit"
 
 
 def _no_lower_no_ceil(layer: Layer, name: str) -> None:
@@ -206,6 +207,9 @@ def _onnx(layer: Layer, spatial: Sequence[int]) -> tuple[tuple[AnyWindow, ...], 
     notes = []
     if layer.kind == "avgpool" and any(window.before or window.after for window in windows):
         notes.append("the average does not count padding by default (count_include_pad=0)")
+    clipped = [w.output for w in windows if isinstance(w, PoolWindow) and w.clipped]
+    if clipped:
+        notes.append(f"before opset 22 the last window is kept: {clipped[0] + 1}, not {clipped[0]}")
     return windows, notes
 
 

@@ -129,13 +129,15 @@ def _work(working: Working, name: str) -> list[Part]:
 def _remarks(
     layer: Layer, windows: Sequence[AnyWindow], groups: Sequence[Sequence[int]]
 ) -> list[str]:
-    found = []
+    said: dict[str, list[int]] = {}
     for axes in groups:
         pad = layer.padding[axes[0] % len(layer.padding)]
-        name = _axis_name(axes, len(windows)) if len(groups) > 1 else ""
         for line in remarks(windows[axes[0]], pad):
-            found.append(f"{name}: {line}" if name else line)
-    return found
+            said.setdefault(line, []).extend(axes)
+    return [
+        line if len(axes) == len(windows) else f"{_axis_name(axes, len(windows))}: {line}"
+        for line, axes in said.items()
+    ]
 
 
 def _fields(windows: Sequence[AnyWindow]) -> list[ReceptiveField]:

@@ -51,7 +51,8 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
     """
     count = number if roomy else amount
     groups = fold(report.rows)
-    cells = [_cells(group, roomy) for group in groups]
+    above = [None, *(group[-1] for group in groups)]
+    cells = [_cells(group, last, roomy) for group, last in zip(groups, above, strict=False)]
     sums = [sum(row.params for group in groups for row in group)]
     sums.append(sum(row.macs for group in groups for row in group))
     sums.append(sum(row.activations for group in groups for row in group))
@@ -73,6 +74,8 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
         columns.insert(0, Column("name", "left"))
         total.insert(0, "")
     parts: list[Part] = [Table(columns, [*cells, total], footer=1)]
+    if not roomy and len(groups) < len(report.rows):
+        parts.append(Notes(["bn, relu and the like are counted in the layer above them"]))
     parts.append(Pairs(_facts(report)))
     said = list(dict.fromkeys(f"{row.name}: {row.note}" for row in report.rows if row.note))
     if any(not field.aligned for row in report.rows for field in row.fields):
@@ -92,7 +95,7 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
     return Document(title, parts, _data(report), [_record(row) for row in report.rows])
 
 
-def _cells(group: Sequence[Row], roomy: bool) -> list[str]:
+def _cells(group: Sequence[Row], above: Row | None, roomy: bool) -> list[str]:
     first = group[0]
     label = first.label
     if roomy:
@@ -101,7 +104,7 @@ def _cells(group: Sequence[Row], roomy: bool) -> list[str]:
     params = sum(row.params for row in group)
     macs = sum(row.macs for row in group)
     cells = [
-        "  " * first.depth + label,
+        _indent(first, above) + label,
         cross(first.output),
         count(params) if params else "-",
         count(macs) if macs else "-",
@@ -109,6 +112,14 @@ def _cells(group: Sequence[Row], roomy: bool) -> list[str]:
         *_field(first.fields, flat=len(first.output) == 1),
     ]
     return [first.name, *cells] if roomy else cells
+
+
+def _indent(row: Row, above: Row | None) -> str:
+    """Two blanks per branch around a layer; the first of a branch gets a dash."""
+    if not row.depth:
+        return ""
+    opens = above is None or above.depth < row.depth or row.inputs != (above.name,)
+    return "  " * (row.depth - 1) + ("- " if opens else "  ")
 
 
 def _field(fields: Sequence[ReceptiveField], flat: bool) -> list[str]:

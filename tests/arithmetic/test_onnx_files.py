@@ -32,7 +32,7 @@ def save(
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * rank)
     graph = helper.make_graph(nodes, "made", [given], [made], list(weights))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)])
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return str(path)
@@ -162,6 +162,7 @@ def test_without_the_extra_the_message_says_what_to_install(
     dilations=st.tuples(st.integers(1, 2), st.integers(1, 2)),
     pads=st.tuples(*[st.integers(0, 1)] * 4),
     auto_pad=st.sampled_from(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]),
+    ceil=st.booleans(),
 )
 def test_random_layers_agree_with_onnx(
     tmp_path_factory: pytest.TempPathFactory,
@@ -172,6 +173,7 @@ def test_random_layers_agree_with_onnx(
     dilations: tuple[int, int],
     pads: tuple[int, ...],
     auto_pad: str,
+    ceil: bool,
 ) -> None:
     if op == "ConvTranspose" and auto_pad.startswith("SAME"):
         # With a kernel smaller than the stride, ONNX's inference and its text differ.
@@ -183,6 +185,8 @@ def test_random_layers_agree_with_onnx(
     if "Pool" in op:
         weights, inputs = [], "x"
         attributes["kernel_shape"] = kernel
+        if auto_pad == "NOTSET":
+            attributes["ceil_mode"] = int(ceil)
     else:
         weights, inputs = [weight("w", *((6, 3) if op == "Conv" else (3, 6)), *kernel)], "x w"
     path = tmp_path_factory.mktemp("onnx") / "m.onnx"
