@@ -27,7 +27,7 @@ from convcli.engine.numerics import (
     sum_bounds,
     whole_weights,
 )
-from convcli.engine.planner import Candidate, choose
+from convcli.engine.planner import Candidate, Problem, choose
 from convcli.engine.weights import Factor
 from convcli.errors import ShapeError, UsageError
 from convcli.kernels.kernel import Kernel
@@ -218,6 +218,7 @@ def plan_filter(
                 range=range if number == last or range == "auto" else "clip",
                 target=target if number == last else "",
                 backend=chosen,
+                inner=inner,
                 algorithm=algorithm,
             )
             steps.append(step)
@@ -251,6 +252,7 @@ def _plan_step(
     range: str,
     target: str,
     backend: str,
+    inner: str,
     algorithm: str | None,
 ) -> tuple[Step, _Signal]:
     """Plan one kernel; ``target`` is the output type after the last, else empty."""
@@ -303,18 +305,19 @@ def _plan_step(
         out_dtype=out_dtype,
     )
     after = _Signal(precision, *_through(kernel, weights, scale, signal, sums, finish, exact, full))
-    choice = choose(
+    problem = Problem(
         weights,
         rows,
         cols,
-        shape_out,
-        accumulate=accumulate,
-        exact=exact,
-        backend=backend,
-        forced=algorithm,
-        limit=_term_tolerance(weights, signal, scale, full, target),
-        values=None if bounds is None else bounds.magnitude,
+        border.value if border.mode == "constant" else 0.0,
+        accumulate,
+        exact,
+        backend,
+        inner,
+        _term_tolerance(weights, signal, scale, full, target),
+        None if bounds is None else bounds.magnitude,
     )
+    choice = choose(problem, algorithm)
     step = Step(
         kernel.name,
         weights,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
-from convcli.engine.borders import axis_map
+from convcli.engine.borders import AxisMap, axis_map
+from convcli.engine.costs import cost
+from convcli.engine.cpu.compiled_loops import can_box
+from convcli.engine.cpu.fft import efficiency
 from convcli.engine.numerics import EPS32
 from convcli.engine.weights import Factor, is_box, rank_factors, whole_factor
 from convcli.errors import UsageError
 
-__all__ = ["ALGORITHMS", "Candidate", "Choice", "choose"]
+if TYPE_CHECKING:
+    from convcli.engine.plan import Step
+
+__all__ = ["ALGORITHMS", "Candidate", "Choice", "Problem", "choose", "work_of"]
 
 ALGORITHMS = ("direct", "separable", "box", "fft")
 
@@ -38,23 +45,45 @@ class Choice:
     transform: str = "float64"
 
 
-def choose(
-    weights: NDArray[np.float64],
-    rows: Window,
-    cols: Window,
-    shape_out: tuple[int, int, int],
-    *,
-    accumulate: str,
-    exact: bool,
-    backend: str,
-    forced: str | None,
-    limit: float,
-    values: float | None,
-) -> Choice:
-    """Weigh the algorithms for one step.
+@dataclass(frozen=True, eq=False, slots=True)
+class Problem:
+    """What the choice depends on.
 
-    ``limit`` is the sum of absolute weights that an approximation may differ by; ``values`` the
-    largest input, or ``None`` if any can occur.
+    Parameters
+    ----------
+    weights
+        ``(P, kH, kW)`` or ``(C_out, C_in, kH, kW)``.
+    rows, cols, border_value
+        The geometry.
+    accumulate, exact
+        Type of the sums, and whether each is exact.
+    backend, loops
+        What will run it: ``numpy`` or ``cupy``; ``compiled`` or ``numpy``.
+    tolerance
+        Sum of absolute weights that an approximation may leave out.
+    values
+        Largest input, or ``None`` if any can occur.
+    """
+
+    weights: NDArray[np.float64]
+    rows: Window
+    cols: Window
+    border_value: float
+    accumulate: str
+    exact: bool
+    backend: str
+    loops: str
+    tolerance: float
+    values: float | None
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether channels are mixed."""
+        return self.weights.ndim == 4
+
+
+def choose(problem: Problem, forced: str | None = None) -> Choice:
+    """Weigh the algorithms for one step and take the cheapest, or the one asked for.
 
     Raises
     ------
@@ -63,40 +92,125 @@ def choose(
     """
     if forced is not None and forced not in ALGORITHMS:
         raise UsageError(f"algorithm {forced!r} is not known; allowed: {', '.join(ALGORITHMS)}")
-    bank = weights.ndim == 4
-    taps = int(np.count_nonzero(weights)) / (weights.shape[0] if bank else 1)
-    per = {"int16": 0.1, "uint16": 0.1, "float32": 0.35, "float64": 0.8}[accumulate]
-    found = [Candidate("direct", taps * per, f"{taps:g} taps")]
-    factors: tuple[tuple[Factor, ...], ...] = ()
-    if not bank:
-        factors = _separate(weights, exact, limit)
-        if factors:
-            terms = [term for member in factors for term in member]
-            lines = sum(int(np.count_nonzero(c)) + int(np.count_nonzero(r)) for c, r in terms)
-            cost = lines * per * (1 if exact else 1.1) + per
-            found.append(Candidate("separable", cost, f"{lines} taps in {len(terms)} terms"))
-        if weights.shape[0] == 1 and is_box(weights[0]) and backend != "cupy":
-            adds = 2 * sum(max(k.bit_length(), 1) for k in weights.shape[1:])
-            found.append(Candidate("box", adds * per, f"{adds} additions"))
-    down, across = axis_map(rows, "edge"), axis_map(cols, "edge")
-    wasted = down.stride * across.stride
-    transform = _transform(weights, accumulate, exact, values)
+    p = problem
+    found = []
+
+    def offer(name: str, work: float, note: str, kind: str = "", loops: str = "") -> None:
+        price = cost(loops or p.loops, name, kind or p.accumulate, work)
+        found.append(Candidate(name, round(price, 3), note))
+
+    taps = int(np.count_nonzero(p.weights))
+    offer("direct", _passes(p.weights, p.loops), f"{taps} tap{'s' * (taps != 1)}")
+    factors = () if p.is_bank else _separate(p.weights, p.exact, p.tolerance)
+    if factors:
+        terms = [term for member in factors for term in member]
+        lines = sum(int(np.count_nonzero(line)) for term in terms for line in term)
+        note = f"{lines} taps in {len(terms)} column{'s' * (len(terms) != 1)} and row"
+        offer("separable", _line_passes(terms, p.loops), note + "s" * (len(terms) != 1))
+    if (
+        p.backend != "cupy"
+        and p.weights.shape[0] == 1
+        and p.weights.ndim == 3
+        and is_box(p.weights[0])
+    ):
+        running = p.loops == "compiled" and p.exact and can_box(p.rows, p.cols, p.border_value)
+        passes = sum(_box_passes(k) for k in p.weights.shape[1:])
+        note = "running sums" if running else f"{passes} additions by doubling"
+        offer("box", 0.0 if running else passes, note, loops="" if running else "numpy")
+    transform = _transform(p.weights, p.accumulate, p.exact, p.values)
     if transform is not None:
-        cost = 16.0 * wasted * (1 if transform == "float32" else 2)
-        found.append(Candidate("fft", cost, f"{transform} transforms"))
-    if forced is not None:
-        match = [c for c in found if c.name == forced]
-        if not match:
-            raise UsageError(
-                f"algorithm {forced!r} cannot do this kernel exactly; "
-                f"possible: {', '.join(c.name for c in found)}"
-            )
-        chosen, reason = match[0], "asked for"
+        offer("fft", _fft_work(p), f"{transform} transforms", transform, "numpy")
+    if forced is None:
+        best = min(found, key=lambda c: c.cost)
+        return _taken(best, f"{best.note}: the least predicted cost", found, factors, transform)
+    match = [c for c in found if c.name == forced]
+    if not match:
+        raise UsageError(
+            f"algorithm {forced!r} cannot do this kernel within the promised accuracy; "
+            f"possible: {', '.join(c.name for c in found)}"
+        )
+    return _taken(match[0], f"{match[0].note}: asked for", found, factors, transform)
+
+
+def work_of(step: Step, loops: str) -> float:
+    """Units of work of a planned step, as in the cost table."""
+    if step.algorithm == "direct":
+        return _passes(step.weights, loops)
+    if step.algorithm == "separable":
+        return _line_passes([term for member in step.factors for term in member], loops)
+    if step.algorithm == "box":
+        return 0.0 if loops == "compiled" else sum(_box_passes(k) for k in step.kernel_size)
+    return _transformed_samples(step.weights, step.rows, step.cols)
+
+
+def _taken(
+    best: Candidate,
+    reason: str,
+    found: list[Candidate],
+    factors: tuple[tuple[Factor, ...], ...],
+    transform: str | None,
+) -> Choice:
+    used = factors if best.name == "separable" else ()
+    return Choice(best.name, reason, tuple(found), used, transform or "float64")
+
+
+def _passes(weights: NDArray[np.float64], loops: str) -> float:
+    """Taps per output sample; for NumPy, with a multiplication per distinct weight."""
+    outputs = weights.shape[0] if weights.ndim == 4 else 1
+    taps = float(np.count_nonzero(weights))
+    if loops == "numpy":
+        taps += sum(len(set(np.abs(member[member != 0]).ravel()) - {1.0}) for member in weights)
+    return taps / outputs
+
+
+def _line_passes(terms: list[Factor], loops: str) -> float:
+    return sum(_passes(line[None, None], loops) for term in terms for line in term)
+
+
+def _box_passes(taps: int) -> int:
+    return taps.bit_length() + taps.bit_count()
+
+
+def _fft_work(p: Problem) -> float:
+    return _transformed_samples(p.weights, p.rows, p.cols)
+
+
+def _transformed_samples(weights: NDArray[np.float64], rows: Window, cols: Window) -> float:
+    """Samples transformed, there or back, per output sample."""
+    share = 1.0
+    for window in (rows, cols):
+        line: AxisMap = axis_map(window, "edge")
+        span = (window.kernel_size - 1) * line.dilation + 1
+        dense = (window.output - 1) * line.stride + 1
+        share *= efficiency(span, dense) * window.output / dense
+    if weights.ndim == 4:
+        transforms = 1.0 + weights.shape[1] / weights.shape[0]
     else:
-        chosen = min(found, key=lambda c: c.cost)
-        reason = f"{chosen.note}: the least predicted cost"
-    used = factors if chosen.name == "separable" else ()
-    return Choice(chosen.name, reason, tuple(found), used, transform or "float64")
+        transforms = 1.0 + weights.shape[0]
+    return float(transforms / share)
+
+
+def _separate(
+    weights: NDArray[np.float64], exact: bool, tolerance: float
+) -> tuple[tuple[Factor, ...], ...]:
+    """Separable terms of every member, or nothing where that saves no taps."""
+    members: list[tuple[Factor, ...]] = []
+    for member in weights:
+        height, width = member.shape
+        if height == 1 or width == 1:
+            return ()
+        if exact:
+            pair = whole_factor(member)
+            if pair is None:
+                return ()
+            members.append((pair,))
+            continue
+        worth = int(np.count_nonzero(member)) // (height + width)
+        terms = rank_factors(member, tolerance)
+        if len(terms) > max(worth, 1):
+            return ()
+        members.append(tuple(terms))
+    return tuple(members)
 
 
 def _transform(
@@ -116,26 +230,3 @@ def _transform(
     if exact:
         return "float32" if error < 0.25 else "float64" if error < 2.0**25 else None
     return "float32" if accumulate == "float32" else "float64"
-
-
-def _separate(
-    weights: NDArray[np.float64], exact: bool, limit: float
-) -> tuple[tuple[Factor, ...], ...]:
-    """Separable terms of every member, or nothing where that saves no taps."""
-    members: list[tuple[Factor, ...]] = []
-    for member in weights:
-        height, width = member.shape
-        if height == 1 or width == 1:
-            return ()
-        if exact:
-            pair = whole_factor(member)
-            if pair is None:
-                return ()
-            members.append((pair,))
-            continue
-        worth = int(np.count_nonzero(member)) // (height + width)
-        terms = rank_factors(member, limit)
-        if len(terms) > max(worth, 1):
-            return ()
-        members.append(tuple(terms))
-    return tuple(members)

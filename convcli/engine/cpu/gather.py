@@ -2,7 +2,7 @@
 
 A lane is a plane of contiguous samples in which every tap of an output row is one shifted run.
 A kernel applied per channel has interleaved channels in one lane; a bank has one lane per
-channel; a column stride ``s`` splits each of them into ``s`` phases.
+channel; a column stride ``s`` splits each of them into ``s`` phases, unless told otherwise.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Gatherer:
         value: float,
         dtype: str,
         by_channel: bool,
+        by_phase: bool = True,
     ) -> None:
         self.x = x
         self.rows, self.cols = maps
@@ -36,7 +37,7 @@ class Gatherer:
         self.value = value
         self.dtype = dtype
         self.by_channel = by_channel
-        self.phases = self.cols.stride
+        self.phases = self.cols.stride if by_phase else 1
         self.group = 1 if by_channel else x.shape[2]
         self.channels = x.shape[2] if by_channel else 1
         self._buffer: NDArray[Any] = np.empty(0, dtype)
@@ -50,7 +51,7 @@ class Gatherer:
         """Scratch ``(lanes, rows, samples)`` that the tile's outputs read."""
         top, bottom = self.rows.span(tile.top, tile.bottom, self.kernel[0])
         left, right = self.cols.span(tile.left, tile.right, self.kernel[1])
-        stride = self.cols.stride
+        stride = self.phases
         height, width = bottom - top, -(-(right - left) // stride)
         shape = (self.channels * self.phases, height, width, self.group)
         count = int(np.prod(shape))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.borders import axis_map
-from convcli.engine.cpu.fft import Fft, Sums
+from convcli.engine.cpu import fft
 from convcli.engine.cpu.gather import Gatherer
 from convcli.engine.cpu.taps import Direct, Tap, box_line
 from convcli.engine.cpu.tiles import Tile, grid, work_through
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["run_step"]
 
+Sums = Callable[[NDArray[Any], int, int], Iterator[NDArray[Any]]]
+"""``(lanes, output rows, output samples per row)`` to the sums of each member or channel."""
+
 _TILE_SAMPLES = 6144
 _TILE_BYTES = 640 * 1024
 
 
 def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count: bool) -> int:
     """Compute all of ``out``; returns the number of samples outside the range, if counted."""
+    if step.algorithm == "fft":
+        return fft.run_step(step, x, out, threads, count)
     maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
     group = 1 if step.is_bank else step.shape_in[2]
     tiles = _tiles(step, maps[0].stride, group)
@@ -34,7 +39,7 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
         gather = Gatherer(
             x, maps, step.kernel_size, step.border.value, step.accumulate, step.is_bank
         )
-        finishers = [Finisher(step.finish)]
+        finisher = Finisher(step.finish)
         sums = _ALGORITHMS[step.algorithm](step, gather)
 
         def work(tile: Tile) -> int:
@@ -46,13 +51,13 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
                 if not step.is_bank:
                     flat = _flat(target)
                     if flat is not None:
-                        return finishers[0].apply(planes, flat, count)
+                        return finisher.apply(planes, flat, count)
                     whole = np.empty((rows, cols * group), out.dtype)
-                    clipped = finishers[0].apply(planes, whole, count)
+                    clipped = finisher.apply(planes, whole, count)
                     target[...] = whole.reshape(target.shape)
                     return clipped
                 return sum(
-                    finishers[0].apply([plane], target[:, :, channel], count)
+                    finisher.apply([plane], target[:, :, channel], count)
                     for channel, plane in enumerate(planes)
                 )
 
@@ -75,8 +80,6 @@ def _flat(target: NDArray[Any]) -> NDArray[Any] | None:
 def _tiles(step: Step, row_stride: int, group: int) -> list[Tile]:
     """Tiles whose scratch stays in the cache of one core."""
     height, width, _ = step.shape_out
-    if step.algorithm == "fft":
-        return Fft.tiles(step)
     span = step.rows.effective_kernel + step.cols.effective_kernel
     cols = min(width, max(_TILE_SAMPLES // group, 4 * step.cols.kernel_size, 1))
     itemsize = np.dtype(step.accumulate).itemsize
@@ -176,13 +179,8 @@ def _box(step: Step, gather: Gatherer) -> Sums:
     return sums
 
 
-def _fft(step: Step, gather: Gatherer) -> Sums:
-    return Fft(step, gather, _direct(step, gather))
-
-
 _ALGORITHMS: dict[str, Callable[[Step, Gatherer], Sums]] = {
     "direct": _direct,
     "separable": _separable,
     "box": _box,
-    "fft": _fft,
 }
