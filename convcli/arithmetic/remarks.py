@@ -7,7 +7,7 @@ from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import Padding, Window
 
-__all__ = ["count_unread", "overlap_pattern", "remarks"]
+__all__ = ["count_blind", "count_unread", "overlap_pattern", "remarks"]
 
 MOST_TAPS = 200_000
 """Beyond this many taps of a dilated kernel the unread cells are not counted one by one."""
@@ -46,6 +46,30 @@ def _cells_of_disjoint(window: Window | PoolWindow, low: int, high: int) -> int:
     cut_before = max(low - first * stride, 0)
     cut_after = max(last * stride + kernel - high, 0)
     return (last - first + 1) * kernel - cut_before - cut_after
+
+
+def count_blind(window: Window | PoolWindow) -> int | None:
+    """Windows that read padding alone; None where counting them would take too long.
+
+    >>> from convcli.arithmetic.window import conv_window
+    >>> count_blind(conv_window(5, 2, padding=3)), count_blind(conv_window(5, 3, padding=1))
+    (4, 0)
+    """
+    low, high = window.before, window.before + window.size
+    # Only windows that begin in the padding before, or end in what comes after, can be blind.
+    first = range(min(-(-low // window.stride), window.output))
+    reach = max((high - window.effective_kernel) // window.stride + 1, len(first))
+    last = range(reach, window.output)
+    if (len(first) + len(last)) * window.kernel_size > MOST_TAPS:
+        return None
+    return sum(
+        not any(
+            low <= place * window.stride + tap * window.dilation < high
+            for tap in range(window.kernel_size)
+        )
+        for places in (first, last)
+        for place in places
+    )
 
 
 def overlap_pattern(window: TransposedWindow) -> tuple[int, ...] | None:
@@ -128,9 +152,12 @@ def _about_cells(window: Window | PoolWindow) -> list[str]:
             f"{window.stride - left} more cell{'s' * (window.stride - left > 1)} of padding the "
             f"output would be {window.output + 1}"
         )
-    blind = min(-(-(window.before - window.effective_kernel + 1) // window.stride), window.output)
-    if blind > 0:
-        found.append(f"the first {blind} window{'s' * (blind > 1)} read nothing but padding")
+    blind = count_blind(window)
+    if blind:
+        found.append(
+            f"{blind} window{' reads' if blind == 1 else 's read'} nothing but padding; pad by at "
+            "most half of the kernel"
+        )
     return found
 
 

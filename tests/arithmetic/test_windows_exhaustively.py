@@ -8,7 +8,7 @@ import pytest
 
 from convcli import ShapeError
 from convcli.arithmetic.pooling import pool_window
-from convcli.arithmetic.remarks import count_unread, overlap_pattern
+from convcli.arithmetic.remarks import count_blind, count_unread, overlap_pattern
 from convcli.arithmetic.transposed import transposed_pads, transposed_window
 from convcli.arithmetic.window import conv_window, resolve_padding
 
@@ -58,6 +58,8 @@ def test_conv_agrees_with_counting(d: int) -> None:
         assert window.output == len(counted), (n, k, s, p, d)
         read = {cell for cells in counted for cell in cells}
         assert count_unread(window) == len(set(range(p, p + n)) - read), (n, k, s, p, d)
+        blind = [cells for cells in counted if not any(p <= cell < p + n for cell in cells)]
+        assert count_blind(window) == len(blind), (n, k, s, p, d)
 
 
 @pytest.mark.parametrize("d", DILATIONS, ids=lambda d: f"dilation_{d}")
