@@ -11,8 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,9 @@ from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from convcli.imaging.png_chunks import Header, walk
+from convcli.imaging.png_loops import compiled_loops
 
-__all__ = ["decode_plain", "has_loops"]
+__all__ = ["decode_plain"]
 
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 KNOWN = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
@@ -37,22 +36,9 @@ class _Unusual(Exception):
     """Not for us."""
 
 
-@cache
-def _loops() -> Any:
-    try:
-        return import_module("convcli._png")
-    except ImportError:
-        return None
-
-
-def has_loops() -> bool:
-    """Whether the compiled loops are there."""
-    return _loops() is not None
-
-
 def decode_plain(data: bytes, header: Header, name: str) -> NDArray[Any] | None:
     """Pixels (H, W, C) of a plain PNG, or None if the library should have it."""
-    if not has_loops() or header.interlaced or header.depth not in (8, 16):
+    if compiled_loops() is None or header.interlaced or header.depth not in (8, 16):
         return None
     if header.colour_type not in CHANNELS:
         return None
@@ -68,7 +54,7 @@ def _decode(data: bytes, header: Header, name: str) -> NDArray[Any]:
     row_bytes = header.width * step
     pixels = np.empty((header.height, row_bytes), np.uint8)
     target = pixels.data.cast("B")
-    unfilter = _loops().unfilter
+    unfilter = compiled_loops().unfilter
     carry, first = b"", 0
     pending: Future[None] | None = None
     # One thread inflates the next slice while another undoes the rows of the last.

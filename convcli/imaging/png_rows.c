@@ -1,9 +1,12 @@
-/* Undoing PNG's row filters (PNG specification, third edition, section 9), at the speed that
- * the dependence of each byte on the one `step` bytes before allows. `step` is made a constant in
- * the inner loops, so that the bytes of the pixel to the left stay in registers.
+/* PNG's row filters (PNG specification, third edition, section 9), done and undone.
  *
- * Why: inflating with ISA-L leaves this as the larger half of decoding; libpng takes 0.5 s for a
- * photograph of 24 megapixels, inflating and these loops together 0.25 s. */
+ * Undoing runs at the speed that the dependence of each byte on the one `step` bytes before
+ * allows. `step` is made a constant in the inner loops, so that the bytes of the pixel to the left
+ * stay in registers. Why: inflating with ISA-L leaves this as the larger half of decoding; libpng
+ * takes 0.5 s for a photograph of 24 megapixels, inflating and these loops together 0.25 s.
+ *
+ * Doing tries four filters on each row and takes the one with the least sum of absolute
+ * differences (section 12.7). Why: one filter for a whole strip costs 4 % more bytes. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
@@ -128,15 +131,104 @@ static PyObject *unfilter(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* Clones per instruction set where the compiler and the C library choose between them. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
+
+static inline long size_of(const uint8_t *restrict row, long n)
+{
+    long total = 0;
+    for (long i = 0; i < n; i++) {
+        const int d = (int8_t)row[i];
+        total += d < 0 ? -d : d;
+    }
+    return total;
+}
+
+/* `tries` holds four rows of n bytes. Before the first pixel of a row there are zeros. */
+CLONES static void filter_row(const uint8_t *restrict x, const uint8_t *restrict up,
+                              uint8_t *restrict out, uint8_t *restrict tries, long n, long step)
+{
+    uint8_t *restrict sub = tries, *restrict above = tries + n;
+    uint8_t *restrict average = tries + 2 * n, *restrict nearest = tries + 3 * n;
+    for (long i = 0; i < step; i++) {
+        sub[i] = x[i];
+        average[i] = (uint8_t)(x[i] - (up[i] >> 1));
+        nearest[i] = (uint8_t)(x[i] - up[i]);
+    }
+    for (long i = 0; i < n; i++) above[i] = (uint8_t)(x[i] - up[i]);
+    for (long i = step; i < n; i++) sub[i] = (uint8_t)(x[i] - x[i - step]);
+    for (long i = step; i < n; i++) average[i] = (uint8_t)(x[i] - ((x[i - step] + up[i]) >> 1));
+    for (long i = step; i < n; i++) {
+        const int16_t a = x[i - step], b = up[i], c = up[i - step];
+        const int16_t da = (int16_t)(b - c), db = (int16_t)(a - c), dc = (int16_t)(da + db);
+        const int16_t pa = da < 0 ? (int16_t)-da : da, pb = db < 0 ? (int16_t)-db : db;
+        const int16_t pc = dc < 0 ? (int16_t)-dc : dc;
+        const int16_t upper = pb <= pc ? b : c;
+        const int16_t guess = (pa <= pb) & (pa <= pc) ? a : upper;
+        nearest[i] = (uint8_t)(x[i] - guess);
+    }
+    int best = 0;
+    long least = size_of(tries, n);
+    for (int k = 1; k < 4; k++) {
+        const long size = size_of(tries + k * n, n);
+        if (size < least) best = k, least = size;
+    }
+    out[0] = (uint8_t)(best + 1);
+    memcpy(out + 1, tries + best * n, (size_t)n);
+}
+
+PyDoc_STRVAR(filter_doc,
+             "filter(pixels, above, out, count, row_bytes, step)\n\n"
+             "Filter `count` rows of row_bytes bytes into rows of 1 + row_bytes; `above` is the\n"
+             "row before the first, or empty at the top of the picture.");
+
+static PyObject *filter(PyObject *self, PyObject *args)
+{
+    Py_buffer pixels, above, out;
+    Py_ssize_t count, row_bytes, step;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*w*nnn:filter", &pixels, &above, &out, &count, &row_bytes,
+                          &step))
+        return NULL;
+    int fits = row_bytes > 0 && count >= 0 && step > 0 && step <= row_bytes &&
+               count <= pixels.len / row_bytes && count <= out.len / (row_bytes + 1) &&
+               (above.len == 0 || above.len >= row_bytes);
+    uint8_t *tries = fits ? PyMem_Calloc((size_t)row_bytes, 5) : NULL;
+    if (tries) {
+        const uint8_t *first = above.len ? above.buf : tries + 4 * row_bytes;
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t r = 0; r < count; r++) {
+            const uint8_t *x = (const uint8_t *)pixels.buf + r * row_bytes;
+            uint8_t *to = (uint8_t *)out.buf + r * (row_bytes + 1);
+            filter_row(x, r ? x - row_bytes : first, to, tries, row_bytes, step);
+        }
+        Py_END_ALLOW_THREADS
+        PyMem_Free(tries);
+    }
+    PyBuffer_Release(&pixels), PyBuffer_Release(&above), PyBuffer_Release(&out);
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "the rows do not fit");
+        return NULL;
+    }
+    if (!tries) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"unfilter", unfilter, METH_VARARGS, unfilter_doc},
+    {"filter", filter, METH_VARARGS, filter_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {{0, NULL}};
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "convcli._png", "PNG row filters, undone.", 0, methods, slots,
+    PyModuleDef_HEAD_INIT, "convcli._png", "PNG row filters.", 0, methods, slots,
     NULL, NULL, NULL,
 };
 

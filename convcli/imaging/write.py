@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.formats import FORMATS, Format
 from convcli.imaging.picture import Picture
@@ -39,7 +41,13 @@ def check_fits(
 
 
 def encode_picture(
-    picture: Picture, fmt: Format, name: str, *, quality: int | None = None, threads: int = 1
+    picture: Picture,
+    fmt: Format,
+    name: str,
+    *,
+    quality: int | None = None,
+    compression: str = "default",
+    threads: int = 1,
 ) -> bytes:
     """Encode all frames of ``picture`` in a format that holds them.
 
@@ -62,9 +70,10 @@ def encode_picture(
     if fmt.name == "PNG":
         from convcli.imaging.png_write import encode_apng, encode_png
 
+        how: dict[str, Any] = {"threads": threads, "compression": compression}
         if picture.n_frames > 1:
-            return encode_apng(picture.frames, picture.n_frames, picture.meta, threads=threads)
-        return encode_png(next(iter(picture.frames)).pixels, picture.meta, threads=threads)
+            return encode_apng(picture.frames, picture.n_frames, picture.meta, **how)
+        return encode_png(next(iter(picture.frames)).pixels, picture.meta, **how)
     if fmt.name == "PPM":
         from convcli.imaging.pnm import encode_pnm
 
