@@ -1,0 +1,49 @@
+"""docs/networks.md: its commands run, its files load, its lists are complete."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from convcli import Network
+from convcli.arithmetic.chain import KINDS
+from convcli.arithmetic.graph import KEYS
+
+TEXT = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.mark.parametrize("line", "".join(blocks("sh")).splitlines())
+def test_its_commands_run(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from convcli.cli.app import run
+
+    assert run(shlex.split(line)[1:]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("language", ["toml", "json"])
+def test_its_files_load(language: str, tmp_path: Path) -> None:
+    for text in blocks(language):
+        path = tmp_path / f"network.{language}"
+        path.write_text(text)
+        report = Network.load(str(path)).evaluate()
+        assert report.failure is None
+        assert report.output == (10,)
+
+
+def test_it_names_every_layer_and_key() -> None:
+    prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
+    quoted = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]+)`", prose))))
+    shown = {KINDS.get(word, word) for word in quoted}
+    assert set(KINDS.values()) <= shown
+    assert set(KEYS) - {"shape"} <= quoted
+
+
+def test_it_names_every_built_in_network() -> None:
+    assert all(f"`{name}`" in TEXT for name in Network.builtin_names())
