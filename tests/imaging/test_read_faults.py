@@ -172,3 +172,30 @@ def test_metadata_bombs_are_not_unfolded() -> None:
         return
     assert picture.meta.icc is None
     assert any("iCCP" in note for note in picture.notes)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {}),
+        ("RGB", {"progressive": True, "subsampling": 0}),
+        ("RGB", {"keep_rgb": True}),
+        ("L", {}),
+        ("CMYK", {}),
+    ],
+    ids=["rgb", "progressive", "rgb_kept", "gray", "cmyk"],
+)
+def test_large_jpegs_equal_pillow_and_cut_ones_are_refused(
+    mode: str, options: dict[str, object]
+) -> None:
+    y, x = np.mgrid[0:1030, 0:1040]
+    rgb = np.stack([x % 256, y % 256, (x * y) % 251], -1).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(rgb).convert(mode).save(out, "JPEG", quality=90, **options)
+    data = out.getvalue()
+    expected = np.asarray(Image.open(io.BytesIO(data)))
+    for whole in (data, data + bytes(100)):
+        np.testing.assert_array_equal(pixels_of(whole)[0], expected.reshape(1030, 1040, -1))
+    for length in (len(data) // 3, len(data) // 2, len(data) - 3000, len(data) - 1000):
+        with pytest.raises(InputError):
+            pixels_of(data[:length])
