@@ -11,7 +11,7 @@ from convcli.arithmetic.window import PADDING_NAMES
 from convcli.errors import UsageError
 from convcli.imaging.apply import FilterOptions
 
-__all__ = ["filter_options"]
+__all__ = ["filter_options", "one_of"]
 
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 DEPTHS = ("8", "16", "float")
@@ -20,10 +20,10 @@ BACKENDS = ("auto", "numpy", "cupy")
 
 def filter_options(**words: Any) -> FilterOptions:
     """Check and translate the options of ``filter``; keywords as in :class:`FilterOptions`."""
-    _one_of("--range", words["range"], RANGES)
-    _one_of("--backend", words["backend"], BACKENDS)
+    one_of("--range", words["range"], RANGES)
+    one_of("--backend", words["backend"], BACKENDS)
     if words["depth"] is not None:
-        _one_of("--depth", words["depth"], DEPTHS)
+        one_of("--depth", words["depth"], DEPTHS)
     for name in ("scale", "bias"):
         if not math.isfinite(words[name]):
             raise UsageError(f"--{name} is {words[name]}; it must be a finite number")
@@ -38,11 +38,13 @@ def filter_options(**words: Any) -> FilterOptions:
     )
 
 
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    """The value, if it is one of those allowed; else an error that guesses what was meant."""
     if value not in allowed:
         near = difflib.get_close_matches(value, allowed, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"{option} {value!r} is not known{hint}; allowed: {', '.join(allowed)}")
+    return value
 
 
 def _numbers(option: str, text: str, counts: tuple[int, ...], forms: str) -> list[int]:

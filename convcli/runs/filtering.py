@@ -73,7 +73,12 @@ def _run(request: FilterRequest, job: Job, planned: Callable[[Report], None]) ->
         return report
     clock.start()
     encoded = encode_picture(
-        result, fmt, target, quality=request.quality, threads=filtered.plan.threads
+        result,
+        fmt,
+        target,
+        quality=request.quality,
+        compression=request.compression,
+        threads=filtered.plan.threads,
     )
     seconds["filter"] = filtered.seconds
     seconds["encode"] = clock.since() - filtered.seconds

@@ -26,8 +26,16 @@ class FilterRequest:
     overwrite: bool = False
     in_place: bool = False
     quality: int | None = None
+    compression: str = "default"
     max_pixels: int = MAX_PIXELS
     dry_run: bool = False
+    recursive: bool = False
+    files_from: str | None = None
+    null: bool = False
+    jobs: int | None = None
+    """Files at a time; by default one per processor."""
+    on_error: str = "skip"
+    resume: bool = False
 
     @property
     def kernel_names(self) -> str:
