@@ -18,6 +18,14 @@ setup(
             optional=True,
         ),
         Extension(
+            "convcli._tensors",
+            ["convcli/ops/loops/tensors.c"],
+            depends=["convcli/ops/loops/sliding.h"],
+            extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"],
+            py_limited_api=True,
+            optional=True,
+        ),
+        Extension(
             "convcli._png",
             ["convcli/imaging/png_rows.c"],
             extra_compile_args=["-O3"],

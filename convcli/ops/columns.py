@@ -132,37 +132,44 @@ class Sliding:
             return split(self.x.shape[0], self.outputs, position, GPU_BLOCK_BYTES, 1)
         return split(self.x.shape[0], self.outputs, position, BLOCK_BYTES, cores())
 
-    def cells(self, block: Block) -> Array:
-        """The part of ``x`` that the windows of ``block`` see, in the working type."""
-        lows = [
-            begin + low * s
-            for (low, _), s, begin in zip(block.ranges, self.stride, self.start, strict=True)
-        ]
-        spans = tuple(
-            (high - low - 1) * s + d * (k - 1) + 1
-            for (low, high), s, d, k in zip(
-                block.ranges, self.stride, self.dilation, self.kernel, strict=True
+    def reach(self, block: Block) -> list[tuple[int, int]]:
+        """Range of cells on every axis that the windows of ``block`` see, outside ``x`` too."""
+        return [
+            (begin + low * s, begin + (high - 1) * s + d * (k - 1) + 1)
+            for (low, high), s, d, k, begin in zip(
+                block.ranges, self.stride, self.dilation, self.kernel, self.start, strict=True
             )
-        )
-        sizes = self.x.shape[2:]
-        inside = [
-            (min(max(low, 0), n), max(min(low + span, n), 0))
-            for low, span, n in zip(lows, spans, sizes, strict=True)
         ]
+
+    def fill(self, block: Block, target: Array) -> None:
+        """Write the cells that ``block`` sees into ``target``, zeros where ``x`` has none."""
         images = slice(block.first, block.last)
-        part = self.x[(images, slice(None), *(slice(a, max(a, b)) for a, b in inside))]
-        if part.dtype == self.work and part.shape[2:] == spans:
-            return part
-        slab = scratch(self.xp, "slab", (*part.shape[:2], *spans), self.work)
-        target = tuple(
-            slice(a - low, max(a, b) - low) if b > a else slice(0, 0)
-            for (a, b), low in zip(inside, lows, strict=True)
-        )
-        if part.shape[2:] != spans:
-            slab[...] = 0
+        source, where = [], []
+        for (low, high), size in zip(self.reach(block), self.x.shape[2:], strict=True):
+            first, last = min(max(low, 0), size), max(min(high, size), 0)
+            last = max(first, last)
+            source.append(slice(first, last))
+            where.append(slice(first - low, last - low) if last > first else slice(0, 0))
+        part = self.x[(images, slice(None), *source)]
+        if part.shape != target.shape:
+            target[...] = 0
         if part.size:
-            slab[(slice(None), slice(None), *target)] = part
-        return slab
+            target[(slice(None), slice(None), *where)] = part
+
+    def cells(self, block: Block) -> Array:
+        """The cells that ``block`` sees in the working type, without a copy where there are."""
+        reach = self.reach(block)
+        lead = (block.last - block.first, self.x.shape[1])
+        if self.x.dtype == self.work and all(
+            low >= 0 and high <= size
+            for (low, high), size in zip(reach, self.x.shape[2:], strict=True)
+        ):
+            inside = (slice(low, high) for low, high in reach)
+            return self.x[(slice(block.first, block.last), slice(None), *inside)]
+        spans = (high - low for low, high in reach)
+        cells = scratch(self.xp, "slab", (*lead, *spans), self.work)
+        self.fill(block, cells)
+        return cells
 
     def columns(self, block: Block) -> Array:
         """The windows of ``block`` as (images, groups, depth, positions)."""

@@ -57,7 +57,7 @@ def impulses(x: Array, weight: Array, *, flip: bool = False, **options: Any) -> 
             "arrays of the same number of axes, 1 to 3"
         )
     for index in np.ndindex(x.shape):
-        value = x[index]
+        value = x.item(index)
         if value == 0:
             continue
         alone = np.zeros_like(x)

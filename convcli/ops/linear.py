@@ -10,16 +10,19 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from convcli.ops import compiled
 from convcli.ops.arrays import Array, namespace
 from convcli.ops.columns import Block, Sliding
 from convcli.ops.geometry import Geometry
 from convcli.ops.workers import run_all
 
-__all__ = ["backward_input", "backward_weight", "correlate", "forward"]
+__all__ = ["backward_input", "backward_weight", "forward", "tasks"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -33,11 +36,18 @@ def forward(
         namespace(out), big, geometry.groups, geometry.kernel, geometry.output,
         geometry.stride, geometry.dilation, start, work,
     )  # fmt: skip
-    correlate(sliding, weight, bias, out)
+    _run(tasks(sliding, weight, bias, out), sliding, out)
 
 
-def correlate(sliding: Sliding, weight: Array, bias: Array | None, out: Array) -> None:
-    """Correlate the cells of ``sliding`` with ``weight`` (C', C/groups, \\*kernel) into ``out``."""
+def tasks(
+    sliding: Sliding, weight: Array, bias: Array | None, out: Array
+) -> list[Callable[[], None]]:
+    """Correlate the cells of ``sliding`` with ``weight`` (C', C/groups, \\*kernel) into ``out``.
+
+    In pieces that can run at the same time.
+    """
+    if compiled.serves(sliding, out):
+        return compiled.tasks(sliding, weight, bias, out)
     xp, work, groups = sliding.xp, sliding.work, sliding.groups
     matrix = xp.ascontiguousarray(weight, work).reshape(groups, -1, sliding.depth)
     rows = matrix.shape[1]
@@ -58,7 +68,11 @@ def correlate(sliding: Sliding, weight: Array, bias: Array | None, out: Array) -
         if not direct:
             out[block.where] = target.reshape(columns.shape[0], -1, *block.shape)
 
-    run_all(product, sliding.blocks(), threaded=xp is np)
+    return [partial(product, block) for block in sliding.blocks()]
+
+
+def _run(jobs: list[Callable[[], None]], sliding: Sliding, out: Array) -> None:
+    run_all(jobs, threaded=sliding.xp is np, blas=not compiled.serves(sliding, out))
 
 
 def _taps(kernel: int, stride: int, dilation: int, phase: int) -> range:
@@ -74,6 +88,7 @@ def backward_input(
     """Spread ``small`` (N, C', \\*output) into ``out`` (N, C, \\*size): the adjoint of forward."""
     xp = namespace(out)
     g = geometry
+    jobs: list[Callable[[], None]] = []
     turned = weight.reshape(
         g.groups, g.small_channels // g.groups, g.big_channels // g.groups, *g.kernel
     )
@@ -104,7 +119,9 @@ def backward_input(
             ),
             work,
         )  # fmt: skip
-        correlate(sliding, picked, bias, view)
+        jobs += tasks(sliding, picked, bias, view)
+    if jobs:
+        _run(jobs, sliding, view)
 
 
 def _reversed(taps: range) -> tuple[int, int | None, int]:
@@ -128,5 +145,5 @@ def backward_weight(geometry: Geometry, big: Array, small: Array, work: Any) -> 
         with guard:
             xp.add(total, part, out=total)
 
-    run_all(product, sliding.blocks(), threaded=xp is np)
+    run_all([partial(product, block) for block in sliding.blocks()], threaded=xp is np)
     return total.reshape(g.weight_shape)

@@ -10,15 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 __all__ = ["cores", "run_all", "scratch"]
-
-T = TypeVar("T")
 
 _KEEP = 8 << 20
 """Bytes of scratch memory kept for each name and thread: fresh memory costs page faults."""
@@ -68,31 +66,35 @@ def _single_threaded_blas() -> Iterator[None]:
                 _limit.__exit__(None, None, None)
 
 
-def run_all(function: Callable[[T], None], items: Sequence[T], *, threaded: bool = True) -> None:
-    """Call ``function`` with every item; on threads where there are several of both.
+def run_all(
+    tasks: Sequence[Callable[[], None]], *, threaded: bool = True, blas: bool = True
+) -> None:
+    """Call every task; on threads where there are several of both.
+
+    ``blas`` says that tasks use BLAS, which then gets one thread in each.
 
     >>> done = []
-    >>> run_all(done.append, [3, 1, 2])
+    >>> run_all([lambda: done.append(1), lambda: done.append(2)])
     >>> sorted(done)
-    [1, 2, 3]
+    [1, 2]
     """
-    workers = min(cores(), len(items)) if threaded else 1
+    workers = min(cores(), len(tasks)) if threaded else 1
     if workers < 2:
-        for item in items:
-            function(item)
+        for task in tasks:
+            task()
         return
-    queue = iter(items)
+    queue = iter(tasks)
     guard = threading.Lock()
 
     def drain() -> None:
         while True:
             with guard:
-                item = next(queue, queue)
-            if item is queue:
+                task = next(queue, None)
+            if task is None:
                 return
-            function(item)  # type: ignore[arg-type]
+            task()
 
-    with _single_threaded_blas():
+    with _single_threaded_blas() if blas else nullcontext():
         others = [_pool().submit(drain) for _ in range(workers - 1)]
         try:
             drain()  # the calling thread works too
