@@ -234,8 +234,8 @@ def receptive_field(layers: str | Sequence[Any]) -> ReceptiveField:
 
 def _layers(layers: str | Sequence[Any]) -> list[Layer]:
     if isinstance(layers, str):
-        from convcli.arithmetic.chain import ELEMENTWISE
         from convcli.arithmetic.network import Network
+        from convcli.arithmetic.words import ELEMENTWISE
 
         found = []
         for node in Network.parse(layers).nodes:

@@ -13,82 +13,23 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from convcli.arithmetic.sizes import parse_padding, parse_sizes
+from convcli.arithmetic.words import (
+    BRANCHING,
+    FLAGS,
+    KINDS,
+    OPTIONS,
+    POSITIONAL,
+    canonical_kind,
+    quote,
+)
 from convcli.errors import ShapeError
 
-__all__ = ["BRANCHING", "KINDS", "Item", "canonical_kind", "parse_chain"]
+__all__ = ["Item", "parse_chain"]
 
 Item: TypeAlias = dict[str, Any]
 
 MAX_DEPTH = 40
 """Deepest nesting of branches: deeper is a mistake, and the parser must not run out of stack."""
-
-ELEMENTWISE = [
-    "relu",
-    "relu6",
-    "leakyrelu",
-    "elu",
-    "selu",
-    "gelu",
-    "silu",
-    "sigmoid",
-    "hardsigmoid",
-    "hardswish",
-    "tanh",
-    "softplus",
-    "mish",
-    "softmax",
-    "logsoftmax",
-    "dropout",
-    "lrn",
-    "identity",
-]
-
-KINDS: dict[str, str] = {
-    **{name: name for name in ELEMENTWISE},
-    **dict.fromkeys(("conv", "conv1d", "conv2d", "conv3d", "convolution"), "conv"),
-    **dict.fromkeys(("dwconv", "depthwise"), "dwconv"),
-    **dict.fromkeys(
-        ("conv_transpose", "tconv", "upconv", "deconv", "convtranspose"), "conv_transpose"
-    ),
-    **dict.fromkeys(("maxpool", "max_pool"), "maxpool"),
-    **dict.fromkeys(("avgpool", "averagepool", "avg_pool"), "avgpool"),
-    **dict.fromkeys(("gap", "globalavgpool", "globalaveragepool"), "globalavgpool"),
-    **dict.fromkeys(("gmp", "globalmaxpool"), "globalmaxpool"),
-    **dict.fromkeys(("adaptiveavgpool", "adaptive"), "adaptiveavgpool"),
-    "adaptivemaxpool": "adaptivemaxpool",
-    **dict.fromkeys(("bn", "batchnorm", "batch_norm"), "batchnorm"),
-    **dict.fromkeys(("linear", "fc", "dense"), "linear"),
-    "flatten": "flatten",
-    "upsample": "upsample",
-    "pad": "pad",
-    "add": "add",
-    **dict.fromkeys(("concat", "cat"), "concat"),
-    "input": "input",
-    **dict.fromkeys(("swish",), "silu"),
-}
-"""Every word for a layer -> its canonical name."""
-
-BRANCHING = ("add", "concat")
-
-OPTIONS: dict[str, str] = {
-    **dict.fromkeys(("k", "kernel", "kernel_size"), "kernel_size"),
-    **dict.fromkeys(("s", "stride"), "stride"),
-    **dict.fromkeys(("p", "padding"), "padding"),
-    **dict.fromkeys(("d", "dilation"), "dilation"),
-    **dict.fromkeys(("op", "output_padding"), "output_padding"),
-    **dict.fromkeys(("g", "groups"), "groups"),
-    **dict.fromkeys(("in", "in_channels"), "in_channels"),
-    **dict.fromkeys(("out", "out_channels"), "out_channels"),
-}
-
-FLAGS: dict[str, tuple[str, Any]] = {
-    "ceil": ("ceil_mode", True),
-    "bias": ("bias", True),
-    "nobias": ("bias", False),
-    "no-bias": ("bias", False),
-    "crop": ("crop", True),
-    **{name: ("padding", (name,)) for name in ("same", "same_lower", "valid", "full")},
-}
 
 
 def parse_chain(text: str, blocks: Iterable[str] = ()) -> list[Item]:
@@ -173,29 +114,7 @@ def _common(word: str, item: Item, whole: str) -> None:
     elif re.fullmatch(r"\*[1-9][0-9]{0,3}", word):
         item["repeat"] = int(word[1:])
     else:
-        raise ShapeError(f"{word!r} is not understood in {_quote(whole)}; use @name or *3 there")
-
-
-def _quote(text: str) -> str:
-    flat = " ".join(text.split())
-    return repr(flat if len(flat) <= 60 else flat[:57] + "...")
-
-
-def canonical_kind(word: str, whole: str, blocks: Iterable[str] = ()) -> str:
-    """The layer that a word names.
-
-    >>> canonical_kind("fc", "fc 10")
-    'linear'
-    """
-    if word in blocks:
-        return word
-    kind = KINDS.get(word.lower().replace("-", "_")) or KINDS.get(word.lower().replace("-", ""))
-    if kind is None:
-        near = difflib.get_close_matches(word.lower(), [*KINDS, *blocks], 1)
-        known = ", ".join([*blocks, *dict.fromkeys(KINDS.values())])
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {known}"
-        raise ShapeError(f"layer {_quote(whole)}: {word!r} is not known; {hint}")
-    return kind
+        raise ShapeError(f"{word!r} is not understood in {quote(whole)}; use @name or *3 there")
 
 
 def _layer(words: list[str], blocks: frozenset[str]) -> Item:
@@ -227,25 +146,13 @@ def _option(word: str, item: Item, whole: str) -> bool:
         try:
             value = parse_padding(match[2]) if key == "padding" else parse_sizes(match[2], key)
         except ShapeError as error:
-            raise ShapeError(f"layer {_quote(whole)}: {error}") from None
+            raise ShapeError(f"layer {quote(whole)}: {error}") from None
         if key in ("groups", "in_channels", "out_channels"):
             value = value[0]
     if key in item:
-        raise ShapeError(f"layer {_quote(whole)} gives its {key.replace('_', ' ')} twice")
+        raise ShapeError(f"layer {quote(whole)} gives its {key.replace('_', ' ')} twice")
     item[key] = value
     return True
-
-
-POSITIONAL = {
-    "conv": "out_channels",
-    "conv_transpose": "out_channels",
-    "linear": "out_channels",
-    "adaptiveavgpool": "size",
-    "adaptivemaxpool": "size",
-    "upsample": "factor",
-    "pad": "padding",
-    "input": "shape",
-}
 
 
 def _positional(words: list[str], item: Item, whole: str) -> None:
@@ -261,11 +168,11 @@ def _positional(words: list[str], item: Item, whole: str) -> None:
         near = difflib.get_close_matches(word.lower(), [*OPTIONS, *FLAGS], 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ShapeError(
-            f"layer {_quote(whole)}: {word!r} is not understood{hint}; options are k s p d op g in, "
+            f"layer {quote(whole)}: {word!r} is not understood{hint}; options are k s p d op g in, "
             "as in k3, and same, ceil, nobias, @name, *3"
         )
     try:
         value: Any = parse_padding(words[0]) if key == "padding" else parse_sizes(words[0], key)
     except ShapeError as error:
-        raise ShapeError(f"layer {_quote(whole)}: {error}") from None
+        raise ShapeError(f"layer {quote(whole)}: {error}") from None
     item[key] = value[0] if key == "out_channels" else value

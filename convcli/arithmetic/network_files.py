@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from convcli.arithmetic.chain import KINDS
 from convcli.arithmetic.network import Network, parse_shape
+from convcli.arithmetic.words import KINDS
 from convcli.errors import InputError, ShapeError
 
 __all__ = ["load_network", "refuse_what_is_no_file"]

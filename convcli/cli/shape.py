@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from convcli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
-    from convcli.arithmetic.layer import Layer
+    from convcli.cli.shape_options import LayerOptions
 
 app = typer.Typer()
 
@@ -171,7 +171,9 @@ def shape(
         )
         _show_network(name, n, in_channels, batch, form)
         return
-    layer = _Numbers(
+    from convcli.cli.shape_options import LayerOptions
+
+    options = LayerOptions(
         n, k, s, p, d, op, transpose, pool, ceil, in_channels, out_channels, groups, bias
     )
     if batch < 1:
@@ -183,12 +185,12 @@ def shape(
             "--out": out_channels is not None,
         }
         _refuse([option for option, value in both.items() if value], "--solve")
-        _show_solutions(layer, solve, form)
+        _show_solutions(options, solve, form)
     elif compare:
         _refuse(["--as"] if dialect else [], "--compare, which shows every dialect")
-        _show_comparison(layer, form)
+        _show_comparison(options, form)
     else:
-        _show_layer(layer, batch, dialect, form)
+        _show_layer(options, batch, dialect, form)
 
 
 def _one_network(chain: str, network: str) -> str:
@@ -202,92 +204,24 @@ def _refuse(options: list[str], with_: str) -> None:
         raise UsageError(f"{', '.join(options)} cannot be used with {with_}")
 
 
-class _Numbers:
-    """The options of one layer, read but not yet checked against each other."""
-
-    def __init__(
-        self,
-        n: str,
-        k: str,
-        s: str,
-        p: str,
-        d: str,
-        op: str,
-        transpose: bool,
-        pool: str,
-        ceil: bool,
-        in_channels: int | None,
-        out_channels: int | None,
-        groups: int,
-        bias: bool,
-    ) -> None:
-        from convcli.arithmetic.sizes import parse_padding, parse_sizes
-
-        if not n:
-            raise ShapeError(
-                "the input size is missing; give --n, as in --n 224x224, or a network such as "
-                "resnet50"
-            )
-        if pool not in ("", "max", "avg"):
-            raise ShapeError(f"--pool is {pool!r}; it must be max or avg")
-        if pool and transpose:
-            raise ShapeError("--pool and --transpose exclude each other")
-        if pool and (out_channels is not None or groups != 1):
-            raise ShapeError("pooling has neither output channels nor groups")
-        if out_channels is not None and in_channels is None:
-            raise ShapeError("--out needs --in, the input channels")
-        if groups != 1 and out_channels is None:
-            raise ShapeError("--groups needs --in and --out")
-        self.kind: Any = f"{pool}pool" if pool else "conv_transpose" if transpose else "conv"
-        self.spatial = parse_sizes(n, "input size")
-        self.kernel = parse_sizes(k, "kernel size") if k else None
-        self.stride = parse_sizes(s, "stride") if s else None
-        self.padding = parse_padding(p) if p else None
-        self.dilation = parse_sizes(d, "dilation") if d else None
-        self.extra = parse_sizes(op, "output padding") if op else None
-        self.ceil = ceil
-        if in_channels is not None and out_channels is None and not pool:
-            out_channels = in_channels
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.groups, self.bias = groups, bias
-
-    def layer(self) -> Layer:
-        from convcli.arithmetic.layer import Layer
-
-        if self.kernel is None:
-            raise ShapeError("the kernel size is missing; give --k, as in --k 3, or ask --solve")
-        return Layer(
-            self.kind,
-            self.kernel,
-            self.stride,
-            self.padding or (0,),
-            self.dilation or (1,),
-            self.extra,
-            self.ceil,
-            self.out_channels,
-            self.groups,
-            self.bias,
-        )
-
-
-def _show_layer(numbers: _Numbers, batch: int, dialect: str, form: str | None) -> None:
+def _show_layer(options: LayerOptions, batch: int, dialect: str, form: str | None) -> None:
     from convcli.show.shape_layer import layer_document
     from convcli.show.shape_output import emit
 
-    layer = numbers.layer()
+    layer = options.layer()
     code = ""
     notes: tuple[str, ...] = ()
     if dialect:
         from convcli.arithmetic.dialects import speak
 
-        spoken = speak(dialect, layer, numbers.spatial, numbers.in_channels)
+        spoken = speak(dialect, layer, options.spatial, options.in_channels)
         windows, code, notes = spoken.windows, spoken.code, spoken.remarks
     else:
-        windows = layer.windows(numbers.spatial)
+        windows = layer.windows(options.spatial)
     document = layer_document(
         layer,
         windows,
-        in_channels=numbers.in_channels,
+        in_channels=options.in_channels,
         batch=batch,
         dialect=dialect,
         code=code,
@@ -296,42 +230,30 @@ def _show_layer(numbers: _Numbers, batch: int, dialect: str, form: str | None) -
     emit(lambda roomy: document, form)
 
 
-def _show_comparison(numbers: _Numbers, form: str | None) -> None:
+def _show_comparison(options: LayerOptions, form: str | None) -> None:
     from convcli.arithmetic.dialects import compare
     from convcli.show.shape_compare import compare_document
     from convcli.show.shape_output import emit
 
-    layer = numbers.layer()
-    rows = compare(layer, numbers.spatial, numbers.in_channels)
+    layer = options.layer()
+    rows = compare(layer, options.spatial, options.in_channels)
     if not any(row.spoken for row in rows):
         raise ShapeError(rows[0].refusal)
-    document = compare_document(layer, numbers.spatial, rows)
+    document = compare_document(layer, options.spatial, rows)
     emit(lambda roomy: document, form)
 
 
-def _show_solutions(numbers: _Numbers, wanted: str, form: str | None) -> None:
+def _show_solutions(options: LayerOptions, wanted: str, form: str | None) -> None:
     from convcli.arithmetic.sizes import parse_sizes
-    from convcli.arithmetic.solve import Fixed, solve
+    from convcli.arithmetic.solve import solve
     from convcli.show.shape_compare import solve_document
     from convcli.show.shape_output import emit
 
-    def one(values: Any, name: str) -> Any:
-        if values is None:
-            return None
-        if len(values) > 1 or isinstance(values[0], str):
-            raise ShapeError(f"{name} must be one number for every axis with --solve")
-        return values[0]
-
-    fixed = Fixed(
-        one(numbers.kernel, "kernel size"),
-        one(numbers.stride, "stride"),
-        one(numbers.padding, "padding"),
-        one(numbers.dilation, "dilation"),
-        one(numbers.extra, "output padding"),
-    )
     outputs = parse_sizes(wanted, "wanted output")
-    found = solve(numbers.spatial, outputs, kind=numbers.kind, fixed=fixed, ceil_mode=numbers.ceil)
-    document = solve_document(numbers.kind, numbers.spatial, outputs, found)
+    found = solve(
+        options.spatial, outputs, kind=options.kind, fixed=options.fixed(), ceil_mode=options.ceil
+    )
+    document = solve_document(options.kind, options.spatial, outputs, found)
     emit(lambda roomy: document, form)
 
 
