@@ -64,7 +64,7 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
         gather = Gatherer(
             x, transform.maps, step.kernel_size, step.border.value, step.transform, True, False
         )
-        finisher = Finisher(step.finish)
+        finisher, buffers = Finisher(step.finish), _Buffers()
 
         def work(tile: Tile) -> int:
             with np.errstate(all="ignore"):
@@ -72,12 +72,27 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
                 target = out[tile.top : tile.bottom, tile.left : tile.right]
                 return sum(
                     finisher.apply(planes, target[:, :, channel], count)
-                    for channel, planes in transform(lanes, *target.shape[:2])
+                    for channel, planes in transform(
+                        lanes, target.shape[0], target.shape[1], buffers
+                    )
                 )
 
         return work
 
     return work_through(transform.tiles(), make_worker, threads)
+
+
+class _Buffers:
+    """Arrays that one thread uses again for every tile: fresh ones cost as much as transforms."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, NDArray[Any]] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        held = self._held.get(name)
+        if held is None or held.shape != shape:
+            held = self._held[name] = np.empty(shape, dtype)
+        return held
 
 
 class _Transform:
@@ -109,37 +124,60 @@ class _Transform:
         return grid(*self.step.shape_out[:2], *sizes)
 
     def __call__(
-        self, lanes: NDArray[Any], rows: int, cols: int
+        self, lanes: NDArray[Any], rows: int, cols: int, buffers: _Buffers
     ) -> Iterator[tuple[int, Iterator[NDArray[Any]]]]:
         """Each output channel with the sums of its members; ``lanes`` are the input channels."""
-        if not np.isfinite(lanes).all():  # a transform would spread it over the whole tile
+        if self.step.finish.nan and not np.isfinite(lanes).all():
+            # A transform would spread it over the whole tile.
             yield from self._direct(lanes, rows, cols)
             return
-        spectra = self.forward(lanes)
+        spectra = self._forward(lanes, buffers)
+        product = buffers("product", spectra.shape[1:], spectra.dtype)
         if self.step.is_bank:
+            part = buffers("part", product.shape, product.dtype)
             for channel, member in enumerate(self.spectrum):
-                yield channel, iter([self._back((spectra * member).sum(axis=0), rows, cols)])
+                np.multiply(spectra[0], member[0], out=product)
+                for spectrum, weights in zip(spectra[1:], member[1:], strict=True):
+                    np.add(product, np.multiply(spectrum, weights, out=part), out=product)
+                yield channel, iter([self._back(product, rows, cols, buffers)])
             return
-        for channel, spectrum in enumerate(spectra):
-            yield channel, (self._back(spectrum * member, rows, cols) for member in self.spectrum)
 
-    def forward(self, lanes: NDArray[Any]) -> NDArray[Any]:
+        def members(spectrum: NDArray[Any]) -> Iterator[NDArray[Any]]:
+            for member in self.spectrum:
+                np.multiply(spectrum, member, out=product)
+                yield self._back(product, rows, cols, buffers)
+
+        for channel, spectrum in enumerate(spectra):
+            yield channel, members(spectrum)
+
+    def _forward(self, lanes: NDArray[Any], buffers: _Buffers) -> NDArray[Any]:
         """Spectra of planes, divided by the length.
 
         That scaling keeps NumPy in single precision: without one it multiplies by the integer 1,
         which it takes for double, and is 5 times slower (NumPy 2.4, 512 x 512).
         """
-        across = np.fft.rfft(lanes, self.length[1], axis=2, norm="forward")
-        return np.fft.fft(across, self.length[0], axis=1, norm="forward")
+        (tall, wide), planes = self.length, lanes.shape[0]
+        kind, half = self.spectrum.dtype, wide // 2 + 1
+        lines = buffers("lines", (planes, lanes.shape[1], half), kind)
+        spectra = buffers("spectra", (planes, tall, half), kind)
+        np.fft.rfft(lanes, wide, axis=2, norm="forward", out=lines)
+        np.fft.fft(lines, tall, axis=1, norm="forward", out=spectra)
+        return spectra
 
-    def _back(self, spectrum: NDArray[Any], rows: int, cols: int) -> NDArray[Any]:
+    def _back(
+        self, spectrum: NDArray[Any], rows: int, cols: int, buffers: _Buffers
+    ) -> NDArray[Any]:
+        """Sums from a spectrum, which is overwritten."""
         tall, wide = self.maps
-        lines = np.fft.ifft(spectrum, axis=0)[: (rows - 1) * tall.stride + 1 : tall.stride]
-        sums = np.fft.irfft(lines, self.length[1], axis=1)
+        np.fft.ifft(spectrum, axis=0, out=spectrum)
+        lines = spectrum[: (rows - 1) * tall.stride + 1 : tall.stride]
+        sums = buffers("sums", (rows, self.length[1]), self.step.transform)
+        np.fft.irfft(lines, self.length[1], axis=1, out=sums)
         kept = sums[:, : (cols - 1) * wide.stride + 1 : wide.stride]
         if self.step.exact:  # the true sums are whole numbers, less than 1/4 away
-            return np.rint(kept).astype(self.step.accumulate, copy=False)
-        return np.ascontiguousarray(kept, self.step.accumulate)
+            kept = np.rint(kept)
+        same: NDArray[Any] = kept.astype(self.step.accumulate, copy=False)
+        return same
 
     def _direct(
         self, lanes: NDArray[Any], rows: int, cols: int

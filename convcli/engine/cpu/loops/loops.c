@@ -177,6 +177,12 @@ static int size_of(char code)
     return code == 'B' ? 1 : code == 'H' || code == 'h' ? 2 : code == 'f' || code == 'i' ? 4 : code == 'd' ? 8 : 0;
 }
 
+/* Whether a buffer holds a * b * c items, with no product that could overflow. */
+static int fits(Py_ssize_t bytes, long a, long b, long c, long item)
+{
+    return a > 0 && b > 0 && c > 0 && item > 0 && bytes / item / c / b >= a;
+}
+
 /* Tap lists stay within their lanes and rows; returns the longest list, or -1. */
 static long check_taps(const Tap *taps, long count, const int32_t *starts, long lists, long lanes,
                        long lane_samples, long samples, long reach)
@@ -189,7 +195,7 @@ static long check_taps(const Tap *taps, long count, const int32_t *starts, long 
     }
     for (long t = 0; t < count; t++)
         if (taps[t].lane < 0 || taps[t].lane >= lanes || taps[t].row < 0 || taps[t].row >= reach ||
-            taps[t].shift < 0 || taps[t].shift + samples > lane_samples)
+            taps[t].shift < 0 || taps[t].shift > lane_samples - samples)
             return -1;
     return most;
 }
@@ -302,16 +308,16 @@ static PyObject *tile(PyObject *self, PyObject *args)
     const long row_count = rows.len / 8, col_count = cols.len / 8;
     const long source_size = strchr("BHfd", src_type) ? size_of(j.src_type) : 0;
 
-    if (!source_size || !j.out_size || !size_of(j.sum_type) || height < 1 || width < 1 ||
-        channels < 1 || out_rows < 1 || j.out_cols < 1 || j.out_channels < 1 ||
-        src.len < (Py_ssize_t)height * width * channels * source_size ||
-        dst.len < (Py_ssize_t)out_rows * j.out_cols * j.out_channels * j.out_size)
+    if (!size_of(j.sum_type) || !strchr("BHfd", out_type) ||
+        !fits(src.len, height, width, channels, source_size) ||
+        !fits(dst.len, out_rows, j.out_cols, j.out_channels, j.out_size))
         fault = "a picture's buffer does not fit its type and shape";
     else if (j.top < 0 || j.bottom > out_rows || j.top >= j.bottom || j.left < 0 ||
              j.right > j.out_cols || j.left >= j.right)
         fault = "the tile lies outside the output";
-    else if (j.row_stride < 1 || col_stride < 1 || j.reach < 1 || j.gap < 1 || j.planes < 1 || j.lines < 0 ||
-             (j.bottom - 1) * j.row_stride + j.reach > row_count)
+    else if (j.row_stride < 1 || col_stride < 1 || j.reach < 1 || j.gap < 1 || j.planes < 1 ||
+             j.lines < 0 || j.row_stride > row_count || j.reach > row_count ||
+             j.gap > row_count || (j.bottom - 1) * j.row_stride + j.reach > row_count)
         fault = "the tile needs more rows than the map has";
     else if (first < 0 || last < first || last > col_count || step < 1 ||
              !check_index(j.rows, row_count, height) || !check_index(cols.buf, col_count, width))
@@ -328,6 +334,10 @@ static PyObject *tile(PyObject *self, PyObject *args)
 
     /* Positions that the tile reads: from its first output to the end of the map or the lane. */
     const int64_t *index = cols.buf;
+    if (col_stride > col_count) {
+        fault = "the stride is longer than the column map";
+        goto done;
+    }
     const long start = j.left * col_stride, samples = (j.right - j.left) * j.group;
     long shift = 0;
     {
@@ -335,6 +345,10 @@ static PyObject *tile(PyObject *self, PyObject *args)
         const long n = j.lines ? j.line_tap_count : j.tap_count;
         for (long t = 0; t < n; t++)
             if (list[t].shift > shift) shift = (long)list[t].shift;
+    }
+    if (shift / j.group > col_count) {
+        fault = "a tap lies outside the columns";
+        goto done;
     }
     j.lane_samples = samples + shift;
     j.lanes = col_stride * (by_channel ? channels : 1);

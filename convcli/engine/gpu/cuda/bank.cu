@@ -1,0 +1,41 @@
+// Kernels that mix channels: C_OUT sums over CHANNELS channels for each pixel.
+//
+// One thread makes one pixel, all of its channels; neighbouring threads make neighbouring pixels,
+// so that the cache turns their narrow loads into wide ones. Weights are (C_OUT, CHANNELS,
+// KERNEL_H, KERNEL_W), from constant memory where they fit.
+
+extern "C" __global__ void __launch_bounds__(128) bank(ARGUMENTS)
+{
+    const int x = blockIdx.x * blockDim.x + threadIdx.x;
+    const int o = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x * C_OUT >= samples_out || o >= rows_out)
+        return;
+    acc_t sums[C_OUT];
+#pragma unroll
+    for (int k = 0; k < C_OUT; k++)
+        sums[k] = 0;
+    for (int i = 0; i < KERNEL_H; i++) {
+        const int row = rows[o * STRIDE_H + i * DILATION_H];
+        for (int j = 0; j < KERNEL_W; j++) {
+            const int column = cols[x * STRIDE_W + j * DILATION_W];
+            const bool inside = row >= 0 && column >= 0;
+            const in_t *pixel = in + row * pitch_in + column * CHANNELS;
+#pragma unroll
+            for (int c = 0; c < CHANNELS; c++) {
+                const acc_t cell = inside ? (acc_t)pixel[c] : (acc_t)border;
+#pragma unroll
+                for (int k = 0; k < C_OUT; k++) {
+                    const acc_t w =
+                        WEIGHTS[((k * CHANNELS + c) * KERNEL_H + i) * KERNEL_W + j];
+                    if (!SKIP_ZEROS || w != (acc_t)0)
+                        sums[k] = fused(cell, w, sums[k]);
+                }
+            }
+        }
+    }
+    int outside = 0;
+#pragma unroll
+    for (int k = 0; k < C_OUT; k++)
+        out[o * pitch_out + x * C_OUT + k] = finished(response(sums[k]), outside);
+    report(clipped, outside);
+}

@@ -1,0 +1,185 @@
+// What every kernel needs: cells of a row in registers, the finish, packed stores.
+//
+// Python puts the types (in_t, out_t, acc_t, work_t) and the constants in capitals in front, see
+// source.py; nothing is included, so that NVRTC, nvcc and, for tests without a GPU, g++ all
+// compile the same text.
+//
+// Layout. A picture is rows of interleaved samples; a row starts at a multiple of 16 bytes
+// (pitch_in, pitch_out: samples from row to row). A thread makes NX neighbouring samples, so that
+// it loads and stores whole words of LOAD_BYTES and STORE_BYTES; what it writes past the end of a
+// row falls into the padding. Tap j of sample n is cell AT(n) + j * TAP of the SPAN cells that a
+// thread sees of one row; channels need no loop, since neighbouring taps are CHANNELS apart.
+//
+// Borders. rows[] and cols[] say which cell of the input stands at each position of the padded
+// axis, -1 being the constant; so no kernel knows what "reflect" means. Rows are looked up by
+// every thread, columns only by the threads at the left and right end.
+
+#define INLINE static __device__ __forceinline__
+#define AT(n) ((n) / CHANNELS * (STRIDE_W * CHANNELS) + (n) % CHANNELS)
+#define TAP (DILATION_W * CHANNELS)
+#define ARGUMENTS                                                                              \
+    const in_t *__restrict__ in, out_t *__restrict__ out, const int *__restrict__ rows,        \
+        const int *__restrict__ cols, const acc_t *__restrict__ weights,                       \
+        unsigned long long *clipped, long long pitch_in, long long pitch_out, int samples_in,  \
+        int samples_out, int rows_out, int rows_per_thread, int before, int positions,         \
+        double border
+
+INLINE float fused(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+INLINE double fused(double a, double b, double c) { return __fma_rn(a, b, c); }
+INLINE int fused(int a, int b, int c) { return a * b + c; }
+
+INLINE float root(float a) { return __fsqrt_rn(a); }
+INLINE double root(double a) { return __dsqrt_rn(a); }
+
+INLINE float nearest(float a) { return rintf(a); }
+INLINE double nearest(double a) { return rint(a); }
+
+// Cells [start, start + COUNT) of a row of the padded picture, counted in samples from its first
+// position; the cells of the input itself begin at position `before`.
+template <int COUNT>
+INLINE void load(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start, int before,
+                 int samples_in, const int *__restrict__ cols, int positions, acc_t border)
+{
+    const int first = start - before * CHANNELS;
+    if (first >= 0 && first + COUNT <= samples_in) {
+#if LOAD_BYTES
+        // `first` leaves the same remainder in every thread, so all loads are aligned.
+        constexpr int WORDS = ((SKEW + COUNT) * IN_BYTES + LOAD_BYTES - 1) / LOAD_BYTES;
+        unsigned raw[WORDS * LOAD_BYTES / 4];
+        const char *from = (const char *)(row + (first - SKEW));
+#pragma unroll
+        for (int k = 0; k < WORDS; k++) {
+#if LOAD_BYTES == 16
+            const uint4 w = ((const uint4 *)from)[k];
+            raw[4 * k] = w.x, raw[4 * k + 1] = w.y, raw[4 * k + 2] = w.z, raw[4 * k + 3] = w.w;
+#elif LOAD_BYTES == 8
+            const uint2 w = ((const uint2 *)from)[k];
+            raw[2 * k] = w.x, raw[2 * k + 1] = w.y;
+#else
+            raw[k] = ((const unsigned *)from)[k];
+#endif
+        }
+#pragma unroll
+        for (int k = 0; k < COUNT; k++) {
+            constexpr int per = IN_BYTES < 4 ? 4 / IN_BYTES : 1;
+            const int at = k + SKEW;
+#if IN_BYTES == 1
+            cells[k] = (acc_t)((raw[at / per] >> (at % per * 8)) & 0xffu);
+#elif IN_BYTES == 2
+            cells[k] = (acc_t)((raw[at / per] >> (at % per * 16)) & 0xffffu);
+#elif IN_WHOLE
+            cells[k] = (acc_t)(int)raw[at / per];
+#elif IN_BYTES == 4
+            cells[k] = (acc_t)__uint_as_float(raw[at / per]);
+#else
+            cells[k] = (acc_t)__hiloint2double((int)raw[2 * at + 1], (int)raw[2 * at]);
+#endif
+        }
+#else
+#pragma unroll
+        for (int k = 0; k < COUNT; k++)
+            cells[k] = (acc_t)row[first + k];
+#endif
+        return;
+    }
+#pragma unroll
+    for (int k = 0; k < COUNT; k++) {
+        const int position = min((start + k) / CHANNELS, positions - 1);
+        const int column = cols[position];
+        cells[k] = column < 0 ? border : (acc_t)row[column * CHANNELS + (start + k) % CHANNELS];
+    }
+}
+
+template <int COUNT> INLINE void fill(acc_t (&cells)[COUNT], acc_t value)
+{
+#pragma unroll
+    for (int k = 0; k < COUNT; k++)
+        cells[k] = value;
+}
+
+// The formula of convcli/engine/finish.py, in its order and without contraction (--fmad=false),
+// so that a sample rounds as it does on the CPU.
+INLINE work_t response(acc_t sum)
+{
+    work_t value = (work_t)sum;
+    if (SCALE != (work_t)1)
+        value = value * SCALE;
+    return COMBINE == MAGNITUDE ? value * value : value;
+}
+
+INLINE work_t combined(work_t one, work_t other)
+{
+    if (COMBINE == MAGNITUDE)
+        return one + other;
+    return one > other || one != one ? one : other; // as numpy.maximum: NaN wins
+}
+
+INLINE out_t finished(work_t value, int &outside)
+{
+    if (COMBINE == MAGNITUDE)
+        value = root(value);
+    if (BIAS != (work_t)0)
+        value = value + BIAS;
+    if (ABSOLUTE && value < (work_t)0)
+        value = -value;
+    if (OFFSET != (work_t)0)
+        value = value + OFFSET;
+    if (RATIO != (work_t)1)
+        value = value * RATIO;
+#if OUT_WHOLE
+    value = nearest(value);
+    if (CLIP) {
+        outside += value < (work_t)0 || value > (work_t)WHITE;
+        value = value > (work_t)0 ? value : (work_t)0; // NaN becomes black
+        value = value < (work_t)WHITE ? value : (work_t)WHITE;
+    }
+    return (out_t)(int)value;
+#else
+    return (out_t)value;
+#endif
+}
+
+INLINE void report(unsigned long long *clipped, int outside)
+{
+    // Many counters, or one address would be the bottleneck where most samples clip.
+    if (CLIP && outside)
+        atomicAdd(clipped + (blockIdx.x + blockIdx.y) % COUNTERS, (unsigned long long)outside);
+}
+
+INLINE unsigned bits(unsigned char v) { return v; }
+INLINE unsigned bits(unsigned short v) { return v; }
+INLINE unsigned bits(int v) { return (unsigned)v; }
+INLINE unsigned bits(float v) { return __float_as_uint(v); }
+
+// NX finished samples in words of STORE_BYTES.
+INLINE void store(out_t *to, const out_t (&samples)[NX])
+{
+    unsigned raw[NX * OUT_BYTES / 4];
+#if OUT_BYTES == 8
+#pragma unroll
+    for (int n = 0; n < NX; n++) {
+        raw[2 * n] = (unsigned)__double2loint(samples[n]);
+        raw[2 * n + 1] = (unsigned)__double2hiint(samples[n]);
+    }
+#else
+    constexpr int per = 4 / OUT_BYTES;
+#pragma unroll
+    for (int k = 0; k < NX / per; k++) {
+        raw[k] = 0;
+#pragma unroll
+        for (int b = 0; b < per; b++)
+            raw[k] |= bits(samples[k * per + b]) << (b * OUT_BYTES * 8 % 32);
+    }
+#endif
+#pragma unroll
+    for (int k = 0; k < NX * OUT_BYTES / STORE_BYTES; k++) {
+#if STORE_BYTES == 16
+        ((uint4 *)to)[k] =
+            make_uint4(raw[4 * k], raw[4 * k + 1], raw[4 * k + 2], raw[4 * k + 3]);
+#elif STORE_BYTES == 8
+        ((uint2 *)to)[k] = make_uint2(raw[2 * k], raw[2 * k + 1]);
+#else
+        ((unsigned *)to)[k] = raw[k];
+#endif
+    }
+}

@@ -1,0 +1,90 @@
+// Large kernels, direct, in one pass over memory; any size.
+//
+// Each thread makes TILE_H rows of NX samples. It walks over the rows of input that they see, and
+// along each row in chunks of CHUNK taps: NX + CHUNK - 1 cells in registers serve NX * CHUNK
+// multiply-adds for each of the TILE_H rows. Weights come from constant memory (every thread of a
+// warp reads the same one), or from global memory where they are too many.
+
+#define SEEN(taps) (AT(NX - 1) + ((taps) - 1) * TAP + 1)
+
+template <int TAPS>
+INLINE void add_chunk(acc_t (&sums)[TILE_H][NX], const acc_t *__restrict__ member, int r, int j,
+                      const in_t *__restrict__ row, int start, int before, int samples_in,
+                      const int *__restrict__ cols, int positions, acc_t border)
+{
+    acc_t cells[SEEN(TAPS)];
+    if (row)
+        load(cells, row, start + j * TAP, before, samples_in, cols, positions, border);
+    else
+        fill(cells, border);
+#pragma unroll
+    for (int tile = 0; tile < TILE_H; tile++) {
+        const int i = r - tile * STRIDE_H; // TILE_H is 1 where rows are dilated
+        if (i >= 0 && i < KERNEL_H) {
+#pragma unroll
+            for (int t = 0; t < TAPS; t++) {
+                const acc_t w = member[i * KERNEL_W + j + t];
+                if (SKIP_ZEROS && w == (acc_t)0)
+                    continue; // 0 * infinity would be NaN
+#pragma unroll
+                for (int n = 0; n < NX; n++)
+                    sums[tile][n] = fused(cells[AT(n) + t * TAP], w, sums[tile][n]);
+            }
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(128) wide(ARGUMENTS)
+{
+    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * NX;
+    const int top = (blockIdx.y * blockDim.y + threadIdx.y) * TILE_H;
+    if (x >= samples_out || top >= rows_out)
+        return;
+    const int bottom = min(top + TILE_H, rows_out);
+    const int seen = (bottom - top - 1) * STRIDE_H + KERNEL_H; // rows of input, if not dilated
+    const int steps = TILE_H == 1 ? KERNEL_H : seen;
+    work_t values[TILE_H][NX];
+    for (int p = 0; p < MEMBERS; p++) {
+        const acc_t *member = WEIGHTS + p * KERNEL_H * KERNEL_W;
+        acc_t sums[TILE_H][NX];
+#pragma unroll
+        for (int tile = 0; tile < TILE_H; tile++)
+#pragma unroll
+            for (int n = 0; n < NX; n++)
+                sums[tile][n] = 0;
+        for (int r = 0; r < steps; r++) {
+            const int at = rows[top * STRIDE_H + r * DILATION_H];
+            const in_t *row = at < 0 ? 0 : in + at * pitch_in;
+            constexpr int whole = KERNEL_W / CHUNK * CHUNK;
+            for (int j = 0; j < whole; j += CHUNK)
+                add_chunk<CHUNK>(sums, member, r, j, row, x * STRIDE_W, before, samples_in, cols,
+                                 positions, (acc_t)border);
+#if KERNEL_W % CHUNK
+            add_chunk<KERNEL_W % CHUNK>(sums, member, r, whole, row, x * STRIDE_W, before,
+                                        samples_in, cols, positions, (acc_t)border);
+#endif
+        }
+#pragma unroll
+        for (int tile = 0; tile < TILE_H; tile++)
+#pragma unroll
+            for (int n = 0; n < NX; n++) {
+                const work_t value = response(sums[tile][n]);
+                values[tile][n] = p ? combined(values[tile][n], value) : value;
+            }
+    }
+    int outside = 0;
+#pragma unroll
+    for (int tile = 0; tile < TILE_H; tile++) {
+        if (top + tile < bottom) {
+            out_t samples[NX];
+#pragma unroll
+            for (int n = 0; n < NX; n++) {
+                int out_of_range = 0;
+                samples[n] = finished(values[tile][n], out_of_range);
+                outside += x + n < samples_out ? out_of_range : 0;
+            }
+            store(out + (top + tile) * pitch_out + x, samples);
+        }
+    }
+    report(clipped, outside);
+}

@@ -1,0 +1,128 @@
+"""The extension checks everything that it is handed before it touches memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convcli import _loops
+from convcli.engine.cpu.compiled_loops import _TAP
+
+NAMES = [
+    "src", "src_type", "height", "width", "channels", "dst", "out_type", "out_rows", "out_cols",
+    "out_channels", "rows", "cols", "row_stride", "col_stride", "first", "last", "step",
+    "sum_type", "by_channel", "value", "line_taps", "line_starts", "taps", "starts", "reach",
+    "gap", "combine", "work", "scale", "bias", "offset", "ratio", "limit", "absolute", "count",
+    "top", "bottom", "left", "right",
+]  # fmt: skip
+
+
+def arguments(**changes):
+    """A valid call: identity on 4 x 5, one channel."""
+    x = np.arange(20, dtype=np.uint8)
+    call = dict(
+        zip(
+            NAMES,
+            (x, "B", 4, 5, 1, np.zeros(20, np.uint8), "B", 4, 5, 1, np.arange(4), np.arange(5),
+             1, 1, 0, 5, 1, "h", False, 0.0, np.zeros(0, _TAP), np.zeros(1, np.int32),
+             np.array([(0, 0, 0, 1.0)], _TAP), np.array([0, 1], np.int32), 1, 1, "n", "h",
+             1.0, 0.0, 0.0, 1.0, 255.0, False, True, 0, 4, 0, 5),
+            strict=True,
+        )
+    )  # fmt: skip
+    return call | changes
+
+
+def test_the_valid_call_is_valid():
+    call = arguments()
+    assert _loops.tile(*call.values()) == 0
+    np.testing.assert_array_equal(call["dst"], call["src"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"src": np.zeros(19, np.uint8)},
+        {"dst": np.zeros(19, np.uint8)},
+        {"src_type": "Q"},
+        {"out_type": "h", "dst": np.zeros(19, np.uint8)},
+        {"width": -5},
+        {"height": 2**40, "width": 2**40},
+        {"rows": np.array([0, 1, 2, 4])},
+        {"rows": np.array([0, 1, 2, -2])},
+        {"rows": np.arange(3)},
+        {"cols": np.array([0, 1, 2, 3, 5])},
+        {"cols": np.array([0, 1, 2, 3, -2])},
+        {"last": 6},
+        {"step": 2},
+        {"step": 0},
+        {"first": -1},
+        {"bottom": 5},
+        {"right": 6},
+        {"top": 4},
+        {"reach": 2},
+        {"reach": 0},
+        {"gap": 0},
+        {"row_stride": 0},
+        {"col_stride": 0},
+        {"taps": np.array([(1, 0, 0, 1.0)], _TAP)},
+        {"taps": np.array([(-1, 0, 0, 1.0)], _TAP)},
+        {"taps": np.array([(0, 1, 0, 1.0)], _TAP)},
+        {"taps": np.array([(0, 0, -1, 1.0)], _TAP)},
+        {"starts": np.array([0, 2], np.int32)},
+        {"starts": np.array([1, 1], np.int32)},
+        {"starts": np.array([0], np.int32)},
+        {"combine": "b", "starts": np.array([0, 1, 1], np.int32)},
+        {"out_channels": 2},
+        {"work": "x"},
+        {"sum_type": "i", "work": "f", "value": -1.0},
+        {"sum_type": "i", "work": "f", "reach": 1, "col_stride": 2},
+        {"sum_type": "i", "work": "i"},
+    ],
+    ids=lambda changes: "_".join(f"{k}" for k in changes),
+)
+def test_what_does_not_fit_is_refused(changes):
+    with pytest.raises(ValueError):
+        _loops.tile(*arguments(**changes).values())
+
+
+def test_a_read_only_output_is_refused():
+    out = np.zeros(20, np.uint8)
+    out.setflags(write=False)
+    with pytest.raises((BufferError, TypeError, ValueError)):
+        _loops.tile(*arguments(dst=out).values())
+
+
+def test_instruction_sets_agree():
+    """Each one that this processor has gives the same picture."""
+    from convcli.engine.dispatch import execute
+    from convcli.engine.plan import plan_filter
+    from convcli.kernels.kernel import Kernel
+
+    usual = _loops.isa()
+    x = np.random.default_rng(0).integers(0, 256, (70, 90, 3)).astype(np.uint8)
+    w = np.random.default_rng(1).normal(size=(7, 6)) / 6
+    sobel = np.array([[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]])
+    kernels = [Kernel(w, bias=90), Kernel(np.ones((5, 7))), Kernel(sobel, combine="magnitude")]
+    results = []
+    try:
+        for name in ("base", "avx2", "avx512"):
+            try:
+                assert _loops.isa(name) == name
+            except ValueError as error:
+                assert "has no" in str(error)  # an older processor
+                continue
+            plans = [plan_filter(x.shape, x.dtype, [k]) for k in kernels]
+            results.append([execute(plan, x).pixels.astype(int) for plan in plans])
+    finally:
+        _loops.isa(usual)
+    assert results
+    for other in results[1:]:
+        assert np.abs(other[0] - results[0][0]).max() <= 1
+        np.testing.assert_array_equal(other[1], results[0][1])
+        np.testing.assert_array_equal(other[2], results[0][2])
+
+
+def test_an_unknown_instruction_set_is_refused():
+    with pytest.raises(ValueError, match="no sse9"):
+        _loops.isa("sse9")
