@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says nothing on a machine that others use too.
+settings.register_profile("convcli", deadline=None)
+settings.load_profile("convcli")
 
 DATA = Path(__file__).parent / "data"
 

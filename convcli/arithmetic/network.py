@@ -189,26 +189,44 @@ class Network:
         folder = Path(__file__).parent / "networks"
         return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
-    def input_for(self, spatial: Sequence[int] | None, channels: int | None) -> tuple[int, ...]:
+    def input_for(self, sizes: Sequence[int] | None, channels: int | None) -> tuple[int, ...]:
         """The input shape, from what is given and what the network says of itself.
 
-        One spatial size stands for every axis. Channels are 3 where nobody names them.
+        One size stands for every axis. One size more than the network has axes (more than two,
+        where it does not say) begins with the channels, unless ``channels`` is given. Channels
+        are 3 where nobody names them.
 
-        >>> Network.load("vgg16").input_for((64,), None)
-        (3, 64, 64)
+        Raises
+        ------
+        ShapeError
+            If nobody names a size, or there are too many.
+
+        >>> vgg16 = Network.load("vgg16")
+        >>> vgg16.input_for((64,), None), vgg16.input_for((1, 64, 80), None)
+        ((3, 64, 64), (1, 64, 80))
         """
         own = self.input_shape
-        if spatial is None:
+        if sizes is None:
             if own is None:
                 raise ShapeError(
                     "the network names no input size; give one with --n, as in --n 224"
                 )
-            spatial = own[1:]
-        elif len(spatial) == 1:
-            spatial = tuple(spatial) * (len(own) - 1 if own else 2)
+            sizes = own[1:]
+        rank = len(own) - 1 if own else 2 if channels is None else max(len(sizes), 2)
+        if len(sizes) == 1:
+            sizes = tuple(sizes) * rank
+        elif own is None and channels is None and len(sizes) > rank:
+            rank = len(sizes) - 1
+        if channels is None and len(sizes) == rank + 1:
+            channels, sizes = sizes[0], sizes[1:]
+        if len(sizes) != rank:
+            raise ShapeError(
+                f"the network takes {rank} sizes, as in --n {cross((32,) * rank)}, not "
+                f"{len(sizes)}: {cross(sizes)}"
+            )
         if channels is None:
             channels = own[0] if own else 3
-        return (channels, *spatial)
+        return (channels, *sizes)
 
     def evaluate(self, input_shape: Sequence[int] | None = None, batch: int = 1) -> NetworkReport:
         """Work every layer out for an input of ``(channels, *spatial)``.

@@ -7,7 +7,7 @@ from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import Padding, Window
 
-__all__ = ["count_blind", "count_unread", "overlap_pattern", "remarks"]
+__all__ = ["average_remark", "count_blind", "count_unread", "overlap_pattern", "remarks"]
 
 MOST_TAPS = 200_000
 """Beyond this many taps of a dilated kernel the unread cells are not counted one by one."""
@@ -173,6 +173,23 @@ def _about_ceil(window: PoolWindow) -> list[str]:
             "average never counts those cells"
         ]
     return []
+
+
+def average_remark(window: PoolWindow) -> str:
+    """What an average is divided by at the ends, where frameworks differ; empty where not.
+
+    >>> from convcli.arithmetic.pooling import pool_window
+    >>> average_remark(pool_window(9, 3, stride=2, padding=1))
+    'the first average is divided by 2 cells, or by 3 where padding counts; the last by 2 or 3'
+    """
+    inside = [window.divisor(place) for place in (0, window.output - 1)]
+    padded = [window.divisor(place, count_include_pad=True) for place in (0, window.output - 1)]
+    if inside == padded == [window.kernel_size] * 2:
+        return ""
+    return (
+        f"the first average is divided by {_cells(inside[0])}, or by {padded[0]} where padding "
+        f"counts; the last by {inside[1]} or {padded[1]}"
+    )
 
 
 def _about_overlap(window: TransposedWindow) -> list[str]:

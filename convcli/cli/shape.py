@@ -45,7 +45,13 @@ def shape(
         show_default=False,
     ),
     n: str = typer.Option(
-        "", "--n", "--input", "-n", metavar="SIZE", rich_help_panel=LAYER, help="Input size."
+        "",
+        "--n",
+        "--input",
+        "-n",
+        metavar="SIZE",
+        rich_help_panel=LAYER,
+        help="Input size; 3x224x224 begins with the channels of a network.",
     ),
     k: str = typer.Option(
         "",

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcli.arithmetic.layer import AnyWindow, Layer
+from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.receptive import ReceptiveField
-from convcli.arithmetic.remarks import count_unread, remarks
+from convcli.arithmetic.remarks import average_remark, count_unread, remarks
 from convcli.arithmetic.sizes import cross, show_padding
 from convcli.arithmetic.steps import Working, show_working
 from convcli.arithmetic.transposed import TransposedWindow
@@ -69,6 +70,8 @@ def layer_document(
         parts.append(Notes(notes, title=dialect))
     data = _data(layer, windows, workings, in_channels, batch, dialect)
     data["remarks"] = said + list(notes)
+    if code:
+        data["code"] = code
     return Document(title, parts, data, _records(windows))
 
 
@@ -132,7 +135,11 @@ def _remarks(
     said: dict[str, list[int]] = {}
     for axes in groups:
         pad = layer.padding[axes[0] % len(layer.padding)]
-        for line in remarks(windows[axes[0]], pad):
+        window = windows[axes[0]]
+        lines = remarks(window, pad)
+        if layer.kind == "avgpool" and isinstance(window, PoolWindow):
+            lines += filter(None, [average_remark(window)])
+        for line in lines:
             said.setdefault(line, []).extend(axes)
     return [
         line if len(axes) == len(windows) else f"{_axis_name(axes, len(windows))}: {line}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcli.arithmetic.chain import ELEMENTWISE
 from convcli.arithmetic.network import NetworkReport, Row
 from convcli.arithmetic.receptive import ReceptiveField
 from convcli.arithmetic.sizes import cross
+from convcli.arithmetic.words import ELEMENTWISE
 from convcli.show.shape_document import (
     Column,
     Document,

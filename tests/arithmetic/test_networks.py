@@ -234,6 +234,31 @@ def test_totals_are_the_sums_of_the_rows(name: str) -> None:
     assert report.totals.activations == sum(3 * prod(row.output) for row in report.rows)
 
 
+@pytest.mark.parametrize(
+    ("chain", "sizes", "channels", "expected"),
+    [
+        ("conv 8 k3", (32,), None, (3, 32, 32)),
+        ("conv 8 k3", (32, 40), None, (3, 32, 40)),
+        ("conv 8 k3", (1, 32, 40), None, (1, 32, 40)),
+        ("conv 8 k3", (9, 32, 40), 2, (2, 9, 32, 40)),
+        ("input 2x50 | conv 8 k3", None, None, (2, 50)),
+        ("input 2x50 | conv 8 k3", (60,), None, (2, 60)),
+        ("input 2x50 | conv 8 k3", (4, 60), None, (4, 60)),
+        ("input 2x50 | conv 8 k3", (60,), 7, (7, 60)),
+    ],
+    ids=["square", "sizes", "channels_first", "volume", "own", "longer", "both", "channels_given"],
+)
+def test_the_input_that_is_meant(
+    chain: str, sizes: tuple[int, ...] | None, channels: int | None, expected: tuple[int, ...]
+) -> None:
+    assert Network.parse(chain).input_for(sizes, channels) == expected
+
+
+def test_too_many_sizes_are_refused() -> None:
+    with pytest.raises(ShapeError, match="takes 2 sizes, as in --n 32x32, not 4"):
+        Network.load("vgg16").input_for((1, 3, 32, 32), None)
+
+
 def test_a_batch_multiplies_the_work_and_not_the_weights() -> None:
     network = Network.load("mobilenet-v1")
     one, four = network.evaluate(), network.evaluate(batch=4)

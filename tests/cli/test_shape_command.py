@@ -86,6 +86,9 @@ def test_what_people_forget_is_said(convcli: Run) -> None:
     assert "the floor drops 1 left-over cell" in said("--n 32 --k 3 --s 2")
     assert "1 before and 2 after (the odd one at the end)" in said("--n 9 --k 4 --p same")
     assert "1 cell between windows is skipped" in said("--n 9 --k 2 --s 3")
+    assert "divided by 2 cells, or by 3 where padding counts" in said(
+        "--n 9 --k 3 --s 2 --p 1 --pool avg"
+    )
     checkerboard = said("--n 8 --k 3 --s 2 --transpose")
     assert "summed from 2 1 inputs in turn" in checkerboard
     assert "kernel size 4 would be even" in checkerboard
