@@ -151,10 +151,16 @@ class Sliding:
             source.append(slice(first, last))
             where.append(slice(first - low, last - low) if last > first else slice(0, 0))
         part = self.x[(images, slice(None), *source)]
-        if part.shape != target.shape:
-            target[...] = 0
+        whole: list[Any] = [slice(None)] * target.ndim
+        for axis, inside in enumerate(where, 2):
+            for outside in (slice(0, inside.start), slice(inside.stop, None)):
+                edge = whole.copy()
+                edge[axis] = outside
+                if outside != slice(0, 0):
+                    target[tuple(edge)] = 0
+            whole[axis] = inside
         if part.size:
-            target[(slice(None), slice(None), *where)] = part
+            target[tuple(whole)] = part
 
     def cells(self, block: Block) -> Array:
         """The cells that ``block`` sees in the working type, without a copy where there are."""

@@ -11,6 +11,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -47,7 +48,7 @@ def tasks(
     In pieces that can run at the same time.
     """
     if compiled.serves(sliding, out):
-        return compiled.tasks(sliding, weight, bias, out)
+        return compiled.tasks(*_flattened(sliding, weight, bias, out))
     xp, work, groups = sliding.xp, sliding.work, sliding.groups
     matrix = xp.ascontiguousarray(weight, work).reshape(groups, -1, sliding.depth)
     rows = matrix.shape[1]
@@ -69,6 +70,26 @@ def tasks(
             out[block.where] = target.reshape(columns.shape[0], -1, *block.shape)
 
     return [partial(product, block) for block in sliding.blocks()]
+
+
+def _flattened(
+    sliding: Sliding, weight: Array, bias: Array | None, out: Array
+) -> tuple[Sliding, Array, Array | None, Array]:
+    """Windows of one cell see no rows: all spatial axes can be one."""
+    one = (1,) * len(sliding.kernel)
+    if (
+        sliding.kernel != one
+        or sliding.stride != one
+        or any(sliding.start)
+        or sliding.outputs != sliding.x.shape[2:]
+        or not (sliding.x.flags.c_contiguous and out.flags.c_contiguous)
+    ):
+        return sliding, weight, bias, out
+    x = sliding.x.reshape(*sliding.x.shape[:2], -1)
+    flat = replace(
+        sliding, x=x, kernel=(1,), outputs=x.shape[2:], stride=(1,), dilation=(1,), start=(0,)
+    )
+    return flat, weight, bias, out.reshape(*out.shape[:2], -1)
 
 
 def _run(jobs: list[Callable[[], None]], sliding: Sliding, out: Array) -> None:

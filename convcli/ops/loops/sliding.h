@@ -8,12 +8,12 @@ typedef T NAME(vector) __attribute__((vector_size(VBYTES), aligned(sizeof(T))));
 #define LANES ((long)(VBYTES / sizeof(T)))
 #define LOAD(p) (*(const NAME(vector) *)(p))
 
-/* The sums of `mr` channels over `nv` vectors of cells, into `tile` (mr rows of nv * LANES).
- * Channels beyond `count` repeat the last one: their sums are not used. */
+/* The sums of `mr` channels over `nv` vectors of cells, to rows `step` apart from `to` on.
+ * Channels beyond `count` repeat the last one: their sums are not kept. */
 #define TILE(name, mr, nv)                                                                       \
     static inline __attribute__((always_inline)) void NAME(name)(                                \
         const T *cells, const int64_t *offsets, long depth, const T *weights, const T *bias,     \
-        long count, T *tile)                                                                     \
+        long count, T *to, long step)                                                            \
     {                                                                                            \
         NAME(vector) sums[mr][nv];                                                               \
         const T *w[mr];                                                                          \
@@ -30,8 +30,9 @@ typedef T NAME(vector) __attribute__((vector_size(VBYTES), aligned(sizeof(T))));
                 UNROLL for (int v = 0; v < (nv); v++) sums[m][v] += x[v] * w[m][k];              \
         }                                                                                        \
         UNROLL for (int m = 0; m < (mr); m++)                                                    \
-            UNROLL for (int v = 0; v < (nv); v++)                                                \
-                *(NAME(vector) *)(tile + (m * (nv) + v) * LANES) = sums[m][v];                   \
+            if (m < count)                                                                       \
+                UNROLL for (int v = 0; v < (nv); v++)                                            \
+                    *(NAME(vector) *)(to + m * step + v * LANES) = sums[m][v];                   \
     }
 
 TILE(wide, MR, NV)
@@ -75,11 +76,18 @@ static void NAME(slide)(const Job *job)
                     for (long at = 0; at < length; at += nr) {
                         const long n = length - at < nr ? length - at : nr;
                         const T *cells = x + job->starts[s] + at;
+                        const long row = at / job->pitch, column = at % job->pitch;
+                        /* Within one row of the output the sums go straight to their places. */
+                        const int whole = job->out_column == 1 && column + nr <= job->width;
+                        T *to = whole ? base + job->out_starts[s] + row * job->out_row + column
+                                      : tile;
+                        const long step = whole ? job->out_channel : nr;
                         if (thin)
-                            NAME(thin)(cells, job->offsets, job->depth, weights, bias, 1, tile);
+                            NAME(thin)(cells, job->offsets, job->depth, weights, bias, 1, to, step);
                         else
-                            NAME(wide)(cells, job->offsets, job->depth, weights, bias, count, tile);
-                        for (long m = 0; m < count; m++)
+                            NAME(wide)(cells, job->offsets, job->depth, weights, bias, count, to,
+                                       step);
+                        for (long m = 0; m < count && !whole; m++)
                             NAME(place)(job, tile + m * nr,
                                         base + job->out_starts[s] + m * job->out_channel, at, n);
                     }
