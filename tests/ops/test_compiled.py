@@ -1,0 +1,162 @@
+"""The compiled loops against im2col and BLAS, for every instruction set that this machine has."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convcli.ops import compiled
+from convcli.ops.conv import conv, conv_grad, conv_transpose
+
+LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "rows_of_several_tiles": ((1, 3, 5, 301), (9, 3, 3, 3), {"padding": 1}),
+    "rows_shorter_than_a_vector": ((2, 4, 19, 7), (11, 4, 3, 2), {"padding": (2, 0)}),
+    "strides_sort_the_cells": ((1, 3, 33, 41), (5, 3, 5, 4), {"stride": (2, 3), "padding": 2}),
+    "wide_dilation": ((1, 2, 30, 29), (3, 2, 3, 3), {"dilation": (4, 9), "padding": "same"}),
+    "depthwise": ((2, 13, 17, 23), (13, 1, 3, 5), {"groups": 13, "padding": 1}),
+    "groups": ((2, 6, 9, 31), (10, 3, 2, 3), {"groups": 2, "stride": (1, 2)}),
+    "pointwise": ((3, 7, 12, 11), (18, 7, 1, 1), {}),
+    "one_axis": ((2, 5, 700), (9, 5, 8), {"padding": (7, 3), "stride": 3}),
+    "three_axes": ((1, 3, 6, 7, 37), (8, 3, 2, 3, 3), {"padding": (1, 0, 2), "stride": (2, 1, 1)}),
+    "kernel_larger_than_input": ((1, 2, 3, 2), (3, 2, 7, 5), {"padding": "full"}),
+}
+
+
+@pytest.fixture(params=["base", "avx2", "avx512"])
+def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
+    module = compiled._module()
+    if module is None:
+        pytest.skip("convcli._tensors was not built, or CONVCLI_LOOPS=numpy")
+    before = module.isa()[0]
+    try:
+        module.isa(request.param)
+    except ValueError:
+        pytest.skip(f"this machine has no {request.param}")
+    yield request.param
+    module.isa(before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_compiled_equals_blas(
+    instructions: str, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str
+) -> None:
+    shape, weight_shape, options = LAYERS[name]
+    rng = np.random.default_rng(len(name))
+    # Whole numbers: both ways are exact, so they must be equal, not only close.
+    x = rng.integers(-8, 8, shape).astype(dtype)
+    w = rng.integers(-8, 8, weight_shape).astype(dtype)
+    bias = rng.integers(-8, 8, weight_shape[0]).astype(dtype)
+    y = conv(x, w, bias, **options)
+    grad = conv_grad(y, x, w, **options).x
+    stamps = {k: v for k, v in options.items() if k != "padding"}
+    spread = conv_transpose(y, w, **stamps)
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "_module", lambda: None)
+        np.testing.assert_array_equal(y, conv(x, w, bias, **options))
+        np.testing.assert_array_equal(grad, conv_grad(y, x, w, **options).x)
+        np.testing.assert_array_equal(spread, conv_transpose(y, w, **stamps))
+    assert y.dtype == dtype
+
+
+def test_rounding_is_that_of_float32(instructions: str) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((2, 16, 20, 50)).astype(np.float32)
+    w = rng.standard_normal((12, 16, 3, 3)).astype(np.float32)
+    exact = conv(x.astype(np.float64), w.astype(np.float64), padding=1)
+    bound = conv(abs(x).astype(np.float64), abs(w).astype(np.float64), padding=1)
+    assert (abs(conv(x, w, padding=1) - exact) <= 16 * 9 * 2**-24 * bound).all()
+
+
+@pytest.mark.parametrize("budget", [1, 500, 20_000])
+def test_blocks_do_not_show(
+    instructions: str, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    rng = np.random.default_rng(2)
+    x = rng.integers(-8, 8, (5, 3, 14, 26)).astype(np.float32)
+    w = rng.integers(-8, 8, (4, 3, 3, 3)).astype(np.float32)
+    whole = conv(x, w, stride=(1, 2), padding=(2, 1))
+    monkeypatch.setattr(compiled, "CELL_BYTES", budget)
+    monkeypatch.setattr(compiled, "MIN_PRODUCTS", 0)
+    np.testing.assert_array_equal(conv(x, w, stride=(1, 2), padding=(2, 1)), whole)
+
+
+def test_values_behind_the_last_cell_are_not_used(instructions: str) -> None:
+    """Scratch memory is used again: NaN left there by one call must not reach the next."""
+    conv(np.full((1, 2, 9, 90), np.nan, np.float32), np.ones((3, 2, 3, 3), np.float32), padding=1)
+    y = conv(np.ones((1, 2, 5, 6), np.float32), np.ones((3, 2, 3, 3), np.float32), padding=1)
+    assert np.isfinite(y).all()
+    assert y.max() == 18
+
+
+def slide_arguments() -> dict[str, Any]:
+    """One channel of 3x40 cells, 2x2 taps, 2x32 outputs."""
+    return {
+        "type": "f",
+        "cells": np.ones(3 * 40 + 512, np.float32),
+        "offsets": np.array([0, 1, 40, 41]),
+        "starts": np.array([0]),
+        "weights": np.ones((1, 4), np.float32),
+        "bias": np.zeros(1, np.float32),
+        "out": np.zeros((1, 1, 2, 32), np.float32),
+        "out_starts": np.array([0]),
+        "images": 1, "groups": 1, "per_group": 1, "rows": 2, "width": 32, "pitch": 40,
+        "image_step": 120, "group_step": 120, "out_image": 64, "out_channel": 64, "out_row": 32,
+        "out_column": 1,
+    }  # fmt: skip
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "cells_too_few": {"cells": np.ones(40, np.float32)},
+    "offset_outside": {"offsets": np.array([0, 1, 40, 5000])},
+    "offset_negative": {"offsets": np.array([0, 1, 40, -1])},
+    "start_outside": {"starts": np.array([10_000])},
+    "start_negative": {"starts": np.array([-1])},
+    "weights_too_few": {"weights": np.ones(3, np.float32)},
+    "bias_missing": {"bias": np.ones(0, np.float32)},
+    "out_too_small": {"out": np.zeros((1, 1, 2, 31), np.float32)},
+    "out_start_outside": {"out_starts": np.array([1])},
+    "out_of_another_type": {"out": np.zeros((1, 1, 2, 32), np.float64)},
+    "images_more": {"images": 100},
+    "groups_more": {"groups": 2},
+    "rows_more": {"rows": 30},
+    "no_width": {"width": 0},
+    "pitch_too_small": {"pitch": 3},
+    "step_negative": {"out_row": -1},
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_extension_refuses_what_would_leave_its_arrays(instructions: str, name: str) -> None:
+    module = compiled._module()
+    right = slide_arguments()
+    module.slide(*right.values())
+    assert (right["out"] == 4).all()
+    with pytest.raises(ValueError, match="slide: "):
+        module.slide(*{**slide_arguments(), **WRONG[name]}.values())
+
+
+@pytest.mark.parametrize("loops", ["compiled", "numpy"])
+def test_peak_memory_stays_under_four_times_input_and_output(loops: str) -> None:
+    code = """
+import resource, numpy as np, convcli
+x = np.random.default_rng(0).standard_normal((8, 64, 224, 224), dtype=np.float32)
+w = np.full((64, 64, 3, 3), 0.5, np.float32)
+y = convcli.conv(x, w, padding=1)
+assert y.shape == x.shape and abs(y[3, 5, 7, 9] - 0.5 * x[3, :, 6:9, 8:11].sum()) < 1e-3
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / (x.nbytes + y.nbytes))
+"""
+    variable = {"CONVCLI_LOOPS": "numpy"} if loops == "numpy" else {}
+    environment = {k: v for k, v in os.environ.items() if k != "CONVCLI_LOOPS"} | variable
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 4
+    print(loops, done.stdout)
