@@ -164,6 +164,9 @@ def _keras(layer: Layer, spatial: Sequence[int]) -> tuple[tuple[AnyWindow, ...],
     if layer.is_pool and dilation > 1:
         raise ShapeError(f"dilation is {dilation}, but Keras' pooling has none; 1 works")
     if layer.kind == "conv_transpose":
+        extra = max(layer.output_padding or (0,))
+        if extra >= stride > 0:
+            raise ShapeError(f"output padding is {extra}; Keras needs it below the stride {stride}")
         windows = _keras_transposed(layer, spatial)
         cropped = any(window.before or window.after for window in windows)
         notes = ["numbers of padding are not taken: Cropping comes after"] if cropped else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,8 @@ Array = np.ndarray[Any, Any]
 Style = Callable[[int, int], str]
 
 DIAGONALS = ("cyan", "green", "yellow", "magenta", "blue", "red")
-MAX_SIDE = 16
+SIDES = (24, 16, 10, 7)
+"""Most rows and columns shown of a matrix: the first of these that fits into the width."""
 LISTED = 8
 
 
@@ -39,11 +41,20 @@ def _plain(row: int, column: int) -> str:
     return ""
 
 
-def boxed(matrix: Array, style: Style = _plain) -> list[Text]:
-    """A matrix in brackets, one line for each row; large ones are abbreviated."""
+@dataclass(frozen=True)
+class Box:
+    """A matrix to be drawn in brackets, its entries in colours."""
+
+    matrix: Array
+    style: Style = _plain
+
+
+def boxed(box: Box, side: int) -> list[Text]:
+    """One line for each row; of more than ``side`` rows or columns the middle is left out."""
     from rich.text import Text
 
-    rows, columns = (abbreviated(n, MAX_SIDE) for n in matrix.shape)
+    matrix, style = box.matrix, box.style
+    rows, columns = (abbreviated(n, side) for n in matrix.shape)
     texts = [
         [
             ("⋱" if c is None else "⋮")
@@ -69,14 +80,13 @@ def boxed(matrix: Array, style: Style = _plain) -> list[Text]:
     return lines
 
 
-def _beside(parts: Sequence[list[Text] | str]) -> list[Text]:
-    """Blocks and signs next to each other, aligned at the top."""
+def _beside(parts: Sequence[Box | str], side: int) -> list[Text]:
+    """Boxes and signs next to each other, aligned at the top."""
     from rich.text import Text
 
-    height = max(len(part) for part in parts if not isinstance(part, str))
-    lines = [Text() for _ in range(height)]
-    for part in parts:
-        block = [Text(part)] if isinstance(part, str) else part
+    blocks = [[Text(part)] if isinstance(part, str) else boxed(part, side) for part in parts]
+    lines = [Text() for _ in range(max(map(len, blocks)))]
+    for block in blocks:
         width = max(line.cell_len for line in block)
         for number, line in enumerate(lines):
             piece = block[number].copy() if number < len(block) else Text()
@@ -91,17 +101,18 @@ def _print(console: Console, lines: Sequence[Text]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _side_by_side(console: Console, parts: Sequence[list[Text] | str]) -> None:
-    """Beside each other where they fit, else below each other."""
-    lines = _beside(parts)
-    if max(line.cell_len for line in lines) <= console.width:
-        _print(console, lines)
-        return
+def _side_by_side(console: Console, parts: Sequence[Box | str]) -> None:
+    """Beside each other, abbreviated until they fit; else below each other."""
+    for side in SIDES:
+        lines = _beside(parts, side)
+        if max(line.cell_len for line in lines) <= console.width:
+            _print(console, lines)
+            return
     for part in parts:
-        if not isinstance(part, str):
-            _print(console, part)
-        elif part.strip():
-            console.print(part.strip())
+        if isinstance(part, str):
+            console.print(part.strip(), soft_wrap=True)
+        else:
+            _print(console, boxed(part, SIDES[-1]))
 
 
 def _diagonals(matrix: Array) -> Style:
@@ -132,19 +143,19 @@ def show_product(product: Product, console: Console | None = None) -> None:
     console = console or make_console()
     console.print(Text(product.title + ":", "bold"), soft_wrap=True)
     right = product.right
-    parts: list[list[Text] | str] = []
+    parts: list[Box | str] = []
     if product.left is not None:
-        parts += [boxed(product.left, _weights(product.left)), " "]
+        parts += [Box(product.left, _weights(product.left)), " "]
     if right is not None:
         marks = product.padding
 
         def mark(row: int, column: int) -> str:
             return "magenta" if marks is not None and marks[row] else ""
 
-        parts.append(boxed(right[:, None] if right.ndim == 1 else right, mark))
+        parts.append(Box(right[:, None] if right.ndim == 1 else right, mark))
     if product.result is not None:
         result = product.result
-        parts += [" = ", boxed(result[:, None] if result.ndim == 1 else result)]
+        parts += [" = ", Box(result[:, None] if result.ndim == 1 else result)]
     _side_by_side(console, parts)
     if product.padding is not None and product.padding.any():
         console.print(Text(f"{int(product.padding.sum())} cells are padding", "dim"))
@@ -168,9 +179,9 @@ def show_circulant(
     """Print C, S and both products."""
     console = console or make_console()
     style = _diagonals(c)
-    _side_by_side(console, ["C = ", boxed(c, style), "   S = ", boxed(s)])
+    _side_by_side(console, ["C = ", Box(c, style), "   S = ", Box(s)])
     console.print()
-    _side_by_side(console, ["C S = ", boxed(cs), "   S C = ", boxed(sc)])
+    _side_by_side(console, ["C S = ", Box(cs), "   S C = ", Box(sc)])
     equal = bool((cs == sc).all())
     rolled = bool((s @ s.T == np.eye(len(s))).all())
     _verdict(
@@ -193,7 +204,7 @@ def show_separated(kernel: Array, found: Separated, console: Console | None = No
         if number == LISTED:
             console.print(Text(f"… {found.rank - LISTED} more", "dim"))
             break
-        _side_by_side(console, [sign, boxed(column), " ", boxed(row)])
+        _side_by_side(console, [sign, Box(column), " ", Box(row)])
     passes = found.rank * (height + width)
     better = "fewer" if passes < height * width else "no fewer"
     console.print(
@@ -229,8 +240,8 @@ def show_impulses(parts: Sequence[Impulse], total: Array, console: Console | Non
     _verdict(console, equal, f"equals the output ({describe(total)})", difference)
 
 
-def _rows(array: Array) -> list[Text]:
-    return boxed(array.reshape(-1, array.shape[-1]))
+def _rows(array: Array) -> Box:
+    return Box(array.reshape(-1, array.shape[-1]))
 
 
 def _coefficient(value: Any) -> str:

@@ -9,9 +9,12 @@ from typing import Any
 
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
-from convcli.runs.request import Report
+from convcli.runs.request import Report, Tally
 
-__all__ = ["explanation", "print_json", "say", "summary", "timing"]
+__all__ = ["explanation", "print_json", "say", "summary", "tally_line", "timing"]
+
+NAMES_AT_MOST = 10
+"""Failed files that the last line of a batch names."""
 
 DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float32", "float64": "float64"}
 SPACES = {"gray": "gray", "rgb": "RGB", "cmyk": "CMYK"}
@@ -56,6 +59,35 @@ def summary(report: Report) -> str:
     ]
     source, target = _name(report.job.input, "stdin"), _name(report.job.output, "stdout")
     return f"{source} -> {target}: " + ", ".join(parts)
+
+
+def tally_line(tally: Tally) -> str:
+    """The last line of a batch: how many, how fast, which failed.
+
+    >>> tally_line(Tally(named=10, done=7, skipped=1, failures=["a.png", "b.png"], seconds=3.0))
+    '2 of 10 pictures failed: a.png, b.png; 7 done, 1 done before, in 3.0 s, 3.0 per second'
+    """
+    failures = tally.failures
+    parts = [f"{tally.done} done"]
+    if tally.skipped:
+        parts.append(f"{tally.skipped} done before")
+    left = tally.named - tally.done - tally.skipped - len(failures)
+    if left:
+        parts.append(f"{left} not begun")
+    parts.append(f"in {tally.seconds:.1f} s")
+    if tally.seconds > 0:
+        parts.append(f"{(tally.done + len(failures)) / tally.seconds:.1f} per second")
+    if tally.cores:
+        parts.append(f"{tally.cpu_share:.0%} of {tally.cores} cores")
+    if tally.warned:
+        parts.append(f"{tally.warned} with warnings, which -v shows")
+    line = ", ".join(parts)
+    if not failures:
+        return f"{tally.named} pictures: {line}"
+    names = [_name(path, "stdin") for path in failures[:NAMES_AT_MOST]]
+    if len(failures) > NAMES_AT_MOST:
+        names.append(f"and {len(failures) - NAMES_AT_MOST} more")
+    return f"{len(failures)} of {tally.named} pictures failed: {', '.join(names)}; {line}"
 
 
 def timing(report: Report) -> str:

@@ -9,8 +9,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from convcli.show.shape_document import Code, Document, Formula, Notes, Pairs, Part, Table
+from convcli.show.shape_text import column_widths, plain_lines
 
 __all__ = ["draw"]
+
+LEAST_WORDS = 12
+"""A column of words is folded down to this width before numbers give way."""
 
 
 def draw(document: Document, console: Console) -> None:
@@ -22,7 +26,20 @@ def draw(document: Document, console: Console) -> None:
     console.print(head)
     for part in document.parts:
         console.print()
-        console.print(Padding(_render(part), (0, 0, 0, 1), expand=False))
+        if isinstance(part, Table) and _narrowest(part) >= console.width:
+            # No room even for folded words: the terminal may wrap, but nothing is lost.
+            console.print("\n".join(plain_lines(part)), soft_wrap=True)
+        else:
+            console.print(Padding(_render(part), (0, 0, 0, 1), expand=False))
+
+
+def _narrowest(part: Table) -> int:
+    """Columns that a table needs when its words are folded and its numbers whole."""
+    widths = [
+        min(width, LEAST_WORDS) if column.align == "left" else width
+        for column, width in zip(part.columns, column_widths(part), strict=True)
+    ]
+    return sum(widths) + 2 * len(widths)
 
 
 def _render(part: Part) -> RenderableType:
@@ -47,7 +64,7 @@ def _render(part: Part) -> RenderableType:
 
 def _table(part: Table) -> RichTable:
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for column in part.columns:
+    for column, width in zip(part.columns, column_widths(part), strict=True):
         # The wide column of words folds onto a second line before any number would be cut.
         words = column.align == "left"
         table.add_column(
@@ -55,6 +72,7 @@ def _table(part: Table) -> RichTable:
             justify=column.align,
             overflow="fold",
             no_wrap=not words,
+            min_width=LEAST_WORDS if words and width >= LEAST_WORDS else width,
             header_style="bold",
         )
     last = len(part.rows) - part.footer

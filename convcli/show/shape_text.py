@@ -9,7 +9,15 @@ from collections.abc import Sequence
 
 from convcli.show.shape_document import Code, Document, Formula, Notes, Pairs, Part, Table
 
-__all__ = ["to_csv", "to_json", "to_latex", "to_markdown", "to_plain"]
+__all__ = [
+    "column_widths",
+    "plain_lines",
+    "to_csv",
+    "to_json",
+    "to_latex",
+    "to_markdown",
+    "to_plain",
+]
 
 
 def to_json(document: Document) -> str:
@@ -28,7 +36,8 @@ def to_csv(document: Document) -> str:
     return out.getvalue()
 
 
-def _widths(table: Table) -> list[int]:
+def column_widths(table: Table) -> list[int]:
+    """Characters of each column's widest cell."""
     return [
         max([len(column.heading), *(len(row[i]) for row in table.rows)])
         for i, column in enumerate(table.columns)
@@ -52,13 +61,14 @@ def to_plain(document: Document) -> str:
     kernel  5
     """
     chunks = [document.title]
-    chunks += ["\n".join(_plain(part)) for part in document.parts]
+    chunks += ["\n".join(plain_lines(part)) for part in document.parts]
     return "\n\n".join(chunks) + "\n"
 
 
-def _plain(part: Part) -> list[str]:
+def plain_lines(part: Part) -> list[str]:
+    """One part of a report as plain lines."""
     if isinstance(part, Table):
-        widths = _widths(part)
+        widths = column_widths(part)
         headings = [column.heading for column in part.columns]
         lines = ["  ".join(_align(part, row, widths)).rstrip() for row in [headings, *part.rows]]
         rule = "  ".join("-" * width for width in widths)

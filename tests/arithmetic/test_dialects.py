@@ -96,13 +96,20 @@ def test_torch_refuses_pooling_padding_beyond_half_the_window() -> None:
     [
         ("keras", {"stride": 2, "dilation": 2}, "only one of them above 1"),
         ("torch", {"padding": "same", "stride": 3}, "stride 1 only"),
+        (
+            "keras",
+            {"kind": "conv_transpose", "dilation": 2, "output_padding": 1},
+            "below the stride 1",
+        ),
         ("caffe", {}, "must be one of torch, tensorflow, keras, onnx"),
     ],
-    ids=["keras_stride_and_dilation", "torch_same_and_stride", "unknown"],
+    ids=["keras_stride_and_dilation", "torch_same_and_stride", "keras_output_padding", "unknown"],
 )
 def test_refusals(dialect: str, numbers: dict[str, object], reason: str) -> None:
+    kind = numbers.get("kind", "conv")
+    rest = {key: value for key, value in numbers.items() if key != "kind"}
     with pytest.raises(ShapeError, match=reason):
-        speak(dialect, layer("conv", 3, **numbers), (12,))
+        speak(dialect, layer(kind, 3, **rest), (12,))  # type: ignore[arg-type]
 
 
 def test_who_counts_padding_in_an_average_is_said() -> None:

@@ -100,6 +100,16 @@ def test_the_narrow_screen_rounds_the_same_totals() -> None:
     assert total[1:3] == [amount(25_557_032), amount(4_089_184_256)] == ["25.6 M", "4.09 G"]
 
 
+@pytest.mark.parametrize("width", [30, 44, 60, 70])
+def test_a_small_terminal_loses_nothing(width: int) -> None:
+    text = drawn(resnet50, width=width)
+    assert "…" not in text
+    flat = "".join(text.split())
+    assert "conv2048k1" in flat
+    assert "512x14x14" in flat
+    assert "25,557,032" in flat
+
+
 def test_no_number_is_cut_or_folded_on_the_narrow_screen() -> None:
     for name in Network.builtin_names():
         report = Network.load(name).evaluate()
