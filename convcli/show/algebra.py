@@ -109,10 +109,10 @@ def _side_by_side(console: Console, parts: Sequence[Box | str]) -> None:
             _print(console, lines)
             return
     for part in parts:
-        if isinstance(part, str):
-            console.print(part.strip(), soft_wrap=True)
-        else:
+        if not isinstance(part, str):
             _print(console, boxed(part, SIDES[-1]))
+        elif part.strip():
+            console.print(part.strip(), soft_wrap=True)
 
 
 def _diagonals(matrix: Array) -> Style:
