@@ -44,7 +44,7 @@ class Finish:
     out_dtype: str
     work: str
     clip: bool
-    nan: bool
+    nan: bool = True
 
     @property
     def limit(self) -> float:

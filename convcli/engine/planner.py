@@ -95,8 +95,10 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
     p = problem
     found = []
 
-    def offer(name: str, work: float, note: str, kind: str = "", loops: str = "") -> None:
-        price = cost(loops or p.loops, name, kind or p.accumulate, work)
+    def offer(
+        name: str, work: float, note: str, kind: str = "", loops: str = "", row: str = ""
+    ) -> None:
+        price = cost(loops or p.loops, row or name, kind or p.accumulate, work)
         found.append(Candidate(name, round(price, 3), note))
 
     taps = int(np.count_nonzero(p.weights))
@@ -113,10 +115,11 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
         and p.weights.ndim == 3
         and is_box(p.weights[0])
     ):
-        running = p.loops == "compiled" and p.exact and can_box(p.rows, p.cols, p.border_value)
-        passes = sum(_box_passes(k) for k in p.weights.shape[1:])
-        note = "running sums" if running else f"{passes} additions by doubling"
-        offer("box", 0.0 if running else passes, note, loops="" if running else "numpy")
+        if p.exact and can_box(p.rows, p.cols, p.border_value):
+            offer("box", 0.0, "running sums", row="running")
+        else:
+            passes = sum(_box_passes(k) for k in p.weights.shape[1:])
+            offer("box", passes, f"{passes} additions by doubling", loops="numpy")
     transform = _transform(p.weights, p.accumulate, p.exact, p.values)
     if transform is not None:
         offer("fft", _fft_work(p), f"{transform} transforms", transform, "numpy")
@@ -139,7 +142,7 @@ def work_of(step: Step, loops: str) -> float:
     if step.algorithm == "separable":
         return _line_passes([term for member in step.factors for term in member], loops)
     if step.algorithm == "box":
-        return 0.0 if loops == "compiled" else sum(_box_passes(k) for k in step.kernel_size)
+        return float(sum(_box_passes(k) for k in step.kernel_size))
     return _transformed_samples(step.weights, step.rows, step.cols)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.borders import axis_map
 from convcli.engine.cpu import fft
+from convcli.engine.cpu.compiled_loops import can_box
 from convcli.engine.cpu.gather import Gatherer
 from convcli.engine.cpu.taps import Direct, Tap, box_line
 from convcli.engine.cpu.tiles import Tile, grid, work_through
@@ -36,9 +37,8 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
     tiles = _tiles(step, maps[0].stride, group)
 
     def make_worker() -> Callable[[Tile], int]:
-        gather = Gatherer(
-            x, maps, step.kernel_size, step.border.value, step.accumulate, step.is_bank
-        )
+        held = "int32" if step.algorithm == "box" and can_run(step) else step.accumulate
+        gather = Gatherer(x, maps, step.kernel_size, step.border.value, held, step.is_bank)
         finisher = Finisher(step.finish)
         sums = _ALGORITHMS[step.algorithm](step, gather)
 
@@ -80,6 +80,8 @@ def _flat(target: NDArray[Any]) -> NDArray[Any] | None:
 def _tiles(step: Step, row_stride: int, group: int) -> list[Tile]:
     """Tiles whose scratch stays in the cache of one core."""
     height, width, _ = step.shape_out
+    if step.algorithm == "box":
+        return grid(height, width, max(64, 4 * step.kernel_size[0]), max(3072 // group, 1))
     span = step.rows.effective_kernel + step.cols.effective_kernel
     cols = min(width, max(_TILE_SAMPLES // group, 4 * step.cols.kernel_size, 1))
     itemsize = np.dtype(step.accumulate).itemsize
@@ -149,6 +151,45 @@ def _separable(step: Step, gather: Gatherer) -> Sums:
 
 
 def _box(step: Step, gather: Gatherer) -> Sums:
+    if can_run(step):
+        return _running(step, gather)
+    return _doubling(step, gather)
+
+
+def can_run(step: Step) -> bool:
+    """Whether running sums do this box: they need whole samples and a plain geometry."""
+    return step.exact and can_box(step.rows, step.cols, step.border.value)
+
+
+def _running(step: Step, gather: Gatherer) -> Sums:
+    """Sums down the columns, row from row; then differences of cumulative sums along them."""
+    height, width = step.kernel_size
+    group, weight = gather.group, step.weights.flat[0]
+    held: list[NDArray[Any]] = []
+
+    def sums(lanes: NDArray[Any], rows: int, samples: int) -> Iterator[NDArray[Any]]:
+        lane = lanes[0]
+        if not held or held[0].shape != (rows, lane.shape[1]):
+            held[:] = [np.empty((rows, lane.shape[1]), np.int32)]
+        tall = held[0]
+        np.sum(lane[:height], axis=0, out=tall[0])
+        for r in range(1, rows):
+            np.add(tall[r - 1], lane[r + height - 1], out=tall[r])
+            np.subtract(tall[r], lane[r - 1], out=tall[r])
+        cells = tall.reshape(rows, -1, group)
+        np.add.accumulate(cells, axis=1, out=cells)  # wraps, and its differences wrap back
+        total = tall[:, (width - 1) * group :].copy()
+        total[:, group:] -= tall[:, : samples - group]
+        yield total if weight == 1.0 else total.astype(step.accumulate) * _weight(step)
+
+    return sums
+
+
+def _weight(step: Step) -> Any:
+    return np.asarray(step.weights.flat[0]).astype(step.accumulate)[()]
+
+
+def _doubling(step: Step, gather: Gatherer) -> Sums:
     height, width = step.kernel_size
     weight = step.weights.flat[0]
     group = gather.group
@@ -173,7 +214,7 @@ def _box(step: Step, gather: Gatherer) -> Sums:
             total = part if total is None else np.add(total, part, out=total)
         assert total is not None
         if weight != 1.0:
-            np.multiply(total, np.asarray(weight).astype(total.dtype), out=total)
+            np.multiply(total, _weight(step), out=total)
         yield total
 
     return sums
