@@ -116,6 +116,8 @@ def _instead(layer: Layer, windows: Sequence[AnyWindow]) -> str:
                 add = f", output_padding={extra}" if extra else ""
                 return f"padding={pad}{add} gives the same size"
     before, after = windows[0].before, windows[0].after
+    if layer.kind == "conv_transpose":
+        return f"padding=0 and cropping {before} and {after} cells gives the same size"
     return f"F.pad with ({before}, {after}) and padding=0 gives the same size"
 
 

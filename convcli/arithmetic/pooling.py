@@ -77,8 +77,10 @@ class PoolWindow:
             (0, self.padded) if count_include_pad else (self.before, self.before + self.size)
         )
         start = position * self.stride
-        taps = range(start, start + self.effective_kernel, self.dilation)
-        return sum(low <= tap < high for tap in taps)
+        # Taps are `dilation` apart: the first and the last that lie in [low, high).
+        first = max(-(-(low - start) // self.dilation), 0)
+        last = min((high - 1 - start) // self.dilation, self.kernel_size - 1)
+        return max(last - first + 1, 0)
 
 
 def pool_window(

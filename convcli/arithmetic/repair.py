@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import gcd
 
 from convcli.arithmetic.graph import Node
 from convcli.arithmetic.infer import Feature, infer
@@ -14,6 +15,7 @@ from convcli.errors import ShapeError
 __all__ = ["find_repair"]
 
 MOST_PADDING = 64
+MOST_GROUPS = 4096
 MOST_REPAIRS = 2
 
 
@@ -52,9 +54,10 @@ def _changes(node: Node, inputs: Sequence[Feature]) -> Iterator[tuple[str, Node]
 
 
 def _layers(layer: Layer, given: Feature) -> Iterator[tuple[str, Layer]]:
-    if layer.groups > 1:
-        for groups in range(layer.groups - 1, 0, -1):
-            yield f"g{groups}", replace(layer, groups=groups)
+    common = gcd(given.channels, layer.out_channels or given.channels)
+    if layer.groups > 1 and common % layer.groups:
+        groups = max(g for g in range(1, min(common, MOST_GROUPS) + 1) if common % g == 0)
+        yield f"g{groups}", replace(layer, groups=groups)
     if layer.kind != "conv_transpose":
         for pad in range(1, MOST_PADDING + 1):
             yield f"p{pad}", replace(layer, padding=(pad,))

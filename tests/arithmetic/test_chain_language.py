@@ -106,6 +106,7 @@ def test_a_mistake_is_named(text: str, message: str) -> None:
         ("conv 8 k3 p1 | linear 10", "linear1", "put flatten before it (8x8x8 = 512 features)"),
         ("flatten | conv 8 k3", "conv1", "move it before flatten"),
         ("conv 8 k3 p1 g2", "conv1", "g1 would work"),
+        ("conv 8 k1 | conv 12 k1 g999999999", "conv2", "g4 would work"),
         ("conv 8 k3 in4", "conv1", "in3 would work"),
         ("conv 8 k3 s0", "conv1", "s1 would work"),
         ("tconv 8 k3 s2 op2", "conv_transpose1", "op1 would work"),
