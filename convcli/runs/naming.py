@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Set
 from pathlib import Path
 
-from convcli.errors import UsageError
+from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import format_of_name, format_of_path
+from convcli.runs.inputs import Source, find_sources
 from convcli.runs.request import FilterRequest, Job
+from convcli.runs.template import check_inside, fill, is_template, root_of
 
-__all__ = ["name_jobs", "slug"]
+__all__ = ["name_jobs", "output_root", "slug"]
 
 NAME_BYTES = 255
 """Longest file name that the common file systems take."""
@@ -31,60 +34,106 @@ def slug(request: FilterRequest) -> str:
 
 
 def name_jobs(request: FilterRequest) -> list[Job]:
-    """Pair every input with its output.
+    """Find every input and pair it with its output.
 
     Raises
     ------
     UsageError
-        If two inputs would share an output, an output is an input, exists without
-        ``overwrite``, or its name asks for a format that cannot be written.
+        If two inputs would share an output, an output is an input, leaves its root, exists
+        without ``overwrite``, or its name asks for a format that cannot be written.
     """
-    if not request.inputs:
+    if not request.inputs and request.files_from is None:
         raise UsageError("no input was given; name a file, or - for standard input")
     if request.inputs.count(STDIN) > 1:
         raise UsageError("standard input (-) was named twice; it can be read once")
     if request.in_place and request.output is not None:
         raise UsageError("--in-place and --output exclude each other")
-    jobs = [Job(name, _output_of(request, name)) for name in request.inputs]
+    root = output_root(request)
+    sources = find_sources(
+        request.inputs,
+        recursive=request.recursive,
+        files_from=request.files_from,
+        null=request.null,
+        # A folder that is searched for inputs and is the output root as well is no place to skip.
+        output_root=root if root not in (None, os.curdir) else None,
+    )
+    into_folder = _into_folder(request, len(sources))
+    jobs = [
+        Job(s.path, _output_of(request, s, number, len(sources), into_folder))
+        for number, s in enumerate(sources, 1)
+    ]
+    if request.resume:
+        # A run before this one has put its results where this one finds its inputs.
+        results = {os.path.normpath(job.output) for job in jobs if job.output != job.input}
+        jobs = [
+            job
+            for job, source in zip(jobs, sources, strict=True)
+            if not (source.found and os.path.normpath(job.input) in results)
+        ]
     _check_collisions(jobs)
-    for job in jobs:
-        # Of several inputs, one that is no file fails on its own, later.
-        if len(jobs) == 1 or job.input == STDIN or Path(job.input).is_file():
-            _check(request, job)
+    if into_folder:
+        one_of_each_folder = {str(Path(job.output).parent): job.output for job in jobs}
+        for path in one_of_each_folder.values():
+            check_inside(path, root or os.curdir)
+    _check_all(request, jobs, into_folder)
     return jobs
 
 
-def _output_of(request: FilterRequest, name: str) -> str:
+def output_root(request: FilterRequest) -> str | None:
+    """The folder that ``--output`` names, if it names one."""
+    output = request.output
+    if output is None or output == STDIN:
+        return None
+    return root_of(output) if is_template(output) else output
+
+
+def _into_folder(request: FilterRequest, count: int) -> bool:
+    """Whether the output is a folder or a template, which may hold folders yet to be made."""
+    output = request.output
+    if output is None or output == STDIN:
+        return False
+    if is_template(output) or output.endswith(os.sep) or Path(output).is_dir():
+        return True
+    if count == 1 and not request.recursive:
+        return False
+    if Path(output).exists() or Path(output).suffix:
+        raise UsageError(f"{display_name(output)} is not a folder, and {count} pictures need one")
+    return True
+
+
+def _output_of(
+    request: FilterRequest, source: Source, number: int, count: int, into_folder: bool
+) -> str:
+    name, output = source.path, request.output
     if request.in_place:
         if name == STDIN:
             raise UsageError("standard input cannot be replaced in place; use -o FILE")
         return name
-    output = request.output
     if output is None:
         return STDIN if name == STDIN else _beside(request, name)
     if output == STDIN:
-        if len(request.inputs) > 1:
-            raise UsageError(f"{len(request.inputs)} pictures cannot all go to standard output")
+        if count > 1:
+            raise UsageError(f"{count} pictures cannot all go to standard output")
         return STDIN
-    if not _is_folder(request, output):
+    if not into_folder:
         return output
     if name == STDIN:
         raise UsageError(f"standard input has no name to use in the folder {output}; name a file")
-    return str(
-        Path(output) / _with_format(request, Path(name).name or name.strip("./") or "folder")
+    last = _with_format(request, Path(name).name or name.strip("./") or "folder")
+    if not is_template(output):
+        return str(Path(output) / source.folder / last)
+    parent = source.folder
+    if not source.found and not parent:  # a name of the command line, in the folder it says
+        parent = str(Path(*[p for p in Path(name).parent.parts if p != Path(name).anchor]))
+    return fill(
+        output,
+        parent=parent,
+        stem=Path(last).stem,
+        suffix=Path(last).suffix,
+        name=last,
+        kernel=slug(request),
+        index=number,
     )
-
-
-def _is_folder(request: FilterRequest, output: str) -> bool:
-    if output.endswith(os.sep) or Path(output).is_dir():
-        return True
-    if len(request.inputs) == 1:
-        return False
-    if Path(output).exists() or Path(output).suffix:
-        raise UsageError(
-            f"{display_name(output)} is not a folder, and {len(request.inputs)} pictures need one"
-        )
-    return True
 
 
 def _with_format(request: FilterRequest, name: str) -> str:
@@ -105,42 +154,76 @@ def _beside(request: FilterRequest, name: str) -> str:
 
 def _check_collisions(jobs: list[Job]) -> None:
     seen: dict[str, str] = {}
+    folders: dict[str, str] = {}  # thousands of files share their folders
     for job in jobs:
         if job.output == STDIN:
             continue
-        key = os.path.realpath(job.output)
+        path = Path(job.output)
+        if path.is_symlink():
+            key = os.path.realpath(path)
+        else:
+            parent = str(path.parent)
+            if parent not in folders:
+                folders[parent] = os.path.realpath(parent)
+            key = f"{folders[parent]}{os.sep}{path.name}"
         if key in seen:
             raise UsageError(
                 f"{display_name(seen[key])} and {display_name(job.input)} would both be written "
-                f"to {display_name(job.output)}; nothing was done"
+                f"to {display_name(job.output)}; nothing was done; keep them apart with a "
+                "template, as in -o 'out/{parent}/{name}'"
             )
         seen[key] = job.input
 
 
-def _check(request: FilterRequest, job: Job) -> None:
+def _check_all(request: FilterRequest, jobs: list[Job], into_folder: bool) -> None:
+    inputs = {_identity(job.input) for job in jobs} - {None}
+    for job in jobs:
+        # Of several inputs, one that is no file fails on its own, later.
+        if len(jobs) == 1 or job.input == STDIN or _identity(job.input):
+            _check(request, job, inputs, into_folder)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What makes two names the same file; none for what is no regular file."""
+    if path == STDIN or not Path(path).is_file():
+        return None
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino
+
+
+def _check(
+    request: FilterRequest,
+    job: Job,
+    inputs: Set[tuple[int, int] | None],
+    into_folder: bool,
+) -> None:
     if job.output == STDIN:
         if request.format is not None:
             format_of_name(request.format)
         return
-    if Path(job.output).exists() and not _is_device(job.output):
-        if not request.in_place and _is_any_of(job.output, request.inputs):
-            raise UsageError(
-                f"{display_name(job.output)} is an input; use --in-place to replace it"
-            )
-        format_of_path(job.output)
-    elif not _is_device(job.output):
-        format_of_path(job.output)
-    if not Path(job.output).parent.exists() and _is_folder(request, request.output or "."):
-        return  # the folder that -o names is made when the first result is ready
-    check_target(job.output, overwrite=request.overwrite or request.in_place)
+    target = Path(job.output)
+    if target.exists() and not target.is_file() and not target.is_dir():
+        check_target(job.output, overwrite=True)
+        return  # a device
+    if not request.in_place and _identity(job.output) in inputs:
+        raise UsageError(f"{display_name(job.output)} is an input; use --in-place to replace it")
+    format_of_path(job.output)
+    if into_folder and not target.parent.exists():
+        _check_makeable(target)  # it is made when the first result is ready
+        return
+    # A resumed run knows its own results by its journal, and only that may replace them.
+    overwrite = request.overwrite or request.in_place or request.resume
+    check_target(job.output, overwrite=overwrite)
 
 
-def _is_device(path: str) -> bool:
-    return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
-
-
-def _is_any_of(output: str, inputs: tuple[str, ...]) -> bool:
-    for name in inputs:
-        if name != STDIN and Path(name).exists() and Path(name).samefile(output):
-            return True
-    return False
+def _check_makeable(target: Path) -> None:
+    for folder in target.parents:
+        if folder.is_dir():
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise OutputError(
+                    f"{display_name(target)}: the folder {display_name(folder)} cannot be "
+                    "written to"
+                )
+            return
+        if folder.exists():
+            raise OutputError(f"{display_name(target)}: {display_name(folder)} is not a folder")

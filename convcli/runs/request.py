@@ -11,7 +11,7 @@ from convcli.imaging.files import STDIN
 from convcli.imaging.read import MAX_PIXELS
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["FilterRequest", "Job", "Report"]
+__all__ = ["FilterRequest", "Job", "Report", "Tally"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Job:
 
     input: str
     output: str
+    overwrite: bool = False
+    """A resumed run knows that the file there is its own."""
 
 
 @dataclass(slots=True)
@@ -121,3 +123,23 @@ class Report:
             "warnings": self.warnings,
             "seconds": {stage: round(value, 6) for stage, value in self.seconds.items()},
         }
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the files of a batch. ``cores`` is 0 while processor time is not known."""
+
+    named: int
+    done: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    warned: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    cores: int = 0
+
+    @property
+    def cpu_share(self) -> float:
+        """Share of all cores that was in use."""
+        whole = self.seconds * self.cores
+        return self.cpu_seconds / whole if whole else 0.0

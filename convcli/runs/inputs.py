@@ -1,0 +1,159 @@
+"""Which files are meant: names, quoted globs, folders, and lists of names."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from convcli.errors import UsageError
+from convcli.imaging.atomic import display_name
+from convcli.imaging.files import STDIN
+from convcli.imaging.formats import FORMATS
+
+__all__ = ["Source", "find_sources"]
+
+SUFFIXES = frozenset(suffix for f in FORMATS.values() for suffix in f.suffixes)
+join = os.path.join  # where Path would drop a leading ./ or a byte that is no text
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input.
+
+    Parameters
+    ----------
+    path
+        As it is opened, and as messages name it; ``-`` is standard input.
+    folder
+        Its folder below the output root, so that trees are mirrored; empty for a named file.
+    found
+        Whether it was found by a glob or in a folder, rather than named.
+    """
+
+    path: str
+    folder: str = ""
+    found: bool = False
+
+
+def find_sources(
+    inputs: Iterable[str],
+    *,
+    recursive: bool = False,
+    files_from: str | None = None,
+    null: bool = False,
+    output_root: str | None = None,
+) -> list[Source]:
+    """Every input, in the order of the command line and sorted by name within a folder.
+
+    Parameters
+    ----------
+    inputs
+        Files, globs (only where no file has that very name), and folders if ``recursive``.
+    files_from
+        A file with more names, ``-`` for standard input, one per line or ended by zero bytes
+        if ``null``. Relative names keep their folders.
+    output_root
+        A folder that results go to, which is left out when it lies in a folder that is searched.
+
+    Raises
+    ------
+    UsageError
+        If a glob or a folder holds no picture, or the list cannot be read.
+    """
+    names = list(inputs)
+    if null and files_from is None:
+        raise UsageError("-0 says how the names in --files-from end; there is no --files-from")
+    skip = os.path.realpath(output_root) if output_root else None
+    found: list[Source] = []
+    for name in names:
+        if name == STDIN or os.path.lexists(name):
+            if recursive and Path(name).is_dir():
+                found += _or_refuse(_walk(name, skip), f"{display_name(name)} holds no picture")
+            else:
+                found.append(Source(name))
+        elif glob.has_magic(name):
+            found += _or_refuse(
+                _expand(name, recursive, skip), f"{display_name(name)} matches no file"
+            )
+        else:
+            found.append(Source(name))
+    if files_from is not None:
+        if files_from == STDIN and STDIN in names:
+            raise UsageError("standard input (-) is both a picture and the list of --files-from")
+        found += _or_refuse(_listed(files_from, null), f"{files_from} names no file")
+    return list(_once(found))
+
+
+def _or_refuse(sources: Iterable[Source], otherwise: str) -> list[Source]:
+    listed = list(sources)
+    if not listed:
+        raise UsageError(otherwise)
+    return listed
+
+
+def _once(sources: list[Source]) -> Iterator[Source]:
+    """Without files that were found more than once; what was named twice is a mistake to tell."""
+    seen: set[str] = set()
+    for source in sources:
+        key = os.path.normpath(source.path)
+        if source.found and key in seen:
+            continue
+        seen.add(key)
+        yield source
+
+
+def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Source]:
+    """Pictures below ``root`` by their suffixes; hidden files and linked folders are left out."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(join(folder, name)) != skip
+        )
+        inside = os.path.relpath(folder, root)
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Source(join(folder, name), _folder(join(below, inside)), True)
+
+
+def _expand(pattern: str, recursive: bool, skip: str | None) -> Iterator[Source]:
+    """Files that match, with their folders below the part of the pattern that has no stars."""
+    base = Path(pattern)
+    while glob.has_magic(str(base)):
+        base = base.parent
+    for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 (patterns may be absolute)
+        inside = os.path.relpath(name, base)
+        if Path(name).is_dir():
+            if recursive and "**" not in pattern:
+                yield from _walk(name, skip, inside)
+            continue
+        if skip is not None and os.path.realpath(name).startswith(skip + os.sep):
+            continue
+        yield Source(name, _folder(str(Path(inside).parent)), True)
+
+
+def _folder(path: str) -> str:
+    """A relative folder, normalised; empty for the folder itself."""
+    normal = os.path.normpath(path)
+    return "" if normal == os.curdir else normal
+
+
+def _listed(path: str, null: bool) -> Iterator[Source]:
+    if path == STDIN:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("--files-from - reads names from a pipe; standard input is none")
+        data = sys.stdin.buffer.read()
+    else:
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise UsageError(f"--files-from {display_name(path)}: {error.strerror}") from error
+    for line in data.split(b"\0" if null else b"\n"):
+        name = os.fsdecode(line if null else line.rstrip(b"\r"))
+        if name:
+            folder = "" if Path(name).is_absolute() else _folder(str(Path(name).parent))
+            yield Source(name, folder)

@@ -1,0 +1,206 @@
+"""What a batch has done so far, so that a killed run goes on where it was.
+
+The journal is a file of JSON lines beside the output. Every worker appends its own lines, each by
+one write: first what it is about to write, with a digest, then that it is there. So whenever a run
+is killed, each output is known to be finished, or missing, or a finished file whose second line
+was lost, which its digest tells. A torn last line is skipped. After a reboot, which may have been
+a power cut, digests decide alone: a batch is flushed to the disk only at its end.
+
+Inputs are known by path, size and time of change; the options by a hash. Every process of a run
+holds a shared lock on the file, so a resumed run can wait for orphans of the killed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from convcli.errors import OutputError
+from convcli.imaging.atomic import display_name
+from convcli.runs.request import FilterRequest, Job
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, so no waiting for orphans
+    fcntl = None
+
+__all__ = ["Journal", "digest", "options_hash"]
+
+PATIENCE = 30.0
+"""Seconds that a resumed run waits for the workers of the killed one to end."""
+
+
+def options_hash(request: FilterRequest) -> str:
+    """A hash of all that decides what is written: kernels, options, format, quality.
+
+    >>> from convcli.kernels.kernel import Kernel
+    >>> one, two = (FilterRequest((), (Kernel([[n]], name="k"),)) for n in (1, 2))
+    >>> options_hash(one) == options_hash(two)
+    False
+    """
+    sha = hashlib.sha256()
+    for kernel in request.kernels:
+        facts = (kernel.weights.shape, kernel.scale, kernel.bias, kernel.combine, kernel.absolute)
+        sha.update(repr(facts).encode() + kernel.weights.tobytes())
+    o = request.options
+    words = {name: getattr(o, name) for name in o.__slots__ if name != "threads"}
+    sha.update(repr((words, request.format, request.quality)).encode())
+    return sha.hexdigest()[:24]
+
+
+def digest(data: bytes | memoryview) -> str:
+    """A digest of a file's bytes.
+
+    >>> digest(b"abc") == digest(b"abd")
+    False
+    """
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _signature(path: str) -> list[int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _boot() -> str:
+    """What tells one start of the machine from another, where the system says."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+class Journal:
+    """The journal of one output folder, opened by every process of a run.
+
+    Parameters
+    ----------
+    path
+        The file; made if it is not there.
+    options
+        The hash that :func:`options_hash` gives.
+    resume
+        Read what is there, after waiting for the workers of a run that was killed.
+    """
+
+    def __init__(self, path: Path, options: str, *, resume: bool = False) -> None:
+        self.path, self.options = path, options
+        self._boot = _boot()
+        self._last: dict[str, dict[str, dict[str, Any]]] = {}
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o666)
+        self._lock(resume)
+        if resume:
+            self._read()
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.write(self._fd, b"\n")  # ends a torn line
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._fd)
+
+    def remove(self) -> None:
+        """Delete the file: nothing is left to resume."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def _lock(self, resume: bool) -> None:
+        if fcntl is None:
+            return
+        end = time.monotonic() + PATIENCE
+        while resume:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    return  # a file system without locks
+                if time.monotonic() > end:
+                    raise OutputError(
+                        f"{display_name(self.path)}: another run is still writing; "
+                        "resume when it has ended"
+                    ) from None
+                time.sleep(0.05)
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_SH)
+
+    def _read(self) -> None:
+        with self.path.open("rb") as file:
+            for line in file:
+                try:
+                    entry = json.loads(line)
+                    self._last.setdefault(entry["output"], {})[entry["state"]] = entry
+                except (ValueError, KeyError, TypeError):
+                    continue  # torn by a kill or a full disk
+
+    def ready(self, job: Job, source: list[int] | None, data: bytes) -> None:
+        """Say what is about to be written."""
+        self._append(job, source, state="ready", digest=digest(data))
+
+    def done(self, job: Job, source: list[int] | None) -> None:
+        """Say that it has been written."""
+        self._append(job, source, state="done", written=_signature(job.output))
+
+    def _append(self, job: Job, source: list[int] | None, **facts: Any) -> None:
+        entry = {
+            "input": str(Path(job.input).absolute()),
+            "source": source,
+            "output": str(Path(job.output).absolute()),
+            "options": self.options,
+            "boot": self._boot,
+            **facts,
+        }
+        line = json.dumps(entry).encode() + b"\n"
+        try:
+            whole = os.write(self._fd, line) == len(line)
+        except OSError as error:
+            raise OutputError(f"{display_name(self.path)}: {error.strerror}") from error
+        if not whole:
+            raise OutputError(f"{display_name(self.path)}: no space left for the journal")
+
+    @staticmethod
+    def source_of(job: Job) -> list[int] | None:
+        """Size and time of change of an input, taken before it is read."""
+        return _signature(job.input)
+
+    def has_done(self, job: Job) -> bool:
+        """Whether the output is there, made from this very input with these very options."""
+        states = self._last.get(str(Path(job.output).absolute()), {})
+        now = _signature(job.input)
+        in_place = Path(job.input).absolute() == Path(job.output).absolute()
+        for entry in states.values():
+            same = entry.get("options") == self.options and (in_place or entry["source"] == now)
+            if (
+                same
+                and entry["input"] == str(Path(job.input).absolute())
+                and self._stands(job, entry)
+            ):
+                return True
+        return False
+
+    def has_made(self, job: Job) -> bool:
+        """Whether the file at the output is a result of an earlier run, and may be replaced."""
+        states = self._last.get(str(Path(job.output).absolute()), {})
+        return any(self._stands(job, entry) for entry in states.values())
+
+    def _stands(self, job: Job, entry: dict[str, Any]) -> bool:
+        """Whether the output is the file that the entry tells of."""
+        written = _signature(job.output)
+        if written is None:
+            return False
+        if entry["state"] == "done":
+            return bool(entry.get("written") == written and entry.get("boot") == self._boot)
+        try:
+            return digest(Path(job.output).read_bytes()) == entry.get("digest")
+        except OSError:
+            return False

@@ -1,0 +1,82 @@
+"""Output names with fields in braces, as in ``out/{parent}/{stem}-{kernel}{suffix}``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from string import Formatter
+
+from convcli.errors import UsageError
+from convcli.imaging.atomic import display_name
+
+__all__ = ["FIELDS", "check_inside", "fill", "is_template", "root_of"]
+
+FIELDS = {
+    "parent": "the input's folder",
+    "stem": "its name without the suffix",
+    "suffix": "the suffix with its dot",
+    "name": "stem and suffix",
+    "kernel": "the chain of kernels",
+    "index": "1, 2, 3, ... (also {index:05})",
+}
+
+
+def is_template(output: str) -> bool:
+    """Whether an output name has fields.
+
+    >>> is_template("out/{stem}.png"), is_template("out/")
+    (True, False)
+    """
+    return "{" in output or "}" in output
+
+
+def root_of(template: str) -> str:
+    """The folder that no result may leave: all before the first part with a field.
+
+    >>> root_of("out/small/{parent}/{stem}.png"), root_of("{stem}-blur.png")
+    ('out/small', '.')
+    """
+    parts = Path(template).parts
+    fixed = parts[: next(i for i, part in enumerate(parts) if is_template(part))]
+    return str(Path(*fixed)) if fixed else os.curdir
+
+
+def fill(template: str, **values: str | int) -> str:
+    """Put values into a template.
+
+    Raises
+    ------
+    UsageError
+        If it has a field that there is not, or braces that do not match.
+
+    >>> fill("out/{parent}/{stem}-{kernel}{suffix}", parent="a", stem="x", kernel="box", suffix=".png")
+    'out/a/x-box.png'
+    """
+    allowed = ", ".join(f"{{{name}}} ({what})" for name, what in FIELDS.items())
+    try:
+        for _, field, _, conversion in Formatter().parse(template):
+            if field is not None and (field not in FIELDS or conversion):
+                raise UsageError(
+                    f"--output {template!r}: {{{field}}} is no field; allowed: {allowed}; "
+                    "{{ and }} stand for braces"
+                )
+        return os.path.normpath(template.format(**values))
+    except (ValueError, IndexError) as error:
+        raise UsageError(f"--output {template!r}: {error}; allowed: {allowed}") from None
+
+
+def check_inside(path: str, root: str) -> None:
+    """Refuse an output that would leave its root, by ``..`` or through a symbolic link.
+
+    Raises
+    ------
+    UsageError
+        If it would.
+    """
+    home = os.path.realpath(root)
+    folder = os.path.realpath(Path(path).parent)
+    if folder != home and not folder.startswith(home.rstrip(os.sep) + os.sep):
+        raise UsageError(
+            f"{display_name(path)} would lie outside of {display_name(root)}, in "
+            f"{display_name(folder)}; nothing was done"
+        )
