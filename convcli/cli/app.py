@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "separate": "separate",
     "impulse": "impulse",
     "check": "check",
+    "draw": "draw",
     "info": "info",
 }
 """Command name -> module in ``convcli.cli`` that defines ``app``, imported when it is used.

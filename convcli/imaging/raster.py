@@ -1,0 +1,194 @@
+"""Shapes as pixels, and drawings as PNG, APNG, GIF and WebP files.
+
+Pillow draws, at twice the size, and the result is halved: smooth edges in any shape. Letters
+come from the font that Pillow itself carries, so the pixels do not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from convcli.errors import UsageError
+from convcli.imaging.shapes import Canvas, Image, Line, Polygon, Rect, Shape, Text
+
+__all__ = ["RASTERS", "encode_drawing", "rasterise"]
+
+RASTERS = (".png", ".apng", ".gif", ".webp")
+"""Suffixes of the files that are written."""
+
+FINE = 2
+"""Pixels drawn for each pixel of the result, along each side."""
+
+MAX_PIXELS = 40_000_000
+"""Of one frame, before it is halved twice over: a mistyped size must not take all memory."""
+
+GLYPHS = str.maketrans({"×": "x", "−": "-", "→": ">", "Σ": "S"})
+"""Letters that the font has not."""
+
+Frames = Sequence[Sequence[Sequence[Shape]]]
+
+
+def encode_drawing(
+    canvas: Canvas,
+    frames: Frames,
+    suffix: str,
+    *,
+    width: int | None = None,
+    durations: Sequence[float] = (),
+) -> bytes:
+    """A picture file of the frames, each a sequence of layers of shapes.
+
+    Parameters
+    ----------
+    canvas
+        Size at scale 1, and the ground.
+    frames
+        One frame is a still picture.
+    suffix
+        One of ``RASTERS``.
+    width
+        Pixels across; by default those of the canvas.
+    durations
+        Milliseconds of each frame.
+
+    Raises
+    ------
+    UsageError
+        If the picture would be too large.
+    """
+    scale = 1.0 if width is None else width / canvas.width
+    if canvas.width * canvas.height * scale * scale > MAX_PIXELS:
+        raise UsageError(
+            f"a drawing of {canvas.width * scale:.0f}x{canvas.height * scale:.0f} pixels is too "
+            f"large; at most {MAX_PIXELS:,} pixels are drawn. An .svg has any size"
+        )
+    images = rasterise(canvas, frames, scale)
+    out = io.BytesIO()
+    if len(frames) == 1:
+        options: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
+        next(images).save(out, _FORMATS[suffix], **options)
+        return out.getvalue()
+    timing: dict[str, Any] = {"duration": [round(ms) for ms in durations], "loop": 0}
+    if suffix == ".webp":
+        first = next(images)
+        first.save(
+            out, "WEBP", save_all=True, append_images=images, lossless=True, method=2, **timing
+        )
+        return out.getvalue()
+    still = list(images)
+    colours = _palette(still)
+    flat = [image.quantize(palette=colours, dither=Pillow.Dither.NONE) for image in still]
+    if suffix == ".gif":
+        timing |= {"disposal": 1, "optimize": False}
+    flat[0].save(out, _FORMATS[suffix], save_all=True, append_images=flat[1:], **timing)
+    return out.getvalue()
+
+
+_FORMATS = {".png": "PNG", ".apng": "PNG", ".gif": "GIF", ".webp": "WEBP"}
+
+
+def _palette(images: Sequence[Any]) -> Any:
+    """The 256 colours that occur most, exact: flat areas stay what the theme says."""
+    counts: dict[tuple[int, int, int], int] = {}
+    for image in (images[0], images[len(images) // 2], images[-1]):
+        for count, colour in image.getcolors(1 << 24):
+            counts[colour] = counts.get(colour, 0) + count
+    ranked = sorted(counts, key=lambda colour: (-counts[colour], colour))[:256]
+    holder = Pillow.new("P", (1, 1))
+    # What is left of the palette repeats its first colour, or Pillow would fill it with its own.
+    flat = [part for colour in ranked for part in colour]
+    holder.putpalette(flat + flat[:3] * (256 - len(ranked)))
+    return holder
+
+
+def rasterise(canvas: Canvas, frames: Frames, scale: float = 1.0) -> Iterator[Any]:
+    """Pillow images of the frames, ``round(size * scale)`` pixels large."""
+    size = round(canvas.width * scale), round(canvas.height * scale)
+    fine = FINE * scale
+    big = Pillow.new("RGB", (size[0] * FINE, size[1] * FINE), canvas.ground)
+    # What every frame shows in its lowest layer is drawn once; nothing there overlaps.
+    common = {*frames[0][0]}.intersection(*(frame[0] for frame in frames[1:]))
+    _put(big, [shape for shape in frames[0][0] if shape in common], fine)
+    for frame in frames:
+        image = big.copy()
+        _put(image, [shape for shape in frame[0] if shape not in common], fine)
+        for layer in frame[1:]:
+            _put(image, layer, fine)
+        yield image.reduce(FINE)
+
+
+def _put(image: Any, shapes: Sequence[Shape], scale: float) -> None:
+    pen = ImageDraw.Draw(image, "RGBA")
+    for shape in shapes:
+        if isinstance(shape, Rect):
+            _rect(pen, shape, scale)
+        elif isinstance(shape, Line):
+            _line(pen, shape, scale)
+        elif isinstance(shape, Polygon):
+            colour = shape.fill + f"{round(255 * shape.opacity):02x}"
+            pen.polygon([(x * scale, y * scale) for x, y in shape.points], fill=colour)
+        elif isinstance(shape, Text):
+            _text(pen, shape, scale)
+        else:
+            _image(image, shape, scale)
+
+
+def _rect(pen: Any, shape: Rect, scale: float) -> None:
+    left, top = shape.x * scale, shape.y * scale
+    right, bottom = left + shape.width * scale, top + shape.height * scale
+    thick = max(round(shape.thickness * scale), 1)
+    if shape.stroke and shape.dash:
+        if shape.fill:
+            pen.rounded_rectangle((left, top, right, bottom), shape.radius * scale, shape.fill)
+        x1, y1, x2, y2 = shape.x, shape.y, shape.x + shape.width, shape.y + shape.height
+        for ends in ((x1, y1, x2, y1), (x2, y1, x2, y2), (x2, y2, x1, y2), (x1, y2, x1, y1)):
+            _line(pen, Line(*ends, shape.stroke, shape.thickness, shape.dash), scale)
+        return
+    half = thick / 2 if shape.stroke else 0.0
+    pen.rounded_rectangle(
+        (left - half, top - half, right + half - 1, bottom + half - 1),
+        (shape.radius * scale + half) if shape.radius else 0,
+        shape.fill or None,
+        shape.stroke or None,
+        thick,
+    )
+
+
+def _line(pen: Any, shape: Line, scale: float) -> None:
+    thick = max(round(shape.thickness * scale), 1)
+    x, y = shape.x1 * scale, shape.y1 * scale
+    dx, dy = (shape.x2 - shape.x1) * scale, (shape.y2 - shape.y1) * scale
+    length = (dx * dx + dy * dy) ** 0.5
+    # An odd number of dashes and gaps, so that a dash is at both ends.
+    pieces = max(round(length / (shape.dash * scale)) // 2 * 2 + 1, 1) if shape.dash else 1
+    for piece in range(0, pieces, 2):
+        a, b = piece / pieces, (piece + 1) / pieces
+        pen.line((x + a * dx, y + a * dy, x + b * dx, y + b * dy), shape.stroke, thick)
+
+
+@lru_cache(64)
+def _font(size: float) -> Any:
+    return ImageFont.load_default(size)
+
+
+def _text(pen: Any, shape: Text, scale: float) -> None:
+    font = _font(round(shape.size * scale, 1))
+    text = shape.text.translate(GLYPHS)
+    stroke = 0.022 * shape.size * scale if shape.bold else 0
+    anchor = {"start": "l", "middle": "m", "end": "r"}[shape.anchor]
+    # The baseline stands where the SVG writer puts it.
+    at = (shape.x * scale, (shape.y + 0.35 * shape.size) * scale)
+    pen.text(at, text, shape.fill, font, anchor + "s", stroke_width=stroke, stroke_fill=shape.fill)
+
+
+def _image(target: Any, shape: Image, scale: float) -> None:
+    source = Pillow.frombytes("RGB", (shape.columns, shape.rows), shape.rgb)
+    size = max(round(shape.width * scale), 1), max(round(shape.height * scale), 1)
+    place = round(shape.x * scale), round(shape.y * scale)
+    target.paste(source.resize(size, Pillow.Resampling.NEAREST), place)

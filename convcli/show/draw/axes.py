@@ -1,0 +1,110 @@
+"""One axis of a drawing: which cells there are, and which of them each output reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convcli.arithmetic.layer import AnyWindow
+from convcli.arithmetic.pooling import PoolWindow
+from convcli.arithmetic.transposed import TransposedWindow
+from convcli.show.draw.scene import Mark
+
+__all__ = ["AxisView", "axis_view", "single_axis", "worse"]
+
+_ORDER: tuple[Mark, ...] = ("value", "zero", "padding", "overhang")
+
+
+@dataclass(frozen=True, slots=True)
+class AxisView:
+    """The cells of a board along one axis.
+
+    Parameters
+    ----------
+    sources
+        For each cell the index of the input that it holds, or None.
+    marks
+        What kind of cell each is.
+    taps
+        For each output, the cells that it reads, in the order of the kernel as it is shown.
+    """
+
+    sources: tuple[int | None, ...]
+    marks: tuple[Mark, ...]
+    taps: tuple[tuple[int, ...], ...]
+
+    @property
+    def read(self) -> frozenset[int]:
+        """Cells that some output reads."""
+        return frozenset(cell for taps in self.taps for cell in taps)
+
+
+def single_axis() -> AxisView:
+    """The other axis of a one-dimensional drawing: one cell, read once."""
+    return AxisView((0,), ("value",), ((0,),))
+
+
+def axis_view(window: AnyWindow) -> AxisView:
+    """A convolution, a pooling, or a transposed convolution seen as one over stuffed zeros.
+
+    >>> from convcli.arithmetic.window import conv_window
+    >>> view = axis_view(conv_window(4, 3, stride=2, padding=1))
+    >>> view.sources, view.taps
+    ((None, 0, 1, 2, 3, None), ((0, 1, 2), (2, 3, 4)))
+    """
+    if isinstance(window, TransposedWindow):
+        return _gathering(window)
+    overhang = window.overhang if isinstance(window, PoolWindow) else 0
+    inside = range(window.before, window.before + window.size)
+    cells = range(window.padded + overhang)
+    return AxisView(
+        tuple(cell - window.before if cell in inside else None for cell in cells),
+        tuple(
+            "value" if cell in inside else "padding" if cell < window.padded else "overhang"
+            for cell in cells
+        ),
+        tuple(
+            tuple(
+                output * window.stride + tap * window.dilation for tap in range(window.kernel_size)
+            )
+            for output in range(window.output)
+        ),
+    )
+
+
+def _gathering(window: TransposedWindow) -> AxisView:
+    """Output ``o`` reads the stuffed input at ``o + before - tap * dilation``.
+
+    The stuffed input has ``stride - 1`` zeros between its values. Read from left to right, the
+    kernel is reversed, so the taps are in the order of the reversed kernel.
+
+    >>> from convcli.arithmetic.transposed import transposed_window
+    >>> view = axis_view(transposed_window(2, 3, stride=2, padding=1))
+    >>> view.sources, view.taps
+    ((None, 0, None, 1, None), ((0, 1, 2), (1, 2, 3), (2, 3, 4)))
+    """
+    last = (window.size - 1) * window.stride
+    low = min(0, window.before - window.effective_kernel + 1)
+    high = max(last, window.output - 1 + window.before)
+    sources: list[int | None] = []
+    marks: list[Mark] = []
+    for cell in range(low, high + 1):
+        whole = 0 <= cell <= last and cell % window.stride == 0
+        sources.append(cell // window.stride if whole else None)
+        marks.append("value" if whole else "zero" if 0 <= cell <= last else "padding")
+    taps = tuple(
+        tuple(
+            output + window.before - tap * window.dilation - low
+            for tap in reversed(range(window.kernel_size))
+        )
+        for output in range(window.output)
+    )
+    return AxisView(tuple(sources), tuple(marks), taps)
+
+
+def worse(first: Mark, second: Mark) -> Mark:
+    """The mark of a cell whose row and column have different ones.
+
+    >>> worse("zero", "padding")
+    'padding'
+    """
+    return max(first, second, key=_ORDER.index)

@@ -1,0 +1,80 @@
+"""One cell as shapes: its ground, its mark, its number, the weight in its corner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convcli.imaging.shapes import Line, Rect, Shape, Text, text_width
+from convcli.show.draw.scene import Cell, Role
+from convcli.show.draw.theme import Theme
+
+__all__ = ["cell_shapes", "font_size"]
+
+
+def font_size(cell: float, longest: int) -> float:
+    """A font in which ``longest`` digits fit into a cell.
+
+    >>> font_size(40, 1), font_size(40, 6)
+    (16.0, 10.3)
+    """
+    fits = 0.9 * cell / max(text_width("0" * longest, 1), 0.1)
+    return round(min(0.4 * cell, fits), 1)
+
+
+def cell_shapes(
+    cell: Cell, role: Role, x: float, y: float, side: float, font: float, theme: Theme
+) -> Iterator[Shape]:
+    """The shapes of a cell whose top left corner is (x, y)."""
+    if cell.mark == "blank":
+        return
+    ink = theme.roles[role]
+    lit = cell.lit in ("tap", "target")
+    inset = 0.5 if side > 14 else 0.0
+    box = x + inset, y + inset, side - 2 * inset, side - 2 * inset
+    radius = 3.0 if side > 20 else 0.0
+    hollow = cell.mark in ("padding", "overhang", "cropped", "pending", "nought")
+    fill = ink.lit if lit and cell.mark in ("value", "added", "zero") else ""
+    if not fill and not hollow:
+        fill = ink.fill if cell.mark != "zero" else ""
+    if hollow and lit:
+        fill = ink.fill
+    stroke = ink.lit_stroke if lit else ink.stroke if cell.mark != "nought" else theme.faint
+    dash = {"padding": 3.0, "overhang": 3.0, "cropped": 3.0, "zero": 1.5}.get(cell.mark, 0.0)
+    thin = 0.5 if cell.mark == "nought" and not lit else 1.0
+    yield Rect(*box, fill, stroke, thin, dash, radius)
+    yield from _mark(cell, x, y, side, ink.lit_stroke if lit else ink.stroke, theme)
+    if cell.text and side >= 11:
+        quiet = not lit and cell.mark in ("padding", "zero", "cropped", "overhang")
+        colour = theme.lit_ink if lit else theme.muted if quiet else theme.ink
+        shift = 0.08 * side if cell.corner else 0.0
+        yield Text(x + side / 2 - shift, y + side / 2 - shift, cell.text, font, colour, bold=lit)
+    if cell.corner and side >= 24:
+        size = min(0.26 * side, 0.6 * font_size(side, len(cell.corner)))
+        yield Text(
+            x + side * 0.93, y + side * 0.82, cell.corner, round(size, 1), theme.corner, "end"
+        )
+
+
+def _mark(
+    cell: Cell, x: float, y: float, side: float, stroke: str, theme: Theme
+) -> Iterator[Shape]:
+    """The strokes that tell a kind of cell without its colour."""
+    low, high = 0.14 * side, 0.86 * side
+    if cell.mark in ("overhang", "cropped"):
+        yield Line(x + low, y + high, x + high, y + low, stroke)
+    if cell.mark == "cropped":
+        yield Line(x + low, y + low, x + high, y + high, stroke)
+    if cell.mark == "added":
+        middle, arm = 0.2 * side, 0.1 * side
+        yield Line(x + middle - arm, y + middle, x + middle + arm, y + middle, stroke, 1.5)
+        yield Line(x + middle, y + middle - arm, x + middle, y + middle + arm, stroke, 1.5)
+    if cell.mark in ("zero", "nought") and not cell.text:
+        dot = max(round(0.08 * side, 1), 1.0)
+        colour = theme.faint if cell.mark == "nought" else stroke
+        yield Rect(x + side / 2 - dot, y + side / 2 - dot, 2 * dot, 2 * dot, colour, radius=dot)
+    if cell.unread:
+        for offset in (-0.36, 0.0, 0.36):
+            start, end = max(low, low + offset * side), min(high, high + offset * side)
+            yield Line(
+                x + start, y + start - offset * side, x + end, y + end - offset * side, theme.faint
+            )

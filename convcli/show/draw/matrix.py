@@ -1,0 +1,92 @@
+"""Convolution as a matrix: the window and the row of the Toeplitz matrix side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convcli.arithmetic.sizes import cross
+from convcli.errors import ShapeError
+from convcli.show.draw.operation import Operation
+from convcli.show.draw.scene import Board, Cell, Place, Scene
+from convcli.show.draw.sliding import Grid, as_matrix, output_board, sliding_scene
+from convcli.show.draw.texts import number
+
+__all__ = ["MAX_COLUMNS", "MAX_ROWS", "matrix_scene"]
+
+MAX_ROWS, MAX_COLUMNS = 36, 64
+"""Largest matrix that is drawn."""
+
+
+def matrix_scene(operation: Operation) -> Scene:
+    """Every output in turn, as a window and as a row of the matrix that acts on the input.
+
+    Column ``c`` of the matrix stands for input ``c``, counted row by row; the padding has no
+    columns, since it is zero.
+
+    >>> from convcli.arithmetic.layer import Layer
+    >>> from convcli.show.draw.operation import plan_operation
+    >>> scene = matrix_scene(plan_operation(Layer("conv", (2,)), (3,)))
+    >>> scene.steps[1].board("Matrix").places("tap")
+    [(1, 1), (1, 2)]
+    """
+    rows, columns = prod(operation.outputs), prod(operation.sizes)
+    if rows > MAX_ROWS or columns > MAX_COLUMNS:
+        raise ShapeError(
+            f"the matrix of {cross(operation.sizes)} -> {cross(operation.outputs)} has "
+            f"{rows} rows and {columns} columns; at most {MAX_ROWS} and {MAX_COLUMNS} can be read "
+            "in a drawing. convcli matrix kernel prints any size"
+        )
+    scene = sliding_scene(operation)
+    grid = Grid.of(operation)
+    w, x, y = (as_matrix(array) for array in (operation.w, operation.x, operation.y))
+    used = w[::-1, ::-1] if w is not None and operation.flip else w
+    width = (1, *operation.sizes)[-1]
+    weights: list[dict[int, str]] = [_row(grid, output, used, width) for output in grid.outputs]
+    flat_y = None if y is None else y.reshape(-1, 1)
+    flat_x = None if x is None else x.reshape(-1)
+    steps = []
+    for index, step in enumerate(scene.steps):
+        boards = (
+            *step.boards,
+            _matrix(weights, columns, index),
+            _vector(flat_x, columns, weights[index]),
+            output_board((rows, 1), flat_y, index + 1, f"{rows}", "y"),
+        )
+        steps.append(replace(step, boards=boards, links=(*step.links, ("Matrix", "y"))))
+    bottom: tuple[tuple[str, ...], ...] = (("x", "Matrix"), ("y",))
+    title = f"{operation.title} as a matrix: y = M x"
+    return Scene(title, scene.subtitle, tuple(steps), (*scene.layout, bottom))
+
+
+def _row(grid: Grid, output: Place, w: np.ndarray[Any, Any] | None, width: int) -> dict[int, str]:
+    """The columns of one row that are not zero, with their weights."""
+    found = {}
+    for i, row in enumerate(grid.taps(output)):
+        for j, place in enumerate(row):
+            source = grid.source(*place)
+            if source is not None:
+                found[source[0] * width + source[1]] = "" if w is None else number(w[i, j])
+    return found
+
+
+def _matrix(weights: list[dict[int, str]], columns: int, lit: int) -> Board:
+    def cell(row: int, column: int) -> Cell:
+        if column in weights[row]:
+            return Cell(weights[row][column], lit="tap" if row == lit else "")
+        return Cell(mark="nought", lit="gap" if row == lit else "")
+
+    cells = tuple(tuple(cell(r, c) for c in range(columns)) for r in range(len(weights)))
+    return Board("Matrix", "kernel", cells, f"{len(weights)}x{columns}")
+
+
+def _vector(x: np.ndarray[Any, Any] | None, length: int, read: dict[int, str]) -> Board:
+    """The input over the columns of the matrix."""
+    cells = tuple(
+        Cell("" if x is None else number(x[i]), lit="tap" if i in read else "")
+        for i in range(length)
+    )
+    return Board("x", "input", (cells,), f"{length}, row by row")

@@ -1,0 +1,54 @@
+"""The views of an operation, by name."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from convcli.errors import UsageError
+from convcli.show.draw.matrix import matrix_scene
+from convcli.show.draw.operation import NAMES, Operation
+from convcli.show.draw.scatter import gradient_scene, scatter_scene
+from convcli.show.draw.scene import Scene
+from convcli.show.draw.sliding import sliding_scene
+
+__all__ = ["VIEWS", "View", "build_scene"]
+
+View = Literal["window", "gather", "scatter", "gradient", "matrix"]
+VIEWS: tuple[View, ...] = get_args(View)
+
+_ALLOWED: dict[str, tuple[View, ...]] = {
+    "conv": ("window", "gradient", "matrix"),
+    "conv_transpose": ("gather", "scatter"),
+    "maxpool": ("window",),
+    "avgpool": ("window",),
+}
+_BUILDERS = {
+    "window": sliding_scene,
+    "gather": sliding_scene,
+    "scatter": scatter_scene,
+    "gradient": gradient_scene,
+    "matrix": matrix_scene,
+}
+
+
+def build_scene(operation: Operation, view: str = "") -> Scene:
+    """The scene of an operation; without a view the first that it has.
+
+    Raises
+    ------
+    UsageError
+        If the operation has no such view.
+
+    >>> from convcli.arithmetic.layer import Layer
+    >>> from convcli.show.draw.operation import plan_operation
+    >>> build_scene(plan_operation(Layer("maxpool", (2,)), (6,)), "scatter")
+    Traceback (most recent call last):
+    ...
+    convcli.errors.UsageError: view 'scatter' is not one of Max pooling; it has window
+    """
+    allowed = _ALLOWED[operation.kind]
+    if view and view not in allowed:
+        raise UsageError(
+            f"view {view!r} is not one of {NAMES[operation.kind]}; it has {', '.join(allowed)}"
+        )
+    return _BUILDERS[view or allowed[0]](operation)
