@@ -252,7 +252,11 @@ class _Pool:
                     yield result  # which may call stop()
             return []
         except BrokenProcessPool:
-            return list(running.values())
+            for future in [f for f in running if f.done() and not f.exception()]:
+                del running[future]
+                yield future.result()
+            # Some may have been written before the end; no other file was there at the start.
+            return [replace(job, overwrite=True) for job in running.values()]
         finally:
             # What is under way is finished: its file is whole, or not there at all.
             pool.shutdown(wait=True, cancel_futures=True)
