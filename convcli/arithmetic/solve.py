@@ -104,21 +104,17 @@ def solve(
 def _candidates(
     sizes: Sequence[int], outputs: Sequence[int], kind: Kind, fixed: Fixed
 ) -> Iterator[Solution]:
+    """What solves the first axis, or nearly; whether it fits all of them is asked later."""
+    paddings = _transposed_paddings if kind == "conv_transpose" else _paddings
     for stride in _strides(sizes, outputs, kind, fixed):
-        extras: Sequence[int] = (0,)
         for dilation in (fixed.dilation,) if fixed.dilation is not None else DILATIONS:
-            if kind == "conv_transpose":
-                extras = range(min(max(stride, dilation), MOST_TRIED))
-            if fixed.output_padding is not None:
-                extras = (fixed.output_padding,)
             for kernel in _kernels(sizes, outputs, kind, stride, fixed):
                 if kernel == 1 and dilation > 1 and fixed.dilation is None:
                     continue  # a single tap has nothing to spread
-                for extra in extras:
-                    for pads in _pads(
-                        sizes, outputs, kind, fixed, (kernel, stride, dilation, extra)
-                    ):
-                        yield Solution(kernel, stride, pads, dilation, extra)
+                span = effective_kernel(kernel, dilation)
+                limit = max(stride, dilation)
+                for pads, extra in paddings(sizes[0], outputs[0], span, stride, limit, fixed):
+                    yield Solution(kernel, stride, pads, dilation, extra)
 
 
 def _strides(
@@ -147,32 +143,46 @@ def _kernels(
     return sorted({*KERNELS, *suggested})
 
 
-def _pads(
-    sizes: Sequence[int],
-    outputs: Sequence[int],
-    kind: Kind,
-    fixed: Fixed,
-    numbers: tuple[int, int, int, int],
-) -> Iterator[tuple[int, int]]:
-    """The paddings that can work, from the first axis' formula solved for the padding."""
+def _paddings(
+    size: int, output: int, span: int, stride: int, limit: int, fixed: Fixed
+) -> Iterator[tuple[tuple[int, int], int]]:
+    """Paddings of a convolution or pooling, from the formula solved for the padding."""
+    extra = fixed.output_padding or 0
     if fixed.padding is not None:
-        pads = fixed.padding
-        yield (pads, pads) if isinstance(pads, int) else pads
+        yield _pair(fixed.padding), extra
         return
-    kernel, stride, dilation, extra = numbers
-    span = effective_kernel(kernel, dilation)
-    if kind == "conv_transpose":
-        twice = (sizes[0] - 1) * stride + span + extra - outputs[0]
-        low, high = twice, twice
+    least = (output - 1) * stride + span - size
+    # Ceil mode reaches an output with up to a stride less.
+    low, high = max(-(-(least - stride) // 2), 0), (least + stride - 1) // 2
+    for pad in _plausible(low, high, span, stride):
+        yield (pad, pad), extra
+
+
+def _transposed_paddings(
+    size: int, output: int, span: int, stride: int, limit: int, fixed: Fixed
+) -> Iterator[tuple[tuple[int, int], int]]:
+    """Paddings of a transposed convolution, each with the output padding that it needs."""
+    missing = output - (size - 1) * stride - span
+    if fixed.padding is not None:
+        pairs = [_pair(fixed.padding)]
     else:
-        low = (outputs[0] - 1) * stride + span - sizes[0]
-        high = low + stride - 1
-        low -= stride  # ceil mode reaches an output with less padding
-    pads_that_fit = range(max(-(-low // 2), 0), min(high // 2, span - 1) + 1)
-    for pad in pads_that_fit[:MOST_TRIED]:
-        # More than half of the kernel is only ever meant as full padding.
-        if pad <= span // 2 or (pad == span - 1 and stride == 1):
-            yield pad, pad
+        low, high = max(-(missing // 2), 0), (limit - 1 - missing) // 2
+        pairs = [(pad, pad) for pad in _plausible(low, high, span, stride)]
+    for pads in pairs:
+        extra = missing + sum(pads)
+        if 0 <= extra < limit and fixed.output_padding in (None, extra):
+            yield pads, extra
+
+
+def _pair(padding: int | tuple[int, int]) -> tuple[int, int]:
+    return (padding, padding) if isinstance(padding, int) else padding
+
+
+def _plausible(low: int, high: int, span: int, stride: int) -> Iterator[int]:
+    """Paddings up to half of the kernel; more is only ever meant as full padding."""
+    yield from range(low, min(high, span // 2) + 1)[:MOST_TRIED]
+    if stride == 1 and span // 2 < span - 1 and low <= span - 1 <= high:
+        yield span - 1
 
 
 def _fits(

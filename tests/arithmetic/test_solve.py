@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convcli import ShapeError, output_shape, transposed_output_shape
@@ -22,6 +22,7 @@ def test_every_solution_gives_the_output(n: int, out: int) -> None:
         assert output_shape(n, one.kernel_size, **given) == out
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 32), st.integers(1, 64))
 def test_every_transposed_solution_gives_the_output(n: int, out: int) -> None:
     try:
@@ -55,6 +56,27 @@ def test_a_layer_that_exists_is_found_again(n: int, k: int, s: int, p: int, d: i
     except ShapeError:
         return
     assert Solution(k, s, (p, p), d) in solve((n,), (out,), fixed=Fixed(k, s))
+
+
+@given(
+    st.integers(2, 20),
+    st.integers(1, 7),
+    st.integers(1, 4),
+    st.integers(0, 3),
+    st.integers(1, 2),
+    st.integers(0, 3),
+)
+def test_a_transposed_layer_that_exists_is_found_again(
+    n: int, k: int, s: int, p: int, d: int, op: int
+) -> None:
+    d = d if k > 1 else 1
+    p, op = min(p, (d * (k - 1) + 1) // 2), min(op, max(s, d) - 1)
+    try:
+        out = transposed_output_shape(n, k, stride=s, padding=p, dilation=d, output_padding=op)
+    except ShapeError:
+        return
+    found = solve((n,), (out,), kind="conv_transpose", fixed=Fixed(k, s))
+    assert Solution(k, s, (p, p), d, op) in found
 
 
 @pytest.mark.parametrize(
