@@ -8,9 +8,9 @@ library, which knows best what to say of it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,9 @@ KNOWN = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 SLICE_BYTES = 1 << 17
 """Compressed bytes inflated at a time: a few hundred rows' worth stay in the cache."""
 
+
+OVERLAP_BYTES = 1 << 20
+"""Files larger than this are inflated and unfiltered at once."""
 
 # The stub of isal types this class as an instance.
 InflateError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
@@ -56,21 +59,15 @@ def _decode(data: bytes, header: Header, name: str) -> NDArray[Any]:
     target = pixels.data.cast("B")
     unfilter = compiled_loops().unfilter
     carry, first = b"", 0
-    pending: Future[None] | None = None
-    # One thread inflates the next slice while another undoes the rows of the last.
-    with ThreadPoolExecutor(1) as worker:
+    with _beside(len(data) > OVERLAP_BYTES) as do:
         for raw in _inflated(data, name):
             joined = carry + raw if carry else raw
             count = len(joined) // (row_bytes + 1)
             if first + count > header.height:
                 raise _Unusual
             carry = joined[count * (row_bytes + 1) :]
-            if pending is not None:
-                pending.result()
-            pending = worker.submit(unfilter, joined, target, first, count, row_bytes, step)
+            do(unfilter, joined, target, first, count, row_bytes, step)
             first += count
-        if pending is not None:
-            pending.result()
     if first != header.height or carry:
         raise _Unusual
     if header.depth == 8:
@@ -79,6 +76,32 @@ def _decode(data: bytes, header: Header, name: str) -> NDArray[Any]:
     if sys.byteorder == "little":
         samples = samples.view("<u2").byteswap(inplace=True)
     return samples.view(np.uint16)
+
+
+@contextlib.contextmanager
+def _beside(overlap: bool) -> Iterator[Callable[..., None]]:
+    """A way to call something while the caller goes on; one call at a time, errors kept.
+
+    One thread inflates the next slice while another undoes the rows of the last. A small picture
+    is done before a thread has started.
+    """
+    if not overlap:
+        yield lambda function, *arguments: function(*arguments)
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    pending: Future[None] | None = None
+
+    def do(function: Callable[..., None], *arguments: Any) -> None:
+        nonlocal pending
+        if pending is not None:
+            pending.result()
+        pending = worker.submit(function, *arguments)
+
+    with ThreadPoolExecutor(1) as worker:
+        yield do
+        if pending is not None:
+            pending.result()
 
 
 def _inflated(data: bytes, name: str) -> Iterator[bytes]:

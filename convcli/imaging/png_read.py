@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
-from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.png_chunks import Header, read_header, read_metadata, walk
 from convcli.imaging.png_fast import decode_plain
 from convcli.imaging.read import check_size
@@ -28,6 +27,9 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
         return _upright(plain, header, meta, notes)
     if header.depth == 16:
         return _read_deep(data, name, header, meta, notes)
+    # Pillow's import costs a tenth of a small picture's time; most PNGs are plain.
+    from convcli.imaging.pillow_read import open_with_pillow, picture_of
+
     image = open_with_pillow(data, "PNG")
     meta.loop = image.info.get("loop")
     picture = picture_of(image, "PNG", name, meta, notes, max_pixels)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -117,6 +116,8 @@ def _deflate(pixels: NDArray[Any], threads: int, compression: str) -> list[bytes
         return body, isal_zlib.adler32(raw), raw.nbytes
 
     if threads > 1 and len(starts) > 1:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(threads) as pool:
             strips = list(pool.map(strip, starts))
     else:

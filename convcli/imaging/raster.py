@@ -28,6 +28,9 @@ FINE = 2
 MAX_PIXELS = 40_000_000
 """Of one frame, before it is halved twice over: a mistyped size must not take all memory."""
 
+MOST_COLOURS = 1 << 16
+"""Of one frame, counted to choose a palette; Pillow takes 0.2 s to count up to 2^24."""
+
 GLYPHS = str.maketrans({"×": "x", "−": "-", "→": ">", "Σ": "S"})
 """Letters that the font has not."""
 
@@ -97,7 +100,10 @@ def _palette(images: Sequence[Any]) -> Any:
     """The 256 colours that occur most, exact: flat areas stay what the theme says."""
     counts: dict[tuple[int, int, int], int] = {}
     for image in (images[0], images[len(images) // 2], images[-1]):
-        for count, colour in image.getcolors(1 << 24):
+        colours = image.getcolors(MOST_COLOURS)
+        if colours is None:
+            return image.quantize(256)
+        for count, colour in colours:
             counts[colour] = counts.get(colour, 0) + count
     ranked = sorted(counts, key=lambda colour: (-counts[colour], colour))[:256]
     holder = Pillow.new("P", (1, 1))
