@@ -30,6 +30,10 @@ MIN_PRODUCTS = 1 << 16
 """Products below which a second thread costs more than it gains (about 0.05 ms to start)."""
 
 
+MANY_PRODUCTS = 1 << 24
+"""Products (about 0.2 ms) from which a block more is nothing beside waiting for a thread."""
+
+
 @cache
 def _module() -> Any:
     if os.environ.get("CONVCLI_LOOPS") == "numpy":
@@ -47,6 +51,7 @@ def serves(sliding: Sliding, out: Array) -> bool:
         and sliding.work in (np.float32, np.float64)
         and out.dtype == sliding.work
         and all(step > 0 for step in out.strides)
+        and all(step % sliding.x.itemsize == 0 for step in sliding.x.strides)
         and _module() is not None
     )
 
@@ -132,44 +137,59 @@ def tasks(
     steps = tuple(step // size for step in out.strides)
     lanes = room // (8 if rows == 1 else 3)
 
+    whole = _in_place(sliding)
+
     def slide(block: Block) -> None:
         shape = _shape(
             block.shape, channels // groups, sliding.kernel, sliding.stride, sliding.dilation,
             steps[2:], lanes,
         )  # fmt: skip
-        images = block.last - block.first
-        cells = channels * shape.channel_step
-        used = images * cells
-        memory = scratch(np, "cells", (used + room,), work)
-        memory[used:] = 0
-        _fill(sliding, block, shape, memory[:used])
+        memory, step, offsets = _cells(sliding, block, shape, whole, room)
         module.slide(
             "f" if size == 4 else "d",
-            memory, shape.offsets, shape.starts, weights, shifts, out[block.where],
-            shape.out_starts, images, groups, rows, shape.rows, shape.width, shape.pitch,
-            cells, cells // groups, steps[0], steps[1],
+            memory, offsets, shape.starts, weights, shifts, out[block.where], shape.out_starts,
+            block.last - block.first, groups, rows, shape.rows, shape.width, shape.pitch,
+            step, step // groups, steps[0], steps[1],
             steps[-2] if shape.rows > 1 else 0, steps[-1],
         )  # fmt: skip
 
     products = batch * math.prod(sliding.outputs) * out.shape[1] * sliding.depth
     workers = cores() if products > MIN_PRODUCTS else 1
-    # Between two outputs lie as many cells as between two windows, on every axis.
+    # Between two outputs lie as many cells as between two windows, on every axis. Twice as many
+    # blocks as workers, where that is worth a call: one who starts late then does less.
     position = channels * size * math.prod(sliding.stride)
-    blocks = split(batch, sliding.outputs, position, CELL_BYTES, workers)
+    pieces = workers * 2 if products > MANY_PRODUCTS else workers
+    blocks = split(batch, sliding.outputs, position, CELL_BYTES, pieces)
     return [partial(slide, block) for block in blocks]
 
 
-def _fill(sliding: Sliding, block: Block, shape: _Shape, memory: Array) -> None:
-    """Copy the padded cells of ``block`` into ``memory``, sorted by remainder if need be."""
-    lead = (block.last - block.first, sliding.x.shape[1])
-    if shape.phases == 1:
-        sliding.fill(block, memory.reshape(*lead, *shape.spans))
-        return
-    cells = scratch(np, "slab", (*lead, *shape.spans), sliding.work)
-    sliding.fill(block, cells)
-    line = -(-shape.spans[-1] // shape.phases)
-    target = memory.reshape(*lead, *shape.spans[:-1], shape.phases, line)
-    for phase in range(shape.phases):
-        part = cells[..., phase :: shape.phases]
-        target[..., phase, : part.shape[-1]] = part
-        target[..., phase, part.shape[-1] :] = 0
+def _in_place(sliding: Sliding) -> Array | None:
+    """The cells as they are, if windows are single cells next to each other."""
+    x = sliding.x
+    plain = sliding.kernel == sliding.stride == (1,) and sliding.start == (0,)
+    if plain and x.dtype == sliding.work and x.flags.c_contiguous:
+        return x.reshape(-1)
+    return None
+
+
+def _cells(
+    sliding: Sliding, block: Block, shape: _Shape, whole: Array | None, room: int
+) -> tuple[Array, int, Array]:
+    """Memory with the cells of ``block``, the step from image to image, and the taps' offsets."""
+    x = sliding.x
+    channels, length = x.shape[1], x.shape[-1]
+    low = [low for low, _ in sliding.reach(block)]
+    if whole is not None:
+        begin = block.first * channels * length + low[0]
+        need = ((block.last - block.first) * channels - 1) * length + block.length + room
+        if begin + need <= whole.size:  # not at the very end, where vectors would reach beyond
+            return whole[begin:], channels * length, np.arange(shape.offsets.size) * length
+    step = channels * shape.channel_step
+    used = (block.last - block.first) * step
+    memory = scratch(np, "cells", (used + room,), sliding.work)
+    memory[used:] = 0
+    first, last = block.first, block.last
+    if x.dtype != sliding.work:
+        x, first, last = x[first:last].astype(sliding.work), 0, last - first
+    _module().fill(x, memory, first, last, tuple(low), shape.spans, shape.phases)
+    return memory, step, shape.offsets

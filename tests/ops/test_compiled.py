@@ -142,6 +142,43 @@ def test_the_extension_refuses_what_would_leave_its_arrays(instructions: str, na
         module.slide(*{**slide_arguments(), **WRONG[name]}.values())
 
 
+FILL_WRONG: dict[str, tuple[Any, ...]] = {
+    "memory_too_small": (np.ones((1, 2, 3, 4), np.float32), 23, 0, 1, (0, 0), (3, 4), 1),
+    "phases_need_more": (np.ones((1, 1, 1, 5), np.float32), 5, 0, 1, (0, 0), (1, 5), 3),
+    "images_beyond": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 2, (0, 0), (3, 4), 1),
+    "images_negative": (np.ones((1, 2, 3, 4), np.float32), 100, -1, 1, (0, 0), (3, 4), 1),
+    "axes_missing": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0,), (3, 4), 1),
+    "span_huge": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (2**39, 2**39), 1),
+    "span_zero": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 0), 1),
+    "no_phases": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 0),
+    "bytes": (np.ones((1, 2, 3, 4), np.uint8), 100, 0, 1, (0, 0), (3, 4), 1),
+}
+
+
+@pytest.mark.parametrize("name", FILL_WRONG)
+def test_filling_refuses_what_does_not_fit(instructions: str, name: str) -> None:
+    x, cells, *rest = FILL_WRONG[name]
+    with pytest.raises(ValueError, match="fill: "):
+        compiled._module().fill(x, np.zeros(cells, np.float32), *rest)
+
+
+@pytest.mark.parametrize("phases", [1, 2, 3])
+@pytest.mark.parametrize("view", ["whole", "reversed", "every_other"])
+def test_filling_pads_and_sorts(instructions: str, phases: int, view: str) -> None:
+    x = np.arange(2 * 3 * 4 * 7, dtype=np.float32).reshape(2, 3, 4, 7)
+    x = {"whole": x, "reversed": x[..., ::-1, ::-1], "every_other": x[:, ::2, :, ::2]}[view]
+    for low, span in (((-2, -3), (9, 12)), ((1, 1), (2, 2)), ((3, -9), (4, 5)), ((-1, 6), (3, 9))):
+        line = -(-span[1] // phases)
+        memory = np.full((2, x.shape[1], span[0], phases, line), np.nan, np.float32)
+        compiled._module().fill(x, memory.reshape(-1), 0, 2, low, span, phases)
+        padded = np.pad(x, [(0, 0), (0, 0), (20, 20), (20, 20)])
+        part = padded[..., 20 + low[0] : 20 + low[0] + span[0], 20 + low[1] : 20 + low[1] + span[1]]
+        part = np.pad(part, [(0, 0)] * 3 + [(0, line * phases - span[1])])
+        np.testing.assert_array_equal(
+            memory, part.reshape(*part.shape[:3], line, phases).swapaxes(3, 4)
+        )
+
+
 @pytest.mark.parametrize("loops", ["compiled", "numpy"])
 def test_peak_memory_stays_under_four_times_input_and_output(loops: str) -> None:
     code = """
@@ -159,4 +196,3 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / (x.nbytes + y.
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 4
-    print(loops, done.stdout)

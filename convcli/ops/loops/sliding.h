@@ -95,6 +95,46 @@ static void NAME(slide)(const Job *job)
         }
 }
 
+/* One line of cells `low` to `low + span` of x, zeros outside, sorted by remainder of `phases`. */
+static void NAME(line)(const Filling *f, const T *x, T *to)
+{
+    const long phases = f->phases, part = (f->span[2] + phases - 1) / phases;
+    const long low = f->low[2], size = f->size[2], step = f->step[4];
+    if (!x) {
+        memset(to, 0, (size_t)(phases * part) * sizeof(T));
+        return;
+    }
+    if (phases == 1 && step == 1) {
+        const long before = low < 0 ? (-low < part ? -low : part) : 0;
+        const long end = low + part < size ? part : size - low;
+        const long after = end > before ? end : before;
+        memset(to, 0, (size_t)before * sizeof(T));
+        memcpy(to + before, x + low + before, (size_t)(after - before) * sizeof(T));
+        memset(to + after, 0, (size_t)(part - after) * sizeof(T));
+        return;
+    }
+    for (long p = 0; p < phases; p++)
+        for (long i = 0; i < part; i++) {
+            const long at = low + p + i * phases;
+            *to++ = at >= 0 && at < size && p + i * phases < f->span[2] ? x[at * step] : 0;
+        }
+}
+
+static void NAME(fill)(const Filling *f)
+{
+    const long line = (f->span[2] + f->phases - 1) / f->phases * f->phases;
+    T *to = f->to;
+    for (long n = f->first; n < f->last; n++)
+        for (long c = 0; c < f->channels; c++) {
+            const T *plane = (const T *)f->x + n * f->step[0] + c * f->step[1];
+            for (long z = f->low[0]; z < f->low[0] + f->span[0]; z++)
+                for (long y = f->low[1]; y < f->low[1] + f->span[1]; y++, to += line) {
+                    const int inside = z >= 0 && z < f->size[0] && y >= 0 && y < f->size[1];
+                    NAME(line)(f, inside ? plane + z * f->step[2] + y * f->step[3] : NULL, to);
+                }
+        }
+}
+
 #undef TILE
 #undef LOAD
 #undef LANES

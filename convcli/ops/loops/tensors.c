@@ -26,6 +26,15 @@ typedef struct {
     long out_image, out_channel, out_row, out_column;
 } Job;
 
+/* Copying of padded cells: images `first` to `last` of x (N, C, *size), with up to three spatial
+ * axes (missing ones have size 1), cells `low` to `low + span` on each. Steps are in elements. */
+typedef struct {
+    const void *x;
+    void *to;
+    long first, last, channels, phases;
+    long size[3], low[3], span[3], step[5];
+} Filling;
+
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 
@@ -112,6 +121,8 @@ typedef struct {
 
 static void (*slide_f)(const Job *) = slide_base_f;
 static void (*slide_d)(const Job *) = slide_base_d;
+static void (*fill_f)(const Filling *) = fill_base_f;
+static void (*fill_d)(const Filling *) = fill_base_d;
 static const char *isa_name = "base";
 static long vector_bytes = 16, most_vectors = 6;
 
@@ -121,18 +132,21 @@ static int choose_isa(const char *wanted)
     __builtin_cpu_init();
     if ((!wanted || !strcmp(wanted, "avx512")) && __builtin_cpu_supports("avx512f")) {
         slide_f = slide_avx512_f, slide_d = slide_avx512_d;
+        fill_f = fill_avx512_f, fill_d = fill_avx512_d;
         isa_name = "avx512", vector_bytes = 64, most_vectors = 8;
         return 0;
     }
     if ((!wanted || !strcmp(wanted, "avx2")) && __builtin_cpu_supports("avx2") &&
         __builtin_cpu_supports("fma")) {
         slide_f = slide_avx2_f, slide_d = slide_avx2_d;
+        fill_f = fill_avx2_f, fill_d = fill_avx2_d;
         isa_name = "avx2", vector_bytes = 32, most_vectors = 8;
         return 0;
     }
 #endif
     if (!wanted || !strcmp(wanted, "base")) {
         slide_f = slide_base_f, slide_d = slide_base_d;
+        fill_f = fill_base_f, fill_d = fill_base_d;
         isa_name = "base", vector_bytes = 16, most_vectors = 6;
         return 0;
     }
@@ -210,6 +224,67 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(fill_doc,
+"fill(x, to, first, last, lows, spans, phases)\n"
+"Copy cells of x (N, C, *size) into the memory `to`, zeros where x has none; `lows` and `spans`\n"
+"are tuples of one number per spatial axis. The last axis is sorted by remainder of `phases`.");
+
+static PyObject *fill(PyObject *self, PyObject *args)
+{
+    PyObject *source, *lows, *spans, *result = NULL;
+    Py_buffer x = {0}, to;
+    Filling f = {0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Ow*llO!O!l:fill", &source, &to, &f.first, &f.last, &PyTuple_Type,
+                          &lows, &PyTuple_Type, &spans, &f.phases))
+        return NULL;
+    if (PyObject_GetBuffer(source, &x, PyBUF_STRIDES)) goto done;
+    const int rank = x.ndim - 2;
+    const long bytes = (long)x.itemsize;
+    int64_t need = bytes;
+    if (rank < 1 || rank > 3 || (bytes != 4 && bytes != 8) || PyTuple_Size(lows) != rank ||
+        PyTuple_Size(spans) != rank || f.phases < 1 || f.first < 0 || f.last < f.first ||
+        f.last > x.shape[0]) {
+        PyErr_SetString(PyExc_ValueError, "fill: sizes do not go together");
+        goto done;
+    }
+    f.channels = (long)x.shape[1];
+    for (int i = 0; i < 3; i++) f.size[i] = f.span[i] = 1;
+    for (int i = 0; i < rank; i++) {
+        const int axis = i + 3 - rank;
+        f.size[axis] = (long)x.shape[i + 2];
+        f.step[axis + 2] = (long)(x.strides[i + 2] / bytes);
+        f.low[axis] = PyLong_AsLong(PyTuple_GetItem(lows, i));
+        f.span[axis] = PyLong_AsLong(PyTuple_GetItem(spans, i));
+        if (PyErr_Occurred()) goto done;
+    }
+    f.step[0] = (long)(x.strides[0] / bytes), f.step[1] = (long)(x.strides[1] / bytes);
+    need *= f.last - f.first;
+    need *= f.channels;
+    for (int axis = 0; axis < 3; axis++) {
+        const long span = f.span[axis], line = (span + f.phases - 1) / f.phases * f.phases;
+        if (span < 1 || span > (1L << 40)) need = -1;
+        if (need < 0 || __builtin_mul_overflow(need, (int64_t)(axis == 2 ? line : span), &need)) {
+            need = -1;
+            break;
+        }
+    }
+    if (need < 0 || need > to.len) {
+        PyErr_SetString(PyExc_ValueError, "fill: the cells do not fit into the memory");
+        goto done;
+    }
+    f.x = x.buf, f.to = to.buf;
+    Py_BEGIN_ALLOW_THREADS
+    (bytes == 4 ? fill_f : fill_d)(&f);
+    Py_END_ALLOW_THREADS
+    result = Py_None;
+    Py_INCREF(result);
+done:
+    PyBuffer_Release(&to);
+    if (x.obj) PyBuffer_Release(&x);
+    return result;
+}
+
 PyDoc_STRVAR(isa_doc, "isa([name]): (instruction set, cells of room that vectors of float32 need behind\n"
                       "the last); with a name, take that one.");
 
@@ -225,6 +300,7 @@ static PyObject *isa(PyObject *self, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"slide", slide, METH_VARARGS, slide_doc},
+    {"fill", fill, METH_VARARGS, fill_doc},
     {"isa", isa, METH_VARARGS, isa_doc},
     {NULL, NULL, 0, NULL},
 };
