@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
@@ -28,8 +29,8 @@ FINE = 2
 MAX_PIXELS = 40_000_000
 """Of one frame, before it is halved twice over: a mistyped size must not take all memory."""
 
-MOST_COLOURS = 1 << 16
-"""Of one frame, counted to choose a palette; Pillow takes 0.2 s to count up to 2^24."""
+EXACT = 128
+"""Colours of a palette that are kept as they are."""
 
 GLYPHS = str.maketrans({"×": "x", "−": "-", "→": ">", "Σ": "S"})
 """Letters that the font has not."""
@@ -84,9 +85,7 @@ def encode_drawing(
             out, "WEBP", save_all=True, append_images=images, lossless=True, method=2, **timing
         )
         return out.getvalue()
-    still = list(images)
-    colours = _palette(still)
-    flat = [image.quantize(palette=colours, dither=Pillow.Dither.NONE) for image in still]
+    flat = list(_flattened(list(images)))
     if suffix == ".gif":
         timing |= {"disposal": 1, "optimize": False}
     flat[0].save(out, _FORMATS[suffix], save_all=True, append_images=flat[1:], **timing)
@@ -96,21 +95,44 @@ def encode_drawing(
 _FORMATS = {".png": "PNG", ".apng": "PNG", ".gif": "GIF", ".webp": "WEBP"}
 
 
-def _palette(images: Sequence[Any]) -> Any:
-    """The 256 colours that occur most, exact: flat areas stay what the theme says."""
-    counts: dict[tuple[int, int, int], int] = {}
-    for image in (images[0], images[len(images) // 2], images[-1]):
-        colours = image.getcolors(MOST_COLOURS)
-        if colours is None:
-            return image.quantize(256)
-        for count, colour in colours:
-            counts[colour] = counts.get(colour, 0) + count
-    ranked = sorted(counts, key=lambda colour: (-counts[colour], colour))[:256]
-    holder = Pillow.new("P", (1, 1))
-    # What is left of the palette repeats its first colour, or Pillow would fill it with its own.
-    flat = [part for colour in ranked for part in colour]
-    holder.putpalette(flat + flat[:3] * (256 - len(ranked)))
-    return holder
+def _flattened(images: Sequence[Any]) -> Iterator[Any]:
+    """The images with one palette of 256 colours, of which those that occur most are exact.
+
+    Not Pillow's quantizer: it rounds what it looks up, and white becomes 252.
+    """
+    codes = [_codes(image) for image in images]
+    sample = np.concatenate([codes[0], codes[len(codes) // 2], codes[-1]], axis=None)
+    found, counts = np.unique(sample, return_counts=True)
+    ranked = found[np.argsort(-counts, kind="stable")]
+    # The rest are edges: colours that stand for groups of them.
+    parts = _parts(ranked[:EXACT])
+    if ranked.size > EXACT:
+        rest = Pillow.fromarray(_parts(ranked[EXACT:]).astype(np.uint8)[None])
+        groups = rest.quantize(256 - EXACT).getpalette()
+        parts = np.concatenate([parts, np.array(groups, np.int32).reshape(-1, 3)])[:256]
+    colours = ranked[:EXACT]
+    index = np.full(1 << 24, -1, np.int16)
+    index[colours] = np.arange(len(colours))
+    table = np.resize(parts.astype(np.uint8), (256, 3)).tobytes()
+    for code in codes:
+        strange = np.unique(code[index[code] < 0])
+        if strange.size:
+            far = ((_parts(strange)[:, None] - parts[None]) ** 2).sum(-1)
+            index[strange] = far.argmin(1)
+        image = Pillow.fromarray(index[code].astype(np.uint8))
+        image.putpalette(table)
+        yield image
+
+
+def _parts(codes: Any) -> Any:
+    """Red, green and blue of colours ``0xrrggbb``."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.int32)
+
+
+def _codes(image: Any) -> Any:
+    """Every pixel as one number, ``0xrrggbb``."""
+    pixels = np.asarray(image).astype(np.int32)
+    return pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
 
 
 def rasterise(canvas: Canvas, frames: Frames, scale: float = 1.0) -> Iterator[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -59,9 +58,9 @@ def can_play() -> bool:
     return termios is not None and is_terminal() and sys.stdin is not None and sys.stdin.isatty()
 
 
-def print_step(scene: Scene, number: int) -> None:
+def print_step(scene: Scene, number: int, width: int | None = None) -> None:
     """One step, plainly."""
-    console = make_console()
+    console = make_console(width=width)
     for line in step_lines(scene, number, console.width):
         console.print(line, soft_wrap=True)
 
@@ -117,7 +116,7 @@ def play(scene: Scene, fps: float) -> None:
         drawn: tuple[Any, ...] = ()
         due = time.monotonic() + 1 / fps
         while True:
-            size = shutil.get_terminal_size()
+            size = _size()
             state = (player.at, player.paused, size)
             if state != drawn:
                 _write(_screen(scene, player, size.columns, size.lines))
@@ -130,7 +129,15 @@ def play(scene: Scene, fps: float) -> None:
             if time.monotonic() >= due:
                 player.tick()
                 due = time.monotonic() + 1 / fps
-    print_step(scene, player.at)
+    print_step(scene, player.at, _size().columns)
+
+
+def _size() -> os.terminal_size:
+    """Of the window now; COLUMNS and LINES, which shutil asks first, do not change with it."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return os.terminal_size((80, 24))
 
 
 def _screen(scene: Scene, player: Player, width: int, height: int) -> str:
@@ -143,8 +150,8 @@ def _screen(scene: Scene, player: Player, width: int, height: int) -> str:
     lines += [Text("")] * (height - 1 - len(lines)) + [Text(hint[:width], "dim")]
     with console.capture() as captured:
         for line in lines[:height]:
-            console.print(line, soft_wrap=True, end="\x1b[K\r\n")
-    return "\x1b[H" + captured.get().removesuffix("\r\n") + "\x1b[J"
+            console.print(line, soft_wrap=True, end="\x1b[K\n")
+    return "\x1b[H" + captured.get().removesuffix("\n") + "\x1b[J"
 
 
 def _actions(keyboard: int) -> Iterator[str]:

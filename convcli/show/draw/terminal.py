@@ -54,7 +54,7 @@ def step_lines(scene: Scene, number: int, width: int, height: int | None = None)
     if signs := _legend(scene):
         tail.append(Text(signs, "dim"))
     if height is not None and len(lines) + len(tail) > height:
-        hidden = Text("… the window is too small for all of it", "dim")
+        hidden = Text("… the window is too small", "dim")
         lines = [*lines[: max(height - len(tail) - 1, 1)], hidden]
     for line in (lines := [*lines, *tail]):
         line.truncate(width, overflow="ellipsis")
