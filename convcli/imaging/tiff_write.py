@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ COMPRESSIONS = {
     "packbits": "packbits",
 }
 DESCRIPTION, SOFTWARE, DATE_TIME = 270, 305, 306
-XMP = 700
+XMP, EXIF_IFD, PLACEHOLDER = 700, 34665, 65000
 PHOTOMETRIC = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated"}
 
 
@@ -45,6 +46,9 @@ def encode_tiff(picture: Picture) -> bytes:
     ]
     if meta.xmp:
         extra.append((XMP, 1, len(meta.xmp), meta.xmp, True))
+    details = _exif_details(meta.exif) if meta.exif else None
+    if details is not None:
+        extra.append((PLACEHOLDER, 4, 1, 0, True))
     out = io.BytesIO()
     with tifffile.TiffWriter(out) as writer:
         for frame in picture.frames:
@@ -69,4 +73,38 @@ def encode_tiff(picture: Picture) -> bytes:
                 metadata=None,
                 contiguous=False,
             )
-    return out.getvalue()
+    return out.getvalue() if details is None else _with_exif(out.getvalue(), details)
+
+
+def _exif_details(exif: bytes) -> Any:
+    """The EXIF directory of an EXIF block as Pillow reads it, or None if there is none."""
+    from PIL import Image, TiffImagePlugin
+
+    block = Image.Exif()
+    block.load(b"Exif\0\0" + exif)
+    entries = dict(block.get_ifd(EXIF_IFD))
+    if not entries:
+        return None
+    directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\x08\0\0\0")
+    for tag, value in entries.items():
+        directory[tag] = value
+    return directory
+
+
+def _with_exif(tiff: bytes, details: Any) -> bytes:
+    """Append the directory and let the first page point to it.
+
+    tifffile writes no directories below a page's own, and no tag that points to one; so a
+    placeholder was written, whose entry is renamed here and sorted in.
+    """
+    if tiff[:4] != b"II*\0" or len(tiff) >= 2**32 - 2**20:
+        return tiff  # BigTIFF: pixels matter more than the date they were taken
+    tiff += b"\0" * (len(tiff) % 2)
+    (start,) = struct.unpack_from("<I", tiff, 4)
+    (count,) = struct.unpack_from("<H", tiff, start)
+    entries = [struct.unpack_from("<HHII", tiff, start + 2 + 12 * i) for i in range(count)]
+    pointer = (EXIF_IFD, 4, 1, len(tiff))
+    sorted_in = sorted(pointer if entry[0] == PLACEHOLDER else entry for entry in entries)
+    table = b"".join(struct.pack("<HHII", *entry) for entry in sorted_in)
+    end = start + 2 + 12 * count
+    return tiff[: start + 2] + table + tiff[end:] + bytes(details.tobytes(len(tiff)))

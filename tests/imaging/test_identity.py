@@ -188,3 +188,26 @@ def test_every_frame_comes_back(kind: str, tmp_path: Path) -> None:
         assert a.duration == b.duration
     if kind != "tiff":
         assert after.meta.loop == 2
+
+
+@pytest.mark.parametrize("target", ["TIFF", "PNG", "WEBP", "JPEG"])
+def test_exif_travels_between_formats(target: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    exif.get_ifd(0x8769)[0x9003] = "2026:01:02 03:04:05"
+    exif.get_ifd(0x8769)[0x829A] = 0.004
+    Image.fromarray(noise(3, "uint8")).save(
+        tmp_path / "in.jpg", exif=exif.tobytes(), dpi=(300, 300)
+    )
+    out = tmp_path / f"out.{target.lower()}"
+    kernels = (load_kernel("identity"),)
+    list(run_request(FilterRequest((str(tmp_path / "in.jpg"),), kernels, output=str(out))))
+    image = Image.open(io.BytesIO(out.read_bytes()))
+    image.load()
+    found = image.getexif().get_ifd(0x8769)
+    assert found[0x9003] == "2026:01:02 03:04:05"
+    assert float(found[0x829A]) == pytest.approx(0.004)
+    assert image.size == (H, W)
+    assert image.getexif().get(0x0112, 1) == 1
+    if target != "WEBP":
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)
