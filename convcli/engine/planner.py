@@ -13,6 +13,7 @@ from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.costs import cost
 from convcli.engine.cpu.compiled_loops import can_box
 from convcli.engine.cpu.fft import efficiency
+from convcli.engine.gpu.costs import gpu_cost
 from convcli.engine.numerics import EPS32
 from convcli.engine.weights import Factor, is_box, rank_factors, whole_factor
 from convcli.errors import UsageError
@@ -98,8 +99,11 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
     def offer(
         name: str, work: float, note: str, kind: str = "", loops: str = "", row: str = ""
     ) -> None:
-        price = cost(loops or p.loops, row or name, kind or p.accumulate, work)
-        found.append(Candidate(name, round(price, 3), note))
+        if p.backend == "cupy":
+            price = gpu_cost(name, kind or p.accumulate, work)
+        else:
+            price = round(cost(loops or p.loops, row or name, kind or p.accumulate, work), 3)
+        found.append(Candidate(name, price, note))
 
     taps = int(np.count_nonzero(p.weights))
     offer("direct", _passes(p.weights, p.loops), f"{taps} tap{'s' * (taps != 1)}")
@@ -209,10 +213,10 @@ def _separate(
             members.append((pair,))
             continue
         worth = int(np.count_nonzero(member)) // (height + width)
-        terms = rank_factors(member, tolerance)
-        if len(terms) > max(worth, 1):
+        terms = rank_factors(member, tolerance, max(worth, 1))
+        if terms is None:
             return ()
-        members.append(tuple(terms))
+        members.append(terms)
     return tuple(members)
 
 

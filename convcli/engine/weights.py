@@ -41,22 +41,39 @@ def whole_factor(weights: NDArray[np.float64]) -> Factor | None:
     return column, row
 
 
-def rank_factors(weights: NDArray[np.float64], tolerance: float) -> list[Factor]:
+def rank_factors(
+    weights: NDArray[np.float64], tolerance: float, most: int
+) -> tuple[Factor, ...] | None:
     """Fewest separable terms whose sum differs from the kernel by at most ``tolerance``.
 
     The difference is measured as the sum of absolute weights, which bounds the error of a
-    filtered sample per unit of input. The terms are those of the singular value decomposition.
+    filtered sample per unit of input. One term is read off the kernel, so that equal weights
+    stay equal; more are those of the singular value decomposition.
 
-    >>> len(rank_factors(np.outer([1, 2, 1.0], [0.3, 0.7]), 1e-9))
+    Returns
+    -------
+    tuple of (column, row), or None
+        None if more than ``most`` terms would be needed.
+
+    >>> len(rank_factors(np.outer([1, 2, 1.0], [0.3, 0.7]), 1e-9, 2))
     1
+    >>> rank_factors(np.eye(3), 1e-9, 2) is None
+    True
     """
+    i, j = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
+    if weights[i, j] == 0.0:
+        return None
+    column, row = weights[:, j] / weights[i, j], weights[i].copy()
+    if float(np.abs(weights - np.outer(column, row)).sum()) <= tolerance:
+        return ((column, row),)
+    if most < 2:
+        return None
     u, s, vt = np.linalg.svd(weights, full_matrices=False)
-    terms: list[Factor] = []
-    rest = weights
-    for k, strength in enumerate(s):
-        root = np.sqrt(strength)
+    rest, terms = weights.copy(), []
+    for k in range(min(most, s.size)):
+        root = np.sqrt(s[k])
         terms.append((u[:, k] * root, vt[k] * root))
-        rest = rest - np.outer(*terms[-1])
+        rest -= np.outer(*terms[-1])
         if float(np.abs(rest).sum()) <= tolerance:
-            break
-    return terms
+            return tuple(terms)
+    return None

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from convcli.arithmetic.window import Window
 from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.cpu.choice import compiled
+from convcli.engine.cpu.ends import CODE
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Step
 
-__all__ = ["can", "can_box", "run_step"]
+__all__ = ["can", "can_box", "run_step", "tile_size"]
 
 
 _TAP = np.dtype([("lane", "i4"), ("row", "i4"), ("shift", "i8"), ("weight", "f8")])
-_CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
 _COMBINE = {"none": "n", "magnitude": "m", "maximum": "x"}
 _BLOCK_SAMPLES = 2048
 _RING_BYTES = 768 * 1024
@@ -45,16 +45,25 @@ def can_box(rows: Window, cols: Window, value: float) -> bool:
     return plain and fits and 0 <= value <= 65535
 
 
-def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count: bool) -> int:
-    """Compute all of ``out``; returns the number of samples outside the range, if counted."""
-    rows, cols = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
+def run_step(
+    step: Step,
+    x: NDArray[Any],
+    out: NDArray[Any],
+    threads: int,
+    count: bool,
+    maps: tuple[AxisMap, AxisMap] | None = None,
+) -> int:
+    """Compute all of ``out``; returns the number of samples outside the range, if counted.
+
+    ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
+    """
+    rows, cols = maps or _maps(step)
     lines, planes = _lists(step, rows, cols)
-    reach = 1 + max((tap[1] for plane in planes for tap in plane), default=0)
+    reach = _reach(planes)
     tile = compiled().tile
-    height, width, channels = step.shape_in
     finish = step.finish
-    sums = "i" if step.algorithm == "box" else _CODE[step.accumulate]
-    work = _CODE[step.accumulate if finish.work == "integer" else finish.work]
+    sums = "i" if step.algorithm == "box" else CODE[step.accumulate]
+    work = CODE[step.accumulate if finish.work == "integer" else finish.work]
     if sums == "i" and finish.work == "integer":
         work = "f" if step.accumulate != "float64" else "d"
     line_taps, line_starts = _packed(lines)
@@ -62,11 +71,11 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
     source = np.ascontiguousarray(x)
     fixed = (
         source,
-        _CODE[str(x.dtype)],
-        *(height, width, channels),
+        CODE[str(x.dtype)],
+        *x.shape,
         out,
-        _CODE[finish.out_dtype],
-        *step.shape_out,
+        CODE[finish.out_dtype],
+        *out.shape,
         *(rows.index, cols.index, rows.stride, cols.stride, cols.first, cols.last, cols.step),
         *(sums, step.is_bank, _held(step.border.value, step.accumulate)),
         *(line_taps, line_starts, taps, starts, reach, rows.dilation),
@@ -80,7 +89,23 @@ def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count
     def make_worker() -> Callable[[Tile], int]:
         return lambda place: int(tile(*fixed, *place))
 
-    return work_through(_tiles(step, cols, reach, len(lines)), make_worker, threads)
+    tiles = grid(out.shape[0], out.shape[1], *_tile_size(step, cols, reach, len(lines)))
+    return work_through(tiles, make_worker, threads)
+
+
+def _maps(step: Step) -> tuple[AxisMap, AxisMap]:
+    return axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
+
+
+def tile_size(step: Step) -> tuple[int, int]:
+    """Rows and columns of a tile; they depend on the whole picture, not on a part of it."""
+    rows, cols = _maps(step)
+    lines, planes = _lists(step, rows, cols)
+    return _tile_size(step, cols, _reach(planes), len(lines))
+
+
+def _reach(planes: list[Taps]) -> int:
+    return 1 + max((tap[1] for plane in planes for tap in plane), default=0)
 
 
 def _held(value: float, accumulate: str) -> float:
@@ -134,13 +159,12 @@ def _packed(lists: list[Taps]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     return taps, starts
 
 
-def _tiles(step: Step, cols: AxisMap, reach: int, lines: int) -> list[Tile]:
+def _tile_size(step: Step, cols: AxisMap, reach: int, lines: int) -> tuple[int, int]:
     """Columns whose ring of input rows stays in the cache; rows that outweigh those read twice."""
-    height, width, _ = step.shape_out
     group = 1 if step.is_bank else step.shape_in[2]
     lanes = lines or cols.stride * (step.shape_in[2] if step.is_bank else 1)
     if step.algorithm == "box":
-        return grid(height, width, max(128, 6 * reach), max(4096 // group, 8 * step.kernel_size[1]))
+        return (max(128, 6 * reach), max(4096 // group, 8 * step.kernel_size[1]))
     per_sample = reach * lanes * np.dtype(step.accumulate).itemsize
     block = min(max(_RING_BYTES // per_sample, 512), _BLOCK_SAMPLES)
-    return grid(height, width, max(128, 6 * reach), max(block // group, 1))
+    return (max(128, 6 * reach), max(block // group, 1))

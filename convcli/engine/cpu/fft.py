@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import axis_map
-from convcli.engine.cpu.gather import Gatherer
+from convcli.engine.borders import AxisMap, axis_map
+from convcli.engine.cpu.ends import CompiledEnds, NumpyEnds
 from convcli.engine.cpu.taps import Direct
 from convcli.engine.cpu.tiles import Tile, grid, work_through
-from convcli.engine.finish import Finisher
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Step
 
-__all__ = ["efficiency", "fft_length", "run_step"]
+__all__ = ["efficiency", "fft_length", "run_step", "tile_size"]
 
 
 def fft_length(kernel: int, outputs: int) -> int:
@@ -56,30 +55,56 @@ def _smooth(n: int) -> int:
         n += 1
 
 
-def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count: bool) -> int:
-    """Compute all of ``out``; returns the number of samples outside the range, if counted."""
-    transform = _Transform(step)
+def tile_size(step: Step) -> tuple[int, int]:
+    """Rows and columns of a tile; they depend on the whole picture, not on a part of it."""
+    maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
+    rows, cols = (
+        max((length - span) // m.stride + 1, 1)
+        for length, span, m in zip(*_lengths(step, maps), maps, strict=True)
+    )
+    return rows, cols
+
+
+def _lengths(step: Step, maps: tuple[AxisMap, AxisMap]) -> tuple[list[int], list[int]]:
+    """Length of the transform and span of the kernel along each axis."""
+    spans = [(taps - 1) * m.dilation + 1 for taps, m in zip(step.kernel_size, maps, strict=True)]
+    lengths = [
+        fft_length(span, (n - 1) * m.stride + 1)
+        for span, n, m in zip(spans, step.shape_out[:2], maps, strict=True)
+    ]
+    return lengths, spans
+
+
+def run_step(
+    step: Step,
+    x: NDArray[Any],
+    out: NDArray[Any],
+    threads: int,
+    count: bool,
+    compiled: bool,
+    maps: tuple[AxisMap, AxisMap] | None = None,
+) -> int:
+    """Compute all of ``out``; returns the number of samples outside the range, if counted.
+
+    ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
+    """
+    transform = _Transform(step, maps)
 
     def make_worker() -> Callable[[Tile], int]:
-        gather = Gatherer(
-            x, transform.maps, step.kernel_size, step.border.value, step.transform, True, False
-        )
-        finisher, buffers = Finisher(step.finish), _Buffers()
+        ends = (CompiledEnds if compiled else NumpyEnds)(step, transform.maps, x, out, count)
+        buffers = _Buffers()
 
         def work(tile: Tile) -> int:
             with np.errstate(all="ignore"):
-                lanes = gather(tile)
-                target = out[tile.top : tile.bottom, tile.left : tile.right]
-                return sum(
-                    finisher.apply(planes, target[:, :, channel], count)
-                    for channel, planes in transform(
-                        lanes, target.shape[0], target.shape[1], buffers
-                    )
-                )
+                lanes, clipped = ends.lanes(tile), 0
+                for channel, members in transform(lanes, tile, buffers):
+                    clipped += ends.finish(members, tile, channel)
+                return clipped
 
         return work
 
-    return work_through(transform.tiles(), make_worker, threads)
+    tiles = grid(out.shape[0], out.shape[1], *tile_size(step))
+    return work_through(tiles, make_worker, threads)
 
 
 class _Buffers:
@@ -98,35 +123,24 @@ class _Buffers:
 class _Transform:
     """The kernel's spectrum, and the sums of a tile through it."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, maps: tuple[AxisMap, AxisMap] | None = None) -> None:
         self.step = step
-        self.maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
-        spans = [
-            (taps - 1) * m.dilation + 1 for taps, m in zip(step.kernel_size, self.maps, strict=True)
-        ]
-        self.spans = spans
-        self.length = [
-            fft_length(span, (n - 1) * m.stride + 1)
-            for span, n, m in zip(spans, step.shape_out[:2], self.maps, strict=True)
-        ]
+        self.maps = maps or (
+            axis_map(step.rows, step.border.mode),
+            axis_map(step.cols, step.border.mode),
+        )
+        self.length, spans = _lengths(step, self.maps)
         spread = np.zeros((*step.weights.shape[:-2], *spans))
         spread[..., :: self.maps[0].dilation, :: self.maps[1].dilation] = step.weights
         # The pictures' transforms are divided by the length (see forward), the kernel's are not.
         spectrum = np.conj(np.fft.rfft2(spread, self.length)) * (self.length[0] * self.length[1])
         self.spectrum = spectrum.astype(np.result_type(step.transform, np.complex64))
 
-    def tiles(self) -> list[Tile]:
-        """Tiles that fill the transforms."""
-        sizes = [
-            max((length - span) // m.stride + 1, 1)
-            for length, span, m in zip(self.length, self.spans, self.maps, strict=True)
-        ]
-        return grid(*self.step.shape_out[:2], *sizes)
-
     def __call__(
-        self, lanes: NDArray[Any], rows: int, cols: int, buffers: _Buffers
+        self, lanes: NDArray[Any], tile: Tile, buffers: _Buffers
     ) -> Iterator[tuple[int, Iterator[NDArray[Any]]]]:
-        """Each output channel with the sums of its members; ``lanes`` are the input channels."""
+        """Each output channel with the sums of its members, at every position across."""
+        rows, cols = tile.bottom - tile.top, tile.right - tile.left
         if self.step.finish.nan and not np.isfinite(lanes).all():
             # A transform would spread it over the whole tile.
             yield from self._direct(lanes, rows, cols)
@@ -139,13 +153,13 @@ class _Transform:
                 np.multiply(spectra[0], member[0], out=product)
                 for spectrum, weights in zip(spectra[1:], member[1:], strict=True):
                     np.add(product, np.multiply(spectrum, weights, out=part), out=product)
-                yield channel, iter([self._back(product, rows, cols, buffers)])
+                yield channel, iter([self._back(product, rows, buffers)])
             return
 
         def members(spectrum: NDArray[Any]) -> Iterator[NDArray[Any]]:
             for member in self.spectrum:
                 np.multiply(spectrum, member, out=product)
-                yield self._back(product, rows, cols, buffers)
+                yield self._back(product, rows, buffers)
 
         for channel, spectrum in enumerate(spectra):
             yield channel, members(spectrum)
@@ -164,20 +178,14 @@ class _Transform:
         np.fft.fft(lines, tall, axis=1, norm="forward", out=spectra)
         return spectra
 
-    def _back(
-        self, spectrum: NDArray[Any], rows: int, cols: int, buffers: _Buffers
-    ) -> NDArray[Any]:
+    def _back(self, spectrum: NDArray[Any], rows: int, buffers: _Buffers) -> NDArray[Any]:
         """Sums from a spectrum, which is overwritten."""
-        tall, wide = self.maps
+        every = self.maps[0].stride
         np.fft.ifft(spectrum, axis=0, out=spectrum)
-        lines = spectrum[: (rows - 1) * tall.stride + 1 : tall.stride]
         sums = buffers("sums", (rows, self.length[1]), self.step.transform)
+        lines = spectrum[: (rows - 1) * every + 1 : every]
         np.fft.irfft(lines, self.length[1], axis=1, out=sums)
-        kept = sums[:, : (cols - 1) * wide.stride + 1 : wide.stride]
-        if self.step.exact:  # the true sums are whole numbers, less than 1/4 away
-            kept = np.rint(kept)
-        same: NDArray[Any] = kept.astype(self.step.accumulate, copy=False)
-        return same
+        return sums
 
     def _direct(
         self, lanes: NDArray[Any], rows: int, cols: int
@@ -186,10 +194,8 @@ class _Transform:
         tall, wide = self.maps
 
         def sums(taps: list[tuple[int, int, int, float]]) -> NDArray[Any]:
-            every = Direct(taps, step.transform)(
-                lanes, rows, (cols - 1) * wide.stride + 1, tall.stride
-            )
-            return every[:, :: wide.stride].astype(step.accumulate)
+            samples = (cols - 1) * wide.stride + 1
+            return Direct(taps, step.transform)(lanes, rows, samples, tall.stride)
 
         def taps_of(weights: NDArray[np.float64], lane: int) -> list[tuple[int, int, int, float]]:
             return [

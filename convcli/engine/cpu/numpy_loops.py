@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import axis_map
-from convcli.engine.cpu import fft
+from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.cpu.compiled_loops import can_box
 from convcli.engine.cpu.gather import Gatherer
 from convcli.engine.cpu.taps import Direct, Tap, box_line
@@ -19,7 +18,7 @@ from convcli.engine.finish import Finisher
 if TYPE_CHECKING:
     from convcli.engine.plan import Step
 
-__all__ = ["run_step"]
+__all__ = ["run_step", "tile_size"]
 
 Sums = Callable[[NDArray[Any], int, int], Iterator[NDArray[Any]]]
 """``(lanes, output rows, output samples per row)`` to the sums of each member or channel."""
@@ -28,17 +27,27 @@ _TILE_SAMPLES = 6144
 _TILE_BYTES = 640 * 1024
 
 
-def run_step(step: Step, x: NDArray[Any], out: NDArray[Any], threads: int, count: bool) -> int:
-    """Compute all of ``out``; returns the number of samples outside the range, if counted."""
-    if step.algorithm == "fft":
-        return fft.run_step(step, x, out, threads, count)
-    maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
+def run_step(
+    step: Step,
+    x: NDArray[Any],
+    out: NDArray[Any],
+    threads: int,
+    count: bool,
+    maps: tuple[AxisMap, AxisMap] | None = None,
+) -> int:
+    """Compute all of ``out``; returns the number of samples outside the range, if counted.
+
+    ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
+    """
+    if maps is None:
+        maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
     group = 1 if step.is_bank else step.shape_in[2]
-    tiles = _tiles(step, maps[0].stride, group)
+    tiles = grid(out.shape[0], out.shape[1], *tile_size(step))
+    where = maps
 
     def make_worker() -> Callable[[Tile], int]:
         held = "int32" if step.algorithm == "box" and can_run(step) else step.accumulate
-        gather = Gatherer(x, maps, step.kernel_size, step.border.value, held, step.is_bank)
+        gather = Gatherer(x, where, step.kernel_size, step.border.value, held, step.is_bank)
         finisher = Finisher(step.finish)
         sums = _ALGORITHMS[step.algorithm](step, gather)
 
@@ -77,17 +86,22 @@ def _flat(target: NDArray[Any]) -> NDArray[Any] | None:
     )
 
 
-def _tiles(step: Step, row_stride: int, group: int) -> list[Tile]:
-    """Tiles whose scratch stays in the cache of one core."""
+def tile_size(step: Step) -> tuple[int, int]:
+    """Rows and columns of a tile, whose scratch stays in the cache of one core.
+
+    They depend on the whole picture, not on a part of it.
+    """
     height, width, _ = step.shape_out
+    group = 1 if step.is_bank else step.shape_in[2]
+    row_stride = axis_map(step.rows, step.border.mode).stride
     if step.algorithm == "box":
-        return grid(height, width, max(64, 4 * step.kernel_size[0]), max(3072 // group, 1))
+        return (max(64, 4 * step.kernel_size[0]), max(3072 // group, 1))
     span = step.rows.effective_kernel + step.cols.effective_kernel
     cols = min(width, max(_TILE_SAMPLES // group, 4 * step.cols.kernel_size, 1))
     itemsize = np.dtype(step.accumulate).itemsize
     line = cols * group * itemsize * (step.shape_in[2] if step.is_bank else 1)
     rows = max(_TILE_BYTES // max(line, 1), 4, min(span // 4, 64)) // row_stride
-    return grid(height, width, min(max(rows, 1), height), cols)
+    return min(max(rows, 1), height), cols
 
 
 def _taps(weights: NDArray[np.float64], gather: Gatherer, channel: int = 0) -> list[Tap]:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.cpu import compiled_loops, numpy_loops
-from convcli.engine.plan import Plan
+from convcli.engine.borders import AxisMap
+from convcli.engine.cpu import compiled_loops, fft, numpy_loops
+from convcli.engine.plan import Plan, Step
 
-__all__ = ["run_chain"]
+__all__ = ["run_chain", "run_step", "tile_size"]
 
 
 def run_chain(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
@@ -20,8 +21,36 @@ def run_chain(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
     clipped = 0
     for step in plan.steps:
         out = np.empty(step.shape_out, step.finish.out_dtype)
-        compiled = plan.loops == "compiled" and compiled_loops.can(step)
-        loops = compiled_loops if compiled else numpy_loops
-        clipped = loops.run_step(step, x, out, plan.threads, step is plan.steps[-1])
+        clipped = run_step(plan, step, x, out)
         x = out
     return x, clipped
+
+
+def run_step(
+    plan: Plan,
+    step: Step,
+    x: NDArray[Any],
+    out: NDArray[Any],
+    maps: tuple[AxisMap, AxisMap] | None = None,
+) -> int:
+    """Compute all of ``out``; returns the number of samples outside the range after the last step.
+
+    ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
+    """
+    compiled, count = plan.loops == "compiled", step is plan.steps[-1]
+    if step.algorithm == "fft":
+        return fft.run_step(step, x, out, plan.threads, count, compiled, maps)
+    if compiled and compiled_loops.can(step):
+        return compiled_loops.run_step(step, x, out, plan.threads, count, maps)
+    return numpy_loops.run_step(step, x, out, plan.threads, count, maps)
+
+
+def tile_size(plan: Plan, step: Step) -> tuple[int, int]:
+    """Rows and columns of the tiles that the output of a step is cut into."""
+    if step.algorithm == "fft":
+        rows, cols = fft.tile_size(step)
+    elif plan.loops == "compiled" and compiled_loops.can(step):
+        rows, cols = compiled_loops.tile_size(step)
+    else:
+        rows, cols = numpy_loops.tile_size(step)
+    return min(rows, step.shape_out[0]), min(cols, step.shape_out[1])

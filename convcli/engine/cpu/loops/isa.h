@@ -115,3 +115,47 @@ static long ISA(tile)(const Job *job)
     default: return ISA(tile_d)(job);
     }
 }
+
+/* A transform's tile: rows of the picture to planes of one channel each, and back. */
+static void ISA(planes)(const Planes *p)
+{
+    const long height = p->bottom - p->top, width = p->right - p->left;
+    for (long r = 0; r < height; r++) {
+        const long at = p->rows[p->top + r];
+        const void *row = at < 0 ? NULL : (const char *)p->src + (size_t)at * p->src_row_bytes;
+        for (long c = 0; c < p->channels; c++) {
+            const size_t place = (size_t)((c * height + r) * width);
+            if (p->plane_type == 'f')
+                ISA(fill_f)((float *)p->planes + place, row, p->src_type, &p->fills[c]);
+            else
+                ISA(fill_d)((double *)p->planes + place, row, p->src_type, &p->fills[c]);
+        }
+    }
+}
+
+/* `whole` sums differ from whole numbers by the transform's rounding only. */
+static long ISA(finish)(const Job *job, const Sums *s, void *work)
+{
+    long clipped = 0;
+    for (long r = 0; r < s->rows; r++) {
+        const float *f = (const float *)s->sums + r * s->pitch;
+        const double *d = (const double *)s->sums + r * s->pitch;
+        if (job->work == 'f') {
+            float *v = work;
+            if (s->type == 'f') memcpy(v, f, (size_t)s->cols * sizeof *v);
+            else for (long i = 0; i < s->cols; i++) v[i] = (float)(s->whole ? __builtin_rint(d[i]) : d[i]);
+            if (s->type == 'f' && s->whole)
+                for (long i = 0; i < s->cols; i++) v[i] = __builtin_rintf(v[i]);
+            clipped += ISA(row_f)(job, v, NULL, s->channel, job->top + r, s->cols);
+        } else {
+            double *v = work;
+            for (long i = 0; i < s->cols; i++) v[i] = s->type == 'f' ? (double)f[i] : d[i];
+            if (s->whole)
+                for (long i = 0; i < s->cols; i++) v[i] = __builtin_rint(v[i]);
+            clipped += ISA(row_d)(job, v, NULL, s->channel, job->top + r, s->cols);
+        }
+    }
+    return clipped;
+}
+
+static const Isa ISA(isa) = {ISA(tile), ISA(planes), ISA(finish), ISA_NAME};

@@ -61,6 +61,33 @@ typedef struct {
     int absolute, count;
 } Job;
 
+/* A tile of the picture, to be copied into one plane per channel. */
+typedef struct {
+    const void *src;
+    void *planes;
+    const int64_t *rows;
+    size_t src_row_bytes;
+    char src_type, plane_type;
+    long channels, top, bottom, left, right;
+    Fill *fills;
+} Planes;
+
+/* Sums of one channel of a tile, from wherever they come. */
+typedef struct {
+    const void *sums;
+    char type;
+    long rows, cols, pitch, channel;
+    int whole;
+} Sums;
+
+/* What each instruction set provides. */
+typedef struct {
+    long (*tile)(const Job *);
+    void (*planes)(const Planes *);
+    long (*finish)(const Job *, const Sums *, void *);
+    const char *name;
+} Isa;
+
 /* Scratch out of one allocation: `take` everything, `settle`, and take it again. */
 typedef struct {
     char *memory;
@@ -106,9 +133,11 @@ static inline __attribute__((always_inline)) int64_t whole_d(double t)
 #define JOIN(a, b) JOIN_(a, b)
 
 #define ISA(name) JOIN(base, name)
+#define ISA_NAME "base"
 #define VBYTES 16
 #include "isa.h"
 #undef ISA
+#undef ISA_NAME
 #undef VBYTES
 
 #if defined(__x86_64__)
@@ -119,9 +148,11 @@ static inline __attribute__((always_inline)) int64_t whole_d(double t)
 #pragma GCC target("avx2,fma")
 #endif
 #define ISA(name) JOIN(avx2, name)
+#define ISA_NAME "avx2"
 #define VBYTES 32
 #include "isa.h"
 #undef ISA
+#undef ISA_NAME
 #undef VBYTES
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -134,9 +165,11 @@ static inline __attribute__((always_inline)) int64_t whole_d(double t)
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")
 #endif
 #define ISA(name) JOIN(avx512, name)
+#define ISA_NAME "avx512"
 #define VBYTES 64
 #include "isa.h"
 #undef ISA
+#undef ISA_NAME
 #undef VBYTES
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -145,9 +178,7 @@ static inline __attribute__((always_inline)) int64_t whole_d(double t)
 #endif
 #endif
 
-typedef long (*TileFunction)(const Job *);
-static TileFunction run_tile = base_tile;
-static const char *isa_name = "base";
+static const Isa *loops = &base_isa;
 
 static int choose_isa(const char *wanted)
 {
@@ -156,17 +187,17 @@ static int choose_isa(const char *wanted)
     if ((!wanted || !strcmp(wanted, "avx512")) && __builtin_cpu_supports("avx512f") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl")) {
-        run_tile = avx512_tile, isa_name = "avx512";
+        loops = &avx512_isa;
         return 0;
     }
     if ((!wanted || !strcmp(wanted, "avx2")) && __builtin_cpu_supports("avx2") &&
         __builtin_cpu_supports("fma")) {
-        run_tile = avx2_tile, isa_name = "avx2";
+        loops = &avx2_isa;
         return 0;
     }
 #endif
     if (!wanted || !strcmp(wanted, "base")) {
-        run_tile = base_tile, isa_name = "base";
+        loops = &base_isa;
         return 0;
     }
     return -1;
@@ -205,6 +236,27 @@ static int check_index(const int64_t *index, long count, long size)
     for (long k = 0; k < count; k++)
         if (index[k] < -1 || index[k] >= size) return 0;
     return 1;
+}
+
+/* Describe one lane: `count` cells from position `at` on, every `every`-th. Positions
+ * [first, last) of the map are known to be regular, and that is checked here. */
+static int set_fill(Fill *f, const int64_t *index, long col_count, long at, long every,
+                    long channel, long channels, long group, long count, long first, long last,
+                    long step, long width, double value)
+{
+    const long there = at < col_count ? (col_count - at + every - 1) / every : 0;
+    f->every = every, f->pitch = channels, f->group = group, f->value = value;
+    f->channel = channel;
+    f->count = count < there ? count : there;
+    f->index = index + (at < col_count ? at : 0);
+    const long a = first > at ? (first - at + every - 1) / every : 0;
+    const long b = last > at ? (last - at + every - 1) / every : 0;
+    f->first = a < f->count ? a : f->count;
+    f->last = b < f->count ? b : f->count;
+    f->leap = step * every;
+    if (f->last <= f->first) return 1;
+    f->start = (long)f->index[f->first * every];
+    return f->start >= 0 && (width - 1 - f->start) / f->leap >= f->last - 1 - f->first;
 }
 
 static int by_place(const void *a, const void *b)
@@ -370,24 +422,13 @@ static PyObject *tile(PyObject *self, PyObject *args)
         goto done;
     }
     for (long l = 0; l < j.lanes; l++) {
-        Fill *f = &fills[l];
-        const long phase = l % col_stride, at = start + phase;
-        const long there = at < col_count ? (col_count - at + col_stride - 1) / col_stride : 0;
-        f->every = col_stride, f->pitch = channels, f->group = j.group, f->value = value;
-        f->channel = by_channel ? l / col_stride : 0;
-        f->count = j.lane_samples / j.group < there ? j.lane_samples / j.group : there;
-        f->index = index + (at < col_count ? at : 0);
-        const long a = first > at ? (first - at + col_stride - 1) / col_stride : 0;
-        const long b = last > at ? (last - at + col_stride - 1) / col_stride : 0;
-        f->first = a < f->count ? a : f->count;
-        f->last = b < f->count ? b : f->count;
-        f->leap = step * col_stride;
-        if (f->last > f->first) {
-            f->start = f->index[f->first * col_stride];
-            if (f->start < 0 || f->start + (f->last - 1 - f->first) * f->leap >= width) {
-                fault = "the interior of the column map is not regular";
-                goto done;
-            }
+        const int lane_ok =
+            set_fill(&fills[l], index, col_count, start + l % col_stride, col_stride,
+                     by_channel ? l / col_stride : 0, channels, j.group,
+                     j.lane_samples / j.group, first, last, step, width, value);
+        if (!lane_ok) {
+            fault = "the interior of the column map is not regular";
+            goto done;
         }
     }
     j.fills = fills;
@@ -401,7 +442,7 @@ static PyObject *tile(PyObject *self, PyObject *args)
     }
     long clipped;
     Py_BEGIN_ALLOW_THREADS
-    clipped = run_tile(&j);
+    clipped = loops->tile(&j);
     Py_END_ALLOW_THREADS
     result = clipped < 0 ? PyErr_NoMemory() : PyLong_FromLong(clipped);
 
@@ -416,6 +457,104 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(planes_doc, "Copy a tile into one plane per channel; see convcli/engine/cpu/fft.py.");
+
+static PyObject *planes(PyObject *self, PyObject *args)
+{
+    Py_buffer src, rows, cols, out;
+    Planes p;
+    int src_type, plane_type;
+    long height, width, first, last, step;
+    double value;
+    (void)self;
+    memset(&p, 0, sizeof p);
+    if (!PyArg_ParseTuple(args, "y*Clll" "y*y*lll" "d" "w*C" "llll:planes",
+                          &src, &src_type, &height, &width, &p.channels,
+                          &rows, &cols, &first, &last, &step, &value, &out, &plane_type,
+                          &p.top, &p.bottom, &p.left, &p.right))
+        return NULL;
+    PyObject *result = NULL;
+    const char *fault = NULL;
+    const long row_count = rows.len / 8, col_count = cols.len / 8;
+    const long source_size = strchr("BHfd", src_type) ? size_of((char)src_type) : 0;
+    p.src = src.buf, p.rows = rows.buf, p.planes = out.buf;
+    p.src_type = (char)src_type, p.plane_type = (char)plane_type;
+    if (!fits(src.len, height, width, p.channels, source_size) || !strchr("fd", plane_type))
+        fault = "a picture's buffer does not fit its type and shape";
+    else if (p.top < 0 || p.bottom > row_count || p.left < 0 || p.right > col_count ||
+             !fits(out.len, p.channels, p.bottom - p.top, p.right - p.left, size_of((char)plane_type)))
+        fault = "the tile lies outside the maps or the planes";
+    else if (first < 0 || last < first || last > col_count || step < 1 || step > width ||
+             !check_index(p.rows, row_count, height) || !check_index(cols.buf, col_count, width))
+        fault = "an index map points outside the picture";
+    else if (!(p.fills = calloc((size_t)p.channels, sizeof *p.fills)))
+        PyErr_NoMemory();
+    else {
+        p.src_row_bytes = (size_t)(width * p.channels * source_size);
+        for (long c = 0; c < p.channels && !fault; c++)
+            if (!set_fill(&p.fills[c], cols.buf, col_count, p.left, 1, c, p.channels, 1,
+                          p.right - p.left, first, last, step, width, value))
+                fault = "the interior of the column map is not regular";
+        if (!fault) {
+            Py_BEGIN_ALLOW_THREADS
+            loops->planes(&p);
+            Py_END_ALLOW_THREADS
+            Py_INCREF(Py_None);
+            result = Py_None;
+        }
+    }
+    if (fault) PyErr_SetString(PyExc_ValueError, fault);
+    free(p.fills);
+    PyBuffer_Release(&src), PyBuffer_Release(&rows), PyBuffer_Release(&cols);
+    PyBuffer_Release(&out);
+    return result;
+}
+
+PyDoc_STRVAR(finish_doc, "Finish one channel's sums of a tile; see convcli/engine/cpu/fft.py.");
+
+static PyObject *finish(PyObject *self, PyObject *args)
+{
+    Py_buffer sums, dst;
+    Sums s;
+    Job j;
+    int type, out_type, work;
+    long out_rows;
+    (void)self;
+    memset(&s, 0, sizeof s);
+    memset(&j, 0, sizeof j);
+    if (!PyArg_ParseTuple(args, "y*Clllp" "w*Clll" "Cdddddpp" "lll:finish",
+                          &sums, &type, &s.rows, &s.cols, &s.pitch, &s.whole,
+                          &dst, &out_type, &out_rows, &j.out_cols, &j.out_channels,
+                          &work, &j.scale, &j.bias, &j.offset, &j.ratio, &j.limit, &j.absolute,
+                          &j.count, &j.top, &j.left, &s.channel))
+        return NULL;
+    PyObject *result = NULL;
+    s.sums = sums.buf, s.type = (char)type;
+    j.dst = dst.buf, j.out_type = (char)out_type, j.out_size = size_of((char)out_type);
+    j.work = (char)work, j.combine = 'b', j.planes = j.out_channels;
+    if (!strchr("fd", type) || !strchr("fd", work) || s.pitch < s.cols ||
+        !fits(sums.len, s.rows, s.pitch, 1, size_of(s.type)) || !strchr("BHfd", out_type) ||
+        !fits(dst.len, out_rows, j.out_cols, j.out_channels, j.out_size) || s.cols < 1 ||
+        j.top < 0 || j.left < 0 || j.top > out_rows - s.rows || j.left > j.out_cols - s.cols ||
+        s.channel < 0 || s.channel >= j.out_channels)
+        PyErr_SetString(PyExc_ValueError, "the sums do not fit their buffer or the output");
+    else {
+        void *scratch = malloc((size_t)s.cols * sizeof(double));
+        long clipped = 0;
+        if (!scratch)
+            PyErr_NoMemory();
+        else {
+            Py_BEGIN_ALLOW_THREADS
+            clipped = loops->finish(&j, &s, scratch);
+            Py_END_ALLOW_THREADS
+            free(scratch);
+            result = PyLong_FromLong(clipped);
+        }
+    }
+    PyBuffer_Release(&sums), PyBuffer_Release(&dst);
+    return result;
+}
+
 PyDoc_STRVAR(isa_doc, "isa([name]): instruction set in use; with a name, take that one.");
 
 static PyObject *isa(PyObject *self, PyObject *args)
@@ -425,11 +564,13 @@ static PyObject *isa(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "|s:isa", &wanted)) return NULL;
     if (wanted && choose_isa(wanted))
         return PyErr_Format(PyExc_ValueError, "this processor or build has no %s", wanted);
-    return PyUnicode_FromString(isa_name);
+    return PyUnicode_FromString(loops->name);
 }
 
 static PyMethodDef methods[] = {
     {"tile", tile, METH_VARARGS, tile_doc},
+    {"planes", planes, METH_VARARGS, planes_doc},
+    {"finish", finish, METH_VARARGS, finish_doc},
     {"isa", isa, METH_VARARGS, isa_doc},
     {NULL, NULL, 0, NULL},
 };

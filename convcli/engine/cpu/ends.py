@@ -1,0 +1,113 @@
+"""What stands before and after a transform: planes from a tile, samples from its sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.borders import AxisMap
+from convcli.engine.cpu.choice import compiled
+from convcli.engine.cpu.gather import Gatherer
+from convcli.engine.cpu.tiles import Tile
+from convcli.engine.finish import Finisher
+from convcli.engine.numerics import FULL
+
+if TYPE_CHECKING:
+    from convcli.engine.plan import Step
+
+__all__ = ["CODE", "CompiledEnds", "NumpyEnds"]
+
+CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
+"""How the compiled loops call the types."""
+
+
+class NumpyEnds:
+    """Both ends in NumPy; one per thread."""
+
+    def __init__(
+        self,
+        step: Step,
+        maps: tuple[AxisMap, AxisMap],
+        x: NDArray[Any],
+        out: NDArray[Any],
+        count: bool,
+    ) -> None:
+        self.step, self.maps, self.out, self.count = step, maps, out, count
+        self.gather = Gatherer(
+            x, maps, step.kernel_size, step.border.value, step.transform, True, False
+        )
+        self.finisher = Finisher(step.finish)
+
+    def lanes(self, tile: Tile) -> NDArray[Any]:
+        """The tile's input, one plane per channel."""
+        return self.gather(tile)
+
+    def finish(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
+        """Write one channel from the sums of its members at every position across."""
+        target = self.out[tile.top : tile.bottom, tile.left : tile.right, channel]
+        planes = (self._kept(sums, target.shape[1]) for sums in members)
+        return self.finisher.apply(planes, target, self.count)
+
+    def _kept(self, sums: NDArray[Any], cols: int) -> NDArray[Any]:
+        every = self.maps[1].stride
+        kept = sums[:, : (cols - 1) * every + 1 : every]
+        if self.step.exact:  # the true sums are whole numbers, less than 1/4 away
+            kept = np.rint(kept)
+        same: NDArray[Any] = kept.astype(self.step.accumulate, copy=False)
+        return same
+
+
+class CompiledEnds(NumpyEnds):
+    """Both ends in C, which halves the time of everything but the transforms."""
+
+    def __init__(
+        self,
+        step: Step,
+        maps: tuple[AxisMap, AxisMap],
+        x: NDArray[Any],
+        out: NDArray[Any],
+        count: bool,
+    ) -> None:
+        super().__init__(step, maps, x, out, count)
+        self.loops = compiled()
+        rows, cols = maps
+        self._source = (np.ascontiguousarray(x), CODE[str(x.dtype)], *x.shape)
+        self._maps = (rows.index, cols.index, cols.first, cols.last, cols.step)
+        self._planes = np.empty((0, 0, 0), step.transform)
+        f = step.finish
+        work = CODE[step.accumulate if f.work == "integer" else f.work]
+        self._formula = (
+            "d" if work == "d" else "f",
+            *(f.scale, f.bias, f.offset, f.ratio, f.limit if f.out_dtype in FULL else 0.0),
+            *(f.absolute, count and f.clip),
+        )
+
+    def lanes(self, tile: Tile) -> NDArray[Any]:
+        """The tile's input, one plane per channel."""
+        top, bottom = self.maps[0].span(tile.top, tile.bottom, self.step.kernel_size[0])
+        left, right = self.maps[1].span(tile.left, tile.right, self.step.kernel_size[1])
+        shape = (self._source[4], bottom - top, right - left)
+        if self._planes.shape != shape:
+            self._planes = np.empty(shape, self.step.transform)
+        place = (self._planes, CODE[self.step.transform], top, bottom, left, right)
+        self.loops.planes(*self._source, *self._maps, float(self.step.border.value), *place)
+        return self._planes
+
+    def finish(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
+        """Write one channel from the sums of its members at every position across."""
+        step, every = self.step, self.maps[1].stride
+        if step.finish.combine != "none":
+            return super().finish(members, tile, channel)
+        cols = tile.right - tile.left
+        sums = np.ascontiguousarray(next(members)[:, ::every]) if every > 1 else next(members)
+        return int(
+            self.loops.finish(
+                *(sums, CODE[str(sums.dtype)], sums.shape[0], cols, sums.shape[1], step.exact),
+                *(self.out, CODE[step.finish.out_dtype], *self.out.shape),
+                *self._formula,
+                *(tile.top, tile.left, channel),
+            )
+        )
