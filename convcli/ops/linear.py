@@ -53,7 +53,7 @@ def tasks(
     matrix = xp.ascontiguousarray(weight, work).reshape(groups, -1, sliding.depth)
     rows = matrix.shape[1]
     shift = None if bias is None else xp.asarray(bias, work).reshape(groups, rows, 1)
-    direct = out.flags.c_contiguous and out.dtype == work
+    direct = xp is np and out.flags.c_contiguous and out.dtype == work
     flat = out.reshape(out.shape[0], groups, rows, -1) if direct else out
 
     def product(block: Block) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convcli.arithmetic.sizes import cross
 from convcli.errors import TensorError
 from convcli.kernels.factors import low_rank_factors, numerical_rank, separable_factors
-from convcli.ops.arrays import as_operand
+from convcli.ops.arrays import as_operand, namespace
 
 __all__ = ["Separated", "separate"]
 
@@ -34,7 +34,8 @@ def separate(kernel: Any, rank: int | None = None) -> Separated:
     Parameters
     ----------
     kernel
-        Weights of shape (kH, kW), or a :class:`convcli.Kernel`.
+        Weights of shape (kH, kW), or a :class:`convcli.Kernel`. The factors are NumPy arrays
+        wherever these are.
     rank
         Pairs to use; by default as many as the kernel needs. Fewer give the nearest kernel that
         fewer can (Eckart and Young, 1936).
@@ -55,6 +56,8 @@ def separate(kernel: Any, rank: int | None = None) -> Separated:
     (array([[1., 2., 1.]]), array([[-1.,  0.,  1.]]), 0.0)
     """
     values = getattr(kernel, "weights", kernel)
+    if namespace(values) is not np:
+        values = values.get()
     weights = as_operand(values, "kernel")
     if weights.ndim != 2 or 0 in weights.shape:
         shape = cross(weights.shape) or "scalar"

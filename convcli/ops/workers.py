@@ -6,6 +6,7 @@ gathering overlaps with multiplying. BLAS must then not start threads of its own
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -116,7 +117,7 @@ def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     >>> scratch(np, "test", (2, 3), np.dtype("f4")).shape
     (2, 3)
     """
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if xp is not np or dtype.kind == "O" or size > _KEEP:
         return xp.empty(shape, dtype)
     kept = vars(_local).get(name)
