@@ -1,0 +1,210 @@
+"""A plan on part of a picture, with the borders of the whole, to the same bits.
+
+A step's outputs are computed in the very tiles that the whole picture would be cut into, since
+the order of a sum may depend on the place in its tile. So what is wanted is widened to whole
+tiles, the input cells that those read are looked up in the border's index maps, and the loops run
+on a cutout of just these cells. Chains do this from the last step back to the first.
+
+Source: the halo of parallel stencil codes; ``dask.array.map_overlap`` has it for one step and
+without the wide borders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.borders import OUTSIDE, AxisMap, axis_map
+from convcli.engine.cpu import run
+from convcli.engine.cpu.run import tile_size
+from convcli.engine.plan import Plan, Step
+
+__all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step", "tile_size"]
+
+Span: TypeAlias = tuple[int, int]
+"""Cells ``[start, stop)`` of an axis."""
+
+Ranges: TypeAlias = tuple[tuple[Span, ...], tuple[Span, ...]]
+"""Ascending runs of rows and of columns; the cutout holds their product, runs side by side."""
+
+Read: TypeAlias = Callable[[Ranges], NDArray[Any]]
+"""Gives the cutout ``(rows, columns, channels)`` of a picture."""
+
+NEAR = 256
+"""Runs of cells that lie closer together are read as one."""
+
+
+def cells(ranges: Ranges) -> tuple[int, int]:
+    """Rows and columns of a cutout.
+
+    >>> cells((((0, 2), (7, 9)), ((0, 5),)))
+    (4, 5)
+    """
+    rows, cols = (sum(stop - start for start, stop in spans) for spans in ranges)
+    return rows, cols
+
+
+def join(*ranges: Ranges) -> Ranges:
+    """The smallest cutout that holds several.
+
+    >>> join((((0, 2),), ((0, 5),)), (((1, 4),), ((0, 3),)))
+    (((0, 4),), ((0, 5),))
+    """
+    rows, cols = (_merged([span for r in ranges for span in r[axis]], 0) for axis in (0, 1))
+    return rows, cols
+
+
+def _merged(spans: Sequence[Span], gap: int) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for start, stop in sorted(spans):
+        if merged and start <= merged[-1][1] + gap:
+            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
+        else:
+            merged.append((start, stop))
+    return tuple(merged)
+
+
+@dataclass(frozen=True, eq=False)
+class _Axis:
+    """One axis of a step: the whole map, the tiles, and cutouts of both."""
+
+    whole: AxisMap
+    taps: int
+    tile: int
+    size: int
+    outputs: int
+
+    def aligned(self, span: Span) -> Span:
+        """Whole tiles around some outputs."""
+        return span[0] // self.tile * self.tile, min(
+            -(-span[1] // self.tile) * self.tile, self.outputs
+        )
+
+    def needed(self, spans: Sequence[Span]) -> tuple[Span, ...]:
+        """Input cells that the tiles around some outputs read."""
+        found: list[Span] = []
+        for span in spans:
+            start, stop = self.whole.span(*self.aligned(span), self.taps)
+            index = np.unique(self.whole.index[start:stop])
+            index = index[index != OUTSIDE]
+            if not index.size:
+                continue
+            breaks = np.flatnonzero(np.diff(index) > max(NEAR, 2 * self.whole.step))
+            edges = [0, *(breaks + 1).tolist(), index.size]
+            found += [(int(index[a]), int(index[b - 1]) + 1) for a, b in pairwise(edges)]
+        return _merged(found or [(0, 1)], NEAR)
+
+    def local(self, span: Span, have: Sequence[Span]) -> AxisMap:
+        """The map of some outputs onto a cutout that has the cells they read."""
+        m = self.whole
+        start, stop = m.span(*span, self.taps)
+        index = m.index[start:stop]
+        place = np.full(index.shape, OUTSIDE, index.dtype)
+        offset = 0
+        for first, last in have:
+            inside = (index >= first) & (index < last)
+            place[inside] = index[inside] - first + offset
+            offset += last - first
+        assert ((place == OUTSIDE) == (index == OUTSIDE)).all(), "the cutout lacks cells"
+        lower = min(max(m.first - start, 0), len(index))
+        upper = min(max(m.last - start, lower), len(index))
+        return AxisMap(place, m.stride, m.dilation, lower, upper, m.step)
+
+
+def _axes(plan: Plan, step: Step) -> tuple[_Axis, _Axis]:
+    tiles = tile_size(plan, step)
+    rows, cols = (
+        _Axis(
+            axis_map(window, step.border.mode),
+            window.kernel_size,
+            tile,
+            window.size,
+            window.output,
+        )
+        for window, tile in zip((step.rows, step.cols), tiles, strict=True)
+    )
+    return rows, cols
+
+
+def needed(plan: Plan, step: Step, want: Ranges) -> Ranges:
+    """Input cells of a step from which :func:`run_step` makes the outputs ``want``."""
+    rows, cols = _axes(plan, step)
+    return rows.needed(want[0]), cols.needed(want[1])
+
+
+def run_step(
+    plan: Plan, step: Step, x: NDArray[Any], have: Ranges, want: Ranges
+) -> tuple[NDArray[Any], int]:
+    """Outputs ``want`` of a step from a cutout of its input.
+
+    Parameters
+    ----------
+    plan
+        The plan of the whole picture, for the CPU.
+    step
+        One of its steps.
+    x
+        The cutout ``have``, which holds at least :func:`needed`.
+
+    Returns
+    -------
+    The outputs, and how many of the computed samples lay outside the range. Where ``want`` is
+    made of whole tiles, nothing else was computed.
+    """
+    if x.dtype == np.float16 or not x.dtype.isnative:
+        x = x.astype(np.float32 if x.dtype == np.float16 else x.dtype.newbyteorder("="))
+    axes = _axes(plan, step)
+    result = np.empty((*cells(want), step.shape_out[2]), step.finish.out_dtype)
+    clipped = 0
+    for (top, left), (rows, cols) in zip(
+        product(_offsets(want[0]), _offsets(want[1])), product(*want), strict=True
+    ):
+        around = axes[0].aligned(rows), axes[1].aligned(cols)
+        maps = axes[0].local(around[0], have[0]), axes[1].local(around[1], have[1])
+        shape = (around[0][1] - around[0][0], around[1][1] - around[1][0], step.shape_out[2])
+        whole = around == (rows, cols) and result.shape == shape
+        out = result if whole else np.empty(shape, step.finish.out_dtype)
+        clipped += run.run_step(plan, step, x, out, maps)
+        if not whole:
+            height, width = rows[1] - rows[0], cols[1] - cols[0]
+            a, b = rows[0] - around[0][0], cols[0] - around[1][0]
+            result[top : top + height, left : left + width] = out[a : a + height, b : b + width]
+    return result, clipped
+
+
+def _offsets(spans: Sequence[Span]) -> list[int]:
+    offsets = [0]
+    for start, stop in spans[:-1]:
+        offsets.append(offsets[-1] + stop - start)
+    return offsets
+
+
+def run_plan(plan: Plan, read: Read, want: Ranges) -> tuple[NDArray[Any], int]:
+    """Part of a filtered picture: outputs ``want`` of a whole chain.
+
+    ``stretch`` is left out: values come as they are before it.
+
+    >>> from convcli.engine.dispatch import execute
+    >>> from convcli.engine.plan import plan_filter
+    >>> from convcli.kernels.kernel import Kernel
+    >>> x = np.arange(200, dtype=np.uint8).reshape(20, 10, 1)
+    >>> plan = plan_filter(x.shape, x.dtype, [Kernel([[1, 2, 1]])], range="clip")
+    >>> read = lambda r: x[slice(*r[0][0]), slice(*r[1][0])]
+    >>> part, _ = run_plan(plan, read, (((4, 7),), ((2, 5),)))
+    >>> bool((part == execute(plan, x).pixels[4:7, 2:5]).all())
+    True
+    """
+    wants = [want]
+    for step in reversed(plan.steps):
+        wants.append(needed(plan, step, wants[-1]))
+    wants.reverse()
+    x = read(wants[0])
+    clipped = 0
+    for step, have, outputs in zip(plan.steps, wants[:-1], wants[1:], strict=True):
+        x, clipped = run_step(plan, step, x, have, outputs)
+    return x, clipped
