@@ -18,6 +18,8 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "separable", "float32"): (0.32, 0.0250),
     ("compiled", "separable", "float64"): (1.90, 0.0450),
     ("compiled", "running", "float32"): (0.60, 0.0),
+    ("compiled", "fft", "float32"): (0.30, 2.9000),
+    ("compiled", "fft", "float64"): (2.50, 4.6000),
     ("numpy", "direct", "int16"): (0.95, 0.0600),
     ("numpy", "direct", "float32"): (1.50, 0.1350),
     ("numpy", "direct", "float64"): (2.80, 0.2700),
@@ -27,8 +29,8 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("numpy", "running", "float32"): (3.30, 0.0),
     ("numpy", "box", "float32"): (0.05, 0.4000),
     ("numpy", "box", "float64"): (0.05, 0.8500),
-    ("numpy", "fft", "float32"): (2.40, 3.1000),
-    ("numpy", "fft", "float64"): (0.05, 6.4000),
+    ("numpy", "fft", "float32"): (2.60, 2.7500),
+    ("numpy", "fft", "float64"): (2.10, 4.8000),
 }
 
 _MEASURED_AS = {"uint16": "int16"}

@@ -126,7 +126,7 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
             offer("box", passes, f"{passes} additions by doubling", loops="numpy")
     transform = _transform(p.weights, p.accumulate, p.exact, p.values)
     if transform is not None:
-        offer("fft", _fft_work(p), f"{transform} transforms", transform, "numpy")
+        offer("fft", _fft_work(p), f"{transform} transforms", transform)
     if forced is None:
         best = min(found, key=lambda c: c.cost)
         return _taken(best, f"{best.note}: the least predicted cost", found, factors, transform)

@@ -145,9 +145,10 @@ class _Transform:
             # A transform would spread it over the whole tile.
             yield from self._direct(lanes, rows, cols)
             return
-        spectra = self._forward(lanes, buffers)
-        product = buffers("product", spectra.shape[1:], spectra.dtype)
+        half = (self.length[0], self.length[1] // 2 + 1)
+        product = buffers("product", half, self.spectrum.dtype)
         if self.step.is_bank:
+            spectra = self._forward(lanes, buffers)
             part = buffers("part", product.shape, product.dtype)
             for channel, member in enumerate(self.spectrum):
                 np.multiply(spectra[0], member[0], out=product)
@@ -161,8 +162,8 @@ class _Transform:
                 np.multiply(spectrum, member, out=product)
                 yield self._back(product, rows, buffers)
 
-        for channel, spectrum in enumerate(spectra):
-            yield channel, members(spectrum)
+        for channel in range(lanes.shape[0]):  # one at a time: all of it stays in the cache
+            yield channel, members(self._forward(lanes[channel : channel + 1], buffers)[0])
 
     def _forward(self, lanes: NDArray[Any], buffers: _Buffers) -> NDArray[Any]:
         """Spectra of planes, divided by the length.
