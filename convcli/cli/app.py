@@ -23,7 +23,7 @@ COMMANDS: dict[str, str] = {
     "shape": "shape",
     "conv": "tensor",
     "conv-transpose": "tensor",
-    "grad": "tensor",
+    "grad": "grad",
     "pool": "pool",
     "matrix": "matrix",
     "separate": "separate",

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from convcli.cli.tensor_io import LITERALS, TENSOR_HELP, Dilation, Dims, Groups, Padding, Stride
+from convcli.cli.tensor_options import (
+    LITERALS,
+    TENSOR_HELP,
+    Dilation,
+    Dims,
+    Groups,
+    Padding,
+    Stride,
+)
 
 app = typer.Typer(
     no_args_is_help=True, help="Check that shifts, adjoints and gradients are what they must be."

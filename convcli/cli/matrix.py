@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convcli.cli.tensor_io import LITERALS, TENSOR_HELP, Dilation, Padding, Stride
+from convcli.cli.tensor_options import LITERALS, TENSOR_HELP, Dilation, Padding, Stride
 
 app = typer.Typer(no_args_is_help=True, help="Write convolution as a matrix product.")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convcli.cli.tensor_io import (
+from convcli.cli.tensor_options import (
     LITERALS,
     TENSOR_HELP,
     AsJson,
@@ -96,7 +96,7 @@ def max_command(
     """The largest value under each window; padding never wins."""
     from convcli.cli.tensor_io import check_output, emit, read
     from convcli.errors import UsageError
-    from convcli.ops.pooling import max_pool, max_pool_grad
+    from convcli.ops.max_pooling import max_pool, max_pool_grad
 
     check_output(output, overwrite)
     a = read(x, "X")
@@ -136,7 +136,7 @@ def avg_command(
 ) -> None:
     """The mean of the values under each window."""
     from convcli.cli.tensor_io import check_output, emit, read
-    from convcli.ops.pooling import avg_pool, avg_pool_grad
+    from convcli.ops.avg_pooling import avg_pool, avg_pool_grad
 
     check_output(output, overwrite)
     a = read(x, "X")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from convcli.cli.tensor_io import LITERALS, TENSOR_HELP
+from convcli.cli.tensor_options import LITERALS, TENSOR_HELP
 
 app = typer.Typer()
 

@@ -1,4 +1,4 @@
-"""``convcli conv``, ``conv-transpose`` and ``grad``: tensors in, tensors out, with the working."""
+"""``convcli conv`` and ``conv-transpose``: tensors in, tensors out, with the working."""
 
 from __future__ import annotations
 
@@ -6,45 +6,32 @@ from typing import Annotated, Any
 
 import typer
 
-from convcli.cli.tensor_io import (
+from convcli.cli.tensor_options import (
     LITERALS,
-    TENSOR_HELP,
+    RANKS,
     AsJson,
     Dilation,
     Dims,
+    Flip,
     Groups,
     Output,
     Overwrite,
     Padding,
     Stride,
+    W,
+    X,
 )
 
-conv_app, transpose_app, grad_app = typer.Typer(), typer.Typer(), typer.Typer()
-APPS = {"conv": conv_app, "conv-transpose": transpose_app, "grad": grad_app}
+conv_app, transpose_app = typer.Typer(), typer.Typer()
+APPS = {"conv": conv_app, "conv-transpose": transpose_app}
 
 WORKING = "Working"
 FIRST = 4
 """Outputs whose working ``--steps`` shows unless told otherwise."""
 
-X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
-W = Annotated[
-    str,
-    typer.Argument(
-        metavar="W",
-        help="The weight, written likewise: (C_out, C_in/groups, *kernel), or a bare kernel.",
-    ),
-]
 Bias = Annotated[
     str,
     typer.Option(help="One number for each output channel: '0.5 -1'.", show_default=False),
-]
-Flip = Annotated[
-    bool,
-    typer.Option(
-        "--flip",
-        help="Convolution as in mathematics and signal processing: the kernel reversed.",
-        rich_help_panel="Layer",
-    ),
 ]
 Steps = Annotated[
     bool,
@@ -65,17 +52,6 @@ All = Annotated[
     bool,
     typer.Option("--all", help="Show the working of every output.", rich_help_panel=WORKING),
 ]
-
-RANKS = """
-
-\b
-Ranks: the weight names the number of spatial axes.
-  W 1-D or 2-D     a bare kernel, for X bare or with channel axes of size 1
-  W 4-D or 5-D     (C_out, C_in/groups, *kernel), for images or volumes
-  W 3-D            (C_out, C_in/groups, k) with X (length) or (C, length);
-                   a bare 3-D kernel with X of 4 or 5 axes; else say --dims
-  X                bare, (C, *spatial) or (N, C, *spatial); the result likewise
-"""
 
 
 @conv_app.command(context_settings=LITERALS)
@@ -193,98 +169,6 @@ def conv_transpose(
 conv_transpose.__doc__ = f"""Transposed convolution: every input value stamps the kernel.
 
 W is (C_in, C_out/groups, *kernel), or a bare kernel.{RANKS}"""
-
-
-@grad_app.command(context_settings=LITERALS)
-def grad(
-    x: X,
-    w: W,
-    grad_y: Annotated[
-        str,
-        typer.Option(help="Gradient for the output; ones by default, the loss sum(y)."),
-    ] = "",
-    transposed: Annotated[
-        bool, typer.Option("--transposed", help="Of the transposed convolution.")
-    ] = False,
-    stride: Stride = "1",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
-    groups: Groups = 1,
-    flip: Flip = False,
-    dims: Dims = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="An object with x, weight and bias, each {shape, dtype, data}.",
-            rich_help_panel="Result",
-        ),
-    ] = False,
-    only: Annotated[
-        str,
-        typer.Option(
-            "--only",
-            metavar="x|weight|bias",
-            help="Give this gradient alone, which -o can then write.",
-            show_default=False,
-            rich_help_panel="Result",
-        ),
-    ] = "",
-    output: Output = "",
-    overwrite: Overwrite = False,
-) -> None:
-    from convcli.cli.tensor_io import (
-        check_output,
-        convolution_options,
-        emit,
-        emit_json,
-        read,
-        resolve_dims,
-    )
-    from convcli.errors import UsageError
-    from convcli.ops import conv as ops
-
-    if only not in ("", "x", "weight", "bias"):
-        raise UsageError(f"--only {only!r} is not known; allowed: x, weight, bias")
-    if output and not only:
-        raise UsageError("-o writes one array; add --only x, --only weight or --only bias")
-    if transposed and flip:
-        raise UsageError("--flip and --transposed do not go together; reverse the kernel instead")
-    check_output(output, overwrite)
-    a, weight = read(x, "X"), read(w, "W")
-    options = convolution_options(stride, padding, dilation)
-    options.update(groups=groups, dims=resolve_dims(a, weight, dims))
-    compute, forward = (
-        (ops.conv_transpose_grad, ops.conv_transpose) if transposed else (ops.conv_grad, ops.conv)
-    )
-    if flip:
-        options["flip"] = True
-    if grad_y:
-        loss = read(grad_y, "--grad-y")
-    else:
-        y = forward(a, weight, **options)
-        loss = y * 0 + 1
-    gradients = compute(loss, a, weight, **options)
-    if only:
-        emit(
-            getattr(gradients, only),
-            f"gradient for {only}:",
-            output=output,
-            overwrite=overwrite,
-            as_json=as_json,
-        )
-    elif as_json:
-        from convcli.show.tensor import tensor_document
-
-        emit_json({name: tensor_document(value) for name, value in gradients._asdict().items()})
-    else:
-        from convcli.show.tensor import show_tensor
-
-        for name, value in gradients._asdict().items():
-            show_tensor(value, f"gradient for {name}:")
-
-
-grad.__doc__ = f"""Gradients of a convolution for its input, weight and bias.{RANKS}"""
 
 
 def _sizes(array: Any) -> str:

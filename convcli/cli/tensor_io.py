@@ -1,9 +1,9 @@
-"""What the tensor commands share: reading operands, writing results, and their options."""
+"""What the tensor commands share: reading operands and writing results."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,85 +13,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
-    "LITERALS",
-    "AsJson",
-    "Dilation",
-    "Dims",
-    "Groups",
-    "Output",
-    "Overwrite",
-    "Padding",
-    "Stride",
     "check_output",
     "convolution_options",
     "emit",
     "emit_json",
     "per_axis_option",
     "read",
+    "resolve_dims",
     "write",
-]
-
-LITERALS = {"ignore_unknown_options": True}
-"""Of a command whose arguments may be literals that begin with a minus sign."""
-
-LAYER, RESULT = "Layer", "Result"
-
-TENSOR_HELP = (
-    "A literal ('1 2 3', '1 2; 3 4', '[[1,2],[3,4]]', 'a b c' for symbols), a file (.npy, "
-    ".npz:name, .json, .csv, text, a picture), or - for standard input."
-)
-
-Stride: TypeAlias = Annotated[
-    str,
-    typer.Option(help="Cells between two windows: 2, or per axis 2x1.", rich_help_panel=LAYER),
-]
-Padding: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        help="Zeros around the input: 1, per axis 1x2, before,after as 1,2, or valid, same, "
-        "same_lower, full.",
-        rich_help_panel=LAYER,
-    ),
-]
-Dilation: TypeAlias = Annotated[
-    str,
-    typer.Option(help="Cells between two taps: 2, or per axis 2x1.", rich_help_panel=LAYER),
-]
-Groups: TypeAlias = Annotated[
-    int,
-    typer.Option(
-        help="Groups of channels that do not mix; as many as channels is depthwise.",
-        rich_help_panel=LAYER,
-    ),
-]
-Dims: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        help="Spatial axes (1, 2 or 3), where the shapes leave it open.", rich_help_panel=LAYER
-    ),
-]
-Output: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="Write the whole result: .npy, .json or .csv; - is .npy on standard output.",
-        show_default=False,
-        rich_help_panel=RESULT,
-    ),
-]
-Overwrite: TypeAlias = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace a file that is there.", rich_help_panel=RESULT),
-]
-AsJson: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="The whole result as {shape, dtype, data}, which is read back as a tensor.",
-        rich_help_panel=RESULT,
-    ),
 ]
 
 _FORMATS = (".npy", ".json", ".csv")

@@ -9,8 +9,9 @@ import numpy as np
 
 from convcli.errors import TensorError
 from convcli.ops.arrays import Array
-from convcli.ops.conv import conv, conv_grad
+from convcli.ops.conv import conv
 from convcli.ops.geometry import conv_geometry
+from convcli.ops.gradients import conv_grad
 
 __all__ = ["Check", "check_adjoint", "check_equivariance", "check_gradient"]
 

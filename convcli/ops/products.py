@@ -15,8 +15,9 @@ from convcli.errors import ShapeError
 from convcli.ops.arrays import Array, as_operand
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
 from convcli.ops.geometry import Geometry, conv_geometry
-from convcli.ops.matrices import im2col, toeplitz
+from convcli.ops.matrices import toeplitz
 from convcli.ops.polynomial import Polynomial
+from convcli.ops.unfold import im2col
 
 __all__ = ["Product", "data_product", "kernel_product"]
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from convcli.ops import compiled
-from convcli.ops.conv import conv, conv_grad, conv_transpose
+from convcli.ops.conv import conv, conv_transpose
+from convcli.ops.gradients import conv_grad
 
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "rows_of_several_tiles": ((1, 3, 5, 301), (9, 3, 3, 3), {"padding": 1}),

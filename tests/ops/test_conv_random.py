@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.ops.conv import conv, conv_grad, conv_transpose, conv_transpose_grad
+from convcli.ops.conv import conv, conv_transpose
+from convcli.ops.gradients import conv_grad, conv_transpose_grad
 
 CASES_PER_GROUP = 50
 GROUPS = 20

@@ -10,15 +10,9 @@ import pytest
 
 from convcli.arithmetic.pooling import pool_window
 from convcli.errors import ShapeError, TensorError
-from convcli.ops.pooling import (
-    _counts,
-    avg_pool,
-    avg_pool_grad,
-    global_avg_pool,
-    global_max_pool,
-    max_pool,
-    max_pool_grad,
-)
+from convcli.ops.avg_pooling import avg_pool, avg_pool_grad, global_avg_pool
+from convcli.ops.max_pooling import global_max_pool, max_pool, max_pool_grad
+from convcli.ops.pool_windows import counts
 
 
 def draw(rng: np.random.Generator) -> tuple[tuple[int, ...], dict[str, Any]]:
@@ -117,7 +111,7 @@ def test_ceil_mode_drops_a_window_that_begins_beyond_the_input() -> None:
 def test_counts_are_the_divisors_of_the_arithmetic(include: bool) -> None:
     window = pool_window(11, 4, stride=3, padding=(2, 1), dilation=2, ceil_mode=True)
     expected = [window.divisor(i, count_include_pad=include) for i in range(window.output)]
-    assert _counts(window, include).tolist() == expected
+    assert counts(window, include).tolist() == expected
 
 
 def test_types() -> None:

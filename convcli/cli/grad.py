@@ -1,0 +1,115 @@
+"""``convcli grad``: gradients of a convolution for its operands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from convcli.cli.tensor_options import (
+    LITERALS,
+    RANKS,
+    Dilation,
+    Dims,
+    Flip,
+    Groups,
+    Output,
+    Overwrite,
+    Padding,
+    Stride,
+    W,
+    X,
+)
+
+app = typer.Typer()
+
+
+@app.command(context_settings=LITERALS)
+def grad(
+    x: X,
+    w: W,
+    grad_y: Annotated[
+        str,
+        typer.Option(help="Gradient for the output; ones by default, the loss sum(y)."),
+    ] = "",
+    transposed: Annotated[
+        bool, typer.Option("--transposed", help="Of the transposed convolution.")
+    ] = False,
+    stride: Stride = "1",
+    padding: Padding = "0",
+    dilation: Dilation = "1",
+    groups: Groups = 1,
+    flip: Flip = False,
+    dims: Dims = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="An object with x, weight and bias, each {shape, dtype, data}.",
+            rich_help_panel="Result",
+        ),
+    ] = False,
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only",
+            metavar="x|weight|bias",
+            help="Give this gradient alone, which -o can then write.",
+            show_default=False,
+            rich_help_panel="Result",
+        ),
+    ] = "",
+    output: Output = "",
+    overwrite: Overwrite = False,
+) -> None:
+    from convcli.cli.tensor_io import (
+        check_output,
+        convolution_options,
+        emit,
+        emit_json,
+        read,
+        resolve_dims,
+    )
+    from convcli.errors import UsageError
+    from convcli.ops import conv, gradients
+
+    if only not in ("", "x", "weight", "bias"):
+        raise UsageError(f"--only {only!r} is not known; allowed: x, weight, bias")
+    if output and not only:
+        raise UsageError("-o writes one array; add --only x, --only weight or --only bias")
+    if transposed and flip:
+        raise UsageError("--flip and --transposed do not go together; reverse the kernel instead")
+    check_output(output, overwrite)
+    a, weight = read(x, "X"), read(w, "W")
+    options = convolution_options(stride, padding, dilation)
+    options.update(groups=groups, dims=resolve_dims(a, weight, dims))
+    compute = gradients.conv_transpose_grad if transposed else gradients.conv_grad
+    forward = conv.conv_transpose if transposed else conv.conv
+    if flip:
+        options["flip"] = True
+    if grad_y:
+        loss = read(grad_y, "--grad-y")
+    else:
+        y = forward(a, weight, **options)
+        loss = y * 0 + 1
+    found = compute(loss, a, weight, **options)
+    if only:
+        emit(
+            getattr(found, only),
+            f"gradient for {only}:",
+            output=output,
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+    elif as_json:
+        from convcli.show.tensor import tensor_document
+
+        emit_json({name: tensor_document(value) for name, value in found._asdict().items()})
+    else:
+        from convcli.show.tensor import show_tensor
+
+        for name, value in found._asdict().items():
+            show_tensor(value, f"gradient for {name}:")
+
+
+grad.__doc__ = f"""Gradients of a convolution for its input, weight and bias.{RANKS}"""

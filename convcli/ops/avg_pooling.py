@@ -1,0 +1,121 @@
+"""Average pooling with its gradient: sums along one axis after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from convcli.arithmetic.window import Padding
+from convcli.ops.arrays import Array, as_operand, common_namespace, namespace
+from convcli.ops.geometry import PerAxis
+from convcli.ops.pool_windows import (
+    Pool,
+    axis_taps,
+    counts,
+    expect_shape,
+    resized,
+    resolve,
+    spatial_rank,
+    sum_type,
+)
+
+__all__ = ["avg_pool", "avg_pool_grad", "global_avg_pool"]
+
+
+def _divisors(pool: Pool, count_include_pad: bool, xp: Any) -> Array:
+    """Cells that each window averages over, of the output's spatial shape."""
+    total = xp.ones((), np.float64)
+    for window in pool.windows:
+        total = total[..., None] * xp.asarray(counts(window, count_include_pad))
+    return total
+
+
+def avg_pool(
+    x: Any,
+    kernel_size: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    dims: int | None = None,
+) -> Array:
+    """Mean of the values under each window. Parameters are those of :func:`max_pool`.
+
+    Parameters
+    ----------
+    count_include_pad
+        Divide by the cells of the window on the input and its padding (not by what ceil mode
+        hangs over); if False, by those on the input alone.
+
+    Returns
+    -------
+    array
+        Of the type of ``x`` (float16 is summed in float32); whole numbers give float64.
+
+    >>> avg_pool([[1, 5, 2, 0], [3, 4, 8, 7]], 2)
+    array([[3.25, 4.25]])
+    """
+    x = as_operand(x, "x", common_namespace(x=x))
+    xp = namespace(x)
+    pool = resolve(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
+    total = x.astype(sum_type(x), copy=False)
+    for axis, window in enumerate(pool.windows, x.ndim - len(pool.windows)):
+        sums = xp.zeros(resized(total, axis, window.output), total.dtype)
+        for outputs, cells in axis_taps(window, axis):
+            sums[outputs] += total[cells]
+        total = sums
+    mean = total / _divisors(pool, count_include_pad, xp).astype(_mean_type(x), copy=False)
+    return mean.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)
+
+
+def _mean_type(x: Array) -> Any:
+    return np.float64 if x.dtype.kind in "iu" else sum_type(x)
+
+
+def avg_pool_grad(
+    grad_y: Any,
+    x: Any,
+    kernel_size: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    dims: int | None = None,
+) -> Array:
+    """Gradient of ``sum(grad_y * avg_pool(x, ...))`` for ``x``: an equal share for each cell.
+
+    Only the shape of ``x`` is used.
+
+    >>> avg_pool_grad([[4.0]], [[1.0, 2.0], [3.0, 4.0]], 2)
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    xp = common_namespace(grad_y=grad_y, x=x)
+    grad_y, x = as_operand(grad_y, "grad_y", xp), as_operand(x, "x", xp)
+    pool = resolve(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
+    expect_shape(grad_y, (*x.shape[: x.ndim - len(pool.windows)], *pool.output))
+    work = _mean_type(grad_y)
+    grad = grad_y.astype(work, copy=False) / _divisors(pool, count_include_pad, xp).astype(work)
+    for axis, window in enumerate(pool.windows, x.ndim - len(pool.windows)):
+        spread = xp.zeros(resized(grad, axis, window.size), work)
+        for outputs, cells in axis_taps(window, axis):
+            spread[cells] += grad[outputs]
+        grad = spread
+    return grad.astype(grad_y.dtype if grad_y.dtype.kind == "f" else np.float64, copy=False)
+
+
+def global_avg_pool(x: Any, *, dims: int | None = None) -> Array:
+    """Mean of each channel, its spatial axes kept with size 1.
+
+    >>> global_avg_pool([1.0, 2.0, 6.0])
+    array([3.])
+    """
+    x = as_operand(x, "x", common_namespace(x=x))
+    rank = spatial_rank(x, 1, dims)
+    return avg_pool(x, x.shape[x.ndim - rank :])

@@ -1,0 +1,130 @@
+"""Gradients of the convolution and of its transpose, analytic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from convcli.arithmetic.sizes import cross
+from convcli.arithmetic.window import Padding
+from convcli.errors import ShapeError
+from convcli.ops.arrays import Array, as_operand, common_namespace, result_type, working_type
+from convcli.ops.conv import flip_kernel
+from convcli.ops.geometry import Geometry, PerAxis, conv_geometry, transposed_geometry
+from convcli.ops.linear import backward_input, backward_weight, forward
+
+__all__ = ["Gradients", "conv_grad", "conv_transpose_grad"]
+
+
+class Gradients(NamedTuple):
+    """Gradients for the three operands, in their shapes; ``bias`` has shape (C_out,)."""
+
+    x: Array
+    weight: Array
+    bias: Array
+
+
+def _gradients(
+    g: Geometry, xp: Any, big: Array, small: Array, weight: Array, x_is_big: bool, shapes: Any
+) -> Gradients:
+    """Both operations have the same two products; which of them is for ``x`` differs."""
+    grad_y = small if x_is_big else big
+    x = big if x_is_big else small
+    work, result = working_type(grad_y, weight, weight.size), result_type(grad_y, weight)
+    grad_x = xp.empty(x.shape, result)
+    if x_is_big:
+        backward_input(g, grad_y, weight, None, grad_x, work)
+    else:
+        forward(g, grad_y, weight, None, grad_x, work)
+    work, result = working_type(x, grad_y, grad_y.size), result_type(x, grad_y)
+    grad_weight = backward_weight(g, big, small, work).astype(result, copy=False)
+    result = result_type(grad_y)
+    axes = (0, *range(2, grad_y.ndim))
+    grad_bias = grad_y.sum(axis=axes, dtype=result if result != xp.float16 else xp.float32)
+    return Gradients(
+        grad_x.reshape(shapes[0]),
+        grad_weight.reshape(shapes[1]),
+        grad_bias.astype(result, copy=False),
+    )
+
+
+def _grad_operands(grad_y: Any, x: Any, weight: Any) -> tuple[Any, Array, Array, Array]:
+    xp = common_namespace(grad_y=grad_y, x=x, weight=weight)
+    return (
+        xp,
+        as_operand(grad_y, "grad_y", xp),
+        as_operand(x, "x", xp),
+        as_operand(weight, "weight", xp),
+    )
+
+
+def _expect(grad_y: Array, shape: tuple[int, ...]) -> None:
+    if grad_y.shape != shape:
+        raise ShapeError(
+            f"grad_y has shape {cross(grad_y.shape) or 'scalar'}, but the output it is the "
+            f"gradient of has shape {cross(shape)}"
+        )
+
+
+def conv_grad(
+    grad_y: Any,
+    x: Any,
+    weight: Any,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    flip: bool = False,
+    dims: int | None = None,
+) -> Gradients:
+    """Gradients of ``sum(grad_y * conv(x, weight, bias))`` for ``x``, ``weight`` and ``bias``.
+
+    For ``x`` it is the transposed convolution of ``grad_y`` with the same weight (at stride 1: a
+    full convolution with the flipped kernel); for the weight, the correlation of ``x`` with
+    ``grad_y``; for the bias, ``grad_y`` summed over batch and space. Parameters are those of
+    :func:`conv`; ``grad_y`` has the shape of its result.
+
+    >>> grad = conv_grad([1, 1], [1, 2, 3, 4], [1, 0, -1])
+    >>> grad.x, grad.weight, grad.bias
+    (array([ 1,  1, -1, -1]), array([3, 5, 7]), array([2]))
+    """
+    xp, grad_y, x, weight = _grad_operands(grad_y, x, weight)
+    g = conv_geometry(
+        x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups, dims=dims
+    )  # fmt: skip
+    _expect(grad_y, g.strip(g.small_shape))
+    big, small = x.reshape(g.big_shape), grad_y.reshape(g.small_shape)
+    shapes = (x.shape, weight.shape)
+    weight = flip_kernel(weight, g.rank) if flip else weight
+    grads = _gradients(g, xp, big, small, weight.reshape(g.weight_shape), True, shapes)
+    return grads._replace(weight=flip_kernel(grads.weight, g.rank)) if flip else grads
+
+
+def conv_transpose_grad(
+    grad_y: Any,
+    x: Any,
+    weight: Any,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    output_padding: PerAxis = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    output_shape: PerAxis | None = None,
+    dims: int | None = None,
+) -> Gradients:
+    """Gradients of ``sum(grad_y * conv_transpose(x, weight, bias))``, parameters as there.
+
+    >>> conv_transpose_grad([1, 0, 1, 0, 0], [1, 2], [1, 10, 100], stride=2).x
+    array([101,   1])
+    """
+    xp, grad_y, x, weight = _grad_operands(grad_y, x, weight)
+    g = transposed_geometry(
+        x.shape, weight.shape, stride=stride, padding=padding, output_padding=output_padding,
+        dilation=dilation, groups=groups, output_shape=output_shape, dims=dims,
+    )  # fmt: skip
+    _expect(grad_y, g.strip(g.big_shape))
+    big, small = grad_y.reshape(g.big_shape), x.reshape(g.small_shape)
+    shapes = (x.shape, weight.shape)
+    return _gradients(g, xp, big, small, weight.reshape(g.weight_shape), False, shapes)

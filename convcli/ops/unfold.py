@@ -1,0 +1,144 @@
+"""The data of a convolution as a matrix: windows as columns, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from convcli.arithmetic.sizes import cross, spread_padding
+from convcli.arithmetic.window import Padding, conv_window, per_axis
+from convcli.errors import ShapeError
+from convcli.ops.arrays import Array, as_operand, common_namespace
+from convcli.ops.columns import windows
+from convcli.ops.geometry import Geometry, PerAxis, conv_geometry
+
+__all__ = ["col2im", "im2col"]
+
+
+def im2col(
+    x: Any,
+    kernel_size: PerAxis,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+) -> Array:
+    """The data as a matrix: every window of ``x`` becomes a column.
+
+    Parameters
+    ----------
+    x
+        Shape (N, C, \\*spatial), (C, \\*spatial) or bare spatial.
+    kernel_size
+        One number per spatial axis; a single number is for one axis if ``x`` has one, else two.
+    stride, padding, dilation
+        As for :func:`convcli.conv`.
+
+    Returns
+    -------
+    array
+        Shape (N, C * prod(kernel), prod(output)), without N if ``x`` has none.
+
+    >>> im2col([1, 2, 3, 4], 3)
+    array([[1, 2],
+           [2, 3],
+           [3, 4]])
+    """
+    xp = common_namespace(x=x)
+    x = as_operand(x, "x", xp)
+    g = _unfolded(x.shape, kernel_size, stride, padding, dilation)
+    cells = xp.zeros(_padded_shape(g), x.dtype)
+    cells[_interior(g)] = x.reshape(g.big_shape)
+    view = windows(xp, cells, g.kernel, g.output, g.stride, g.dilation)
+    columns = view.reshape(g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
+    return columns if x.ndim == g.rank + 2 else columns[0]
+
+
+def col2im(
+    columns: Any,
+    shape: PerAxis,
+    kernel_size: PerAxis,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding | Sequence[Padding] = 0,
+    dilation: PerAxis = 1,
+) -> Array:
+    """Adjoint of :func:`im2col`: every column is added back to the window it came from.
+
+    Parameters
+    ----------
+    columns
+        Shape (N, C * prod(kernel), prod(output)), or without N.
+    shape
+        Shape of the result: (N, C, \\*spatial), (C, \\*spatial) or bare spatial.
+
+    >>> col2im([[1, 1], [1, 1], [1, 1]], 4, 3)
+    array([1, 2, 2, 1])
+    """
+    xp = common_namespace(columns=columns)
+    columns = as_operand(columns, "columns", xp)
+    target = (shape,) if isinstance(shape, int) else tuple(shape)
+    g = _unfolded(target, kernel_size, stride, padding, dilation)
+    expected = (g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
+    needed = expected if len(target) == g.rank + 2 else expected[1:]
+    if columns.shape != needed:
+        raise ShapeError(
+            f"columns have shape {cross(columns.shape)}; those of x {cross(target)} have "
+            f"{cross(needed)}"
+        )
+    half = columns.dtype == np.float16
+    cells = xp.zeros(_padded_shape(g), np.float32 if half else columns.dtype)
+    parts = columns.reshape(g.batch, g.big_channels, *g.kernel, *g.output)
+    for tap in np.ndindex(g.kernel):
+        where = tuple(
+            slice(t * d, t * d + (o - 1) * s + 1, s)
+            for t, d, o, s in zip(tap, g.dilation, g.output, g.stride, strict=True)
+        )
+        cells[(..., *where)] += parts[(slice(None), slice(None), *tap)]
+    return cells[_interior(g)].reshape(target).astype(columns.dtype, copy=False)
+
+
+def _unfolded(
+    shape: tuple[int, ...],
+    kernel_size: PerAxis,
+    stride: PerAxis,
+    padding: Padding | Sequence[Padding],
+    dilation: PerAxis,
+) -> Geometry:
+    """Geometry of windows alone, as of a depthwise convolution."""
+    if isinstance(kernel_size, int):
+        rank = {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}.get(len(shape), 0)
+    else:
+        rank = len(tuple(kernel_size))
+    if rank not in (1, 2, 3) or not rank <= len(shape) <= rank + 2:
+        raise ShapeError(
+            f"x of shape {cross(shape) or 'scalar'} and kernel_size {kernel_size} do not go "
+            "together; x is (N, C, *spatial), (C, *spatial) or bare, with 1 to 3 spatial axes"
+        )
+    full = (1,) * (rank + 2 - len(shape)) + shape
+    kernel = per_axis(kernel_size, rank, "kernel_size")
+    for n, k, s, p, d in zip(
+        full[2:],
+        kernel,
+        per_axis(stride, rank, "stride"),
+        spread_padding(padding, rank),
+        per_axis(dilation, rank, "dilation"),
+        strict=True,
+    ):
+        conv_window(n, k, stride=s, padding=p, dilation=d)
+    weight = (full[1], 1, *kernel)
+    return conv_geometry(
+        full, weight, stride=stride, padding=padding, dilation=dilation, groups=full[1], dims=rank
+    )
+
+
+def _padded_shape(g: Geometry) -> tuple[int, ...]:
+    sizes = (n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
+    return (g.batch, g.big_channels, *sizes)
+
+
+def _interior(g: Geometry) -> tuple[Any, ...]:
+    return (..., *(slice(a, a + n) for a, n in zip(g.before, g.size, strict=True)))
