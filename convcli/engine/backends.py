@@ -1,18 +1,47 @@
-"""Which backend computes, and why. CuPy is imported only when it is asked for by name."""
+"""Which backend computes, and why.
+
+A GPU is slower than the processor for one photo: importing CuPy, the driver's context and the
+bus take longer than the filter. ``auto`` predicts both and imports CuPy only for a picture, or a
+batch, that it would end sooner.
+"""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 from convcli.errors import BackendError
 
-__all__ = ["BACKENDS", "pick_backend"]
+__all__ = ["BACKENDS", "Work", "backend_and_device", "gpu_seconds", "pick_backend", "weigh"]
 
 BACKENDS = ("auto", "numpy", "cupy")
 
 
+def backend_and_device(name: str) -> tuple[str, int]:
+    """Split ``cupy:1``, the second device, into its parts.
+
+    Raises
+    ------
+    BackendError
+        If the name is unknown.
+
+    >>> backend_and_device("cupy:1"), backend_and_device("auto")
+    (('cupy', 1), ('auto', 0))
+    """
+    backend, colon, device = name.partition(":")
+    if backend not in BACKENDS or (colon and backend != "cupy"):
+        raise BackendError(f"backend {name!r} is not known; allowed: {', '.join(BACKENDS)}, cupy:N")
+    if colon and not (device.isascii() and device.isdecimal()):
+        raise BackendError(f"backend {name!r}: the device must be a number, as in cupy:1")
+    return backend, int(device) if colon else 0
+
+
 def pick_backend(name: str) -> tuple[str, str]:
     """Resolve a backend's name, with the reason for the choice.
+
+    ``auto`` is the CPU here: whether a GPU would end sooner depends on the work, see
+    :func:`weigh`.
 
     Raises
     ------
@@ -22,14 +51,86 @@ def pick_backend(name: str) -> tuple[str, str]:
     >>> pick_backend("numpy")
     ('numpy', 'asked for')
     """
-    if name not in BACKENDS:
-        raise BackendError(f"backend {name!r} is not known; allowed: {', '.join(BACKENDS)}")
-    if name == "numpy":
+    backend, device = backend_and_device(name)
+    if backend == "numpy":
         return "numpy", "asked for"
-    if name == "cupy":
+    if backend == "cupy":
         from convcli.engine.gpu.device import require_device
 
-        return "cupy", f"asked for; {require_device()}"
+        return "cupy", f"asked for; {require_device(device)}"
+    return "numpy", _no_gpu() or "one picture is done sooner on the CPU than a GPU takes to start"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one picture costs.
+
+    Parameters
+    ----------
+    cpu_seconds
+        Predicted for all threads, by the engine's cost table.
+    taps
+        Multiply-adds.
+    traffic
+        Bytes through the device's memory.
+    bytes_in, bytes_out
+        Over the bus.
+    kernels
+        Kernels to compile, or to load from the cache.
+    """
+
+    cpu_seconds: float
+    taps: float
+    traffic: float
+    bytes_in: float
+    bytes_out: float
+    kernels: int
+
+
+def weigh(work: Work, count: int = 1) -> tuple[str, str]:
+    """Choose for ``auto``: the backend on which ``count`` such pictures end sooner, and why.
+
+    CuPy is imported only if that is the GPU; if the GPU then turns out not to be there, the
+    reason says so.
+    """
+    missing = _no_gpu()
+    if missing:
+        return "numpy", missing
+    from convcli.engine.speeds import load_speeds
+
+    speeds = load_speeds()
+    cpu = speeds.cpu * work.cpu_seconds * count
+    gpu = gpu_seconds(work, count)
+    pictures = "picture" if count == 1 else f"{count:,} pictures"
+    costs = f"the {pictures}: about {_seconds(cpu)} on the CPU, {_seconds(gpu)} on a GPU, start included"
+    if cpu <= gpu:
+        return "numpy", costs
+    from convcli.engine.gpu.device import require_device
+
+    try:
+        return "cupy", f"{require_device()}; {costs}"
+    except BackendError as error:
+        return "numpy", str(error).removeprefix("backend cupy: ")
+
+
+def gpu_seconds(work: Work, count: int = 1) -> float:
+    """Predicted for ``count`` pictures on the GPU, from a cold start."""
+    from convcli.engine.speeds import load_speeds
+
+    s = load_speeds()
+    each = work.bytes_in / s.upload + work.bytes_out / s.download
+    each += max(work.traffic / s.memory, work.taps / s.multiply_adds)
+    return s.start + s.compile * work.kernels + each * count
+
+
+def _no_gpu() -> str:
+    """Why there can be no GPU, as far as can be told without importing anything; or nothing."""
     if find_spec("cupy") is None:
-        return "numpy", "CuPy is not installed"
-    return "numpy", "one picture is done sooner on the CPU than CuPy takes to start"
+        return "CuPy is not installed"
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return "CUDA_VISIBLE_DEVICES hides every GPU"
+    return ""
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value >= 0.95 else f"{value * 1000:.0f} ms"

@@ -12,7 +12,7 @@ from convcli.engine.backends import BACKENDS, pick_backend
 from convcli.engine.cpu.choice import loops
 from convcli.engine.numerics import FULL
 from convcli.engine.plan import Plan
-from convcli.errors import ShapeError, UsageError
+from convcli.errors import BackendError, ShapeError, UsageError
 
 __all__ = ["BACKENDS", "Outcome", "execute", "loops", "pick_backend"]
 
@@ -29,12 +29,15 @@ class Outcome:
         Samples that lay outside the output's range before clipping.
     low, high
         Smallest and largest value before the mapping, where ``stretch`` needed them.
+    note
+        What the user should know: that the CPU had to take over, and why.
     """
 
     pixels: NDArray[Any]
     clipped: int
     low: float | None = None
     high: float | None = None
+    note: str = ""
 
 
 def execute(plan: Plan, x: NDArray[Any]) -> Outcome:
@@ -57,15 +60,27 @@ def execute(plan: Plan, x: NDArray[Any]) -> Outcome:
         raise ShapeError(f"picture has shape {x.shape}; the plan is for {plan.shape_in}")
     if x.dtype.name != plan.dtype:
         raise UsageError(f"picture is of type {x.dtype.name}; the plan is for {plan.dtype}")
-    if plan.backend == "cupy":
-        from convcli.engine.gpu.run import run_chain
-    else:
-        from convcli.engine.cpu.run import run_chain
-    values, clipped = run_chain(plan, x)
+    values, clipped, note = _run(plan, x)
     if plan.range != "stretch":
-        return Outcome(values, clipped)
+        return Outcome(values, clipped, note=note)
     low, high = float(values.min()), float(values.max())
-    return Outcome(_stretched(values, low, high, plan.out_dtype), 0, low, high)
+    return Outcome(_stretched(values, low, high, plan.out_dtype), 0, low, high, note)
+
+
+def _run(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int, str]:
+    from convcli.engine.cpu.run import run_chain as on_cpu
+
+    if plan.backend != "cupy":
+        return *on_cpu(plan, x), ""
+    from convcli.engine.gpu.run import run_chain as on_gpu
+
+    try:
+        return *on_gpu(plan, x), ""
+    except BackendError as error:
+        if not plan.fallback:
+            raise
+        reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
+        return *on_cpu(plan, x), f"done on the CPU, since the GPU could not: {reason}"
 
 
 def _stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:

@@ -6,7 +6,7 @@ Backends carry a plan out and never interpret an option again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.borders import PICTURES, Border
 from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
-from convcli.engine.backends import pick_backend
+from convcli.engine.backends import Work, backend_and_device, pick_backend, weigh
 from convcli.engine.cpu.choice import loops
 from convcli.engine.cpu.tiles import default_threads
 from convcli.engine.finish import Finish, make_finish, response_bounds
@@ -99,7 +99,11 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A chain of steps with its types, range, backend and threads."""
+    """A chain of steps with its types, range, backend and threads.
+
+    ``device`` is the number of the GPU; ``fallback`` says that the CPU may take over from it,
+    because nobody asked for it by name.
+    """
 
     shape_in: tuple[int, int, int]
     shape_out: tuple[int, int, int]
@@ -112,6 +116,24 @@ class Plan:
     threads: int
     loops: str
     loops_reason: str
+    device: int = 0
+    fallback: bool = False
+
+    @property
+    def work(self) -> Work:
+        """What carrying it out costs, for the choice between CPU and GPU."""
+        cpu = gpu = traffic = 0.0
+        for step in self.steps:
+            samples = float(np.prod(step.shape_out))
+            cpu += samples * next(c.cost for c in step.candidates if c.name == step.algorithm)
+            taps = np.count_nonzero(step.weights) / (step.shape_out[2] if step.is_bank else 1)
+            gpu += samples * min(float(taps), 1000.0)
+            traffic += 4.0 * float(np.prod(step.shape_in)) + 4.0 * samples
+        sizes = [
+            float(np.prod(shape)) * np.dtype(dtype).itemsize
+            for shape, dtype in ((self.shape_in, self.dtype), (self.shape_out, self.out_dtype))
+        ]
+        return Work(cpu / self.threads / 1e9, gpu, traffic, sizes[0], sizes[1], len(self.steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +160,7 @@ def plan_filter(
     backend: str = "auto",
     threads: int | None = None,
     algorithm: str | None = None,
+    count: int = 1,
 ) -> Plan:
     """Resolve a chain of kernels on pictures of one shape and type.
 
@@ -163,11 +186,13 @@ def plan_filter(
         ``uint8``, ``uint16``, ``float32`` or ``float64``; as the input by default. A change of
         depth maps white to white.
     backend
-        ``auto``, ``numpy`` or ``cupy``.
+        ``auto``, ``numpy``, ``cupy``, or ``cupy:1`` for another device than the first.
     threads
         All processors by default.
     algorithm
         Forces one for every step.
+    count
+        Pictures like this one that are to be filtered: ``auto`` weighs the whole of them.
 
     Raises
     ------
@@ -199,46 +224,56 @@ def plan_filter(
         raise UsageError(f"threads is {threads}; it must be 1 or more")
     chosen, why = pick_backend(backend)
     inner, inner_why = loops()
-
     last = len(kernels) - 1
-    for precision in ("float32", "float64"):
-        if precision == "float32" and "float64" in (dtype, target):
-            continue
-        steps: list[Step] = []
-        here = (height, width, channels)
-        signal = _Signal(dtype, Bounds(0.0, FULL[dtype]) if dtype in FULL else None, 0.0)
-        for number, kernel in enumerate(kernels):
-            step, signal = _plan_step(
-                kernel.flipped() if flip else kernel,
-                here,
-                signal,
-                geometry=(padding, stride, dilation, border),
-                full=full_scale(dtype),
-                precision=precision,
-                range=range if number == last or range == "auto" else "clip",
-                target=target if number == last else "",
-                backend=chosen,
-                inner=inner,
-                algorithm=algorithm,
-            )
-            steps.append(step)
-            here = step.shape_out
-        levels = full_scale(target) / full_scale(dtype) if target in FULL else 0.0
-        if signal.error * levels < 0.45:
-            break
-    return Plan(
-        (height, width, channels),
-        here,
-        dtype,
-        target,
-        tuple(steps),
-        range,
-        chosen,
-        why,
-        threads,
-        inner,
-        inner_why,
-    )
+
+    def plan_on(chosen: str) -> Plan:
+        for precision in ("float32", "float64"):
+            if precision == "float32" and "float64" in (dtype, target):
+                continue
+            steps: list[Step] = []
+            here = (height, width, channels)
+            signal = _Signal(dtype, Bounds(0.0, FULL[dtype]) if dtype in FULL else None, 0.0)
+            for number, kernel in enumerate(kernels):
+                step, signal = _plan_step(
+                    kernel.flipped() if flip else kernel,
+                    here,
+                    signal,
+                    geometry=(padding, stride, dilation, border),
+                    full=full_scale(dtype),
+                    precision=precision,
+                    range=range if number == last or range == "auto" else "clip",
+                    target=target if number == last else "",
+                    backend=chosen,
+                    inner=inner,
+                    algorithm=algorithm,
+                )
+                steps.append(step)
+                here = step.shape_out
+            levels = full_scale(target) / full_scale(dtype) if target in FULL else 0.0
+            if signal.error * levels < 0.45:
+                break
+        return Plan(
+            (height, width, channels),
+            here,
+            dtype,
+            target,
+            tuple(steps),
+            range,
+            chosen,
+            why,
+            threads,
+            inner,
+            inner_why,
+            backend_and_device(backend)[1],
+        )
+
+    plan = plan_on(chosen)
+    if backend != "auto":
+        return plan
+    chosen, why = weigh(plan.work, count)
+    if chosen == "cupy":
+        return replace(plan_on(chosen), fallback=True)
+    return replace(plan, backend_reason=why)
 
 
 def _plan_step(

@@ -1,7 +1,7 @@
-"""A chain of steps by whole-array operations, over an array module: CuPy, or NumPy in tests.
+"""A step by whole-array operations, over an array module: CuPy, or NumPy in tests.
 
 Every step is carried out as planned, in the planned types, so results agree with the CPU's.
-Kernels of our own take over steps one by one; what they do not cover runs here.
+Kernels of our own do what is faster in one pass; the FFT and unusual shapes run here.
 """
 
 from __future__ import annotations
@@ -14,27 +14,33 @@ from numpy.typing import NDArray
 
 from convcli.engine.borders import OUTSIDE, axis_map
 from convcli.engine.finish import Finisher
-from convcli.engine.plan import Plan, Step
+from convcli.engine.plan import Step
 
-__all__ = ["run_chain_on", "run_step_on"]
-
-
-def run_chain_on(xp: Any, plan: Plan, x: Any) -> tuple[Any, int]:
-    """Filter a picture that is an array of ``xp``; returns samples and the clipped count."""
-    clipped = 0
-    for step in plan.steps:
-        x, clipped = run_step_on(xp, step, x)
-    return x, clipped
+__all__ = ["run_rows_on"]
 
 
-def run_step_on(xp: Any, step: Step, x: Any) -> tuple[Any, int]:
-    """One step: pad through index maps, sum, finish."""
-    maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
+def run_rows_on(xp: Any, step: Step, x: Any, places: NDArray[Any], rows: int) -> tuple[Any, int]:
+    """Some output rows of a step; returns their samples and the clipped count.
+
+    Parameters
+    ----------
+    x
+        Rows of the picture, ``(rows, W, C)``.
+    places
+        Row of ``x`` at each position that the outputs read, ``OUTSIDE`` for the constant.
+    rows
+        Output rows, ``places`` being ``(rows - 1) * stride + effective_kernel`` long.
+    """
+    across = axis_map(step.cols, step.border.mode)
     padded = x.astype(step.accumulate)
-    for axis, axis_positions in enumerate(maps):
-        padded = _taken(xp, padded, axis_positions.index, axis, step.border.value)
-    geometry = [(m.stride, m.dilation, n) for m, n in zip(maps, step.shape_out[:2], strict=True)]
-    out = xp.empty(step.shape_out, step.finish.out_dtype)
+    for axis, index in enumerate((places, across.index)):
+        padded = _taken(xp, padded, index, axis, step.border.value)
+    shape = (rows, *step.shape_out[1:])
+    geometry = [
+        (step.rows.stride, step.rows.dilation, rows),
+        (across.stride, across.dilation, shape[1]),
+    ]
+    out = xp.empty(shape, step.finish.out_dtype)
     finisher = Finisher(step.finish, xp)
     planes = _sums(xp, step, padded, geometry)
     if not step.is_bank:
@@ -75,7 +81,7 @@ def _sums(xp: Any, step: Step, padded: Any, geometry: list[tuple[int, int, int]]
                 run = _run(run, axis, int(place[axis - 2]), geometry[axis])
             part = run * _weight(member[place], step.accumulate)
             total = part if total is None else xp.add(total, part, out=total)
-        shape = step.shape_out[:2] if step.is_bank else step.shape_out
+        shape = (geometry[0][2], geometry[1][2], *(() if step.is_bank else step.shape_out[2:]))
         yield xp.zeros(shape, step.accumulate) if total is None else total
 
 

@@ -11,14 +11,14 @@ __all__ = ["INSTALL", "require_device"]
 INSTALL = "pip install 'convcli[cuda13]' (CUDA 13) or 'convcli[cuda12]' (CUDA 12)"
 
 
-def require_device() -> str:
-    """Import CuPy and describe the device that it will use.
+def require_device(number: int = 0) -> str:
+    """Import CuPy and describe the device of that number.
 
     Raises
     ------
     BackendError
-        If CuPy is not installed or broken, if there is no device, if the driver is too old, or
-        if CUDA's run-time compiler is missing; with what to install.
+        If CuPy is not installed or broken, if there is no such device, if the driver is too
+        old, or if CUDA's run-time compiler is missing; with what to install.
     """
     try:
         import cupy
@@ -35,6 +35,9 @@ def require_device() -> str:
         raise BackendError(f"backend cupy: {_why_no_device(_line(error))}") from error
     if count == 0:
         raise BackendError(f"backend cupy: {_why_no_device('cudaErrorNoDevice')}")
+    if number >= count:
+        there = "only device 0" if count == 1 else f"devices 0 to {count - 1}"
+        raise BackendError(f"backend cupy: there is no device {number}, {there}")
     try:
         cupy.cuda.nvrtc.getVersion()
     except Exception as error:  # each version of CuPy raises another type here
@@ -42,7 +45,7 @@ def require_device() -> str:
             "backend cupy: CUDA's run-time compiler (NVRTC) is missing "
             f"({_line(error)}); {INSTALL} brings it"
         ) from error
-    return _describe(cupy)
+    return _describe(cupy, number)
 
 
 def _why_no_device(message: str) -> str:
@@ -57,8 +60,7 @@ def _why_no_device(message: str) -> str:
     )
 
 
-def _describe(cupy: Any) -> str:
-    number = cupy.cuda.runtime.getDevice()
+def _describe(cupy: Any, number: int) -> str:
     name = cupy.cuda.runtime.getDeviceProperties(number)["name"]
     return f"device {number}, {name.decode() if isinstance(name, bytes) else name}"
 

@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.arrays import run_chain_on
+from convcli.engine.gpu.chain import OutOfDeviceMemory, run_resident, run_tiles
+from convcli.engine.gpu.cupy_device import device_of_thread
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError
 
-__all__ = ["run_chain"]
+__all__ = ["run_chain", "run_many"]
+
+AT_ONCE = 3
+"""Pictures under way: one comes, one is computed, one goes."""
 
 
-def run_chain(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
+def run_chain(plan: Plan, x: Any) -> tuple[Any, int]:
     """Filter a picture; returns the samples and how many lay outside the output's range.
+
+    A picture that is on the device already (an array of CuPy) stays there.
 
     Raises
     ------
     BackendError
-        If the picture does not fit into the device's memory.
+        If a kernel cannot be compiled, or if even a few rows do not fit into the device's memory.
     """
-    import cupy  # not at the top: this module must import on machines without it
+    device = device_of_thread(plan.device)
+    with device:
+        if not isinstance(x, np.ndarray):
+            # What made the picture may still be under way on another stream.
+            device.xp.cuda.runtime.deviceSynchronize()
+            done = run_resident(device, plan, x)
+            device.stream.synchronize()
+            return done
+        try:
+            return run_tiles(device, plan, x)
+        except OutOfDeviceMemory as error:
+            height, width, channels = plan.shape_in
+            raise BackendError(
+                f"backend cupy: device {plan.device} is out of memory for {width}x{height}x"
+                f"{channels}, even in tiles of few rows ({error}); use --backend numpy"
+            ) from error
 
-    try:
-        values, clipped = run_chain_on(cupy, plan, cupy.asarray(x))
-        return cupy.asnumpy(values), clipped
-    except cupy.cuda.memory.OutOfMemoryError as error:
-        raise BackendError(
-            f"backend cupy: the device is out of memory for {plan.shape_in[1]}x"
-            f"{plan.shape_in[0]}x{plan.shape_in[2]} ({error}); use --backend numpy"
-        ) from error
+
+def run_many(plan: Plan, pictures: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], int]]:
+    """Filter pictures of one shape in order, transfers overlapping with work.
+
+    No more than a few pictures are taken ahead of what has been delivered.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        under_way: list[Future[tuple[Any, int]]] = []
+        try:
+            for picture in pictures:
+                under_way.append(pool.submit(run_chain, plan, picture))
+                if len(under_way) > AT_ONCE:
+                    yield under_way.pop(0).result()
+            while under_way:
+                yield under_way.pop(0).result()
+        finally:
+            for future in under_way:
+                future.cancel()

@@ -31,6 +31,9 @@ INLINE int fused(int a, int b, int c) { return a * b + c; }
 INLINE float root(float a) { return __fsqrt_rn(a); }
 INLINE double root(double a) { return __dsqrt_rn(a); }
 
+INLINE float size(float a) { return fabsf(a); }
+INLINE double size(double a) { return fabs(a); }
+
 INLINE float nearest(float a) { return rintf(a); }
 INLINE double nearest(double a) { return rint(a); }
 
@@ -120,8 +123,8 @@ INLINE out_t finished(work_t value, int &outside)
         value = root(value);
     if (BIAS != (work_t)0)
         value = value + BIAS;
-    if (ABSOLUTE && value < (work_t)0)
-        value = -value;
+    if (ABSOLUTE)
+        value = size(value);
     if (OFFSET != (work_t)0)
         value = value + OFFSET;
     if (RATIO != (work_t)1)

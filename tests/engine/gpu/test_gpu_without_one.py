@@ -6,16 +6,10 @@ import builtins
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from convcli.arithmetic.borders import Border
 from convcli.engine.backends import pick_backend
-from convcli.engine.dispatch import execute
-from convcli.engine.gpu.arrays import run_chain_on
-from convcli.engine.plan import plan_filter
 from convcli.errors import BackendError
-from convcli.kernels.kernel import Kernel
 
 
 class CudaError(RuntimeError):
@@ -95,44 +89,21 @@ def test_auto_does_not_import_cupy(monkeypatch):
     assert pick_backend("auto")[0] == "numpy"
 
 
-def test_unknown_backend():
-    with pytest.raises(BackendError, match="'opencl' is not known; allowed: auto, numpy, cupy"):
-        pick_backend("opencl")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("opencl", "'opencl' is not known; allowed: auto, numpy, cupy, cupy:N"),
+        ("numpy:1", "'numpy:1' is not known"),
+        ("cupy:one", "must be a number, as in cupy:1"),
+    ],
+    ids=["unknown", "numbered_cpu", "device_in_words"],
+)
+def test_a_wrong_name_says_what_is_allowed(name, words):
+    with pytest.raises(BackendError, match=words):
+        pick_backend(name)
 
 
-KERNELS = {
-    "whole": Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], absolute=True),
-    "real": Kernel(np.random.default_rng(1).normal(size=(4, 5)) / 5, bias=3),
-    "separable": Kernel(np.outer([0.2, 0.5, 0.31], [0.4, 0.1, 0.3, 0.2])),
-    "magnitude": Kernel([[[1, 0], [0, -1]], [[0, 1], [-1, 0]]], combine="magnitude"),
-    "bank": Kernel(np.random.default_rng(2).normal(size=(2, 3, 3, 2)) / 4),
-}
-
-
-@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric", "wrap"])
-@pytest.mark.parametrize("algorithm", [None, "fft"])
-@pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_array_operations_agree_with_the_loops(name, algorithm, mode, dtype):
-    rng = np.random.default_rng(5)
-    x = rng.random((11, 14, 3)).astype(dtype)
-    if dtype != "float32":
-        x = rng.integers(0, np.iinfo(dtype).max + 1, x.shape).astype(dtype)
-    plan = plan_filter(
-        x.shape,
-        dtype,
-        [KERNELS[name]],
-        border=Border(mode, 1.0 * (mode == "constant")),
-        stride=(2, 1),
-        dilation=(1, 2),
-        range="auto",
-        algorithm=algorithm,
-    )
-    want = execute(plan, x)
-    got, clipped = run_chain_on(np, plan, x)
-    assert got.dtype == want.pixels.dtype
-    if dtype == "float32":
-        np.testing.assert_allclose(got, want.pixels, atol=2e-6)
-    else:
-        assert np.abs(got.astype(int) - want.pixels.astype(int)).max() <= (not plan.steps[0].exact)
-        assert abs(clipped - want.clipped) <= (0 if plan.steps[0].exact else 2)
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    pretend_cupy(monkeypatch)
+    with pytest.raises(BackendError, match="there is no device 3, only device 0"):
+        pick_backend("cupy:3")

@@ -1,0 +1,278 @@
+"""Which kernels of our own carry out a step: one pass over memory, or two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.arithmetic.window import Window, conv_window
+from convcli.engine.finish import Finish
+from convcli.engine.gpu.source import Shape, Source, make_source
+from convcli.engine.numerics import FULL, Bounds, sum_bounds
+from convcli.engine.plan import Step
+from convcli.engine.weights import Factor
+
+__all__ = ["Pass", "passes_of"]
+
+REGISTERS = 120
+"""Numbers that a thread may hold; with addresses and temporaries that stays below the limit of
+255, beyond which they spill to memory."""
+
+UNROLLED = 4096
+"""Multiply-adds in an unrolled loop: 64 KiB of instructions, half of their cache, and about two
+seconds of compiling."""
+
+NARROWEST = 4
+"""Fewer samples per thread than this load mostly what their neighbours load as well."""
+
+WORTH_A_PASS = 64
+"""Taps above which another pass over memory costs less than they do."""
+
+MOST_CHANNELS = 8
+"""More channels leave too little room in one thread, where strided samples must stay together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One launch: a compiled kernel and the windows that it slides."""
+
+    source: Source
+    rows: Window
+    cols: Window
+    mode: str
+    border: float
+    channels: int
+    channels_out: int
+    out_dtype: str
+    samples: int
+    """Samples per thread along a row."""
+    tile: int
+    """Rows per thread; 0 where the launch is free to choose."""
+    weights: NDArray[np.float64] | None
+    acc: str
+    """Type of the sums, and of the weights in memory."""
+
+
+def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
+    """Passes for a step on a picture of this type, or ``None`` if array operations do it better."""
+    if step.algorithm == "fft" or dtype not in (*FULL, "float32", "float64"):
+        return None
+    acc = _accumulator(step, dtype)
+    if step.is_bank:
+        return _bank(step, dtype, acc)
+    job = _Job(step.rows, step.cols, step.weights, step.finish, dtype, acc, step)
+    factors = _factors(step)
+    if factors:
+        fused = _rolling(job, factors)
+        if fused is not None:
+            return (fused,)
+        if len(factors) == 1 and step.weights.size > WORTH_A_PASS:
+            return _two_passes(job, factors[0])
+    return _direct(job)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A correlation per channel, before a kernel is chosen for it."""
+
+    rows: Window
+    cols: Window
+    weights: NDArray[np.float64]
+    finish: Finish
+    dtype: str
+    acc: str
+    step: Step
+    border: float | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(
+            self.step.shape_in[2],
+            (self.rows.kernel_size, self.cols.kernel_size),
+            (self.rows.stride, self.cols.stride),
+            (self.rows.dilation, self.cols.dilation),
+            1,
+        )
+
+
+def _accumulator(step: Step, dtype: str) -> str:
+    """Type of the sums on the device.
+
+    float32 holds whole numbers to 2**24 as exactly as an integer does and multiplies twice as
+    fast on current devices; beyond, 32-bit integers, since float64 is slow on most of them.
+    """
+    if step.accumulate != "float64":
+        return "float32"
+    if step.exact and dtype in FULL:
+        low, high = min(0.0, step.border.value), max(FULL[dtype], step.border.value)
+        reach = max(sum_bounds(w, Bounds(low, high)).magnitude for w in step.weights)
+        if reach < 2**31:
+            return "int32"
+    return "float64"
+
+
+def _factors(step: Step) -> tuple[Factor, ...]:
+    """The separable terms of all members in a row, if each has as many."""
+    if step.algorithm == "box":
+        return tuple((w[:, 0], np.ones(w.shape[1])) for w in step.weights)
+    if step.algorithm != "separable" or len({len(terms) for terms in step.factors}) != 1:
+        return ()
+    return tuple(term for terms in step.factors for term in terms)
+
+
+def _widths(shape: Shape, dtype: str, out_dtype: str) -> Iterator[int]:
+    """Samples that a thread can make, widest first: whole words, whole pixels if strided."""
+    small = min(np.dtype(dtype).itemsize, np.dtype(out_dtype).itemsize, 4)
+    unit = 4 // small
+    if shape.stride[1] > 1:
+        unit = lcm(unit, shape.channels)
+    least = -(-NARROWEST // unit)
+    widest = max(16 // np.dtype(dtype).itemsize // unit, least)
+    yield from (unit * times for times in (16, 8, 4, 2, 1) if least <= times <= widest)
+    if least not in (1, 2, 4):
+        yield unit * least
+
+
+def _span(shape: Shape, taps: int) -> int:
+    """Cells of a row that a thread sees with this many taps."""
+    last = (shape.samples - 1) // shape.channels * shape.stride[1] * shape.channels
+    last += (shape.samples - 1) % shape.channels
+    return last + (taps - 1) * shape.dilation[1] * shape.channels + 1
+
+
+def _pass(job: _Job, source: Source, shape: Shape, tile: int, weights: bool = False) -> Pass:
+    step = job.step
+    return Pass(
+        source,
+        job.rows,
+        job.cols,
+        step.border.mode,
+        step.border.value if job.border is None else job.border,
+        shape.channels,
+        step.shape_out[2] if step.is_bank else shape.channels,
+        job.finish.out_dtype,
+        shape.samples,
+        tile,
+        job.weights if weights else None,
+        job.acc,
+    )
+
+
+def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
+    """The kernel that keeps all sums in registers, if they fit."""
+    shape = job.shape
+    if shape.stride[1] > 1 and shape.channels > MOST_CHANNELS:
+        return None
+    members, (kh, kw) = len(job.weights), shape.kernel
+    rolls = shape.stride[0] == shape.dilation[0] == 1
+    lines = len(factors)
+    if lines and not rolls:
+        return None  # every output row would sum its rows across again
+    taps = lines * (kh + kw) if lines else int(np.count_nonzero(job.weights))
+    unit = 2 if job.acc == "float64" else 1
+    for samples in _widths(shape, job.dtype, job.finish.out_dtype):
+        shape = shape._replace(samples=samples)
+        held = samples * (members * (kh if rolls else 1) + lines + 1) + _span(shape, kw)
+        if held * unit <= REGISTERS and taps * samples * (kh if rolls else 1) <= UNROLLED:
+            source = make_source(
+                "rolling",
+                shape,
+                types=(job.dtype, job.acc, job.finish.out_dtype),
+                finish=job.finish,
+                before=job.cols.before,
+                weights=job.weights,
+                factors=factors,
+                members=members,
+                ROLLING=int(rolls),
+            )
+            return _pass(job, source, shape, 0 if rolls else 4)
+    return None
+
+
+def _direct(job: _Job) -> tuple[Pass, ...] | None:
+    found = _rolling(job) or _wide(job)
+    return None if found is None else (found,)
+
+
+def _wide(job: _Job) -> Pass | None:
+    """The kernel for any number of taps."""
+    shape = job.shape
+    kw = shape.kernel[1]
+    if shape.stride[1] > 1 and shape.channels > MOST_CHANNELS:
+        return None
+    unit = 2 if job.acc == "float64" else 1
+    widths = list(_widths(shape, job.dtype, job.finish.out_dtype))
+    samples = next((n for n in widths if n <= 8 // unit), widths[-1])
+    shape = shape._replace(samples=samples)
+    chunk = next(n for n in (8, 4, 2, 1) if n <= kw and (_span(shape, n) * unit <= 48 or n == 1))
+    tile = 1 if shape.dilation[0] > 1 else 8 if kw == 1 else 4
+    while tile > 1 and tile * samples * unit > 64:
+        tile //= 2
+    shape = shape._replace(chunk=chunk)
+    source = make_source(
+        "wide",
+        shape,
+        types=(job.dtype, job.acc, job.finish.out_dtype),
+        finish=job.finish,
+        before=job.cols.before,
+        weights=job.weights,
+        members=len(job.weights),
+        TILE_H=tile,
+    )
+    return _pass(job, source, shape, tile, weights="#define WEIGHTS weights" in source.text)
+
+
+def _two_passes(job: _Job, factor: Factor) -> tuple[Pass, ...] | None:
+    """Across into an intermediate picture of sums, then down."""
+    column, row = factor
+    plain = replace(
+        job.finish,
+        combine="none",
+        scale=1.0,
+        bias=0.0,
+        absolute=False,
+        offset=0.0,
+        ratio=1.0,
+        out_dtype=job.acc,
+        work="float32" if job.acc == "float32" else "float64",
+        clip=False,
+    )
+    across = replace(
+        job,
+        rows=conv_window(job.rows.size, 1),
+        weights=row[None, None],
+        finish=plain,
+    )
+    # A row outside the picture is constant, and so are its sums.
+    border = job.step.border.value * float(row.sum())
+    down = replace(
+        job,
+        cols=conv_window(job.cols.output, 1),
+        weights=column[None, :, None],
+        dtype=job.acc,
+        border=border,
+    )
+    first, second = _direct(across), _direct(down)
+    return None if first is None or second is None else first + second
+
+
+def _bank(step: Step, dtype: str, acc: str) -> tuple[Pass, ...] | None:
+    job = _Job(step.rows, step.cols, step.weights, step.finish, dtype, acc, step)
+    outputs = step.weights.shape[0]
+    if max(outputs, step.shape_in[2]) > 4 * MOST_CHANNELS:
+        return None
+    source = make_source(
+        "bank",
+        job.shape,
+        types=(dtype, acc, step.finish.out_dtype),
+        finish=step.finish,
+        before=step.cols.before,
+        weights=step.weights,
+        C_OUT=outputs,
+    )
+    weights = "#define WEIGHTS weights" in source.text
+    return (_pass(job, source, job.shape._replace(samples=outputs), 1, weights),)

@@ -1,0 +1,203 @@
+"""The text of a CUDA kernel specialised for one step: constants and weights, then the .cu files.
+
+Everything that would be a branch or a load in the inner loop is a constant here. What differs
+from picture to picture (sizes, padding, the border) is not, so that one kernel serves them all.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from math import gcd
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.finish import Finish
+from convcli.engine.numerics import FULL
+
+__all__ = ["COUNTERS", "C_TYPES", "OPTIONS", "Shape", "Source", "alignment", "make_source"]
+
+C_TYPES = {
+    "uint8": "unsigned char",
+    "uint16": "unsigned short",
+    "int32": "int",
+    "float32": "float",
+    "float64": "double",
+}
+OPTIONS = ("--std=c++17", "--fmad=false")
+"""Of NVRTC and nvcc. Products are added without rounding only where ``fused`` says so: elsewhere
+a contraction would round otherwise than the CPU."""
+
+COUNTERS = 64
+"""Counters of clipped samples."""
+
+CONSTANT_BYTES = 60_000
+"""Weights beyond this do not fit into the 64 KiB of constant memory."""
+
+_COMBINE = {"none": 0, "magnitude": 1, "maximum": 2}
+
+
+class Shape(NamedTuple):
+    """The geometry that a kernel is compiled for, and how much of it one thread makes."""
+
+    channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    samples: int
+    """Neighbouring samples that a thread makes (NX)."""
+    chunk: int = 0
+    """Taps at a time, where a kernel is walked in chunks."""
+
+
+class Source(NamedTuple):
+    """A kernel to compile; equal sources are compiled once."""
+
+    function: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """A short name for caches."""
+        return sha256(f"{self.function}\n{self.text}".encode()).hexdigest()[:24]
+
+
+def alignment(shape: Shape, itemsize: int) -> int:
+    """Bytes of the widest load that is aligned in every thread; 0 if only single samples are.
+
+    >>> alignment(Shape(1, (3, 3), (1, 1), (1, 1), 16), 1)
+    16
+    """
+    widest = gcd(16, shape.samples * shape.stride[1] * itemsize)
+    if shape.chunk:
+        widest = gcd(widest, shape.chunk * shape.dilation[1] * shape.channels * itemsize)
+    return widest if widest >= max(4, itemsize) else 0
+
+
+def make_source(
+    function: str,
+    shape: Shape,
+    *,
+    types: tuple[str, str, str],
+    finish: Finish,
+    before: int,
+    weights: NDArray[np.float64],
+    factors: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = (),
+    members: int = 1,
+    **constants: int,
+) -> Source:
+    """Write one specialisation.
+
+    Parameters
+    ----------
+    function
+        ``rolling``, ``wide`` or ``bank``: the name of the .cu file and of the kernel in it.
+    types
+        Of the input, the sums and the output.
+    before
+        Cells of padding before each row; only its remainder by the width of a load matters.
+    weights
+        ``(members, kH, kW)``, or ``(C_out, C_in, kH, kW)`` for a bank.
+    factors
+        Columns and rows of a separable kernel, the terms of each member after one another.
+    constants
+        Further ones, by their name in the source.
+    """
+    dtype_in, acc, dtype_out = types
+    work = "double" if finish.work == "float64" else "float"
+    item_in, item_out = np.dtype(dtype_in).itemsize, np.dtype(dtype_out).itemsize
+    load = alignment(shape, item_in)
+    whole = dtype_out in FULL
+    skip = dtype_in not in FULL and dtype_in != "int32" and bool((weights == 0).any())
+    names: dict[str, Any] = {
+        "CHANNELS": shape.channels,
+        "KERNEL_H": shape.kernel[0],
+        "KERNEL_W": shape.kernel[1],
+        "STRIDE_H": shape.stride[0],
+        "STRIDE_W": shape.stride[1],
+        "DILATION_H": shape.dilation[0],
+        "DILATION_W": shape.dilation[1],
+        "NX": shape.samples,
+        "CHUNK": shape.chunk,
+        "MEMBERS": members,
+        "IN_BYTES": item_in,
+        "IN_WHOLE": int(dtype_in == "int32"),
+        "OUT_BYTES": item_out,
+        "OUT_WHOLE": int(whole),
+        "LOAD_BYTES": load,
+        "STORE_BYTES": gcd(16, shape.samples * item_out),
+        "SKEW": -before * shape.channels % (load // item_in) if load else 0,
+        "NONE": 0,
+        "MAGNITUDE": 1,
+        "MAXIMUM": 2,
+        "COMBINE": _COMBINE[finish.combine],
+        "SCALE": _literal(finish.scale, work),
+        "BIAS": _literal(finish.bias, work),
+        "ABSOLUTE": int(finish.absolute),
+        "OFFSET": _literal(finish.offset, work),
+        "RATIO": _literal(finish.ratio, work),
+        "CLIP": int(whole and finish.clip),
+        "WHITE": int(FULL.get(dtype_out, 0)),
+        "COUNTERS": COUNTERS,
+        "SKIP_ZEROS": int(skip),
+        **constants,
+    }
+    lines = [
+        f"typedef {C_TYPES[dtype_in]} in_t;",
+        f"typedef {C_TYPES[acc]} acc_t;",
+        f"typedef {work} work_t;",
+        f"typedef {C_TYPES[dtype_out]} out_t;",
+        *(f"#define {name} {value}" for name, value in names.items()),
+    ]
+    if function == "rolling":
+        lines += _immediates(weights, factors, members, acc)
+    elif weights.size * np.dtype(acc).itemsize <= CONSTANT_BYTES:
+        lines.append(f"__constant__ acc_t WEIGHTS[] = {_list(weights, acc)};")
+    else:
+        lines.append("#define WEIGHTS weights")
+    return Source(function, "\n".join([*lines, _file("common"), _file(function)]))
+
+
+def _immediates(weights: NDArray[np.float64], factors: Any, members: int, acc: str) -> list[str]:
+    """Weights as functions of loop counters: unrolled loops turn them into literals."""
+
+    def function(name: str, parameters: str, place: str, values: NDArray[np.float64]) -> str:
+        return (
+            f"static __device__ __forceinline__ acc_t {name}({parameters}) "
+            f"{{ constexpr acc_t values[] = {_list(values, acc)}; return values[{place}]; }}"
+        )
+
+    if not factors:
+        return [
+            "#define SEPARABLE 0\n#define LINES 1",
+            function("weight", "int p, int i, int j", "(p * KERNEL_H + i) * KERNEL_W + j", weights),
+        ]
+    terms = len(factors) // members
+    down = np.stack([column for column, _ in factors])
+    across = np.stack([row for _, row in factors])
+    return [
+        f"#define SEPARABLE 1\n#define TERMS {terms}\n#define LINES (MEMBERS * TERMS)",
+        function("column", "int p, int t, int i", "(p * TERMS + t) * KERNEL_H + i", down),
+        function("across_weight", "int line, int j", "line * KERNEL_W + j", across),
+    ]
+
+
+def _list(values: NDArray[np.float64], dtype: str) -> str:
+    return "{" + ",".join(_literal(v, C_TYPES[dtype]) for v in values.ravel().tolist()) + "}"
+
+
+def _literal(value: float, c_type: str) -> str:
+    """A number to the last bit: hexadecimal, as C++17 reads it."""
+    if c_type == "int":
+        return str(int(value))
+    if c_type == "float":
+        return f"({float(np.float32(value)).hex()}f)"
+    return f"({float(value).hex()})"
+
+
+@cache
+def _file(name: str) -> str:
+    return files("convcli.engine.gpu").joinpath("cuda", f"{name}.cu").read_text("utf-8")

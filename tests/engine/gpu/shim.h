@@ -1,0 +1,72 @@
+// CUDA's words for g++: the real kernel source runs on the CPU, block by block, thread by thread.
+// Enough for kernels without barriers and shared memory; there are no others.
+#define __global__
+#define __device__
+#define __constant__ static const
+#define __forceinline__ inline
+#define __launch_bounds__(n)
+
+struct Index {
+    unsigned x, y, z;
+};
+static thread_local Index threadIdx, blockIdx, blockDim, gridDim;
+
+// Aligned as on a GPU: the sanitizer stops at a load or store of a word that is not.
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+static inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w)
+{
+    return {x, y, z, w};
+}
+
+template <class To, class From> static inline To cast_bits(From from)
+{
+    static_assert(sizeof(To) == sizeof(From));
+    To to;
+    __builtin_memcpy(&to, &from, sizeof to);
+    return to;
+}
+static inline float __uint_as_float(unsigned v) { return cast_bits<float>(v); }
+static inline unsigned __float_as_uint(float v) { return cast_bits<unsigned>(v); }
+static inline double __hiloint2double(int hi, int lo)
+{
+    return cast_bits<double>((unsigned long long)(unsigned)hi << 32 | (unsigned)lo);
+}
+static inline int __double2loint(double v) { return (int)cast_bits<unsigned long long>(v); }
+static inline int __double2hiint(double v) { return (int)(cast_bits<unsigned long long>(v) >> 32); }
+
+static inline float __fmaf_rn(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+static inline double __fma_rn(double a, double b, double c) { return __builtin_fma(a, b, c); }
+static inline float __fsqrt_rn(float a) { return __builtin_sqrtf(a); }
+static inline double __dsqrt_rn(double a) { return __builtin_sqrt(a); }
+static inline float rintf(float a) { return __builtin_rintf(a); }
+static inline double rint(double a) { return __builtin_rint(a); }
+static inline float fabsf(float a) { return __builtin_fabsf(a); }
+static inline double fabs(double a) { return __builtin_fabs(a); }
+static inline int min(int a, int b) { return a < b ? a : b; }
+static inline int max(int a, int b) { return a > b ? a : b; }
+
+template <class T> static inline T atomicAdd(T *at, T more)
+{
+    T before = *at;
+    *at += more;
+    return before;
+}
+
+// Runs a kernel over a grid; the arguments are those of the kernel.
+template <class... Args>
+static void over_grid(void (*kernel)(Args...), const unsigned *sizes, Args... args)
+{
+    gridDim = {sizes[0], sizes[1], 1};
+    blockDim = {sizes[2], sizes[3], 1};
+    for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
+        for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
+            for (threadIdx.y = 0; threadIdx.y < blockDim.y; threadIdx.y++)
+                for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
+                    kernel(args...);
+}

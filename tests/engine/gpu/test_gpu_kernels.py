@@ -1,0 +1,230 @@
+"""The CUDA sources against the NumPy backend: compiled by g++, run block by block on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convcli.arithmetic.borders import PICTURES, Border
+from convcli.engine.dispatch import execute
+from convcli.engine.gpu.chain import run_resident, run_tiles
+from convcli.engine.plan import plan_filter
+from convcli.kernels.kernel import Kernel
+
+RNG = np.random.default_rng(1)
+SOBEL = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], absolute=True)
+REAL = Kernel(RNG.normal(size=(4, 5)) / 4, bias=3)
+BLUR = Kernel(np.outer([0.2, 0.5, 0.31], [0.4, 0.1, 0.3, 0.2]))
+ROBERTS = Kernel([[[1, 0], [0, -1]], [[0, 1], [-1, 0]]], combine="magnitude")
+COMPASS = Kernel(RNG.integers(-3, 6, (4, 3, 3)).astype(float), combine="maximum")
+LARGE = Kernel(RNG.normal(size=(13, 19)) / 15)
+TALL = Kernel(np.outer(RNG.random(33), RNG.random(29)) / 250)
+WHOLE_LARGE = Kernel(RNG.integers(-99, 100, (12, 11)).astype(float), scale=1 / 999)
+TABLE = Kernel(RNG.integers(0, 3, (150, 140)).astype(float), scale=1 / 20000)
+MIX = Kernel(RNG.normal(size=(2, 3, 3, 2)) / 4)
+SEPIA = Kernel(RNG.random((3, 3, 1, 1)))
+
+
+def picture(dtype, shape, seed=5):
+    rng = np.random.default_rng(seed)
+    if dtype.startswith("uint"):
+        x = rng.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+        x[rng.random(shape) < 0.1] = np.iinfo(dtype).max
+        return x
+    return rng.random(shape).astype(dtype)
+
+
+def agrees(shim, plan, x, how=run_tiles):
+    want = execute(plan, x)
+    got, clipped = how(shim, plan, x)
+    assert got.dtype == want.pixels.dtype
+    assert got.shape == want.pixels.shape
+    exact = len(plan.steps) == 1 and plan.steps[0].exact
+    if plan.out_dtype.startswith("uint") and plan.range != "stretch":
+        off = np.abs(got.astype(int) - want.pixels.astype(int)).max()
+        assert off <= (0 if exact else 1)
+        assert abs(clipped - want.clipped) <= (0 if exact else max(2, x.size // 2000))
+    elif exact:
+        np.testing.assert_array_equal(got, want.pixels)
+    else:
+        bound = np.abs(want.pixels).max() or 1.0
+        precise = plan.steps[0].accumulate == "float64"
+        np.testing.assert_allclose(got, want.pixels, atol=bound * (1e-12 if precise else 3e-6))
+
+
+def plan_of(x, kernels, **options):
+    kernels = kernels if isinstance(kernels, list) else [kernels]
+    return plan_filter(x.shape, x.dtype, kernels, backend="numpy", **options)
+
+
+@pytest.mark.parametrize("mode", PICTURES)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(
+    "kernel", [SOBEL, REAL, BLUR, ROBERTS], ids=["whole", "real", "separable", "magnitude"]
+)
+def test_borders_depths_channels(shim, kernel, dtype, channels, mode):
+    x = picture(dtype, (11, 29, channels))
+    agrees(shim, plan_of(x, kernel, border=Border(mode, 1.0 * (mode == "constant"))), x)
+    assert set(shim.launched) == {"rolling"}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("stride", "dilation"),
+    [((2, 1), (1, 2)), ((1, 2), (3, 1)), ((3, 2), (2, 3)), ((4, 5), (1, 1))],
+    ids=["rows_strided", "columns_strided", "both", "stride_over_kernel"],
+)
+@pytest.mark.parametrize("kernel", [REAL, LARGE], ids=["rolling", "wide"])
+def test_strides_and_dilations(shim, kernel, stride, dilation, channels, dtype):
+    x = picture(dtype, (23, 41, channels))
+    options = {
+        "stride": stride,
+        "dilation": dilation,
+        "algorithm": "direct",
+        "border": Border("wrap"),
+    }
+    agrees(shim, plan_of(x, kernel, **options), x)
+
+
+# A thread makes 16 samples and a block 512 of a row; strips of 4 rows, blocks of 16.
+@pytest.mark.parametrize("width", [1, 2, 15, 16, 17, 31, 32, 33, 511, 512, 513])
+@pytest.mark.parametrize("height", [1, 3, 4, 5, 16, 17])
+def test_sizes_around_the_edges_of_blocks(shim, height, width):
+    x = picture("uint8", (height, width, 1))
+    agrees(shim, plan_of(x, SOBEL, algorithm="direct", range="offset"), x)
+    agrees(shim, plan_of(x, LARGE, algorithm="direct", border=Border("symmetric")), x)
+
+
+@pytest.mark.parametrize("padding", ["valid", "full", ((0, 9), (7, 1)), ((30, 0), (0, 40))])
+@pytest.mark.parametrize("mode", PICTURES)
+def test_paddings_wider_than_the_picture(shim, mode, padding):
+    x = picture("uint8", (9, 13, 3))
+    agrees(shim, plan_of(x, REAL, padding=padding, border=Border(mode)), x)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dtype", "functions"),
+    [
+        (LARGE, "uint8", ["wide"]),
+        (LARGE, "float64", ["wide"]),
+        (WHOLE_LARGE, "uint16", ["wide"]),
+        (COMPASS, "uint8", ["rolling"]),
+        (TABLE, "uint8", ["wide"]),
+        (MIX, "uint8", ["bank"]),
+        (MIX, "float32", ["bank"]),
+        (SEPIA, "uint16", ["bank"]),
+    ],
+    ids=[
+        "large",
+        "float64",
+        "int32_sums",
+        "compass",
+        "weights_in_memory",
+        "bank",
+        "bank_float",
+        "bank_1x1",
+    ],
+)
+def test_kinds_of_kernel(shim, kernel, dtype, functions):
+    x = picture(dtype, (31, 37, 3))
+    options = {} if kernel.is_bank else {"algorithm": "direct"}
+    agrees(shim, plan_of(x, kernel, border=Border("edge"), **options), x)
+    assert shim.launched == functions
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "wrap"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_two_passes_of_a_large_separable_kernel(shim, dtype, mode):
+    x = picture(dtype, (27, 53, 3))
+    border = Border(mode, 0.5 if mode == "constant" else 0.0)
+    agrees(shim, plan_of(x, TALL, algorithm="separable", border=border, stride=(2, 1)), x)
+    assert len(shim.launched) == 2
+
+
+@pytest.mark.parametrize("algorithm", ["box", "separable", "fft"])
+def test_other_algorithms(shim, algorithm):
+    x = picture("uint8", (40, 30, 3))
+    kernel = Kernel(np.full((9, 7), 1 / 63))
+    agrees(shim, plan_of(x, kernel, algorithm=algorithm, border=Border("symmetric")), x)
+
+
+@pytest.mark.parametrize("out_dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64"])
+def test_every_pair_of_depths(shim, dtype, out_dtype):
+    x = picture(dtype, (7, 21, 1))
+    agrees(shim, plan_of(x, REAL, out_dtype=out_dtype), x)
+
+
+@pytest.mark.parametrize("range_", ["clip", "abs", "offset", "float"])
+def test_every_range_counts_what_it_clips(shim, range_):
+    x = picture("uint8", (64, 33, 3))
+    agrees(shim, plan_of(x, SOBEL, range=range_), x)
+
+
+def reached(x, weights):
+    """Outputs that a tap connects with an input that is not finite; zeros around the picture."""
+    (kh, kw), (h, w) = weights.shape, x.shape[:2]
+    bad = np.pad(~np.isfinite(x[..., 0]), ((kh // 2, kh - 1), (kw // 2, kw - 1)))
+    found = np.zeros((h, w), bool)
+    for i, j in np.argwhere(weights):
+        top, left = i + kh // 2 - (kh - 1) // 2, j + kw // 2 - (kw - 1) // 2
+        found |= bad[top : top + h, left : left + w]
+    return found
+
+
+def test_what_is_not_a_number_stays_where_it_is(shim):
+    x = picture("float32", (30, 40, 1))
+    x[12, 17] = np.inf
+    x[3, 4] = np.nan
+    holes = np.where(LARGE.weights > 0, LARGE.weights, 0.0)
+    for weights in (SOBEL.weights, holes):
+        plan = plan_of(
+            x, Kernel(weights), algorithm="direct", range="float", border=Border("constant")
+        )
+        got, _ = run_tiles(shim, plan, x)
+        np.testing.assert_array_equal(~np.isfinite(got[..., 0]), reached(x, weights))
+
+
+CHAIN = [BLUR, SOBEL, Kernel(np.full((5, 5), 1 / 25))]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 16])
+@pytest.mark.parametrize("mode", PICTURES)
+def test_tiles_give_what_the_whole_gives(shim, monkeypatch, mode, rows):
+    x = picture("uint8", (37, 22, 3))
+    plan = plan_of(x, CHAIN, border=Border(mode), stride=(2, 1), padding="full")
+    whole = run_tiles(shim, plan, x)
+    monkeypatch.setattr("convcli.engine.gpu.chain.tile_rows", lambda plan, free: rows)
+    tiled = run_tiles(shim, plan, x)
+    np.testing.assert_array_equal(tiled[0], whole[0])
+    assert tiled[1] == whole[1]
+    agrees(shim, plan, x)
+
+
+@pytest.mark.parametrize("width", [64, 21], ids=["aligned", "copied"])
+def test_a_picture_on_the_device_stays_there(shim, width):
+    x = picture("uint8", (19, width, 1))
+    agrees(shim, plan_of(x, CHAIN), x, run_resident)
+
+
+def test_random_filters(shim):
+    path = Path(__file__).parents[1] / "test_filter_reference.py"
+    spec = importlib.util.spec_from_file_location("reference_cases", path)
+    cases = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cases)
+    done = 0
+    for seed in range(60):
+        x, kernels, options = cases.random_case(seed + 5000)
+        try:
+            plan = plan_of(x, kernels, **options)
+        except ValueError as error:
+            assert "the output is empty" in str(error)
+            continue
+        agrees(shim, plan, x)
+        done += 1
+    assert done > 40
