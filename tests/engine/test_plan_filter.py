@@ -8,6 +8,7 @@ import pytest
 from convcli.arithmetic.borders import Border
 from convcli.engine.cpu import choice
 from convcli.engine.dispatch import execute
+from convcli.engine.finish import Finisher
 from convcli.engine.plan import plan_filter
 from convcli.errors import ShapeError, UsageError
 from convcli.kernels.kernel import Kernel
@@ -135,3 +136,19 @@ def test_execute_wants_the_planned_picture():
         execute(plan, np.zeros((4, 3, 1), np.uint8))
     with pytest.raises(UsageError, match="uint16; the plan is for uint8"):
         execute(plan, np.zeros((3, 4, 1), np.uint16))
+
+
+@pytest.mark.parametrize("size", [3, 31, 101, 127])
+def test_an_odd_box_is_finished_in_float32_and_rounds_alike(size):
+    kernel = Kernel(np.ones((size, size)), scale=1 / size**2)
+    finish = planned(kernel).finish
+    assert finish.work == "float32"
+    near = np.arange(255)[:, None] * size**2 + size**2 // 2 + np.arange(-2, 4)  # around half-way
+    sums = np.unique(np.concatenate([near.ravel(), [0, 255 * size**2]]).clip(0, 255 * size**2))
+    out = np.empty((1, sums.size), np.uint8)
+    Finisher(finish).apply([sums[None].astype(np.float32)], out)
+    np.testing.assert_array_equal(out[0], np.rint(sums * (1 / size**2)))
+
+
+def test_an_even_divisor_has_ties_and_takes_float64():
+    assert planned(Kernel(np.ones((130, 130)), scale=1 / 130**2)).finish.work == "float64"
