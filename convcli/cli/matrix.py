@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -118,13 +118,10 @@ def circulant_command(
 ) -> None:
     """Circular convolution as a matrix C that commutes with the shift S: C S = S C."""
     from convcli.cli.tensor_io import emit_json, read
-    from convcli.ops.matrices import circulant, shift_matrix
+    from convcli.ops.products import circulant_products
 
     weight = read(w, "W")
-    cells = n or max(weight.size, 2)
-    c, s = circulant(weight, cells), shift_matrix(cells)
-    both: tuple[Any, Any] = (c @ s, s @ c)
-    holds = bool((both[0] == both[1]).all())
+    c, s, cs, sc = circulant_products(weight, n or max(weight.size, 2))
     if as_json:
         from convcli.show.tensor import tensor_document
 
@@ -132,12 +129,12 @@ def circulant_command(
             {
                 "C": tensor_document(c),
                 "S": tensor_document(s),
-                "C S": tensor_document(both[0]),
-                "S C": tensor_document(both[1]),
-                "commute": holds,
+                "C S": tensor_document(cs),
+                "S C": tensor_document(sc),
+                "commute": bool((cs == sc).all()),
             }
         )
         return
     from convcli.show.algebra import show_circulant
 
-    show_circulant(c, s, *both)
+    show_circulant(c, s, cs, sc)

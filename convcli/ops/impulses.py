@@ -15,6 +15,10 @@ from convcli.ops.conv import conv
 __all__ = ["Impulse", "impulse_response", "impulses"]
 
 
+MAX_VALUES = 4096
+"""Most values of a signal: each of them is convolved on its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Impulse:
     """One value of the signal: where it is, how large, and what the kernel answers."""
@@ -56,6 +60,8 @@ def impulses(x: Array, weight: Array, *, flip: bool = False, **options: Any) -> 
             f"x has {x.ndim} axes and the kernel {weight.ndim}; impulses are shown for bare "
             "arrays of the same number of axes, 1 to 3"
         )
+    if x.size > MAX_VALUES:
+        raise TensorError(f"x has {x.size} values; at most {MAX_VALUES} are taken apart")
     for index in np.ndindex(x.shape):
         value = x.item(index)
         if value == 0:

@@ -15,11 +15,24 @@ from convcli.errors import ShapeError
 from convcli.ops.arrays import Array, as_operand
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
 from convcli.ops.geometry import Geometry, conv_geometry
-from convcli.ops.matrices import toeplitz
+from convcli.ops.matrices import circulant, shift_matrix, toeplitz
 from convcli.ops.polynomial import Polynomial
 from convcli.ops.unfold import im2col
 
-__all__ = ["Product", "data_product", "kernel_product"]
+__all__ = ["Product", "circulant_products", "data_product", "kernel_product"]
+
+MAX_ENTRIES = 1 << 20
+"""Most entries of a matrix here: these are to be looked at, and symbols multiply slowly."""
+
+MAX_CYCLE = 200
+
+
+def _check_entries(rows: int, columns: int) -> None:
+    if rows * columns > MAX_ENTRIES:
+        raise ShapeError(
+            f"the matrix would be {rows}x{columns}; at most {MAX_ENTRIES:,} entries are worked "
+            "out here, so take a smaller input, or convcli.toeplitz and convcli.im2col in Python"
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,8 @@ def kernel_product(
     weight = as_operand(weight, "weight")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     g = conv_geometry(sizes, weight.shape, **options)
+    cells = (n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
+    _check_entries(math.prod(g.small_shape), g.big_channels * math.prod(cells))
     matrix = toeplitz(weight, sizes, flip=flip, **options)
     wanted = g.strip(g.small_shape) if transpose else sizes
     if x is None:
@@ -200,6 +215,7 @@ def data_product(
     g = conv_geometry(x.shape, weight.shape, **options)
     if g.batch > 1:
         raise ShapeError(f"x {cross(x.shape)} is a batch of {g.batch}; give one of them")
+    _check_entries(g.terms * g.groups, math.prod(g.output))
     columns = im2col(x.reshape(g.big_shape[1:]), g.kernel, **options)
     turned = flip_kernel(weight, g.rank) if flip else weight
     rows = turned.reshape(g.small_channels, -1)
@@ -210,3 +226,16 @@ def data_product(
         rows @ columns,
         conv(x, turned, **options),
     )
+
+
+def circulant_products(weight: Any, n: int) -> tuple[Array, Array, Array, Array]:
+    """The circulant matrix C of ``weight``, the shift S, and both products C S and S C.
+
+    >>> c, s, cs, sc = circulant_products([1, 2], 3)
+    >>> bool((cs == sc).all())
+    True
+    """
+    if n > MAX_CYCLE:
+        raise ShapeError(f"n is {n}; at most {MAX_CYCLE} cells are worked out here")
+    c, s = circulant(weight, n), shift_matrix(n)
+    return c, s, c @ s, s @ c

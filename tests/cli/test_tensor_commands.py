@@ -246,6 +246,16 @@ def test_impulse_separate_pool_and_checks(convcli: Run) -> None:
     assert json.loads(done.out)["holds"] is True
 
 
+def test_start_up_imports_only_what_is_used(tmp_path: Path) -> None:
+    code = (
+        "import sys; from convcli.cli.app import run; run(['conv', '1 2 3', '1 1', '--json']);"
+        "print(*sorted(m for m in sys.modules if m.split('.')[0] in "
+        "('rich', 'PIL', 'scipy', 'cupy', 'threadpoolctl', 'imagecodecs')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ['{"shape": [2], "dtype": "int64", "data": [3, 5]}', ""]
+
+
 def test_gradients(convcli: Run) -> None:
     found = json.loads(convcli("grad", "1 2 3 4", "1 0 -1", "--json").out)
     assert found["x"]["data"] == [1, 1, -1, -1]
@@ -293,6 +303,9 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "matrix_x": (["matrix", "kernel", "1 2", "--n", "3", "--x", "1 2"], "the input has 3"),
     "data_neither": (["matrix", "data", "1 2"], "--kernel-size"),
     "circulant": (["matrix", "circulant", "1 2 3", "--n", "2"], "1 to 2 numbers"),
+    "matrix_large": (["matrix", "kernel", "1 2", "--n", "99999"], "entries are worked out"),
+    "cycle_large": (["matrix", "circulant", "a b", "--n", "999"], "at most 200 cells"),
+    "impulses_large": (["impulse", "1 2", " ".join("1" * 5000)], "at most 4096 are taken apart"),
     "separate": (["separate", "1 2 3"], "only one of two axes"),
     "rank": (["separate", "1 2; 3 4", "--rank", "3"], "has 1 to 2"),
     "pool": (["pool", "max", "1 2", "--dims", "1", "-k", "3"], "the output is empty"),
