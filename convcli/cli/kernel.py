@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from convcli.kernels.kernel import Kernel
 
 app = typer.Typer(no_args_is_help=True, help="List, explain and export kernels.")
 
@@ -36,19 +39,71 @@ def list_command(
 @app.command("show", context_settings=_LITERALS)
 def show_command(
     kernel: Annotated[str, _KERNEL],
+    beside: Annotated[
+        str,
+        typer.Argument(metavar="[KERNEL]", help="Another one beside it.", show_default=False),
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON object with all weights and factors.")
     ] = False,
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="A figure instead, .svg, .png or .webp: weights, frequency response, profile.",
+            show_default=False,
+        ),
+    ] = "",
+    theme: Annotated[
+        str, typer.Option("--theme", metavar="light|dark", help="Of the figure.")
+    ] = "light",
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=64, max=8192, metavar="PIXELS", help="Width of the figure."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
 ) -> None:
-    """Show a kernel: weights, sum, range, symmetry, factors, and what it does."""
+    """Show a kernel: weights, sum, range, symmetry, factors, what it does, and which waves pass."""
     from convcli.kernels.load import load_kernel
+
+    if output:
+        from convcli.cli.draw import check_drawing
+
+        check_drawing(output, overwrite, (".svg", ".png", ".webp"))
+    loaded = [load_kernel(text) for text in (kernel, beside) if text]
+    if output:
+        _draw(loaded, output, theme, size, overwrite)
+        return
+    from convcli.show.console import is_terminal
     from convcli.show.kernel import kernel_json, show_kernel
 
-    loaded = load_kernel(kernel)
-    if as_json:
-        typer.echo(kernel_json(loaded))
-    else:
-        show_kernel(loaded)
+    for number, one in enumerate(loaded):
+        if as_json:
+            typer.echo(kernel_json(one))
+            continue
+        if number:
+            typer.echo()
+        show_kernel(one)
+        if is_terminal():
+            from convcli.show.kernel_plots import show_plots
+
+            show_plots(one)
+
+
+def _draw(loaded: list[Kernel], output: str, theme: str, size: int | None, overwrite: bool) -> None:
+    from convcli.imaging.atomic import display_name, write_atomic
+    from convcli.show.draw.files import drawing_bytes
+    from convcli.show.draw.theme import theme_of
+    from convcli.show.kernel_figure import kernel_figure
+
+    drawing = kernel_figure(loaded, theme_of(theme))
+    suffix = output[output.rfind(".") :].lower()
+    write_atomic(output, drawing_bytes(drawing, suffix, width=size), overwrite=overwrite)
+    typer.echo(f"{drawing.title} -> {display_name(output)}", err=True)
 
 
 @app.command("export", context_settings=_LITERALS)

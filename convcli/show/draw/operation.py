@@ -136,9 +136,10 @@ def _compute(layer: Layer, windows: tuple[AnyWindow, ...], x: Array, w: Any, fli
     kernel = [window.kernel_size for window in windows]
     result: Array
     if layer.is_pool:
-        from convcli.ops.pooling import avg_pool, max_pool
+        from convcli.ops.avg_pooling import avg_pool
+        from convcli.ops.max_pooling import max_pool
 
-        pool = max_pool if layer.kind == "maxpool" else avg_pool
+        pool: Any = max_pool if layer.kind == "maxpool" else avg_pool
         result = pool(x, kernel, ceil_mode=layer.ceil_mode, dims=len(windows), **options)
     elif layer.kind == "conv":
         from convcli.ops.conv import conv
