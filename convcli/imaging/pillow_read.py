@@ -15,6 +15,7 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.gif import check_gif
+from convcli.imaging.libtiff import silence_libtiff
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.read import check_size, decoding
 from convcli.imaging.upright import take_orientation, turn_upright
@@ -65,6 +66,8 @@ def open_with_pillow(data: bytes, kind: str) -> Any:
     # Sizes are checked here, with a limit that the user can move.
     Image.MAX_IMAGE_PIXELS = None
     import_module(f"PIL.{PLUGINS[kind]}")
+    if kind == "TIFF":
+        silence_libtiff()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Image.open(io.BytesIO(data), formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])

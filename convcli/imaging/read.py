@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 
 from convcli.errors import InputError
@@ -54,9 +55,14 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> P
 
 @contextlib.contextmanager
 def decoding(name: str, kind: str) -> Iterator[None]:
-    """Turn whatever a decoder raises on damaged data into an :class:`InputError`."""
+    """Turn whatever a decoder raises on damaged data into an :class:`InputError`.
+
+    Its warnings (of tags that it skips, say) are not for the user, who cannot act on them.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except (InputError, MemoryError):
         raise
     except Exception as error:

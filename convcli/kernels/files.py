@@ -28,7 +28,8 @@ __all__ = ["MAX_TEXT_BYTES", "load_file", "parse_literal"]
 MAX_TEXT_BYTES = 16 << 20
 
 _LITERAL = "literal"
-_TABLE = re.compile(r"(?:\s*(?:#[^\n]*)?\n)*\s*[A-Za-z_]+\s*=")
+# Each line can match in one way only: a search that goes back over 30 empty lines takes minutes.
+_TABLE = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)*[^\S\n]*[A-Za-z_]+[^\S\n]*=")
 
 
 def load_file(path: Path) -> Kernel:

@@ -19,11 +19,11 @@ a picture      (C, H, W), or (H, W) if gray; several frames are (N, C, H, W)
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -73,7 +73,7 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
         raise TensorError("the tensor is empty; write numbers as in '1 2; 3 4', or name a file")
     if text[0] in "[{" or _is_numbers(text):
         return parse_tensor(text, "literal")
-    if _FILE.search(source) or Path(source).exists():
+    if _FILE.search(source) or os.path.exists(source):  # noqa: PTH110 (Path raises on long names)
         return _read_file(source, read_image)
     try:
         return symbols(source)
@@ -95,7 +95,7 @@ def _is_numbers(text: str) -> bool:
 
 def _read_file(source: str, read_image: Callable[[bytes, str], Array] | None) -> Array:
     path, colon, member = source.rpartition(":")
-    if colon and path.lower().endswith(".npz") and not Path(source).exists():
+    if colon and path.lower().endswith(".npz") and not os.path.exists(source):  # noqa: PTH110
         return _read_npz(path, member)
     if source.lower().endswith(".npz"):
         return _read_npz(source, "")
