@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from typing import Any
 
 from convcli.errors import BackendError
@@ -28,6 +30,11 @@ def require_device(number: int = 0) -> str:
         raise BackendError(
             f"backend cupy: CuPy is installed but does not import ({_line(error)}); {INSTALL}"
         ) from error
+    except OSError as error:  # CuPy 14 makes its cache folder while it is imported
+        raise BackendError(
+            f"backend cupy: CuPy cannot make its cache of compiled kernels ({_line(error)}); set "
+            "CUPY_CACHE_DIR to a folder that can be written, or use --backend numpy"
+        ) from error
     runtime = cupy.cuda.runtime
     try:
         count = runtime.getDeviceCount()
@@ -49,6 +56,11 @@ def require_device(number: int = 0) -> str:
 
 
 def _why_no_device(message: str) -> str:
+    if not _driver_loads():  # CuPy calls this, too, an insufficient driver
+        return (
+            "there is no NVIDIA driver on this machine (libcuda cannot be loaded); install one "
+            "where there is a GPU, or use --backend numpy"
+        )
     if "InsufficientDriver" in message:
         return (
             f"the NVIDIA driver is too old for this CuPy ({message}); update the driver or "
@@ -58,6 +70,14 @@ def _why_no_device(message: str) -> str:
         f"no CUDA device ({message}); check nvidia-smi and CUDA_VISIBLE_DEVICES, or use "
         "--backend numpy"
     )
+
+
+def _driver_loads() -> bool:
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _describe(cupy: Any, number: int) -> str:

@@ -16,8 +16,9 @@ class CudaError(RuntimeError):
     """Stands for CUDARuntimeError."""
 
 
-def pretend_cupy(monkeypatch, *, count=1, fail="", nvrtc=""):
+def pretend_cupy(monkeypatch, *, count=1, fail="", nvrtc="", driver=True):
     """A module with just the calls that the check for a device makes."""
+    monkeypatch.setattr("convcli.engine.gpu.device._driver_loads", lambda: driver)
 
     def get_count():
         if fail:
@@ -45,9 +46,10 @@ def pretend_cupy(monkeypatch, *, count=1, fail="", nvrtc=""):
         ({"fail": "cudaErrorNoDevice: no CUDA-capable device is detected"}, "no CUDA device"),
         ({"count": 0}, "CUDA_VISIBLE_DEVICES"),
         ({"fail": "cudaErrorInsufficientDriver: too old"}, "driver is too old"),
+        ({"fail": "cudaErrorInsufficientDriver", "driver": False}, "no NVIDIA driver"),
         ({"nvrtc": "libnvrtc.so.13: cannot open"}, "NVRTC"),
     ],
-    ids=["no_device", "none_visible", "old_driver", "no_nvrtc"],
+    ids=["no_device", "none_visible", "old_driver", "no_driver", "no_nvrtc"],
 )
 def test_each_way_to_be_missing_is_named(monkeypatch, trouble, words):
     pretend_cupy(monkeypatch, **trouble)
@@ -76,6 +78,12 @@ def test_not_installed_says_what_to_install(monkeypatch):
 def test_broken_install_is_not_called_missing(monkeypatch):
     failing_import(monkeypatch, ImportError("libcublas.so.13: cannot open", name="cupy._core"))
     with pytest.raises(BackendError, match=r"does not import .*libcublas"):
+        pick_backend("cupy")
+
+
+def test_a_cache_folder_that_cannot_be_made_is_named(monkeypatch):
+    failing_import(monkeypatch, PermissionError(13, "Permission denied", "/root/.cupy"))
+    with pytest.raises(BackendError, match=r"/root/\.cupy.*CUPY_CACHE_DIR"):
         pick_backend("cupy")
 
 

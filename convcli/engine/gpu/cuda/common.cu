@@ -154,6 +154,7 @@ INLINE unsigned bits(unsigned short v) { return v; }
 INLINE unsigned bits(int v) { return (unsigned)v; }
 INLINE unsigned bits(float v) { return __float_as_uint(v); }
 
+#if NX * OUT_BYTES % 4 == 0 // not so for the bank, which stores sample by sample
 // NX finished samples in words of STORE_BYTES.
 INLINE void store(out_t *to, const out_t (&samples)[NX])
 {
@@ -186,3 +187,4 @@ INLINE void store(out_t *to, const out_t (&samples)[NX])
 #endif
     }
 }
+#endif
