@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "impulse": "impulse",
     "check": "check",
     "draw": "draw",
+    "compare": "compare",
     "info": "info",
 }
 """Command name -> module in ``convcli.cli`` that defines ``app``, imported when it is used.

@@ -66,8 +66,6 @@ def planes_of(kernel: Kernel) -> list[Plane]:
             (f"{kernel.name}, {source} to {target}", weights[target, source])
             for target, source in np.ndindex(*weights.shape[:2])
         ]
-    if len(pairs) > MOST:
-        raise UsageError(f"{kernel.name} has {len(pairs)} matrices; a figure holds at most {MOST}")
     return [Plane(name, part, frequency_response(part, COUNT)) for name, part in pairs]
 
 

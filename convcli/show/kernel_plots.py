@@ -11,7 +11,7 @@ from convcli.kernels.kernel import Kernel
 from convcli.kernels.response import frequency_response
 from convcli.show.colours import diverging, hex_of, sequential
 from convcli.show.console import make_console
-from convcli.show.kernel_figure import planes_of
+from convcli.show.kernel_figure import MOST, planes_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,8 @@ def show_plots(kernel: Kernel, console: Console | None = None) -> None:
 
     console = console or make_console()
     colour = not console.no_color and console.color_system is not None
-    for plane in planes_of(kernel):
+    planes = planes_of(kernel)
+    for plane in planes if len(planes) <= MOST else []:
         if plane.response is None:
             continue
         response = frequency_response(plane.weights, COUNT)
@@ -89,6 +90,9 @@ def show_plots(kernel: Kernel, console: Console | None = None) -> None:
             console.print(
                 Text(f"{name:<8}", "dim")
                 + Text(sparks, "cyan")
-                + Text(f"  {ray[0] + 0.0:.3g} at 0, {ray[-1] + 0.0:.3g} at 1/2", "dim"),
+                + Text(
+                    f"  {round(ray[0], 9) + 0.0:.3g} at 0, {round(ray[-1], 9) + 0.0:.3g} at 1/2",
+                    "dim",
+                ),
                 soft_wrap=True,
             )

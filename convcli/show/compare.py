@@ -1,0 +1,56 @@
+"""``convcli compare``: what there is to say of two pictures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from convcli.imaging.compare import Comparison
+
+__all__ = ["comparison_document", "comparison_lines"]
+
+
+def comparison_lines(found: Comparison) -> list[str]:
+    """One line for each measure.
+
+    >>> one = Comparison((4, 5), 1, 0.0001, None, 0.02, (0, 1, 2, 0), 0.5, 255.0)
+    >>> print("\\n".join(comparison_lines(one)))
+    PSNR     40.00 dB
+    SSIM     -  (needs 11x11 pixels)
+    largest  5.1 of 255, at row 1, column 2, channel 0
+    equal    50.00 % of the pixels
+    """
+    psnr = "infinite: every sample is equal" if math.isinf(found.psnr) else f"{found.psnr:.2f} dB"
+    similar = "-  (needs 11x11 pixels)" if found.ssim is None else f"{found.ssim:.5f}"
+    frame, row, column, channel = found.where
+    place = f"row {row}, column {column}, channel {channel}"
+    if found.frames > 1:
+        place += f" of frame {frame + 1}"
+    levels = f"{found.largest * found.white:.6g} of {found.white:g}"
+    largest = "0" if found.largest == 0 else f"{levels}, at {place}"
+    rows = [("PSNR", psnr), ("SSIM", similar), ("largest", largest)]
+    rows.append(("equal", f"{_share(found.equal)} of the pixels"))
+    return [f"{name:<9}{value}" for name, value in rows]
+
+
+def _share(share: float) -> str:
+    """A percentage that says 100 only where it is meant."""
+    percent = f"{100 * share:.2f}"
+    return f"more than {99.99} %" if percent == "100.00" and share < 1 else f"{percent} %"
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """The same for programs; ``psnr`` is null where it is infinite."""
+    frame, row, column, channel = found.where
+    return {
+        "width": found.size[1],
+        "height": found.size[0],
+        "frames": found.frames,
+        "psnr": None if math.isinf(found.psnr) else found.psnr,
+        "mse": found.mse,
+        "ssim": found.ssim,
+        "largest": found.largest * found.white,
+        "white": found.white,
+        "where": {"frame": frame, "row": row, "column": column, "channel": channel},
+        "equal": found.equal,
+    }
