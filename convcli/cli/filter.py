@@ -260,6 +260,17 @@ def filter_command(
             rich_help_panel=_RUN,
         ),
     ] = "auto",
+    device: Annotated[
+        int | None,
+        typer.Option(
+            "--device",
+            min=0,
+            metavar="N",
+            help="Compute on this GPU, of those that CUDA_VISIBLE_DEVICES shows. Implies "
+            "--backend cupy.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option("--threads", min=1, help="Default: all cores.", rich_help_panel=_RUN),
@@ -337,6 +348,7 @@ def filter_command(
         luma=luma,
         linear=linear,
         backend=backend,
+        device=device,
         threads=threads,
     )
     one_of("--on-error", on_error, ("skip", "stop"))

@@ -22,6 +22,7 @@ def filter_options(**words: Any) -> FilterOptions:
     """Check and translate the options of ``filter``; keywords as in :class:`FilterOptions`."""
     one_of("--range", words["range"], RANGES)
     one_of("--backend", words["backend"], BACKENDS)
+    words["backend"] = _on_device(words["backend"], words.pop("device", None))
     if words["depth"] is not None:
         one_of("--depth", words["depth"], DEPTHS)
     for name in ("scale", "bias"):
@@ -36,6 +37,15 @@ def filter_options(**words: Any) -> FilterOptions:
             "border": parse_border(words["border"]),
         }
     )
+
+
+def _on_device(backend: str, device: int | None) -> str:
+    """The backend with the GPU that was chosen by number, which asks for a GPU."""
+    if device is None:
+        return backend
+    if backend == "numpy":
+        raise UsageError(f"--device {device} is a GPU; it does not go with --backend numpy")
+    return f"cupy:{device}"
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:

@@ -45,6 +45,8 @@ class FilterOptions:
     backend: str = "auto"
     threads: int | None = None
     algorithm: str | None = None
+    count: int = 1
+    """Pictures that one process will filter so; a batch is worth starting a GPU for."""
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ class _Work:
         picture: Picture,
     ) -> None:
         self.chain, self.options, self.layout = chain, options, layout
-        self.dtype = picture.dtype
+        self.dtype, self.frames = picture.dtype, picture.n_frames
         self.alpha = picture.alpha and not layout.over_alpha
         self.channels = COLOURS[picture.space] + (picture.alpha and layout.over_alpha)
         if layout.widen:
@@ -247,6 +249,7 @@ class _Work:
                 backend=o.backend,
                 threads=o.threads,
                 algorithm=None if pointwise else o.algorithm,
+                count=o.count * self.frames,
                 **where,
             )
         return self._plans[key]
@@ -291,6 +294,8 @@ class _Work:
                 done = np.concatenate([done, self._depth(alpha)], axis=-1)
         tally.samples += outcome.pixels.size
         tally.clipped += outcome.clipped
+        if outcome.note and outcome.note not in tally.picture.notes:
+            tally.picture.notes.append(outcome.note)
         return replace(frame, pixels=done)
 
     def _kept_alpha(self, alpha: NDArray[Any], opaque: bool, plan: Plan) -> NDArray[Any]:

@@ -68,12 +68,15 @@ class Batch:
         if self.journal is not None and request.resume:
             self.jobs = list(self._left(self.journal))
         self.tally = Tally(self.named, skipped=self.named - len(self.jobs))
-        cores = default_threads() if request.options.backend != "cupy" else 1
+        cores = default_threads() if not request.options.backend.startswith("cupy") else 1
         self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
         if self.workers > 1 and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
-            options = replace(request.options, threads=1)
-            self.request = replace(request, options=options)
+            self.request = replace(request, options=replace(request.options, threads=1))
+        share = -(-len(self.jobs) // self.workers)
+        self.request = replace(
+            self.request, options=replace(self.request.options, count=max(share, 1))
+        )
         self._pool = _Pool(self.request, self.journal, self.workers)
 
     def run(

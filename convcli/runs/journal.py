@@ -50,7 +50,7 @@ def options_hash(request: FilterRequest) -> str:
         facts = (kernel.weights.shape, kernel.scale, kernel.bias, kernel.combine, kernel.absolute)
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
     o = request.options
-    words = {name: getattr(o, name) for name in o.__slots__ if name != "threads"}
+    words = {name: getattr(o, name) for name in o.__slots__ if name not in ("threads", "count")}
     sha.update(repr((words, request.format, request.quality)).encode())
     return sha.hexdigest()[:24]
 
