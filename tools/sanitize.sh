@@ -19,4 +19,4 @@ ls convcli/_loops*.so
 # Python itself does not free everything at exit: leaks are not looked for.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 CONVCLI_LOOPS=compiled \
-    "$python" -m pytest tests/engine -q -x -p no:cacheprovider
+    "$python" -m pytest tests/engine --ignore=tests/engine/gpu -q -x -p no:cacheprovider

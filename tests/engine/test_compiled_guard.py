@@ -126,3 +126,96 @@ def test_instruction_sets_agree():
 def test_an_unknown_instruction_set_is_refused():
     with pytest.raises(ValueError, match="no sse9"):
         _loops.isa("sse9")
+
+
+def planes_call(**changes):
+    """A valid copy of a 4 x 5 picture with 2 channels, less its first row, into planes."""
+    call = {
+        "src": np.arange(40, dtype=np.uint8), "src_type": "B", "height": 4, "width": 5,
+        "channels": 2, "rows": np.array([0, 1, 2, 3]), "cols": np.arange(5), "first": 0,
+        "last": 5, "step": 1, "value": 0.0, "out": np.zeros(30, np.float32), "plane_type": "f",
+        "top": 1, "bottom": 4, "left": 0, "right": 5,
+    }  # fmt: skip
+    return call | changes
+
+
+def test_planes_hold_one_channel_each():
+    call = planes_call()
+    _loops.planes(*call.values())
+    want = np.arange(40).reshape(4, 5, 2)[1:].transpose(2, 0, 1)
+    np.testing.assert_array_equal(call["out"].reshape(2, 3, 5), want)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"src": np.zeros(39, np.uint8)},
+        {"src_type": "l"},
+        {"height": 2**62, "channels": 2**62},
+        {"rows": np.array([0, 1, 2, 4])},
+        {"cols": np.array([0, 1, 2, 3, -2])},
+        {"last": 6},
+        {"step": 2},
+        {"out": np.zeros(29, np.float32)},
+        {"plane_type": "B"},
+        {"plane_type": "d"},
+        {"bottom": 5},
+        {"top": 4},
+        {"left": -1},
+        {"right": 6},
+    ],
+    ids=lambda changes: "_".join(changes),
+)
+def test_planes_that_do_not_fit_are_refused(changes):
+    with pytest.raises(ValueError):
+        _loops.planes(*planes_call(**changes).values())
+
+
+def finish_call(**changes):
+    """Sums of 2 rows of 3 into channel 1 of a 4 x 5 picture with 2 channels, at row 1, column 2."""
+    call = {
+        "sums": np.array([[-1, 0.5, 1.5, 9], [254.6, 255.4, 300, 9]], np.float32), "type": "f",
+        "rows": 2, "cols": 3, "pitch": 4, "whole": False,
+        "dst": np.zeros((4, 5, 2), np.uint8), "out_type": "B", "out_rows": 4, "out_cols": 5,
+        "out_channels": 2, "work": "f", "scale": 1.0, "bias": 0.0, "offset": 0.0, "ratio": 1.0,
+        "limit": 255.0, "absolute": False, "count": True, "top": 1, "left": 2, "channel": 1,
+    }  # fmt: skip
+    return call | changes
+
+
+@pytest.mark.parametrize("type_", ["f", "d"])
+@pytest.mark.parametrize("work", ["f", "d"])
+def test_finish_rounds_clips_and_counts(type_, work):
+    call = finish_call(type=type_, work=work)
+    call["sums"] = call["sums"].astype(np.dtype(type_))
+    assert _loops.finish(*call.values()) == 2
+    want = np.zeros((4, 5, 2), np.uint8)
+    want[1:3, 2:5, 1] = [[0, 0, 2], [255, 255, 255]]
+    np.testing.assert_array_equal(call["dst"], want)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rows": 3},
+        {"rows": -1},
+        {"rows": 2**61, "pitch": 8},
+        {"cols": 0},
+        {"cols": 5},
+        {"pitch": 2},
+        {"type": "d"},
+        {"type": "B"},
+        {"out_type": "h"},
+        {"out_rows": 5},
+        {"work": "h"},
+        {"top": 3},
+        {"top": -1},
+        {"left": 3},
+        {"channel": 2},
+        {"channel": -1},
+    ],
+    ids=lambda changes: "_".join(changes),
+)
+def test_sums_that_do_not_fit_are_refused(changes):
+    with pytest.raises(ValueError):
+        _loops.finish(*finish_call(**changes).values())
