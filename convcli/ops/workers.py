@@ -48,6 +48,10 @@ def _blas() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
+if hasattr(os, "register_at_fork"):
+    # A forked child has none of the threads; waiting for them would be for ever.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
 _lock = threading.Lock()
 _users = 0
 _limit: Any = None

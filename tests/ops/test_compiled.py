@@ -143,6 +143,24 @@ def test_the_extension_refuses_what_would_leave_its_arrays(instructions: str, na
         module.slide(*{**slide_arguments(), **WRONG[name]}.values())
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    code = """
+import os, numpy as np, convcli
+x, w = np.ones((4, 8, 40, 40), np.float32), np.ones((8, 8, 3, 3), np.float32)
+convcli.conv(x, w)
+child = os.fork()
+if child == 0:
+    os._exit(int(convcli.conv(x, w)[0, 0, 0, 0]))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 72
+"""
+    environment = {**os.environ, "CONVCLI_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], timeout=60, env=environment, check=False
+    )
+    assert done.returncode == 0
+
+
 FILL_WRONG: dict[str, tuple[Any, ...]] = {
     "memory_too_small": (np.ones((1, 2, 3, 4), np.float32), 23, 0, 1, (0, 0), (3, 4), 1),
     "phases_need_more": (np.ones((1, 1, 1, 5), np.float32), 5, 0, 1, (0, 0), (1, 5), 3),
