@@ -153,6 +153,18 @@ def shape(
     as_latex: bool = typer.Option(
         False, "--latex", rich_help_panel=FORM, help="LaTeX, for a paper or an exercise."
     ),
+    output: str = typer.Option(
+        "",
+        "-o",
+        "--output",
+        metavar="FILE",
+        rich_help_panel=FORM,
+        help="Draw the network: .svg, .png or .webp.",
+        show_default=False,
+    ),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", rich_help_panel=FORM, help="Replace a file that is there."
+    ),
 ) -> None:
     """Work out what a layer or a whole network makes of its input, and show the working."""
     asked = {"json": as_json, "csv": as_csv, "markdown": as_markdown, "latex": as_latex}
@@ -175,8 +187,13 @@ def shape(
         _refuse(
             [option for option, value in given.items() if value], "a network, whose layers say so"
         )
+        if output:
+            _refuse(["--" + form] if form else [], "-o, which draws")
+            _draw_network(name, n, in_channels, batch, output, overwrite)
+            return
         _show_network(name, n, in_channels, batch, form)
         return
+    _refuse(["-o"] if output else [], "one layer; convcli draw draws it, -o is for networks")
     from convcli.cli.shape_options import LayerOptions
 
     options = LayerOptions(
@@ -273,5 +290,28 @@ def _show_network(name: str, n: str, in_channels: int | None, batch: int, form: 
     sizes = parse_sizes(n, "input size") if n else None
     report = network.evaluate(network.input_for(sizes, in_channels), batch)
     emit(lambda roomy: network_document(report, roomy=roomy), form)
+    if report.failure:
+        raise ShapeError(str(report.failure))
+
+
+def _draw_network(
+    name: str, n: str, in_channels: int | None, batch: int, output: str, overwrite: bool
+) -> None:
+    from convcli.arithmetic.network import Network
+    from convcli.arithmetic.sizes import parse_sizes
+    from convcli.cli.draw import check_drawing
+    from convcli.imaging.atomic import display_name, write_atomic
+    from convcli.show.draw.files import drawing_bytes
+    from convcli.show.draw.theme import theme_of
+    from convcli.show.network_figure import network_figure
+
+    check_drawing(output, overwrite, (".svg", ".png", ".webp"))
+    network = Network.load(name)
+    sizes = parse_sizes(n, "input size") if n else None
+    report = network.evaluate(network.input_for(sizes, in_channels), batch)
+    drawing = network_figure(report, theme_of("light"))
+    suffix = output[output.rfind(".") :].lower()
+    write_atomic(output, drawing_bytes(drawing, suffix), overwrite=overwrite)
+    typer.echo(f"{report.title} -> {display_name(output)}", err=True)
     if report.failure:
         raise ShapeError(str(report.failure))

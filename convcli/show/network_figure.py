@@ -1,0 +1,250 @@
+"""A network as a diagram: every layer's size as a box, and how much of the input it sees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from convcli.arithmetic.network import NetworkReport, Row
+from convcli.arithmetic.sizes import cross
+from convcli.errors import ShapeError
+from convcli.imaging.shapes import Canvas, Line, Polygon, Rect, Shape, Text, text_width
+from convcli.show.draw.layout import Drawing
+from convcli.show.draw.scene import Role
+from convcli.show.draw.theme import Theme
+from convcli.show.shape_document import amount, size
+from convcli.show.shape_network import fold
+
+__all__ = ["MOST", "Block", "blocks_of", "network_figure"]
+
+MOST = 14
+"""Layers that are drawn one by one; in a deeper network those of one size make one box."""
+
+SAME_SCALE = 0.85
+CONVOLUTIONS = ("conv", "dwconv", "conv_transpose")
+
+MARGIN, TOP, TALL, GAP, FIELD = 32.0, 96.0, 150.0, 26.0, 46.0
+TITLE, WORD, SMALL = 17.0, 13.0, 11.0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One box: a layer with what follows it, or a run of layers of one spatial size.
+
+    ``output`` is channels and spatial sizes at its end; ``field`` the receptive field there,
+    per axis, empty where there is none.
+    """
+
+    label: str
+    kind: str
+    output: tuple[int, ...]
+    layers: int
+    params: int
+    macs: int
+    field: tuple[float, ...]
+
+
+def blocks_of(report: NetworkReport) -> list[Block]:
+    """The boxes of a network, in the order they run.
+
+    >>> from convcli.arithmetic.network import Network
+    >>> report = Network.parse("conv 8 k3 | relu | maxpool k2 | linear 10").evaluate((1, 28, 28))
+    >>> [(block.label, block.output) for block in blocks_of(report)]
+    [('conv 8 k3', (8, 26, 26)), ('maxpool k2 s2', (8, 13, 13)), ('linear 10', (10,))]
+    """
+    groups = [group for group in fold(report.rows) if group[0].kind != "flatten"]
+    if len(groups) > MOST:
+        groups = _stages(groups)
+    return [_block(group) for group in groups]
+
+
+def _stages(groups: Sequence[Sequence[Row]]) -> list[list[Row]]:
+    """Groups joined while the spatial size about stays; fully connected layers stay apart."""
+    stages: list[list[Row]] = []
+    for group in groups:
+        here = group[0].output[1:]
+        before = stages[-1][-1].output[1:] if stages else ()
+        # About: a 3x3 without padding takes two cells, and is no change of scale.
+        alike = len(here) == len(before) and all(
+            SAME_SCALE < one / two < 1 / SAME_SCALE for one, two in zip(here, before, strict=True)
+        )
+        if here and alike:
+            stages[-1] += group
+        else:
+            stages.append(list(group))
+    return stages
+
+
+def _block(rows: Sequence[Row]) -> Block:
+    main = next((row for row in rows if row.kind in CONVOLUTIONS), rows[0])
+    convolutions = sum(row.kind in CONVOLUTIONS for row in rows)
+    label, kind = main.label, main.kind
+    if convolutions > 1:
+        label, kind = f"{convolutions} convolutions", "conv"
+    last = rows[-1]
+    return Block(
+        label,
+        kind,
+        last.output,
+        len(rows),
+        sum(row.params for row in rows),
+        sum(row.macs for row in rows),
+        tuple(float(field.size) for field in last.fields),
+    )
+
+
+def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
+    """Boxes from left to right: as tall as the picture, as wide as there are channels.
+
+    Under each stand its sizes and cost, and the receptive field as a share of the input.
+
+    Raises
+    ------
+    ShapeError
+        If the network has no layers.
+    """
+    blocks = blocks_of(report)
+    if not blocks:
+        raise ShapeError("a network without layers cannot be drawn")
+    start = Block("input", "input", report.input, 1, 0, 0, ())
+    tallest = max(_spatial(block) for block in [start, *blocks])
+    shapes: list[Shape] = []
+    x = MARGIN
+    base = TOP + TALL + 30
+    for number, block in enumerate([start, *blocks]):
+        room = max(_box_width(block) + _depth(block, tallest), _words_width(block), FIELD)
+        shapes += _box(block, x, room, base, tallest, theme)
+        shapes += _words(block, x + room / 2, base, report.input, theme)
+        if number < len(blocks):
+            at = x + room + GAP / 2
+            shapes += _arrow(at - 7, base - 22, theme)
+        x += room + GAP
+    totals = report.totals
+    sub = f"input {cross(report.input)} -> output {cross(report.output)}"
+    sub += f", {amount(totals.params)} parameters, {amount(totals.macs)} MACs"
+    title = report.title
+    shapes.append(Text(MARGIN, MARGIN + 4, title, TITLE, theme.ink, "start", True))
+    shapes.append(Text(MARGIN, MARGIN + 27, sub, WORD, theme.muted, "start"))
+    note = "the square is the input; filled, what one output sees of it"
+    shapes.append(Text(MARGIN, base + 76 + FIELD + 18, note, SMALL, theme.muted, "start"))
+    if report.failure is not None:
+        failure = f"the chain breaks here: {report.failure}"
+        shapes.append(Text(MARGIN, MARGIN + 46, failure, WORD, theme.accent, "start"))
+    words = max(text_width(sub, WORD), text_width(note, SMALL)) + 2 * MARGIN
+    width = max(x - GAP + MARGIN, words)
+    canvas = Canvas(round(width), round(base + 76 + FIELD + 40), theme.ground)
+    return Drawing(canvas, ((tuple(shapes),),), title, _description(report, blocks))
+
+
+def _description(report: NetworkReport, blocks: Sequence[Block]) -> str:
+    words = [f"input {cross(report.input)}"]
+    for block in blocks:
+        field = f", receptive field {_field(block)}" if block.field else ""
+        words.append(f"{block.label} to {cross(block.output)}{field}")
+    return "; ".join(words)
+
+
+def _spatial(block: Block) -> float:
+    return float(max(block.output[1:], default=1))
+
+
+def _height(block: Block, tallest: float) -> float:
+    if len(block.output) == 1:
+        return 12 + TALL * min(math.log2(block.output[0] + 1) / 14, 1)
+    return 10 + TALL * math.sqrt(_spatial(block) / tallest)
+
+
+def _box_width(block: Block) -> float:
+    if len(block.output) == 1:
+        return 10.0
+    return 8 + 5 * math.log2(block.output[0] + 1)
+
+
+def _depth(block: Block, tallest: float) -> float:
+    return 0.0 if len(block.output) == 1 else 0.22 * _height(block, tallest)
+
+
+def _role(block: Block) -> Role:
+    if block.kind in (
+        "input",
+        "maxpool",
+        "avgpool",
+        "globalavgpool",
+        "globalmaxpool",
+        "adaptiveavgpool",
+    ):
+        return "input"
+    return "output" if block.kind == "linear" or len(block.output) == 1 else "kernel"
+
+
+def _box(
+    block: Block, x: float, room: float, base: float, tallest: float, theme: Theme
+) -> Iterator[Shape]:
+    ink = theme.roles[_role(block)]
+    wide, high, deep = _box_width(block), _height(block, tallest), _depth(block, tallest)
+    left = round(x + (room - wide - deep) / 2, 1)
+    right, top = round(left + wide, 1), round(base - high, 1)
+    lift = round(0.6 * deep, 1)
+    if deep:
+        above = ((left, top), (left + deep, top - lift), (right + deep, top - lift), (right, top))
+        beside = (
+            (right, top),
+            (right + deep, top - lift),
+            (right + deep, base - lift),
+            (right, base),
+        )
+        yield Polygon(above, ink.fill)
+        yield Polygon(beside, ink.lit_stroke, 0.55)
+        for (x1, y1), (x2, y2) in (
+            (above[0], above[1]),
+            (above[1], above[2]),
+            (above[2], above[3]),
+            (beside[1], beside[2]),
+            (beside[2], beside[3]),
+        ):
+            yield Line(round(x1, 1), round(y1, 1), round(x2, 1), round(y2, 1), ink.lit_stroke)
+    yield Rect(left, top, wide, round(high, 1), ink.lit, ink.lit_stroke)
+
+
+def _arrow(x: float, y: float, theme: Theme) -> Iterator[Shape]:
+    yield Line(round(x, 1), y, round(x + 12, 1), y, theme.muted, 1.2)
+    points = ((x + 10, y - 4), (x + 16, y), (x + 10, y + 4))
+    yield Polygon(tuple((round(a, 1), b) for a, b in points), theme.muted)
+
+
+def _words_of(block: Block) -> list[str]:
+    cost = f"{amount(block.params)} params" if block.params else ""
+    return [block.label, cross(block.output), cost]
+
+
+def _words_width(block: Block) -> float:
+    words = _words_of(block)
+    return max(text_width(words[0], WORD), *(text_width(word, SMALL) for word in words[1:])) + 4
+
+
+def _words(
+    block: Block, x: float, base: float, whole: tuple[int, ...], theme: Theme
+) -> Iterator[Shape]:
+    x = round(x, 1)
+    label, sizes, cost = _words_of(block)
+    yield Text(x, base + 20, label, WORD, theme.ink, "middle", True)
+    yield Text(x, base + 38, sizes, SMALL, theme.ink)
+    if cost:
+        yield Text(x, base + 53, cost, SMALL, theme.muted)
+    if not block.field or len(block.output) == 1:
+        return
+    left, top = round(x - FIELD / 2, 1), base + 66
+    yield Rect(left, top, FIELD, FIELD, "", theme.faint, 1, 2)
+    share = min(max(block.field) / max(whole[1:]), 1.0)
+    side = max(round(FIELD * share, 1), 2.0)
+    at = round((FIELD - side) / 2, 1)
+    yield Rect(
+        left + at, top + at, side, side, theme.roles["input"].lit, theme.roles["input"].lit_stroke
+    )
+    yield Text(x, top + FIELD + 10, f"sees {_field(block)}", SMALL, theme.muted)
+
+
+def _field(block: Block) -> str:
+    sides = [size(int(side) if side == int(side) else side) for side in block.field]
+    return sides[0] if len({*sides}) == 1 else cross(sides)
