@@ -6,10 +6,16 @@ import ctypes
 import mmap
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+
+from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 
 SHIM = Path(__file__).with_name("shim.h")
 FLAGS = [
@@ -119,3 +125,51 @@ def shim_folder(tmp_path_factory):
 def shim(shim_folder):
     """A device that runs the CUDA sources on the CPU."""
     return ShimDevice(shim_folder)
+
+
+class CudaError(RuntimeError):
+    """Stands for CUDARuntimeError."""
+
+
+@pytest.fixture
+def pretend_cupy(monkeypatch):
+    """Put a module in CuPy's place with just the calls that the check for a device makes."""
+
+    def put(*, count=1, fail="", nvrtc="", driver=True):
+        def get_count():
+            if fail:
+                raise CudaError(fail)
+            return count
+
+        def version():
+            if nvrtc:
+                raise RuntimeError(nvrtc)
+            return (13, 0)
+
+        runtime = SimpleNamespace(
+            CUDARuntimeError=CudaError,
+            getDeviceCount=get_count,
+            getDeviceProperties=lambda _: {"name": b"Pretended Device"},
+        )
+        module = ModuleType("cupy")
+        module.__spec__ = ModuleSpec("cupy", None)
+        module.cuda = SimpleNamespace(runtime=runtime, nvrtc=SimpleNamespace(getVersion=version))
+        monkeypatch.setitem(sys.modules, "cupy", module)
+        monkeypatch.setattr("convcli.engine.gpu.device._driver_loads", lambda: driver)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        return module
+
+    return put
+
+
+@pytest.fixture
+def speeds(monkeypatch, tmp_path):
+    """Pretend that a machine was measured."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    load_speeds.cache_clear()
+
+    def measured(**numbers):
+        save_speeds(replace(Speeds(), device="Pretended Device", **numbers))
+
+    yield measured
+    load_speeds.cache_clear()

@@ -4,40 +4,11 @@ from __future__ import annotations
 
 import builtins
 import sys
-from types import SimpleNamespace
 
 import pytest
 
 from convcli.engine.backends import pick_backend
 from convcli.errors import BackendError
-
-
-class CudaError(RuntimeError):
-    """Stands for CUDARuntimeError."""
-
-
-def pretend_cupy(monkeypatch, *, count=1, fail="", nvrtc="", driver=True):
-    """A module with just the calls that the check for a device makes."""
-    monkeypatch.setattr("convcli.engine.gpu.device._driver_loads", lambda: driver)
-
-    def get_count():
-        if fail:
-            raise CudaError(fail)
-        return count
-
-    def version():
-        if nvrtc:
-            raise RuntimeError(nvrtc)
-        return (13, 0)
-
-    runtime = SimpleNamespace(
-        CUDARuntimeError=CudaError,
-        getDeviceCount=get_count,
-        getDevice=lambda: 0,
-        getDeviceProperties=lambda _: {"name": b"Pretended Device"},
-    )
-    cuda = SimpleNamespace(runtime=runtime, nvrtc=SimpleNamespace(getVersion=version))
-    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=cuda))
 
 
 @pytest.mark.parametrize(
@@ -51,8 +22,8 @@ def pretend_cupy(monkeypatch, *, count=1, fail="", nvrtc="", driver=True):
     ],
     ids=["no_device", "none_visible", "old_driver", "no_driver", "no_nvrtc"],
 )
-def test_each_way_to_be_missing_is_named(monkeypatch, trouble, words):
-    pretend_cupy(monkeypatch, **trouble)
+def test_each_way_to_be_missing_is_named(pretend_cupy, trouble, words):
+    pretend_cupy(**trouble)
     with pytest.raises(BackendError, match=words):
         pick_backend("cupy")
 
@@ -87,8 +58,8 @@ def test_a_cache_folder_that_cannot_be_made_is_named(monkeypatch):
         pick_backend("cupy")
 
 
-def test_present_is_described(monkeypatch):
-    pretend_cupy(monkeypatch)
+def test_present_is_described(pretend_cupy):
+    pretend_cupy()
     assert pick_backend("cupy") == ("cupy", "asked for; device 0, Pretended Device")
 
 
@@ -111,7 +82,7 @@ def test_a_wrong_name_says_what_is_allowed(name, words):
         pick_backend(name)
 
 
-def test_a_device_that_is_not_there_is_named(monkeypatch):
-    pretend_cupy(monkeypatch)
+def test_a_device_that_is_not_there_is_named(pretend_cupy):
+    pretend_cupy()
     with pytest.raises(BackendError, match="there is no device 3, only device 0"):
         pick_backend("cupy:3")

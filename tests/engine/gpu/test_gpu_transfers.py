@@ -1,0 +1,203 @@
+"""Copies over the bus, memory that runs out, kernels that do not compile: no GPU needed.
+
+The module in CuPy's place copies only when an event is waited for, as late as a GPU may.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from convcli.engine.gpu import chain, cupy_device
+from convcli.engine.gpu.chain import OutOfDeviceMemory, run_tiles
+from convcli.engine.gpu.cupy_device import CupyDevice
+from convcli.engine.gpu.source import Source
+from convcli.engine.plan import plan_filter
+from convcli.errors import BackendError
+from convcli.kernels.kernel import Kernel
+
+BLUR = Kernel(np.full((5, 3), 1 / 15))
+
+
+class LateStream:
+    """Work that is done when somebody waits."""
+
+    def __init__(self, **_):
+        self.queue = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def done_until(self, length):
+        while len(self.queue) and length > 0:
+            self.queue.pop(0)()
+            length -= 1
+
+
+class LateEvent:
+    def __init__(self, **_):
+        self.stream, self.mark = None, None
+
+    def record(self, stream):
+        self.stream, self.mark = stream, (lambda: None)
+        stream.queue.append(self.mark)
+
+    def synchronize(self):
+        if self.stream is not None and self.mark in self.stream.queue:
+            self.stream.done_until(self.stream.queue.index(self.mark) + 1)
+
+
+class Memory:
+    def __init__(self, address):
+        self.address = address
+
+    def copy_from_host_async(self, pointer, size, stream):
+        stream.queue.append(lambda: ctypes.memmove(self.address, pointer.value, size))
+
+    def copy_to_host_async(self, pointer, size, stream):
+        stream.queue.append(lambda: ctypes.memmove(pointer.value, self.address, size))
+
+
+class DeviceArray(np.ndarray):
+    @property
+    def data(self):
+        return Memory(self.ctypes.data)
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+@pytest.fixture
+def fake_cupy(monkeypatch):
+    module = ModuleType("cupy")
+    module.empty = lambda shape, dtype: np.zeros(shape, dtype).view(DeviceArray)
+    module.zeros, module.asarray = np.zeros, np.asarray
+    pool = SimpleNamespace(
+        free_bytes=lambda: 10, get_limit=lambda: 0, used_bytes=lambda: 40, free_all_blocks=list
+    )
+    module.get_default_memory_pool = lambda: pool
+    module.pool = pool
+    module.cuda = SimpleNamespace(
+        Device=lambda number: LateStream(),
+        Stream=LateStream,
+        Event=LateEvent,
+        alloc_pinned_memory=lambda size: bytearray(size),
+        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+        runtime=SimpleNamespace(memGetInfo=lambda: (1000, 2000)),
+    )
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setattr(cupy_device, "STAGE_BYTES", 200)
+    return module
+
+
+@pytest.mark.parametrize("pieces", [[13], [1, 1, 5], [29], [3, 8, 2]], ids=str)
+def test_rows_arrive_and_come_back_through_two_small_buffers(fake_cupy, pieces):
+    device = CupyDevice(0)
+    rng = np.random.default_rng(2)
+    rows = [rng.integers(0, 60000, (n, 21)).astype(np.uint16) for n in pieces]
+    slab = fake_cupy.empty((sum(pieces), 24), np.uint16)
+    device.upload(rows, slab)
+    back = np.zeros((sum(pieces), 21), np.uint16)
+    device.download(slab[:, :21], back)
+    np.testing.assert_array_equal(back, np.concatenate(rows))
+
+
+def test_a_row_longer_than_a_buffer(fake_cupy):
+    device = CupyDevice(0)
+    row = np.arange(500, dtype=np.float32).reshape(2, 250)
+    slab = fake_cupy.empty((2, 252), np.float32)
+    device.upload([row], slab)
+    back = np.empty_like(row)
+    device.download(slab[:, :250], back)
+    np.testing.assert_array_equal(back, row)
+
+
+def test_free_memory_keeps_to_the_limit_that_was_set(fake_cupy):
+    device = CupyDevice(0)
+    assert device.free_bytes() == int(1010 * cupy_device.SHARE)
+    fake_cupy.pool.get_limit = lambda: 100  # CUPY_GPU_MEMORY_LIMIT
+    assert device.free_bytes() == int(60 * cupy_device.SHARE)
+
+
+def test_small_arrays_are_moved_once(fake_cupy):
+    device = CupyDevice(0)
+    first = device.kept(np.arange(5, dtype=np.int32))
+    assert device.kept(np.arange(5, dtype=np.int32)) is first
+    assert device.kept(np.arange(5, dtype=np.float32)) is not first
+
+
+class CompileException(Exception):
+    def get_message(self):
+        return "k.cu(3): note: x\nk.cu(7): error: identifier is undefined\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (CompileException(), "CompileException: .*identifier is undefined"),
+        (RuntimeError("CuPy failed to load libnvrtc.so.13"), "libnvrtc"),
+        (PermissionError(13, "Permission denied", "/x/kernel_cache"), "/x/kernel_cache .*CUPY_CACHE_DIR"),
+        (OSError(28, "No space left on device"), "No space left on device.*CUPY_CACHE_DIR"),
+    ],
+    ids=["compile_error", "no_nvrtc", "unwritable_cache", "full_disk"],
+)  # fmt: skip
+def test_kernels_that_cannot_be_made_are_reported(fake_cupy, error, words):
+    def raw_module(**_):
+        raise error
+
+    fake_cupy.RawModule = raw_module
+    with pytest.raises(BackendError, match=words) as caught:
+        CupyDevice(0).function(Source("rolling", f"text {error}"))
+    assert "\n" not in str(caught.value)
+
+
+class Crowded:
+    """A device, for tests, on which only so much fits."""
+
+    def __init__(self, shim, most):
+        self.shim, self.most = shim, most
+        self.xp = shim.xp
+
+    def __getattr__(self, name):
+        return getattr(self.shim, name)
+
+    def upload(self, pieces, slab):
+        if slab.nbytes > self.most:
+            raise MemoryError(f"{slab.nbytes} bytes\nare too many")
+        self.shim.upload(pieces, slab)
+
+
+def test_tiles_shrink_until_they_fit(shim):
+    x = np.random.default_rng(4).integers(0, 256, (300, 40, 3)).astype(np.uint8)
+    plan = plan_filter(x.shape, x.dtype, [BLUR], backend="numpy")
+    whole, _ = run_tiles(shim, plan, x)
+    tiled, _ = run_tiles(Crowded(shim, 6000), plan, x)
+    assert shim.released > 2
+    np.testing.assert_array_equal(tiled, whole)
+
+
+def test_a_device_too_small_for_a_few_rows_says_so(shim):
+    x = np.zeros((300, 40, 3), np.uint8)
+    plan = plan_filter(x.shape, x.dtype, [BLUR], backend="numpy")
+    with pytest.raises(OutOfDeviceMemory, match="bytes are too many"):
+        run_tiles(Crowded(shim, 100), plan, x)
+
+
+def test_tiles_follow_from_the_free_memory(shim):
+    x = np.random.default_rng(4).integers(0, 256, (200, 60, 1)).astype(np.uint8)
+    plan = plan_filter(x.shape, x.dtype, [BLUR], backend="numpy")
+    rows = chain.tile_rows(plan, 20_000)
+    assert 10 < rows < 30
+    shim.free = 20_000
+    got, _ = run_tiles(shim, plan, x)
+    assert len(shim.launched) == -(-200 // rows)
+    shim.free = 1 << 40
+    np.testing.assert_array_equal(got, run_tiles(shim, plan, x)[0])
