@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import io
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from convcli.errors import ConvcliError, UsageError
+from convcli.errors import ConvcliError, OutputError, UsageError
 
 __all__ = ["COMMANDS", "build", "run"]
 
@@ -106,6 +107,19 @@ class _Terminated(BaseException):
         self.signum = signum
 
 
+class _ClosedOutput(io.TextIOBase):
+    """Standard output that was closed (``>&-``): what goes there must not vanish in silence."""
+
+    def write(self, text: str) -> int:
+        raise OutputError("standard output is closed")
+
+    def fileno(self) -> int:
+        raise OutputError("standard output is closed")
+
+    def isatty(self) -> bool:
+        return False
+
+
 def _terminate(signum: int, frame: Any) -> NoReturn:
     raise _Terminated(signum)
 
@@ -141,6 +155,8 @@ def run(argv: list[str]) -> int:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _terminate)
+    if sys.stdout is None:
+        sys.stdout = _ClosedOutput()
     try:
         return _run(argv, traceback)
     except KeyboardInterrupt:
@@ -163,8 +179,7 @@ def _abandon_stdout() -> None:
 def _run(argv: list[str], traceback: bool) -> int:
     try:
         code = _invoke(argv)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except ConvcliError as error:
         if traceback:

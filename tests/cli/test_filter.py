@@ -375,8 +375,13 @@ def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_closed_standard_output(folder: Path) -> None:
-    script = f"{sys.executable} -m convcli filter img.png -k box:3 -o - >&-"
+@pytest.mark.parametrize(
+    "command",
+    ["filter img.png -k box:3 -o -", "kernel list", "shape --n 5 --k 3", "conv '1 2 3' '1 1'"],
+    ids=["filter", "kernel", "shape", "conv"],
+)
+def test_a_closed_standard_output(folder: Path, command: str) -> None:
+    script = f"{sys.executable} -m convcli {command} >&-"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "convcli: standard output is closed\n"
