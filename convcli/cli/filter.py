@@ -43,7 +43,7 @@ def filter_command(
         list[str] | None,
         typer.Argument(
             metavar="INPUT...",
-            help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF; folders with -r; globs in "
+            help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF, Zarr, .npy; folders with -r; globs in "
             "quotes ('photos/**/*.jpg'). - reads standard input.",
             show_default=False,
         ),
@@ -275,6 +275,29 @@ def filter_command(
         int | None,
         typer.Option("--threads", min=1, help="Default: all cores.", rich_help_panel=_RUN),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="Filter larger TIFF, Zarr, .npy and raw files part by part within this much, "
+            "as in 512M; the result is the same. Default: a quarter of what is free.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option("--shape", metavar="H,W[,C]", help="Of raw inputs.", rich_help_panel=_RUN),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype",
+            metavar="TYPE",
+            help="Of raw inputs: uint8, uint16, float16, float32 or float64; >u2 is big-endian.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -324,12 +347,13 @@ def filter_command(
     The result stands beside the input as img-sobel-x.png, at the same depth, with the same
     metadata. Several kernels make a chain; a preset, a file or weights in quotes are all kernels.
     """
-    from convcli.cli.parse import filter_options, one_of
+    from convcli.cli.parse import filter_options, one_of, raw_layout
     from convcli.errors import UsageError
     from convcli.imaging.read import MAX_PIXELS
     from convcli.kernels.load import load_kernel
     from convcli.runs.batch import Batch
     from convcli.runs.filtering import Failure
+    from convcli.runs.memory import parse_size
     from convcli.runs.request import FilterRequest
     from convcli.show.messages import explanation, print_json, say, summary, tally_line, timing
     from convcli.show.progress import progress
@@ -369,6 +393,8 @@ def filter_command(
         jobs=jobs,
         on_error=on_error,
         resume=resume,
+        memory=None if memory is None else parse_size(memory),
+        raw=raw_layout(shape, dtype),
     )
     to_stdout = output == "-" or (output is None and "-" in request.inputs and not in_place)
     if as_json and to_stdout and not dry_run:

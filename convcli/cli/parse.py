@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.arithmetic.borders import parse_border
 from convcli.arithmetic.window import PADDING_NAMES
 from convcli.errors import UsageError
 from convcli.imaging.apply import FilterOptions
 
-__all__ = ["filter_options", "one_of"]
+if TYPE_CHECKING:
+    from convcli.imaging.large.source import Layout
+
+__all__ = ["filter_options", "one_of", "raw_layout"]
 
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 DEPTHS = ("8", "16", "float")
@@ -85,3 +88,23 @@ def _padding(text: str) -> Any:
         top, right, bottom, left = values
         return (top, bottom), (left, right)
     return (values[0], values[0]), (values[-1], values[-1])
+
+
+def raw_layout(shape: str | None, dtype: str | None) -> Layout | None:
+    """What ``--shape`` and ``--dtype`` say of a raw file; they belong together."""
+    if shape is None and dtype is None:
+        return None
+    if shape is None or dtype is None:
+        raise UsageError("--shape and --dtype describe a raw file together; give both")
+    forms = "H,W or H,W,C in whole numbers"
+    sizes = _numbers("--shape", shape, (2, 3), forms)
+    if min(sizes) < 1:
+        raise UsageError(f"--shape is {shape}; each must be 1 or more")
+    from convcli.imaging.large.source import DTYPES, Layout
+
+    order = {">": ">", "<": "<"}.get(dtype[:1], "")
+    names = {"u1": "uint8", "u2": "uint16", "f2": "float16", "f4": "float32", "f8": "float64"}
+    name = names.get(dtype[len(order) :], dtype[len(order) :])
+    one_of("--dtype", name, DTYPES)
+    codes = {long: short for short, long in names.items()}
+    return Layout(tuple(sizes), (order or "<") + codes[name])

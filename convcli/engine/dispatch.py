@@ -14,7 +14,7 @@ from convcli.engine.numerics import FULL
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError, ShapeError, UsageError
 
-__all__ = ["BACKENDS", "Outcome", "execute", "loops", "pick_backend"]
+__all__ = ["BACKENDS", "Outcome", "execute", "loops", "pick_backend", "stretched"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def execute(plan: Plan, x: NDArray[Any]) -> Outcome:
     if plan.range != "stretch":
         return Outcome(values, clipped, note=note)
     low, high = float(values.min()), float(values.max())
-    return Outcome(_stretched(values, low, high, plan.out_dtype), 0, low, high, note)
+    return Outcome(stretched(values, low, high, plan.out_dtype), 0, low, high, note)
 
 
 def _run(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int, str]:
@@ -83,7 +83,7 @@ def _run(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int, str]:
         return *on_cpu(plan, x), f"done on the CPU, since the GPU could not: {reason}"
 
 
-def _stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:
+def stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:
     """Map ``[low, high]`` to the full range; a flat picture becomes black."""
     white = FULL.get(dtype, 1.0)
     with np.errstate(all="ignore"):

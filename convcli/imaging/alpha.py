@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["Correlate", "KeepAlpha", "filter_step", "leaves_alpha", "picker"]
+__all__ = ["Correlate", "KeepAlpha", "filter_step", "leaves_alpha", "parts", "picker"]
 
 Pixels: TypeAlias = NDArray[Any]
 Correlate: TypeAlias = Callable[[Pixels, Kernel, bool], Pixels]
@@ -51,7 +51,7 @@ def picker(shape: tuple[int, int]) -> Kernel:
 
 
 @lru_cache(maxsize=64)
-def _parts(kernel: Kernel) -> tuple[Kernel, Kernel]:
+def parts(kernel: Kernel) -> tuple[Kernel, Kernel]:
     """What runs on colour times alpha, and the weighted mean that runs on alpha."""
     spatial = kernel.weights.sum(axis=(0, 1)) if kernel.is_bank else kernel.weights
     return kernel.replace(bias=0.0), Kernel(spatial / spatial.sum(), name="presence")
@@ -63,7 +63,7 @@ def filter_step(
     """Filter colours (H, W, C) and alpha (H, W, 1), floating point from 0 to 1."""
     if leaves_alpha(kernel):
         return correlate(colours, kernel, False), keep_alpha(alpha, kernel)
-    on_colour, on_alpha = _parts(kernel)
+    on_colour, on_alpha = parts(kernel)
     premultiplied = correlate(colours * alpha, on_colour, False)
     present = correlate(alpha, on_alpha, True)
     there = present > EMPTY

@@ -19,7 +19,7 @@ from convcli.imaging.light import from_linear, luminance, to_linear
 from convcli.imaging.picture import COLOURS, Frame, Picture, full_scale
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["FilterOptions", "Filtered", "filter_picture"]
+__all__ = ["FilterOptions", "Filtered", "Work", "filter_picture", "prepare"]
 
 SPACE_OF = {1: "gray", 3: "rgb", 4: "cmyk"}
 DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
@@ -94,15 +94,25 @@ def filter_picture(
     ShapeError
         If sizes or channels do not fit.
     """
+    work, filtered = prepare(picture, kernels, options, name)
+    filtered.picture.frames = _Frames(picture, work, filtered)
+    return filtered
+
+
+def prepare(
+    picture: Picture, kernels: Sequence[Kernel], options: FilterOptions, name: str
+) -> tuple[Work, Filtered]:
+    """The chain made ready for a picture, and what its result will be, without frames."""
     chain = prepare_chain(kernels, options)
     layout = _lay_out(picture, chain, name)
-    work = _Work(chain, options, layout, picture)
+    work = Work(chain, options, layout, picture)
     result = replace(
         picture,
         space=layout.space,
         alpha=layout.alpha,
         dtype=np.dtype(work.out_dtype),
         size=work.plan(picture.size).shape_out[:2],
+        frames=(),
     )
     if layout.space != picture.space:
         result.meta = replace(picture.meta, jpeg={**picture.meta.jpeg, "changed": True})
@@ -112,8 +122,7 @@ def filter_picture(
     filtered = Filtered(
         result, work.plan(picture.size), work.how_alpha(), options.flip, _range(chain, options)
     )
-    result.frames = _Frames(picture, work, filtered)
-    return filtered
+    return work, filtered
 
 
 def _range(chain: Sequence[Kernel], options: FilterOptions) -> str:
@@ -171,7 +180,7 @@ def _lay_out(picture: Picture, chain: Sequence[Kernel], name: str) -> _Layout:
     return _Layout(widen, over_alpha, SPACE_OF[colours], alpha)
 
 
-class _Work:
+class Work:
     """The chain on one kind of picture; plans are made once per size."""
 
     def __init__(
@@ -280,18 +289,11 @@ class _Work:
                 done = np.concatenate([done, self._kept_alpha(alpha, opaque, plan)], axis=-1)
         else:
             colours, alpha = self._in_float(colours, alpha, opaque)
-            plan = self._plan(
-                colours.shape,
-                colours.dtype,
-                [IDENTITY],
-                range="clip" if self.options.range == "auto" else self.options.range,
-                out_dtype=self.out_dtype,
-                pointwise=True,
-            )
+            plan = self.last(colours.shape, colours.dtype)
             outcome = execute(plan, np.ascontiguousarray(colours))
             done = outcome.pixels
             if alpha is not None:
-                done = np.concatenate([done, self._depth(alpha)], axis=-1)
+                done = np.concatenate([done, self.depth(alpha)], axis=-1)
         tally.samples += outcome.pixels.size
         tally.clipped += outcome.clipped
         if outcome.note and outcome.note not in tally.picture.notes:
@@ -305,11 +307,11 @@ class _Work:
             return np.full(shape, full_scale(self.out_dtype), self.out_dtype)
         for kernel in self.chain:
             alpha = self._keep_alpha(alpha, kernel)
-        return self._depth(alpha)
+        return self.depth(alpha)
 
     def _keep_alpha(self, alpha: NDArray[Any], kernel: Kernel) -> NDArray[Any]:
         """One step of it; the array itself where every output lies on its own input."""
-        plan = self._plan(alpha.shape, alpha.dtype, [picker(kernel.shape)], opaque=True)
+        plan = self.keeping(alpha.shape, alpha.dtype, [picker(kernel.shape)])
         step = plan.steps[0]
         if all(
             axis.stride == 1
@@ -320,7 +322,8 @@ class _Work:
             return alpha
         return np.asarray(execute(plan, np.ascontiguousarray(alpha)).pixels, alpha.dtype)
 
-    def _depth(self, alpha: NDArray[Any]) -> NDArray[Any]:
+    def depth(self, alpha: NDArray[Any]) -> NDArray[Any]:
+        """Alpha at the depth of the result."""
         if alpha.dtype == np.dtype(self.out_dtype):
             return alpha
         plan = self._plan(
@@ -337,15 +340,7 @@ class _Work:
         self, colours: NDArray[Any], alpha: NDArray[Any] | None, opaque: bool
     ) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """The chain step by step in floating point, 0 to 1, in the light that was asked for."""
-        colours = colours.astype(self.float_dtype) * (1 / full_scale(colours.dtype))
-        if alpha is not None:
-            alpha = alpha.astype(self.float_dtype) * (1 / full_scale(alpha.dtype))
-        if self.options.linear:
-            colours = to_linear(colours)
-        chroma = None
-        if self.luma:
-            brightness = luminance(colours)
-            chroma, colours = colours - brightness, brightness
+        colours, alpha, chroma = self.begin(colours, alpha)
         for kernel in self.chain:
             if alpha is None:
                 colours = self._correlate(colours, kernel, False)
@@ -357,21 +352,57 @@ class _Work:
                 chroma = self._correlate(chroma, picker(kernel.shape), False)
             if self.options.range == "auto" and kernel.absolute:
                 colours = np.abs(colours)
+        return self.end(colours, chroma), alpha
+
+    def begin(
+        self, colours: NDArray[Any], alpha: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+        """Samples as floats from 0 to 1, in the light that was asked for; and chroma for luma."""
+        colours = colours.astype(self.float_dtype) * (1 / full_scale(colours.dtype))
+        if alpha is not None:
+            alpha = alpha.astype(self.float_dtype) * (1 / full_scale(alpha.dtype))
+        if self.options.linear:
+            colours = to_linear(colours)
+        chroma = None
+        if self.luma:
+            brightness = luminance(colours)
+            chroma, colours = colours - brightness, brightness
+        return colours, alpha, chroma
+
+    def end(self, colours: NDArray[Any], chroma: NDArray[Any] | None) -> NDArray[Any]:
+        """Back from brightness and from linear light."""
         if chroma is not None:
             colours = colours + chroma
-        if self.options.linear:
-            colours = from_linear(colours)
-        return colours, alpha
+        return from_linear(colours) if self.options.linear else colours
+
+    def single(self, shape: tuple[int, ...], dtype: Any, kernel: Kernel, opaque: bool) -> Plan:
+        """The plan of one kernel in floating point."""
+        return self._plan(shape, dtype, [kernel], opaque=opaque)
+
+    def keeping(self, shape: tuple[int, ...], dtype: Any, pickers: Sequence[Kernel]) -> Plan:
+        """The plan that gives each position the alpha under the kernels' centres."""
+        return self._plan(shape, dtype, pickers, opaque=True)
+
+    def last(self, shape: tuple[int, ...], dtype: Any) -> Plan:
+        """The plan from floats to the samples of the result."""
+        return self._plan(
+            shape,
+            dtype,
+            [IDENTITY],
+            range="clip" if self.options.range == "auto" else self.options.range,
+            out_dtype=self.out_dtype,
+            pointwise=True,
+        )
 
     def _correlate(self, pixels: NDArray[Any], kernel: Kernel, opaque: bool) -> NDArray[Any]:
-        plan = self._plan(pixels.shape, pixels.dtype, [kernel], opaque=opaque)
+        plan = self.single(pixels.shape, pixels.dtype, kernel, opaque)
         return np.asarray(execute(plan, np.ascontiguousarray(pixels)).pixels)
 
 
 class _Frames:
     """The filtered frames, made at each walk."""
 
-    def __init__(self, picture: Picture, work: _Work, tally: Filtered) -> None:
+    def __init__(self, picture: Picture, work: Work, tally: Filtered) -> None:
         self._of = picture, work, tally
 
     def __iter__(self) -> Iterator[Frame]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from convcli.errors import OutputError, UsageError
 
@@ -24,7 +25,16 @@ try:
 except ImportError:  # Windows has no flock; nothing is swept there
     fcntl = None
 
-__all__ = ["check_target", "display_name", "write_atomic", "write_stdout"]
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "check_target",
+    "display_name",
+    "write_atomic",
+    "write_stdout",
+]
+
+Ready: TypeAlias = Callable[[list[int]], None]
 
 PREFIX, SUFFIX = ".convcli-", ".tmp"
 _swept: set[str] = set()
@@ -127,6 +137,93 @@ def _replace(target: Path, data: bytes, mode: int | None, overwrite: bool, durab
         _sync_folder(target.parent)
 
 
+@contextlib.contextmanager
+def atomic_file(
+    path: str | os.PathLike[str], *, overwrite: bool = False, ready: Ready = lambda written: None
+) -> Iterator[tuple[int, Path]]:
+    """A new file to be filled at leisure, by descriptor or by name, that replaces ``path`` whole.
+
+    It takes the place of ``path`` when the block ends well, and is removed when it does not.
+    Just before that ``ready`` is told its size and time of change, which it keeps.
+
+    Raises
+    ------
+    UsageError
+        If the target exists and ``overwrite`` is false.
+    OutputError
+        If writing fails; the target is then as it was.
+    """
+    check_target(path, overwrite=overwrite)
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode if target.exists() else None
+        if mode is not None and not stat.S_ISREG(mode):
+            raise OutputError(f"{display_name(path)} is no regular file; name one")
+        sweep(target.parent)
+        with _temporary(target.parent) as (fd, temporary):
+            if mode is not None:
+                os.fchmod(fd, stat.S_IMODE(mode))
+            yield fd, temporary
+            os.fsync(fd)
+            ready(_size_and_time(fd))
+            if overwrite:
+                temporary.replace(target)
+            else:
+                _move_to_new(temporary, target)
+        _sync_folder(target.parent)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def atomic_folder(
+    path: str | os.PathLike[str], *, overwrite: bool = False, ready: Ready = lambda written: None
+) -> Iterator[Path]:
+    """A new folder to be filled at leisure that takes the place of ``path`` when the block ends.
+
+    Folders cannot replace each other in one step: where one is there already, it is moved aside
+    first and removed last.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not overwrite:
+        raise UsageError(
+            f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
+        )
+    try:
+        sweep(target.parent)
+        temporary = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
+        temporary.mkdir()
+        lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if fcntl is not None:
+                with contextlib.suppress(OSError):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            yield temporary
+            ready(_size_and_time(lock))
+            if target.exists():
+                old = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
+                target.rename(old)
+                temporary.rename(target)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                temporary.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            os.close(lock)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+
+
+def _size_and_time(fd: int) -> list[int]:
+    status = os.fstat(fd)
+    return [status.st_size, status.st_mtime_ns]
+
+
 def _move_to_new(temporary: Path, target: Path) -> None:
     """Rename, but never onto a file that has come into being meanwhile."""
     try:
@@ -186,7 +283,10 @@ def _remove_if_unlocked(path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            Path(path).unlink()
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                shutil.rmtree(path)
+            else:
+                Path(path).unlink()
         finally:
             os.close(fd)
 

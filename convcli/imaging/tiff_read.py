@@ -15,7 +15,7 @@ from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import turn_upright
 
-__all__ = ["read_tiff"]
+__all__ = ["page_metadata", "read_tiff"]
 
 BITS, COMPRESSION, DESCRIPTION, SAMPLES, FORMAT = 258, 259, 270, 277, 339
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, UNIT, XMP, ICC, EXIF_IFD = (
@@ -119,10 +119,8 @@ def _read_with_tifffile(data: bytes, name: str, max_pixels: int) -> Picture:
             kinds.add((space, alpha, pixels.dtype.name))
         if len(kinds) > 1:
             raise InputError(f"{name}: its pages mix kinds of pixels: {sorted(kinds)}")
-        meta = Metadata(compression=_compression(pages[0]))
         notes: list[str] = []
-        _common(meta, {tag.code: tag.value for tag in pages[0].tags}, notes)
-        meta.dpi = _dpi(pages[0])
+        meta = page_metadata(pages[0], notes)
         space, alpha, dtype = kinds.pop()
     return Picture(
         format="TIFF",
@@ -135,6 +133,14 @@ def _read_with_tifffile(data: bytes, name: str, max_pixels: int) -> Picture:
         meta=meta,
         notes=notes,
     )
+
+
+def page_metadata(page: Any, notes: list[str]) -> Metadata:
+    """What travels along with a page that tifffile has opened."""
+    meta = Metadata(compression=_compression(page))
+    _common(meta, {tag.code: tag.value for tag in page.tags}, notes)
+    meta.dpi = _dpi(page)
+    return meta
 
 
 def _page(page: Any, name: str) -> tuple[NDArray[Any], str, bool]:

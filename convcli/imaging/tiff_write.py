@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from convcli.imaging.picture import COLOURS, Picture
+from convcli.imaging.picture import COLOURS, Metadata, Picture
 
-__all__ = ["encode_tiff"]
+__all__ = ["encode_tiff", "page_options"]
 
 # Pillow's names of compressions -> tifffile's. What is not listed (JPEG in TIFF, fax) would
 # lose or cannot hold what a filter gives, and is written with deflate.
@@ -28,16 +28,11 @@ XMP, EXIF_IFD, PLACEHOLDER = 700, 34665, 65000
 PHOTOMETRIC = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated"}
 
 
-def encode_tiff(picture: Picture) -> bytes:
-    """Encode every frame as a page; compression as the source had it, deflate otherwise."""
-    import tifffile
-
-    meta = picture.meta
-    same_source = picture.format == "TIFF"
+def page_options(meta: Metadata, space: str, alpha: bool, *, same_source: bool) -> dict[str, Any]:
+    """How a page is written, in tifffile's words; the compression is the source's if it was TIFF."""
     compression = (
-        COMPRESSIONS.get(meta.compression, "adobe_deflate") if same_source else ("adobe_deflate")
+        COMPRESSIONS.get(meta.compression, "adobe_deflate") if same_source else "adobe_deflate"
     )
-    predictor = compression in ("adobe_deflate", "lzw", "zstd")
     texts = dict(meta.tiff_tags)
     extra: list[tuple[int, int, int, Any, bool]] = [
         (code, 2, len(text.encode()) + 1, text.encode(), True)
@@ -46,33 +41,40 @@ def encode_tiff(picture: Picture) -> bytes:
     ]
     if meta.xmp:
         extra.append((XMP, 1, len(meta.xmp), meta.xmp, True))
+    return {
+        "photometric": PHOTOMETRIC[space],
+        "planarconfig": "contig" if COLOURS[space] > 1 or alpha else None,
+        "extrasamples": ["unassalpha"] if alpha else None,
+        "compression": compression,
+        "predictor": compression in ("adobe_deflate", "lzw", "zstd"),
+        "description": texts.get(DESCRIPTION),
+        "software": texts.get(SOFTWARE, False),
+        "datetime": texts.get(DATE_TIME),
+        "resolution": meta.dpi,
+        "resolutionunit": "INCH" if meta.dpi else None,
+        "iccprofile": meta.icc,
+        "extratags": extra,
+        "metadata": None,
+        "contiguous": False,
+    }
+
+
+def encode_tiff(picture: Picture) -> bytes:
+    """Encode every frame as a page; compression as the source had it, deflate otherwise."""
+    import tifffile
+
+    meta = picture.meta
+    options = page_options(meta, picture.space, picture.alpha, same_source=picture.format == "TIFF")
     details = _exif_details(meta.exif) if meta.exif else None
     if details is not None:
-        extra.append((PLACEHOLDER, 4, 1, 0, True))
+        options["extratags"].append((PLACEHOLDER, 4, 1, 0, True))
     out = io.BytesIO()
     with tifffile.TiffWriter(out) as writer:
         for frame in picture.frames:
             pixels = frame.pixels
-            colours = COLOURS[picture.space]
             if pixels.shape[-1] == 1:
                 pixels = pixels[..., 0]
-            writer.write(
-                np.ascontiguousarray(pixels),
-                photometric=PHOTOMETRIC[picture.space],
-                planarconfig="contig" if colours > 1 or picture.alpha else None,
-                extrasamples=["unassalpha"] if picture.alpha else None,
-                compression=compression,
-                predictor=predictor,
-                description=texts.get(DESCRIPTION),
-                software=texts.get(SOFTWARE, False),
-                datetime=texts.get(DATE_TIME),
-                resolution=meta.dpi,
-                resolutionunit="INCH" if meta.dpi else None,
-                iccprofile=meta.icc,
-                extratags=extra,
-                metadata=None,
-                contiguous=False,
-            )
+            writer.write(np.ascontiguousarray(pixels), **options)
     return out.getvalue() if details is None else _with_exif(out.getvalue(), details)
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from convcli.errors import ConvcliError, KernelError
 from convcli.kernels.regular import open_regular
 
-__all__ = ["MAGIC", "read_npy"]
+__all__ = ["MAGIC", "read_npy", "read_npy_header"]
 
 MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 10_000
@@ -64,6 +64,21 @@ def read_npy(
     with open_regular(source, error=error) as file:
         size = os.fstat(file.fileno()).st_size
         return _read(file, size, name or str(source), error, check_shape)
+
+
+def read_npy_header(
+    file: BinaryIO, name: str, error: type[ConvcliError]
+) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Shape, type as stored, and whether in Fortran order; the file is then at its first value.
+
+    >>> buffer = io.BytesIO()
+    >>> np.save(buffer, np.zeros((2, 3), "f4"))
+    >>> _ = buffer.seek(0)
+    >>> read_npy_header(buffer, "x.npy", KernelError)
+    ((2, 3), dtype('float32'), False)
+    """
+    header = _read_header(file, name, error)
+    return _shape_of(header, name, error), _dtype_of(header, name, error), header["fortran_order"]
 
 
 def _read(

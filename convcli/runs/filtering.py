@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from convcli.errors import ConvcliError
+from convcli.errors import ConvcliError, UsageError
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.atomic import display_name, write_atomic, write_stdout
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
-from convcli.imaging.picture import Metadata
+from convcli.imaging.picture import Metadata, Picture
 from convcli.imaging.read import decode_picture
 from convcli.imaging.write import check_fits, encode_picture
 from convcli.runs.naming import name_jobs
@@ -64,10 +64,13 @@ def filter_file(
     clock = _Clock(seconds)
     name = "standard input" if job.input == STDIN else display_name(job.input)
     source = journal.source_of(job) if journal else None
-    data = read_bytes(job.input)
-    clock.lap("read")
-    picture = decode_picture(data, name, max_pixels=request.max_pixels)
-    del data
+    if _is_large(request, job):
+        from convcli.runs.large import report_in_parts
+
+        report = report_in_parts(request, job, planned, journal)
+        if report is not None:
+            return _slim(report)
+    picture = _read(request, job, name, clock)
     clock.lap("decode")
     filtered = filter_picture(picture, request.kernels, request.options, name)
     result = filtered.picture
@@ -116,6 +119,24 @@ def filter_file(
     return _slim(report)
 
 
+def _is_large(request: FilterRequest, job: Job) -> bool:
+    """Whether the names say that this could be done part by part."""
+    suffixes = {PurePath(path).suffix.lower() for path in (job.input, job.output)}
+    return request.raw is not None or bool(suffixes & {".tif", ".tiff", ".npy", ".raw", ".zarr"})
+
+
+def _read(request: FilterRequest, job: Job, name: str, clock: _Clock) -> Picture:
+    if _is_large(request, job):
+        from convcli.runs.large import read_array
+
+        picture = read_array(request, job)
+        if picture is not None:
+            return picture
+    data = read_bytes(job.input)
+    clock.lap("read")
+    return decode_picture(data, name, max_pixels=request.max_pixels)
+
+
 def _slim(report: Report) -> Report:
     report.filtered.picture.frames = ()
     report.filtered.picture.meta = Metadata()
@@ -124,6 +145,8 @@ def _slim(report: Report) -> Report:
 
 def _format_of(request: FilterRequest, job: Job, source: str) -> Format:
     if job.output == STDIN:
+        if request.format is None and source not in FORMATS:
+            raise UsageError(f"{source} is not written to standard output; name a format with -f")
         return format_of_name(request.format) if request.format else FORMATS[source]
     if request.format is not None:
         return format_of_name(request.format)

@@ -16,7 +16,7 @@ from convcli.imaging.formats import FORMATS
 
 __all__ = ["Source", "find_sources"]
 
-SUFFIXES = frozenset(suffix for f in FORMATS.values() for suffix in f.suffixes)
+SUFFIXES = frozenset(suffix for f in FORMATS.values() for suffix in f.suffixes) | {".npy"}
 join = os.path.join  # where Path would drop a leading ./ or a byte that is no text
 
 
@@ -71,7 +71,7 @@ def find_sources(
     found: list[Source] = []
     for name in names:
         if name == STDIN or os.path.lexists(name):
-            if recursive and Path(name).is_dir():
+            if recursive and Path(name).is_dir() and not name.lower().endswith(".zarr"):
                 found += _or_refuse(_walk(name, skip), f"{display_name(name)} holds no picture")
             else:
                 found.append(Source(name))
@@ -109,6 +109,10 @@ def _once(sources: list[Source]) -> Iterator[Source]:
 def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Source]:
     """Pictures below ``root`` by their suffixes; hidden files and linked folders are left out."""
     for folder, folders, files in os.walk(root):
+        for name in [n for n in sorted(folders) if n.lower().endswith(".zarr")]:
+            folders.remove(name)
+            inside = os.path.relpath(folder, root)
+            yield Source(join(folder, name), _folder(join(below, inside)), True)
         folders[:] = sorted(
             name
             for name in folders

@@ -51,7 +51,7 @@ def options_hash(request: FilterRequest) -> str:
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
     o = request.options
     words = {name: getattr(o, name) for name in o.__slots__ if name not in ("threads", "count")}
-    sha.update(repr((words, request.format, request.quality)).encode())
+    sha.update(repr((words, request.format, request.quality, request.raw)).encode())
     return sha.hexdigest()[:24]
 
 
@@ -146,6 +146,10 @@ class Journal:
     def ready(self, job: Job, source: list[int] | None, data: bytes) -> None:
         """Say what is about to be written."""
         self._append(job, source, state="ready", digest=digest(data))
+
+    def written(self, job: Job, source: list[int] | None, written: list[int]) -> None:
+        """Say that a large file with this size and time of change is about to take its place."""
+        self._append(job, source, state="done", written=written)
 
     def done(self, job: Job, source: list[int] | None) -> None:
         """Say that it has been written."""

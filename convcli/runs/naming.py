@@ -10,8 +10,9 @@ from pathlib import Path
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
-from convcli.imaging.formats import format_of_name, format_of_path
+from convcli.imaging.formats import format_of_name
 from convcli.runs.inputs import Source, find_sources
+from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
 from convcli.runs.request import FilterRequest, Job
 from convcli.runs.template import check_inside, fill, is_template, root_of
 
@@ -92,7 +93,9 @@ def _into_folder(request: FilterRequest, count: int) -> bool:
     output = request.output
     if output is None or output == STDIN:
         return False
-    if is_template(output) or output.endswith(os.sep) or Path(output).is_dir():
+    if is_template(output) or output.endswith(os.sep):
+        return True
+    if Path(output).is_dir() and Path(output).suffix.lower() not in LARGE_SUFFIXES:
         return True
     if count == 1 and not request.recursive:
         return False
@@ -185,7 +188,8 @@ def _check_all(request: FilterRequest, jobs: list[Job], into_folder: bool) -> No
 
 def _identity(path: str) -> tuple[int, int] | None:
     """What makes two names the same file; none for what is no regular file."""
-    if path == STDIN or not Path(path).is_file():
+    is_zarr = Path(path).suffix.lower() == ".zarr"
+    if path == STDIN or not (Path(path).is_file() or (is_zarr and Path(path).is_dir())):
         return None
     status = Path(path).stat()
     return status.st_dev, status.st_ino
@@ -207,12 +211,17 @@ def _check(
         return  # a device
     if not request.in_place and _identity(job.output) in inputs:
         raise UsageError(f"{display_name(job.output)} is an input; use --in-place to replace it")
-    format_of_path(job.output)
+    kind_of(job.output, request)
     if into_folder and not target.parent.exists():
         _check_makeable(target)  # it is made when the first result is ready
         return
     # A resumed run knows its own results by its journal, and only that may replace them.
     overwrite = request.overwrite or request.in_place or request.resume
+    if target.suffix.lower() == ".zarr":  # a folder itself
+        if target.exists() and not overwrite:
+            raise UsageError(f"{display_name(target)} exists; use --overwrite to replace it")
+        check_target(target.parent / f".{target.name}", overwrite=True)
+        return
     check_target(job.output, overwrite=overwrite)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.imaging.apply import FilterOptions
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.read import MAX_PIXELS
 from convcli.kernels.kernel import Kernel
+
+if TYPE_CHECKING:
+    from convcli.imaging.large.source import Layout
 
 __all__ = ["FilterRequest", "Job", "Report", "Tally"]
 
@@ -36,6 +39,10 @@ class FilterRequest:
     """Files at a time; by default one per processor."""
     on_error: str = "skip"
     resume: bool = False
+    memory: int | None = None
+    """Bytes that the process may take; by default a quarter of what is free."""
+    raw: Layout | None = None
+    """What raw inputs hold."""
 
     @property
     def kernel_names(self) -> str:
@@ -65,6 +72,8 @@ class Report:
     written: bool
     seconds: dict[str, float]
     bytes_out: int = 0
+    parts: int = 1
+    """In how many parts the picture was filtered."""
 
     @property
     def name(self) -> str:
@@ -120,6 +129,7 @@ class Report:
             "algorithm": [step.algorithm for step in steps],
             "reason": [step.reason for step in steps],
             "threads": plan.threads,
+            "parts": self.parts,
             "warnings": self.warnings,
             "seconds": {stage: round(value, 6) for stage, value in self.seconds.items()},
         }

@@ -1,0 +1,154 @@
+"""TIFF and BigTIFF read by strips and tiles, through tifffile."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.regions import Span
+from convcli.errors import InputError
+from convcli.imaging.large.source import DTYPES, FileRows, Source, native
+from convcli.imaging.picture import COLOURS
+from convcli.imaging.read import decoding
+from convcli.imaging.tiff_read import page_metadata
+
+__all__ = ["open_tiff"]
+
+SPACES = {"MINISBLACK": "gray", "RGB": "rgb", "SEPARATED": "cmyk"}
+ORIENTATION = 274
+CACHE_BYTES = 48 * 2**20
+"""Decoded strips or tiles that are kept, at least two rows of them."""
+
+
+@dataclass(kw_only=True)
+class TiffSource(Source):
+    """One page of samples that are stored pixel by pixel."""
+
+    file: Any
+    page: Any
+    fd: int
+    _cache: OrderedDict[int, NDArray[Any]] = field(default_factory=OrderedDict)
+
+    def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
+        page = self.page
+        if page.is_tiled or page.compression != 1:
+            with decoding(self.name, "TIFF"):
+                self._decoded(rows, cols, out)
+            return
+        # Plain strips: straight from the file.
+        per_strip = min(page.rowsperstrip, self.shape[0])
+        stored = np.dtype(page.parent.byteorder + page.dtype.char)
+        row_bytes = self.shape[1] * self.shape[2] * stored.itemsize
+        reader = FileRows(self.fd, self.name, row_bytes, stored)
+        row = rows[0]
+        while row < rows[1]:
+            strip, inside = divmod(row, per_strip)
+            count = min(per_strip - inside, rows[1] - row)
+            offset = page.dataoffsets[strip] + inside * row_bytes
+            at = row - rows[0]
+            reader.fill(offset, count, cols, self.shape[2], out[at : at + count])
+            row += count
+
+    def _decoded(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
+        height, width = self.chunks or self.shape[:2]
+        across = -(-self.shape[1] // width)
+        down = range(rows[0] // height, -(-rows[1] // height))
+        side = range(cols[0] // width, -(-cols[1] // width))
+        wanted = 2 * len(down) * len(side) + 1
+        for i in down:
+            for j in side:
+                chunk = self._chunk(i * across + j, wanted)
+                top, left = i * height, j * width
+                r = max(rows[0], top), min(rows[1], top + chunk.shape[0])
+                c = max(cols[0], left), min(cols[1], left + chunk.shape[1])
+                part = chunk[r[0] - top : r[1] - top, c[0] - left : c[1] - left]
+                out[r[0] - rows[0] : r[1] - rows[0], c[0] - cols[0] : c[1] - cols[0]] = part
+
+    def _chunk(self, index: int, keep: int) -> NDArray[Any]:
+        cache, page = self._cache, self.page
+        if index in cache:
+            cache.move_to_end(index)
+            return cache[index]
+        offset, size = page.dataoffsets[index], page.databytecounts[index]
+        if size == 0:  # tifffile writes none for tiles of zeros
+            height, width = self.chunks or self.shape[:2]
+            chunk = np.zeros((height, width, self.shape[2]), self.dtype)
+        else:
+            data = os.pread(self.fd, size, offset)
+            if len(data) != size:
+                raise InputError(f"{self.name}: the file is cut short")
+            decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
+            chunk = decoded.reshape(decoded.shape[-3:])[: shape[-3], : shape[-2]]
+        cache[index] = chunk
+        while len(cache) > keep or (
+            len(cache) > 2 and sum(c.nbytes for c in cache.values()) > CACHE_BYTES
+        ):
+            cache.popitem(last=False)
+        return chunk
+
+    def close(self) -> None:
+        self.file.close()
+        os.close(self.fd)
+
+
+def open_tiff(path: str, name: str) -> Source | None:
+    """A page that can be read part by part, or None.
+
+    None for more pages than one, palettes, 1 bit, subsampled colour, planes, premultiplied
+    alpha, and pages that would have to be turned: those are read whole.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").disabled = True
+    with decoding(name, "TIFF"), contextlib.ExitStack() as on_failure:
+        file = tifffile.TiffFile(path)
+        on_failure.callback(file.close)
+        page: Any = file.pages.first
+        space = SPACES.get(page.photometric.name)
+        samples = int(page.samplesperpixel)
+        tag = page.tags.get(ORIENTATION)
+        extra = samples - COLOURS.get(space or "", 0)
+        plain = (
+            len(file.pages) == 1
+            and space is not None
+            and page.dtype is not None
+            and page.dtype.name in DTYPES
+            and page.dtype.itemsize * 8 == page.bitspersample
+            and page.imagedepth == 1
+            and (samples == 1 or page.planarconfig.name == "CONTIG")
+            and (tag is None or int(tag.value) == 1)
+            and extra in (0, 1)
+            and not (extra and page.extrasamples and page.extrasamples[0].name == "ASSOCALPHA")
+            and len(page.dataoffsets) > 0
+        )
+        if not plain or space is None:
+            return None
+        notes: list[str] = []
+        chunks = (
+            (page.tilelength, page.tilewidth)
+            if page.is_tiled
+            else (min(page.rowsperstrip, page.imagelength), page.imagewidth)
+        )
+        source = TiffSource(
+            name=name,
+            format="TIFF",
+            shape=(page.imagelength, page.imagewidth, samples),
+            dtype=native(page.dtype),
+            space=space,
+            alpha=bool(extra),
+            chunks=chunks if page.is_tiled or page.compression != 1 else None,
+            meta=page_metadata(page, notes),
+            notes=notes,
+            file=file,
+            page=page,
+            fd=os.open(path, os.O_RDONLY | os.O_CLOEXEC),
+        )
+        on_failure.pop_all()  # the source closes it
+        return source

@@ -1,0 +1,152 @@
+"""Zarr arrays and OME-Zarr images, read and written chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.regions import Span
+from convcli.errors import InputError, UsageError
+from convcli.imaging.large.source import Source, native, spaces_of
+
+__all__ = ["ZarrSource", "create_zarr", "import_zarr", "open_zarr"]
+
+CHUNK = 512
+
+
+def import_zarr() -> Any:
+    """The zarr package.
+
+    Raises
+    ------
+    UsageError
+        If it is not installed.
+    """
+    try:
+        import zarr
+    except ImportError as error:
+        raise UsageError(
+            "Zarr needs the zarr package; install it with: pip install 'convcli[scale]'"
+        ) from error
+    return zarr
+
+
+@dataclass(kw_only=True)
+class ZarrSource(Source):
+    """An array whose axes are, or can be taken as, rows, columns and channels."""
+
+    array: Any
+    axes: tuple[int | None, int | None, int | None]
+    """Which axis of the array is H, W and C; others have one cell."""
+    zarr_format: int
+    names: tuple[str, ...] | None = None
+    """Of all axes, where OME-Zarr names them."""
+
+    def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
+        height, width, channel = self.axes
+        index: list[Any] = [0] * self.array.ndim
+        index[height or 0], index[width or 0] = slice(*rows), slice(*cols)
+        if channel is not None:
+            index[channel] = slice(None)
+        try:
+            part = np.asarray(self.array[tuple(index)])
+        except Exception as error:
+            raise InputError(f"{self.name}: cannot be read as Zarr: {error}") from error
+        kept = [axis for axis in range(self.array.ndim) if isinstance(index[axis], slice)]
+        order = [kept.index(axis) for axis in (height, width, channel) if axis is not None]
+        out[...] = part.transpose(order).reshape(out.shape)
+
+
+def open_zarr(path: str, name: str) -> Source:
+    """An array, or the largest level of an OME-Zarr image."""
+    zarr = import_zarr()
+    try:
+        node = zarr.open(path, mode="r")
+    except Exception as error:
+        raise InputError(f"{name}: cannot be read as Zarr: {error}") from error
+    names: tuple[str, ...] | None = None
+    if not hasattr(node, "ndim"):
+        node, names = _largest_level(node, name)
+    axes = _axes(node.shape, names, name)
+    shape = tuple(node.shape[axis] for axis in axes if axis is not None)
+    full, space, alpha = spaces_of(shape, node.dtype, name)
+    chunks = node.chunks
+    return ZarrSource(
+        name=name,
+        format="ZARR",
+        shape=full,
+        dtype=native(node.dtype),
+        space=space,
+        alpha=alpha,
+        flat=axes[2] is None,
+        chunks=(chunks[axes[0] or 0], chunks[axes[1] or 0]),
+        array=node,
+        axes=axes,
+        zarr_format=node.metadata.zarr_format,
+        names=names,
+    )
+
+
+def _largest_level(group: Any, name: str) -> tuple[Any, tuple[str, ...]]:
+    attributes = dict(group.attrs)
+    scales: Any = (attributes.get("ome") or attributes).get("multiscales")
+    try:
+        level = scales[0]["datasets"][0]["path"]
+        names = tuple(axis["name"] for axis in scales[0]["axes"])
+        return group[level], names
+    except (TypeError, KeyError, IndexError) as error:
+        raise UsageError(
+            f"{name} is a Zarr group without an OME-Zarr image; name an array in it"
+        ) from error
+
+
+def _axes(
+    shape: Sequence[int], names: tuple[str, ...] | None, name: str
+) -> tuple[int | None, int | None, int | None]:
+    if names is None:
+        if len(shape) not in (2, 3):
+            raise UsageError(
+                f"{name}: an array of shape {tuple(shape)} is no picture; allowed: (H, W), "
+                "(H, W, C), and OME-Zarr, which names its axes"
+            )
+        return 0, 1, 2 if len(shape) == 3 else None
+    if "y" not in names or "x" not in names:
+        raise UsageError(f"{name}: its axes are {', '.join(names)}; y and x are needed")
+    channel = names.index("c") if "c" in names else None
+    for axis, size in zip(names, shape, strict=True):
+        if axis not in ("y", "x", "c") and size != 1:
+            raise UsageError(f"{name}: its axis {axis} has {size} cells; only 1 is filtered")
+    return names.index("y"), names.index("x"), channel
+
+
+def create_zarr(
+    path: str, shape: tuple[int, int, int], dtype: Any, source: Source, flat: bool
+) -> Any:
+    """A new array like the source's, in its version of the format, as ``(H, W[, C])``.
+
+    An OME-Zarr image gives an OME-Zarr image with one level, axes y, x and c.
+    """
+    zarr = import_zarr()
+    height, width = source.chunks or (CHUNK, CHUNK)
+    full = shape[:2] if flat else shape
+    chunks = (min(height, shape[0]), min(width, shape[1]), shape[2])[: len(full)]
+    version = source.zarr_format if isinstance(source, ZarrSource) else 3
+    common = {"shape": full, "chunks": chunks, "dtype": np.dtype(dtype), "zarr_format": version}
+    if not (isinstance(source, ZarrSource) and source.names):
+        return zarr.create_array(path, **common)
+    group = zarr.create_group(path, zarr_format=version)
+    axes: list[dict[str, str]] = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    if not flat:
+        axes.append({"name": "c", "type": "channel"})
+    scale = {"type": "scale", "scale": [1.0] * len(axes)}
+    levels = [{"path": "0", "coordinateTransformations": [scale]}]
+    scales: dict[str, Any] = {"axes": axes, "datasets": levels}
+    if version == 3:
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [scales]}
+    else:
+        group.attrs["multiscales"] = [{"version": "0.4", **scales}]
+    return group.create_array("0", **{k: v for k, v in common.items() if k != "zarr_format"})

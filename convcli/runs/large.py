@@ -1,0 +1,222 @@
+"""One picture that is larger than memory, or stored so that it can be read part by part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from convcli.engine.cpu.tiles import Tile, grid
+from convcli.errors import BackendError, UsageError
+from convcli.imaging.atomic import display_name
+from convcli.imaging.files import STDIN, read_bytes
+from convcli.imaging.formats import FORMATS
+from convcli.imaging.large.regional import Regional
+from convcli.imaging.large.sink import needs_whole_rows, open_sink
+from convcli.imaging.large.source import ArraySource, Source, open_source
+from convcli.imaging.picture import COLOURS, Frame, Picture
+from convcli.imaging.read import check_size, decode_picture
+from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
+from convcli.runs.memory import available
+from convcli.runs.request import FilterRequest, Job, Report
+
+if TYPE_CHECKING:
+    from convcli.runs.journal import Journal
+
+__all__ = ["BASE_BYTES", "fits_whole", "parts_of", "read_array", "report_in_parts"]
+
+BASE_BYTES = 140 * 2**20
+"""The interpreter with its libraries, the loops' scratch, the writer's buffers."""
+IN_PARTS = ("TIFF", "NPY", "RAW", "ZARR")
+ENOUGH = 256 * 2**20
+"""Parts larger than this are not filtered any faster."""
+
+
+def budget(request: FilterRequest) -> int:
+    """Bytes that this process may take in all: ``memory``, or a quarter of what is free."""
+    if request.memory is not None:
+        return request.memory
+    return available() // 4 // max(request.jobs or 1, 1)
+
+
+def fits_whole(request: FilterRequest, source: Source) -> bool:
+    """Whether a picture is better read whole: its samples, in and out and encoded, fit."""
+    samples = math.prod(source.shape)
+    if source.shape[0] * source.shape[1] > request.max_pixels:
+        return False
+    item = source.dtype.itemsize
+    return samples * (item * 4 + 4) + BASE_BYTES <= budget(request)
+
+
+def parts_of(regional: Regional, memory: int, *, whole_rows: bool) -> list[Tile]:
+    """Cut the result into parts, whole tiles each, that can be made within ``memory``.
+
+    Raises
+    ------
+    UsageError
+        If a single tile, or a row of them where rows must be whole, needs more.
+    """
+    height, width = regional.plan.shape_out[:2]
+    tall, wide = regional.tile
+    room = min(max(memory - BASE_BYTES, 2**20), ENOUGH)
+
+    def cost(rows: int, cols: int) -> int:
+        top, left = (height - rows) // 2 // tall * tall, (width - cols) // 2 // wide * wide
+        return regional.bytes_of((((top, top + rows),), ((left, left + cols),)))
+
+    rows, cols = tall, width
+    while cost(rows, cols) > room and cols > wide and not whole_rows:
+        cols = -(-cols // 2 // wide) * wide
+    if cost(rows, cols) > room:
+        what = f"{rows} whole rows" if whole_rows else f"{rows}x{cols} pixels"
+        advice = " or write without compression (.npy)" if whole_rows else ""
+        raise UsageError(
+            f"{regional.source.name}: {what} at a time need "
+            f"{(cost(rows, cols) + BASE_BYTES) / 2**20:,.0f} MB with these kernels; "
+            f"raise --memory{advice}"
+        )
+    while rows < height and cost(min(2 * rows, height), cols) <= room:
+        rows *= 2
+    return grid(height, width, rows, cols)
+
+
+def report_in_parts(
+    request: FilterRequest,
+    job: Job,
+    planned: Callable[[Report], None] = lambda report: None,
+    journal: Journal | None = None,
+) -> Report | None:
+    """Filter a picture part by part, within the memory of the request.
+
+    None if it has to be, or is better, read and written whole.
+    """
+    if job.output == STDIN or kind_of(job.output, request) not in IN_PARTS:
+        return None
+    source = _source(request, job)
+    if source is None:
+        return None
+    with source:
+        if source.format == "TIFF" == kind_of(job.output, request) and fits_whole(request, source):
+            return None
+        return _report(request, job, source, planned, journal)
+
+
+def _source(request: FilterRequest, job: Job) -> Source | None:
+    if job.input == STDIN and kind_of(job.output, request) == "TIFF":
+        return None
+    source = None if job.input == STDIN else open_source(job.input, request.raw)
+    if source is None and kind_of(job.output, request) != "TIFF":
+        name = "standard input" if job.input == STDIN else display_name(job.input)
+        picture = decode_picture(read_bytes(job.input), name, max_pixels=request.max_pixels)
+        if picture.n_frames > 1:
+            raise UsageError(f"{name} has {picture.n_frames} frames; {job.output} holds one")
+        pixels = next(iter(picture.frames)).pixels
+        return ArraySource(
+            name=name,
+            format=picture.format,
+            shape=pixels.shape,
+            dtype=pixels.dtype,
+            space=picture.space,
+            alpha=picture.alpha,
+            flat=pixels.shape[2] == 1,
+            meta=picture.meta,
+            notes=picture.notes,
+            pixels=pixels,
+        )
+    return source
+
+
+def read_array(request: FilterRequest, job: Job) -> Picture | None:
+    """An array file as a picture, read whole; None for files that are pictures themselves.
+
+    Raises
+    ------
+    InputError
+        If it is larger than ``max_pixels``.
+    """
+    suffix = PurePath(job.input).suffix.lower()
+    if job.input == STDIN or (suffix not in LARGE_SUFFIXES and request.raw is None):
+        return None
+    source = open_source(job.input, request.raw)
+    if source is None or source.format == "TIFF":
+        return None
+    with source:
+        height, width, _ = source.shape
+        check_size(source.name, width, height, request.max_pixels)
+        pixels = source.read((((0, height),), ((0, width),)))
+        return Picture(
+            source.format,
+            source.space,
+            source.alpha,
+            source.dtype,
+            (height, width),
+            [Frame(pixels)],
+        )
+
+
+def _report(
+    request: FilterRequest,
+    job: Job,
+    source: Source,
+    planned: Callable[[Report], None],
+    journal: Journal | None,
+) -> Report:
+    if request.options.backend == "cupy":
+        raise BackendError(
+            f"{source.name}: pictures that are read part by part are filtered on the CPU; "
+            "use --backend numpy"
+        )
+    began = perf_counter()
+    signature = journal.source_of(job) if journal else None
+    kind = kind_of(job.output, request)
+    target = display_name(job.output)
+    regional = Regional(source, request.kernels, request.options)
+    result = regional.filtered.picture
+    dtype = result.dtype.name
+    if kind == "TIFF" and not FORMATS["TIFF"].holds(result.space, result.alpha, dtype):
+        raise UsageError(f"{target}: TIFF cannot hold {dtype} {result.space}")
+    whole_rows = needs_whole_rows(kind, source, result.alpha, result.space)
+    places = parts_of(regional, budget(request), whole_rows=whole_rows)
+    seconds: dict[str, float] = {}
+    report = Report(
+        job, request.kernel_names, regional.filtered, kind, not request.dry_run, seconds
+    )
+    report.parts = len(places)
+    seconds["plan"] = perf_counter() - began
+    planned(report)
+    if request.dry_run:
+        return report
+    began = perf_counter()
+    if regional.filtered.range == "stretch":
+        regional.find_limits(places)
+    Path(job.output).absolute().parent.mkdir(parents=True, exist_ok=True)
+    shape = (*regional.plan.shape_out[:2], COLOURS[result.space] + result.alpha)
+
+    def ready(written: list[int]) -> None:
+        if journal:
+            journal.written(job, signature, written)
+
+    with open_sink(
+        job.output,
+        kind,
+        shape,
+        dtype,
+        source,
+        space=result.space,
+        alpha=result.alpha,
+        overwrite=request.overwrite or request.in_place or job.overwrite,
+        threads=regional.plan.threads,
+        ready=ready,
+    ) as write:
+        report.bytes_out = write(_parts(regional, places))
+    seconds["filter"] = regional.filtered.seconds = perf_counter() - began
+    return report
+
+
+def _parts(regional: Regional, places: list[Tile]) -> Iterator[tuple[Tile, NDArray[Any]]]:
+    for place in places:
+        yield place, regional.part(place)
