@@ -26,8 +26,9 @@ __all__ = [
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
-MAX_TEXT = 64 << 20
-"""Most bytes that a compressed profile or packet may unfold to."""
+MAX_TEXT = 16 << 20
+"""Most bytes that the compressed profiles and packets of a file may unfold to, all together: a
+hundred chunks of 60 KB that unfold to 60 MB each took 11 s."""
 
 # Chunks that a filter may carry over as they are, whatever it does to the pixels. What is not
 # listed depends on the pixels (PLTE, tRNS, hIST, sBIT, bKGD: see below) or on the animation.
@@ -84,18 +85,20 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
     """Collect what travels along, and notes on what had to be left out."""
     header = read_header(data, name)
     meta = Metadata(png_header=(header.depth, header.colour_type))
-    notes = []
+    notes: dict[str, None] = {}  # each once, in order
+    room = MAX_TEXT
     for kind, body, crc in walk(data, name):
         keep = kind in KEPT or kind in KEPT_IF_SAME_TYPE or kind in (b"iCCP", b"eXIf", b"pHYs")
         if not keep:
             continue
         if zlib.crc32(body, zlib.crc32(kind)) != crc:
-            notes.append(f"the chunk {kind.decode()} is damaged and was left out")
+            notes[f"the chunk {kind.decode()} is damaged and was left out"] = None
             continue
         raw = bytes(body)
         try:
             if kind == b"iCCP":
-                meta.icc = _inflate(raw[raw.index(b"\0") + 2 :])
+                meta.icc = _inflate(raw[raw.index(b"\0") + 2 :], room)
+                room -= len(meta.icc)
             elif kind == b"eXIf":
                 meta.exif = raw
             elif kind == b"pHYs":
@@ -103,28 +106,33 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
                 meta.dpi = (x * 0.0254, y * 0.0254) if unit == 1 else None
                 meta.png_chunks.append((kind, raw))
             elif kind == b"iTXt" and raw.startswith(XMP_KEYWORD + b"\0"):
-                meta.xmp = _xmp(raw)
+                meta.xmp = _xmp(raw, room)
+                room -= len(meta.xmp)
             else:
                 meta.png_chunks.append((kind, raw))
         except (ValueError, struct.error, zlib.error):
-            notes.append(f"the chunk {kind.decode()} is malformed and was left out")
-    return meta, notes
+            notes[f"the chunk {kind.decode()} is malformed or too large and was left out"] = None
+            room -= room // 4  # what was unfolded in vain counts too
+    return meta, list(notes)
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(data: bytes, room: int) -> bytes:
+    """The unfolded data; ``ValueError`` if it is cut short or takes more than ``room``."""
+    if room < 1:
+        raise ValueError("no room left")
     unfold = zlib.decompressobj()
-    out = unfold.decompress(data, MAX_TEXT)
+    out = unfold.decompress(data, room)
     if unfold.unconsumed_tail or not unfold.eof:
         raise ValueError("too long or cut short")
     return out
 
 
-def _xmp(itxt: bytes) -> bytes:
+def _xmp(itxt: bytes, room: int) -> bytes:
     # keyword 0 compressed? method language 0 translated keyword 0 text
     compressed = itxt[len(XMP_KEYWORD) + 1]
     rest = itxt[len(XMP_KEYWORD) + 3 :]
     text = rest.split(b"\0", 2)[2]
-    return _inflate(text) if compressed else text
+    return _inflate(text, room) if compressed else text
 
 
 def metadata_chunks(meta: Metadata, depth: int, colour_type: int) -> list[tuple[bytes, bytes]]:
