@@ -29,7 +29,7 @@ COUNT = 65
 MOST = 8
 """Matrices that one figure holds."""
 
-SIDE, GAP, MARGIN, TOP = 216.0, 64.0, 44.0, 102.0
+SIDE, GAP, MARGIN, TOP = 216.0, 64.0, 44.0, 112.0
 TITLE, WORD, TICK = 17.0, 13.0, 11.0
 NUMBERED = 9
 """Largest kernel with its weights written into the cells."""

@@ -123,7 +123,7 @@ def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
     totals = report.totals
     sub = f"input {cross(report.input)} -> output {cross(report.output)}"
     sub += f", {amount(totals.params)} parameters, {amount(totals.macs)} MACs"
-    title = report.title
+    title = "Network" if report.title == "chain" else report.title
     shapes.append(Text(MARGIN, MARGIN + 4, title, TITLE, theme.ink, "start", True))
     shapes.append(Text(MARGIN, MARGIN + 27, sub, WORD, theme.muted, "start"))
     note = "the square is the input; filled, what one output sees of it"

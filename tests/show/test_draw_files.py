@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -92,6 +93,30 @@ def test_every_step_shows_its_own_shapes_at_its_own_time(view: str) -> None:
     for step in range(total):
         frame = made.frames[min(step, len(made.frames) - 1)]
         assert shown[step] + always == sum(len(dict.fromkeys(layer)) for layer in frame)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_cell_ever_covers_what_is_written_in_it(view: str) -> None:
+    """Shapes come in another order than in a frame: those of a step lie together."""
+    made = drawing(view)
+    root = ET.fromstring(drawing_bytes(made, ".svg"))
+    css = root.findtext(f"{SVG}style") or ""
+    filled = set(re.findall(r"\.(s\d+){fill:#", css))
+    boxes = 0
+    written: list[tuple[float, float, str]] = []
+    over = 0
+    for place in root:
+        group = place.get("class", "") if place.tag == f"{SVG}g" else ""
+        for element in place if group else [place]:
+            if element.tag == f"{SVG}text":
+                written.append((float(element.get("x", 0)), float(element.get("y", 0)) - 4, group))
+            elif element.tag == f"{SVG}rect" and element.get("class") in filled:
+                x, y, wide, high = (float(element.get(k, 0)) for k in ("x", "y", "width", "height"))
+                boxes += 1
+                covered = [w for w in written if x < w[0] < x + wide and y < w[1] < y + high]
+                over += len([w for w in covered if wide > 15])
+    assert boxes
+    assert over == 0
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])

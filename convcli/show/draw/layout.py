@@ -14,7 +14,7 @@ from convcli.show.draw.theme import Theme
 __all__ = ["Drawing", "Layers", "lay_out"]
 
 Layers: TypeAlias = tuple[tuple[Shape, ...], ...]
-"""Shapes of one step: cells, then the beams over them, then outlines and words."""
+"""Shapes of one step: cells, what is written in them, beams over them, outlines and words."""
 
 MARGIN, GAP, LABEL = 24.0, 56.0, 24.0
 WIDEST, TALLEST, LARGEST, SMALLEST = 940.0, 660.0, 40.0, 6.0
@@ -73,8 +73,16 @@ def lay_out(scene: Scene, theme: Theme) -> Drawing:
         labels = tuple(_labels(step, spots, theme))
         beams = tuple(_beams(step, spots, theme))
         outlines = tuple(_outlines(step, spots, theme))
-        frames.append((base + cells, beams, labels + outlines + words_now))
+        # Grounds lie below what is written on them, in whichever step either of them appears.
+        grounds = tuple(shape for shape in cells if _is_ground(shape))
+        written = tuple(shape for shape in cells if not _is_ground(shape))
+        frames.append((base + grounds, written, beams, labels + outlines + words_now))
     return Drawing(canvas, tuple(frames), scene.title, scene.description)
+
+
+def _is_ground(shape: Shape) -> bool:
+    """Whether it is a cell itself, and not a mark in one (a dot is a round rectangle)."""
+    return isinstance(shape, Rect) and bool(shape.stroke)
 
 
 def _cell_side(scene: Scene, boards: dict[str, Board]) -> float:

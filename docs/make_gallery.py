@@ -1,0 +1,230 @@
+"""Write docs/gallery.md and every picture in docs/images, with convcli itself.
+
+python docs/make_gallery.py
+
+The pictures of the tutorial are those that its own commands write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+DOCS = Path(__file__).parent
+IMAGES = DOCS / "images"
+SAMPLES = DOCS.parent / "samples"
+
+PAIRS = [
+    "no_padding_no_strides",
+    "arbitrary_padding_no_strides",
+    "same_padding_no_strides",
+    "full_padding_no_strides",
+    "no_padding_strides",
+    "padding_strides",
+    "padding_strides_odd",
+]
+SINGLES = [
+    "dilation",
+    "numerical_no_padding_no_strides",
+    "numerical_padding_strides",
+    "numerical_max_pooling",
+    "numerical_average_pooling",
+]
+CLASSICS = [name + end for name in PAIRS for end in ("", "_transposed")] + SINGLES
+KERNELS = [
+    *("identity", "gaussian:2", "box:9", "disk:5", "motion:15,45", "sharpen", "unsharp:2,0.8"),
+    *("edge-enhance", "sobel-x", "sobel-y", "sobel", "scharr", "kirsch", "laplacian", "log:2"),
+    *("dog:1,1.6", "gabor:8,45", "outline", "contour", "emboss", "invert", "grayscale"),
+    *("sepia", "channel-swap"),
+]
+FIGURES = ["gaussian:2", "sharpen", "laplacian", "gabor:8,45"]
+BORDERS = {
+    "constant": "v v v | a b c d | v v v",
+    "edge": "a a a | a b c d | d d d",
+    "reflect": "d c b | a b c d | c b a",
+    "symmetric": "c b a | a b c d | d c b",
+    "wrap": "b c d | a b c d | a b c",
+}
+STRETCHED = ("log:2", "dog:1,1.6", "gabor:8,45")
+"""Kernels whose response is weak: the gallery stretches it to the full range."""
+
+ACROSS = 4
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", name)
+
+
+def gallery() -> str:
+    """The whole page."""
+    lines = [
+        "# Gallery",
+        "",
+        "Made by `docs/make_gallery.py` with the commands on this page. The sample is NASA's "
+        "portrait of Eileen Collins (public domain).",
+        "",
+        "## Kernels on a photograph",
+        "",
+        *fence(
+            "convcli filter samples/portrait.png -k gaussian:1 --stride 3 -o small.png",
+            *(
+                f"convcli filter small.png -k {k}{' --range stretch' * (k in STRETCHED)}"
+                f" -o kernel-{slug(k)}.png"
+                for k in KERNELS
+            ),
+        ),
+        *table([(f"kernel-{slug(k)}.png", k) for k in KERNELS], 6, 150),
+        "## Kernels as figures",
+        "",
+        "Weights, the magnitude of the frequency response (0 in the middle), and cuts through it.",
+        "",
+        *fence(*(f"convcli kernel show {k} -o figure-{slug(k)}.svg" for k in FIGURES)),
+        *(line for k in FIGURES for line in (f"![{k}](images/figure-{slug(k)}.svg)", "")),
+        "## Borders",
+        "",
+        "What a filter reads outside the picture. Here the border itself is shown, 30 cells of it.",
+        "",
+        *fence(
+            "convcli filter samples/portrait.png -k gaussian:2 --stride 6 -o tiny.png",
+            *(
+                f"convcli filter tiny.png -k identity:1 --padding 30 --border {name} -o border-{name}.png"
+                for name in BORDERS
+            ),
+        ),
+        *table([(f"border-{k}.png", f"{k}<br>`{v}`") for k, v in BORDERS.items()], 5, 160),
+        "## Convolution arithmetic",
+        "",
+        "The animations of Dumoulin and Visin's guide, by their usual names. All at one glance, "
+        "in light and dark:",
+        "",
+        "![The middle step of all nineteen](images/arithmetic.png)",
+        "![The views: window, gradient, matrix, gather, scatter, pooling](images/views.png)",
+        "",
+        *fence(*(f"convcli draw {name} -o {name}.svg" for name in CLASSICS)),
+        *(
+            line
+            for name in CLASSICS
+            for line in (f"### {name}", "", f"![{name}](images/{name}.svg)", "")
+        ),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def fence(*commands: str) -> list[str]:
+    return ["```sh", *commands, "```", ""]
+
+
+def table(pictures: list[tuple[str, str]], across: int, width: int) -> list[str]:
+    lines = ["| " * across + "|", "|" + "---|" * across]
+    for start in range(0, len(pictures), across):
+        row = pictures[start : start + across]
+        cells = [
+            f'<img src="images/{file}" width="{width}" alt="{name.split("<")[0]}"><br>{name}'
+            for file, name in row
+        ]
+        lines.append("| " + " | ".join(cells + [""] * (across - len(row))) + " |")
+    return [*lines, ""]
+
+
+def commands(page: str) -> list[str]:
+    """The command lines in the shell blocks of a page."""
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("convcli ")]
+
+
+def embedded(page: str) -> list[str]:
+    """The names of the pictures that a page shows."""
+    found = re.findall(r"\]\(images/([^)]+)\)", page) + re.findall(r'src="images/([^"]+)"', page)
+    return list(dict.fromkeys(found))
+
+
+def run(line: str) -> str:
+    """Run one command in this process, in the current folder; what it printed."""
+    from convcli.cli.app import run as convcli
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as errors:
+        code = convcli(shlex.split(line)[1:])
+    if code:
+        raise SystemExit(f"{line}\nended with {code}: {errors.getvalue()}")
+    return out.getvalue()
+
+
+def sheet(target: str, lines: list[str]) -> None:
+    """A contact sheet of still drawings of one width."""
+    tiles = []
+    for number, line in enumerate(lines):
+        run(f"{line} --size 320 -o tile-{target}-{number}.png")
+        with Image.open(f"tile-{target}-{number}.png") as image:
+            tiles.append(image.convert("RGB"))
+    ground = tiles[0].getpixel((0, 0))
+    rows = [tiles[i : i + ACROSS] for i in range(0, len(tiles), ACROSS)]
+    heights = [max(tile.height for tile in row) for row in rows]
+    page = Image.new("RGB", (320 * ACROSS, sum(heights)), ground)
+    for number, row in enumerate(rows):
+        for column, tile in enumerate(row):
+            page.paste(tile, (320 * column, sum(heights[:number])))
+    page.quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def sheets() -> None:
+    from convcli.show.draw.classics import CLASSICS as KNOWN
+
+    assert set(KNOWN) == set(CLASSICS)
+    middle = {"numerical_padding_strides": 5, "dilation": 5}
+    sheet("arithmetic.png", [f"convcli draw {n} --frame {middle.get(n, 3)}" for n in CLASSICS])
+    numbers = '--x "3 3 2 1; 0 0 1 3; 3 1 2 2; 2 0 0 2" --w "0 1 2; 2 2 0; 0 1 2" --theme dark'
+    sheet(
+        "views.png",
+        [
+            f"convcli draw {numbers} --frame 2",
+            f"convcli draw {numbers} --frame 2 --flip",
+            f"convcli draw {numbers} --frame 2 --view gradient",
+            f"convcli draw {numbers} --frame 2 --view matrix",
+            f"convcli draw {numbers} --frame 2 --transpose --p 1",
+            f"convcli draw {numbers} --frame 6 --transpose --s 2 --op 1 --view scatter",
+            "convcli draw --n 6 --k 3 --s 2 --p 1 --pool max --ceil --frame 7 --theme dark",
+            'convcli draw --x "1 2 3 4 5 6 7" --w "1 0 -1" --s 2 --d 2 --frame 2 --theme dark',
+        ],
+    )
+
+
+def make(folder: Path) -> dict[str, str]:
+    """Run every command of both pages in ``folder``; what each printed."""
+    shutil.copytree(SAMPLES, folder / "samples", dirs_exist_ok=True)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        printed = {line: run(line) for line in commands(gallery())}
+        sheets()
+        return printed | {line: run(line) for line in commands((DOCS / "tutorial.md").read_text())}
+    finally:
+        os.chdir(before)
+
+
+def main() -> None:
+    (DOCS / "gallery.md").write_text(gallery())
+    wanted = embedded(gallery()) + embedded((DOCS / "tutorial.md").read_text())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make(folder)
+        missing = [picture for picture in wanted if not (folder / picture).exists()]
+        if missing:
+            raise SystemExit(f"no command writes {', '.join(missing)}")
+        for picture in wanted:
+            shutil.copyfile(folder / picture, IMAGES / picture)
+    total = sum(path.stat().st_size for path in IMAGES.iterdir())
+    sys.stdout.write(f"{len(wanted)} pictures, {total / 1e6:.1f} MB in all\n")
+
+
+if __name__ == "__main__":
+    main()

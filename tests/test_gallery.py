@@ -1,0 +1,105 @@
+"""The gallery and the tutorial: every command runs, every picture comes out the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+
+TOPICS = [
+    *("One dimension", "Padding", "Stride", "Dilation", "Two dimensions", "Channels"),
+    *("One by one", "Groups", "Separable kernels", "Transposed convolution", "Pooling"),
+    *("Gradients", "Matrices", "Equivariance", "Architectures"),
+]
+
+
+def load_script() -> Any:
+    spec = importlib.util.spec_from_file_location("make_gallery", ROOT / "docs/make_gallery.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SCRIPT = load_script()
+PICTURES = list(dict.fromkeys(SCRIPT.embedded(SCRIPT.gallery()) + SCRIPT.embedded(TUTORIAL)))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    folder = tmp_path_factory.mktemp("gallery")
+    return folder, SCRIPT.make(folder)
+
+
+def test_the_gallery_page_has_not_drifted() -> None:
+    page = (ROOT / "docs" / "gallery.md").read_text()
+    assert page == SCRIPT.gallery(), "run: python docs/make_gallery.py"
+
+
+def test_every_command_of_the_tutorial_does_something(made: tuple[Path, dict[str, str]]) -> None:
+    folder, printed = made
+    commands = SCRIPT.commands(TUTORIAL)
+    assert len(commands) > 25
+    for command in commands:
+        target = re.search(r"-o (\S+)$", command)
+        assert (folder / target[1]).stat().st_size if target else printed[command].strip(), command
+
+
+def test_every_shell_line_of_the_tutorial_is_run() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", TUTORIAL, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
+    assert lines == SCRIPT.commands(TUTORIAL)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_come_out_the_same(name: str, made: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = made
+    kept, new = (IMAGES / name).read_bytes(), (folder / name).read_bytes()
+    if name.endswith(".svg"):
+        assert new == kept, "run: python docs/make_gallery.py, and look at the difference"
+        return
+    if new == kept:
+        return
+    # Another version of a codec or of the font's rasteriser may write other bytes.
+    one, two = (np.asarray(Image.open(io.BytesIO(d)).convert("RGB"), float) for d in (kept, new))
+    assert one.shape == two.shape
+    assert np.abs(one - two).mean() < 1
+
+
+def test_the_topics_come_in_the_order_of_a_course() -> None:
+    assert re.findall(r"^## \d+\. (.*)$", TUTORIAL, re.MULTILINE) == TOPICS
+    numbers = [int(n) for n in re.findall(r"^## (\d+)\.", TUTORIAL, re.MULTILINE)]
+    assert numbers == list(range(1, len(TOPICS) + 1))
+
+
+def test_the_pictures_of_the_repository_stay_small() -> None:
+    kinds = {".png", ".svg", ".gif", ".jpg", ".webp"}
+    files = [p for top in ("docs", "samples") for p in (ROOT / top).rglob("*") if p.suffix in kinds]
+    assert sum(path.stat().st_size for path in files) < 6_000_000
+
+
+def test_no_picture_is_left_over() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"images/([\w.-]+)", page.read_text())}
+    assert {path.name for path in IMAGES.iterdir()} == shown
+
+
+@pytest.mark.parametrize("name", [n for n in PICTURES if n.endswith(".svg")])
+def test_drawings_have_text_alternatives(name: str) -> None:
+    root = ET.parse(IMAGES / name).getroot()
+    for tag in ("title", "desc"):
+        assert (root.findtext(f"{{http://www.w3.org/2000/svg}}{tag}") or "").strip()
+    for page in (TUTORIAL, SCRIPT.gallery()):
+        assert f"![](images/{name})" not in page
