@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "check": "check",
     "draw": "draw",
     "compare": "compare",
+    "bench": "bench",
     "info": "info",
 }
 """Command name -> module in ``convcli.cli`` that defines ``app``, imported when it is used.

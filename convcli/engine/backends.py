@@ -101,8 +101,8 @@ def weigh(work: Work, count: int = 1) -> tuple[str, str]:
     speeds = load_speeds()
     cpu = speeds.cpu * work.cpu_seconds * count
     gpu = gpu_seconds(work, count)
-    pictures = "picture" if count == 1 else f"{count:,} pictures"
-    costs = f"the {pictures}: about {_seconds(cpu)} on the CPU, {_seconds(gpu)} on a GPU, start included"
+    pictures = "the picture is" if count == 1 else f"the {count:,} pictures are"
+    costs = f"{pictures} predicted to take {_seconds(cpu)} on the CPU, {_seconds(gpu)} on a GPU, start included"
     if cpu <= gpu:
         return "numpy", costs
     from convcli.engine.gpu.device import require_device
@@ -133,4 +133,6 @@ def _no_gpu() -> str:
 
 
 def _seconds(value: float) -> str:
+    if value < 0.001:
+        return "under 1 ms"
     return f"{value:.1f} s" if value >= 0.95 else f"{value * 1000:.0f} ms"
