@@ -47,7 +47,7 @@ def work(target: str, seed: int, first: int, last: int, shared: mmap.mmap, out: 
         size = int(file.read().split()[0]) * mmap.PAGESIZE
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    warnings.simplefilter("always")  # none may reach standard error
+    warnings.simplefilter("error")  # none may reach standard error
     for number in range(first, last):
         shared[:16] = struct.pack("<qd", number, time.monotonic())
         try:

@@ -29,6 +29,8 @@ XMP_KEYWORD = b"XML:com.adobe.xmp"
 MAX_TEXT = 16 << 20
 """Most bytes that the compressed profiles and packets of a file may unfold to, all together: a
 hundred chunks of 60 KB that unfold to 60 MB each took 11 s."""
+MAX_NOTE = 1 << 20
+"""Most bytes of one compressed text that is carried over; Pillow opens no PNG with a longer one."""
 
 # Chunks that a filter may carry over as they are, whatever it does to the pixels. What is not
 # listed depends on the pixels (PLTE, tRNS, hIST, sBIT, bKGD: see below) or on the animation.
@@ -108,9 +110,12 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
             elif kind == b"iTXt" and raw.startswith(XMP_KEYWORD + b"\0"):
                 meta.xmp = _xmp(raw, room)
                 room -= len(meta.xmp)
+            elif folded := _folded_text(kind, raw):
+                room -= len(_inflate(folded, min(room, MAX_NOTE)))
+                meta.png_chunks.append((kind, raw))
             else:
                 meta.png_chunks.append((kind, raw))
-        except (ValueError, struct.error, zlib.error):
+        except (ValueError, IndexError, struct.error, zlib.error):
             notes[f"the chunk {kind.decode()} is malformed or too large and was left out"] = None
             room -= room // 4  # what was unfolded in vain counts too
     return meta, list(notes)
@@ -125,6 +130,16 @@ def _inflate(data: bytes, room: int) -> bytes:
     if unfold.unconsumed_tail or not unfold.eof:
         raise ValueError("too long or cut short")
     return out
+
+
+def _folded_text(kind: bytes, raw: bytes) -> bytes:
+    """The compressed part of a text chunk; empty if there is none."""
+    start = raw.index(b"\0") + 1 if kind in (b"zTXt", b"iTXt") else 0
+    if kind == b"zTXt":
+        return raw[start + 1 :]
+    if kind == b"iTXt" and raw[start : start + 1] == b"\1":
+        return raw[start + 2 :].split(b"\0", 2)[2]
+    return b""
 
 
 def _xmp(itxt: bytes, room: int) -> bytes:

@@ -252,7 +252,20 @@ def _json(text: str, name: str) -> Array:
     allowed = ("float16", "float32", "float64", "int64")
     if dtype is not None and dtype not in allowed:
         raise TensorError(f"{name}: dtype is {dtype!r}; it must be one of {', '.join(allowed)}")
-    return array if dtype is None else array.astype(dtype)
+    return array if dtype is None else _cast(array, dtype, name)
+
+
+def _cast(array: Array, dtype: str, name: str) -> Array:
+    """The numbers in the type that the document names, if it holds them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = array.astype(dtype)
+    whole = dtype == "int64"
+    if not (np.array_equal(cast, array) if whole else np.isfinite(cast).all()):
+        raise TensorError(
+            f"{name}: dtype is {dtype!r}, but "
+            + ("not every number is whole" if whole else "a number is too large for it")
+        )
+    return cast
 
 
 def _nested(value: Any, name: str, depth: int) -> Any:

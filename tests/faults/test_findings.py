@@ -59,3 +59,14 @@ def test_warnings_of_a_decoder_are_not_shown() -> None:
     except InputError:
         return
     assert picture.size == (9, 11)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number", "says"),
+    [("float16", "1e10", "too large"), ("int64", "1.5", "whole"), ("int64", "1e30", "whole")],
+)
+def test_a_type_that_does_not_hold_the_numbers_is_refused(
+    dtype: str, number: str, says: str
+) -> None:
+    with pytest.raises(TensorError, match=says):
+        read_tensor(f'{{"dtype": "{dtype}", "data": [{number}]}}')

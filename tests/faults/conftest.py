@@ -1,0 +1,71 @@
+"""Running convcli as its users do, and looking at what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONVCLI = [sys.executable, "-m", "convcli"]
+
+
+@dataclass
+class Ended:
+    code: int
+    err: str
+    seconds: float
+    peak_mb: float
+    """The largest resident size of the process."""
+
+
+@pytest.fixture
+def convcli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Run ``convcli`` as a process of its own in ``tmp_path``, measured."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: object, before: tuple[str, ...] = (), **options: Any) -> Ended:
+        words = [os.fsdecode(a) if isinstance(a, bytes) else str(a) for a in args]
+        began = time.monotonic()
+        with (tmp_path.parent / "stderr").open("w+") as err:
+            process = subprocess.Popen([*before, *CONVCLI, *words], stderr=err, **options)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            err.seek(0)
+            said = err.read()
+        return Ended(process.returncode, said, time.monotonic() - began, usage.ru_maxrss / 1024)
+
+    return call
+
+
+@pytest.fixture
+def refused(convcli: Callable[..., Ended], tmp_path: Path) -> Callable[..., Ended]:
+    """Run ``filter`` on a bad input over an old target, and hold it to the default of every row.
+
+    One line that names the file, no traceback, exit 1 (or as given), the target as it was, no
+    temporary left.
+    """
+
+    def call(name: str, *args: object, code: int = 1, says: str = "") -> Ended:
+        target = tmp_path / "old-target.png"
+        target.write_bytes(b"old")
+        before = sorted(p.name for p in tmp_path.iterdir())
+        done = convcli("filter", name, "-k", "box:3", "-o", target.name, "--overwrite", *args)
+        assert done.code == code, done.err
+        lines = done.err.splitlines()
+        assert len(lines) == 1, done.err
+        assert lines[0].startswith("convcli: ")
+        assert name in lines[0]
+        assert says in lines[0]
+        assert "internal error" not in done.err
+        assert target.read_bytes() == b"old"
+        assert sorted(p.name for p in tmp_path.iterdir()) == before
+        return done
+
+    return call
