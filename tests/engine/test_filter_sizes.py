@@ -6,13 +6,16 @@ for pictures of several tiles.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from convcli.arithmetic.borders import Border
 from convcli.engine import dispatch
-from convcli.engine.cpu import choice, compiled_loops
+from convcli.engine.cpu import choice, compiled_loops, run
+from convcli.engine.cpu.tiles import grid, work_through
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.errors import UsageError
@@ -141,7 +144,8 @@ def test_kernel_larger_than_the_picture(shape, mode, loops):
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "separable", "fft"])
-def test_threads_change_no_byte(algorithm, loops):
+def test_threads_change_no_byte(algorithm, loops, monkeypatch):
+    monkeypatch.setattr(run, "_WORTH_A_THREAD", 0.0)
     x = picture((211, 800, 3))
     column = np.random.default_rng(0).normal(size=11)
     kernel = Kernel(np.outer(column, column) / 9)
@@ -151,6 +155,25 @@ def test_threads_change_no_byte(algorithm, loops):
         outcome = execute(plan, x)
         results.append((outcome.pixels.tobytes(), outcome.clipped))
     assert len(set(results)) == 1
+
+
+def test_a_failing_thread_stops_the_others_and_is_reported():
+    calls = []
+
+    def worker():
+        def work(tile):
+            calls.append(tile)
+            if len(calls) == 3:
+                raise MemoryError("no room")
+            time.sleep(0.001)
+            return 1
+
+        return work
+
+    tiles = grid(1000, 10, 1, 10)
+    with pytest.raises(MemoryError, match="no room"):
+        work_through(tiles, worker, 3)
+    assert len(calls) < len(tiles)
 
 
 def test_views_that_are_not_contiguous(loops):

@@ -13,6 +13,9 @@ from convcli.engine.plan import Plan, Step
 
 __all__ = ["run_chain", "run_step", "tile_size"]
 
+_WORTH_A_THREAD = 2e-3
+"""Seconds of work below which starting threads, and importing them, costs more than it saves."""
+
 
 def run_chain(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """Filter a picture; returns the samples and how many lay outside the output's range."""
@@ -38,11 +41,17 @@ def run_step(
     ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
     """
     compiled, count = plan.loops == "compiled", step is plan.steps[-1]
+    threads = plan.threads if _seconds(step, out) > _WORTH_A_THREAD else 1
     if step.algorithm == "fft":
-        return fft.run_step(step, x, out, plan.threads, count, compiled, maps)
+        return fft.run_step(step, x, out, threads, count, compiled, maps)
     if compiled and compiled_loops.can(step):
-        return compiled_loops.run_step(step, x, out, plan.threads, count, maps)
-    return numpy_loops.run_step(step, x, out, plan.threads, count, maps)
+        return compiled_loops.run_step(step, x, out, threads, count, maps)
+    return numpy_loops.run_step(step, x, out, threads, count, maps)
+
+
+def _seconds(step: Step, out: NDArray[Any]) -> float:
+    """Predicted time on one thread."""
+    return 1e-9 * out.size * next(c.cost for c in step.candidates if c.name == step.algorithm)
 
 
 def tile_size(plan: Plan, step: Step) -> tuple[int, int]:

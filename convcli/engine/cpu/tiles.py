@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 __all__ = ["Tile", "default_threads", "grid", "work_through"]
@@ -53,12 +52,18 @@ def work_through(
     if threads <= 1:
         worker = make_worker()
         return sum(worker(tile) for tile in tiles)
+    from concurrent.futures import ThreadPoolExecutor  # 5 ms that small pictures do not need
+
     queue = iter(tiles)
     stop = threading.Event()
 
     def run() -> int:
-        worker = make_worker()
-        return sum(worker(tile) for tile in _until(stop, queue))
+        try:
+            worker = make_worker()
+            return sum(worker(tile) for tile in _until(stop, queue))
+        except BaseException:
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(run) for _ in range(threads)]
