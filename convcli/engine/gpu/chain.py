@@ -62,6 +62,9 @@ class Device(Protocol):
     def kept(self, array: NDArray[Any]) -> Any:
         """A small array on the device; equal ones are moved once."""
 
+    def host(self, array: Any) -> NDArray[Any]:
+        """A small array, in host memory."""
+
     def free_bytes(self) -> int:
         """Memory that a picture may take."""
 
@@ -183,7 +186,7 @@ def _run_steps(device: Device, plan: Plan, slab: Slab, wanted: list[Rows]) -> tu
             # A first pass across leaves the rows as they are.
             rows = wanted[number + 1] if last else slab.rows
             slab = _run_pass(device, each, slab, rows, not last, counts[number])
-    return slab, clipped + int(counts[-1].sum())
+    return slab, clipped + int(device.host(counts[-1]).sum())
 
 
 _passes = lru_cache(maxsize=64)(passes_of)

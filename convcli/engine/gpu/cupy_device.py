@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convcli.engine.gpu.source import OPTIONS, Source
 from convcli.errors import BackendError
 
-__all__ = ["CupyDevice", "device_of_thread"]
+__all__ = ["CupyDevice", "cuda_failures", "device_of_thread"]
 
 STAGE_BYTES = 8 << 20
 """Of each pinned buffer: long enough for full speed, short enough that the first is soon there."""
@@ -40,6 +40,17 @@ def device_of_thread(number: int) -> CupyDevice:
     if number not in devices:
         devices[number] = CupyDevice(number)
     return devices[number]
+
+
+def cuda_failures() -> tuple[type[BaseException], ...]:
+    """What CuPy raises when something is wrong with a device."""
+    from cupy import cuda
+
+    return (
+        cuda.runtime.CUDARuntimeError,
+        cuda.driver.CUDADriverError,
+        cuda.compiler.CompileException,
+    )
 
 
 class CupyDevice:
@@ -138,6 +149,10 @@ class CupyDevice:
         self._kept.move_to_end(key)
         return self._kept[key]
 
+    def host(self, array: Any) -> NDArray[Any]:
+        result: NDArray[Any] = self.xp.asnumpy(array, stream=self.stream)
+        return result
+
     def free_bytes(self) -> int:
         pool = self.xp.get_default_memory_pool()
         free = self.xp.cuda.runtime.memGetInfo()[0] + pool.free_bytes()
@@ -172,6 +187,7 @@ class _Stage:
 def _compiled(cupy: Any, source: Source) -> Any:
     try:
         module = cupy.RawModule(code=source.text, options=OPTIONS, backend="nvrtc")
+        module.compile()
         return module.get_function(source.function)
     except OSError as error:
         raise BackendError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from convcli.errors import BackendError
 
-__all__ = ["INSTALL", "require_device"]
+__all__ = ["INSTALL", "one_line", "require_device"]
 
 INSTALL = "pip install 'convcli[cuda13]' (CUDA 13) or 'convcli[cuda12]' (CUDA 12)"
 
@@ -28,18 +28,18 @@ def require_device(number: int = 0) -> str:
         if error.name == "cupy":
             raise BackendError(f"backend cupy: CuPy is not installed; {INSTALL}") from None
         raise BackendError(
-            f"backend cupy: CuPy is installed but does not import ({_line(error)}); {INSTALL}"
+            f"backend cupy: CuPy is installed but does not import ({one_line(error)}); {INSTALL}"
         ) from error
     except OSError as error:  # CuPy 14 makes its cache folder while it is imported
         raise BackendError(
-            f"backend cupy: CuPy cannot make its cache of compiled kernels ({_line(error)}); set "
+            f"backend cupy: CuPy cannot make its cache of compiled kernels ({one_line(error)}); set "
             "CUPY_CACHE_DIR to a folder that can be written, or use --backend numpy"
         ) from error
     runtime = cupy.cuda.runtime
     try:
         count = runtime.getDeviceCount()
     except runtime.CUDARuntimeError as error:
-        raise BackendError(f"backend cupy: {_why_no_device(_line(error))}") from error
+        raise BackendError(f"backend cupy: {_why_no_device(one_line(error))}") from error
     if count == 0:
         raise BackendError(f"backend cupy: {_why_no_device('cudaErrorNoDevice')}")
     if number >= count:
@@ -50,7 +50,7 @@ def require_device(number: int = 0) -> str:
     except Exception as error:  # each version of CuPy raises another type here
         raise BackendError(
             "backend cupy: CUDA's run-time compiler (NVRTC) is missing "
-            f"({_line(error)}); {INSTALL} brings it"
+            f"({one_line(error)}); {INSTALL} brings it"
         ) from error
     return _describe(cupy, number)
 
@@ -85,5 +85,6 @@ def _describe(cupy: Any, number: int) -> str:
     return f"device {number}, {name.decode() if isinstance(name, bytes) else name}"
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The message of an error, as far as it fits into one of ours."""
     return " ".join(str(error).split())[:200]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.gpu.chain import OutOfDeviceMemory, run_resident, run_tiles
-from convcli.engine.gpu.cupy_device import device_of_thread
+from convcli.engine.gpu.cupy_device import CupyDevice, cuda_failures, device_of_thread
+from convcli.engine.gpu.device import INSTALL, one_line
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError
 
@@ -28,9 +29,23 @@ def run_chain(plan: Plan, x: Any) -> tuple[Any, int]:
     Raises
     ------
     BackendError
-        If a kernel cannot be compiled, or if even a few rows do not fit into the device's memory.
+        If a kernel cannot be compiled, if even a few rows do not fit into the device's memory,
+        or if the device fails.
     """
-    device = device_of_thread(plan.device)
+    try:
+        return _run(device_of_thread(plan.device), plan, x)
+    except ImportError as error:
+        raise BackendError(
+            f"backend cupy: a library of CUDA is missing ({one_line(error)}); {INSTALL} brings it"
+        ) from error
+    except cuda_failures() as error:
+        raise BackendError(
+            f"backend cupy: device {plan.device} failed ({type(error).__name__}: "
+            f"{one_line(error)}); use --backend numpy"
+        ) from error
+
+
+def _run(device: CupyDevice, plan: Plan, x: Any) -> tuple[Any, int]:
     with device:
         if not isinstance(x, np.ndarray):
             # What made the picture may still be under way on another stream.

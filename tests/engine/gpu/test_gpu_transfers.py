@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 from convcli.engine.gpu import chain, cupy_device
+from convcli.engine.gpu import run as gpu_run
 from convcli.engine.gpu.chain import OutOfDeviceMemory, run_tiles
 from convcli.engine.gpu.cupy_device import CupyDevice
 from convcli.engine.gpu.source import Source
@@ -132,6 +135,37 @@ def test_small_arrays_are_moved_once(fake_cupy):
     first = device.kept(np.arange(5, dtype=np.int32))
     assert device.kept(np.arange(5, dtype=np.int32)) is first
     assert device.kept(np.arange(5, dtype=np.float32)) is not first
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("runtime", "device 0 failed .*illegal address.*use --backend numpy"),
+        ("import", r"a library of CUDA is missing .*libcufft.*convcli\[cuda13\]"),
+    ],
+)
+def test_a_device_that_fails_is_reported(fake_cupy, monkeypatch, kind, words):
+    names = {
+        "runtime": "CUDARuntimeError",
+        "driver": "CUDADriverError",
+        "compiler": "CompileException",
+    }
+    errors = {name: type(name, (RuntimeError,), {}) for name in names.values()}
+    for place, name in names.items():
+        setattr(fake_cupy.cuda, place, SimpleNamespace(**{name: errors[name]}))
+    raised = ImportError("libcufft.so.12: cannot open\nmore")
+    if kind == "runtime":
+        raised = errors["CUDARuntimeError"]("cudaErrorIllegalAddress: an illegal address")
+
+    def run_tiles(device, plan, x):
+        raise raised
+
+    monkeypatch.setattr(gpu_run, "run_tiles", run_tiles)
+    monkeypatch.setattr(cupy_device, "_local", threading.local())
+    x = np.zeros((4, 5, 1), np.uint8)
+    plan = replace(plan_filter(x.shape, x.dtype, [BLUR], backend="numpy"), backend="cupy")
+    with pytest.raises(BackendError, match=words):
+        gpu_run.run_chain(plan, x)
 
 
 class CompileException(Exception):

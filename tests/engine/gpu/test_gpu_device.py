@@ -1,0 +1,198 @@
+"""On a GPU: the same results as on the CPU, memory that runs out, streams, errors.
+
+``pytest -m gpu`` runs them; without a GPU they are skipped and say why.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import convcli
+from convcli.engine.backends import pick_backend
+from convcli.engine.dispatch import execute
+from convcli.engine.gpu.run import run_chain, run_many
+from convcli.engine.plan import plan_filter
+from convcli.errors import BackendError
+from convcli.kernels.kernel import Kernel
+
+pytestmark = pytest.mark.gpu
+SAMPLE = Path(__file__).parents[3] / "samples" / "portrait.png"
+SOBEL = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], absolute=True)
+BLUR = Kernel(np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256)
+LARGE = Kernel(np.random.default_rng(3).normal(size=(31, 31)) / 60)
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    try:
+        pick_backend("cupy")
+    except BackendError as error:
+        pytest.skip(str(error))
+    return pytest.importorskip("cupy")
+
+
+@pytest.fixture(scope="module")
+def cases():
+    path = Path(__file__).parents[1] / "test_filter_reference.py"
+    spec = importlib.util.spec_from_file_location("reference_cases_for_gpu", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def picture(shape, dtype="uint8", seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.random(shape) * (1 if dtype.startswith("float") else 255.99)).astype(dtype)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_filters_against_float64(cupy, cases, seed):
+    x, kernels, options = cases.random_case(seed + 9000)
+    try:
+        cases.agree(x, kernels, backend="cupy", **options)
+    except ValueError as error:
+        if "the output is empty" not in str(error):
+            raise
+        cases.agree(x, kernels, backend="cupy", **{**options, "padding": "full"})
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "separable", "fft"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_large_pictures_on_many_blocks(cupy, dtype, algorithm):
+    x = picture((1031, 1533, 3), dtype)
+    kernel = BLUR if algorithm == "separable" else LARGE
+    plans = [
+        plan_filter(x.shape, dtype, [kernel], backend=name, algorithm=algorithm)
+        for name in ("cupy", "numpy")
+    ]
+    got, want = (execute(plan, x).pixels.astype(np.float64) for plan in plans)
+    assert np.abs(got - want).max() <= (1 if dtype.startswith("uint") else 1e-5)
+
+
+def test_pictures_on_the_device_stay_there(cupy):
+    x = picture((200, 301, 3))
+    plan = plan_filter(x.shape, x.dtype, [SOBEL, BLUR], backend="cupy")
+    there, clipped = run_chain(plan, cupy.asarray(x))
+    want, clipped_want = run_chain(plan, x)
+    assert isinstance(there, cupy.ndarray)
+    np.testing.assert_array_equal(cupy.asnumpy(there), want)
+    assert clipped == clipped_want
+
+
+def test_many_pictures_come_in_order_and_right(cupy):
+    pictures = [picture((333, 500, 3), seed=n) for n in range(12)]
+    plan = plan_filter(pictures[0].shape, "uint8", [SOBEL], backend="cupy")
+    on_cpu = plan_filter(pictures[0].shape, "uint8", [SOBEL], backend="numpy")
+    for x, (got, _) in zip(pictures, run_many(plan, pictures), strict=True):
+        np.testing.assert_array_equal(got, execute(on_cpu, x).pixels)
+
+
+@pytest.fixture
+def memory_limit(cupy):
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    yield lambda size: pool.set_limit(size=pool.used_bytes() + size)
+    pool.set_limit(size=0)
+
+
+def test_little_memory_means_tiles(cupy, memory_limit):
+    x = picture((2000, 3000, 3))
+    plan = plan_filter(x.shape, x.dtype, [LARGE], backend="cupy", algorithm="direct")
+    want, _ = run_chain(plan, x)
+    memory_limit(8 << 20)
+    got, _ = run_chain(plan, x)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_no_memory_is_an_error_by_name_and_a_note_under_auto(cupy, memory_limit):
+    x = picture((400, 60_000, 3))
+    plan = plan_filter(x.shape, x.dtype, [SOBEL], backend="cupy")
+    memory_limit(1 << 20)
+    with pytest.raises(BackendError, match="out of memory"):
+        execute(plan, x)
+    outcome = execute(replace(plan, fallback=True), x)
+    assert "done on the CPU" in outcome.note
+    cpu = plan_filter(x.shape, x.dtype, [SOBEL], backend="numpy")
+    np.testing.assert_array_equal(outcome.pixels, execute(cpu, x).pixels)
+
+
+TENSORS = [
+    ((3, 6, 20, 17), (8, 3, 3, 5), {"groups": 2, "padding": 2, "stride": (2, 1)}),
+    ((2, 7, 19, 23), (7, 1, 3, 3), {"groups": 7, "padding": 1, "dilation": (1, 2)}),
+    ((2, 7, 40), (14, 1, 5), {"groups": 7, "stride": 3, "padding": 2}),
+    ((1, 2, 6, 7, 9), (4, 2, 2, 3, 3), {"padding": 1}),
+]
+IDS = ["grouped", "depthwise", "depthwise_1d", "volume"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "weight", "options"), TENSORS, ids=IDS)
+def test_tensors_and_their_gradients(cupy, shape, weight, options, dtype):
+    rng = np.random.default_rng(6)
+    x, w = rng.normal(size=shape).astype(dtype), rng.normal(size=weight).astype(dtype)
+    tolerance = 1e-4 if dtype == "float32" else 1e-11
+    y = convcli.conv(x, w, **options)
+    there = convcli.conv(cupy.asarray(x), cupy.asarray(w), **options)
+    assert isinstance(there, cupy.ndarray)
+    np.testing.assert_allclose(cupy.asnumpy(there), y, atol=tolerance)
+    grads = convcli.conv_grad(y, x, w, **options)
+    on_device = convcli.conv_grad(*(cupy.asarray(a) for a in (y, x, w)), **options)
+    for got, want in zip(on_device, grads, strict=True):
+        scale = np.abs(want).max()
+        np.testing.assert_allclose(cupy.asnumpy(got) / scale, want / scale, atol=tolerance)
+    back = convcli.conv_transpose(cupy.asarray(y), cupy.asarray(w), **options)
+    np.testing.assert_allclose(
+        cupy.asnumpy(back), convcli.conv_transpose(y, w, **options), atol=50 * tolerance
+    )
+
+
+def convcli_command(*args, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "convcli", *map(str, args)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_writes_the_same_file(cupy, tmp_path):
+    for name in ("cupy", "numpy"):
+        done = convcli_command(
+            "filter", SAMPLE, "-k", "sobel-x", "--backend", name, "-o", tmp_path / f"{name}.png"
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cupy.png").read_bytes() == (tmp_path / "numpy.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("args", "environment", "words"),
+    [
+        (["--backend", "cupy"], {"CUDA_VISIBLE_DEVICES": ""}, "no CUDA device"),
+        (["--device", "99"], {}, "there is no device 99"),
+        (["--backend", "cupy"], {"CUPY_CACHE_DIR": "/proc/none"}, "CUPY_CACHE_DIR"),
+    ],
+    ids=["hidden", "no_such_device", "unwritable_cache"],
+)
+def test_what_cannot_run_says_why_and_writes_nothing(cupy, tmp_path, args, environment, words):
+    target = tmp_path / "out.png"
+    done = convcli_command("filter", SAMPLE, "-k", "sobel-x", "-o", target, *args, **environment)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not target.exists()
+
+
+def test_calibration_measures_the_device(cupy, tmp_path):
+    args = ("bench", "--size", "300x200", "-k", "sobel-x", "--calibrate", "--json")
+    done = convcli_command(*args, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "convcli" / "speeds.json").exists()
