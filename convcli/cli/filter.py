@@ -251,6 +251,16 @@ def filter_command(
             rich_help_panel=_MANY,
         ),
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Let the workers of a Dask cluster do it: tcp://host:8786, or local:N for N "
+            "processes here.",
+            rich_help_panel=_MANY,
+        ),
+    ] = None,
     backend: Annotated[
         str,
         typer.Option(
@@ -329,6 +339,14 @@ def filter_command(
             rich_help_panel=_RUN,
         ),
     ] = False,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview",
+            help="Show before and after in the terminal; nothing in a pipe.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_RUN)
     ] = False,
@@ -393,6 +411,7 @@ def filter_command(
         jobs=jobs,
         on_error=on_error,
         resume=resume,
+        cluster=cluster,
         memory=None if memory is None else parse_size(memory),
         raw=raw_layout(shape, dtype),
     )
@@ -423,6 +442,8 @@ def filter_command(
                     say(timing(result))
                 for note in result.warnings:
                     say(f"convcli: warning: {result.name}: {note}")
+                if preview and result.written and result.parts == 1:
+                    _preview(result.job.input, result.job.output, request.max_pixels)
     except BaseException as stop:
         results.close()
         if batch.named > 1 and not isinstance(stop, Exception):
@@ -431,3 +452,16 @@ def filter_command(
     if tally.failures or tally.skipped or (many and not quiet):
         say(f"convcli: {tally_line(tally)}")
     return 1 if tally.failures else 0
+
+
+def _preview(before: str, after: str, max_pixels: int) -> None:
+    """Both pictures side by side, or the result alone where the input is gone."""
+    from convcli.show.console import is_terminal
+
+    if not is_terminal() or after == "-":
+        return
+    from convcli.imaging.read import read_picture
+    from convcli.show.preview import show_pictures
+
+    names = [after] if before in ("-", after) else [before, after]
+    show_pictures([read_picture(name, max_pixels=max_pixels) for name in names])

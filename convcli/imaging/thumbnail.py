@@ -1,0 +1,57 @@
+"""Small pictures to look at: any picture as a few RGB bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convcli.imaging.picture import Picture, full_scale
+
+__all__ = ["as_pillow", "thumbnail"]
+
+GROUND = 96
+"""Gray behind what is transparent."""
+
+
+def thumbnail(picture: Picture, width: int, height: int) -> NDArray[np.uint8]:
+    """The first frame as RGB, (H, W, 3) of uint8, within a box of pixels, its shape kept.
+
+    Averages over areas, so nothing is missed; transparent pixels lie on gray; deeper samples
+    and floating point are shown as they would be at 8 bits.
+
+    >>> frame = np.full((10, 40, 1), 65535, np.uint16)
+    >>> from convcli.imaging.picture import Frame
+    >>> picture = Picture("PNG", "gray", False, frame.dtype, (10, 40), [Frame(frame)])
+    >>> thumbnail(picture, 20, 20).shape
+    (5, 20, 3)
+    """
+    pixels = next(iter(picture.frames)).pixels
+    rows, columns = pixels.shape[:2]
+    scale = min(width / columns, height / rows, 1.0)
+    size = max(round(columns * scale), 1), max(round(rows * scale), 1)
+    # Whole steps first, as views: a large photograph is never copied at another depth.
+    step = max(int(min(columns / size[0], rows / size[1]) // 4), 1)
+    part = pixels[::step, ::step].astype(np.float32) * (255 / full_scale(pixels.dtype))
+    rgb = _rgb(np.clip(part, 0, 255), picture)
+    image = Image.fromarray(np.rint(rgb).astype(np.uint8))
+    return np.asarray(image.resize(size, Image.Resampling.BOX))
+
+
+def _rgb(samples: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:
+    colours: NDArray[np.float32] = samples[..., : samples.shape[2] - picture.alpha]
+    if picture.space == "cmyk":
+        colours = (255 - colours[..., :3]) * (255 - colours[..., 3:]) / np.float32(255)
+    if picture.space == "gray":
+        colours = np.repeat(colours, 3, axis=-1)
+    if not picture.alpha:
+        return colours
+    weight = samples[..., -1:] / np.float32(255)
+    return colours * weight + GROUND * (1 - weight)
+
+
+def as_pillow(pixels: NDArray[np.uint8]) -> Any:
+    """A Pillow image of RGB bytes, for libraries that take nothing else."""
+    return Image.fromarray(pixels)
