@@ -22,7 +22,7 @@ __all__ = ["can", "can_box", "run_step", "tile_size"]
 
 _TAP = np.dtype([("lane", "i4"), ("row", "i4"), ("shift", "i8"), ("weight", "f8")])
 _COMBINE = {"none": "n", "magnitude": "m", "maximum": "x"}
-_BLOCK_SAMPLES = 2048
+_BLOCK_SAMPLES = 3072
 _RING_BYTES = 768 * 1024
 
 Taps = list[tuple[int, int, int, float]]
