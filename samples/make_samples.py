@@ -64,6 +64,13 @@ def sideways(portrait: Image.Image) -> None:
     small.save(HERE / "sideways.jpg", quality=88, exif=exif, icc_profile=profile, dpi=(300, 300))
 
 
+def demo(source: Image.Image) -> None:
+    """The small copy that travels with the program, for ``convcli demo``."""
+    small = np.asarray(source.resize((128, 128), Image.Resampling.LANCZOS))
+    target = HERE.parent / "convcli" / "cli" / "demo_portrait.png"
+    target.write_bytes(encode_png(small, Metadata()))
+
+
 def main() -> None:
     source = Image.open(sys.argv[1]).convert("RGB")
     portrait = np.asarray(source)
@@ -72,6 +79,7 @@ def main() -> None:
     (HERE / "soft.png").write_bytes(soft(portrait))
     spin()
     sideways(source)
+    demo(source)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from convcli.errors import ConvcliError, OutputError, UsageError
 
-__all__ = ["COMMANDS", "build", "run"]
+__all__ = ["COMMANDS", "build", "invoke", "run"]
 
 COMMANDS: dict[str, str] = {
     "filter": "filter",
@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "check": "check",
     "draw": "draw",
     "compare": "compare",
+    "demo": "demo",
     "bench": "bench",
     "info": "info",
 }
@@ -179,7 +180,7 @@ def _abandon_stdout() -> None:
 
 def _run(argv: list[str], traceback: bool) -> int:
     try:
-        code = _invoke(argv)
+        code = invoke(argv)
         sys.stdout.flush()
         return code
     except ConvcliError as error:
@@ -214,7 +215,8 @@ def _run(argv: list[str], traceback: bool) -> int:
         return 1
 
 
-def _invoke(argv: list[str]) -> int:
+def invoke(argv: list[str]) -> int:
+    """Run one command line inside a boundary that is already there; errors are raised."""
     from typer._click.exceptions import ClickException
 
     root = build()

@@ -58,9 +58,7 @@ def draw(
             show_default=False,
         ),
     ] = "",
-    n: Annotated[
-        str, _size("--n", "--input", "-n", help="Input: 10x1 and 1x10 are pictures too.")
-    ] = "",
+    n: Annotated[str, _size("--n", "--input", "-n", help="Input; 5 is 5x5 unless --1d.")] = "",
     k: Annotated[str, _size("--k", "--kernel-size", "-k", help="Kernel or window.")] = "",
     s: Annotated[
         str, _size("--s", "--stride", "-s", help="Stride; 1, or the window for pooling.")
@@ -200,13 +198,10 @@ def draw(
         extra += ["--transpose"] * transpose + ["--pool"] * bool(pool) + ["--ceil"] * ceil
         if extra:
             raise UsageError(f"{', '.join(extra)}: {name} says its sizes itself; give one of both")
-        from convcli.show.draw.classics import classic
-
-        case = classic(name)
-        n, k, s, p, d, op, x, w = case.n, case.k, case.s, case.p, case.d, case.op, case.x, case.w
-        transpose, pool = case.transpose, case.pool
-    operation = _operation(n, k, s, p, d, op, one, transpose, pool, ceil, flip, x, w)
-    scene = build_scene(operation, view)
+        scene = classic_scene(name, view, flip=flip)
+    else:
+        operation = _operation(n, k, s, p, d, op, one, transpose, pool, ceil, flip, x, w)
+        scene = build_scene(operation, view)
     count = len(scene.steps)
     if frame is not None and frame > count:
         raise UsageError(f"--frame is {frame}; the drawing has the steps 1 to {count}")
@@ -219,6 +214,18 @@ def draw(
         play(scene, fps)
     else:
         print_step(scene, count - 1 if frame is None else frame - 1)
+
+
+def classic_scene(name: str, view: str = "", *, flip: bool = False) -> Scene:
+    """The scene of a classic animation."""
+    from convcli.show.draw.classics import classic
+    from convcli.show.draw.views import build_scene
+
+    c = classic(name)
+    operation = _operation(
+        c.n, c.k, c.s, c.p, c.d, c.op, False, c.transpose, c.pool, False, flip, c.x, c.w
+    )
+    return build_scene(operation, view)
 
 
 def check_drawing(output: str, overwrite: bool, allowed: tuple[str, ...] = SUFFIXES) -> None:

@@ -49,7 +49,8 @@ def _rgb(samples: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:
     if not picture.alpha:
         return colours
     weight = samples[..., -1:] / np.float32(255)
-    return colours * weight + GROUND * (1 - weight)
+    over: NDArray[np.float32] = colours * weight + np.float32(GROUND) * (1 - weight)
+    return over
 
 
 def as_pillow(pixels: NDArray[np.uint8]) -> Any:

@@ -25,7 +25,7 @@ try:
 except ImportError:  # Windows: the last step is printed instead
     termios = tty = None
 
-__all__ = ["Player", "can_play", "play", "print_step"]
+__all__ = ["Player", "can_play", "play", "print_step", "wait"]
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[?25h\x1b[?1049l"
 HELP = "space pause · ← → step · home end · q quit"
@@ -109,8 +109,11 @@ class Player:
             self.at, self.held = 0, 0
 
 
-def play(scene: Scene, fps: float) -> None:
-    """Show the scene until q; the last step is then left on the screen."""
+def play(scene: Scene, fps: float, *, once: bool = False) -> bool:
+    """Show the scene until q, or to its end if ``once``; the last step is left on the screen.
+
+    Returns whether it ended by itself.
+    """
     player = Player(len(scene.steps))
     with _raw_terminal() as keyboard:
         drawn: tuple[Any, ...] = ()
@@ -127,9 +130,19 @@ def play(scene: Scene, fps: float) -> None:
             if ready and not all(player.press(action) for action in _actions(keyboard)):
                 break
             if time.monotonic() >= due:
+                if once and player.held == HOLD and not player.paused:
+                    break
                 player.tick()
                 due = time.monotonic() + 1 / fps
     print_step(scene, player.at, _size().columns)
+    return player.held == HOLD
+
+
+def wait(seconds: float) -> bool:
+    """Wait for a key, or so long; False if the key was q."""
+    with _keys() as keyboard:
+        ready, _, _ = select.select([keyboard], [], [], seconds)
+        return not ready or "quit" not in _actions(keyboard)
 
 
 def _size() -> os.terminal_size:
@@ -173,14 +186,23 @@ def _write(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _raw_terminal() -> Iterator[int]:
-    """Keys one by one and unechoed, on the other screen; interrupts still interrupt."""
+def _keys() -> Iterator[int]:
+    """Keys one by one and unechoed; interrupts still interrupt."""
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
     try:
         tty.setcbreak(keyboard)
-        _write(ENTER)
         yield keyboard
     finally:
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _raw_terminal() -> Iterator[int]:
+    """Keys, and the other screen, which is left last."""
+    try:
+        _write(ENTER)
+        with _keys() as keyboard:
+            yield keyboard
+    finally:
         _write(LEAVE)
