@@ -21,16 +21,20 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.engine.cpu.tiles import default_threads
-from convcli.errors import ConvcliError, OutputError, RunError, UsageError
+from convcli.errors import OutputError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
-from convcli.runs.filtering import Failure, filter_file
+from convcli.imaging.urls import is_url
+from convcli.runs.filtering import Failure, attempt, filter_file
 from convcli.runs.journal import Journal, options_hash
 from convcli.runs.naming import name_jobs, output_root
 from convcli.runs.request import FilterRequest, Job, Report, Tally
+
+if TYPE_CHECKING:
+    from convcli.runs.cluster import Cluster
 
 __all__ = ["Batch"]
 
@@ -70,14 +74,14 @@ class Batch:
         self.tally = Tally(self.named, skipped=self.named - len(self.jobs))
         cores = default_threads() if not request.options.backend.startswith("cupy") else 1
         self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
-        if self.workers > 1 and request.options.threads is None:
+        if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
             self.request = replace(request, options=replace(request.options, threads=1))
         share = -(-len(self.jobs) // self.workers)
         self.request = replace(
             self.request, options=replace(self.request.options, count=max(share, 1))
         )
-        self._pool = _Pool(self.request, self.journal, self.workers)
+        self._pool = self._make_pool()
 
     def run(
         self, *, planned: Callable[[Report], None] = lambda report: None
@@ -108,6 +112,14 @@ class Batch:
             if self.journal is not None:
                 self.journal.close()
 
+    def _make_pool(self) -> _Pool | Cluster:
+        request = self.request
+        if request.cluster is None:
+            return _Pool(request, self.journal, self.workers)
+        from convcli.runs.cluster import Cluster
+
+        return Cluster(request, self.journal, request.cluster)
+
     def _count(self, result: Report | Failure) -> None:
         if isinstance(result, Failure):
             self.tally.failures.append(result.job.input)
@@ -116,27 +128,31 @@ class Batch:
             self.tally.warned += bool(result.warnings)
 
     def _results(self, planned: Callable[[Report], None]) -> Iterator[Report | Failure]:
-        if self.named == 1:
+        clustered = self.request.cluster is not None
+        if self.named == 1 and not clustered:
             for job in self.jobs:
                 yield filter_file(self.request, job, planned, self.journal)
             return
         # Standard input is this process's own.
-        here = [job for job in self.jobs if self.workers == 1 or job.input == STDIN]
+        alone = self.workers == 1 and not clustered
+        here = [job for job in self.jobs if alone or STDIN in (job.input, job.output)]
         for job in here:
             if not self._pool.stopped:
                 yield attempt(self.request, job, self.journal, planned)
-        rest = deque(job for job in self.jobs if self.workers > 1 and job.input != STDIN)
+        rest = deque(job for job in self.jobs if job not in set(here))
         for result in self._pool.results(rest):
             if isinstance(result, Report):
                 planned(result)
+            elif self.named == 1:
+                raise result.error
             yield result
 
     def _open_journal(self) -> Journal | None:
         request = self.request
-        to_files = all(job.output != STDIN for job in self.jobs)
+        to_files = not any(job.output == STDIN or is_url(job.output) for job in self.jobs)
         if request.dry_run or not to_files or (self.named == 1 and not request.resume):
             if request.resume and not to_files:
-                raise UsageError("--resume needs files to go on with, not standard output")
+                raise UsageError("--resume needs a folder to go on in, no URL or standard output")
             return None
         path = self._journal_path()
         try:
@@ -174,33 +190,6 @@ class Batch:
                 yield replace(job, overwrite=True)
             else:
                 yield job
-
-
-def attempt(
-    request: FilterRequest,
-    job: Job,
-    journal: Journal | None,
-    planned: Callable[[Report], None] = lambda report: None,
-) -> Report | Failure:
-    """One file of many: whatever goes wrong is this file's failure."""
-    try:
-        return filter_file(request, job, planned, journal)
-    except ConvcliError as error:
-        return Failure(job, error)
-    except MemoryError:
-        return Failure(job, RunError(f"{display_name(job.input)}: not enough memory"))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        return Failure(job, RunError(f"{display_name(job.input)}: {error.strerror or error}"))
-    except Exception as error:
-        return Failure(
-            job,
-            RunError(
-                f"{display_name(job.input)}: internal error: {type(error).__name__}: {error}; "
-                "this is a fault of convcli: run it alone with --traceback and report it"
-            ),
-        )
 
 
 class _Pool:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from convcli.errors import ConvcliError, UsageError
+from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.atomic import display_name, write_atomic, write_stdout
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
 from convcli.imaging.picture import Metadata, Picture
 from convcli.imaging.read import decode_picture
+from convcli.imaging.urls import is_url, read_url, write_url
 from convcli.imaging.write import check_fits, encode_picture
+from convcli.runs.kinds import is_large_name
 from convcli.runs.naming import name_jobs
 from convcli.runs.request import FilterRequest, Job, Report
 
 if TYPE_CHECKING:
     from convcli.runs.journal import Journal
 
-__all__ = ["Failure", "filter_file", "run_request"]
+__all__ = ["Failure", "attempt", "filter_file", "run_request", "slim"]
 
 
 class Failure:
@@ -64,12 +66,12 @@ def filter_file(
     clock = _Clock(seconds)
     name = "standard input" if job.input == STDIN else display_name(job.input)
     source = journal.source_of(job) if journal else None
-    if _is_large(request, job):
+    if is_large_name(request, job):
         from convcli.runs.large import report_in_parts
 
         report = report_in_parts(request, job, planned, journal)
         if report is not None:
-            return _slim(report)
+            return slim(report)
     picture = _read(request, job, name, clock)
     clock.lap("decode")
     filtered = filter_picture(picture, request.kernels, request.options, name)
@@ -89,7 +91,7 @@ def filter_file(
     clock.lap("plan")
     planned(report)
     if request.dry_run:
-        return _slim(report)
+        return slim(report)
     clock.start()
     encoded = encode_picture(
         result,
@@ -104,6 +106,8 @@ def filter_file(
     clock.start()
     if job.output == STDIN:
         write_stdout(encoded)
+    elif is_url(job.output):
+        write_url(job.output, encoded)
     else:
         if request.output is not None and job.output != request.output:
             Path(job.output).parent.mkdir(parents=True, exist_ok=True)
@@ -116,28 +120,50 @@ def filter_file(
             journal.done(job, source)
     clock.lap("write")
     report.bytes_out = len(encoded)
-    return _slim(report)
+    return slim(report)
 
 
-def _is_large(request: FilterRequest, job: Job) -> bool:
-    """Whether the names say that this could be done part by part."""
-    suffixes = {PurePath(path).suffix.lower() for path in (job.input, job.output)}
-    return request.raw is not None or bool(suffixes & {".tif", ".tiff", ".npy", ".raw", ".zarr"})
+def attempt(
+    request: FilterRequest,
+    job: Job,
+    journal: Journal | None = None,
+    planned: Callable[[Report], None] = lambda report: None,
+) -> Report | Failure:
+    """One file of many: whatever goes wrong is this file's failure."""
+    try:
+        return filter_file(request, job, planned, journal)
+    except ConvcliError as error:
+        return Failure(job, error)
+    except MemoryError:
+        return Failure(job, RunError(f"{display_name(job.input)}: not enough memory"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return Failure(job, RunError(f"{display_name(job.input)}: {error.strerror or error}"))
+    except Exception as error:
+        return Failure(
+            job,
+            RunError(
+                f"{display_name(job.input)}: internal error: {type(error).__name__}: {error}; "
+                "this is a fault of convcli: run it alone with --traceback and report it"
+            ),
+        )
 
 
 def _read(request: FilterRequest, job: Job, name: str, clock: _Clock) -> Picture:
-    if _is_large(request, job):
+    if is_large_name(request, job):
         from convcli.runs.large import read_array
 
         picture = read_array(request, job)
         if picture is not None:
             return picture
-    data = read_bytes(job.input)
+    data = read_url(job.input) if is_url(job.input) else read_bytes(job.input)
     clock.lap("read")
     return decode_picture(data, name, max_pixels=request.max_pixels)
 
 
-def _slim(report: Report) -> Report:
+def slim(report: Report) -> Report:
+    """The report without pixels and metadata, small enough to be sent between processes."""
     report.filtered.picture.frames = ()
     report.filtered.picture.meta = Metadata()
     return report

@@ -13,6 +13,7 @@ from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import FORMATS
+from convcli.imaging.urls import is_url, list_url
 
 __all__ = ["Source", "find_sources"]
 
@@ -70,7 +71,14 @@ def find_sources(
     skip = os.path.realpath(output_root) if output_root else None
     found: list[Source] = []
     for name in names:
-        if name == STDIN or os.path.lexists(name):
+        if is_url(name):
+            listed = list_url(name, recursive=recursive)
+            if listed is None:
+                found.append(Source(name))
+            else:
+                urls = (Source(url, folder, True) for url, folder in listed if _is_picture(url))
+                found += _or_refuse(urls, f"{name} matches no file")
+        elif name == STDIN or os.path.lexists(name):
             if recursive and Path(name).is_dir() and not name.lower().endswith(".zarr"):
                 found += _or_refuse(_walk(name, skip), f"{display_name(name)} holds no picture")
             else:
@@ -99,11 +107,16 @@ def _once(sources: list[Source]) -> Iterator[Source]:
     """Without files that were found more than once; what was named twice is a mistake to tell."""
     seen: set[str] = set()
     for source in sources:
-        key = os.path.normpath(source.path)
+        key = source.path if is_url(source.path) else os.path.normpath(source.path)
         if source.found and key in seen:
             continue
         seen.add(key)
         yield source
+
+
+def _is_picture(name: str) -> bool:
+    path = Path(name)
+    return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
 
 
 def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Source]:
@@ -120,7 +133,7 @@ def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Source]:
         )
         inside = os.path.relpath(folder, root)
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+            if _is_picture(name):
                 yield Source(join(folder, name), _folder(join(below, inside)), True)
 
 

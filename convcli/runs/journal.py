@@ -147,6 +147,10 @@ class Journal:
         """Say what is about to be written."""
         self._append(job, source, state="ready", digest=digest(data))
 
+    def begun(self, job: Job, source: list[int] | None) -> None:
+        """Say that a task was handed to a cluster: from now on the output may come into being."""
+        self._append(job, source, state="begun")
+
     def written(self, job: Job, source: list[int] | None, written: list[int]) -> None:
         """Say that a large file with this size and time of change is about to take its place."""
         self._append(job, source, state="done", written=written)
@@ -183,6 +187,8 @@ class Journal:
         now = _signature(job.input)
         in_place = Path(job.input).absolute() == Path(job.output).absolute()
         for entry in states.values():
+            if entry["state"] == "begun":
+                continue
             same = entry.get("options") == self.options and (in_place or entry["source"] == now)
             if (
                 same
@@ -202,6 +208,8 @@ class Journal:
         written = _signature(job.output)
         if written is None:
             return False
+        if entry["state"] == "begun":
+            return True
         if entry["state"] == "done":
             return bool(entry.get("written") == written and entry.get("boot") == self._boot)
         try:

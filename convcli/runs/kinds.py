@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from convcli.imaging.formats import FORMATS, format_of_path
-from convcli.runs.request import FilterRequest
+from convcli.runs.request import FilterRequest, Job
 
-__all__ = ["LARGE_SUFFIXES", "kind_of"]
+__all__ = ["LARGE_SUFFIXES", "is_large_name", "kind_of"]
 
 LARGE_SUFFIXES = {".npy": "NPY", ".zarr": "ZARR", ".raw": "RAW"}
 
@@ -26,3 +26,9 @@ def kind_of(path: str, request: FilterRequest) -> str:
     if request.raw is not None and suffix not in {s for f in FORMATS.values() for s in f.suffixes}:
         return "RAW"
     return format_of_path(path).name
+
+
+def is_large_name(request: FilterRequest, job: Job) -> bool:
+    """Whether the names say that this could be done part by part."""
+    suffixes = {PurePath(path).suffix.lower() for path in (job.input, job.output)}
+    return request.raw is not None or bool(suffixes & {".tif", ".tiff", *LARGE_SUFFIXES})

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from convcli.engine.cpu.tiles import Tile, grid
-from convcli.errors import BackendError, UsageError
+from convcli.errors import BackendError, ConvcliError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS
 from convcli.imaging.large.regional import Regional
-from convcli.imaging.large.sink import needs_whole_rows, open_sink
+from convcli.imaging.large.sink import Parts, Target, chunk_of, needs_whole_rows, open_sink
 from convcli.imaging.large.source import ArraySource, Source, open_source
 from convcli.imaging.picture import COLOURS, Frame, Picture
 from convcli.imaging.read import check_size, decode_picture
-from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
+from convcli.imaging.urls import is_url, read_url
+from convcli.runs.kinds import LARGE_SUFFIXES, is_large_name, kind_of
 from convcli.runs.memory import available
 from convcli.runs.request import FilterRequest, Job, Report
 
 if TYPE_CHECKING:
     from convcli.runs.journal import Journal
 
-__all__ = ["BASE_BYTES", "fits_whole", "parts_of", "read_array", "report_in_parts"]
+__all__ = ["Maker", "fits_whole", "is_in_parts", "parts_of", "read_array", "report_in_parts"]
 
 BASE_BYTES = 140 * 2**20
 """The interpreter with its libraries, the loops' scratch, the writer's buffers."""
 IN_PARTS = ("TIFF", "NPY", "RAW", "ZARR")
+TASK_BYTES = 64 * 2**20
+"""Memory of a part that is a task: some of them wait for their turn on every machine."""
 ENOUGH = 256 * 2**20
 """Parts larger than this are not filtered any faster."""
+
+
+class Maker(Protocol):
+    """Makes the parts of a picture in other places than this process."""
+
+    def limits(self, regional: Regional, places: list[Tile]) -> tuple[float, float]:
+        """Smallest and largest value over all parts, for ``stretch``."""
+
+    def parts(self, regional: Regional, places: list[Tile], target: Target | None) -> Parts:
+        """The parts in order, with their counts added to ``regional.filtered``.
+
+        Without pixels where the maker has written them with ``target``.
+        """
 
 
 def budget(request: FilterRequest) -> int:
@@ -52,8 +66,10 @@ def fits_whole(request: FilterRequest, source: Source) -> bool:
     return samples * (item * 4 + 4) + BASE_BYTES <= budget(request)
 
 
-def parts_of(regional: Regional, memory: int, *, whole_rows: bool) -> list[Tile]:
-    """Cut the result into parts, whole tiles each, that can be made within ``memory``.
+def parts_of(
+    regional: Regional, memory: int, *, whole_rows: bool, align: tuple[int, int] | None = None
+) -> list[Tile]:
+    """Cut the result into parts, whole tiles or chunks each, that can be made within ``memory``.
 
     Raises
     ------
@@ -61,10 +77,11 @@ def parts_of(regional: Regional, memory: int, *, whole_rows: bool) -> list[Tile]
         If a single tile, or a row of them where rows must be whole, needs more.
     """
     height, width = regional.plan.shape_out[:2]
-    tall, wide = regional.tile
+    tall, wide = align or regional.tile
     room = min(max(memory - BASE_BYTES, 2**20), ENOUGH)
 
     def cost(rows: int, cols: int) -> int:
+        rows, cols = min(rows, height), min(cols, width)
         top, left = (height - rows) // 2 // tall * tall, (width - cols) // 2 // wide * wide
         return regional.bytes_of((((top, top + rows),), ((left, left + cols),)))
 
@@ -89,20 +106,42 @@ def report_in_parts(
     job: Job,
     planned: Callable[[Report], None] = lambda report: None,
     journal: Journal | None = None,
+    maker: Maker | None = None,
 ) -> Report | None:
     """Filter a picture part by part, within the memory of the request.
 
-    None if it has to be, or is better, read and written whole.
+    None if it has to be, or is better, read and written whole. ``maker`` makes the parts
+    elsewhere.
     """
-    if job.output == STDIN or kind_of(job.output, request) not in IN_PARTS:
+    kind = IN_PARTS[0] if job.output == STDIN else kind_of(job.output, request)
+    if job.output == STDIN or kind not in IN_PARTS or (is_url(job.output) and kind != "ZARR"):
         return None
     source = _source(request, job)
     if source is None:
         return None
     with source:
-        if source.format == "TIFF" == kind_of(job.output, request) and fits_whole(request, source):
+        if _better_whole(request, job, source):
             return None
-        return _report(request, job, source, planned, journal)
+        return _report(request, job, source, planned, journal, maker)
+
+
+def is_in_parts(request: FilterRequest, job: Job) -> bool:
+    """Whether a file is stored so that parts of it can be read, and too large to be read whole."""
+    if not is_large_name(request, job) or kind_of(job.output, request) not in IN_PARTS:
+        return False
+    try:
+        source = open_source(job.input, request.raw)
+    except ConvcliError:
+        return False  # its own task will say what is wrong
+    if source is None:
+        return False
+    with source:
+        return not _better_whole(request, job, source)
+
+
+def _better_whole(request: FilterRequest, job: Job, source: Source) -> bool:
+    to_tiff = kind_of(job.output, request) == "TIFF"
+    return source.format == "TIFF" and to_tiff and fits_whole(request, source)
 
 
 def _source(request: FilterRequest, job: Job) -> Source | None:
@@ -111,7 +150,8 @@ def _source(request: FilterRequest, job: Job) -> Source | None:
     source = None if job.input == STDIN else open_source(job.input, request.raw)
     if source is None and kind_of(job.output, request) != "TIFF":
         name = "standard input" if job.input == STDIN else display_name(job.input)
-        picture = decode_picture(read_bytes(job.input), name, max_pixels=request.max_pixels)
+        data = read_url(job.input) if is_url(job.input) else read_bytes(job.input)
+        picture = decode_picture(data, name, max_pixels=request.max_pixels)
         if picture.n_frames > 1:
             raise UsageError(f"{name} has {picture.n_frames} frames; {job.output} holds one")
         pixels = next(iter(picture.frames)).pixels
@@ -164,6 +204,7 @@ def _report(
     source: Source,
     planned: Callable[[Report], None],
     journal: Journal | None,
+    maker: Maker | None,
 ) -> Report:
     if request.options.backend == "cupy":
         raise BackendError(
@@ -180,7 +221,14 @@ def _report(
     if kind == "TIFF" and not FORMATS["TIFF"].holds(result.space, result.alpha, dtype):
         raise UsageError(f"{target}: TIFF cannot hold {dtype} {result.space}")
     whole_rows = needs_whole_rows(kind, source, result.alpha, result.space)
-    places = parts_of(regional, budget(request), whole_rows=whole_rows)
+    shape = (*regional.plan.shape_out[:2], COLOURS[result.space] + result.alpha)
+    if maker is None:
+        places = parts_of(regional, budget(request), whole_rows=whole_rows)
+    else:
+        memory = min(budget(request), BASE_BYTES + TASK_BYTES)
+        # No two tasks may write to one chunk.
+        chunk = chunk_of(source, shape) if kind == "ZARR" else None
+        places = parts_of(regional, memory, whole_rows=whole_rows, align=chunk)
     seconds: dict[str, float] = {}
     report = Report(
         job, request.kernel_names, regional.filtered, kind, not request.dry_run, seconds
@@ -192,9 +240,9 @@ def _report(
         return report
     began = perf_counter()
     if regional.filtered.range == "stretch":
-        regional.find_limits(places)
-    Path(job.output).absolute().parent.mkdir(parents=True, exist_ok=True)
-    shape = (*regional.plan.shape_out[:2], COLOURS[result.space] + result.alpha)
+        regional.limits = maker.limits(regional, places) if maker else regional.find_limits(places)
+    if not is_url(job.output):
+        Path(job.output).absolute().parent.mkdir(parents=True, exist_ok=True)
 
     def ready(written: list[int]) -> None:
         if journal:
@@ -211,12 +259,13 @@ def _report(
         overwrite=request.overwrite or request.in_place or job.overwrite,
         threads=regional.plan.threads,
         ready=ready,
-    ) as write:
-        report.bytes_out = write(_parts(regional, places))
+    ) as sink:
+        if maker is None:
+            parts: Parts = ((place, regional.part(place)) for place in places)
+        else:
+            parts = maker.parts(regional, places, sink.target)
+        sink.write(parts)
+    item = result.dtype.itemsize
+    report.bytes_out = math.prod(shape) * item
     seconds["filter"] = regional.filtered.seconds = perf_counter() - began
     return report
-
-
-def _parts(regional: Regional, places: list[Tile]) -> Iterator[tuple[Tile, NDArray[Any]]]:
-    for place in places:
-        yield place, regional.part(place)

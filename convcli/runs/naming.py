@@ -11,6 +11,7 @@ from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import format_of_name
+from convcli.imaging.urls import exists_url, is_url, split_url
 from convcli.runs.inputs import Source, find_sources
 from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
 from convcli.runs.request import FilterRequest, Job
@@ -47,6 +48,8 @@ def name_jobs(request: FilterRequest) -> list[Job]:
         raise UsageError("no input was given; name a file, or - for standard input")
     if request.inputs.count(STDIN) > 1:
         raise UsageError("standard input (-) was named twice; it can be read once")
+    if request.in_place and any(is_url(name) for name in request.inputs):
+        raise UsageError("files behind URLs cannot be replaced in place; use -o")
     if request.in_place and request.output is not None:
         raise UsageError("--in-place and --output exclude each other")
     root = output_root(request)
@@ -97,8 +100,10 @@ def _into_folder(request: FilterRequest, count: int) -> bool:
         return True
     if Path(output).is_dir() and Path(output).suffix.lower() not in LARGE_SUFFIXES:
         return True
-    if count == 1 and not request.recursive:
+    if count == 1 and not (request.recursive and not Path(output).suffix):
         return False
+    if is_url(output):
+        return True
     if Path(output).exists() or Path(output).suffix:
         raise UsageError(f"{display_name(output)} is not a folder, and {count} pictures need one")
     return True
@@ -124,10 +129,12 @@ def _output_of(
         raise UsageError(f"standard input has no name to use in the folder {output}; name a file")
     last = _with_format(request, Path(name).name or name.strip("./") or "folder")
     if not is_template(output):
-        return str(Path(output) / source.folder / last)
+        scheme, rest = split_url(output)
+        return scheme + str(Path(rest) / source.folder / last)
     parent = source.folder
     if not source.found and not parent:  # a name of the command line, in the folder it says
-        parent = str(Path(*[p for p in Path(name).parent.parts if p != Path(name).anchor]))
+        folder = Path(split_url(name)[1]).parent
+        parent = str(Path(*[part for part in folder.parts if part != folder.anchor]))
     return fill(
         output,
         parent=parent,
@@ -147,12 +154,13 @@ def _with_format(request: FilterRequest, name: str) -> str:
 
 def _beside(request: FilterRequest, name: str) -> str:
     """``img.png`` with ``sobel-x`` becomes ``img-sobel-x.png``, in the same folder."""
-    path = Path(_with_format(request, name))
+    scheme, rest = split_url(name)
+    path = Path(_with_format(request, rest))
     ending = f"-{slug(request)}{path.suffix}"
     stem = os.fsencode(path.stem)[: NAME_BYTES - len(os.fsencode(ending))]
     # A cut inside a character would make a name that is no text.
     short = stem.decode("utf-8", "ignore") if len(stem) < len(os.fsencode(path.stem)) else path.stem
-    return str(path.with_name(short + ending))
+    return scheme + str(path.with_name(short + ending))
 
 
 def _check_collisions(jobs: list[Job]) -> None:
@@ -182,7 +190,7 @@ def _check_all(request: FilterRequest, jobs: list[Job], into_folder: bool) -> No
     inputs = {_identity(job.input) for job in jobs} - {None}
     for job in jobs:
         # Of several inputs, one that is no file fails on its own, later.
-        if len(jobs) == 1 or job.input == STDIN or _identity(job.input):
+        if len(jobs) == 1 or job.input == STDIN or is_url(job.input) or _identity(job.input):
             _check(request, job, inputs, into_folder)
 
 
@@ -204,6 +212,11 @@ def _check(
     if job.output == STDIN:
         if request.format is not None:
             format_of_name(request.format)
+        return
+    if is_url(job.output):
+        kind_of(job.output, request)
+        if not request.overwrite and exists_url(job.output):
+            raise UsageError(f"{job.output} exists; use --overwrite to replace it")
         return
     target = Path(job.output)
     if target.exists() and not target.is_file() and not target.is_dir():

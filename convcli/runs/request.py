@@ -41,6 +41,8 @@ class FilterRequest:
     resume: bool = False
     memory: int | None = None
     """Bytes that the process may take; by default a quarter of what is free."""
+    cluster: str | None = None
+    """A Dask scheduler's address, or ``local[:N]``."""
     raw: Layout | None = None
     """What raw inputs hold."""
 

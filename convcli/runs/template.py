@@ -8,6 +8,7 @@ from string import Formatter
 
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
+from convcli.imaging.urls import is_url, split_url
 
 __all__ = ["FIELDS", "check_inside", "fill", "is_template", "root_of"]
 
@@ -36,9 +37,10 @@ def root_of(template: str) -> str:
     >>> root_of("out/small/{parent}/{stem}.png"), root_of("{stem}-blur.png")
     ('out/small', '.')
     """
-    parts = Path(template).parts
+    scheme, rest = split_url(template)
+    parts = Path(rest).parts
     fixed = parts[: next(i for i, part in enumerate(parts) if is_template(part))]
-    return str(Path(*fixed)) if fixed else os.curdir
+    return scheme + str(Path(*fixed)) if fixed else os.curdir
 
 
 def fill(template: str, **values: str | int) -> str:
@@ -60,7 +62,8 @@ def fill(template: str, **values: str | int) -> str:
                     f"--output {template!r}: {{{field}}} is no field; allowed: {allowed}; "
                     "{{ and }} stand for braces"
                 )
-        return os.path.normpath(template.format(**values))
+        scheme, rest = split_url(template)
+        return scheme + os.path.normpath(rest.format(**values))
     except (ValueError, IndexError) as error:
         raise UsageError(f"--output {template!r}: {error}; allowed: {allowed}") from None
 
@@ -73,8 +76,11 @@ def check_inside(path: str, root: str) -> None:
     UsageError
         If it would.
     """
-    home = os.path.realpath(root)
-    folder = os.path.realpath(Path(path).parent)
+    if is_url(path):
+        home, folder = split_url(root)[1].strip("/"), str(Path(split_url(path)[1]).parent)
+        folder = folder.strip("/")
+    else:
+        home, folder = os.path.realpath(root), os.path.realpath(Path(path).parent)
     if folder != home and not folder.startswith(home.rstrip(os.sep) + os.sep):
         raise UsageError(
             f"{display_name(path)} would lie outside of {display_name(root)}, in "

@@ -96,7 +96,9 @@ def timing(report: Report) -> str:
     algorithms = ", ".join(step.algorithm for step in plan.steps)
     stages = ", ".join(f"{stage} {value * 1e3:.0f}" for stage, value in report.seconds.items())
     return (
-        f"  {plan.backend} ({plan.backend_reason}), {algorithms}, {plan.threads} threads; "
+        f"  {plan.backend} ({plan.backend_reason}), {algorithms}, {plan.threads} threads"
+        + (f", {report.parts} parts" if report.parts > 1 else "")
+        + "; "
         f"ms: {stages}"
     )
 

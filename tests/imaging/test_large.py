@@ -50,7 +50,7 @@ def in_parts(
     height, width = regional.plan.shape_out[:2]
     places = grid(height, width, *(size or regional.tile))
     if regional.filtered.range == "stretch":
-        regional.find_limits(places)
+        regional.limits = regional.find_limits(places)
     rows: dict[int, list[np.ndarray]] = {}
     for place in places:
         rows.setdefault(place.top, []).append(regional.part(place))

@@ -44,8 +44,8 @@ class Regional:
 
     def __init__(self, source: Source, kernels: Sequence[Kernel], options: FilterOptions) -> None:
         self.source = source
-        if options.backend == "auto":
-            # Strips are made on the CPU: they must not depend on what the device holds.
+        on_cpu = options.backend == "auto"
+        if on_cpu:
             options = replace(options, backend="numpy")
         picture = Picture(
             source.format,
@@ -59,6 +59,9 @@ class Regional:
         )
         self.filtered: Filtered
         self.work, self.filtered = prepare(picture, kernels, options, source.name)
+        if on_cpu:
+            reason = "a picture that is read part by part is filtered on the CPU"
+            self.filtered.plan = replace(self.filtered.plan, backend_reason=reason)
         self.plan = self.filtered.plan
         self.options = options
         self.opaque = not self.work.alpha
@@ -106,7 +109,7 @@ class Regional:
         return done, clipped
 
     def part(self, place: Tile) -> NDArray[Any]:
-        """Part of the result; ``stretch`` needs :meth:`find_limits` first."""
+        """Part of the result; ``stretch`` needs ``limits`` from :meth:`find_limits` first."""
         values, clipped = self.values(place)
         self.filtered.samples += values.size
         self.filtered.clipped += clipped
@@ -119,14 +122,16 @@ class Regional:
         alpha = values[..., -1:].astype(self.work.out_dtype)
         return np.concatenate([mapped, alpha], axis=-1)
 
-    def find_limits(self, places: Sequence[Tile]) -> None:
-        """Walk over the whole picture once for the smallest and largest value of ``stretch``."""
-        low, high = np.inf, -np.inf
-        for place in places:
-            values, _ = self.values(place)
-            colours = values[..., : values.shape[-1] - 1] if self.work.alpha else values
-            low, high = min(low, float(colours.min())), max(high, float(colours.max()))
-        self.limits = low, high
+    def find_limits(self, places: Sequence[Tile]) -> tuple[float, float]:
+        """Walk over the picture once for the smallest and largest value of ``stretch``."""
+        limits = [self.limits_of(place) for place in places]
+        return min(low for low, _ in limits), max(high for _, high in limits)
+
+    def limits_of(self, place: Tile) -> tuple[float, float]:
+        """Smallest and largest value of a part."""
+        values, _ = self.values(place)
+        colours = values[..., : values.shape[-1] - 1] if self.work.alpha else values
+        return float(colours.min()), float(colours.max())
 
     def _colours(self, want: Ranges) -> NDArray[Any]:
         pixels = self.source.read(want)

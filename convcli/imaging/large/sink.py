@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,18 +17,42 @@ from convcli.errors import UsageError
 from convcli.imaging.atomic import atomic_file, atomic_folder
 from convcli.imaging.large.source import Source
 from convcli.imaging.tiff_write import page_options
+from convcli.imaging.urls import is_url
 
-__all__ = ["TILE", "Parts", "Write", "needs_whole_rows", "open_sink"]
+__all__ = ["Parts", "Sink", "Target", "Write", "chunk_of", "needs_whole_rows", "open_sink"]
 
-Parts: TypeAlias = Iterable[tuple[Tile, NDArray[Any]]]
-"""Parts of a picture from top to bottom and left to right, as they are made."""
+Parts: TypeAlias = Iterable[tuple[Tile, NDArray[Any] | None]]
+"""Parts of a picture from top to bottom and left to right, as they are made.
 
-Write: TypeAlias = Callable[[Parts], int]
-"""Writes a picture from its parts; returns the bytes of its samples."""
+Without pixels where they have been written with a :data:`Target` already.
+"""
+
+Write: TypeAlias = Callable[[Parts], None]
+"""Writes a picture from its parts."""
+
+Target: TypeAlias = Callable[[Tile, NDArray[Any]], None]
+"""Writes one part, from any process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """How a picture is written: by one writer, or by many where there is a ``target``."""
+
+    write: Write
+    target: Target | None = None
+
 
 TILE = 256
 """Rows and columns of a tile of a compressed TIFF."""
+CHUNK = 512
+"""Rows and columns of a chunk of Zarr where the source has none."""
 BUFFER = 2**24
+
+
+def chunk_of(source: Source, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Rows and columns of the chunks that a Zarr result is stored in: the source's."""
+    height, width = source.chunks or (CHUNK, CHUNK)
+    return min(height, shape[0]), min(width, shape[1])
 
 
 def needs_whole_rows(fmt: str, source: Source, alpha: bool, space: str) -> bool:
@@ -53,7 +78,7 @@ def open_sink(
     overwrite: bool,
     threads: int,
     ready: Callable[[list[int]], None] = lambda written: None,
-) -> Iterator[Write]:
+) -> Iterator[Sink]:
     """Give a function that writes a picture from its parts.
 
     Parameters
@@ -73,8 +98,12 @@ def open_sink(
     if fmt == "ZARR":
         from convcli.imaging.large.zarr_files import create_zarr
 
-        with atomic_folder(path, overwrite=overwrite, ready=ready) as folder:
-            yield _to_zarr(create_zarr(str(folder), shape, dtype, source, flat), flat)
+        # An object store has no renaming: there the array fills up chunk by chunk.
+        in_place = contextlib.nullcontext(path)
+        whole = atomic_folder(path, overwrite=overwrite, ready=ready)
+        with in_place if is_url(path) else whole as folder:
+            chunks = create_zarr(str(folder), shape, dtype, source, flat, chunk_of(source, shape))
+            yield Sink(_by(chunks), chunks)
         return
     with atomic_file(path, overwrite=overwrite, ready=ready) as (fd, temporary):
         if fmt == "NPY":
@@ -84,33 +113,53 @@ def open_sink(
         elif fmt == "TIFF":
             options = page_options(source.meta, space, alpha, same_source=source.format == "TIFF")
             if options["compression"] is not None:
-                yield _to_tiles(str(temporary), shape, dtype, options, threads)
+                yield Sink(_to_tiles(str(temporary), shape, dtype, options, threads))
                 return
             offset = _empty_tiff(str(temporary), shape, dtype, options)
         else:
             raise UsageError(f"{fmt} cannot be written part by part; use .tif, .npy or .zarr")
-        yield _to_rows(fd, offset, shape, np.dtype(dtype))
+        rows = RowTarget(str(temporary), offset, shape, np.dtype(dtype))
+        os.ftruncate(fd, offset + shape[0] * rows.row_bytes)
+        yield Sink(_by(rows), rows)
 
 
-def _to_rows(fd: int, offset: int, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Write:
-    def write(parts: Parts) -> int:
-        pixel = shape[2] * dtype.itemsize
-        row_bytes = shape[1] * pixel
-        total = 0
+def _by(target: Target) -> Write:
+    def write(parts: Parts) -> None:
         for place, pixels in parts:
-            pixels = np.ascontiguousarray(pixels)
-            total += pixels.nbytes
-            start = offset + place.top * row_bytes + place.left * pixel
-            if pixels.shape[1] == shape[1]:
-                _write_at(fd, pixels, start)
-            else:
-                for row in pixels:
-                    _write_at(fd, row, start)
-                    start += row_bytes
-        os.ftruncate(fd, max(os.fstat(fd).st_size, offset + shape[0] * row_bytes))
-        return total
+            if pixels is not None:
+                target(place, pixels)
 
     return write
+
+
+@dataclass(frozen=True, slots=True)
+class RowTarget:
+    """Samples in C order in a file that is there, behind ``offset``."""
+
+    path: str
+    offset: int
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row of the picture."""
+        return self.shape[1] * self.shape[2] * self.dtype.itemsize
+
+    def __call__(self, place: Tile, pixels: NDArray[Any]) -> None:
+        pixels = np.ascontiguousarray(pixels)
+        pixel = self.shape[2] * self.dtype.itemsize
+        start = self.offset + place.top * self.row_bytes + place.left * pixel
+        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            if pixels.shape[1] == self.shape[1]:
+                _write_at(fd, pixels, start)
+                return
+            for row in pixels:
+                _write_at(fd, row, start)
+                start += self.row_bytes
+        finally:
+            os.close(fd)
 
 
 def _write_at(fd: int, pixels: NDArray[Any], offset: int) -> None:
@@ -153,7 +202,7 @@ def _empty_tiff(path: str, shape: tuple[int, int, int], dtype: str, options: dic
 def _to_tiles(
     path: str, shape: tuple[int, int, int], dtype: str, options: dict[str, Any], threads: int
 ) -> Write:
-    def write(parts: Parts) -> int:
+    def write(parts: Parts) -> None:
         import tifffile
 
         with tifffile.TiffWriter(path, bigtiff=_is_big(shape, dtype)) as writer:
@@ -166,7 +215,6 @@ def _to_tiles(
                 buffersize=BUFFER,
                 **options,
             )
-        return int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
 
     return write
 
@@ -183,6 +231,7 @@ def _tiles(parts: Parts, shape: tuple[int, int, int], dtype: str) -> Iterator[ND
             yield band[:, tile * TILE : (tile + 1) * TILE].copy()
 
     for _, pixels in parts:
+        assert pixels is not None, "tiles have one writer"
         done = 0
         while done < len(pixels):
             count = min(TILE - filled, len(pixels) - done)
@@ -194,17 +243,3 @@ def _tiles(parts: Parts, shape: tuple[int, int, int], dtype: str) -> Iterator[ND
     if filled:
         band[filled:] = 0
         yield from flush()
-
-
-def _to_zarr(array: Any, flat: bool) -> Write:
-    """A chunk that two parts meet in is read again and written twice; the bytes are the same."""
-
-    def write(parts: Parts) -> int:
-        total = 0
-        for place, pixels in parts:
-            total += pixels.nbytes
-            where = slice(place.top, place.bottom), slice(place.left, place.right)
-            array[where] = pixels[..., 0] if flat else pixels
-        return total
-
-    return write

@@ -18,6 +18,7 @@ from convcli.engine.regions import Ranges, Span, cells
 from convcli.errors import InputError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.picture import Metadata
+from convcli.imaging.urls import is_url
 
 __all__ = [
     "DTYPES",
@@ -180,6 +181,8 @@ def open_source(path: str, layout: Layout | None = None) -> Source | None:
     """
     suffix = Path(path).suffix.lower()
     name = display_name(path)
+    if is_url(path) and suffix != ".zarr":
+        return None  # fetched whole
     if layout is not None and suffix not in (".tif", ".tiff", ".zarr", ".npy"):
         return _open_raw(path, name, layout)
     if suffix == ".zarr" or (Path(path).is_dir() and _is_zarr(Path(path))):

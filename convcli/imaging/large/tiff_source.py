@@ -7,6 +7,7 @@ import logging
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from convcli.engine.regions import Span
 from convcli.errors import InputError
 from convcli.imaging.large.source import DTYPES, FileRows, Source, native
 from convcli.imaging.picture import COLOURS
-from convcli.imaging.read import decoding
+from convcli.imaging.read import MAX_PIXELS, decoding
 from convcli.imaging.tiff_read import page_metadata
 
 __all__ = ["open_tiff"]
@@ -25,6 +26,8 @@ SPACES = {"MINISBLACK": "gray", "RGB": "rgb", "SEPARATED": "cmyk"}
 ORIENTATION = 274
 CACHE_BYTES = 48 * 2**20
 """Decoded strips or tiles that are kept, at least two rows of them."""
+MOST_FOLDED = 1100
+"""Most bytes that deflate makes of one."""
 
 
 @dataclass(kw_only=True)
@@ -98,6 +101,29 @@ class TiffSource(Source):
         os.close(self.fd)
 
 
+def _is_backed(page: Any, file_bytes: int) -> bool:
+    """Whether the file can hold what its header claims, so that the claim may be believed.
+
+    A header costs nothing: without this, 200 bytes would keep a processor busy for days. What is
+    not believed is read whole, where ``--max-pixels`` decides.
+    """
+    height, width = int(page.imagelength), int(page.imagewidth)
+    if min(height, width) < 1:
+        return False
+    pixels = height * width
+    if not page.is_tiled:
+        rows = min(int(page.rowsperstrip), height)
+        chunk, entries = rows * width, -(-height // rows)
+    else:
+        tall, wide = int(page.tilelength), int(page.tilewidth)
+        chunk, entries = tall * wide, -(-height // tall) * -(-width // wide)
+    if page.compression == 1 and not page.is_tiled:
+        enough = pixels * int(page.samplesperpixel) * page.dtype.itemsize <= file_bytes
+    else:
+        enough = chunk <= MAX_PIXELS and pixels <= max(MAX_PIXELS, MOST_FOLDED * file_bytes)
+    return enough and len(page.dataoffsets) == len(page.databytecounts) == entries
+
+
 def open_tiff(path: str, name: str) -> Source | None:
     """A page that can be read part by part, or None.
 
@@ -126,7 +152,7 @@ def open_tiff(path: str, name: str) -> Source | None:
             and (tag is None or int(tag.value) == 1)
             and extra in (0, 1)
             and not (extra and page.extrasamples and page.extrasamples[0].name == "ASSOCALPHA")
-            and len(page.dataoffsets) > 0
+            and _is_backed(page, Path(path).stat().st_size)
         )
         if not plain or space is None:
             return None

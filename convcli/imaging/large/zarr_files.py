@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.cpu.tiles import Tile
 from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
 from convcli.imaging.large.source import Source, native, spaces_of
+from convcli.imaging.urls import is_url
 
-__all__ = ["ZarrSource", "create_zarr", "import_zarr", "open_zarr"]
-
-CHUNK = 512
+__all__ = ["ZarrSource", "ZarrTarget", "create_zarr", "import_zarr", "open_zarr"]
 
 
 def import_zarr() -> Any:
@@ -124,20 +124,27 @@ def _axes(
 
 
 def create_zarr(
-    path: str, shape: tuple[int, int, int], dtype: Any, source: Source, flat: bool
-) -> Any:
+    path: str,
+    shape: tuple[int, int, int],
+    dtype: Any,
+    source: Source,
+    flat: bool,
+    chunk: tuple[int, int],
+) -> ZarrTarget:
     """A new array like the source's, in its version of the format, as ``(H, W[, C])``.
 
     An OME-Zarr image gives an OME-Zarr image with one level, axes y, x and c.
     """
     zarr = import_zarr()
-    height, width = source.chunks or (CHUNK, CHUNK)
     full = shape[:2] if flat else shape
-    chunks = (min(height, shape[0]), min(width, shape[1]), shape[2])[: len(full)]
+    chunks = (*chunk, shape[2])[: len(full)]
     version = source.zarr_format if isinstance(source, ZarrSource) else 3
     common = {"shape": full, "chunks": chunks, "dtype": np.dtype(dtype), "zarr_format": version}
+    if is_url(path):
+        common["overwrite"] = True
     if not (isinstance(source, ZarrSource) and source.names):
-        return zarr.create_array(path, **common)
+        zarr.create_array(path, **common)
+        return ZarrTarget(path, flat)
     group = zarr.create_group(path, zarr_format=version)
     axes: list[dict[str, str]] = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
     if not flat:
@@ -149,4 +156,27 @@ def create_zarr(
         group.attrs["ome"] = {"version": "0.5", "multiscales": [scales]}
     else:
         group.attrs["multiscales"] = [{"version": "0.4", **scales}]
-    return group.create_array("0", **{k: v for k, v in common.items() if k != "zarr_format"})
+    group.create_array("0", **{k: v for k, v in common.items() if k != "zarr_format"})
+    return ZarrTarget(f"{path}/0", flat)
+
+
+@dataclass(slots=True)
+class ZarrTarget:
+    """An array that parts are written to.
+
+    A chunk that two parts meet in is read again and written twice, to the same bytes; parts that
+    several processes write at once have to be whole chunks.
+    """
+
+    path: str
+    flat: bool
+    _array: Any = None
+
+    def __call__(self, place: Tile, pixels: NDArray[Any]) -> None:
+        if self._array is None:
+            self._array = import_zarr().open_array(self.path, mode="r+")
+        where = slice(place.top, place.bottom), slice(place.left, place.right)
+        self._array[where] = pixels[..., 0] if self.flat else pixels
+
+    def __reduce__(self) -> Any:
+        return ZarrTarget, (self.path, self.flat)

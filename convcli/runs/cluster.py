@@ -1,0 +1,254 @@
+"""The same work on several machines, by Dask.
+
+A file is a task; a picture that is read part by part is as many tasks as it has parts, and each
+worker writes its own parts where the output is Zarr. Scheduling, lost workers and moving data are
+Dask's; a task that it runs twice replaces its output by the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from convcli.engine.cpu.tiles import Tile
+from convcli.errors import ConvcliError, RunError, UsageError
+from convcli.imaging.atomic import display_name
+from convcli.imaging.large.regional import Regional
+from convcli.imaging.large.sink import Parts, Target
+from convcli.imaging.large.source import Source, open_source
+from convcli.imaging.urls import is_url
+from convcli.runs.filtering import Failure, attempt, slim
+from convcli.runs.journal import Journal
+from convcli.runs.large import is_in_parts, report_in_parts
+from convcli.runs.request import FilterRequest, Job, Report
+
+__all__ = ["Cluster"]
+
+AHEAD = 4
+"""Tasks under way for every thread of the workers: enough to hide the way to the scheduler."""
+
+
+class Cluster:
+    """The workers of a Dask cluster, with the face of a pool of processes.
+
+    Parameters
+    ----------
+    address
+        ``local``, ``local:N`` for N processes on this machine, or a scheduler, as in
+        ``tcp://host:8786``.
+
+    Raises
+    ------
+    UsageError
+        If Dask is not installed, or the request cannot be carried out by tasks.
+    RunError
+        If the scheduler cannot be reached.
+    """
+
+    def __init__(self, request: FilterRequest, journal: Journal | None, address: str) -> None:
+        if request.in_place:
+            raise UsageError(
+                "--in-place and --cluster exclude each other: a task that a lost worker had begun "
+                "is run again, and would filter twice"
+            )
+        self.request, self.journal, self.address = request, journal, address
+        self.stopped = False
+        self.late: list[Report | Failure] = []
+        self._waiting: dict[Any, Job] = {}
+
+    def stop(self) -> None:
+        """Begin no more files."""
+        self.stopped = True
+        for future in [f for f in self._waiting if f.status == "pending"]:
+            future.cancel()
+            del self._waiting[future]
+
+    def results(self, jobs: deque[Job]) -> Iterator[Report | Failure]:
+        """Carry out the jobs, each result as it comes."""
+        with ExitStack() as stack:
+            client = connect(self.address, stack)
+            large = deque(job for job in jobs if is_in_parts(self.request, job))
+            small = deque(job for job in jobs if job not in set(large))
+            yield from self._files(client, small)
+            for job in large:
+                if not self.stopped:
+                    yield self._large(client, job)
+
+    def _files(self, client: Any, jobs: deque[Job]) -> Iterator[Report | Failure]:
+        waiting = self._waiting
+        done: Any = import_module("distributed").as_completed()
+        while (jobs and not self.stopped) or waiting:
+            room = AHEAD * _threads(client) - len(waiting)
+            for _ in range(min(room, len(jobs)) if not self.stopped else 0):
+                job = jobs.popleft()
+                if self.journal:
+                    self.journal.begun(job, self.journal.source_of(job))
+                future = client.submit(attempt, self.request, _for_worker(job), pure=False)
+                waiting[future] = job
+                done.add(future)
+            if not waiting:
+                return
+            future = next(done)
+            if future in waiting:  # and was not cancelled
+                yield self._finished(future, waiting.pop(future))
+
+    def _finished(self, future: Any, job: Job) -> Report | Failure:
+        try:
+            result: Report | Failure = future.result()
+        except Exception as error:
+            reason = f"{display_name(job.input)}: its task failed on the cluster: {error}"
+            return Failure(job, RunError(reason))
+        result.job = job
+        if isinstance(result, Report) and self.journal:
+            self.journal.done(job, self.journal.source_of(job))
+        return result
+
+    def _large(self, client: Any, job: Job) -> Report | Failure:
+        maker = _Maker(client, self.request, _for_worker(job))
+        try:
+            report = report_in_parts(self.request, job, journal=self.journal, maker=maker)
+        except ConvcliError as error:
+            return Failure(job, error)
+        assert report is not None
+        return slim(report)
+
+
+def connect(address: str, stack: ExitStack) -> Any:
+    """A client of a cluster, closed with the stack.
+
+    Raises
+    ------
+    UsageError
+        If Dask is not installed or the address is none.
+    RunError
+        If there is no scheduler.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError as error:
+        raise UsageError(
+            "--cluster needs Dask; install it with: pip install 'convcli[scale]'"
+        ) from error
+    for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if address == "local" or address.startswith("local:"):
+        count = address.partition(":")[2]
+        if count and (not count.isdigit() or int(count) < 1):
+            raise UsageError(f"--cluster {address!r}: the number of processes must be 1 or more")
+        cluster = distributed.LocalCluster(
+            n_workers=int(count) if count else None,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+        stack.enter_context(cluster)
+        address = cluster.scheduler_address
+    elif "://" not in address:
+        raise UsageError(
+            f"--cluster {address!r} is no scheduler; allowed: tcp://HOST:8786, local, local:N"
+        )
+    try:
+        client = stack.enter_context(distributed.Client(address, timeout=8))
+        client.wait_for_workers(1, timeout=60)
+    except (OSError, TimeoutError) as error:
+        raise RunError(
+            f"--cluster {address}: no scheduler with workers answers there ({error})"
+        ) from error
+    return client
+
+
+def _threads(client: Any) -> int:
+    threads: dict[str, int] = client.nthreads()
+    return max(sum(threads.values()), 1)
+
+
+def _for_worker(job: Job) -> Job:
+    """Absolute, since workers have folders of their own; their outputs may be there already."""
+    source, target = (
+        path if is_url(path) else str(Path(path).absolute()) for path in (job.input, job.output)
+    )
+    return replace(job, input=source, output=target, overwrite=True)
+
+
+class _Maker:
+    """Makes the parts of one picture by tasks."""
+
+    def __init__(self, client: Any, request: FilterRequest, job: Job) -> None:
+        self.client, self.request, self.job = client, request, job
+
+    def limits(self, regional: Regional, places: list[Tile]) -> tuple[float, float]:
+        """Smallest and largest value over all parts."""
+        found = [limits for _, limits in self._in_order(places, _limits, ())]
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    def parts(self, regional: Regional, places: list[Tile], target: Target | None) -> Parts:
+        """The parts in order, written by the workers if there is a target."""
+        for place, made in self._in_order(places, _part, (regional.limits, target)):
+            pixels, samples, clipped = made
+            regional.filtered.samples += samples
+            regional.filtered.clipped += clipped
+            yield place, pixels
+
+    def _in_order(
+        self, places: list[Tile], task: Callable[..., Any], more: tuple[Any, ...]
+    ) -> Iterator[tuple[Tile, Any]]:
+        ahead: deque[tuple[Tile, Any]] = deque()
+        for place in places:
+            while len(ahead) >= AHEAD * _threads(self.client):
+                yield self._first(ahead)
+            future = self.client.submit(
+                task, self.request, self.job, tuple(place), *more, pure=False
+            )
+            ahead.append((place, future))
+        while ahead:
+            yield self._first(ahead)
+
+    def _first(self, ahead: deque[tuple[Tile, Any]]) -> tuple[Tile, Any]:
+        place, future = ahead.popleft()
+        try:
+            return place, future.result()
+        except ConvcliError:
+            raise
+        except Exception as error:
+            name = display_name(self.job.input)
+            raise RunError(f"{name}: a task failed on the cluster: {error}") from error
+
+
+def _limits(request: FilterRequest, job: Job, place: tuple[int, ...]) -> tuple[float, float]:
+    """On a worker: smallest and largest value of a part."""
+    with _open(request, job) as source:
+        return Regional(source, request.kernels, request.options).limits_of(Tile(*place))
+
+
+def _part(
+    request: FilterRequest,
+    job: Job,
+    place: tuple[int, ...],
+    limits: tuple[float, float] | None,
+    target: Target | None,
+) -> tuple[NDArray[Any] | None, int, int]:
+    """On a worker: one part, written where it belongs if that is possible, with its counts."""
+    with _open(request, job) as source:
+        regional = Regional(source, request.kernels, request.options)
+        regional.limits = limits
+        pixels = regional.part(Tile(*place))
+        counts = regional.filtered.samples, regional.filtered.clipped
+        if target is None:
+            return pixels, *counts
+        target(Tile(*place), pixels)
+        return None, *counts
+
+
+def _open(request: FilterRequest, job: Job) -> Source:
+    source = open_source(job.input, request.raw)
+    if source is None:
+        raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
+    return source

@@ -1,0 +1,89 @@
+"""Inputs and outputs behind URLs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+fsspec = pytest.importorskip("fsspec")
+
+from convcli.errors import InputError, UsageError  # noqa: E402
+from convcli.imaging import urls  # noqa: E402
+from convcli.kernels.load import load_kernel  # noqa: E402
+from convcli.runs.batch import Batch  # noqa: E402
+from convcli.runs.filtering import Failure  # noqa: E402
+from convcli.runs.request import FilterRequest  # noqa: E402
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> str:
+    """A store in memory, as far as an object store from a file system as fsspec has one."""
+    store = fsspec.filesystem("memory")
+    if store.exists("/bucket"):
+        store.rm("/bucket", recursive=True)
+    for index, name in enumerate(["a.png", "deep/b.png", "deep/er/c.png", "deep/notes.txt"]):
+        image = Image.fromarray(np.full((20, 30 + index), 90, np.uint8))
+        image.save(tmp_path / "x.png")
+        store.makedirs("/bucket/" + str(Path(name).parent), exist_ok=True)
+        store.pipe_file(f"/bucket/in/{name}", (tmp_path / "x.png").read_bytes())
+    return "memory://bucket"
+
+
+def filtered(*inputs: str, **options: object) -> list[object]:
+    kernels = (load_kernel("box:3"),)
+    request = FilterRequest(inputs, kernels, jobs=1, **options)  # type: ignore[arg-type]
+    return list(Batch(request).run())
+
+
+def stored(bucket: str, folder: str) -> set[str]:
+    store = fsspec.filesystem("memory")
+    return {name.removeprefix(f"/bucket/{folder}/") for name in store.find(f"/bucket/{folder}")}
+
+
+def test_a_tree_from_store_to_store(bucket: str) -> None:
+    results = filtered(f"{bucket}/in", output=f"{bucket}/out", recursive=True)
+    assert not [r for r in results if isinstance(r, Failure)]
+    assert stored(bucket, "out") == {"a.png", "deep/b.png", "deep/er/c.png"}
+    data = urls.read_url(f"{bucket}/out/deep/b.png")
+    assert data.startswith(b"\x89PNG")
+
+
+def test_globs_and_templates(bucket: str) -> None:
+    filtered(f"{bucket}/in/**/*.png", output=f"{bucket}/t/{{parent}}/{{stem}}-x{{suffix}}")
+    assert stored(bucket, "t") == {"a-x.png", "deep/b-x.png", "deep/er/c-x.png"}
+
+
+def test_to_and_from_the_disk(bucket: str, tmp_path: Path) -> None:
+    filtered(f"{bucket}/in/a.png", output=str(tmp_path / "a.png"))
+    filtered(str(tmp_path / "a.png"), output=f"file://{tmp_path}/new/b.png")
+    filtered(f"{bucket}/in/a.png", output=f"{bucket}/once.png")
+    filtered(f"{bucket}/once.png", output=f"{bucket}/twice.png")
+    assert (tmp_path / "new/b.png").read_bytes() == urls.read_url(f"{bucket}/twice.png")
+
+
+def test_what_is_there_stays(bucket: str) -> None:
+    with pytest.raises(UsageError, match=r"a\.png exists; use --overwrite"):
+        filtered(f"{bucket}/in/a.png", output=f"{bucket}/in/a.png")
+
+
+def test_what_is_not_there(bucket: str) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        filtered(f"{bucket}/in/z.png", output=f"{bucket}/out.png")
+    with pytest.raises(UsageError, match="matches no file"):
+        filtered(f"{bucket}/in/*.gif", output=f"{bucket}/out.png")
+
+
+def test_a_protocol_that_is_not_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "convcli", "filter", "abc://x/a.png", "-k", "box:3", "-o", "o.png"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "abc://x/a.png: Protocol not known: abc" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
