@@ -7,6 +7,8 @@ import mmap
 import shutil
 import subprocess
 import sys
+import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -15,6 +17,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from convcli.engine.gpu import cupy_device
+from convcli.engine.gpu.source import OPTIONS, Source
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 
 SHIM = Path(__file__).with_name("shim.h")
@@ -176,3 +180,114 @@ def speeds(monkeypatch, tmp_path):
 
     yield measured
     load_speeds.cache_clear()
+
+
+class LateStream:
+    """Work that is done when somebody waits."""
+
+    current = threading.local()
+
+    def __init__(self, **_):
+        self.queue = []
+
+    def synchronize(self):
+        self.done_until(len(self.queue))
+
+    def __enter__(self):
+        LateStream.current.stream = self
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def done_until(self, length):
+        while len(self.queue) and length > 0:
+            self.queue.pop(0)()
+            length -= 1
+
+
+class LateEvent:
+    def __init__(self, **_):
+        self.stream, self.mark = None, None
+
+    def record(self, stream):
+        self.stream, self.mark = stream, (lambda: None)
+        stream.queue.append(self.mark)
+
+    def synchronize(self):
+        if self.stream is not None and self.mark in self.stream.queue:
+            self.stream.done_until(self.stream.queue.index(self.mark) + 1)
+
+
+class Memory:
+    def __init__(self, address):
+        self.address = address
+
+    def copy_from_host_async(self, pointer, size, stream):
+        stream.queue.append(lambda: ctypes.memmove(self.address, pointer.value, size))
+
+    def copy_to_host_async(self, pointer, size, stream):
+        stream.queue.append(lambda: ctypes.memmove(pointer.value, self.address, size))
+
+
+class DeviceArray(np.ndarray):
+    @property
+    def data(self):
+        return Memory(self.ctypes.data)
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class ShimModule:
+    """RawModule, by g++."""
+
+    def __init__(self, shim, code, options, backend):
+        assert options == OPTIONS
+        assert backend == "nvrtc"
+        self.shim, self.code = shim, code
+
+    def compile(self):
+        pass
+
+    def get_function(self, name):
+        source = Source(name, self.code)
+        self.shim.function(source)
+        return lambda grid, block, args: self.shim.launch(source, grid, block, as_called(args))
+
+
+def as_called(args):
+    """Work that waits in the stream is done before a kernel runs, as on a GPU."""
+    LateStream.current.stream.synchronize()
+    return args
+
+
+@pytest.fixture
+def fake_cupy(monkeypatch, shim, pretend_cupy):
+    """A module in CuPy's place: arrays of NumPy, copies that come late, kernels by g++.
+
+    What is not given here is not there: the parts of convcli that move pictures may use no more.
+    """
+    module = pretend_cupy()
+    module.RawModule = lambda **given: ShimModule(shim, **given)
+    module.asnumpy = lambda array, stream: np.array(array)
+    monkeypatch.setattr(cupy_device, "_local", threading.local())
+    monkeypatch.setattr(cupy_device, "_modules", {})
+    module.empty = lambda shape, dtype: np.zeros(shape, dtype).view(DeviceArray)
+    module.zeros, module.asarray = np.zeros, np.asarray
+    pool = SimpleNamespace(
+        free_bytes=lambda: 10, get_limit=lambda: 0, used_bytes=lambda: 40, free_all_blocks=list
+    )
+    module.get_default_memory_pool = lambda: pool
+    module.pool = pool
+    vars(module.cuda).update(
+        Device=lambda number: nullcontext(),
+        Stream=LateStream,
+        Event=LateEvent,
+        alloc_pinned_memory=lambda size: bytearray(size),
+        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    )
+    module.cuda.runtime.memGetInfo = lambda: (1000, 2000)
+    monkeypatch.setattr(cupy_device, "STAGE_BYTES", 200)
+    return module

@@ -5,15 +5,14 @@ The module in CuPy's place copies only when an event is waited for, as late as a
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import threading
 from dataclasses import replace
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from convcli.engine.dispatch import execute
 from convcli.engine.gpu import chain, cupy_device
 from convcli.engine.gpu import run as gpu_run
 from convcli.engine.gpu.chain import OutOfDeviceMemory, run_tiles
@@ -24,81 +23,6 @@ from convcli.errors import BackendError
 from convcli.kernels.kernel import Kernel
 
 BLUR = Kernel(np.full((5, 3), 1 / 15))
-
-
-class LateStream:
-    """Work that is done when somebody waits."""
-
-    def __init__(self, **_):
-        self.queue = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
-
-    def done_until(self, length):
-        while len(self.queue) and length > 0:
-            self.queue.pop(0)()
-            length -= 1
-
-
-class LateEvent:
-    def __init__(self, **_):
-        self.stream, self.mark = None, None
-
-    def record(self, stream):
-        self.stream, self.mark = stream, (lambda: None)
-        stream.queue.append(self.mark)
-
-    def synchronize(self):
-        if self.stream is not None and self.mark in self.stream.queue:
-            self.stream.done_until(self.stream.queue.index(self.mark) + 1)
-
-
-class Memory:
-    def __init__(self, address):
-        self.address = address
-
-    def copy_from_host_async(self, pointer, size, stream):
-        stream.queue.append(lambda: ctypes.memmove(self.address, pointer.value, size))
-
-    def copy_to_host_async(self, pointer, size, stream):
-        stream.queue.append(lambda: ctypes.memmove(pointer.value, self.address, size))
-
-
-class DeviceArray(np.ndarray):
-    @property
-    def data(self):
-        return Memory(self.ctypes.data)
-
-
-class OutOfMemoryError(MemoryError):
-    pass
-
-
-@pytest.fixture
-def fake_cupy(monkeypatch):
-    module = ModuleType("cupy")
-    module.empty = lambda shape, dtype: np.zeros(shape, dtype).view(DeviceArray)
-    module.zeros, module.asarray = np.zeros, np.asarray
-    pool = SimpleNamespace(
-        free_bytes=lambda: 10, get_limit=lambda: 0, used_bytes=lambda: 40, free_all_blocks=list
-    )
-    module.get_default_memory_pool = lambda: pool
-    module.pool = pool
-    module.cuda = SimpleNamespace(
-        Device=lambda number: LateStream(),
-        Stream=LateStream,
-        Event=LateEvent,
-        alloc_pinned_memory=lambda size: bytearray(size),
-        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-        runtime=SimpleNamespace(memGetInfo=lambda: (1000, 2000)),
-    )
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    monkeypatch.setattr(cupy_device, "STAGE_BYTES", 200)
-    return module
 
 
 @pytest.mark.parametrize("pieces", [[13], [1, 1, 5], [29], [3, 8, 2]], ids=str)
@@ -235,3 +159,27 @@ def test_tiles_follow_from_the_free_memory(shim):
     assert len(shim.launched) == -(-200 // rows)
     shim.free = 1 << 40
     np.testing.assert_array_equal(got, run_tiles(shim, plan, x)[0])
+
+
+@pytest.mark.parametrize("shape", [(40, 33, 3), (200, 17, 1)], ids=["rgb", "gray"])
+def test_the_whole_way_of_a_picture(fake_cupy, shape):
+    fake_cupy.cuda.runtime.memGetInfo = lambda: (20_000, 1 << 30)
+    x = np.random.default_rng(8).integers(0, 256, shape).astype(np.uint8)
+    kernels = [BLUR, Kernel([[1, 2, 1]]), Kernel(np.full((9, 9), 1 / 81))]
+    plan = plan_filter(shape, "uint8", kernels, backend="cupy")
+    outcome = execute(plan, x)
+    want = execute(plan_filter(shape, "uint8", kernels, backend="numpy"), x)
+    assert plan.backend_reason == "asked for; device 0, Pretended Device"
+    assert np.abs(outcome.pixels.astype(int) - want.pixels).max() <= 1
+
+
+def test_many_pictures_from_several_threads(fake_cupy):
+    fake_cupy.cuda.runtime.memGetInfo = lambda: (1 << 20, 1 << 30)
+    rng = np.random.default_rng(9)
+    pictures = [rng.integers(0, 256, (30, 21, 3)).astype(np.uint8) for _ in range(9)]
+    plan = plan_filter((30, 21, 3), "uint8", [BLUR], backend="cupy")
+    on_cpu = plan_filter((30, 21, 3), "uint8", [BLUR], backend="numpy")
+    results = list(gpu_run.run_many(plan, iter(pictures)))
+    assert len(results) == len(pictures)
+    for x, (got, _) in zip(pictures, results, strict=True):
+        assert np.abs(got.astype(int) - execute(on_cpu, x).pixels).max() <= 1
