@@ -17,7 +17,10 @@ Layers: TypeAlias = tuple[tuple[Shape, ...], ...]
 """Shapes of one step: cells, what is written in them, beams over them, outlines and words."""
 
 MARGIN, GAP, LABEL = 24.0, 56.0, 24.0
-WIDEST, TALLEST, LARGEST, SMALLEST = 940.0, 660.0, 40.0, 6.0
+WIDEST, TALLEST, USUAL, LARGEST, SMALLEST = 940.0, 660.0, 40.0, 84.0, 6.0
+READABLE = 10.0
+"""Font for which cells with long numbers become larger than usual, if there is room."""
+
 TITLE, SMALL, FORMULA = 17.0, 13.0, 15.0
 
 
@@ -87,7 +90,8 @@ def _is_ground(shape: Shape) -> bool:
 
 def _cell_side(scene: Scene, boards: dict[str, Board]) -> float:
     """The largest cell with which everything fits on the page."""
-    side = LARGEST
+    longest = max(len(c.text) for step in scene.steps for b in step.boards for c in b.all())
+    side = min(max(USUAL, text_width("0" * longest, READABLE) / 0.9), LARGEST)
     for row in scene.layout:
         across = sum(max(boards[name].shape[1] for name in stack) for stack in row)
         side = min(side, (WIDEST - GAP * (len(row) - 1)) / across)

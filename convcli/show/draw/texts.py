@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,11 +21,15 @@ MOST_LINES = 6
 def number(value: Any) -> str:
     """A number as short as a cell needs it.
 
-    >>> number(np.float64(1) / 3), number(np.int64(-2)), number(2.0)
-    ('0.333', '-2', '2')
+    >>> number(np.float64(1) / 3), number(np.int64(-2)), number(2.0), number(12499.6)
+    ('0.333', '-2', '2', '12500')
+    >>> number(1e-7), number(2.5e9)
+    ('1e-7', '2.5e9')
     """
     if isinstance(value, float | np.floating):
-        text = f"{float(value):.3g}"
+        plain = float(value)
+        text = f"{plain:.0f}" if 1000 <= abs(plain) < 1e6 else f"{plain:.3g}"
+        text = re.sub(r"e\+?(-?)0*", r"e\1", text)
         return "0" if text == "-0" else text
     return cell_text(value)
 
