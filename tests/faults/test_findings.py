@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,3 +71,61 @@ def test_a_type_that_does_not_hold_the_numbers_is_refused(
 ) -> None:
     with pytest.raises(TensorError, match=says):
         read_tensor(f'{{"dtype": "{dtype}", "data": [{number}]}}')
+
+
+def test_codecs_do_not_log_to_standard_error(tmp_path: Path) -> None:
+    # A checksum of a text chunk is wrong, which libpng only warns of.
+    pixels = np.arange(300, dtype=np.uint16).reshape(10, 30)
+    data = imagecodecs.png_encode(pixels)
+    text = struct.pack(">I", 3) + b"tRNS" + bytes(2) + b"?" + b"\1\2\3\4"
+    (tmp_path / "in.png").write_bytes(data[:33] + text + data[33:])
+    command = [sys.executable, *"-m convcli filter in.png -k box:3 -o o.png".split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode in (0, 1)
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "PNG warning" not in done.stderr
+
+
+def plain_tiff(width: int, height: int, rows: int, strips: int, compression: int) -> bytes:
+    """A header that claims a picture, with tables of ``strips`` strips without data."""
+    tables = 8 + 2 + 12 * 9 + 4
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression)]
+    entries += [(262, 3, 1, 1), (277, 3, 1, 1), (273, 4, strips, tables), (278, 4, 1, rows)]
+    entries += [(279, 4, strips, tables + 4 * strips)]
+    table = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + table + bytes(4)
+    return head + struct.pack("<I", 8) * strips + bytes(4 * strips)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        (30, 2**30, 1, 2, 1),
+        (60_000, 60_000, 60_000, 2, 8),
+        (60_000, 60_000, 30_000, 2, 8),
+        (60_000, 60_000, 100, 600, 8),
+    ],
+    ids=["plain", "one_strip", "two_strips", "strips_of_nothing"],
+)
+def test_a_tiff_that_claims_more_than_its_file_can_hold(
+    tmp_path: Path, claim: tuple[int, int, int, int, int]
+) -> None:
+    # Read part by part it fits into memory, so only time would have ended it.
+    (tmp_path / "in.tif").write_bytes(plain_tiff(*claim))
+    command = [sys.executable, *"-m convcli filter in.tif -k box:3 -o o.tif".split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 1
+    assert done.stderr.startswith("convcli: in.tif: ")
+    assert "--max-pixels" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_height_that_is_two_numbers(tmp_path: Path) -> None:
+    data = bytearray(plain_tiff(4, 4, 4, 2, 1))
+    at = data.index(struct.pack("<HHI", 257, 4, 1))
+    struct.pack_into("<HHII", data, at, 257, 4, 2, 8)
+    (tmp_path / "in.tif").write_bytes(data)
+    command = [sys.executable, *"-m convcli filter in.tif -k box:3 -o o.tif".split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "internal error" not in done.stderr
