@@ -187,7 +187,7 @@ def multiply_adds(bench: Bench) -> float:
 def filter_rows(bench: Bench) -> None:
     copy, peak = bench.results["copy"], bench.results["multiply_adds"]
     bench.say(
-        "| picture | filter | ms | GB/s | of copy | of roofline | x ndimage | x signal | x PyTorch |"
+        "| picture | filter | ms | GB/s | of copy | of roofline | x ndimage.convolve | x signal.fftconvolve | x PyTorch |"
     )
     bench.say("|---|---|---|---|---|---|---|---|---|")
     for side in (4096,) if bench.quick else (4096, 10_000):

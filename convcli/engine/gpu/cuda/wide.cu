@@ -56,6 +56,7 @@ extern "C" __global__ void __launch_bounds__(128) wide(ARGUMENTS)
             const int at = rows[top * STRIDE_H + r * DILATION_H];
             const in_t *row = at < 0 ? 0 : in + at * pitch_in;
             constexpr int whole = KERNEL_W / CHUNK * CHUNK;
+#pragma unroll 1 // two chunks at once would need twice the registers
             for (int j = 0; j < whole; j += CHUNK)
                 add_chunk<CHUNK>(sums, member, r, j, row, x * STRIDE_W, before, samples_in, cols,
                                  positions, (acc_t)border);
