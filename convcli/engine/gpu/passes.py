@@ -208,7 +208,7 @@ def _wide(job: _Job) -> Pass | None:
     widths = list(_widths(shape, job.dtype, job.finish.out_dtype))
     samples = next((n for n in widths if n <= 8 // unit), widths[-1])
     shape = shape._replace(samples=samples)
-    chunk = next(n for n in (8, 4, 2, 1) if n <= kw and (_span(shape, n) * unit <= 48 or n == 1))
+    chunk = next(n for n in (8, 4, 2, 1) if n <= kw and (_span(shape, n) * unit <= 24 or n == 1))
     tile = 1 if shape.dilation[0] > 1 else 8 if kw == 1 else 4
     while tile > 1 and tile * samples * unit > 64:
         tile //= 2
