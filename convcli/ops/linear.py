@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from convcli.ops import compiled
+from convcli.ops import compiled, depthwise
 from convcli.ops.arrays import Array, namespace
 from convcli.ops.columns import Block, Sliding
 from convcli.ops.geometry import Geometry
@@ -49,6 +49,8 @@ def tasks(
     """
     if compiled.serves(sliding, out):
         return compiled.tasks(*_flattened(sliding, weight, bias, out))
+    if depthwise.serves(sliding, weight, out):
+        return [partial(depthwise.correlate, sliding, weight, bias, out)]
     xp, work, groups = sliding.xp, sliding.work, sliding.groups
     matrix = xp.ascontiguousarray(weight, work).reshape(groups, -1, sliding.depth)
     rows = matrix.shape[1]

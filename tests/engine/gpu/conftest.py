@@ -97,7 +97,7 @@ class ShimDevice:
             ctypes.c_void_p(a.ctypes.data) if a.ndim else kinds[a.dtype.char](a.item())
             for a in args
         ]
-        function((ctypes.c_uint * 4)(*grid, *block), *values)
+        function((ctypes.c_uint * 5)(*grid, *block, 1), *values)
 
     def upload(self, pieces, slab):
         start = 0

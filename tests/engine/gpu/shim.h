@@ -62,8 +62,9 @@ template <class T> static inline T atomicAdd(T *at, T more)
 template <class... Args>
 static void over_grid(void (*kernel)(Args...), const unsigned *sizes, Args... args)
 {
-    gridDim = {sizes[0], sizes[1], 1};
+    gridDim = {sizes[0], sizes[1], sizes[4]};
     blockDim = {sizes[2], sizes[3], 1};
+    for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
     for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
         for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
             for (threadIdx.y = 0; threadIdx.y < blockDim.y; threadIdx.y++)

@@ -18,6 +18,8 @@ from convcli.engine.gpu.passes import passes_of
 from convcli.engine.gpu.source import OPTIONS
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
+from convcli.ops.columns import Sliding
+from convcli.ops.depthwise import launch_of
 
 ELF = b"\x7fELF"
 RNG = np.random.default_rng(3)
@@ -126,3 +128,26 @@ def test_the_cases_meet_every_kernel_and_type_of_sum():
         met |= {(p.source.function, p.acc) for p in passes_of(plan.steps[0], dtype)}
     assert {function for function, _ in met} == {"rolling", "wide", "bank"}
     assert {acc for _, acc in met} == {"float32", "float64", "int32"}
+
+
+class Text:
+    """A source of another folder, as the compilers here take it."""
+
+    function = "depthwise"
+
+    def __init__(self, text):
+        self.text = text
+
+
+@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_depthwise_compiles(compiler, dtype, stride, arch):
+    x, out = np.zeros((2, 3, 9, 9), dtype), np.zeros((2, 3, 7 // stride + 1, 7), dtype)
+    sliding = Sliding(
+        np, x, 3, (3, 3), out.shape[2:], (stride, 1), (1, 2), (-1, -1), np.dtype(dtype)
+    )
+    text, _, _ = launch_of(sliding, np.zeros((3, 1, 3, 3), dtype), None, out)
+    code = compiler.compile(Text(text), arch)
+    assert code.startswith(ELF)
+    assert b"depthwise" in code
