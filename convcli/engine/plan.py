@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.borders import PICTURES, Border
-from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
+from convcli.arithmetic.window import Window
 from convcli.engine.backends import Work, backend_and_device, pick_backend, weigh
 from convcli.engine.cpu.choice import loops
 from convcli.engine.cpu.tiles import default_threads
 from convcli.engine.finish import Finish, make_finish, response_bounds
+from convcli.engine.geometry import Padding2d, checked_shape, windows
 from convcli.engine.numerics import (
     FULL,
     Bounds,
@@ -38,9 +38,6 @@ DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 OUT_DTYPES = ("uint8", "uint16", "float32", "float64")
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 HALF = {"uint8": 128.0, "uint16": 32768.0}
-
-Padding2d: TypeAlias = int | str | Sequence[int] | Sequence[Sequence[int]]
-"""A number, a name, ``(PH, PW)`` or ``((top, bottom), (left, right))``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +213,7 @@ def plan_filter(
     border = border or Border("reflect")
     if border.mode not in PICTURES:
         raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(PICTURES)}")
-    height, width, channels = _checked_shape(shape)
+    height, width, channels = checked_shape(shape)
     if not kernels:
         raise UsageError("no kernel is given; a filter needs at least one")
     threads = default_threads() if threads is None else threads
@@ -293,7 +290,7 @@ def _plan_step(
     """Plan one kernel; ``target`` is the output type after the last, else empty."""
     padding, stride, dilation, border = geometry
     height, width, channels = shape
-    rows, cols = _windows(kernel, (height, width), padding, stride, dilation)
+    rows, cols = windows(kernel, (height, width), padding, stride, dilation)
     weights = kernel.weights if kernel.weights.ndim > 2 else kernel.weights[None]
     if kernel.is_bank and weights.shape[1] != channels:
         raise ShapeError(
@@ -424,52 +421,6 @@ def _member_bounds(weights: NDArray[np.float64], values: Bounds) -> list[Bounds]
 
 def _union(bounds: Sequence[Bounds]) -> Bounds:
     return Bounds(min(b.low for b in bounds), max(b.high for b in bounds))
-
-
-def _windows(
-    kernel: Kernel,
-    size: tuple[int, int],
-    padding: Padding2d,
-    stride: int | Sequence[int],
-    dilation: int | Sequence[int],
-) -> tuple[Window, Window]:
-    pads = _per_axis_padding(padding)
-    strides, dilations = per_axis(stride, 2, "stride"), per_axis(dilation, 2, "dilation")
-    try:
-        rows, cols = (
-            conv_window(n, k, stride=s, padding=p, dilation=d)
-            for n, k, s, p, d in zip(size, kernel.shape, strides, pads, dilations, strict=True)
-        )
-    except ShapeError as error:
-        raise ShapeError(
-            str(error),
-            while_=f"planning {kernel.name} {kernel.shape[0]}x{kernel.shape[1]}, stride "
-            f"{strides[0]}x{strides[1]}, dilation {dilations[0]}x{dilations[1]}, on "
-            f"{size[1]}x{size[0]}",
-        ) from None
-    return rows, cols
-
-
-def _per_axis_padding(padding: Padding2d) -> tuple[Padding, Padding]:
-    if isinstance(padding, int | str):
-        return padding, padding
-    if len(padding) != 2:
-        raise ShapeError(f"padding has {len(padding)} parts; give 1, or 2: rows and columns")
-    rows, cols = (p if isinstance(p, int) else _pair(p) for p in padding)
-    return rows, cols
-
-
-def _pair(sides: Sequence[int]) -> tuple[int, int]:
-    if len(sides) != 2:
-        raise ShapeError(f"padding {tuple(sides)} must be two numbers: before and after")
-    return int(sides[0]), int(sides[1])
-
-
-def _checked_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    if len(shape) != 3 or min(shape) < 1:
-        raise ShapeError(f"picture shape is {tuple(shape)}; it must be (H, W, C), each 1 or more")
-    height, width, channels = (int(n) for n in shape)
-    return height, width, channels
 
 
 def _known(what: str, name: str, allowed: Sequence[str]) -> str:
