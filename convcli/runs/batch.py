@@ -1,8 +1,9 @@
 """Many files: workers, failures, and what to do when one of them dies.
 
-Workers are processes. Decoding, filtering and encoding release the interpreter's lock, but at
-small pictures most of the time goes into Python between them: 1,000 pictures of 512x512 took
-THREADS
+Workers are processes. Decoding, filtering and encoding release the interpreter's lock, so threads
+do nearly as well: 1,000 PNGs of 512x512 took two threads 26.8 and 28.2 s and two processes 25.6
+and 23.2 s, in turn on a busy machine. But a decoder that crashes takes a process with it and not
+the batch, and a forked process starts in 10 ms.
 """
 
 from __future__ import annotations

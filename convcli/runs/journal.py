@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from isal import isal_zlib
+
 from convcli.errors import OutputError
 from convcli.imaging.atomic import display_name
 from convcli.runs.request import FilterRequest, Job
@@ -56,12 +58,12 @@ def options_hash(request: FilterRequest) -> str:
 
 
 def digest(data: bytes | memoryview) -> str:
-    """A digest of a file's bytes.
+    """A digest of a file's bytes: it tells damage, not malice, and costs next to nothing.
 
     >>> digest(b"abc") == digest(b"abd")
     False
     """
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return f"{isal_zlib.crc32(data):08x}-{len(data)}"
 
 
 def _signature(path: str) -> list[int] | None:

@@ -1,0 +1,154 @@
+"""Many files side by side: files per second of convcli, vips and OpenCV on the same pictures.
+
+    python benchmarks/batch.py [--count 500] [--rounds 3] [--format jpg|png ...]
+    python benchmarks/batch.py --small 10000      # memory and descriptors over a long run
+
+Every tool filters the same HD pictures with the same 3x3 kernel, two processes at a time. vips has
+one process per file, as its command line wants it; OpenCV is a Python script that is given 50
+files at a time, so that its import is paid once for all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+CV2 = """
+import cv2, numpy as np, os, sys
+cv2.setNumThreads(1)
+k = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
+for path in sys.argv[2:]:
+    image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    out = cv2.convertScaleAbs(cv2.filter2D(image, cv2.CV_16S, k, borderType=cv2.BORDER_REFLECT_101))
+    cv2.imwrite(os.path.join(sys.argv[1], os.path.basename(path)), out)
+"""
+MASK = "3 3 1 0\n-1 0 1\n-2 0 2\n-1 0 1\n"
+
+
+def photographs(folder: Path, count: int, size: tuple[int, int], suffix: str, bad: int = 0) -> None:
+    """Pictures with the noise and the slow shades of photographs, every one different."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(7)
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width]
+    shade = np.stack([x * 200 / width, y * 200 / height, (x + y) * 90 / width], -1)
+    noise = rng.normal(0, 4, (height, width, 3))
+    for index in range(count):
+        path = folder / f"{index:05}.{suffix}"
+        if bad and index % bad == bad // 2:
+            path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+            continue
+        pixels = shade + np.roll(noise, index * 31, axis=1) + index % 40
+        options = {"quality": 90} if suffix == "jpg" else {"compress_level": 1}
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, **options)
+
+
+def tools(work: Path, source: Path, suffix: str) -> dict[str, str]:
+    """Shell command of each tool that is there; each writes to its own folder."""
+    (work / "opencv.py").write_text(CV2)
+    (work / "sobel.mat").write_text(MASK)
+    python = sys.executable
+    commands = {
+        "convcli": f"{python} -m convcli filter -r {source} -k sobel-x -o {work}/convcli -q -j 2"
+    }
+    listing = f"ls {source}/*.{suffix}"
+    if shutil.which("vips"):
+        script = f'vips conv "$0" {work}/vips/$(basename "$0") {work}/sobel.mat --precision integer'
+        commands["vips"] = f"{listing} | VIPS_CONCURRENCY=1 xargs -P2 -n1 sh -c '{script}'"
+    if subprocess.run([python, "-c", "import cv2"], capture_output=True).returncode == 0:
+        commands["cv2"] = f"{listing} | xargs -P2 -n50 {python} {work}/opencv.py {work}/cv2"
+    return commands
+
+
+def compare(work: Path, suffix: str, count: int, rounds: int) -> None:
+    """Print files per second of every tool, the tools in turn in every round."""
+    source = work / f"in-{suffix}"
+    photographs(source, count, (1920, 1080), suffix)
+    commands = tools(work, source, suffix)
+    rates: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            shutil.rmtree(work / name, ignore_errors=True)
+            (work / f".{name}.convcli-journal").unlink(missing_ok=True)
+            (work / name).mkdir()
+            began = time.perf_counter()
+            subprocess.run(command, shell=True, check=True)
+            rates[name].append(count / (time.perf_counter() - began))
+            assert len(list((work / name).iterdir())) == count, f"{name} did not write every file"
+    best = max((median(r) for name, r in rates.items() if name != "convcli"), default=0)
+    for name, values in rates.items():
+        ratio = f"{median(values) / best:6.2f}" if best and name == "convcli" else ""
+        spread = f"{min(values):.1f} to {max(values):.1f}"
+        print(f"{suffix:<4} {name:<8} {median(values):7.1f} files/s ({spread}) {ratio}", flush=True)
+
+
+def long_run(work: Path, count: int) -> None:
+    """Filter many small files, 2 % of them damaged; print memory and descriptors on the way."""
+    source = work / "small"
+    photographs(source, count, (512, 512), "png", bad=50)
+    command = [sys.executable, "-m", "convcli", "filter", "-r", str(source), "-k", "sobel-x"]
+    with subprocess.Popen(
+        [*command, "-o", str(work / "out"), "-j", "2"], stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        lines: list[str] = []
+        drain = threading.Thread(target=lambda: lines.extend(run.stderr or ()))
+        drain.start()
+        print("   files  memory MB  descriptors   (of all processes together)")
+        said = -1
+        while run.poll() is None:
+            made = len(list((work / "out").iterdir())) if (work / "out").exists() else 0
+            if made // 500 != said:
+                said = made // 500
+                memory, descriptors = usage(run.pid)
+                print(f"{made:8} {memory / 2**20:10.1f} {descriptors:12}", flush=True)
+            time.sleep(0.05)
+        drain.join()
+    failed = [line for line in lines if "cut short" in line or "broken" in line]
+    print(lines[-1].strip()[:60], "...", lines[-1].strip()[-90:])
+    print(f"{len(failed)} failures reported, {count // 50} files damaged")
+    print(f"{len(list((work / 'out').iterdir()))} files written")
+
+
+def usage(pid: int) -> tuple[int, int]:
+    """Resident bytes and open descriptors of a process and its children."""
+    pids, memory, descriptors = [pid], 0, 0
+    tasks = Path(f"/proc/{pid}/task")
+    for task in tasks.iterdir() if tasks.exists() else ():
+        pids += [int(child) for child in (task / "children").read_text().split()]
+    for each in pids:
+        try:
+            memory += int(Path(f"/proc/{each}/statm").read_text().split()[1]) * 4096
+            descriptors += len(list(Path(f"/proc/{each}/fd").iterdir()))
+        except OSError:
+            continue  # it has just ended
+    return memory, descriptors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--format", nargs="*", default=["jpg", "png"])
+    parser.add_argument("--small", type=int, default=0, metavar="FILES")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.small:
+            long_run(Path(folder), options.small)
+            return
+        for suffix in options.format:
+            compare(Path(folder), suffix, options.count, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""``convcli filter`` on pictures that are read and written part by part."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+Cli = Callable[..., Any]
+CONVCLI = [sys.executable, "-m", "convcli", "filter"]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """A picture as TIFF, npy and raw; the memory for one piece is far above 162 MB."""
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(3).integers(0, 256, (2400, 1300, 3), dtype=np.uint8)
+    tifffile.imwrite("x.tif", pixels, photometric="rgb")
+    tifffile.imwrite("packed.tif", pixels, photometric="rgb", compression="lzw")
+    np.save("x.npy", pixels)
+    pixels.astype(">u2").tofile("x.raw")
+    return pixels
+
+
+SMALL = ["--memory", "162M"]
+
+
+@pytest.mark.parametrize(
+    ("memory", "options"),
+    [
+        ("150M", ["-k", "gaussian:3"]),
+        ("150M", ["-k", "sobel", "--border", "wrap", "--stride", "2"]),
+        ("190M", ["-k", "sharpen", "-k", "gaussian:8", "--range", "stretch", "--depth", "16"]),
+        ("190M", ["-k", "emboss", "--luma", "--linear"]),
+    ],
+    ids=["blur", "strided", "chain", "luma"],
+)
+def test_a_tiff_in_parts_is_the_same_file(
+    convcli: Cli, scene: np.ndarray, memory: str, options: list[str]
+) -> None:
+    whole = convcli("filter", "x.tif", *options, "-o", "whole.tif", "--memory", "9G", "--json")
+    parts = convcli("filter", "x.tif", *options, "-o", "parts.tif", "--memory", memory, "--json")
+    assert (whole.code, parts.code) == (0, 0), parts.err
+    assert json.loads(whole.out)["parts"] == 1
+    assert json.loads(parts.out)["parts"] > 1
+    assert Path("whole.tif").read_bytes() == Path("parts.tif").read_bytes()
+    packed = convcli("filter", "packed.tif", *options, "-o", "p.tif", "--memory", memory)
+    assert packed.code == 0, packed.err
+    with tifffile.TiffFile("p.tif") as file:
+        assert file.pages.first.compression.name == "LZW"
+        np.testing.assert_array_equal(file.asarray(), tifffile.imread("whole.tif"))
+
+
+def test_every_form_gives_the_same_samples(convcli: Cli, scene: np.ndarray) -> None:
+    zarr = pytest.importorskip("zarr")
+    raw = ["--shape", "2400,1300,3", "--dtype", ">u2"]
+    assert convcli("filter", "x.tif", "-k", "gaussian:2", "-o", "t.tif").code == 0
+    expected = tifffile.imread("t.tif")
+    for source, target in (("x.npy", "a.npy"), ("x.npy", "a.tif"), ("x.npy", "a.zarr"),
+                           ("x.tif", "b.npy"), ("a.zarr", "c.png")):  # fmt: skip
+        kernel = "identity" if source == "a.zarr" else "gaussian:2"
+        done = convcli("filter", source, "-k", kernel, "-o", target, *SMALL)
+        assert done.code == 0, done.err
+    np.testing.assert_array_equal(np.load("a.npy"), expected)
+    np.testing.assert_array_equal(np.load("b.npy"), expected)
+    np.testing.assert_array_equal(tifffile.imread("a.tif"), expected)
+    np.testing.assert_array_equal(zarr.open_array("a.zarr", mode="r")[...], expected)
+    with Image.open("c.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), expected)
+    done = convcli("filter", "x.raw", "-k", "box:3", "-o", "r.raw", *raw, *SMALL)
+    assert done.code == 0, done.err
+    assert Path("r.raw").stat().st_size == 2400 * 1300 * 3 * 2
+
+
+def test_gray_arrays_stay_two_dimensional(convcli: Cli, scene: np.ndarray) -> None:
+    np.save("g.npy", scene[..., 0].astype(np.float32))
+    assert convcli("filter", "g.npy", "-k", "laplacian", "-o", "o.npy").code == 0
+    assert np.load("o.npy").shape == (2400, 1300)
+    assert np.load("o.npy").dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["x.raw"], 2, "needs --shape"),
+        (["x.raw", "--shape", "2400,1300,3"], 2, "give both"),
+        (["x.raw", "--shape", "2400,1300", "--dtype", "uint8"], 1, "is 3,120,000 bytes, and the file"),
+        (["x.raw", "--shape", "0,700", "--dtype", "uint8"], 2, "1 or more"),
+        (["x.raw", "--shape", "9,7", "--dtype", "int8"], 2, "'int8' is not known"),
+        (["x.npy", "--memory", "lots"], 2, "'lots' is no size"),
+        (["packed.tif", "--memory", "1M", "-k", "gaussian:80"], 2, "raise --memory"),
+        (["x.npy", "--backend", "numpy", "--padding", "valid", "-k", "box:1501"], 2, "empty"),
+        (["x.npy", "-o", "o.jpg", "--depth", "16"], 2, "JPEG cannot hold"),
+        (["x.npy", "-o", "there.npy"], 2, "exists; use --overwrite"),
+        (["x.npy", "-o", "x.npy", "--overwrite"], 2, "is an input"),
+    ],
+    ids=[
+        "no_shape", "no_type", "wrong_size", "zero", "type", "memory", "too_little", "too_big",
+        "jpeg", "there", "itself",
+    ],
+)  # fmt: skip
+def test_mistakes_are_said_before_anything_is_written(
+    convcli: Cli, scene: np.ndarray, args: list[str], code: int, words: str
+) -> None:
+    np.save("there.npy", scene)
+    before = {p.name: p.read_bytes() for p in Path().iterdir()}
+    done = convcli("filter", "-k", "box:3", *args)
+    assert done.code == code, done.err
+    assert words in done.err
+    assert len(done.err.splitlines()) == 1
+    assert {p.name: p.read_bytes() for p in Path().iterdir()} == before
+
+
+def test_dry_run_and_explain_of_a_large_picture(convcli: Cli, scene: np.ndarray) -> None:
+    done = convcli("filter", "x.npy", "-k", "box:3", "--explain", "--dry-run", *SMALL)
+    assert done.code == 0
+    assert "part by part" in done.err
+    assert not list(Path().glob("x-*"))
+
+
+def test_a_batch_of_arrays_is_resumed(convcli: Cli, scene: np.ndarray) -> None:
+    for name in ("a", "b"):
+        np.save(f"in-{name}.npy", scene)
+    for _ in range(2):
+        done = convcli("filter", "in-*.npy", "-k", "box:3", "-o", "out", "--resume")
+        assert done.code == 0, done.err
+    assert "2 done before" in done.err
+
+
+def test_killed_while_writing_leaves_nothing(scene: np.ndarray) -> None:
+    with Path("big.raw").open("wb") as file:
+        file.truncate(12000 * 12000)
+    command = [*CONVCLI, "big.raw", "-k", "gaussian:4", "-o", "o.raw", "--shape", "12000,12000"]
+    command += ["--dtype", "uint8", *SMALL]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not list(Path().glob(".convcli-*.tmp")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == -signal.SIGTERM
+    assert not list(Path().glob(".convcli-*"))
+    assert not Path("o.raw").exists()
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not list(Path().glob(".convcli-*.tmp")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert len(list(Path().glob(".convcli-*.tmp"))) == 1
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
+    assert not list(Path().glob(".convcli-*"))
+    assert Path("o.raw").stat().st_size == 12000 * 12000
+
+
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["1 2 3 2 1; 0 1 5 1 0; 2 -1 7 -1 2; 1 0 3 0 1; 1 2 1 2 2",
+                                    "gaussian:10"], ids=["5x5", "gaussian"])  # fmt: skip
+def test_memory_stays_below_what_was_given(scene: np.ndarray, kernel: str) -> None:
+    # 1.2 GB, a hole for the most part: the file system does not store it.
+    with tifffile.TiffWriter("big.tif", bigtiff=True) as writer:
+        writer.write(shape=(30000, 40000), dtype="uint8", photometric="minisblack", metadata=None)
+    command = [*CONVCLI, "big.tif", "-k", kernel, "--normalize", "-o", "o.tif", "--memory", "512M"]
+    done = subprocess.run([sys.executable, "-c", MEASURE, *command], capture_output=True, text=True)
+    code, peak = (int(word) for word in done.stdout.split())
+    assert code == 0, done.stderr
+    assert peak < 512 * 2**20
+    assert Path("o.tif").stat().st_size > 30000 * 40000
