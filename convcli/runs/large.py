@@ -67,9 +67,16 @@ def fits_whole(request: FilterRequest, source: Source) -> bool:
 
 
 def parts_of(
-    regional: Regional, memory: int, *, whole_rows: bool, align: tuple[int, int] | None = None
+    regional: Regional,
+    memory: int,
+    *,
+    whole_rows: bool,
+    enough: int = ENOUGH,
+    align: tuple[int, int] | None = None,
 ) -> list[Tile]:
     """Cut the result into parts, whole tiles or chunks each, that can be made within ``memory``.
+
+    Parts of more than ``enough`` bytes are not made where smaller ones will do.
 
     Raises
     ------
@@ -78,7 +85,8 @@ def parts_of(
     """
     height, width = regional.plan.shape_out[:2]
     tall, wide = align or regional.tile
-    room = min(max(memory - BASE_BYTES, 2**20), ENOUGH)
+    room = max(memory - BASE_BYTES, 2**20)
+    enough = min(room, enough)
 
     def cost(rows: int, cols: int) -> int:
         rows, cols = min(rows, height), min(cols, width)
@@ -86,7 +94,7 @@ def parts_of(
         return regional.bytes_of((((top, top + rows),), ((left, left + cols),)))
 
     rows, cols = tall, width
-    while cost(rows, cols) > room and cols > wide and not whole_rows:
+    while cost(rows, cols) > enough and cols > wide and not whole_rows:
         cols = -(-cols // 2 // wide) * wide
     if cost(rows, cols) > room:
         what = f"{rows} whole rows" if whole_rows else f"{rows}x{cols} pixels"
@@ -96,7 +104,7 @@ def parts_of(
             f"{(cost(rows, cols) + BASE_BYTES) / 2**20:,.0f} MB with these kernels; "
             f"raise --memory{advice}"
         )
-    while rows < height and cost(min(2 * rows, height), cols) <= room:
+    while rows < height and cost(min(2 * rows, height), cols) <= enough:
         rows *= 2
     return grid(height, width, rows, cols)
 
@@ -225,10 +233,14 @@ def _report(
     if maker is None:
         places = parts_of(regional, budget(request), whole_rows=whole_rows)
     else:
-        memory = min(budget(request), BASE_BYTES + TASK_BYTES)
-        # No two tasks may write to one chunk.
-        chunk = chunk_of(source, shape) if kind == "ZARR" else None
-        places = parts_of(regional, memory, whole_rows=whole_rows, align=chunk)
+        places = parts_of(
+            regional,
+            budget(request),
+            whole_rows=whole_rows,
+            enough=TASK_BYTES,
+            # No two tasks may write to one chunk.
+            align=chunk_of(source, shape) if kind == "ZARR" else None,
+        )
     seconds: dict[str, float] = {}
     report = Report(
         job, request.kernel_names, regional.filtered, kind, not request.dry_run, seconds
