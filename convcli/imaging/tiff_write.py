@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from typing import Any
 
 import numpy as np
@@ -79,18 +80,24 @@ def encode_tiff(picture: Picture) -> bytes:
 
 
 def _exif_details(exif: bytes) -> Any:
-    """The EXIF directory of an EXIF block as Pillow reads it, or None if there is none."""
+    """The EXIF directory of an EXIF block as Pillow reads it, or None if there is none.
+
+    Nor if it is damaged: pixels matter more than the date they were taken.
+    """
     from PIL import Image, TiffImagePlugin
 
-    block = Image.Exif()
-    block.load(b"Exif\0\0" + exif)
-    entries = dict(block.get_ifd(EXIF_IFD))
-    if not entries:
-        return None
     directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\x08\0\0\0")
-    for tag, value in entries.items():
-        directory[tag] = value
-    return directory
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            block = Image.Exif()
+            block.load(b"Exif\0\0" + exif)
+            for tag, value in block.get_ifd(EXIF_IFD).items():
+                directory[tag] = value
+            directory.tobytes(8)  # values of types that cannot be written show here
+    except Exception:
+        return None
+    return directory if len(directory) else None
 
 
 def _with_exif(tiff: bytes, details: Any) -> bytes:

@@ -11,10 +11,14 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from convcli.errors import InputError, TensorError
+from convcli.imaging.formats import format_of_name
+from convcli.imaging.picture import Frame, Picture
 from convcli.imaging.read import decode_picture
+from convcli.imaging.write import encode_picture
 from convcli.kernels.load import load_kernel
 from convcli.ops.read import read_tensor
 
@@ -104,15 +108,17 @@ def plain_tiff(width: int, height: int, rows: int, strips: int, compression: int
         (60_000, 60_000, 60_000, 2, 8),
         (60_000, 60_000, 30_000, 2, 8),
         (60_000, 60_000, 100, 600, 8),
+        (1 << 23, 19, 19, 2, 8),
     ],
-    ids=["plain", "one_strip", "two_strips", "strips_of_nothing"],
+    ids=["plain", "one_strip", "two_strips", "strips_of_nothing", "wide"],
 )
 def test_a_tiff_that_claims_more_than_its_file_can_hold(
     tmp_path: Path, claim: tuple[int, int, int, int, int]
 ) -> None:
     # Read part by part it fits into memory, so only time would have ended it.
     (tmp_path / "in.tif").write_bytes(plain_tiff(*claim))
-    command = [sys.executable, *"-m convcli filter in.tif -k box:3 -o o.tif".split()]
+    words = "-m convcli filter in.tif -k box:3 -o o.tif --max-pixels 1000000"
+    command = [sys.executable, *words.split()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=10)
     assert done.returncode == 1
     assert done.stderr.startswith("convcli: in.tif: ")
@@ -129,3 +135,25 @@ def test_a_height_that_is_two_numbers(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "internal error" not in done.stderr
+
+
+def test_a_damaged_exif_block_does_not_keep_a_tiff_from_being_written() -> None:
+    entries = struct.pack("<HHII", 0x8769, 4, 1, 26)
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + entries + bytes(4)
+    exif += struct.pack("<H", 1) + struct.pack("<HHII", 0x9003, 2, 5000, 40) + bytes(4)
+    pixels = np.zeros((4, 5, 3), np.uint8)
+    picture = Picture("JPEG", "rgb", False, pixels.dtype, (4, 5), [Frame(pixels)])
+    picture.meta.exif = exif
+    written = encode_picture(picture, format_of_name("tiff"), "o.tif")
+    (frame,) = decode_picture(written, "o.tif").frames
+    np.testing.assert_array_equal(frame.pixels, pixels)
+
+
+def test_a_sample_too_large_for_linear_light_is_named(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", np.full((5, 6), 1e30, np.float32))
+    command = [sys.executable, *"-m convcli filter in.tif -k box:3 --linear -o o.tif".split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("convcli: ")
+    assert "1e+30" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

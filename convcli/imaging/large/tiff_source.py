@@ -120,7 +120,7 @@ def _is_backed(page: Any, file_bytes: int) -> bool:
     if page.compression == 1 and not page.is_tiled:
         enough = pixels * int(page.samplesperpixel) * page.dtype.itemsize <= file_bytes
     else:
-        enough = chunk <= MAX_PIXELS and pixels <= max(MAX_PIXELS, MOST_FOLDED * file_bytes)
+        enough = chunk <= MAX_PIXELS and pixels <= MOST_FOLDED * file_bytes
     return enough and len(page.dataoffsets) == len(page.databytecounts) == entries
 
 
