@@ -169,7 +169,11 @@ def _screen(scene: Scene, player: Player, width: int, height: int) -> str:
 
 def _actions(keyboard: int) -> Iterator[str]:
     """What the keys that have been pressed ask for; one that the terminal hung up quits."""
-    data = os.read(keyboard, 1024).decode("utf-8", "replace")
+    raw = os.read(keyboard, 1024)
+    if raw.endswith(b"\x1b") and select.select([keyboard], [], [], 0.05)[0]:
+        # The rest of an arrow key, over a slow line, and not the escape key.
+        raw += os.read(keyboard, 1024)
+    data = raw.decode("utf-8", "replace")
     if not data:
         yield "quit"
     while data:
@@ -191,7 +195,8 @@ def _keys() -> Iterator[int]:
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
     try:
-        tty.setcbreak(keyboard)
+        # Not TCSAFLUSH, the default: what is typed ahead is meant.
+        tty.setcbreak(keyboard, termios.TCSADRAIN)
         yield keyboard
     finally:
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
@@ -201,8 +206,8 @@ def _keys() -> Iterator[int]:
 def _raw_terminal() -> Iterator[int]:
     """Keys, and the other screen, which is left last."""
     try:
-        _write(ENTER)
         with _keys() as keyboard:
+            _write(ENTER)
             yield keyboard
     finally:
         _write(LEAVE)
