@@ -134,8 +134,9 @@ class Screen:
 
     def end(self) -> int:
         """The exit status; everything that was still to come is in ``seen``."""
-        while self.read(10):
-            pass
+        end = time.monotonic() + 20
+        while self.read(1):
+            assert time.monotonic() < end, f"does not end: {self.seen[-500:]!r}"
         status = os.waitpid(self.pid, 0)[1]
         self.pid = 0
         return status
