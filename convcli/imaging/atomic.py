@@ -30,6 +30,7 @@ __all__ = [
     "atomic_folder",
     "check_target",
     "display_name",
+    "sweep",
     "write_atomic",
     "write_stdout",
 ]

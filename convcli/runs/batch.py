@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcli.engine.cpu.tiles import default_threads
 from convcli.errors import OutputError, RunError, UsageError
-from convcli.imaging.atomic import display_name
+from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
 from convcli.imaging.urls import is_url
 from convcli.runs.filtering import Failure, attempt, filter_file
@@ -108,6 +108,8 @@ class Batch:
         finally:
             for result in self._pool.late:  # of files that an interrupt found under way
                 self._count(result)
+            if self._pool.lost:
+                self._sweep()
             tally.seconds = perf_counter() - began
             tally.cpu_seconds, tally.cores = _cpu_seconds() - before, default_threads()
             if self.journal is not None:
@@ -120,6 +122,12 @@ class Batch:
         from convcli.runs.cluster import Cluster
 
         return Cluster(request, self.journal, request.cluster)
+
+    def _sweep(self) -> None:
+        """Remove what workers that died have left half-written."""
+        for folder in {str(Path(job.output).parent) for job in self.jobs if job.output != STDIN}:
+            if not is_url(folder):
+                sweep(Path(os.path.realpath(folder)))
 
     def _count(self, result: Report | Failure) -> None:
         if isinstance(result, Failure):
@@ -199,6 +207,7 @@ class _Pool:
     def __init__(self, request: FilterRequest, journal: Journal | None, workers: int) -> None:
         self.request, self.journal, self.workers = request, journal, workers
         self.stopped = False
+        self.lost = False
         self.late: list[Report | Failure] = []
         self._running: dict[Future[Report | Failure], Job] = {}
 
@@ -245,6 +254,7 @@ class _Pool:
                     yield result  # which may call stop()
             return []
         except BrokenProcessPool:
+            self.lost = True
             for future in [f for f in running if f.done() and not f.exception()]:
                 del running[future]
                 yield future.result()

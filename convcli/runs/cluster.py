@@ -61,6 +61,7 @@ class Cluster:
             )
         self.request, self.journal, self.address = request, journal, address
         self.stopped = False
+        self.lost = True  # nobody tells which workers were: look what they have left
         self.late: list[Report | Failure] = []
         self._waiting: dict[Any, Job] = {}
 

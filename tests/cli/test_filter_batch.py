@@ -179,7 +179,6 @@ def test_another_format_in_a_tree(convcli: Cli, tree: Path) -> None:
     assert sorted(files("out")) == ["a.bmp", "er/a.bmp", "er/d.bmp"]
 
 
-@pytest.mark.fault(41, how="templates, folders and files that two inputs would share")
 @pytest.mark.parametrize(
     ("output", "words"),
     [
@@ -197,7 +196,6 @@ def test_templates_that_cannot_be(
     refused(convcli("filter", "in/a.png", "in/b.png", "-k", "box:3", "-o", output), *words)
 
 
-@pytest.mark.fault(42, how="{parent} with .. in it, and a linked subfolder")
 def test_nothing_leaves_the_output_root(convcli: Cli, tree: Path) -> None:
     os.chdir("in/deep")
     up = convcli("filter", "../a.png", "-k", "box:3", "-o", "o/{parent}/{name}")
@@ -243,7 +241,6 @@ def break_some(folder: Path) -> list[str]:
     return ["bad/2.png", "bad/5.png", "bad/8.png"]
 
 
-@pytest.mark.fault(46, how="3 of 10 inputs damaged, with 1, 2 and 5 workers")
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_failures_are_skipped_and_listed(convcli: Cli, tree: Path, jobs: int) -> None:
     bad = break_some(tree / "bad")
@@ -258,7 +255,6 @@ def test_failures_are_skipped_and_listed(convcli: Cli, tree: Path, jobs: int) ->
     assert all(name in last for name in bad)
 
 
-@pytest.mark.fault(46, how="3 of 60 inputs damaged and --on-error stop")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_stop_begins_no_more(convcli: Cli, tree: Path, jobs: int) -> None:
     break_some(tree / "bad")
@@ -276,7 +272,6 @@ def test_stop_begins_no_more(convcli: Cli, tree: Path, jobs: int) -> None:
         assert not name.startswith(".")
 
 
-@pytest.mark.fault(49, how="the same batch with 1, 2 and 8 workers")
 def test_workers_change_nothing(convcli: Cli, tree: Path) -> None:
     made = []
     for jobs in (1, 2, 8):
@@ -311,7 +306,6 @@ def test_a_worker_that_is_killed_loses_only_the_guilty_file(
     assert len(files("out")) == 6
 
 
-@pytest.mark.fault(51, how="ulimit -n 64 and 4 workers")
 def test_few_descriptors_are_enough(tree: Path) -> None:
     for index in range(80):
         picture(tree / f"many/{index}.png", index)
@@ -323,7 +317,6 @@ def test_few_descriptors_are_enough(tree: Path) -> None:
     assert len(files("out")) == 80
 
 
-@pytest.mark.fault(51, how="a tmpfs that holds half of the results")
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_a_disk_that_fills_half_way(tree: Path) -> None:
     for index in range(30):
@@ -359,7 +352,6 @@ def modified(folder: str) -> dict[str, int]:
     return {str(p): p.stat().st_mtime_ns for p in Path(folder).rglob("*.*") if p.is_file()}
 
 
-@pytest.mark.fault(47, how="outputs missing, inputs changed and new")
 def test_resume_does_only_what_is_left(tree: Path) -> None:
     assert run_batch().returncode == 0
     first = modified("out")
@@ -376,7 +368,6 @@ def test_resume_does_only_what_is_left(tree: Path) -> None:
     assert files("out") == files("whole")
 
 
-@pytest.mark.fault(47, how="the same inputs with another --bias")
 def test_resume_with_other_options_redoes_all(tree: Path) -> None:
     assert run_batch().returncode == 0
     first = modified("out")
@@ -394,7 +385,6 @@ def test_resume_does_not_replace_what_it_did_not_make(tree: Path) -> None:
     assert files("out") == {"b.png": b"mine"}
 
 
-@pytest.mark.fault(47, how="a journal cut at three places, with half a line behind")
 def test_a_torn_journal_is_harmless(tree: Path) -> None:
     assert run_batch(output="whole").returncode == 0
     assert run_batch().returncode == 0
@@ -454,18 +444,15 @@ def kill_and_resume(tree: Path, count: int, kills: int, jobs: int) -> None:
     assert files("out") == files("whole")
 
 
-@pytest.mark.fault(47, how="kill -9 at 3 moments")
 def test_killed_and_resumed_is_the_same(tree: Path) -> None:
     kill_and_resume(tree, 60, 3, 2)
 
 
-@pytest.mark.fault(47, how="kill -9 at 20 moments")
 @pytest.mark.slow
 def test_killed_at_20_moments_and_resumed_is_the_same(tree: Path) -> None:
     kill_and_resume(tree, 500, 20, 2)
 
 
-@pytest.mark.fault(34, how="SIGINT to a batch of 207 with two workers")
 def test_an_interrupt_ends_workers_with_whole_files(tree: Path) -> None:
     for index in range(200):
         picture(tree / f"in/more/{index:03}.png", index, (90, 120))
@@ -551,7 +538,6 @@ def usage(pid: int) -> tuple[int, int]:
     return memory, descriptors
 
 
-@pytest.mark.fault(48, how="2,500 pictures of 512x512, 2 % damaged; benchmarks/batch.py has 10,000")
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
 def test_memory_and_descriptors_stay_flat(tree: Path) -> None:
