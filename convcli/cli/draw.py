@@ -9,7 +9,6 @@ import typer
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from convcli.show.draw.operation import Operation
     from convcli.show.draw.scene import Scene
 
 app = typer.Typer()
@@ -18,8 +17,6 @@ LAYER = "The layer (sizes as 5, 5x7; one number alone is square)"
 NUMBERS = "Numbers in the cells"
 LOOK = "What is drawn, and how"
 FILE = "Output"
-
-SUFFIXES = (".svg", ".gif", ".png", ".apng", ".webp")
 
 EPILOG = """
 Examples:
@@ -186,6 +183,8 @@ def draw(
     ] = False,
 ) -> None:
     """Draw a convolution, a transposed one or pooling, step by step."""
+    from convcli.cli.drawing import check_drawing, classic_scene, operation, write_drawing
+
     if output:
         check_drawing(output, overwrite)
     from convcli.show.draw.theme import theme_of
@@ -200,13 +199,23 @@ def draw(
             raise UsageError(f"{', '.join(extra)}: {name} says its sizes itself; give one of both")
         scene = classic_scene(name, view, flip=flip)
     else:
-        operation = _operation(n, k, s, p, d, op, one, transpose, pool, ceil, flip, x, w)
-        scene = build_scene(operation, view)
+        planned = operation(n, k, s, p, d, op, one, transpose, pool, ceil, flip, x, w)
+        scene = build_scene(planned, view)
     count = len(scene.steps)
     if frame is not None and frame > count:
         raise UsageError(f"--frame is {frame}; the drawing has the steps 1 to {count}")
     if output:
-        _write(scene, output, overwrite, look, size, fps, frame)
+        from convcli.show.draw.layout import lay_out
+
+        write_drawing(
+            lay_out(scene, look),
+            output,
+            _say(scene, frame),
+            overwrite=overwrite,
+            width=size,
+            fps=fps,
+            frame=None if frame is None else frame - 1,
+        )
         return
     from convcli.show.draw.player import can_play, play, print_step
 
@@ -216,118 +225,7 @@ def draw(
         print_step(scene, count - 1 if frame is None else frame - 1)
 
 
-def classic_scene(name: str, view: str = "", *, flip: bool = False) -> Scene:
-    """The scene of a classic animation."""
-    from convcli.show.draw.classics import classic
-    from convcli.show.draw.views import build_scene
-
-    c = classic(name)
-    operation = _operation(
-        c.n, c.k, c.s, c.p, c.d, c.op, False, c.transpose, c.pool, False, flip, c.x, c.w
-    )
-    return build_scene(operation, view)
-
-
-def check_drawing(output: str, overwrite: bool, allowed: tuple[str, ...] = SUFFIXES) -> None:
-    """Refuse a target before anything is drawn."""
-    suffix = output[output.rfind(".") :].lower() if "." in output else ""
-    if suffix not in allowed:
-        raise UsageError(f"{output!r}: a drawing is written as {', '.join(allowed)}")
-    from convcli.imaging.atomic import check_target
-
-    check_target(output, overwrite=overwrite)
-
-
-def _operation(
-    n: str,
-    k: str,
-    s: str,
-    p: str,
-    d: str,
-    op: str,
-    one: bool,
-    transpose: bool,
-    pool: str,
-    ceil: bool,
-    flip: bool,
-    x: str,
-    w: str,
-) -> Operation:
-    from convcli.arithmetic.layer import Layer
-    from convcli.arithmetic.sizes import parse_padding, parse_sizes
-    from convcli.show.draw.operation import plan_operation
-
-    kinds: dict[str, Any] = {"": "conv", "max": "maxpool", "avg": "avgpool"}
-    if pool not in kinds:
-        raise UsageError(f"--pool is {pool!r}; it must be max or avg")
-    if pool and transpose:
-        raise UsageError("--pool and --transpose exclude each other")
-    if pool and w:
-        raise UsageError("--w is for a convolution; pooling has no weights, only --k")
-    a = _plane(x, "--x") if x else None
-    weight = _plane(w, "--w") if w else None
-    if not pool and (a is None) != (weight is None):
-        raise UsageError("numbers need both --x and --w; without them give --n and --k")
-    for option, text, array in (("--n", n, a), ("--k", k, weight)):
-        if not text and array is None:
-            what = "the input" if option == "--n" else "the window" if pool else "the kernel"
-            raise UsageError(f"how large is {what}? Give {option}, or the name of a classic")
-        if text and array is not None and not _same(parse_sizes(text, option), array.shape):
-            shape = "x".join(map(str, array.shape))
-            raise UsageError(f"{option} is {text}, but the numbers are {shape}; leave {option} out")
-    sizes = a.shape if a is not None else parse_sizes(n, "input size")
-    kernel = weight.shape if weight is not None else parse_sizes(k, "kernel size")
-    if len(sizes) == 1 and a is None and not one:
-        sizes *= 2
-    if one and len(sizes) != 1:
-        raise UsageError(f"--1d is for one axis; the input is {'x'.join(map(str, sizes))}")
-    layer = Layer(
-        kinds[pool] if not transpose else "conv_transpose",
-        kernel,
-        parse_sizes(s, "stride") if s else None,
-        parse_padding(p) if p else (0,),
-        parse_sizes(d, "dilation") if d else (1,),
-        parse_sizes(op, "output padding") if op else None,
-        ceil,
-    )
-    return plan_operation(layer, sizes, x=a, w=weight, flip=flip)
-
-
-def _same(sizes: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    return sizes * (len(shape) if len(sizes) == 1 else 1) == shape
-
-
-def _plane(text: str, option: str) -> Any:
-    """Numbers of one or two axes; one channel alone may come with its axes."""
-    from convcli.cli.tensor_io import read
-
-    array = read(text, option)
-    while array.ndim > 2 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim not in (1, 2):
-        shape = "x".join(map(str, array.shape)) or "a single number"
-        raise UsageError(f"{option} is {shape}; one channel of 1 or 2 axes can be drawn")
-    return array
-
-
-def _write(
-    scene: Scene,
-    output: str,
-    overwrite: bool,
-    look: Any,
-    size: int | None,
-    fps: float,
-    frame: int | None,
-) -> None:
-    from convcli.imaging.atomic import display_name, write_atomic
-    from convcli.show.draw.files import drawing_bytes
-    from convcli.show.draw.layout import lay_out
-
-    index = None if frame is None else frame - 1
-    drawing = lay_out(scene, look)
-    suffix = output[output.rfind(".") :].lower()
-    data = drawing_bytes(drawing, suffix, width=size, fps=fps, frame=index)
-    write_atomic(output, data, overwrite=overwrite)
-    count = len(drawing.frames) if frame is None else 1
+def _say(scene: Scene, frame: int | None) -> str:
+    count = len(scene.steps) if frame is None else 1
     steps = f"{count} steps" if count > 1 else "1 step"
-    typer.echo(f"{scene.title}: {scene.subtitle}, {steps} -> {display_name(output)}", err=True)
+    return f"{scene.title}: {scene.subtitle}, {steps}"

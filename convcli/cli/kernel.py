@@ -71,9 +71,9 @@ def show_command(
     from convcli.kernels.load import load_kernel
 
     if output:
-        from convcli.cli.draw import check_drawing
+        from convcli.cli.drawing import FIGURES, check_drawing
 
-        check_drawing(output, overwrite, (".svg", ".png", ".webp"))
+        check_drawing(output, overwrite, FIGURES)
     loaded = [load_kernel(text) for text in (kernel, beside) if text]
     if output:
         _draw(loaded, output, theme, size, overwrite)
@@ -95,15 +95,12 @@ def show_command(
 
 
 def _draw(loaded: list[Kernel], output: str, theme: str, size: int | None, overwrite: bool) -> None:
-    from convcli.imaging.atomic import display_name, write_atomic
-    from convcli.show.draw.files import drawing_bytes
+    from convcli.cli.drawing import write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.kernel_figure import kernel_figure
 
     drawing = kernel_figure(loaded, theme_of(theme))
-    suffix = output[output.rfind(".") :].lower()
-    write_atomic(output, drawing_bytes(drawing, suffix, width=size), overwrite=overwrite)
-    typer.echo(f"{drawing.title} -> {display_name(output)}", err=True)
+    write_drawing(drawing, output, drawing.title, overwrite=overwrite, width=size)
 
 
 @app.command("export", context_settings=_LITERALS)

@@ -299,19 +299,15 @@ def _draw_network(
 ) -> None:
     from convcli.arithmetic.network import Network
     from convcli.arithmetic.sizes import parse_sizes
-    from convcli.cli.draw import check_drawing
-    from convcli.imaging.atomic import display_name, write_atomic
-    from convcli.show.draw.files import drawing_bytes
+    from convcli.cli.drawing import FIGURES, check_drawing, write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.network_figure import network_figure
 
-    check_drawing(output, overwrite, (".svg", ".png", ".webp"))
+    check_drawing(output, overwrite, FIGURES)
     network = Network.load(name)
     sizes = parse_sizes(n, "input size") if n else None
     report = network.evaluate(network.input_for(sizes, in_channels), batch)
     drawing = network_figure(report, theme_of("light"))
-    suffix = output[output.rfind(".") :].lower()
-    write_atomic(output, drawing_bytes(drawing, suffix), overwrite=overwrite)
-    typer.echo(f"{report.title} -> {display_name(output)}", err=True)
+    write_drawing(drawing, output, drawing.title, overwrite=overwrite)
     if report.failure:
         raise ShapeError(str(report.failure))

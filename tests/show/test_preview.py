@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,34 @@ def test_half_blocks_carry_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     show_pictures([picture(halves("uint8", 255))], make_console(file=plain, width=80))
     assert "38;2" not in plain.getvalue()
     assert set(plain.getvalue()) - set(" ░▒▓█\n") == set()
+
+
+def test_a_terminal_that_shows_pixels_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for textual-image: which renderable it gets, and what it is given."""
+    given: list[tuple[Any, int]] = []
+
+    class Sixel:
+        def __init__(self, image: Any, width: int) -> None:
+            given.append((image, width))
+
+        def __rich__(self) -> str:
+            return "<pixels>"
+
+    library, renderable = ModuleType("textual_image"), ModuleType("textual_image.renderable")
+    renderable.Image, renderable.HalfcellImage, renderable.UnicodeImage = Sixel, object, int  # type: ignore[attr-defined]
+    library.renderable = renderable  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "textual_image", library)
+    monkeypatch.setitem(sys.modules, "textual_image.renderable", renderable)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    out = Terminal()
+    show_pictures([picture(halves("uint8", 255))] * 2, make_console(file=out, width=80))
+    assert "<pixels>" in out.getvalue()
+    [(image, width)] = given
+    assert np.asarray(image)[0, 0].tolist() == [255, 0, 0]
+    assert width == -(-image.width // preview.SHARP)
+    renderable.Image = object  # type: ignore[attr-defined]
+    assert preview._graphics() is None
 
 
 def test_nothing_is_shown_in_a_pipe(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
