@@ -305,10 +305,12 @@ class Said:
         self._file = tempfile.TemporaryFile(dir=folder())
         self._kept = os.dup(2)
         os.dup2(self._file.fileno(), 2)
+        self._python, sys.stderr = sys.stderr, os.fdopen(os.dup(2), "w")
         return self
 
     def __exit__(self, *problem: object) -> None:
-        sys.stderr.flush()
+        sys.stderr.close()
+        sys.stderr = self._python
         os.dup2(self._kept, 2)
         os.close(self._kept)
         self._file.seek(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,11 +10,36 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 CONVCLI = [sys.executable, "-m", "convcli"]
+
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def soak() -> ModuleType:
+    """The long runs, to be run shortly."""
+    return tool("soak")
+
+
+@pytest.fixture(scope="session")
+def fuzz_targets() -> ModuleType:
+    """The targets of the fuzzer."""
+    return tool("fuzz_targets")
 
 
 @dataclass
