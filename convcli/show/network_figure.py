@@ -49,7 +49,8 @@ def blocks_of(report: NetworkReport) -> list[Block]:
     """The boxes of a network, in the order they run.
 
     >>> from convcli.arithmetic.network import Network
-    >>> report = Network.parse("conv 8 k3 | relu | maxpool k2 | linear 10").evaluate((1, 28, 28))
+    >>> network = Network.parse("conv 8 k3 | relu | maxpool k2 | flatten | linear 10")
+    >>> report = network.evaluate((1, 28, 28))
     >>> [(block.label, block.output) for block in blocks_of(report)]
     [('conv 8 k3', (8, 26, 26)), ('maxpool k2 s2', (8, 13, 13)), ('linear 10', (10,))]
     """
