@@ -132,7 +132,8 @@ def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
     if report.failure is not None:
         failure = f"the chain breaks here: {report.failure}"
         shapes.append(Text(MARGIN, MARGIN + 46, failure, WORD, theme.accent, "start"))
-    words = max(text_width(sub, WORD), text_width(note, SMALL)) + 2 * MARGIN
+    broken = text_width(str(report.failure), WORD) + 150 if report.failure else 0.0
+    words = max(text_width(sub, WORD), text_width(note, SMALL), broken) + 2 * MARGIN
     width = max(x - GAP + MARGIN, words)
     canvas = Canvas(round(width), round(base + 76 + FIELD + 40), theme.ground)
     return Drawing(canvas, ((tuple(shapes),),), title, _description(report, blocks))
