@@ -76,8 +76,10 @@ class Cluster:
         """Carry out the jobs, each result as it comes."""
         with ExitStack() as stack:
             client = connect(self.address, stack)
-            large = deque(job for job in jobs if is_in_parts(self.request, job))
-            small = deque(job for job in jobs if job not in set(large))
+            small: deque[Job] = deque()
+            large: deque[Job] = deque()
+            for job in jobs:
+                (large if is_in_parts(self.request, job) else small).append(job)
             yield from self._files(client, small)
             for job in large:
                 if not self.stopped:

@@ -286,18 +286,18 @@ def test_a_worker_that_is_killed_loses_only_the_guilty_file(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from convcli.kernels.load import load_kernel
-    from convcli.runs import batch
+    from convcli.runs import batch, workers
     from convcli.runs.filtering import Failure
     from convcli.runs.request import FilterRequest
 
-    attempt = batch.attempt
+    attempt = workers.attempt
 
     def deadly(request: Any, job: Any, *rest: Any) -> Any:
         if job.input.endswith("b.png"):
             os.kill(os.getpid(), signal.SIGKILL)
         return attempt(request, job, *rest)
 
-    monkeypatch.setattr(batch, "attempt", deadly)
+    monkeypatch.setattr(workers, "attempt", deadly)
     request = FilterRequest(("in",), (load_kernel("box:3"),), output="out", recursive=True, jobs=2)
     run = batch.Batch(request)
     failures = [r for r in run.run() if isinstance(r, Failure)]
