@@ -55,7 +55,17 @@ def collect() -> dict[str, Any]:
         "codecs": codec_versions(),
         "cupy": _cupy(),
         "auto takes": f"{backend}: {reason}",
+        "auto knows": _speeds(),
     }
+
+
+def _speeds() -> str:
+    from convcli.engine.speeds import Speeds, load_speeds
+
+    speeds = load_speeds()
+    if speeds == Speeds():
+        return "nothing measured here; convcli bench --calibrate does"
+    return f"the CPU as measured, and {speeds.device or 'no GPU'}"
 
 
 def _cupy() -> str:

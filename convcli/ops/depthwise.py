@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ def _planes(array: Array) -> Array:
 
 @cache
 def _source() -> str:
-    return files("convcli.ops").joinpath("depthwise.cu").read_text("utf-8")
+    return Path(__file__).with_name("depthwise.cu").read_text("utf-8")
 
 
 @cache
