@@ -130,7 +130,7 @@ def draw(
             "--view",
             metavar="VIEW",
             help="window, matrix (the Toeplitz matrix beside it), gradient (the backward pass); of "
-            "a transposed one gather (over inserted zeros) or scatter (stamping).",
+            "a transposed one also gather (over inserted zeros) and scatter (stamping).",
             rich_help_panel=LOOK,
             show_default=False,
         ),

@@ -21,9 +21,9 @@ from convcli.show.draw.views import build_scene
 
 VIEWS = {
     "conv": ["window", "gradient", "matrix"],
-    "conv_transpose": ["gather", "scatter"],
-    "maxpool": ["window"],
-    "avgpool": ["window"],
+    "conv_transpose": ["gather", "scatter", "gradient"],
+    "maxpool": ["window", "gradient"],
+    "avgpool": ["window", "gradient"],
 }
 SMALL = st.integers(1, 3)
 

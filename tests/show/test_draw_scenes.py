@@ -218,6 +218,32 @@ def test_the_backward_pass(case: str) -> None:
     assert values(last.board("dL/dw")).reshape(-1).tolist() == grads.weight.reshape(-1).tolist()
 
 
+@pytest.mark.parametrize("case", TRANSPOSED)
+def test_the_backward_pass_of_a_transposed_convolution(case: str) -> None:
+    operation = plan(*TRANSPOSED[case])
+    extra = [getattr(w, "output_padding", 0) for w in operation.windows]
+    ones = np.ones_like(operation.y)
+    grads = convcli.conv_transpose_grad(
+        ones, operation.x, operation.w, output_padding=extra, **options(operation)
+    )
+    last = build_scene(operation, "gradient").steps[-1]
+    assert values(last.board("dL/dx")).reshape(-1).tolist() == grads.x.reshape(-1).tolist()
+    assert values(last.board("dL/dw")).reshape(-1).tolist() == grads.weight.reshape(-1).tolist()
+
+
+@pytest.mark.parametrize("case", POOLS)
+def test_the_backward_pass_of_a_pool(case: str) -> None:
+    sizes, layer = POOLS[case]
+    operation = plan(sizes, layer)
+    grad = convcli.max_pool_grad if layer.kind == "maxpool" else convcli.avg_pool_grad
+    kernel = [w.kernel_size for w in operation.windows]
+    more = {"ceil_mode": layer.ceil_mode, "dims": len(sizes), **options(operation)}
+    expected = grad(np.ones(operation.outputs), operation.x, kernel, **more)
+    last = build_scene(operation, "gradient").steps[-1]
+    found = [float(cell.text) for cell in last.board("dL/dx").all() if cell.mark == "value"]
+    assert found == pytest.approx(expected.reshape(-1), rel=6e-3)
+
+
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 def test_the_rows_of_the_matrix(case: str) -> None:
     sizes, layer, flip = CONVOLUTIONS[case]
@@ -290,8 +316,9 @@ def test_a_step_without_numbers_says_where_it_reads() -> None:
         ((2, 3, 4), Layer("conv", (1,)), "", "1 or 2 can be drawn"),
         ((9, 9), Layer("conv", (3,)), "matrix", "at most 36 and 64"),
         ((4, 4), Layer("conv", (3,)), "scatter", "window, gradient, matrix"),
+        ((4, 4), Layer("maxpool", (2,)), "gradient", "give --x"),
     ],
-    ids=["too_large", "volume", "matrix_too_large", "view"],
+    ids=["too_large", "volume", "matrix_too_large", "view", "no_numbers"],
 )
 def test_what_cannot_be_drawn_is_refused(
     sizes: tuple[int, ...], layer: Layer, view: str, words: str

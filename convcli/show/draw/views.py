@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from convcli.errors import UsageError
+from convcli.show.draw.backward import gradient_scene
 from convcli.show.draw.matrix import matrix_scene
 from convcli.show.draw.operation import NAMES, Operation
-from convcli.show.draw.scatter import gradient_scene, scatter_scene
+from convcli.show.draw.scatter import scatter_scene
 from convcli.show.draw.scene import Scene
 from convcli.show.draw.sliding import sliding_scene
 
@@ -18,9 +19,9 @@ VIEWS: tuple[View, ...] = get_args(View)
 
 _ALLOWED: dict[str, tuple[View, ...]] = {
     "conv": ("window", "gradient", "matrix"),
-    "conv_transpose": ("gather", "scatter"),
-    "maxpool": ("window",),
-    "avgpool": ("window",),
+    "conv_transpose": ("gather", "scatter", "gradient"),
+    "maxpool": ("window", "gradient"),
+    "avgpool": ("window", "gradient"),
 }
 _BUILDERS = {
     "window": sliding_scene,
@@ -44,7 +45,7 @@ def build_scene(operation: Operation, view: str = "") -> Scene:
     >>> build_scene(plan_operation(Layer("maxpool", (2,)), (6,)), "scatter")
     Traceback (most recent call last):
     ...
-    convcli.errors.UsageError: view 'scatter' is not one of Max pooling; it has window
+    convcli.errors.UsageError: view 'scatter' is not one of Max pooling; it has window, gradient
     """
     allowed = _ALLOWED[operation.kind]
     if view and view not in allowed:
