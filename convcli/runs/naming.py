@@ -61,6 +61,9 @@ def name_jobs(request: FilterRequest) -> list[Job]:
         # A folder that is searched for inputs and is the output root as well is no place to skip.
         output_root=root if root not in (None, os.curdir) else None,
     )
+    only = Path(sources[0].path)
+    if len(sources) == 1 and only.suffix.lower() not in LARGE_SUFFIXES and only.is_dir():
+        raise UsageError(f"{display_name(only)} is a folder; -r takes the pictures in it")
     into_folder = _into_folder(request, len(sources))
     jobs = [
         Job(s.path, _output_of(request, s, number, len(sources), into_folder))

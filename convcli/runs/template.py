@@ -56,15 +56,19 @@ def fill(template: str, **values: str | int) -> str:
     """
     allowed = ", ".join(f"{{{name}}} ({what})" for name, what in FIELDS.items())
     try:
-        for _, field, _, conversion in Formatter().parse(template):
-            if field is not None and (field not in FIELDS or conversion):
-                raise UsageError(
-                    f"--output {template!r}: {{{field}}} is no field; allowed: {allowed}; "
-                    "{{ and }} stand for braces"
-                )
-        scheme, rest = split_url(template)
+        fields = [(field, how) for _, field, _, how in Formatter().parse(template) if field]
+    except ValueError as error:
+        raise UsageError(f"--output {template!r}: {error}; allowed: {allowed}") from None
+    for field, conversion in fields:
+        if field not in FIELDS or conversion:
+            raise UsageError(
+                f"--output {template!r}: {{{field}}} is no field; allowed: {allowed}; "
+                "{{ and }} stand for braces"
+            )
+    scheme, rest = split_url(template)
+    try:
         return scheme + os.path.normpath(rest.format(**values))
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, KeyError) as error:
         raise UsageError(f"--output {template!r}: {error}; allowed: {allowed}") from None
 
 

@@ -74,10 +74,10 @@ def tally_line(tally: Tally) -> str:
     left = tally.named - tally.done - tally.skipped - len(failures)
     if left:
         parts.append(f"{left} not begun")
-    parts.append(f"in {tally.seconds:.1f} s")
-    if tally.seconds > 0:
-        parts.append(f"{(tally.done + len(failures)) / tally.seconds:.1f} per second")
-    if tally.cores:
+    ran = tally.done + len(failures)
+    if ran and tally.seconds > 0:
+        parts.append(f"in {tally.seconds:.1f} s, {ran / tally.seconds:.1f} per second")
+    if ran and tally.cores:
         parts.append(f"{tally.cpu_share:.0%} of {tally.cores} cores")
     if tally.warned:
         parts.append(f"{tally.warned} with warnings, which -v shows")
