@@ -42,6 +42,17 @@ def fuzz_targets() -> ModuleType:
     return tool("fuzz_targets")
 
 
+MEASURE = """
+import os, sys
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+open(sys.argv[1], "w").write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status) & 255)
+"""
+"""Runs a command and notes its peak memory; on Linux a process inherits the peak of the one that
+starts it, so that must be a small one."""
+
+
 @dataclass
 class Ended:
     code: int
@@ -60,12 +71,13 @@ def convcli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., En
         words = [os.fsdecode(a) if isinstance(a, bytes) else str(a) for a in args]
         began = time.monotonic()
         with (tmp_path.parent / "stderr").open("w+") as err:
-            process = subprocess.Popen([*before, *CONVCLI, *words], stderr=err, **options)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            peak = tmp_path.parent / "peak"
+            measured = [sys.executable, "-S", "-c", MEASURE, str(peak), *before, *CONVCLI, *words]
+            process = subprocess.run(measured, stderr=err, **options)
             err.seek(0)
             said = err.read()
-        return Ended(process.returncode, said, time.monotonic() - began, usage.ru_maxrss / 1024)
+        seconds = time.monotonic() - began
+        return Ended(process.returncode, said, seconds, int(peak.read_text()) / 1024)
 
     return call
 
