@@ -93,6 +93,8 @@ def operation(
         raise UsageError("--w is for a convolution; pooling has no weights, only --k")
     a = _plane(x, "--x") if x else None
     weight = _plane(w, "--w") if w else None
+    if a is not None and weight is not None and a.ndim == 2 and weight.ndim == 1:
+        weight = weight[None]  # a row of weights on a picture
     if not pool and (a is None) != (weight is None):
         raise UsageError("numbers need both --x and --w; without them give --n and --k")
     for option, text, array in (("--n", n, a), ("--k", k, weight)):

@@ -86,6 +86,12 @@ def test_numbers_must_agree_with_sizes(convcli: Callable[..., object]) -> None:
     assert "leave --n out" in convcli("draw", "--n", "4", "--x", "1 2 3", "--w", "1 1").err
 
 
+def test_a_row_of_weights_slides_over_a_picture(convcli: Callable[..., object]) -> None:
+    done = convcli("draw", "--x", "1 2 3; 4 5 6", "--w", "1 10")
+    assert "kernel 1x2" in done.out.decode()
+    assert done.out.decode().endswith("5·1 + 6·10 = 65\n")
+
+
 def test_a_drawing_too_large_for_memory_is_refused(
     convcli: Callable[..., object], tmp_path: Path
 ) -> None:
