@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -372,9 +373,9 @@ def filter_command(
     from convcli.runs.batch import Batch
     from convcli.runs.filtering import Failure
     from convcli.runs.memory import parse_size
-    from convcli.runs.request import FilterRequest
+    from convcli.runs.request import FilterRequest, Report
     from convcli.show.messages import explanation, print_json, say, summary, tally_line, timing
-    from convcli.show.progress import progress
+    from convcli.show.progress import part_progress, progress
 
     options = filter_options(
         padding=padding,
@@ -422,9 +423,18 @@ def filter_command(
     tally = batch.tally
     # Thousands of lines tell nobody anything: a bar, the failures, and the sum of it.
     many = batch.named > MANY
-    results = batch.run(planned=lambda report: say(explanation(report)) if explain else None)
+    watched = not quiet and not verbose
+
+    def planned(report: Report) -> None:
+        if explain:
+            say(explanation(report))
+
     try:
-        with progress(len(batch.jobs), many, not quiet and not verbose) as advance:
+        with (
+            progress(len(batch.jobs), many, watched) as advance,
+            part_progress(watched and batch.named == 1) as part_done,
+            closing(batch.run(planned=planned, part_done=part_done)) as results,
+        ):
             for result in results:
                 advance(isinstance(result, Failure))
                 if isinstance(result, Failure):
@@ -445,7 +455,6 @@ def filter_command(
                 if preview and result.written and result.parts == 1:
                     _preview(result.job.input, result.job.output, request.max_pixels)
     except BaseException as stop:
-        results.close()
         if batch.named > 1 and not isinstance(stop, Exception):
             say(f"convcli: {tally_line(tally)}")
         raise

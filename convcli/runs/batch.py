@@ -65,6 +65,7 @@ class Batch:
         if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
             self.request = replace(request, options=replace(request.options, threads=1))
+        self.request = replace(self.request, jobs=self.workers)  # they share the memory
         share = -(-len(self.jobs) // self.workers)
         self.request = replace(
             self.request, options=replace(self.request.options, count=max(share, 1))
@@ -72,18 +73,22 @@ class Batch:
         self._pool = self._make_pool()
 
     def run(
-        self, *, planned: Callable[[Report], None] = lambda report: None
+        self,
+        *,
+        planned: Callable[[Report], None] = lambda report: None,
+        part_done: Callable[[int, int], None] = lambda done, parts: None,
     ) -> Generator[Report | Failure, None, None]:
         """Filter every file, and give each result as it comes.
 
         A single file that fails raises its error; of several, each failure is yielded, and the
         rest go on unless ``on_error`` is ``stop``. ``planned`` is called with each report, for
-        a single file before its pixels are filtered.
+        a single file before its pixels are filtered; ``part_done`` with how many of its parts
+        are done, of how many.
         """
         began, before = perf_counter(), _cpu_seconds()
         tally = self.tally
         try:
-            for result in self._results(planned):
+            for result in self._results(planned, part_done):
                 self._count(result)
                 if isinstance(result, Failure) and self.request.on_error == "stop":
                     self._pool.stop()
@@ -127,10 +132,12 @@ class Batch:
             self.tally.done += 1
             self.tally.warned += bool(result.warnings)
 
-    def _results(self, planned: Callable[[Report], None]) -> Iterator[Report | Failure]:
+    def _results(
+        self, planned: Callable[[Report], None], part_done: Callable[[int, int], None]
+    ) -> Iterator[Report | Failure]:
         if self.named == 1 and self.request.cluster is None:
             for job in self.jobs:
-                yield filter_file(self.request, job, planned, self.journal)
+                yield filter_file(self.request, job, planned, self.journal, part_done)
             return
         # Standard streams are this process's own.
         here = deque(job for job in self.jobs if STDIN in (job.input, job.output))

@@ -56,10 +56,12 @@ def filter_file(
     job: Job,
     planned: Callable[[Report], None] = lambda report: None,
     journal: Journal | None = None,
+    part_done: Callable[[int, int], None] = lambda done, parts: None,
 ) -> Report:
     """Filter one file: read, decode, plan, filter, encode, write.
 
-    ``planned`` is called with the report before the pixels are filtered. The report comes back
+    ``planned`` is called with the report before the pixels are filtered, ``part_done`` after each
+    part of a picture that is made part by part, with their number. The report comes back
     without pixels and metadata, so that it is small and can be sent between processes.
     """
     seconds: dict[str, float] = {}
@@ -69,7 +71,7 @@ def filter_file(
     if is_large_name(request, job):
         from convcli.runs.large import report_in_parts
 
-        report = report_in_parts(request, job, planned, journal)
+        report = report_in_parts(request, job, planned, journal, part_done=part_done)
         if report is not None:
             return slim(report)
     picture = _read(request, job, name, clock)

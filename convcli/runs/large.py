@@ -115,6 +115,7 @@ def report_in_parts(
     planned: Callable[[Report], None] = lambda report: None,
     journal: Journal | None = None,
     maker: Maker | None = None,
+    part_done: Callable[[int, int], None] = lambda done, parts: None,
 ) -> Report | None:
     """Filter a picture part by part, within the memory of the request.
 
@@ -130,7 +131,7 @@ def report_in_parts(
     with source:
         if _better_whole(request, job, source):
             return None
-        return _report(request, job, source, planned, journal, maker)
+        return _report(request, job, source, planned, journal, maker, part_done)
 
 
 def is_in_parts(request: FilterRequest, job: Job) -> bool:
@@ -213,6 +214,7 @@ def _report(
     planned: Callable[[Report], None],
     journal: Journal | None,
     maker: Maker | None,
+    part_done: Callable[[int, int], None],
 ) -> Report:
     if request.options.backend == "cupy":
         raise BackendError(
@@ -276,8 +278,15 @@ def _report(
             parts: Parts = ((place, regional.part(place)) for place in places)
         else:
             parts = maker.parts(regional, places, sink.target)
-        sink.write(parts)
+        sink.write(_told(parts, len(places), part_done))
     item = result.dtype.itemsize
     report.bytes_out = math.prod(shape) * item
     seconds["filter"] = regional.filtered.seconds = perf_counter() - began
     return report
+
+
+def _told(parts: Parts, count: int, part_done: Callable[[int, int], None]) -> Parts:
+    """The same parts; each is told of when the next is asked for."""
+    for number, part in enumerate(parts, 1):
+        yield part
+        part_done(number, count)

@@ -10,7 +10,7 @@ from typing import Any
 
 from convcli.show.console import is_terminal
 
-__all__ = ["progress", "rate_line"]
+__all__ = ["part_progress", "progress", "rate_line"]
 
 LOG_EVERY = 5.0
 """Seconds between the lines of a log."""
@@ -39,6 +39,50 @@ def progress(total: int, many: bool, wanted: bool) -> Iterator[Advance]:
         yield lambda failed: None
 
 
+@contextlib.contextmanager
+def part_progress(wanted: bool) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that tells how many parts of a large picture are done, of how many.
+
+    One line on a terminal, drawn anew; a line every few seconds in a log. Pictures of few parts
+    are done before anybody asks.
+    """
+    if not wanted or sys.stderr is None:
+        yield lambda done, parts: None
+        return
+    live = is_terminal(sys.stderr)
+    began = said = monotonic()
+    drawn = False
+
+    def tell(done: int, parts: int) -> None:
+        nonlocal said, drawn
+        now = monotonic()
+        if done == parts and drawn:
+            print(f"\r{'':<40}\r", end="", file=sys.stderr, flush=True)
+            drawn = False
+        if now - said < (DRAW_EVERY * 5 if live else LOG_EVERY) or done == parts:
+            return
+        said, drawn = now, live
+        left = _clock(round((now - began) / done * (parts - done)))
+        line = f"part {done} of {parts}, {left} left"
+        print(
+            f"\r{line:<40}" if live else f"convcli: {line}",
+            end="" if live else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    try:
+        yield tell
+    finally:
+        if drawn:
+            print(f"\r{'':<40}\r", end="", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
 def rate_line(done: int, total: int, failed: int, seconds: float) -> str:
     """One line for a log.
 
@@ -46,9 +90,7 @@ def rate_line(done: int, total: int, failed: int, seconds: float) -> str:
     '500 of 2000 pictures, 3 failed, 50.0 per second, 0:30 left'
     """
     rate = done / seconds if seconds > 0 else 0.0
-    left = round((total - done) / rate) if rate else 0
-    hours, rest = divmod(left, 3600)
-    clock = f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+    clock = _clock(round((total - done) / rate) if rate else 0)
     return f"{done} of {total} pictures, {failed} failed, {rate:.1f} per second, {clock} left"
 
 

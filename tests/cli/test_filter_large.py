@@ -181,3 +181,16 @@ def test_memory_stays_below_what_was_given(scene: np.ndarray, kernel: str) -> No
     assert code == 0, done.stderr
     assert peak < 512 * 2**20
     assert Path("o.tif").stat().st_size > 30000 * 40000
+
+
+def test_a_log_hears_of_the_parts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from convcli.show import progress
+
+    now = iter([0.0, 1.0, 6.0, 20.0])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(now))
+    with progress.part_progress(True) as tell:
+        for done in (10, 20, 80):
+            tell(done, 80)
+    assert capsys.readouterr().err == "convcli: part 20 of 80, 0:18 left\n"
