@@ -40,7 +40,7 @@ def emit(
     """
     stream = sys.stdout if file is None else file
     if stream is None:
-        raise OutputError("standard output is closed; nothing can be printed there")
+        raise OutputError("standard output is closed")
     if form is None and (width is not None or is_terminal(stream)):
         from convcli.show.shape_network import ROOMY
         from convcli.show.shape_rich import draw
