@@ -49,7 +49,7 @@ def on_shim(folder, monkeypatch):
             path = folder / f"{abs(hash(text))}.so"
             done = subprocess.run(
                 [
-                    *("g++", "-x", "c++", "-std=c++17", "-O1", "-mfma", "-fPIC", "-shared", "-w"),
+                    *("g++", "-x", "c++", "-std=c++17", "-O1", "-march=native", "-fPIC", "-shared", "-w"),
                     *("-fsanitize=bounds,signed-integer-overflow", "-fsanitize-undefined-trap-on-error"),
                     *("-o", str(path), "-"),
                 ],

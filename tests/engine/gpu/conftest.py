@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import shutil
 import subprocess
 import sys
@@ -82,10 +83,11 @@ class ShimDevice:
             if not path.exists():
                 text = SHIM.read_text() + source.text + ENTRY % source.function
                 done = subprocess.run(
-                    ["g++", *FLAGS, "-mfma", "-o", str(path), "-"],
+                    ["g++", *FLAGS, "-march=native", "-o", f"{path}.{os.getpid()}", "-"],
                     input=text, text=True, capture_output=True, check=False,
                 )  # fmt: skip
                 assert done.returncode == 0, done.stderr[:2000]
+                Path(f"{path}.{os.getpid()}").replace(path)
             self.compiled[source.key] = ctypes.CDLL(str(path)).entry
         return self.compiled[source.key]
 
@@ -125,7 +127,11 @@ class ShimDevice:
 def shim_folder(tmp_path_factory):
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed; it compiles the kernels for the CPU")
-    return tmp_path_factory.mktemp("kernels")
+    base = tmp_path_factory.getbasetemp()
+    # The workers of one run share what they compile.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kernels"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

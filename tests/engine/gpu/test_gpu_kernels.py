@@ -218,7 +218,7 @@ def test_random_filters(shim):
     cases = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(cases)
     done = 0
-    for seed in range(60):
+    for seed in range(36):
         x, kernels, options = cases.random_case(seed + 5000)
         try:
             plan = plan_of(x, kernels, **options)
@@ -227,4 +227,4 @@ def test_random_filters(shim):
             continue
         agrees(shim, plan, x)
         done += 1
-    assert done > 40
+    assert done > 24
