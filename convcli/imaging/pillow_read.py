@@ -15,8 +15,8 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.gif import check_gif
-from convcli.imaging.libtiff import silence_libtiff
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
+from convcli.imaging.quiet import silence_libtiff, silence_logs
 from convcli.imaging.read import check_size, decoding
 from convcli.imaging.upright import take_orientation, turn_upright
 
@@ -66,6 +66,7 @@ def open_with_pillow(data: bytes, kind: str) -> Any:
     # Sizes are checked here, with a limit that the user can move.
     Image.MAX_IMAGE_PIXELS = None
     import_module(f"PIL.{PLUGINS[kind]}")
+    silence_logs()
     if kind == "TIFF":
         silence_libtiff()
     with warnings.catch_warnings():

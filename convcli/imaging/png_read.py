@@ -11,6 +11,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.png_chunks import Header, read_header, read_metadata, walk
 from convcli.imaging.png_fast import decode_plain
+from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import take_orientation, turn_upright
 
@@ -42,6 +43,7 @@ def _read_deep(data: bytes, name: str, header: Header, meta: Metadata, notes: li
     """16 bits: Pillow would halve the depth of all but gray."""
     import imagecodecs
 
+    silence_logs()
     kinds = {kind: bytes(body) for kind, body, _ in walk(data, name) if kind in (b"acTL", b"tRNS")}
     if b"acTL" in kinds:
         raise InputError(f"{name}: an animated PNG of 16 bits is not read")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from functools import cache
 
 from convcli.errors import InputError
 from convcli.imaging.files import STDIN, read_bytes
@@ -60,7 +59,6 @@ def decoding(name: str, kind: str) -> Iterator[None]:
 
     Its warnings (of tags that it skips, say) are not for the user, who cannot act on them.
     """
-    _silence_logs()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -71,15 +69,6 @@ def decoding(name: str, kind: str) -> Iterator[None]:
         reason = str(error).strip().splitlines()
         detail = reason[0] if reason else type(error).__name__
         raise InputError(f"{name}: cannot be decoded as {kind}: {detail}") from error
-
-
-@cache
-def _silence_logs() -> None:
-    """Python writes what is logged to standard error, unless there is a handler for it."""
-    import logging
-
-    for name in ("PIL", "imagecodecs", "tifffile"):
-        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int, frames: int = 1) -> None:

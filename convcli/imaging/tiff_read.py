@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.pillow_read import open_with_pillow, picture_of
+from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import turn_upright
 
@@ -103,7 +103,7 @@ def _common(meta: Metadata, tags: dict[int, Any], notes: list[str]) -> None:
 def _read_with_tifffile(data: bytes, name: str, max_pixels: int) -> Picture:
     import tifffile
 
-    logging.getLogger("tifffile").disabled = True
+    silence_logs()
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         pages: list[Any] = list(file.pages)
         if not pages:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from convcli.engine.regions import Span
 from convcli.errors import InputError
 from convcli.imaging.large.source import DTYPES, FileRows, Source, native
 from convcli.imaging.picture import COLOURS
+from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import MAX_PIXELS, decoding
 from convcli.imaging.tiff_read import page_metadata
 
@@ -132,7 +132,7 @@ def open_tiff(path: str, name: str) -> Source | None:
     """
     import tifffile
 
-    logging.getLogger("tifffile").disabled = True
+    silence_logs()
     with decoding(name, "TIFF"), contextlib.ExitStack() as on_failure:
         file = tifffile.TiffFile(path)
         on_failure.callback(file.close)
