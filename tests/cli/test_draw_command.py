@@ -124,7 +124,7 @@ class Screen:
         self.seen += data
         return bool(data)
 
-    def until(self, text: bytes, seconds: float = 20) -> None:
+    def until(self, text: bytes, seconds: float = 60) -> None:
         """Wait for text to appear after what was waited for before."""
         end = time.monotonic() + seconds
         while text not in self.seen:
@@ -140,7 +140,7 @@ class Screen:
 
     def end(self) -> int:
         """The exit status; everything that was still to come is in ``seen``."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while self.read(1):
             assert time.monotonic() < end, f"does not end: {self.seen[-500:]!r}"
         status = os.waitpid(self.pid, 0)[1]
