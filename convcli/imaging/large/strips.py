@@ -1,0 +1,55 @@
+"""A picture in memory on the way through floats, strip by strip, to the same bits."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.cpu.tiles import Tile
+from convcli.imaging.apply import Work
+from convcli.imaging.large.regional import Regional
+from convcli.imaging.large.source import ArraySource
+from convcli.imaging.picture import COLOURS
+
+__all__ = ["filter_in_strips"]
+
+
+def filter_in_strips(pixels: NDArray[Any], work: Work) -> tuple[NDArray[Any], int]:
+    """Filter an array (H, W, C); also give how many samples fell outside the range.
+
+    The threads work on strips of their own, so that what lies between the steps stays in the
+    cache; within a strip there is one thread.
+    """
+    picture = work.picture
+    source = ArraySource(
+        name="picture",
+        format=picture.format,
+        shape=(pixels.shape[0], pixels.shape[1], pixels.shape[2]),
+        dtype=pixels.dtype,
+        space=picture.space,
+        alpha=picture.alpha,
+        pixels=pixels,
+    )
+    threads = work.plan(pixels.shape[:2]).threads
+    options = replace(work.options, threads=1, backend="numpy")
+    regional = Regional(source, work.kernels, options)
+    height, width, _ = regional.plan.shape_out
+    # Strips that are short beside the kernels would compute their margins again and again.
+    tile = regional.tile[0]
+    margin = sum(step.rows.effective_kernel for step in regional.plan.steps)
+    rows = tile * max(1, -(-2 * margin // tile))
+    result = regional.filtered.picture
+    out = np.empty((height, width, COLOURS[result.space] + result.alpha), work.out_dtype)
+
+    def strip(top: int) -> int:
+        bottom = min(top + rows, height)
+        values, clipped = regional.values(Tile(top, bottom, 0, width))
+        out[top:bottom] = values
+        return clipped
+
+    with ThreadPoolExecutor(threads) as pool:
+        return out, sum(pool.map(strip, range(0, height, rows)))
