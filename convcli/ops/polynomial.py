@@ -21,7 +21,7 @@ Number: TypeAlias = int | float
 
 def _natural(name: str) -> tuple[Any, ...]:
     """Sort key in which x2 comes before x10."""
-    return tuple(int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name))
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))
 
 
 def _order(monomial: Monomial) -> tuple[Any, ...]:

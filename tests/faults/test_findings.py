@@ -157,3 +157,8 @@ def test_a_sample_too_large_for_linear_light_is_named(tmp_path: Path) -> None:
     assert done.stderr.startswith("convcli: ")
     assert "1e+30" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_superscript_is_a_name_and_no_number() -> None:
+    # str.isdigit() says yes to what int() does not read.
+    assert str(read_tensor("¹")[0]) == "¹"
