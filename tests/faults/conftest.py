@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -37,9 +38,11 @@ def soak() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def fuzz_targets() -> ModuleType:
+def fuzz_targets() -> Iterator[ModuleType]:
     """The targets of the fuzzer."""
-    return tool("fuzz_targets")
+    module = tool("fuzz_targets")
+    yield module
+    shutil.rmtree(module.folder(), ignore_errors=True)
 
 
 MEASURE = """
