@@ -40,15 +40,26 @@ class Outcome:
     note: str = ""
 
 
-def execute(plan: Plan, x: NDArray[Any]) -> Outcome:
+def execute(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Outcome:
     """Filter a picture.
+
+    Parameters
+    ----------
+    plan
+        From :func:`convcli.engine.plan.plan_filter`.
+    x
+        ``(H, W, C)``, of the plan's shape and type.
+    out
+        Where the samples go, of the plan's output shape and type, C-contiguous and apart from
+        ``x``; a new array by default. In a loop it saves the system from clearing fresh memory,
+        which takes longer than a 3x3 filter.
 
     Raises
     ------
     ShapeError
-        If the picture is not of the plan's shape.
+        If the picture or ``out`` is not of the plan's shape.
     UsageError
-        If it is not of the plan's type.
+        If one of them is not of the plan's type, or ``out`` cannot be written in one run.
 
     >>> from convcli.engine.plan import plan_filter
     >>> from convcli.kernels.kernel import Kernel
@@ -60,27 +71,51 @@ def execute(plan: Plan, x: NDArray[Any]) -> Outcome:
         raise ShapeError(f"picture has shape {x.shape}; the plan is for {plan.shape_in}")
     if x.dtype.name != plan.dtype:
         raise UsageError(f"picture is of type {x.dtype.name}; the plan is for {plan.dtype}")
-    values, clipped, note = _run(plan, x)
+    if out is not None:
+        _check_out(plan, x, out)
     if plan.range != "stretch":
+        values, clipped, note = _run(plan, x, out)
         return Outcome(values, clipped, note=note)
+    values, _, note = _run(plan, x, None)
     low, high = float(values.min()), float(values.max())
-    return Outcome(stretched(values, low, high, plan.out_dtype), 0, low, high, note)
+    pixels = _placed(stretched(values, low, high, plan.out_dtype), out)
+    return Outcome(pixels, 0, low, high, note)
 
 
-def _run(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int, str]:
+def _check_out(plan: Plan, x: NDArray[Any], out: NDArray[Any]) -> None:
+    if out.shape != plan.shape_out:
+        raise ShapeError(f"out has shape {out.shape}; the plan's output is {plan.shape_out}")
+    if out.dtype != np.dtype(plan.out_dtype):
+        raise UsageError(f"out is of type {out.dtype}; the plan's output is {plan.out_dtype}")
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise UsageError("out must be C-contiguous and writeable")
+    if np.may_share_memory(x, out):
+        raise UsageError("out shares memory with the picture, which is read until the end")
+
+
+def _placed(values: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
+    if out is None:
+        return values
+    np.copyto(out, values)
+    return out
+
+
+def _run(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None) -> tuple[NDArray[Any], int, str]:
+    """Samples, how many were clipped, and what to note."""
     from convcli.engine.cpu.run import run_chain as on_cpu
 
     if plan.backend != "cupy":
-        return *on_cpu(plan, x), ""
+        return *on_cpu(plan, x, out), ""
     from convcli.engine.gpu.run import run_chain as on_gpu
 
     try:
-        return *on_gpu(plan, x), ""
+        values, clipped = on_gpu(plan, x)
     except BackendError as error:
         if not plan.fallback:
             raise
         reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
-        return *on_cpu(plan, x), f"done on the CPU, since the GPU could not: {reason}"
+        return *on_cpu(plan, x, out), f"done on the CPU, since the GPU could not: {reason}"
+    return _placed(values, out), clipped, ""
 
 
 def stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:

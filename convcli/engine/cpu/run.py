@@ -17,15 +17,22 @@ _WORTH_A_THREAD = 2e-3
 """Seconds of work below which starting threads, and importing them, costs more than it saves."""
 
 
-def run_chain(plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """Filter a picture; returns the samples and how many lay outside the output's range."""
+def run_chain(
+    plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], int]:
+    """Filter a picture, into ``out`` if it is given.
+
+    Returns the samples and how many lay outside the output's range.
+    """
     if x.dtype == np.float16 or not x.dtype.isnative:
         x = x.astype(np.float32 if x.dtype == np.float16 else x.dtype.newbyteorder("="))
     clipped = 0
     for step in plan.steps:
-        out = np.empty(step.shape_out, step.finish.out_dtype)
-        clipped = run_step(plan, step, x, out)
-        x = out
+        into = out if step is plan.steps[-1] else None
+        if into is None:
+            into = np.empty(step.shape_out, step.finish.out_dtype)
+        clipped = run_step(plan, step, x, into)
+        x = into
     return x, clipped
 
 
