@@ -122,7 +122,7 @@ class _ClosedOutput(io.TextIOBase):
         return False
 
 
-def _terminate(signum: int, frame: Any) -> NoReturn:
+def _terminate(signum: int, _frame: Any) -> NoReturn:
     raise _Terminated(signum)
 
 

@@ -282,6 +282,16 @@ def filter_command(
             rich_help_panel=_RUN,
         ),
     ] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(
+            "--algorithm",
+            metavar="NAME",
+            help="Compute with direct, separable, box or fft; all keep the same accuracy. "
+            "Default: what --explain predicts to be fastest.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option("--threads", min=1, help="Default: all cores.", rich_help_panel=_RUN),
@@ -392,9 +402,11 @@ def filter_command(
         linear=linear,
         backend=backend,
         device=device,
+        algorithm=algorithm,
         threads=threads,
     )
     one_of("--on-error", on_error, ("skip", "stop"))
+    one_of("--compression", compression, ("default", "small"))
     request = FilterRequest(
         inputs=tuple(inputs or ()),
         kernels=tuple(load_kernel(text) for text in kernel),
@@ -404,6 +416,7 @@ def filter_command(
         overwrite=overwrite,
         in_place=in_place,
         quality=quality,
+        compression=compression,
         max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
         dry_run=dry_run,
         recursive=recursive,

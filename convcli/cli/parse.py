@@ -19,12 +19,15 @@ __all__ = ["filter_options", "one_of", "raw_layout"]
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 DEPTHS = ("8", "16", "float")
 BACKENDS = ("auto", "numpy", "cupy")
+ALGORITHMS = ("direct", "separable", "box", "fft")
 
 
 def filter_options(**words: Any) -> FilterOptions:
     """Check and translate the options of ``filter``; keywords as in :class:`FilterOptions`."""
     one_of("--range", words["range"], RANGES)
     one_of("--backend", words["backend"], BACKENDS)
+    if words["algorithm"] is not None:
+        one_of("--algorithm", words["algorithm"], ALGORITHMS)
     words["backend"] = _on_device(words["backend"], words.pop("device", None))
     if words["depth"] is not None:
         one_of("--depth", words["depth"], DEPTHS)

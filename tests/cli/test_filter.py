@@ -430,6 +430,24 @@ def test_explain_shows_the_working(convcli: Cli, folder: Path) -> None:
     assert "backend" in done.err
 
 
+@pytest.mark.parametrize("name", ["direct", "separable", "fft"])
+def test_algorithm_is_forced_and_changes_nothing(convcli: Cli, folder: Path, name: str) -> None:
+    convcli("filter", "img.png", "-k", "gaussian:2", "-o", "chosen.png")
+    args = ("filter", "img.png", "-k", "gaussian:2", "-o", "forced.png", "--json")
+    done = convcli(*args, "--algorithm", name)
+    assert json.loads(done.out)["algorithm"] == [name]
+    difference = pixels("forced.png").astype(int) - pixels("chosen.png")
+    assert abs(difference).max() <= 1
+
+
+def test_small_compression_saves_bytes(convcli: Cli, folder: Path) -> None:
+    for compression in ("default", "small"):
+        args = ("filter", "portrait.png", "-k", "gaussian:1", "-o", f"{compression}.png")
+        assert convcli(*args, "--compression", compression).code == 0
+    assert (pixels("default.png") == pixels("small.png")).all()
+    assert Path("small.png").stat().st_size < Path("default.png").stat().st_size
+
+
 def test_dry_run_writes_nothing(convcli: Cli, folder: Path) -> None:
     before = sorted(folder.iterdir())
     assert convcli("filter", "img.png", "-k", "box:3", "--dry-run").code == 0
@@ -460,6 +478,9 @@ def test_clipping_is_warned_of(convcli: Cli, folder: Path) -> None:
         (["-k", "box:200", "--padding", "valid"], ("the output is empty",)),
         (["-k", "1 2; 3"], ("2",)),
         (["-k", "nan"], ()),
+        (["-k", "box:3", "--algorithm", "fir"], ("--algorithm", "direct, separable, box, fft")),
+        (["-k", "sobel-x", "--algorithm", "box"], ("'box' cannot do this kernel",)),
+        (["-k", "box:3", "--compression", "best"], ("--compression", "default, small")),
         (["--kernl", "box:3"], ("--kernl",)),
         ([], ("--kernel",)),
         (["-k", "laplacian", "--normalize"], ("sum to 0",)),
