@@ -1,7 +1,5 @@
 """``convcli bench``: how fast this machine filters, and with what."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

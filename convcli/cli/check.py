@@ -1,7 +1,5 @@
 """``convcli check``: the identities of convolution, both sides computed."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

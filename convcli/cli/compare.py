@@ -1,7 +1,5 @@
 """``convcli compare``: how far two pictures are apart."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

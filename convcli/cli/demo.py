@@ -1,7 +1,5 @@
 """``convcli demo``: a minute of convolution, with commands that can be typed again."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """``convcli draw``: one operation as an animation, in the terminal or as a file."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -225,7 +223,7 @@ def draw(
         print_step(scene, count - 1 if frame is None else frame - 1)
 
 
-def _say(scene: Scene, frame: int | None) -> str:
+def _say(scene: "Scene", frame: int | None) -> str:
     count = len(scene.steps) if frame is None else 1
     steps = f"{count} steps" if count > 1 else "1 step"
     return f"{scene.title}: {scene.subtitle}, {steps}"

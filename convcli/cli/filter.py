@@ -1,7 +1,5 @@
 """``convcli filter``: options into a request."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from typing import Annotated
 

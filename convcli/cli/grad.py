@@ -1,7 +1,5 @@
 """``convcli grad``: gradients of a convolution for its operands."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """``convcli impulse``: the impulse response, and a signal taken apart into impulses."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

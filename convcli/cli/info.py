@@ -1,7 +1,5 @@
 """``convcli info``: what is installed, and what ``auto`` would choose."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

@@ -1,7 +1,5 @@
 """``convcli kernel``: the catalogue of kernels, one kernel in full, and its export."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,7 +92,7 @@ def show_command(
             show_plots(one)
 
 
-def _draw(loaded: list[Kernel], output: str, theme: str, size: int | None, overwrite: bool) -> None:
+def _draw(loaded: "list[Kernel]", output: str, theme: str, size: int | None, overwrite: bool) -> None:
     from convcli.cli.drawing import write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.kernel_figure import kernel_figure

@@ -1,7 +1,5 @@
 """``convcli matrix``: convolution written as a matrix, of the kernel, of the data, of a cycle."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

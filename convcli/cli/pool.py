@@ -1,7 +1,5 @@
 """``convcli pool max|avg``: the largest or the mean under each window."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

@@ -1,7 +1,5 @@
 """``convcli separate``: a kernel as columns times rows."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """``convcli shape``: sizes of layers and networks, with the working."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import typer
@@ -227,7 +225,7 @@ def _refuse(options: list[str], with_: str) -> None:
         raise UsageError(f"{', '.join(options)} cannot be used with {with_}")
 
 
-def _show_layer(options: LayerOptions, batch: int, dialect: str, form: str | None) -> None:
+def _show_layer(options: "LayerOptions", batch: int, dialect: str, form: str | None) -> None:
     from convcli.show.shape_layer import layer_document
     from convcli.show.shape_output import emit
 
@@ -253,7 +251,7 @@ def _show_layer(options: LayerOptions, batch: int, dialect: str, form: str | Non
     emit(lambda roomy: document, form)
 
 
-def _show_comparison(options: LayerOptions, form: str | None) -> None:
+def _show_comparison(options: "LayerOptions", form: str | None) -> None:
     from convcli.arithmetic.dialects import compare
     from convcli.show.shape_compare import compare_document
     from convcli.show.shape_output import emit
@@ -266,7 +264,7 @@ def _show_comparison(options: LayerOptions, form: str | None) -> None:
     emit(lambda roomy: document, form)
 
 
-def _show_solutions(options: LayerOptions, wanted: str, form: str | None) -> None:
+def _show_solutions(options: "LayerOptions", wanted: str, form: str | None) -> None:
     from convcli.arithmetic.sizes import parse_sizes
     from convcli.arithmetic.solve import solve
     from convcli.show.shape_compare import solve_document

@@ -1,7 +1,5 @@
 """``convcli conv`` and ``conv-transpose``: tensors in, tensors out, with the working."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

@@ -1,7 +1,5 @@
 """Options and arguments that the tensor commands share."""
 
-from __future__ import annotations
-
 from typing import Annotated, TypeAlias
 
 import typer
