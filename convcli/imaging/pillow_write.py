@@ -15,7 +15,7 @@ from convcli.imaging.picture import Frame, Metadata, Picture
 from convcli.imaging.pillow_read import PLUGINS
 from convcli.imaging.webp import assemble_webp
 
-__all__ = ["DEFAULT_QUALITY", "encode_with_pillow", "to_pillow"]
+__all__ = ["DEFAULT_QUALITY", "encode_with_pillow", "metadata_options", "to_pillow"]
 
 DEFAULT_QUALITY = 90
 """Quality of JPEG and lossy WebP where the source has none to keep."""
@@ -49,13 +49,11 @@ def _save(image: Any, kind: str, **options: Any) -> bytes:
 
 
 def encode_with_pillow(picture: Picture, kind: str, quality: int | None) -> bytes:
-    """Encode as JPEG, WebP, GIF, BMP or AVIF."""
+    """Encode as WebP, GIF, BMP or AVIF."""
     if kind == "GIF":
         return _gif(picture)
-    options = _metadata_options(picture.meta, kind)
-    if kind == "JPEG":
-        options |= _jpeg_options(picture, quality)
-    elif kind == "WEBP":
+    options = metadata_options(picture.meta, kind)
+    if kind == "WEBP":
         # `exact` keeps the colours of fully transparent pixels, which lossless promises.
         lossless = picture.format == "WEBP" and picture.meta.lossless and quality is None
         options |= {"lossless": lossless, "exact": lossless, "quality": quality or DEFAULT_QUALITY}
@@ -73,7 +71,8 @@ def _still(frame: Frame, picture: Picture, options: dict[str, Any]) -> bytes:
     return _save(to_pillow(frame.pixels, picture.space, picture.alpha), "WEBP", **pixel_options)
 
 
-def _metadata_options(meta: Metadata, kind: str) -> dict[str, Any]:
+def metadata_options(meta: Metadata, kind: str) -> dict[str, Any]:
+    """What travels along, as Pillow's writers call it."""
     if kind == "BMP":
         return {"dpi": meta.dpi} if meta.dpi else {}
     options: dict[str, Any] = {"icc_profile": meta.icc} if meta.icc else {}
@@ -86,20 +85,6 @@ def _metadata_options(meta: Metadata, kind: str) -> dict[str, Any]:
             options["dpi"] = tuple(round(value) for value in meta.dpi)
         if meta.comment:
             options["comment"] = meta.comment
-    return options
-
-
-def _jpeg_options(picture: Picture, quality: int | None) -> dict[str, Any]:
-    source = picture.meta.jpeg
-    options: dict[str, Any] = {"progressive": True} if source.get("progressive") else {}
-    # A source whose channels were changed (to gray, say) has tables for other channels.
-    same = picture.format == "JPEG" and bool(source) and not source.get("changed")
-    if same and "subsampling" in source and picture.space == "rgb":
-        options["subsampling"] = source["subsampling"]
-    if quality is None and same:
-        options["qtables"] = list(source["qtables"].values())
-    else:
-        options["quality"] = DEFAULT_QUALITY if quality is None else quality
     return options
 
 

@@ -83,6 +83,10 @@ def encode_picture(
             from convcli.imaging.tiff_write import encode_tiff
 
             return encode_tiff(picture)
+        if fmt.name == "JPEG":
+            from convcli.imaging.jpeg_write import encode_jpeg
+
+            return encode_jpeg(picture, quality, threads=threads)
         from convcli.imaging.pillow_write import encode_with_pillow
 
         return encode_with_pillow(picture, fmt.name, quality)
