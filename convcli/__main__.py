@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import sys
+from typing import NoReturn
 
 
-def main() -> None:
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
     # Starting makes many objects and no garbage: looking for it took 12 ms of 190.
     gc.set_threshold(100_000, 20, 20)
     from convcli.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    _leave(run(sys.argv[1:]))
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once, as mypy does: taking the interpreter apart takes 12 ms and frees nothing more.
+
+    Not where threads or other processes are still to be waited for.
+    """
+    threading = sys.modules.get("threading")
+    if (threading and threading.active_count() > 1) or "multiprocessing" in sys.modules:
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

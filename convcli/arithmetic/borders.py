@@ -8,7 +8,7 @@ printed as resolved, because the same word means different things in different t
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convcli.errors import UsageError
 
@@ -42,8 +42,7 @@ ALIASES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Border:
+class Border(NamedTuple):
     """A border by its canonical name; ``value`` is what ``constant`` fills with."""
 
     mode: str = "reflect"

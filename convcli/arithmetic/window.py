@@ -7,8 +7,7 @@ they cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from convcli.errors import ShapeError
 
@@ -30,8 +29,7 @@ Padding: TypeAlias = int | str | tuple[int, int]
 PADDING_NAMES = ("valid", "same", "same_lower", "full")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A window of ``kernel_size`` cells that slides over one axis, everything resolved.
 
     Sizes are in cells. ``output`` is the number of positions of the window:

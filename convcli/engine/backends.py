@@ -8,8 +8,8 @@ batch, that it would end sooner.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from convcli.errors import BackendError
 
@@ -61,8 +61,7 @@ def pick_backend(name: str) -> tuple[str, str]:
     return "numpy", _no_gpu() or "one picture is done sooner on the CPU than a GPU takes to start"
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What one picture costs.
 
     Parameters

@@ -12,8 +12,7 @@ Floating-point output is neither rounded nor clipped: it has room for every valu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,7 @@ _VERIFY_AT_MOST = 2**17
 """Sums with no more values than this are all tried, to see whether float32 rounds alike."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """The formula above with its numbers put in.
 
     ``work`` is the type it is evaluated in: ``integer`` (the type of the sums), ``float32`` or
@@ -79,7 +77,7 @@ def make_finish(
     )
 
     def with_work(work: str) -> Finish:
-        return replace(finish, work=work)
+        return finish._replace(work=work)
 
     if accumulate == "float64":
         return finish
@@ -125,7 +123,7 @@ def _float32_agrees(finish: Finish, sums: list[Bounds], values: Bounds) -> bool:
     results = []
     for dtype in ("float32", "float64"):
         out = np.empty((1, every.size), finish.out_dtype)
-        trial = replace(finish, combine="none", work=dtype)
+        trial = finish._replace(combine="none", work=dtype)
         with np.errstate(all="ignore"):
             Finisher(trial).apply([every.astype(dtype)[None]], out)
         results.append(out)

@@ -9,8 +9,8 @@ below half a level, else in float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,7 @@ def full_scale(dtype: str) -> float:
     return FULL.get(dtype, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """Smallest and largest value that can occur."""
 
     low: float

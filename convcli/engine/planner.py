@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,7 @@ __all__ = ["ALGORITHMS", "Candidate", "Choice", "Problem", "choose", "work_of"]
 ALGORITHMS = ("direct", "separable", "box", "fft")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An algorithm that could do the step; ``cost`` in predicted ns per output sample."""
 
     name: str
@@ -35,8 +33,7 @@ class Candidate:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The algorithm taken, why, what it needs, and all that were weighed."""
 
     algorithm: str
@@ -46,8 +43,7 @@ class Choice:
     transform: str = "float64"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What the choice depends on.
 
     Parameters

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
+from typing import NamedTuple
 
 from convcli.errors import InputError, UsageError
 
 __all__ = ["FORMATS", "Format", "format_of_name", "format_of_path", "sniff"]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """What one format can hold; ``spaces`` names colour spaces, with ``a`` for alpha."""
 
     name: str

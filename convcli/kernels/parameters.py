@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convcli.errors import KernelError
 from convcli.kernels.numerals import parse_number
@@ -13,8 +13,7 @@ from convcli.kernels.numerals import parse_number
 __all__ = ["Parameter", "format_values", "parse_values"]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One number of a parametric preset: its meaning, its default and what it may be.
 
     ``default`` None means that a formula derives it from the others, as ``note`` says.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ PILLOW = "Pillow ImageFilter"
 TEXTBOOK = "Gonzalez and Woods, Digital Image Processing, chapter 3"
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(NamedTuple):
     """One entry of the catalogue; ``build`` takes the parameters by name."""
 
     name: str

@@ -64,12 +64,11 @@ class Batch:
         self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
         if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
-            self.request = replace(request, options=replace(request.options, threads=1))
-        self.request = replace(self.request, jobs=self.workers)  # they share the memory
-        share = -(-len(self.jobs) // self.workers)
-        self.request = replace(
-            self.request, options=replace(self.request.options, count=max(share, 1))
-        )
+            request = request._replace(options=replace(request.options, threads=1))
+        share = max(-(-len(self.jobs) // self.workers), 1)
+        # The workers share the memory.
+        options = replace(request.options, count=share)
+        self.request = request._replace(jobs=self.workers, options=options)
         self._pool = self._make_pool()
 
     def run(
@@ -194,7 +193,7 @@ class Batch:
                         f"{display_name(job.output)} exists and is no result of an earlier run; "
                         "use --overwrite to replace it, or -o for another name"
                     )
-                yield replace(job, overwrite=True)
+                yield job._replace(overwrite=True)
             else:
                 yield job
 

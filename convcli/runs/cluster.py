@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -178,7 +177,7 @@ def _for_worker(job: Job) -> Job:
     source, target = (
         path if is_url(path) else str(Path(path).absolute()) for path in (job.input, job.output)
     )
-    return replace(job, input=source, output=target, overwrite=True)
+    return job._replace(input=source, output=target, overwrite=True)
 
 
 class _Maker:

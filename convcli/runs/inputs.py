@@ -6,8 +6,8 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
@@ -21,8 +21,7 @@ SUFFIXES = frozenset(suffix for f in FORMATS.values() for suffix in f.suffixes) 
 join = os.path.join  # where Path would drop a leading ./ or a byte that is no text
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One input.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcli.imaging.apply import FilterOptions
 from convcli.imaging.atomic import display_name
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["FilterRequest", "Job", "Report", "Tally"]
 
 
-@dataclass(frozen=True, slots=True)
-class FilterRequest:
+class FilterRequest(NamedTuple):
     """Inputs, kernels and everything else, as the command line gave them."""
 
     inputs: tuple[str, ...]
     kernels: tuple[Kernel, ...]
-    options: FilterOptions = field(default_factory=FilterOptions)
+    options: FilterOptions = FilterOptions()
     output: str | None = None
     format: str | None = None
     overwrite: bool = False
@@ -52,8 +51,7 @@ class FilterRequest:
         return ", ".join(kernel.name for kernel in self.kernels)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One input and where its result goes; ``-`` is a standard stream."""
 
     input: str

@@ -19,7 +19,6 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ class Workers:
                 del running[future]
                 yield future.result()
             # Some may have been written before the end; no other file was there at the start.
-            return [replace(job, overwrite=True) for job in running.values()]
+            return [job._replace(overwrite=True) for job in running.values()]
         finally:
             # What is under way is finished: its file is whole, or not there at all.
             pool.shutdown(wait=True, cancel_futures=True)

@@ -229,8 +229,7 @@ def _wide(job: _Job) -> Pass | None:
 def _two_passes(job: _Job, factor: Factor) -> tuple[Pass, ...] | None:
     """Across into an intermediate picture of sums, then down."""
     column, row = factor
-    plain = replace(
-        job.finish,
+    plain = job.finish._replace(
         combine="none",
         scale=1.0,
         bias=0.0,
