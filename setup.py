@@ -80,8 +80,9 @@ setup(
         ),
         Extension(
             "convcli._png",
-            ["convcli/imaging/png_rows.c"],
-            extra_compile_args=["-O3", *DEBUG],
+            ["convcli/imaging/png_rows.c", "convcli/imaging/png_gather.c"],
+            depends=["convcli/imaging/png_rows.h"],
+            extra_compile_args=["-O3", "-Wno-psabi", *DEBUG],
             py_limited_api=True,
             optional=True,
         ),
