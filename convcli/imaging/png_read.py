@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
-from convcli.imaging.png_chunks import Header, read_header, read_metadata, walk
+from convcli.imaging.png_chunks import Header, read_header, walk
 from convcli.imaging.png_fast import decode_plain
+from convcli.imaging.png_metadata import read_metadata
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import take_orientation, turn_upright

@@ -18,8 +18,9 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from convcli.imaging.picture import Frame, Metadata
-from convcli.imaging.png_chunks import Header, assemble, chunk, metadata_chunks
+from convcli.imaging.png_chunks import Header, assemble, chunk
 from convcli.imaging.png_loops import compiled_loops
+from convcli.imaging.png_metadata import metadata_chunks
 
 __all__ = ["encode_apng", "encode_png"]
 

@@ -19,9 +19,10 @@ from PIL.PngImagePlugin import PngInfo
 from convcli.errors import InputError
 from convcli.imaging import png_write
 from convcli.imaging.picture import Frame, Metadata
-from convcli.imaging.png_chunks import Header, chunk, read_header, read_metadata, walk
+from convcli.imaging.png_chunks import Header, chunk, read_header, walk
 from convcli.imaging.png_fast import decode_plain
 from convcli.imaging.png_loops import compiled_loops
+from convcli.imaging.png_metadata import read_metadata
 from convcli.imaging.png_write import encode_apng, encode_png
 from convcli.imaging.read import decode_picture
 
