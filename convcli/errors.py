@@ -18,6 +18,8 @@ was being done, as in "... while planning 3x3, stride 2, on 640x480".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "BackendError",
     "ConvcliError",
@@ -28,6 +30,7 @@ __all__ = [
     "ShapeError",
     "TensorError",
     "UsageError",
+    "did_you_mean",
 ]
 
 
@@ -76,3 +79,16 @@ class InputError(RunError):
 
 class OutputError(RunError):
     """A file that cannot be written."""
+
+
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The end of a message about a name that is not known; empty if no known one is near.
+
+    >>> did_you_mean("sobelx", ["sobel-x", "box"]), did_you_mean("q", ["box"])
+    ("; did you mean 'sobel-x'?", '')
+    """
+    # Imported by those who mistype only.
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), 1, cutoff)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -7,10 +7,9 @@ printed as resolved, because the same word means different things in different t
 
 from __future__ import annotations
 
-import difflib
 from typing import NamedTuple
 
-from convcli.errors import UsageError
+from convcli.errors import UsageError, did_you_mean
 
 __all__ = ["ALIASES", "PICTURES", "Border", "parse_border"]
 
@@ -64,8 +63,7 @@ def parse_border(text: str) -> Border:
     key = name.lower().replace("_", "-").removeprefix("border-")
     mode = ALIASES.get(key, key)
     if mode not in PICTURES:
-        near = difflib.get_close_matches(key, [*PICTURES, *ALIASES], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(key, [*PICTURES, *ALIASES])
         raise UsageError(f"border {text!r} is not known{hint}; allowed: {', '.join(PICTURES)}")
     if not colon:
         return Border(mode)

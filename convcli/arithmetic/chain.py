@@ -7,7 +7,6 @@ the language.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
@@ -22,7 +21,7 @@ from convcli.arithmetic.words import (
     canonical_kind,
     quote,
 )
-from convcli.errors import ShapeError
+from convcli.errors import ShapeError, did_you_mean
 
 __all__ = ["Item", "parse_chain"]
 
@@ -165,8 +164,7 @@ def _positional(words: list[str], item: Item, whole: str) -> None:
     key = POSITIONAL.get(kind)
     if key is None or len(words) > 1 or key in item:
         word = words[0] if key is None else words[-1]
-        near = difflib.get_close_matches(word.lower(), [*OPTIONS, *FLAGS], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(word.lower(), [*OPTIONS, *FLAGS])
         raise ShapeError(
             f"layer {quote(whole)}: {word!r} is not understood{hint}; options are k s p d op g in, "
             "as in k3, and same, ceil, nobias, @name, *3"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from convcli.arithmetic.items import (
 )
 from convcli.arithmetic.layer import Layer
 from convcli.arithmetic.words import BRANCHING, KINDS, canonical_kind
-from convcli.errors import ShapeError
+from convcli.errors import ShapeError, did_you_mean
 
 __all__ = ["INPUT", "Node", "build_graph"]
 
@@ -137,8 +136,7 @@ class _Builder:
             if not scope:
                 break
             scope = ".".join(scope.split(".")[:-2]) + "." if scope.count(".") > 1 else ""
-        near = difflib.get_close_matches(ref, self.names, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; name one with @, as in relu @skip"
+        hint = did_you_mean(ref, self.names) or "; name one with @, as in relu @skip"
         raise ShapeError(f"{kind} {ref}: no layer before it has that name{hint}")
 
     def _fresh(self, kind: str, scope: str) -> str:

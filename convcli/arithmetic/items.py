@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from convcli.arithmetic.chain import Item
 from convcli.arithmetic.layer import Layer
 from convcli.arithmetic.sizes import cross, parse_padding, parse_sizes
 from convcli.arithmetic.window import Padding
-from convcli.errors import ShapeError
+from convcli.errors import ShapeError, did_you_mean
 
 __all__ = ["KEYS", "SHORT", "SLIDING", "check_keys", "label_of", "options_of", "sliding_layer"]
 
@@ -45,8 +44,7 @@ def check_keys(item: Item) -> None:
     """Refuse a key that would be ignored."""
     for key in item:
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, KEYS)
             raise ShapeError(f"layer {item['kind']!r} has an unknown key {key!r}{hint}")
 
 

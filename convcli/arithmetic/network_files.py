@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import stat
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from convcli.arithmetic.network import Network, parse_shape
 from convcli.arithmetic.words import KINDS
-from convcli.errors import InputError, ShapeError
+from convcli.errors import InputError, ShapeError, did_you_mean
 
 __all__ = ["load_network", "refuse_what_is_no_file"]
 
@@ -33,8 +32,7 @@ def load_network(name: str) -> Network:
         return _from_text(path, path.stem)
     if _looks_like_a_chain(name):
         return Network.parse(name)
-    near = difflib.get_close_matches(name.lower(), Network.builtin_names(), 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name.lower(), Network.builtin_names())
     raise ShapeError(
         f"no network {name!r}{hint}; give one of {', '.join(Network.builtin_names())}, a file "
         f"({', '.join(SUFFIXES)}), or a chain such as 'conv 64 k3 p1 | relu'"
@@ -52,8 +50,7 @@ def _from_text(path: Path, title: str) -> Network:
         raise ShapeError(f"{path}: a network is a table with 'layers'")
     for key in data:
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, KEYS)
             raise ShapeError(f"{path}: unknown key {key!r}{hint}; there are {', '.join(KEYS)}")
     layers, blocks = data.get("layers"), data.get("blocks", {})
     if not isinstance(layers, (str, list)) or not layers:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from convcli.errors import ShapeError
+from convcli.errors import ShapeError, did_you_mean
 
 __all__ = [
     "BRANCHING",
@@ -116,8 +115,8 @@ def canonical_kind(word: str, whole: str, blocks: Iterable[str] = ()) -> str:
         return word
     kind = KINDS.get(word.lower().replace("-", "_")) or KINDS.get(word.lower().replace("-", ""))
     if kind is None:
-        near = difflib.get_close_matches(word.lower(), [*KINDS, *blocks], 1)
+        hint = did_you_mean(word.lower(), [*KINDS, *blocks])
         known = ", ".join([*blocks, *dict.fromkeys(KINDS.values())])
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {known}"
-        raise ShapeError(f"layer {quote(whole)}: {word!r} is not known; {hint}")
+        hint = hint or f"; there are {known}"
+        raise ShapeError(f"layer {quote(whole)}: {word!r} is not known{hint}")
     return kind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import os
 import signal
@@ -14,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from convcli.errors import ConvcliError, OutputError, UsageError
+from convcli.errors import ConvcliError, OutputError, UsageError, did_you_mean
 
 __all__ = ["COMMANDS", "build", "invoke", "run"]
 
@@ -67,8 +66,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
-            near = difflib.get_close_matches(name, COMMANDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, COMMANDS)
             raise UsageError(f"no command {name!r}{hint}; there are {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
 

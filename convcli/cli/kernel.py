@@ -92,7 +92,9 @@ def show_command(
             show_plots(one)
 
 
-def _draw(loaded: "list[Kernel]", output: str, theme: str, size: int | None, overwrite: bool) -> None:
+def _draw(
+    loaded: "list[Kernel]", output: str, theme: str, size: int | None, overwrite: bool
+) -> None:
     from convcli.cli.drawing import write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.kernel_figure import kernel_figure

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from typing import TYPE_CHECKING, Any
 
 from convcli.arithmetic.borders import parse_border
 from convcli.arithmetic.window import PADDING_NAMES
-from convcli.errors import UsageError
+from convcli.errors import UsageError, did_you_mean
 from convcli.imaging.apply import FilterOptions
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def _on_device(backend: str, device: int | None) -> str:
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
     """The value, if it is one of those allowed; else an error that guesses what was meant."""
     if value not in allowed:
-        near = difflib.get_close_matches(value, allowed, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(value, allowed)
         raise UsageError(f"{option} {value!r} is not known{hint}; allowed: {', '.join(allowed)}")
     return value
 

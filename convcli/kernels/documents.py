@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import KernelError
+from convcli.errors import KernelError, did_you_mean
 from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.numerals import parse_number
 
@@ -115,8 +114,7 @@ def _kernel(document: Any, place: _Place, stem: str) -> Kernel:
         fields["weights"] = fields.pop("kernel")
     for key in fields:
         if key not in FIELDS:
-            near = difflib.get_close_matches(str(key), FIELDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(str(key), FIELDS)
             raise KernelError(
                 f"{place.name}: {key!r} is not known{hint}; allowed: {', '.join(FIELDS)}"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
@@ -27,7 +26,7 @@ _SYNONYMS = {
 }
 """What people type first -> the preset to offer."""
 
-_LITERAL = re.compile(r"\s*[\[{]|\s*[-+−]?[.\d]|\s*-?(nan|inf)", re.IGNORECASE)
+_LITERAL = r"(?i)\s*[\[{]|\s*[-+−]?[.\d]|\s*-?(nan|inf)"
 
 
 def load_kernel(spec: Any) -> Kernel:
@@ -127,7 +126,7 @@ def _load_file(path: Path) -> Kernel:
 
 
 def _is_literal(text: str) -> bool:
-    if not _LITERAL.match(text) or (len(text) < 4096 and os.path.exists(text)):  # noqa: PTH110
+    if not re.match(_LITERAL, text) or (len(text) < 4096 and os.path.exists(text)):  # noqa: PTH110
         return False
     # "1-sharpen.csv" is a file that is missing, "1 0 O" a literal with a typing error.
     return bool(re.search(r"[\s,;\[\]:]", text)) or not re.search(r"[A-Za-z]", text)
@@ -140,6 +139,8 @@ def _is_path(text: str) -> bool:
 
 
 def _suggestion(name: str) -> str:
+    import difflib  # by those who mistype only
+
     found = difflib.get_close_matches(name, [*PRESETS, *ALIASES, *_SYNONYMS], 2)
     near = dict.fromkeys(_SYNONYMS.get(word, word) for word in found)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -8,7 +8,7 @@ import re
 __all__ = ["parse_number"]
 
 _DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_NUMBER = re.compile(rf"({_DECIMAL})(?:/({_DECIMAL}))?", re.ASCII)
+_NUMBER = rf"(?a)({_DECIMAL})(?:/({_DECIMAL}))?"  # compiled when a number is read
 _LONGEST = 400
 
 
@@ -33,7 +33,7 @@ def parse_number(token: str) -> float:
     shown = token if len(token) <= 24 else f"{token[:20]}... ({len(token):,} characters)"
     if len(token) > _LONGEST:
         raise ValueError(f"'{shown}' is too long for a number")
-    match = _NUMBER.fullmatch(token.replace("\N{MINUS SIGN}", "-"))
+    match = re.fullmatch(_NUMBER, token.replace("\N{MINUS SIGN}", "-"))
     if match is None:
         finite = "finite " if token.lower().lstrip("+-") in ("nan", "inf", "infinity") else ""
         raise ValueError(f"{shown!r} is not a {finite}number")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from convcli.errors import KernelError
+from convcli.errors import KernelError, did_you_mean
 from convcli.kernels.numerals import parse_number
 
 __all__ = ["Parameter", "format_values", "parse_values"]
@@ -88,8 +87,7 @@ def _by_name(preset: str, parameters: Sequence[Parameter], name: str) -> Paramet
         if parameter.name == name:
             return parameter
     names = [p.name for p in parameters]
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, names)
     raise KernelError(f"{preset} has no parameter {name!r}, only {', '.join(names)}{hint}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from typing import Any
 
@@ -28,6 +27,8 @@ def say(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON object on one line of standard output, at once."""
+    import json
+
     print(json.dumps(value), flush=True)
 
 

@@ -6,10 +6,9 @@ its pictures, github.com/vdumoulin/conv_arithmetic. Sizes are those of the origi
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from convcli.errors import UsageError
+from convcli.errors import UsageError, did_you_mean
 
 __all__ = ["CLASSICS", "Classic", "classic"]
 
@@ -69,6 +68,5 @@ def classic(name: str) -> Classic:
     key = name.lower().replace("-", "_").replace(" ", "_")
     if key in CLASSICS:
         return CLASSICS[key]
-    near = difflib.get_close_matches(key, CLASSICS, 1, 0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(CLASSICS)}"
+    hint = did_you_mean(key, CLASSICS, cutoff=0.5) or f"; there are {', '.join(CLASSICS)}"
     raise UsageError(f"no drawing is called {name!r}{hint}")
