@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -10,23 +11,23 @@ from numpy.typing import NDArray
 from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.png_chunks import Header, read_header, walk
-from convcli.imaging.png_fast import decode_plain
+from convcli.imaging.png_fast import CHANNELS, Plain, read_plain
 from convcli.imaging.png_metadata import read_metadata
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import take_orientation, turn_upright
 
-__all__ = ["read_png"]
+__all__ = ["picture_of_plain", "read_png"]
 
 
 def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     """Decode a PNG of any depth and colour type."""
+    plain = read_plain(io.BytesIO(data), len(data), max_pixels)
+    if plain is not None:
+        return picture_of_plain(plain, name)
     header = read_header(data, name)
     check_size(name, header.width, header.height, max_pixels)
     meta, notes = read_metadata(data, name)
-    plain = decode_plain(data, header, name)
-    if plain is not None:
-        return _upright(plain, header, meta, notes)
     if header.depth == 16:
         return _read_deep(data, name, header, meta, notes)
     # Pillow's import costs a tenth of a small picture's time; most PNGs are plain.
@@ -38,6 +39,15 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     if getattr(image, "is_animated", False) and getattr(image, "default_image", False):
         raise InputError(f"{name}: an animation whose first picture is not part of it is not read")
     return picture
+
+
+def picture_of_plain(plain: Plain, name: str) -> Picture:
+    """The picture that a plain PNG holds."""
+    header = plain.header
+    meta, notes = read_metadata(plain.rest, name)
+    samples = np.frombuffer(plain.pixels, np.uint16 if header.depth == 16 else np.uint8)
+    pixels = samples.reshape(header.height, header.width, CHANNELS[header.colour_type])
+    return _upright(pixels, header, meta, notes)
 
 
 def _read_deep(data: bytes, name: str, header: Header, meta: Metadata, notes: list[str]) -> Picture:
