@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import JpegImagePlugin  # noqa: F401  (registers the encoder)
 
+from convcli.imaging.jpeg_markers import DRI, EOI, RST0, SOS, frame_header, segments
 from convcli.imaging.picture import Picture
 from convcli.imaging.pillow_write import DEFAULT_QUALITY, metadata_options, to_pillow
 
@@ -35,10 +36,6 @@ BAND_PIXELS = 1 << 19
 not depend on the number of threads, so neither does the file."""
 TALLEST_MCU = 16
 """Rows that hold whole MCUs, whatever the subsampling."""
-
-SOF = (0xC0, 0xC1)
-"""Frames that are coded in one sequential scan with Huffman's code."""
-SOS, DRI, RST0, EOI = 0xDA, 0xDD, 0xD0, b"\xff\xd9"
 
 
 def encode_jpeg(picture: Picture, quality: int | None, *, threads: int = 1) -> bytes:
@@ -101,43 +98,28 @@ def _memory_file() -> IO[bytes]:
 def _join(bands: list[bytes], height: int) -> bytes:
     """One JPEG from those of its bands, all but the last of one height.
 
-    >>> _join([b"\\xff\\xd8 no frame"], 16)
+    >>> _join([b"no frame"], 16)
     Traceback (most recent call last):
     ...
     ValueError: no sequential JPEG
     """
-    first = bands[0]
-    frame, scan, data = _find(first)
-    out = io.BytesIO()
-    out.write(first[: frame + 5] + struct.pack(">H", height) + first[frame + 7 : scan])
-    out.write(struct.pack(">BBHH", 0xFF, DRI, 4, _mcus_of(first, frame)))
-    out.write(first[scan:data])
-    for index, band in enumerate(bands):
-        if index:
-            out.write(bytes((0xFF, RST0 + (index - 1) % 8)))
-        out.write(memoryview(band)[_find(band)[2] : -len(EOI)])
-    out.write(EOI)
-    return out.getvalue()
+    first, frame = bands[0], frame_header(bands[0])
+    if frame is None:
+        raise ValueError("no sequential JPEG")
+    scan, data = _scan(first)
+    parts: list[bytes | memoryview] = [
+        first[: frame.at + 5],
+        struct.pack(">H", height),
+        first[frame.at + 7 : scan],
+        struct.pack(">BBHH", 0xFF, DRI, 4, frame.mcus),
+        first[scan:data],
+        memoryview(first)[data:-2],
+    ]
+    for index, band in enumerate(bands[1:]):
+        parts += [bytes((0xFF, RST0 + index % 8)), memoryview(band)[_scan(band)[1] : -2]]
+    return b"".join([*parts, bytes((0xFF, EOI))])
 
 
-def _find(jpeg: bytes) -> tuple[int, int, int]:
-    """Where the frame header, the scan header and the entropy-coded data begin."""
-    at, frame = 2, None
-    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
-        marker, length = jpeg[at + 1], struct.unpack_from(">H", jpeg, at + 2)[0]
-        if marker in SOF:
-            frame = at
-        if marker == SOS and frame is not None:
-            return frame, at, at + 2 + length
-        at += 2 + length
-    raise ValueError("no sequential JPEG")
-
-
-def _mcus_of(jpeg: bytes, frame: int) -> int:
-    """MCUs of a picture: each covers 8 times the largest sampling factors; 8x8 when gray."""
-    rows, width, components = struct.unpack_from(">HHB", jpeg, frame + 5)
-    factors = jpeg[frame + 11 : frame + 10 + 3 * components : 3]
-    across, down = max(f >> 4 for f in factors), max(f & 15 for f in factors)
-    if components == 1:
-        across = down = 1
-    return int(-(-width // (8 * across)) * -(-rows // (8 * down)))
+def _scan(jpeg: bytes) -> tuple[int, int]:
+    """Where the scan header begins and ends."""
+    return next((at, end) for marker, at, end in segments(jpeg) if marker == SOS)
