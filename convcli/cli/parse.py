@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcli.arithmetic.borders import parse_border
 from convcli.arithmetic.window import PADDING_NAMES
 from convcli.errors import UsageError, did_you_mean
-from convcli.imaging.apply import FilterOptions
+from convcli.imaging.options import FilterOptions
 
 if TYPE_CHECKING:
     from convcli.imaging.large.source import Layout

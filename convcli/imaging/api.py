@@ -10,7 +10,8 @@ from PIL import Image
 
 from convcli.arithmetic.borders import Border, parse_border
 from convcli.errors import UsageError
-from convcli.imaging.apply import FilterOptions, filter_picture
+from convcli.imaging.apply import filter_picture
+from convcli.imaging.options import FilterOptions
 from convcli.imaging.picture import COLOURS, Frame, Picture
 from convcli.imaging.pillow_read import SPACES
 from convcli.imaging.pillow_write import to_pillow

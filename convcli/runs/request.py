@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcli.imaging.apply import FilterOptions
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
+from convcli.imaging.options import FilterOptions
 from convcli.imaging.read import MAX_PIXELS
 from convcli.kernels.kernel import Kernel
 

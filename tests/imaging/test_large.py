@@ -12,9 +12,10 @@ import tifffile
 from convcli.arithmetic.borders import Border
 from convcli.engine.cpu.tiles import grid
 from convcli.errors import InputError, UsageError
-from convcli.imaging.apply import FilterOptions, filter_picture
+from convcli.imaging.apply import filter_picture
 from convcli.imaging.large.regional import Regional
 from convcli.imaging.large.source import ArraySource, Layout, Source, open_source
+from convcli.imaging.options import FilterOptions
 from convcli.imaging.picture import Frame, Picture
 from convcli.kernels.load import load_kernel
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import convcli
-from convcli.imaging import apply
+from convcli.imaging import work
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "alpha": {},
@@ -27,9 +27,9 @@ def test_strips_give_the_same_bits(name: str, kernel: Any, monkeypatch: pytest.M
     rng = np.random.default_rng(9)
     channels = 4 if name.startswith("alpha") else 3
     pixels = rng.integers(0, 256, (300, 211, channels), dtype=np.uint8)
-    monkeypatch.setattr(apply, "LARGE", 1 << 60)
+    monkeypatch.setattr(work, "LARGE", 1 << 60)
     whole = convcli.filter_image(pixels, kernel, **OPTIONS[name])
-    monkeypatch.setattr(apply, "LARGE", 1)
+    monkeypatch.setattr(work, "LARGE", 1)
     for threads in (1, 2):
         strips = convcli.filter_image(pixels, kernel, threads=threads, **OPTIONS[name])
         assert strips.dtype == whole.dtype

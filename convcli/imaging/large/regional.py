@@ -13,9 +13,10 @@ from convcli.engine.cpu.tiles import Tile
 from convcli.engine.dispatch import stretched
 from convcli.engine.plan import Plan
 from convcli.engine.regions import Ranges, cells, join, needed, run_plan, run_step, tile_size
-from convcli.imaging.alpha import filter_step, leaves_alpha, parts, picker
-from convcli.imaging.apply import Filtered, FilterOptions, prepare
+from convcli.imaging.alpha import leaves_alpha, parts, picker
+from convcli.imaging.apply import Filtered, prepare
 from convcli.imaging.large.source import Source
+from convcli.imaging.options import FilterOptions
 from convcli.imaging.picture import Picture, full_scale
 from convcli.kernels.kernel import Kernel
 
@@ -162,7 +163,7 @@ class Regional:
         return self.work.depth(np.asarray(alpha, self.source.dtype))
 
     def _in_float(self, want: Ranges) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """The chain step by step in floating point; see ``Work.in_float`` for the whole picture."""
+        """A part of :meth:`Work.through_floats`: every step on the cells that the next one needs."""
         work = self.work
         steps = self.plan.steps  # their windows are those of every plan for the same kernel
         wants = [want]
@@ -174,29 +175,17 @@ class Regional:
         colours, alpha = (pixels[..., :-1], pixels[..., -1:]) if work.alpha else (pixels, None)
         if work.layout.widen and colours.shape[-1] == 1:
             colours = np.repeat(colours, 3, axis=-1)
-        at = 0
 
-        def correlate(x: NDArray[Any], kernel: Kernel, opaque: bool) -> NDArray[Any]:
+        def correlate(at: int, x: NDArray[Any], kernel: Kernel, opaque: bool) -> NDArray[Any]:
             shape = (*steps[at].shape_in[:2], x.shape[2])
             return self._run(work.single(shape, x.dtype, kernel, opaque), x, wants[at : at + 2])
 
-        def keep(x: NDArray[Any], kernel: Kernel) -> NDArray[Any]:
+        def keep(at: int, x: NDArray[Any], kernel: Kernel) -> NDArray[Any]:
             shape = (*steps[at].shape_in[:2], 1)
             plan = work.keeping(shape, x.dtype, [picker(kernel.shape)])
             return np.asarray(self._run(plan, x, wants[at : at + 2]), x.dtype)
 
-        colours, alpha, chroma = work.begin(colours, alpha)
-        for number, kernel in enumerate(work.chain):
-            at = number
-            if alpha is None:
-                colours = correlate(colours, kernel, False)
-            else:
-                colours, alpha = filter_step(colours, alpha, kernel, correlate, keep)
-            if chroma is not None:
-                chroma = correlate(chroma, picker(kernel.shape), False)
-            if self.options.range == "auto" and kernel.absolute:
-                colours = np.abs(colours)
-        return work.end(colours, chroma), alpha
+        return work.through_floats(colours, alpha, correlate, keep)
 
     def _plans(self, kernel: Kernel, shape: tuple[int, int, int]) -> list[Plan]:
         """Every plan that :meth:`_in_float` uses for one kernel; their tiles may differ."""

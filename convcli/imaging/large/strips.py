@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.cpu.tiles import Tile
-from convcli.imaging.apply import Work
 from convcli.imaging.large.regional import Regional
 from convcli.imaging.large.source import ArraySource
 from convcli.imaging.picture import COLOURS
+from convcli.imaging.work import Work
 
 __all__ = ["filter_in_strips"]
 

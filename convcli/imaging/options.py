@@ -1,0 +1,33 @@
+"""What a filter can be told, besides its kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from convcli.arithmetic.borders import Border
+
+__all__ = ["FilterOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterOptions:
+    """What ``convcli filter`` can be told, besides its kernels; see its help for the words."""
+
+    padding: Any = "same"
+    stride: Any = 1
+    dilation: Any = 1
+    border: Border = field(default_factory=Border)
+    flip: bool = False
+    normalize: bool = False
+    scale: float = 1.0
+    bias: float = 0.0
+    range: str = "auto"
+    depth: str | None = None
+    luma: bool = False
+    linear: bool = False
+    backend: str = "auto"
+    threads: int | None = None
+    algorithm: str | None = None
+    count: int = 1
+    """Pictures that one process will filter so; a batch is worth starting a GPU for."""
