@@ -47,11 +47,11 @@ static long ISA(box_finish)(const Job *job, const int32_t *restrict total, void 
     if (job->work == 'f') {
         float *v = work;
         for (long i = 0; i < n; i++) v[i] = (float)total[i] * (float)weight;
-        return ISA(row_f)(job, v, NULL, 0, row, n);
+        return ISA(row_f)(job, v, NULL, 0, row, 0, n);
     }
     double *v = work;
     for (long i = 0; i < n; i++) v[i] = (double)total[i] * weight;
-    return ISA(row_d)(job, v, NULL, 0, row, n);
+    return ISA(row_d)(job, v, NULL, 0, row, 0, n);
 }
 
 static const void *ISA(box_row)(const Job *job, long position)

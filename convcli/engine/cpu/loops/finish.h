@@ -5,44 +5,49 @@
  * product is fused with the sum that follows it, and float64 rounds as it does in NumPy.
  */
 
-static long FIN(count)(const W *restrict v, double limit, long n)
-{
-    long outside = 0;
-    const W low = (W)FIN_LOW, high = (W)(limit + FIN_HIGH);
-    for (long a = 0; a < n; a += 8192) { /* in a counter as narrow as the values */
-        const long b = a + 8192 < n ? a + 8192 : n;
-        FIN_COUNTER some = 0;
-        for (long i = a; i < b; i++)
-            some += (FIN_COUNTER)((v[i] < low) | FIN_ABOVE(v[i], high));
-        outside += some;
-    }
-    return outside;
-}
-
-#define STORE(O, code)                                                                   \
-    static void FIN(store_##code)(O *restrict out, long step, const W *restrict v,       \
-                                  double limit, long n)                                  \
-    {                                                                                    \
-        const W top = (W)limit;                                                          \
-        if (step == 1)                                                                   \
-            for (long i = 0; i < n; i++) {                                               \
-                W t = v[i] > 0 ? v[i] : 0; /* NaN becomes black */                       \
-                t = t < top ? t : top;                                                   \
-                out[i] = (O)FIN_WHOLE(t);                                                \
-            }                                                                            \
-        else                                                                             \
-            for (long i = 0; i < n; i++) {                                               \
-                W t = v[i] > 0 ? v[i] : 0;                                               \
-                t = t < top ? t : top;                                                   \
-                out[i * step] = (O)FIN_WHOLE(t);                                         \
-            }                                                                            \
+/* Clamp, round and store; returns how many samples lie outside, if they are counted. */
+#define STORE(O, code)                                                                    \
+    static long FIN(store_##code)(O *restrict out, long step, const W *restrict v,        \
+                                  double limit, int count, long n)                        \
+    {                                                                                     \
+        const W top = (W)limit, low = (W)FIN_LOW, high = (W)(limit + FIN_HIGH);           \
+        long outside = 0;                                                                 \
+        if (step != 1 || !count) {                                                        \
+            for (long i = 0; count && i < n; i++)                                         \
+                outside += (v[i] < low) | FIN_ABOVE(v[i], high);                          \
+            for (long i = 0; step == 1 && i < n; i++) {                                   \
+                W t = v[i] > 0 ? v[i] : 0; /* NaN becomes black */                        \
+                t = t < top ? t : top;                                                    \
+                out[i] = (O)FIN_WHOLE(t);                                                 \
+            }                                                                             \
+            for (long i = 0; step != 1 && i < n; i++) {                                   \
+                W t = v[i] > 0 ? v[i] : 0;                                                \
+                t = t < top ? t : top;                                                    \
+                out[i * step] = (O)FIN_WHOLE(t);                                          \
+            }                                                                             \
+            return outside;                                                               \
+        }                                                                                 \
+        for (long a = 0; a < n; a += 8192) { /* in a counter as narrow as the values */   \
+            const long b = a + 8192 < n ? a + 8192 : n;                                   \
+            FIN_COUNTER some = 0;                                                         \
+            for (long i = a; i < b; i++) {                                                \
+                some += (FIN_COUNTER)((v[i] < low) | FIN_ABOVE(v[i], high));              \
+                W t = v[i] > 0 ? v[i] : 0;                                                \
+                t = t < top ? t : top;                                                    \
+                out[i] = (O)FIN_WHOLE(t);                                                 \
+            }                                                                             \
+            outside += some;                                                              \
+        }                                                                                 \
+        return outside;                                                                   \
     }
 STORE(uint8_t, B)
 STORE(uint16_t, H)
 #undef STORE
 
-/* Finish plane `plane` of output row `row`; `kept` holds what earlier members of a stack left. */
-static long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane, long row, long n)
+/* Finish samples [from, from + n) of the tile, of plane `plane` and output row `row`; `kept` holds
+ * what earlier members of a stack left there. */
+static long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane, long row,
+                     long from, long n)
 {
     if (job->scale != 1.0) {
         const W scale = (W)job->scale;
@@ -79,16 +84,14 @@ static long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane
     const long bank = job->combine == 'b';
     const long step = bank ? job->out_channels : 1;
     char *to = (char *)job->dst + ((row * job->out_cols + job->left) * job->out_channels +
-                                   (bank ? plane : 0)) * job->out_size;
+                                   (bank ? plane : 0) + from * step) * job->out_size;
     long clipped = 0;
     switch (job->out_type) {
     case 'B':
-        if (job->count) clipped = FIN(count)(v, job->limit, n);
-        FIN(store_B)((uint8_t *)to, step, v, job->limit, n);
+        clipped = FIN(store_B)((uint8_t *)to, step, v, job->limit, job->count, n);
         break;
     case 'H':
-        if (job->count) clipped = FIN(count)(v, job->limit, n);
-        FIN(store_H)((uint16_t *)to, step, v, job->limit, n);
+        clipped = FIN(store_H)((uint16_t *)to, step, v, job->limit, job->count, n);
         break;
     case 'f':
         for (long i = 0; i < n; i++) ((float *)to)[i * step] = (float)v[i];

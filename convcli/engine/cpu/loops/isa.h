@@ -60,46 +60,93 @@
 /* Sums of type T to the working type, if that is another, then the formula. */
 #define FINISH(code)                                                                          \
     static long ISA(finish_##code)(const Job *job, T *restrict total, void *restrict work,    \
-                                   void *restrict kept, long plane, long row, long n)         \
+                                   void *restrict kept, long plane, long row, long from,      \
+                                   long n)                                                    \
     {                                                                                         \
-        if (job->work == #code[0]) return ISA(row_##code)(job, total, kept, plane, row, n);   \
+        if (job->work == #code[0]) return ISA(row_##code)(job, total, kept, plane, row, from, n);   \
         if (job->work == 'f') {                                                               \
             float *v = work;                                                                  \
             for (long i = 0; i < n; i++) v[i] = (float)total[i];                              \
-            return ISA(row_f)(job, v, kept, plane, row, n);                                   \
+            return ISA(row_f)(job, v, kept, plane, row, from, n);                                   \
         }                                                                                     \
         double *v = work;                                                                     \
         for (long i = 0; i < n; i++) v[i] = (double)total[i];                                 \
-        return ISA(row_d)(job, v, kept, plane, row, n);                                       \
+        return ISA(row_d)(job, v, kept, plane, row, from, n);                                       \
     }
 
 #define SUMINT long
 #define T int16_t
-#define SUM(name) ISA(name##_h)
+#define FINISHED ISA(finish_h)
 FINISH(h)
+#define R int16_t
+#define RCODE 'h'
+#define SUM(name) ISA(name##_h)
 #include "sums.h"
-#undef T
+#undef R
+#undef RCODE
 #undef SUM
+#if VBYTES > 16
+#define R uint8_t
+#define RCODE 'B'
+#define NARROW
+#define SUM(name) ISA(name##_hB)
+#include "sums.h"
+#undef NARROW
+#undef R
+#undef RCODE
+#undef SUM
+#endif
+#undef T
+#undef FINISHED
 #define T uint16_t
-#define SUM(name) ISA(name##_H)
+#define FINISHED ISA(finish_H)
 FINISH(H)
+#define R uint16_t
+#define RCODE 'H'
+#define SUM(name) ISA(name##_H)
 #include "sums.h"
-#undef T
+#undef R
+#undef RCODE
 #undef SUM
+#if VBYTES > 16
+#define R uint8_t
+#define RCODE 'B'
+#define NARROW
+#define SUM(name) ISA(name##_HB)
+#include "sums.h"
+#undef NARROW
+#undef R
+#undef RCODE
+#undef SUM
+#endif
+#undef T
+#undef FINISHED
 #undef SUMINT
 #define SUMINT double
 #define T float
-#define SUM(name) ISA(name##_f)
+#define R float
+#define RCODE 'f'
+#define FINISHED ISA(finish_f)
 FINISH(f)
+#define SUM(name) ISA(name##_f)
 #include "sums.h"
+#undef R
+#undef RCODE
 #undef T
 #undef SUM
+#undef FINISHED
 #define T double
-#define SUM(name) ISA(name##_d)
+#define R double
+#define RCODE 'd'
+#define FINISHED ISA(finish_d)
 FINISH(d)
+#define SUM(name) ISA(name##_d)
 #include "sums.h"
+#undef R
+#undef RCODE
 #undef T
 #undef SUM
+#undef FINISHED
 #undef SUMINT
 #undef FINISH
 
@@ -109,8 +156,16 @@ static long ISA(tile)(const Job *job)
 {
     switch (job->sum_type) {
     case 'i': return ISA(tile_box)(job);
-    case 'h': return ISA(tile_h)(job);
-    case 'H': return ISA(tile_H)(job);
+    case 'h':
+#if VBYTES > 16
+        if (job->narrow) return ISA(tile_hB)(job);
+#endif
+        return ISA(tile_h)(job);
+    case 'H':
+#if VBYTES > 16
+        if (job->narrow) return ISA(tile_HB)(job);
+#endif
+        return ISA(tile_H)(job);
     case 'f': return ISA(tile_f)(job);
     default: return ISA(tile_d)(job);
     }
@@ -146,16 +201,16 @@ static long ISA(finish)(const Job *job, const Sums *s, void *work)
             else for (long i = 0; i < s->cols; i++) v[i] = (float)(s->whole ? __builtin_rint(d[i]) : d[i]);
             if (s->type == 'f' && s->whole)
                 for (long i = 0; i < s->cols; i++) v[i] = __builtin_rintf(v[i]);
-            clipped += ISA(row_f)(job, v, NULL, s->channel, job->top + r, s->cols);
+            clipped += ISA(row_f)(job, v, NULL, s->channel, job->top + r, 0, s->cols);
         } else {
             double *v = work;
             for (long i = 0; i < s->cols; i++) v[i] = s->type == 'f' ? (double)f[i] : d[i];
             if (s->whole)
                 for (long i = 0; i < s->cols; i++) v[i] = __builtin_rint(v[i]);
-            clipped += ISA(row_d)(job, v, NULL, s->channel, job->top + r, s->cols);
+            clipped += ISA(row_d)(job, v, NULL, s->channel, job->top + r, 0, s->cols);
         }
     }
     return clipped;
 }
 
-static const Isa ISA(isa) = {ISA(tile), ISA(planes), ISA(finish), ISA_NAME};
+static const Isa ISA(isa) = {ISA(tile), ISA(planes), ISA(finish), ISA_NAME, VBYTES > 16};

@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #if !defined(__GNUC__)
 #error "the loops need the vector types of GCC or Clang; convcli then uses its NumPy loops"
 #endif
@@ -59,6 +63,8 @@ typedef struct {
     char combine, work; /* none, magnitude, maximum (x), bank; type as of the sums, f or d */
     double scale, bias, offset, ratio, limit;
     int absolute, count;
+    int narrow, straight; /* rows are kept as bytes, and sums need clamping alone: see bytes.h */
+    const char *last_src; /* end of the picture's buffer */
 } Job;
 
 /* A tile of the picture, to be copied into one plane per channel. */
@@ -86,6 +92,7 @@ typedef struct {
     void (*planes)(const Planes *);
     long (*finish)(const Job *, const Sums *, void *);
     const char *name;
+    int bytes; /* has bytes.h */
 } Isa;
 
 /* Scratch out of one allocation: `take` everything, `settle`, and take it again. */
@@ -126,6 +133,14 @@ static inline __attribute__((always_inline)) int64_t whole_d(double t)
     t += 6755399441055744.0;
     memcpy(&bits, &t, sizeof bits);
     return bits;
+}
+
+/* The weights of taps t and t + 1, of a list that ends at `stop`, side by side. */
+static int pair_of(const Job *job, long t, long stop)
+{
+    const int first = (int)job->taps[t].weight;
+    const int second = t + 1 < stop ? (int)job->taps[t + 1].weight : 0;
+    return (first & 255) | (second & 255) << 8;
 }
 
 #define NACC 8
@@ -322,6 +337,25 @@ static int make_quads(Job *j, long delta)
     return 1;
 }
 
+/* Whether bytes.h can do it: bytes in, sums in 16 bits, and weights of which two neighbours fit
+ * into signed bytes and, with any samples, into 16 bits. */
+static int can_be_narrow(const Job *j, double value)
+{
+    if (j->src_type != 'B' || (j->sum_type != 'h' && j->sum_type != 'H') || j->lines ||
+        value < 0 || value > 255 || value != (long)value)
+        return 0;
+    for (long p = 0; p < j->planes; p++)
+        for (long t = j->starts[p]; t < j->starts[p + 1]; t += 2) {
+            const double first = j->taps[t].weight;
+            const double second = t + 1 < j->starts[p + 1] ? j->taps[t + 1].weight : 0;
+            const double both = (first < 0 ? -first : first) + (second < 0 ? -second : second);
+            if (!(both <= 128) || first > 127 || second > 127 || first != (long)first ||
+                second != (long)second)
+                return 0;
+        }
+    return 1;
+}
+
 PyDoc_STRVAR(tile_doc, "Correlate one tile; see convcli/engine/cpu/compiled_loops.py.");
 
 static PyObject *tile(PyObject *self, PyObject *args)
@@ -432,11 +466,16 @@ static PyObject *tile(PyObject *self, PyObject *args)
         }
     }
     j.fills = fills;
+    j.last_src = (const char *)j.src + (size_t)height * j.src_row_bytes;
+    j.narrow = can_be_narrow(&j, value);
+    j.straight = j.work == j.sum_type && j.out_type == 'B' && j.combine == 'n' && j.planes == 1 &&
+                 j.row_stride == 1 && j.scale == 1.0 && j.bias == 0.0 && j.offset == 0.0 && j.ratio == 1.0 &&
+                 j.limit == 255.0;
     if (j.sum_type == 'i' && (j.reach != j.taps[0].row + 1 || j.taps[0].shift % j.group)) {
         fault = "the rectangle's corner is not the farthest tap";
         goto done;
     }
-    if (!make_quads(&j, j.gap * j.row_stride)) {
+    if (!(j.narrow && loops->bytes) && !make_quads(&j, j.gap * j.row_stride)) {
         PyErr_NoMemory();
         goto done;
     }

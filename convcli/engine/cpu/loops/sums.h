@@ -1,22 +1,28 @@
-/* Sums of one type T, for one instruction set. Included by isa.h with T and SUM(name) defined.
+/* Sums of one type T, for one instruction set. Included by isa.h with T, SUM(name), FINISHED and
+ * the type R (RCODE) of the rows that taps read defined: T, or with NARROW bytes.
  *
  * A block of outputs of one row is kept in NACC vector registers while all taps are added to it:
  * each tap is one shifted run of contiguous samples, so one unaligned load and one multiply-add.
  */
 
 typedef T SUM(vec) __attribute__((vector_size(VBYTES), aligned(sizeof(T)), may_alias));
+enum {
+    SUM(CHUNK) = NACC * VBYTES / sizeof(T),
+    SUM(BLOCK) = 4096 / sizeof(T), /* sums that wait in the first-level cache to be finished */
+};
 
-enum { SUM(CHUNK) = NACC * VBYTES / sizeof(T) };
-
-/* total[0..n) = sum of weight[t] * source[t][0..n); n is rounded up to whole chunks. */
-static void SUM(taps)(T *restrict total, T *const *restrict source, const T *restrict weight,
-                      long taps, long n)
+#ifdef NARROW
+#include "bytes.h"
+#else
+/* total[0..n) = sum of weight[t] * source[t][x..x + n); n is rounded up to whole chunks. */
+static void SUM(taps)(T *restrict total, const R *const *restrict source,
+                      const T *restrict weight, long taps, long from, long n)
 {
     typedef SUM(vec) vec;
     for (long x = 0; x < n; x += SUM(CHUNK)) {
         vec a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0}, a4 = {0}, a5 = {0}, a6 = {0}, a7 = {0};
         for (long t = 0; t < taps; t++) {
-            const vec *p = (const vec *)(source[t] + x);
+            const vec *p = (const vec *)(source[t] + from + x);
             const T w = weight[t];
             a0 += p[0] * w, a1 += p[1] * w, a2 += p[2] * w, a3 += p[3] * w;
             a4 += p[4] * w, a5 += p[5] * w, a6 += p[6] * w, a7 += p[7] * w;
@@ -27,15 +33,18 @@ static void SUM(taps)(T *restrict total, T *const *restrict source, const T *res
     }
 }
 
+#endif
+
 /* Four output rows at once. An input run is loaded once and used by every row that has a tap
  * there; w holds its weight for each of them. Entries come sorted by the rows they touch, from
  * row `lo` to row `hi`, in the order 00 01 02 03 11 12 13 22 23 33; end[] is where each range
  * stops, end[-1] where the first starts. */
 typedef struct {
-    T *source;
+    const R *source;
     T w[4];
 } SUM(Entry);
 
+#ifndef NARROW
 #if VBYTES == 64 /* 32 registers: 16 sums, 4 inputs, 4 weights */
 #define EACH(M) M(0) M(1) M(2) M(3)
 #define ACROSS 4
@@ -46,7 +55,7 @@ typedef struct {
 enum { SUM(CHUNK4) = ACROSS * VBYTES / sizeof(T) };
 
 static void SUM(entries)(T *restrict total, long pitch, const SUM(Entry) *restrict entry,
-                         const long *restrict end, long n)
+                         const long *restrict end, long from, long n)
 {
     typedef SUM(vec) vec;
     for (long x = 0; x < n; x += SUM(CHUNK4)) {
@@ -59,7 +68,7 @@ static void SUM(entries)(T *restrict total, long pitch, const SUM(Entry) *restri
 #define IN(k) { const T w##k = e->w[k]; EACH(ADD##k) }
 #define RANGE(number, rows)                            \
     for (; e < entry + end[number]; e++) {             \
-        const vec *p = (const vec *)(e->source + x);   \
+        const vec *p = (const vec *)(e->source + from + x); \
         EACH(LOAD) rows                                \
     }
         EACH(ZERO)
@@ -102,52 +111,70 @@ static void SUM(entries)(T *restrict total, long pitch, const SUM(Entry) *restri
 #undef PUT1
 #undef PUT2
 #undef PUT3
+#endif
 
 /* One input row into its lanes: converted, with its border, split by channel and phase. */
 #define CONVERT(S, code)                                                                    \
-    static void SUM(convert_##code)(T *restrict lane, const S *restrict row, const Fill *f) \
+    static void SUM(convert_##code)(R *restrict lane, const S *restrict row, const Fill *f) \
     {                                                                                       \
-        const T value = (T)f->value;                                                        \
+        const R value = (R)f->value;                                                        \
         for (long k = 0; k < f->count; k++) {                                               \
             if (k == f->first && f->last > f->first) {                                      \
                 const S *from = row + f->start * f->pitch + f->channel;                     \
                 const long leap = f->leap * f->pitch, n = f->last - f->first;               \
-                T *to = lane + k * f->group;                                                \
+                R *to = lane + k * f->group;                                                \
                 if (leap == f->group)                                                       \
-                    for (long i = 0; i < n * f->group; i++) to[i] = (T)from[i];             \
+                    for (long i = 0; i < n * f->group; i++) to[i] = (R)from[i];             \
                 else if (f->group == 1)                                                     \
-                    for (long i = 0; i < n; i++) to[i] = (T)from[i * leap];                 \
+                    for (long i = 0; i < n; i++) to[i] = (R)from[i * leap];                 \
                 else                                                                        \
                     for (long i = 0; i < n; i++)                                            \
                         for (long c = 0; c < f->group; c++)                                 \
-                            to[i * f->group + c] = (T)from[i * leap + c];                   \
+                            to[i * f->group + c] = (R)from[i * leap + c];                   \
                 k = f->last;                                                                \
                 if (k == f->count) break;                                                   \
             }                                                                               \
             const long at = f->index[k * f->every];                                         \
             for (long c = 0; c < f->group; c++)                                             \
                 lane[k * f->group + c] =                                                    \
-                    at < 0 ? value : (T)row[at * f->pitch + f->channel + c];                \
+                    at < 0 ? value : (R)row[at * f->pitch + f->channel + c];                \
         }                                                                                   \
     }
 CONVERT(uint8_t, B)
+#ifndef NARROW
 CONVERT(uint16_t, H)
 CONVERT(float, f)
 CONVERT(double, d)
+#endif
 #undef CONVERT
 
-static void SUM(fill)(T *restrict lane, const void *row, char code, const Fill *f)
+static void SUM(fill)(R *restrict lane, const void *row, char code, const Fill *f)
 {
     if (row == NULL) {
-        for (long i = 0; i < f->count * f->group; i++) lane[i] = (T)f->value;
+        for (long i = 0; i < f->count * f->group; i++) lane[i] = (R)f->value;
         return;
     }
     switch (code) {
     case 'B': SUM(convert_B)(lane, row, f); break;
+#ifndef NARROW
     case 'H': SUM(convert_H)(lane, row, f); break;
     case 'f': SUM(convert_f)(lane, row, f); break;
     case 'd': SUM(convert_d)(lane, row, f); break;
+#endif
     }
+}
+
+/* Where a row of the picture can be read as it is: all of the tile's columns lie in it, side by
+ * side and of the right type, and what whole chunks read behind them is still in the picture. */
+static const R *SUM(in_place)(const Job *job, const char *row, long wide)
+{
+    const Fill *f = job->fills;
+    if (row == NULL || job->lanes > 1 || job->lines || f->first > 0 || f->last < f->count ||
+        f->leap * f->pitch != f->group || job->src_type != RCODE ||
+        f->count * f->group < wide - SUM(CHUNK))
+        return NULL;
+    const R *from = (const R *)row + f->start * f->pitch + f->channel;
+    return (const char *)(from + wide) <= job->last_src ? from : NULL;
 }
 
 /* One tile: convert each input row once into a ring, run the horizontal taps on it if there are
@@ -163,22 +190,31 @@ static long SUM(tile)(const Job *job)
     const long weight_count = job->tap_count + job->line_tap_count;
     /* One allocation: ring, converted row, sums, scratch of the finish, weights, sources. */
     Arena arena = {0};
-    T *rows = NULL, *raw = NULL, *total = NULL, *weights = NULL, **source = NULL;
+    R *rows = NULL, *raw = NULL;
+    T *total = NULL, *weights = NULL;
+    const R **source = NULL, **line = NULL;
     SUM(Entry) *entries = NULL;
     char *work = NULL, *kept = NULL;
     for (int pass = 0; pass < 2; pass++) {
-        rows = take(&arena, (size_t)(ring * stored * pitch) * sizeof(T));
-        raw = take(&arena, job->lines ? (size_t)(job->lanes * wide) * sizeof(T) : 0);
-        total = take(&arena, (size_t)(4 * outputs) * sizeof(T));
-        work = take(&arena, (size_t)outputs * sizeof(double));
-        kept = take(&arena, (size_t)(4 * outputs) * sizeof(double));
+        rows = take(&arena, (size_t)(ring * stored * pitch) * sizeof(R));
+        raw = take(&arena, job->lines ? (size_t)(job->lanes * wide) * sizeof(R) : 0);
+        total = take(&arena, (size_t)(4 * SUM(BLOCK)) * sizeof(T));
+        work = take(&arena, (size_t)SUM(BLOCK) * sizeof(double));
+        kept = take(&arena, job->combine == 'm' || job->combine == 'x' ? (size_t)(4 * outputs) * sizeof(double) : 0);
         weights = take(&arena, (size_t)weight_count * sizeof(T));
-        source = take(&arena, (size_t)(job->most_taps + 1) * sizeof(T *));
+        source = take(&arena, (size_t)(job->most_taps + 1) * sizeof(R *));
+        line = take(&arena, (size_t)ring * sizeof(R *));
         entries = take(&arena, (size_t)job->quad_count * sizeof(SUM(Entry)));
         if (pass == 0 && !settle(&arena)) return -1;
     }
     T *line_weights = weights + job->tap_count;
+#ifdef NARROW
+    for (long p = 0; p < job->planes; p++)
+        for (long a = job->starts[p], t = a; t < job->starts[p + 1]; t += 2)
+            weights[a + (t - a) / 2] = (T)pair_of(job, t, job->starts[p + 1]);
+#else
     for (long t = 0; t < job->tap_count; t++) weights[t] = (T)(SUMINT)job->taps[t].weight;
+#endif
     for (long t = 0; t < job->line_tap_count; t++)
         line_weights[t] = (T)(SUMINT)job->line_taps[t].weight;
     for (long q = 0; q < job->quad_count; q++)
@@ -190,45 +226,69 @@ static long SUM(tile)(const Job *job)
         const long from = top * job->row_stride, to = from + (now - 1) * job->row_stride + job->reach;
         if (have < from) have = from;
         for (; have < to; have++) {
-            T *slot = rows + have % ring * stored * pitch;
-            T *lanes = job->lines ? raw : slot;
+            R *slot = rows + have % ring * stored * pitch;
             const long at = job->rows[have];
-            const void *row =
-                at < 0 ? NULL : (const char *)job->src + (size_t)at * job->src_row_bytes;
+            const char *row = at < 0 ? NULL : (const char *)job->src + (size_t)at * job->src_row_bytes;
+            line[have % ring] = SUM(in_place)(job, row, wide);
+            if (line[have % ring]) continue;
+            line[have % ring] = slot;
+            R *lanes = job->lines ? raw : slot;
             for (long l = 0; l < job->lanes; l++)
                 SUM(fill)(lanes + l * wide, row, job->src_type, &job->fills[l]);
+#ifndef NARROW
             for (long l = 0; l < job->lines; l++) {
                 const long a = job->line_starts[l], n = job->line_starts[l + 1] - a;
                 for (long t = 0; t < n; t++)
                     source[t] = raw + job->line_taps[a + t].lane * wide + job->line_taps[a + t].shift;
-                SUM(taps)(slot + l * pitch, source, line_weights + a, n, samples);
+                SUM(taps)(slot + l * pitch, source, line_weights + a, n, 0, samples);
             }
+#endif
         }
         for (long b = 0; b < (now > 1 ? gap : 1); b++)
             for (long p = 0; p < job->planes; p++) {
                 const long base = from + b * job->row_stride;
-                if (now == 1) {
-                    const long a = job->starts[p], n = job->starts[p + 1] - a;
-                    for (long t = 0; t < n; t++) {
-                        const Tap *tap = &job->taps[a + t];
-                        source[t] = rows + ((base + tap->row) % ring * stored + tap->lane) * pitch +
-                                    tap->shift;
-                    }
-                    SUM(taps)(total, source, weights + a, n, samples);
-                    clipped += SUM(finish)(job, total, work, kept, p, top, samples);
-                    continue;
+                const long a = job->starts[p], n = job->starts[p + 1] - a;
+                const long *end = now == 1 ? NULL : job->quad_ends + 11 * p;
+                for (long t = 0; now == 1 && t < n; t++) {
+                    const Tap *tap = &job->taps[a + t];
+                    source[t] = line[(base + tap->row) % ring] + tap->lane * pitch + tap->shift;
                 }
-                const long *end = job->quad_ends + 11 * p;
-                for (long q = end[0]; q < end[10]; q++) {
+#ifdef NARROW
+                if (n % 2) source[n] = source[n - 1]; /* with weight 0 */
+                const long adds = (n + 1) / 2;
+#else
+                const long adds = n;
+#endif
+                for (long q = end ? end[0] : 0; end && q < end[10]; q++) {
                     const Quad *quad = &job->quads[q];
-                    entries[q].source =
-                        rows + ((base + quad->row) % ring * stored + quad->lane) * pitch + quad->shift;
+                    entries[q].source = line[(base + quad->row) % ring] + quad->lane * pitch + quad->shift;
                 }
-                SUM(entries)(total, outputs, entries, end + 1, samples);
-                for (long k = 0; k < 4; k++)
-                    clipped += SUM(finish)(job, total + k * outputs, work,
-                                           kept + (size_t)(k * outputs) * sizeof(double), p,
-                                           top + b + k * gap, samples);
+                long x = 0;
+#ifdef NARROW
+                if (job->straight) {
+                    const long next = have < job->bottom - 1 + job->reach ? job->rows[have] : -1;
+                    x = SUM(straight)(
+                        job, (uint8_t *)job->dst + (top * job->out_cols + job->left) * group, source,
+                        weights + a, adds,
+                        (const char *)job->src + (next < 0 ? 0 : next) * job->src_row_bytes +
+                            job->left * group,
+                        samples,
+                        &clipped);
+                }
+#endif
+                for (; x < samples; x += SUM(BLOCK)) {
+                    const long block = samples - x < SUM(BLOCK) ? samples - x : SUM(BLOCK);
+                    if (now == 1)
+                        SUM(taps)(total, source, weights + a, adds, x, block);
+#ifndef NARROW
+                    else
+                        SUM(entries)(total, SUM(BLOCK), entries, end + 1, x, block);
+#endif
+                    for (long k = 0; k < (now == 1 ? 1 : 4); k++)
+                        clipped += FINISHED(job, total + k * SUM(BLOCK), work,
+                                            kept ? kept + (size_t)(k * outputs + x) * sizeof(double) : NULL, p,
+                                            top + b + k * gap, x, block);
+                }
             }
         top += now;
     }

@@ -1,0 +1,146 @@
+"""Sums of bytes in 16 bits (bytes.h): every width, border and weight that they may meet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convcli.arithmetic.borders import Border
+from convcli.engine.cpu.choice import loops
+from convcli.engine.dispatch import execute
+from convcli.engine.plan import plan_filter
+from convcli.kernels.kernel import Kernel
+
+pytestmark = pytest.mark.skipif(loops()[0] != "compiled", reason="of the compiled loops")
+
+SHARPEN = [[-1, -1, -1], [-1, 9, -1], [-1, -1, -1]]
+WEIGHTS = {
+    "sharpen": SHARPEN,
+    "even_taps": [[-1, 0, 1], [-2, 0, 2]],
+    "one_tap": [[0, 3]],
+    "largest_pair": [[127, 1], [-1, -127]],
+    "pair_too_large": [[100, -29], [-90, 28]],
+    "weight_too_large": [[128, 0], [0, -128]],
+    "above_signed_16_bits": np.full((15, 17), 1),
+    "tall": np.arange(-4, 5)[:, None],
+}
+
+
+@pytest.fixture(params=["base", "avx2", "avx512"])
+def isa(request):
+    from convcli import _loops
+
+    usual = _loops.isa()
+    try:
+        _loops.isa(request.param)
+    except ValueError:
+        pytest.skip(f"this processor or build has no {request.param}")
+    yield request.param
+    _loops.isa(usual)
+
+
+def reference(x, weights, pad, mode="reflect", **value):
+    """Sums in 64-bit integers, tap by tap, on a padded picture."""
+    weights = np.asarray(weights)
+    (top, bottom), (left, right) = pad
+    padded = np.pad(x.astype(np.int64), ((top, bottom), (left, right), (0, 0)), mode, **value)
+    height, width = (n - k + 1 for n, k in zip(padded.shape, weights.shape, strict=False))
+    total = np.zeros((height, width, x.shape[2]), np.int64)
+    for (i, j), w in np.ndenumerate(weights):
+        total += int(w) * padded[i : i + height, j : j + width]
+    return total
+
+
+def picture(height, width, channels=3):
+    x = np.random.default_rng(height * width).integers(0, 256, (height, width, channels))
+    x[x > 200], x[x < 30] = 255, 0
+    return x.astype(np.uint8)
+
+
+def same_pads(shape):
+    return tuple(((k - 1) // 2, k // 2) for k in shape)
+
+
+def outcome(x, weights, **options):
+    plan = plan_filter(
+        x.shape, x.dtype, [Kernel(weights)], algorithm="direct", backend="numpy", **options
+    )
+    return plan, execute(plan, x)
+
+
+@pytest.mark.parametrize("width", [18, 85, 86, 257, 700])
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_clipped_sums_and_their_count(isa, name, width):
+    x, weights = picture(37, width), np.asarray(WEIGHTS[name])
+    pads = same_pads(weights.shape)
+    want = reference(x, weights, pads)
+    _, got = outcome(x, weights, padding=pads)
+    np.testing.assert_array_equal(got.pixels, want.clip(0, 255))
+    assert got.clipped == np.count_nonzero((want < 0) | (want > 255))
+
+
+def test_the_sums_are_the_ones_meant():
+    """What must be in 16 bits is."""
+    x = picture(20, 30)
+    kinds = {name: outcome(x, w)[0].steps[0].accumulate for name, w in WEIGHTS.items()}
+    assert kinds.pop("above_signed_16_bits") == "uint16"
+    assert set(kinds.values()) == {"int16"}
+
+
+@pytest.mark.parametrize("range_", ["abs", "offset", "float"])
+def test_other_ranges(isa, range_):
+    x, weights = picture(19, 300, 1), [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    sums = reference(x, weights, ((1, 1), (1, 1)))
+    want = {"abs": abs(sums).clip(0, 255), "offset": (sums + 128).clip(0, 255), "float": sums}
+    _, got = outcome(x, weights, range=range_)
+    np.testing.assert_array_equal(got.pixels, want[range_])
+    if range_ == "abs":
+        assert got.clipped == np.count_nonzero(abs(sums) > 255)
+
+
+@pytest.mark.parametrize("value", [0, 77, 255, -20, 300])
+def test_a_constant_border_of_any_value(isa, value):
+    x, weights = picture(11, 90), SHARPEN
+    _, got = outcome(x, weights, border=Border("constant", value))
+    want = reference(x, weights, ((1, 1), (1, 1)), "constant", constant_values=value)
+    np.testing.assert_array_equal(got.pixels, want.clip(0, 255))
+
+
+@pytest.mark.parametrize("mode", ["edge", "symmetric", "wrap"])
+def test_pads_wider_than_the_picture(isa, mode):
+    x, pads = picture(5, 7), ((9, 2), (0, 90))
+    _, got = outcome(x, SHARPEN, padding=pads, border=Border(mode))
+    np.testing.assert_array_equal(got.pixels, reference(x, SHARPEN, pads, mode).clip(0, 255))
+
+
+def test_no_padding_reads_to_the_last_byte(isa):
+    """The last row in place ends where the buffer does, and chunks may not read behind it."""
+    for width in (85, 88, 342):
+        x = picture(9, width)
+        _, got = outcome(x, SHARPEN, padding=0)
+        want = reference(x, SHARPEN, ((0, 0), (0, 0)))
+        np.testing.assert_array_equal(got.pixels, want.clip(0, 255))
+
+
+@pytest.mark.parametrize("options", [{"stride": 2}, {"dilation": 3}, {"stride": (1, 3)}])
+def test_strides_and_dilations(isa, options):
+    x = picture(31, 305)
+    d = options.get("dilation", 1)
+    wide = np.zeros((2 * d + 1, 2 * d + 1), int)
+    wide[::d, ::d] = SHARPEN
+    down, across = np.broadcast_to(options.get("stride", 1), 2)
+    _, got = outcome(x, SHARPEN, padding=d, **options)
+    want = reference(x, wide, ((d, d), (d, d)))[::down, ::across]
+    np.testing.assert_array_equal(got.pixels, want.clip(0, 255))
+
+
+def test_a_stack_and_a_bank(isa):
+    x = picture(14, 200)
+    rows = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    sums = [reference(x, w, ((1, 1), (1, 1))) for w in (rows, rows.T)]
+    plan = plan_filter(x.shape, x.dtype, [Kernel(np.stack([rows, rows.T]), combine="maximum")])
+    np.testing.assert_array_equal(execute(plan, x).pixels, np.maximum(*sums).clip(0, 255))
+    bank = np.array([[1, 2, -3], [0, 1, 1]])[:, :, None, None]
+    plan = plan_filter(x.shape, x.dtype, [Kernel(bank)])
+    want = np.stack([x.astype(int) @ w for w in bank[:, :, 0, 0]], axis=-1)
+    np.testing.assert_array_equal(execute(plan, x).pixels, want.clip(0, 255))
