@@ -1,6 +1,6 @@
 """Many files side by side: files per second of convcli, vips and OpenCV on the same pictures.
 
-    python benchmarks/batch.py [--count 500] [--rounds 3] [--format jpg|png ...]
+    python benchmarks/batch.py [--count 500] [--rounds 3] [--write docs/performance.md]
     python benchmarks/batch.py --small 10000      # memory and descriptors over a long run
 
 Every tool filters the same HD pictures with the same 3x3 kernel, two processes at a time. vips has
@@ -22,6 +22,7 @@ from statistics import median
 
 import numpy as np
 from PIL import Image
+from report import machine, write_section
 
 CV2 = """
 import cv2, numpy as np, os, sys
@@ -32,6 +33,8 @@ for path in sys.argv[2:]:
     out = cv2.convertScaleAbs(cv2.filter2D(image, cv2.CV_16S, k, borderType=cv2.BORDER_REFLECT_101))
     cv2.imwrite(os.path.join(sys.argv[1], os.path.basename(path)), out)
 """
+BARS = {"png": (1, 2), "jpg": (0.7, 1)}
+"""Bar and goal of our rate beside the fastest peer's."""
 MASK = "3 3 1 0\n-1 0 1\n-2 0 2\n-1 0 1\n"
 
 
@@ -59,7 +62,7 @@ def tools(work: Path, source: Path, suffix: str) -> dict[str, str]:
     (work / "sobel.mat").write_text(MASK)
     python = sys.executable
     commands = {
-        "convcli": f"{python} -m convcli filter -r {source} -k sobel-x -o {work}/convcli -q -j 2"
+        "convcli": f"{Path(python).with_name('convcli')} filter -r {source} -k sobel-x -o {work}/convcli -q -j 2"
     }
     listing = f"ls {source}/*.{suffix}"
     if shutil.which("vips"):
@@ -70,8 +73,8 @@ def tools(work: Path, source: Path, suffix: str) -> dict[str, str]:
     return commands
 
 
-def compare(work: Path, suffix: str, count: int, rounds: int) -> None:
-    """Print files per second of every tool, the tools in turn in every round."""
+def compare(work: Path, suffix: str, count: int, rounds: int) -> list[str]:
+    """Files per second of every tool, the tools in turn in every round: lines of a table."""
     source = work / f"in-{suffix}"
     photographs(source, count, (1920, 1080), suffix)
     commands = tools(work, source, suffix)
@@ -86,10 +89,14 @@ def compare(work: Path, suffix: str, count: int, rounds: int) -> None:
             rates[name].append(count / (time.perf_counter() - began))
             assert len(list((work / name).iterdir())) == count, f"{name} did not write every file"
     best = max((median(r) for name, r in rates.items() if name != "convcli"), default=0)
+    lines = []
     for name, values in rates.items():
-        ratio = f"{median(values) / best:6.2f}" if best and name == "convcli" else ""
-        spread = f"{min(values):.1f} to {max(values):.1f}"
-        print(f"{suffix:<4} {name:<8} {median(values):7.1f} files/s ({spread}) {ratio}", flush=True)
+        bar, goal = BARS[suffix] if name == "convcli" else ("", "")
+        ratio = f"**{median(values) / best:.2f}**" if best and name == "convcli" else ""
+        spread = f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+        lines.append(f"| {suffix} | {name} | {spread} | {ratio} | {bar} | {goal} |")
+        print(lines[-1], flush=True)
+    return lines
 
 
 def long_run(work: Path, count: int) -> None:
@@ -139,15 +146,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--format", nargs="*", default=["jpg", "png"])
+    parser.add_argument("--write", type=Path, help="the document to put the table into")
     parser.add_argument("--small", type=int, default=0, metavar="FILES")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.small:
             long_run(Path(folder), options.small)
             return
-        for suffix in options.format:
-            compare(Path(folder), suffix, options.count, options.rounds)
+        lines = [f"| {options.count} files | tool | files per second | ratio | bar | goal |"]
+        lines.append("|---|---|---|---|---|---|")
+        for suffix in BARS:
+            lines += compare(Path(folder), suffix, options.count, options.rounds)
+    if options.write:
+        write_section(options.write, "batch", "\n".join([machine(), "", *lines]))
 
 
 if __name__ == "__main__":

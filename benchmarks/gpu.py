@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from report import write_section
 
 import convcli
 from convcli.engine.dispatch import execute
@@ -494,18 +495,6 @@ def title(bench: Bench, name: str) -> None:
     )
 
 
-def write_into(path: Path, lines: list[str]) -> None:
-    """Put the tables between the marks of a document."""
-    text = path.read_text("utf-8")
-    begin, end = "<!-- gpu:begin -->", "<!-- gpu:end -->"
-    if begin not in text or end not in text:
-        sys.exit(f"{path} has no {begin} and {end}")
-    head, rest = text.split(begin, 1)
-    path.write_text(
-        f"{head}{begin}\n" + "\n".join(lines) + f"\n{end}{rest.split(end, 1)[1]}", "utf-8"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -530,7 +519,7 @@ def main() -> None:
         bench.say()
         part(bench)
     if options.write:
-        write_into(options.write, bench.lines)
+        write_section(options.write, "gpu", "\n".join(bench.lines))
     if options.json:
         options.json.write_text(json.dumps(bench.results | {"bars": bench.measured}, indent=1))
 
