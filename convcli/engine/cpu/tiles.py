@@ -68,10 +68,10 @@ def work_through(
             stop.set()
             raise
 
-    with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(run) for _ in range(threads)]
+    with ThreadPoolExecutor(threads - 1) as pool:
+        futures = [pool.submit(run) for _ in range(threads - 1)]
         try:
-            return sum(future.result() for future in futures)
+            return run() + sum(future.result() for future in futures)
         except BaseException:
             stop.set()
             raise
