@@ -160,58 +160,86 @@ CLONES static void swap_here(uint8_t *row, long n)
     }
 }
 
+/* A picture that comes row by row. */
+typedef struct {
+    uint8_t *pixels;
+    const uint8_t *zeros;
+    Py_ssize_t done, height, row_bytes, step;
+    int swap;
+} Picture;
+
+/* The next row; returns what is wrong with it, NULL if nothing is. */
+static const char *next_row(Picture *p, const uint8_t *row)
+{
+    if (p->done == p->height) return "there are more rows than the picture has";
+    if (*row > PAETH) return "a row has an unknown filter";
+    uint8_t *out = p->pixels + p->done * p->row_bytes;
+    const uint8_t *up = p->done ? out - p->row_bytes : p->zeros;
+    one_row(*row, row + 1, up, out, p->row_bytes, p->step);
+    /* The row above is needed as the file has it until now. */
+    if (p->swap && p->done) swap_here(out - p->row_bytes, p->row_bytes);
+    p->done++;
+    if (p->swap && p->done == p->height) swap_here(out, p->row_bytes);
+    return NULL;
+}
+
 PyDoc_STRVAR(unfilter_doc,
-             "unfilter(rows, pixels, first, count, row_bytes, step, swap=False)\n\n"
-             "Undo `count` filtered rows of 1 + row_bytes bytes each, from the start of `rows`,\n"
-             "into `pixels` from row `first` on. ValueError for an unknown filter.\n\n"
-             "With `swap` the bytes of each sample of 16 bits change places, in all rows but the\n"
-             "last one done, which the next one needs, unless it is the last of the picture.");
+             "unfilter(data, begun, have, pixels, done, row_bytes, step, swap=False)\n"
+             "    -> (done, have)\n\n"
+             "Undo the filters of the rows, of 1 + row_bytes bytes each, that a piece of data\n"
+             "completes, into `pixels`, of which so many rows are `done`. `begun` has the first\n"
+             "`have` bytes of the row in which the last piece ended. With `swap` the bytes of each\n"
+             "sample of 16 bits change places, in the last row when the picture is complete.\n"
+             "ValueError for an unknown filter or too many rows.");
 
 static PyObject *unfilter(PyObject *self, PyObject *args)
 {
-    Py_buffer rows, pixels;
-    Py_ssize_t first, count, row_bytes, step;
-    long bad = -1;
+    Py_buffer data, begun, pixels;
+    Py_ssize_t have;
+    Picture p = {0};
     const char *fault = NULL;
-    int swapped = 0;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*w*nnnn|p:unfilter", &rows, &pixels, &first, &count, &row_bytes,
-                          &step, &swapped))
+    if (!PyArg_ParseTuple(args, "y*w*nw*nnn|p:unfilter", &data, &begun, &have, &pixels, &p.done,
+                          &p.row_bytes, &p.step, &p.swap))
         return NULL;
     /* The counts come from our own Python, which took them from the file: trust neither. */
-    if (row_bytes < 1 || first < 0 || count < 0 || row_bytes % (step > 0 ? step : 1) ||
+    const Py_ssize_t step = p.step, size = p.row_bytes + 1;
+    if (p.row_bytes < 1 || p.row_bytes % (step > 0 ? step : 1) ||
         !(step == 1 || step == 2 || step == 3 || step == 4 || step == 6 || step == 8))
         fault = "the rows have no such shape";
-    else if (count > rows.len / (row_bytes + 1) || first > pixels.len / row_bytes ||
-             count > pixels.len / row_bytes - first)
+    else if (p.done < 0 || p.done > pixels.len / p.row_bytes || begun.len < size || have < 0 ||
+             have >= size)
         fault = "the rows do not fit";
     else {
-        uint8_t *zeros = first == 0 ? PyMem_Calloc((size_t)row_bytes, 1) : NULL;
-        if (first == 0 && !zeros) {
-            PyBuffer_Release(&rows), PyBuffer_Release(&pixels);
+        uint8_t *zeros = p.done ? NULL : PyMem_Calloc((size_t)p.row_bytes, 1);
+        if (!p.done && !zeros) {
+            PyBuffer_Release(&data), PyBuffer_Release(&begun), PyBuffer_Release(&pixels);
             return PyErr_NoMemory();
         }
+        p.pixels = pixels.buf, p.zeros = zeros, p.height = pixels.len / p.row_bytes;
+        const uint8_t *at = data.buf, *end = at + data.len;
+        uint8_t *row = begun.buf;
         Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t r = 0; r < count && bad < 0; r++) {
-            const uint8_t *in = (const uint8_t *)rows.buf + r * (row_bytes + 1);
-            uint8_t *out = (uint8_t *)pixels.buf + (first + r) * row_bytes;
-            if (*in > PAETH)
-                bad = *in;
-            else
-                one_row(*in, in + 1, first + r ? out - row_bytes : zeros, out, row_bytes, step);
-            if (swapped && first + r) swap_here(out - row_bytes, row_bytes);
-            if (swapped && first + r + 1 == pixels.len / row_bytes) swap_here(out, row_bytes);
+        if (have) {
+            const Py_ssize_t n = size - have < end - at ? size - have : end - at;
+            memcpy(row + have, at, (size_t)n);
+            at += n, have += n;
+            if (have == size) have = 0, fault = next_row(&p, row);
+        }
+        for (; !fault && end - at >= size; at += size) fault = next_row(&p, at);
+        if (!fault && at < end) {
+            have = end - at;
+            memcpy(row, at, (size_t)have);
         }
         Py_END_ALLOW_THREADS
         PyMem_Free(zeros);
     }
-    PyBuffer_Release(&rows), PyBuffer_Release(&pixels);
+    PyBuffer_Release(&data), PyBuffer_Release(&begun), PyBuffer_Release(&pixels);
     if (fault) {
         PyErr_SetString(PyExc_ValueError, fault);
         return NULL;
     }
-    if (bad >= 0) return PyErr_Format(PyExc_ValueError, "unknown row filter %ld", bad);
-    Py_RETURN_NONE;
+    return Py_BuildValue("nn", p.done, have);
 }
 
 static inline uint8_t least(uint8_t a, uint8_t b) { return a < b ? a : b; }

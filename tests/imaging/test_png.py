@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from convcli.errors import InputError
-from convcli.imaging import png_write
+from convcli.imaging import png_fast, png_write
 from convcli.imaging.picture import Frame, Metadata
 from convcli.imaging.png_chunks import chunk, read_header, walk
 from convcli.imaging.png_fast import read_plain
@@ -262,6 +262,41 @@ def test_what_is_damaged_is_left_to_the_library() -> None:
         assert decode_plain(data[:end]) is None
 
 
+def test_a_wrong_sum_of_the_pixels_is_left_to_the_library() -> None:
+    data = raw_png(noisy((9, 5, 3), "uint8"), [1])
+    stream = bytearray(next(body for kind, body, _ in walk(data, "x") if kind == b"IDAT"))
+    assert decode_plain(data[:33] + chunk(b"IDAT", bytes(stream)) + data[-12:]) is not None
+    stream[-1] ^= 1
+    assert decode_plain(data[:33] + chunk(b"IDAT", bytes(stream)) + data[-12:]) is None
+
+
+def test_pixel_data_in_pieces_of_any_size() -> None:
+    """Chunks of one byte, of none, of more than is read at a time; rows across all of them."""
+    pixels = noisy((700, 900, 3), "uint8")
+    pixels[200:400] = 7  # of which a little unfolds to much
+    data = raw_png(pixels, [4, 1, 2, 0, 3])
+    stream = b"".join(bytes(body) for kind, body, _ in walk(data, "x") if kind == b"IDAT")
+    assert len(stream) > png_fast.SLAB_BYTES
+    for sizes in ([len(stream)], [8192], [0, 1, 70000, 3, 0], [786432 - 41 + k for k in range(13)]):
+        parts, at, turn = [], 0, 0
+        while at < len(stream):
+            size = sizes[turn % len(sizes)]
+            parts.append(chunk(b"IDAT", stream[at : at + size]))
+            at, turn = at + size, turn + 1
+        again = data[:33] + b"".join(parts) + data[-12:]
+        for read in (again, again[:-12] + b"tail"):
+            got = decode_plain(read)
+            assert (got is None) == (read is not again)
+        np.testing.assert_array_equal(decode_plain(again), pixels)
+
+
+def test_more_after_the_pixels_than_there_should_be_is_left_to_the_library() -> None:
+    data = raw_png(noisy((9, 5, 3), "uint8"), [1])
+    extra = data[:-12] + chunk(b"IDAT", b"more") + data[-12:]
+    assert decode_plain(extra) is None
+    assert decode_plain(data[:-12] + chunk(b"IDAT", b"") + data[-12:]) is not None
+
+
 def test_too_many_and_too_few_rows_are_left_to_the_library() -> None:
     data = raw_png(noisy((9, 5, 3), "uint8"), [1])
     for rows in (8, 10):
@@ -272,14 +307,28 @@ def test_too_many_and_too_few_rows_are_left_to_the_library() -> None:
 def test_an_unknown_row_filter_is_refused() -> None:
     rows = np.zeros((2, 4), np.uint8)
     rows[1, 0] = 5
-    with pytest.raises(ValueError, match="unknown row filter 5"):
-        import_module("convcli._png").unfilter(rows, np.empty(6, np.uint8), 0, 2, 3, 3)
+    with pytest.raises(ValueError, match="unknown filter"):
+        import_module("convcli._png").unfilter(rows, bytearray(4), 0, bytearray(6), 0, 3, 3)
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [(0, 3, 3, 3), (1, 2, 3, 3), (-1, 1, 3, 3), (0, 1, 0, 3), (0, 1, 3, 5), (0, 1, 4, 3)],
+    ("begun", "have", "done", "row_bytes", "step"),
+    [
+        (4, 0, 0, 3, 2),
+        (4, 0, 0, 3, 5),
+        (4, 0, 0, 0, 3),
+        (4, 0, 3, 3, 3),
+        (4, 0, -1, 3, 3),
+        (3, 0, 0, 3, 3),
+        (4, 4, 0, 3, 3),
+        (4, -1, 0, 3, 3),
+        (4, 0, 1, 3, 3),
+    ],
 )
-def test_the_loop_trusts_no_count(arguments: tuple[int, int, int, int]) -> None:
+def test_the_loop_trusts_no_count(
+    begun: int, have: int, done: int, row_bytes: int, step: int
+) -> None:
+    unfilter = import_module("convcli._png").unfilter
+    assert unfilter(bytes(9), bytearray(4), 3, bytearray(9), 0, 3, 3) == (3, 0)
     with pytest.raises(ValueError, match="rows"):
-        import_module("convcli._png").unfilter(bytes(8), np.empty(6, np.uint8), *arguments)
+        unfilter(bytes(8), bytearray(begun), have, bytearray(6), done, row_bytes, step)
