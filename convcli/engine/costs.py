@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["COSTS", "cost"]
 
 COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
-    ("compiled", "direct", "int16"): (0.23, 0.0143),
+    ("compiled", "direct", "int16"): (0.08, 0.0080),
     ("compiled", "direct", "float32"): (0.41, 0.0158),
     ("compiled", "direct", "float64"): (2.50, 0.0250),
     ("compiled", "separable", "int16"): (0.20, 0.0170),

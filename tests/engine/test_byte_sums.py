@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from convcli.arithmetic.borders import Border
 from convcli.engine.cpu.choice import loops
+from convcli.engine.cpu.fixed import reciprocal
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
@@ -132,6 +135,29 @@ def test_strides_and_dilations(isa, options):
     _, got = outcome(x, SHARPEN, padding=d, **options)
     want = reference(x, wide, ((d, d), (d, d)))[::down, ::across]
     np.testing.assert_array_equal(got.pixels, want.clip(0, 255))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (1, 5), (5, 7), (2, 5), (9, 15)])
+def test_means_are_divided_alike(isa, shape):
+    x, n = picture(40, 310), shape[0] * shape[1]
+    pads = same_pads(shape)
+    plan = plan_filter(
+        x.shape, x.dtype, [Kernel(np.ones(shape), scale=1 / n)], padding=pads, algorithm="direct"
+    )
+    want = np.rint(reference(x, np.ones(shape), pads) / n)
+    np.testing.assert_array_equal(execute(plan, x).pixels, want)
+
+
+@pytest.mark.parametrize("divisor", [*range(2, 258), 1000])
+def test_the_division_is_that_of_float64(divisor):
+    """Every sum of bytes, with the numbers that the loops would be given."""
+    high = min(divisor * 255, 65535)
+    add, multiply, shift = reciprocal(1 / divisor, high)
+    if not multiply:
+        assert divisor % 2 == 0 or divisor > 200  # halves to even, or too large for 16 bits
+        return
+    sums = range(high + 1)
+    assert all((s + add) * multiply >> 16 + shift == round(Fraction(s, divisor)) for s in sums)
 
 
 def test_a_stack_and_a_bank(isa):

@@ -13,7 +13,7 @@ NAMES = [
     "out_channels", "rows", "cols", "row_stride", "col_stride", "first", "last", "step",
     "sum_type", "by_channel", "value", "line_taps", "line_starts", "taps", "starts", "reach",
     "gap", "combine", "work", "scale", "bias", "offset", "ratio", "limit", "absolute", "count",
-    "top", "bottom", "left", "right",
+    "add", "multiply", "shift", "top", "bottom", "left", "right",
 ]  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def arguments(**changes):
             (x, "B", 4, 5, 1, np.zeros(20, np.uint8), "B", 4, 5, 1, np.arange(4), np.arange(5),
              1, 1, 0, 5, 1, "h", False, 0.0, np.zeros(0, _TAP), np.zeros(1, np.int32),
              np.array([(0, 0, 0, 1.0)], _TAP), np.array([0, 1], np.int32), 1, 1, "n", "h",
-             1.0, 0.0, 0.0, 1.0, 255.0, False, True, 0, 4, 0, 5),
+             1.0, 0.0, 0.0, 1.0, 255.0, False, True, 0, 0, 0, 0, 4, 0, 5),
             strict=True,
         )
     )  # fmt: skip
@@ -78,6 +78,9 @@ def test_the_valid_call_is_valid():
         {"sum_type": "i", "work": "f", "value": -1.0},
         {"sum_type": "i", "work": "f", "reach": 1, "col_stride": 2},
         {"sum_type": "i", "work": "i"},
+        {"add": -1},
+        {"multiply": 65536},
+        {"shift": 16},
     ],
     ids=lambda changes: "_".join(f"{k}" for k in changes),
 )

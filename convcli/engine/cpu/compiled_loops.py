@@ -12,6 +12,7 @@ from convcli.arithmetic.window import Window
 from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.cpu.choice import compiled
 from convcli.engine.cpu.ends import CODE
+from convcli.engine.cpu.fixed import divides
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def run_step(
         *(finish.scale, finish.bias, finish.offset, finish.ratio),
         finish.limit if finish.out_dtype in ("uint8", "uint16") else 0.0,
         *(finish.absolute, count and finish.clip),
+        *divides(step, str(x.dtype)),
     )
 
     def make_worker() -> Callable[[Tile], int]:

@@ -63,6 +63,7 @@ typedef struct {
     char combine, work; /* none, magnitude, maximum (x), bank; type as of the sums, f or d */
     double scale, bias, offset, ratio, limit;
     int absolute, count;
+    long add, multiply, shift; /* see convcli/engine/cpu/fixed.py; multiply is 0 without */
     int narrow, straight; /* rows are kept as bytes, and sums need clamping alone: see bytes.h */
     const char *last_src; /* end of the picture's buffer */
 } Job;
@@ -368,14 +369,14 @@ static PyObject *tile(PyObject *self, PyObject *args)
     (void)self;
     memset(&j, 0, sizeof j);
     if (!PyArg_ParseTuple(
-            args, "y*Clllw*Clll" "y*y*lllll" "Cpd" "y*y*y*y*ll" "CCddddd" "pp" "llll:tile",
+            args, "y*Clllw*Clll" "y*y*lllll" "Cpd" "y*y*y*y*ll" "CCddddd" "pp" "lll" "llll:tile",
             &src, &src_type, &height, &width, &channels,
             &dst, &out_type, &out_rows, &j.out_cols, &j.out_channels,
             &rows, &cols, &j.row_stride, &col_stride, &first, &last, &step,
             &sum_type, &by_channel, &value,
             &line_taps, &line_starts, &taps, &starts, &j.reach, &j.gap,
             &combine, &work, &j.scale, &j.bias, &j.offset, &j.ratio, &j.limit,
-            &j.absolute, &j.count,
+            &j.absolute, &j.count, &j.add, &j.multiply, &j.shift,
             &j.top, &j.bottom, &j.left, &j.right))
         return NULL;
 
@@ -416,6 +417,9 @@ static PyObject *tile(PyObject *self, PyObject *args)
              (j.row_stride != 1 || col_stride != 1 || by_channel || j.combine != 'n' || j.lines ||
               j.tap_count != 1 || source_size > 2 || value < 0 || value > 65535))
         fault = "running sums are for one rectangle, stride 1, 8 or 16 bits";
+    else if (j.add < 0 || j.add > 65535 || j.multiply < 0 || j.multiply > 65535 || j.shift < 0 ||
+             j.shift > 15)
+        fault = "dividing in 16 bits takes numbers of 16 bits";
     if (fault) goto done;
 
     /* Positions that the tile reads: from its first output to the end of the map or the lane. */
@@ -468,9 +472,10 @@ static PyObject *tile(PyObject *self, PyObject *args)
     j.fills = fills;
     j.last_src = (const char *)j.src + (size_t)height * j.src_row_bytes;
     j.narrow = can_be_narrow(&j, value);
-    j.straight = j.work == j.sum_type && j.out_type == 'B' && j.combine == 'n' && j.planes == 1 &&
-                 j.row_stride == 1 && j.scale == 1.0 && j.bias == 0.0 && j.offset == 0.0 && j.ratio == 1.0 &&
-                 j.limit == 255.0;
+    const int plain = j.work == j.sum_type && j.scale == 1.0 && j.bias == 0.0 && j.offset == 0.0 &&
+                      j.ratio == 1.0 && j.limit == 255.0;
+    j.straight = (plain || j.multiply) && j.out_type == 'B' && j.combine == 'n' &&
+                 j.planes == 1 && j.row_stride == 1;
     if (j.sum_type == 'i' && (j.reach != j.taps[0].row + 1 || j.taps[0].shift % j.group)) {
         fault = "the rectangle's corner is not the farthest tap";
         goto done;
