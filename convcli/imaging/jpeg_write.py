@@ -24,6 +24,7 @@ from PIL import JpegImagePlugin  # noqa: F401  (registers the encoder)
 from convcli.imaging.jpeg_markers import DRI, EOI, RST0, SOS, frame_header, segments
 from convcli.imaging.picture import Picture
 from convcli.imaging.pillow_write import DEFAULT_QUALITY, metadata_options, to_pillow
+from convcli.imaging.threads import in_order
 
 __all__ = ["encode_jpeg"]
 
@@ -57,13 +58,8 @@ def encode_jpeg(picture: Picture, quality: int | None, *, threads: int = 1) -> b
             part = pixels[start : start + rows]
             return _save(part, picture.space, file, options if start else described)
 
-    starts = range(0, pixels.shape[0], rows)
-    if threads > 1:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(threads) as pool:
-            return _join(list(pool.map(band, starts)), pixels.shape[0])
-    return _join([band(start) for start in starts], pixels.shape[0])
+    bands = in_order(band, range(0, pixels.shape[0], rows), threads)
+    return _join(list(bands), pixels.shape[0])
 
 
 def _pixel_options(picture: Picture, quality: int | None) -> dict[str, Any]:
