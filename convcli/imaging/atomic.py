@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,10 +26,12 @@ except ImportError:  # Windows has no flock; nothing is swept there
     fcntl = None
 
 __all__ = [
+    "Data",
     "atomic_file",
     "atomic_folder",
     "check_target",
     "display_name",
+    "parts",
     "sweep",
     "write_atomic",
     "write_stdout",
@@ -37,8 +39,20 @@ __all__ = [
 
 Ready: TypeAlias = Callable[[list[int]], None]
 
+Data: TypeAlias = "bytes | Sequence[bytes]"
+"""What is to be written: bytes, or parts of a file that need not be joined in memory."""
+
 PREFIX, SUFFIX = ".convcli-", ".tmp"
 _swept: set[str] = set()
+
+
+def parts(data: Data) -> Sequence[bytes]:
+    """The parts of what is to be written.
+
+    >>> parts(b"ab"), parts([b"a", b"b"])
+    ([b'ab'], [b'a', b'b'])
+    """
+    return [data] if isinstance(data, bytes) else data
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
@@ -83,7 +97,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
 
 
 def write_atomic(
-    path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False, durable: bool = True
+    path: str | os.PathLike[str], data: Data, *, overwrite: bool = False, durable: bool = True
 ) -> None:
     """Write ``data`` to ``path`` so that a reader sees the old file or the new one, whole.
 
@@ -120,7 +134,7 @@ def write_atomic(
         raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
 
 
-def _replace(target: Path, data: bytes, mode: int | None, overwrite: bool, durable: bool) -> None:
+def _replace(target: Path, data: Data, mode: int | None, overwrite: bool, durable: bool) -> None:
     sweep(target.parent)
     with _temporary(target.parent) as (fd, temporary):
         if mode is not None:
@@ -128,7 +142,7 @@ def _replace(target: Path, data: bytes, mode: int | None, overwrite: bool, durab
         _write_all(fd, data)
         if durable:
             os.fsync(fd)
-        if os.fstat(fd).st_size != len(data):
+        if os.fstat(fd).st_size != sum(map(len, parts(data))):
             raise OSError(errno.EIO, "the file is shorter than what was written to it")
         if overwrite:
             temporary.replace(target)
@@ -302,7 +316,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(fd)
 
 
-def _write_through(target: Path, data: bytes) -> None:
+def _write_through(target: Path, data: Data) -> None:
     fd = os.open(target, os.O_WRONLY | os.O_CLOEXEC)
     try:
         _write_all(fd, data)
@@ -310,14 +324,15 @@ def _write_through(target: Path, data: bytes) -> None:
         os.close(fd)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: Data) -> None:
     # One write may be short (a pipe, a signal, a nearly full disk): go on until all is out.
-    view = memoryview(data).cast("B")
-    while view:
-        view = view[os.write(fd, view[: 1 << 30]) :]
+    for part in parts(data):
+        view = memoryview(part).cast("B")
+        while view:
+            view = view[os.write(fd, view[: 1 << 30]) :]
 
 
-def write_stdout(data: bytes) -> None:
+def write_stdout(data: Data) -> None:
     """Write bytes to standard output, all of them.
 
     Raises

@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from isal import isal_zlib
+
 from convcli.errors import InputError
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Header",
     "assemble",
     "chunk",
+    "chunk_parts",
     "read_header",
     "walk",
 ]
@@ -74,11 +77,19 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return b"".join((struct.pack(">I", len(body)), kind, body, struct.pack(">I", crc)))
 
 
-def assemble(header: Header, before: list[tuple[bytes, bytes]], pixels: list[bytes]) -> bytes:
-    """A file from its header, the chunks before the pixels, and the finished pixel chunks."""
+def chunk_parts(kind: bytes, body: list[bytes]) -> list[bytes]:
+    """One chunk whose body comes in parts, which are not copied."""
+    length, crc = 0, isal_zlib.crc32(kind)
+    for part in body:
+        length += len(part)
+        crc = isal_zlib.crc32(part, crc)
+    return [struct.pack(">I", length) + kind, *body, struct.pack(">I", crc)]
+
+
+def assemble(header: Header, before: list[tuple[bytes, bytes]], pixels: list[bytes]) -> list[bytes]:
+    """A file in parts: its header, the chunks before the pixels, and the finished pixel chunks."""
     ihdr = struct.pack(
         ">IIBBBBB", header.width, header.height, header.depth, header.colour_type, 0, 0, 0
     )
-    parts = [SIGNATURE, chunk(b"IHDR", ihdr)]
-    parts += [chunk(kind, body) for kind, body in before]
-    return b"".join([*parts, *pixels, chunk(b"IEND", b"")])
+    first = [SIGNATURE, chunk(b"IHDR", ihdr), *(chunk(kind, body) for kind, body in before)]
+    return [b"".join(first), *pixels, chunk(b"IEND", b"")]

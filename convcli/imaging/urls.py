@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from convcli.errors import InputError, OutputError, UsageError
+from convcli.imaging.atomic import Data, parts
 
 __all__ = ["exists_url", "is_url", "list_url", "read_url", "split_url", "write_url"]
 
@@ -63,7 +64,7 @@ def read_url(url: str) -> bytes:
         raise InputError(f"{url}: {error}") from error
 
 
-def write_url(url: str, data: bytes) -> None:
+def write_url(url: str, data: Data) -> None:
     """Write bytes behind a URL: under another name first, unless the store itself is atomic.
 
     Raises
@@ -79,7 +80,7 @@ def write_url(url: str, data: bytes) -> None:
             system.makedirs(system._parent(path), exist_ok=True)
             write_atomic(path, data, overwrite=True)
         else:  # an object appears whole, when the upload is complete
-            system.pipe_file(path, data)
+            system.pipe_file(path, b"".join(parts(data)))
     except OutputError:
         raise
     except Exception as error:

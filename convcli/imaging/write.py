@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convcli.errors import OutputError, UsageError
+from convcli.imaging.atomic import Data
 from convcli.imaging.formats import FORMATS, Format
 from convcli.imaging.picture import Picture
 
@@ -48,7 +49,7 @@ def encode_picture(
     quality: int | None = None,
     compression: str = "default",
     threads: int = 1,
-) -> bytes:
+) -> Data:
     """Encode all frames of ``picture`` in a format that holds them.
 
     Raises
@@ -68,12 +69,12 @@ def encode_picture(
         name,
     )
     if fmt.name == "PNG":
-        from convcli.imaging.png_write import encode_apng, encode_png
+        from convcli.imaging.png_write import apng_parts, png_parts
 
         how: dict[str, Any] = {"threads": threads, "compression": compression}
         if picture.n_frames > 1:
-            return encode_apng(picture.frames, picture.n_frames, picture.meta, **how)
-        return encode_png(next(iter(picture.frames)).pixels, picture.meta, **how)
+            return apng_parts(picture.frames, picture.n_frames, picture.meta, **how)
+        return png_parts(next(iter(picture.frames)).pixels, picture.meta, **how)
     if fmt.name == "PPM":
         from convcli.imaging.pnm import encode_pnm
 

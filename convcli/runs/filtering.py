@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.apply import filter_picture
-from convcli.imaging.atomic import display_name, write_atomic, write_stdout
+from convcli.imaging.atomic import display_name, parts, write_atomic, write_stdout
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
 from convcli.imaging.picture import Metadata, Picture
@@ -95,6 +95,10 @@ def filter_file(
     if request.dry_run:
         return slim(report)
     clock.start()
+    if result.n_frames == 1:
+        # Filtered now, so that the source is let go before the encoder takes room.
+        result.frames = list(result.frames)
+        picture.frames = ()
     encoded = encode_picture(
         result,
         fmt,
@@ -121,7 +125,7 @@ def filter_file(
         if journal:
             journal.done(job, source)
     clock.lap("write")
-    report.bytes_out = len(encoded)
+    report.bytes_out = sum(map(len, parts(encoded)))
     return slim(report)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from isal import isal_zlib
 
 from convcli.errors import OutputError
-from convcli.imaging.atomic import display_name
+from convcli.imaging.atomic import Data, display_name, parts
 from convcli.runs.request import FilterRequest, Job
 
 fcntl: Any
@@ -57,13 +57,18 @@ def options_hash(request: FilterRequest) -> str:
     return sha.hexdigest()[:24]
 
 
-def digest(data: bytes | memoryview) -> str:
+def digest(data: Data) -> str:
     """A digest of a file's bytes: it tells damage, not malice, and costs next to nothing.
 
     >>> digest(b"abc") == digest(b"abd")
     False
+    >>> digest(b"abc") == digest([b"a", b"bc"])
+    True
     """
-    return f"{isal_zlib.crc32(data):08x}-{len(data)}"
+    crc, length = 0, 0
+    for part in parts(data):
+        crc, length = isal_zlib.crc32(part, crc), length + len(part)
+    return f"{crc:08x}-{length}"
 
 
 def _signature(path: str) -> list[int] | None:
@@ -145,7 +150,7 @@ class Journal:
                 except (ValueError, KeyError, TypeError):
                     continue  # torn by a kill or a full disk
 
-    def ready(self, job: Job, source: list[int] | None, data: bytes) -> None:
+    def ready(self, job: Job, source: list[int] | None, data: Data) -> None:
         """Say what is about to be written."""
         self._append(job, source, state="ready", digest=digest(data))
 
