@@ -46,13 +46,19 @@ SPACES = {
 }
 
 
-def read_with_pillow(data: bytes, name: str, kind: str, max_pixels: int) -> Picture:
-    """Decode with Pillow, held to the one format that the first bytes showed."""
+def read_with_pillow(
+    data: bytes, name: str, kind: str, max_pixels: int, begun: LargeJpeg | None = None
+) -> Picture:
+    """Decode with Pillow, held to the one format that the first bytes showed.
+
+    The pixels of a JPEG may have been ``begun`` before.
+    """
     if kind == "GIF":
         check_gif(data, name)
     if kind == "WEBP":
         _check_riff(data, name)
-    begun = begin_jpeg(data, max_pixels) if kind == "JPEG" else None
+    if kind == "JPEG" and begun is None:
+        begun = begin_jpeg(data, max_pixels)
     image = open_with_pillow(data, kind)
     meta = Metadata()
     notes = _collect(image, meta)

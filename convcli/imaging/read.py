@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcli.errors import InputError
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import sniff
 from convcli.imaging.picture import Picture
+
+if TYPE_CHECKING:
+    from convcli.imaging.jpeg_read import LargeJpeg
 
 __all__ = ["MAX_PIXELS", "check_size", "decode_picture", "decoding", "read_picture"]
 
@@ -23,10 +27,13 @@ def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
     return decode_picture(read_bytes(path), name, max_pixels=max_pixels)
 
 
-def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def decode_picture(
+    data: bytes, name: str, *, max_pixels: int = MAX_PIXELS, begun: LargeJpeg | None = None
+) -> Picture:
     """Decode a picture in any of the formats, whatever its name says.
 
     Pixels come at the depth of the file, palettes expanded, 1 bit as 8 bits, turned upright.
+    Those of a large JPEG may have been ``begun`` while the program started.
 
     Raises
     ------
@@ -50,7 +57,7 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> P
             return read_pnm(data, name, max_pixels)
         from convcli.imaging.pillow_read import read_with_pillow
 
-        return read_with_pillow(data, name, kind, max_pixels)
+        return read_with_pillow(data, name, kind, max_pixels, begun)
 
 
 @contextlib.contextmanager

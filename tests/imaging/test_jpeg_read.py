@@ -52,6 +52,17 @@ def test_begun_by_the_header_and_equal_to_pillow(
     np.testing.assert_array_equal(frame.pixels, expected)
 
 
+def test_pixels_begun_before_are_the_ones_taken() -> None:
+    data = saved()
+    begun, other = begin_jpeg(data, MAX_PIXELS), begin_jpeg(saved("L"), MAX_PIXELS)
+    assert begun is not None
+    (frame,) = decode_picture(data, "x.jpg", begun=begun).frames
+    assert np.shares_memory(frame.pixels, begun.pixels())
+    # Of another shape than Pillow finds in the file: decoded anew.
+    (frame,) = decode_picture(data, "x.jpg", begun=other).frames
+    np.testing.assert_array_equal(frame.pixels, begun.pixels())
+
+
 def test_what_is_left_to_pillow() -> None:
     data = saved()
     assert begin_jpeg(data, 1030 * 1040) is not None
