@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from convcli.errors import ConvcliError, RunError, UsageError
+from convcli.imaging.ahead import take
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.atomic import display_name, parts, write_atomic, write_stdout
 from convcli.imaging.files import STDIN, read_bytes
@@ -163,6 +164,10 @@ def _read(request: FilterRequest, job: Job, name: str, clock: _Clock) -> Picture
         picture = read_array(request, job)
         if picture is not None:
             return picture
+    ahead = take(job.input)
+    if ahead is not None:
+        clock.lap("read")
+        return ahead.picture(name, request.max_pixels)
     data = read_url(job.input) if is_url(job.input) else read_bytes(job.input)
     clock.lap("read")
     return decode_picture(data, name, max_pixels=request.max_pixels)

@@ -1,0 +1,138 @@
+"""Reading the input while the program still starts: its imports leave a processor idle.
+
+A thread reads the file that the command line names and decodes it, if it is a plain PNG or a large
+JPEG. Whatever stands in the way is kept to itself: the ordinary way meets it again and says what it
+is. Nothing here needs NumPy, or more than the file asks for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from convcli.imaging.jpeg_read import LargeJpeg
+    from convcli.imaging.picture import Picture
+    from convcli.imaging.png_fast import Plain
+
+__all__ = ["Ahead", "begin", "take"]
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+MOST_BYTES = 1 << 28
+"""Larger JPEGs are not read ahead: nobody has yet asked whether there is the memory."""
+SWITCH = 1e-4
+"""Seconds after which a thread that computes in Python lets another go on. With the usual 5 ms
+the reader waits as long for the imports each time that it comes back from inflating."""
+
+
+class Ahead(NamedTuple):
+    """A file that was read: the pixels of a plain PNG, or else its bytes, perhaps under way."""
+
+    plain: Plain | None = None
+    data: bytes = b""
+    jpeg: LargeJpeg | None = None
+
+    def picture(self, name: str, max_pixels: int) -> Picture:
+        """What :func:`convcli.imaging.read.decode_picture` makes of the file, and its errors."""
+        from convcli.imaging.read import decode_picture, decoding
+
+        if self.plain is None:
+            return decode_picture(self.data, name, max_pixels=max_pixels, begun=self.jpeg)
+        from convcli.imaging.png_read import picture_of_plain
+
+        with decoding(name, "PNG"):
+            return picture_of_plain(self.plain, name)
+
+
+class _Reading:
+    """One file under way."""
+
+    def __init__(self, path: str, read: Callable[[], Ahead | None]) -> None:
+        self.path, self._read = path, read
+        self._got: Ahead | None = None
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
+        # No daemon, which would be frozen wherever it is when the program ends.
+        self._thread = threading.Thread(target=self._work, name="convcli-ahead")
+        self._thread.start()
+
+    def result(self) -> Ahead | None:
+        self._thread.join()
+        return self._got
+
+    def _work(self) -> None:
+        try:
+            self._got = self._read()
+        except Exception:  # whatever it is, the ordinary way will meet it
+            self._got = None
+        finally:
+            sys.setswitchinterval(self._interval)
+
+
+_readings: list[_Reading] = []
+
+
+def begin(path: str, max_pixels: int) -> None:
+    """Begin to read a file, if it is a regular one and of a kind that pays. Raises nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        file = _open(path)
+        read = None
+        try:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode):
+                read = _reader(file, status.st_size, max_pixels)
+        finally:
+            if read is None:
+                file.close()
+        if read is not None:
+            _readings.append(_Reading(path, read))
+
+
+def take(path: str) -> Ahead | None:
+    """What was read of a file that was begun, once; None if the ordinary way has to be gone."""
+    for reading in _readings:
+        if reading.path == path:
+            _readings.remove(reading)
+            return reading.result()
+    return None
+
+
+def _open(path: str) -> IO[bytes]:
+    # Without waiting, since the name may be that of a pipe.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)), "rb", buffering=0)
+
+
+def _reader(file: IO[bytes], size: int, max_pixels: int) -> Callable[[], Ahead | None] | None:
+    """How to read a file of this kind, on a thread; what that needs is imported before."""
+    head = file.read(len(PNG))
+    file.seek(0)
+    if head == PNG:
+        from convcli.imaging.png_fast import read_plain
+
+        def png() -> Ahead | None:
+            with file:
+                plain = read_plain(file, size, max_pixels, _program_runs)  # type: ignore[arg-type]
+            return None if plain is None else Ahead(plain)
+
+        return png
+    if head.startswith(JPEG) and size <= MOST_BYTES:
+        from convcli.imaging.jpeg_read import begin_jpeg
+
+        def jpeg() -> Ahead | None:
+            with file:
+                data = file.read()
+            return Ahead(data=data, jpeg=begin_jpeg(data, max_pixels))
+
+        return jpeg
+    return None
+
+
+def _program_runs() -> bool:
+    """Whether anybody will want it: a program that ends waits for its threads."""
+    return threading.main_thread().is_alive()
