@@ -88,12 +88,32 @@ static long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane
     long clipped = 0;
     switch (job->out_type) {
     case 'B':
-        clipped = FIN(store_B)((uint8_t *)to, step, v, job->limit, job->count, n);
+        for (long a = 0; job->stream && step == 1 && a < n; a += FIN_BLOCK) {
+            uint8_t packed[FIN_BLOCK] __attribute__((aligned(64)));
+            const long some = n - a < FIN_BLOCK ? n - a : FIN_BLOCK;
+            clipped += FIN(store_B)(packed, 1, v + a, job->limit, job->count, some);
+            ISA(stream)(to + a * (long)sizeof(uint8_t), (char *)packed, (size_t)some * sizeof(uint8_t));
+        }
+        if (!job->stream || step != 1)
+            clipped = FIN(store_B)((uint8_t *)to, step, v, job->limit, job->count, n);
         break;
     case 'H':
-        clipped = FIN(store_H)((uint16_t *)to, step, v, job->limit, job->count, n);
+        for (long a = 0; job->stream && step == 1 && a < n; a += FIN_BLOCK) {
+            uint16_t packed[FIN_BLOCK] __attribute__((aligned(64)));
+            const long some = n - a < FIN_BLOCK ? n - a : FIN_BLOCK;
+            clipped += FIN(store_H)(packed, 1, v + a, job->limit, job->count, some);
+            ISA(stream)(to + a * (long)sizeof(uint16_t), (char *)packed, (size_t)some * sizeof(uint16_t));
+        }
+        if (!job->stream || step != 1)
+            clipped = FIN(store_H)((uint16_t *)to, step, v, job->limit, job->count, n);
         break;
     case 'f':
+#ifdef FIN_FLOAT
+        if (job->stream && step == 1) {
+            ISA(stream)(to, (const char *)v, (size_t)n * sizeof(float));
+            break;
+        }
+#endif
         for (long i = 0; i < n; i++) ((float *)to)[i * step] = (float)v[i];
         break;
     default:

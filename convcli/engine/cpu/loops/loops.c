@@ -17,6 +17,9 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#define FENCE _mm_sfence(); /* what was streamed is there before the tile is called done */
+#else
+#define FENCE
 #endif
 
 #if !defined(__GNUC__)
@@ -49,6 +52,7 @@ typedef struct {
     void *dst;
     const int64_t *rows; /* input row at each position, or -1 */
     size_t src_row_bytes;
+    long src_size;
     char src_type, sum_type, out_type;
     long lanes, lane_samples, group;
     Fill *fills;
@@ -64,6 +68,7 @@ typedef struct {
     double scale, bias, offset, ratio, limit;
     int absolute, count;
     long add, multiply, shift; /* see convcli/engine/cpu/fixed.py; multiply is 0 without */
+    int stream;           /* the output is too large to be found in a cache later */
     int narrow, straight; /* rows are kept as bytes, and sums need clamping alone: see bytes.h */
     const char *last_src; /* end of the picture's buffer */
 } Job;
@@ -143,6 +148,8 @@ static int pair_of(const Job *job, long t, long stop)
     const int second = t + 1 < stop ? (int)job->taps[t + 1].weight : 0;
     return (first & 255) | (second & 255) << 8;
 }
+
+enum { STREAMED = 32 << 20, FIN_BLOCK = 4096 };
 
 #define NACC 8
 #define JOIN_(a, b) a##_##b
@@ -453,6 +460,7 @@ static PyObject *tile(PyObject *self, PyObject *args)
         goto done;
     }
     j.most_taps = most > most_line ? most : most_line;
+    j.src_size = source_size;
     j.src_row_bytes = (size_t)(width * channels * source_size);
     fills = calloc((size_t)j.lanes, sizeof *fills);
     if (!fills) {
@@ -470,6 +478,7 @@ static PyObject *tile(PyObject *self, PyObject *args)
         }
     }
     j.fills = fills;
+    j.stream = dst.len >= STREAMED;
     j.last_src = (const char *)j.src + (size_t)height * j.src_row_bytes;
     j.narrow = can_be_narrow(&j, value);
     const int plain = j.work == j.sum_type && j.scale == 1.0 && j.bias == 0.0 && j.offset == 0.0 &&

@@ -177,6 +177,19 @@ static const R *SUM(in_place)(const Job *job, const char *row, long wide)
     return (const char *)(from + wide) <= job->last_src ? from : NULL;
 }
 
+/* Ask for samples [x, x + n) of the tile in `count` rows from position `have` on, which the next
+ * output rows need: memory is then read while the sums are made. */
+static void SUM(fetch)(const Job *job, long have, long count, long x, long n)
+{
+    const Fill *f = job->fills;
+    const long size = job->src_size, stop = (job->bottom - 1) * job->row_stride + job->reach;
+    const char *start = (const char *)job->src + (f->start * f->pitch + x) * size;
+    for (long k = have; k < have + count && k < stop; k++)
+        if (job->rows[k] >= 0)
+            for (long at = 0; at < n * size; at += 64)
+                __builtin_prefetch(start + (size_t)job->rows[k] * job->src_row_bytes + at);
+}
+
 /* One tile: convert each input row once into a ring, run the horizontal taps on it if there are
  * any, add up the output rows from the ring, and finish them. Rows go in groups of four, `gap`
  * apart so that they share input rows; what is left over goes one by one. */
@@ -220,6 +233,9 @@ static long SUM(tile)(const Job *job)
     for (long q = 0; q < job->quad_count; q++)
         for (int k = 0; k < 4; k++) entries[q].w[k] = (T)(SUMINT)job->quads[q].weight[k];
 
+#ifdef NARROW
+    uint8_t packed[SUM(BLOCK)] __attribute__((aligned(64)));
+#endif
     long clipped = 0, have = job->top * job->row_stride;
     for (long top = job->top; top < job->bottom;) {
         const long now = top + together <= job->bottom ? together : 1;
@@ -244,6 +260,7 @@ static long SUM(tile)(const Job *job)
             }
 #endif
         }
+        const long each = (now > 1 ? 4 : 1) * job->row_stride; /* rows that come next */
         for (long b = 0; b < (now > 1 ? gap : 1); b++)
             for (long p = 0; p < job->planes; p++) {
                 const long base = from + b * job->row_stride;
@@ -266,18 +283,20 @@ static long SUM(tile)(const Job *job)
                 long x = 0;
 #ifdef NARROW
                 if (job->straight) {
-                    const long next = have < job->bottom - 1 + job->reach ? job->rows[have] : -1;
-                    x = SUM(straight)(
-                        job, (uint8_t *)job->dst + (top * job->out_cols + job->left) * group, source,
-                        weights + a, adds,
-                        (const char *)job->src + (next < 0 ? 0 : next) * job->src_row_bytes +
-                            job->left * group,
-                        samples,
-                        &clipped);
+                    uint8_t *out = (uint8_t *)job->dst + (top * job->out_cols + job->left) * group;
+                    long done = SUM(BLOCK);
+                    for (; done == SUM(BLOCK) && x < samples; x += done) {
+                        const long block = samples - x < SUM(BLOCK) ? samples - x : SUM(BLOCK);
+                        SUM(fetch)(job, have, 1, x, block);
+                        done = SUM(straight)(job, job->stream ? packed : out + x, source,
+                                             weights + a, adds, x, block, &clipped);
+                        if (job->stream) ISA(stream)((char *)out + x, (char *)packed, (size_t)done);
+                    }
                 }
 #endif
                 for (; x < samples; x += SUM(BLOCK)) {
                     const long block = samples - x < SUM(BLOCK) ? samples - x : SUM(BLOCK);
+                    if (p == 0) SUM(fetch)(job, have + b * each, each, x, block);
                     if (now == 1)
                         SUM(taps)(total, source, weights + a, adds, x, block);
 #ifndef NARROW
@@ -292,6 +311,7 @@ static long SUM(tile)(const Job *job)
             }
         top += now;
     }
+    FENCE
     free(arena.memory);
     return clipped;
 }
