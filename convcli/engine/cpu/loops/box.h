@@ -4,6 +4,8 @@
  *
  * The one tap of the job is the rectangle's last corner; its weight is that of every tap. */
 
+enum { ISA(BOX_BLOCK) = 1024 };
+
 static void ISA(box_add)(int32_t *restrict sums, const uint16_t *restrict more, long n)
 {
     for (long i = 0; i < n; i++) sums[i] += more[i];
@@ -15,43 +17,69 @@ static void ISA(box_slide)(int32_t *restrict sums, const uint16_t *restrict more
     for (long i = 0; i < n; i++) sums[i] += (int32_t)more[i] - (int32_t)less[i];
 }
 
-/* total[i] = sums[i] + sums[i + group] + ... over `width` cells. */
-static void ISA(box_across)(int32_t *restrict total, const int32_t *restrict sums, long group,
-                            long width, long n)
+static void ISA(box_slide_bytes)(int32_t *restrict sums, const uint8_t *restrict more,
+                                 const uint8_t *restrict less, long n)
 {
-    for (long i = 0; i < group; i++) {
-        int32_t start = 0;
-        for (long j = 0; j < width; j++) start += sums[j * group + i];
-        total[i] = start;
-    }
-    const int32_t *first = sums, *last = sums + width * group;
-    for (long i = 0; i < n - group; i++) total[group + i] = last[i] - first[i];
-    int32_t *t = total;
-    if (group == 3) {
-        int32_t a = t[0], b = t[1], c = t[2];
-        for (long i = 3; i + 2 < n; i += 3) {
-            a += t[i], b += t[i + 1], c += t[i + 2];
-            t[i] = a, t[i + 1] = b, t[i + 2] = c;
+    for (long i = 0; i < n; i++) sums[i] += (int32_t)more[i] - (int32_t)less[i];
+}
+
+#if VBYTES > 16 && !defined(__clang__) /* which has no shuffle by a variable */
+typedef int32_t ISA(cells) __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+
+/* total[i] = total[i - group] + last[i] - first[i], a vector at a time: within it by doubling
+ * (1, 2, 4 groups back), then with what the vector before it came to. One sample after the other
+ * took three times as long. */
+static inline __attribute__((always_inline)) void ISA(box_carry)(
+    int32_t *restrict total, const int32_t *restrict first, const int32_t *restrict last, long group,
+    int steps, long n)
+{
+    enum { LANES = VBYTES / 4 };
+    typedef ISA(cells) cells;
+    cells back[4] = {{0}}, end = {0}, carry = {0};
+    const cells zero = {0};
+    for (int lane = 0; lane < LANES; lane++) {
+        end[lane] = (int32_t)(LANES - group + lane % group);
+        for (int s = 0; s < steps; s++) {
+            const long shift = group << s;
+            back[s][lane] = lane < shift ? LANES : (int32_t)(lane - shift);
         }
-    } else if (group == 1) {
-        int32_t a = t[0];
-        for (long i = 1; i < n; i++) t[i] = a += t[i];
-    } else
-        for (long i = group; i < n; i++) t[i] += t[i - group];
+    }
+    for (long c = 0; c < group; c++) carry[LANES - group + c] = total[c - group];
+    for (long i = 0; i < n; i += LANES) { /* up to a whole vector: total has room */
+        cells v = *(const cells *)(last + i) - *(const cells *)(first + i);
+        for (int s = 0; s < steps; s++) v += __builtin_shuffle(v, zero, back[s]);
+        v += __builtin_shuffle(carry, end);
+        *(cells *)(total + i) = v;
+        carry = v;
+    }
+}
+#endif
+
+/* total[i] = total[i - group] + last[i] - first[i]. */
+static void ISA(box_across)(int32_t *restrict total, const int32_t *restrict first,
+                            const int32_t *restrict last, long group, long n)
+{
+#if VBYTES > 16 && !defined(__clang__) /* which has no shuffle by a variable */
+    if (group == 1) { ISA(box_carry)(total, first, last, 1, VBYTES == 64 ? 4 : 3, n); return; }
+    if (group == 2) { ISA(box_carry)(total, first, last, 2, VBYTES == 64 ? 3 : 2, n); return; }
+    if (group == 3) { ISA(box_carry)(total, first, last, 3, VBYTES == 64 ? 3 : 2, n); return; }
+    if (group == 4) { ISA(box_carry)(total, first, last, 4, VBYTES == 64 ? 2 : 1, n); return; }
+#endif
+    for (long i = 0; i < n; i++) total[i] = total[i - group] + last[i] - first[i];
 }
 
 static long ISA(box_finish)(const Job *job, const int32_t *restrict total, void *restrict work,
-                            long row, long n)
+                            long row, long from, long n)
 {
     const double weight = job->taps[0].weight;
     if (job->work == 'f') {
         float *v = work;
         for (long i = 0; i < n; i++) v[i] = (float)total[i] * (float)weight;
-        return ISA(row_f)(job, v, NULL, 0, row, 0, n);
+        return ISA(row_f)(job, v, NULL, 0, row, from, n);
     }
     double *v = work;
     for (long i = 0; i < n; i++) v[i] = (double)total[i] * weight;
-    return ISA(row_d)(job, v, NULL, 0, row, 0, n);
+    return ISA(row_d)(job, v, NULL, 0, row, from, n);
 }
 
 static const void *ISA(box_row)(const Job *job, long position)
@@ -60,11 +88,22 @@ static const void *ISA(box_row)(const Job *job, long position)
     return at < 0 ? NULL : (const char *)job->src + (size_t)at * job->src_row_bytes;
 }
 
+/* The tile's bytes of a row where they are, if all of them lie in the picture side by side. */
+static const uint8_t *ISA(box_bytes)(const Job *job, long position)
+{
+    const Fill *f = job->fills;
+    const uint8_t *row = ISA(box_row)(job, position);
+    if (!row || job->src_type != 'B' || f->first > 0 || f->last < f->count ||
+        f->leap * f->pitch != f->group || f->count * f->group < job->lane_samples)
+        return NULL;
+    return row + f->start * f->pitch + f->channel;
+}
+
 static long ISA(tile_box)(const Job *job)
 {
     const long group = job->group, samples = (job->right - job->left) * group;
     const long reach = job->reach, width = (long)job->taps[0].shift / group + 1;
-    const long wide = job->lane_samples;
+    const long wide = job->lane_samples, block = ISA(BOX_BLOCK);
     Arena arena = {0};
     uint16_t *more = NULL, *less = NULL;
     int32_t *sums = NULL, *total = NULL;
@@ -72,24 +111,42 @@ static long ISA(tile_box)(const Job *job)
     for (int pass = 0; pass < 2; pass++) {
         more = take(&arena, (size_t)wide * sizeof *more);
         less = take(&arena, (size_t)wide * sizeof *less);
-        sums = take(&arena, (size_t)(wide + group) * sizeof *sums);
-        total = take(&arena, (size_t)samples * sizeof *total);
-        work = take(&arena, (size_t)samples * sizeof(double));
+        sums = take(&arena, (size_t)(group + wide + VBYTES) * sizeof *sums);
+        total = take(&arena, (size_t)(group + block + VBYTES) * sizeof *total);
+        work = take(&arena, (size_t)block * sizeof(double));
         if (pass == 0 && !settle(&arena)) return -1;
     }
+    sums += group; /* zeros before the first column, which its sum starts from */
+    total += group;
     for (long k = 0; k < reach; k++) {
         ISA(fill_H)(more, ISA(box_row)(job, job->top + k), job->src_type, &job->fills[0]);
         ISA(box_add)(sums, more, wide);
     }
     long clipped = 0;
     for (long r = job->top;; r++) {
-        ISA(box_across)(total, sums, group, width, samples);
-        clipped += ISA(box_finish)(job, total, work, r, samples);
+        for (long c = 0; c < group; c++) { /* what stands before the first column */
+            total[c - group] = 0;
+            for (long j = 0; j < width - 1; j++) total[c - group] += sums[j * group + c];
+        }
+        for (long x = 0; x < samples; x += block) {
+            const long n = samples - x < block ? samples - x : block;
+            ISA(box_across)(total, sums + x - group, sums + x + (width - 1) * group, group, n);
+            clipped += ISA(box_finish)(job, total, work, r, x, n);
+            for (long c = 0; c < group; c++) total[c - group] = total[n - group + c];
+        }
         if (r + 1 == job->bottom) break;
+        const uint8_t *next = ISA(box_bytes)(job, r + reach), *last = ISA(box_bytes)(job, r);
+        if (next && last) {
+            const uint8_t *soon = r + 2 < job->bottom ? ISA(box_bytes)(job, r + 1 + reach) : NULL;
+            for (long at = 0; soon && at < wide; at += 64) __builtin_prefetch(soon + at);
+            ISA(box_slide_bytes)(sums, next, last, wide);
+            continue;
+        }
         ISA(fill_H)(more, ISA(box_row)(job, r + reach), job->src_type, &job->fills[0]);
         ISA(fill_H)(less, ISA(box_row)(job, r), job->src_type, &job->fills[0]);
         ISA(box_slide)(sums, more, less, wide);
     }
+    FENCE
     free(arena.memory);
     return clipped;
 }
