@@ -79,6 +79,8 @@ _readings: list[_Reading] = []
 
 def begin(path: str, max_pixels: int) -> None:
     """Begin to read a file, if it is a regular one and of a kind that pays. Raises nothing."""
+    if any(reading.path == path for reading in _readings):
+        return
     with contextlib.suppress(OSError, ValueError):
         file = _open(path)
         read = None
