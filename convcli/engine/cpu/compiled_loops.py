@@ -173,4 +173,4 @@ def _tile_size(step: Step, cols: AxisMap, reach: int, lines: int) -> tuple[int, 
         return (max(128, 6 * reach), max(4096 // group, 8 * step.kernel_size[1]))
     per_sample = reach * lanes * np.dtype(step.accumulate).itemsize
     block = min(max(_RING_BYTES // per_sample, 512), _ROW_SAMPLES)
-    return (max(64, 6 * reach), max(block // group, 1))
+    return (max(128, 6 * reach), max(block // group, 1))

@@ -414,7 +414,9 @@ static PyObject *tile(PyObject *self, PyObject *args)
              j.gap > row_count || (j.bottom - 1) * j.row_stride + j.reach > row_count)
         fault = "the tile needs more rows than the map has";
     else if (first < 0 || last < first || last > col_count || step < 1 ||
-             !check_index(j.rows, row_count, height) || !check_index(cols.buf, col_count, width))
+             !check_index(j.rows + j.top * j.row_stride,
+                          (j.bottom - 1 - j.top) * j.row_stride + j.reach, height) ||
+             !check_index(cols.buf, col_count, width))
         fault = "an index map points outside the picture";
     else if (j.combine == 'b' ? j.planes != j.out_channels : j.out_channels != channels)
         fault = "the output has another number of channels";
