@@ -376,14 +376,7 @@ def filter_command(
     """
     from convcli.cli.parse import filter_options, one_of, raw_layout
     from convcli.errors import UsageError
-    from convcli.imaging.read import MAX_PIXELS
-    from convcli.kernels.load import load_kernel
-    from convcli.runs.batch import Batch
-    from convcli.runs.filtering import Failure
-    from convcli.runs.memory import parse_size
-    from convcli.runs.request import FilterRequest, Report
-    from convcli.show.messages import explanation, print_json, say, summary, tally_line, timing
-    from convcli.show.progress import part_progress, progress
+    from convcli.imaging.options import MAX_PIXELS
 
     options = filter_options(
         padding=padding,
@@ -405,6 +398,21 @@ def filter_command(
     )
     one_of("--on-error", on_error, ("skip", "stop"))
     one_of("--compression", compression, ("default", "small"))
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    if inputs and len(inputs) == 1 and files_from is None and cluster is None:
+        from convcli.imaging.ahead import begin
+
+        begin(inputs[0], limit)
+
+    # What comes with NumPy, half of the start: the input is read and decoded meanwhile.
+    from convcli.kernels.load import load_kernel
+    from convcli.runs.batch import Batch
+    from convcli.runs.filtering import Failure
+    from convcli.runs.memory import parse_size
+    from convcli.runs.request import FilterRequest, Report
+    from convcli.show.messages import explanation, print_json, say, summary, tally_line, timing
+    from convcli.show.progress import part_progress, progress
+
     request = FilterRequest(
         inputs=tuple(inputs or ()),
         kernels=tuple(load_kernel(text) for text in kernel),
@@ -415,7 +423,7 @@ def filter_command(
         in_place=in_place,
         quality=quality,
         compression=compression,
-        max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
+        max_pixels=limit,
         dry_run=dry_run,
         recursive=recursive,
         files_from=files_from,

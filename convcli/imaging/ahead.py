@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Ahead", "begin", "take"]
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+LEAST_BYTES = 1 << 20
+"""Smaller files are read sooner than a thread and its part of the processor are worth."""
 MOST_BYTES = 1 << 28
 """Larger JPEGs are not read ahead: nobody has yet asked whether there is the memory."""
 SWITCH = 1e-4
@@ -86,7 +88,7 @@ def begin(path: str, max_pixels: int) -> None:
         read = None
         try:
             status = os.fstat(file.fileno())
-            if stat.S_ISREG(status.st_mode):
+            if stat.S_ISREG(status.st_mode) and status.st_size >= LEAST_BYTES:
                 read = _reader(file, status.st_size, max_pixels)
         finally:
             if read is None:

@@ -1,4 +1,4 @@
-"""What a filter can be told, besides its kernels."""
+"""What a filter can be told, besides its kernels. Nothing here needs NumPy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from convcli.arithmetic.borders import Border
 
-__all__ = ["FilterOptions"]
+__all__ = ["MAX_PIXELS", "FilterOptions"]
+
+MAX_PIXELS = 178_956_970
+"""Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from convcli.errors import InputError
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import sniff
+from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import Picture
 
 if TYPE_CHECKING:
     from convcli.imaging.jpeg_read import LargeJpeg
 
-__all__ = ["MAX_PIXELS", "check_size", "decode_picture", "decoding", "read_picture"]
-
-MAX_PIXELS = 178_956_970
-"""Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
+__all__ = ["check_size", "decode_picture", "decoding", "read_picture"]
 
 
 def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Picture:

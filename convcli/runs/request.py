@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
-from convcli.imaging.options import FilterOptions
-from convcli.imaging.read import MAX_PIXELS
+from convcli.imaging.options import MAX_PIXELS, FilterOptions
 from convcli.kernels.kernel import Kernel
 
 if TYPE_CHECKING:

@@ -13,19 +13,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convcli.imaging import ahead as ahead_module
 from convcli.imaging import png_fast
-from convcli.imaging.ahead import Ahead, begin, take
+from convcli.imaging.ahead import LEAST_BYTES, Ahead, begin, take
+from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import Metadata
 from convcli.imaging.png_fast import read_plain
 from convcli.imaging.png_loops import compiled_loops
 from convcli.imaging.png_write import encode_png
-from convcli.imaging.read import MAX_PIXELS, decode_picture
+from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs import filtering
 from convcli.runs.request import FilterRequest
 
 RNG = np.random.default_rng(19)
 compiled = pytest.mark.skipif(compiled_loops() is None, reason="needs the compiled loops")
+
+
+@pytest.fixture(autouse=True)
+def of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "LEAST_BYTES", 0)
 
 
 def noisy(shape: tuple[int, ...], dtype: str = "uint8") -> np.ndarray:
@@ -76,6 +83,15 @@ def test_a_jpeg_comes_as_its_bytes_or_more(tmp_path: Path, size: tuple[int, int]
     (frame,) = got.picture("in.jpg", MAX_PIXELS).frames
     (ordinary,) = decode_picture(path.read_bytes(), "in.jpg").frames
     np.testing.assert_array_equal(frame.pixels, ordinary.pixels)
+
+
+def test_small_files_are_not_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "LEAST_BYTES", LEAST_BYTES)
+    for height, worth in ((300, False), (600, True)):
+        path = tmp_path / f"{height}.jpg"
+        Image.fromarray(noisy((height, 1300, 3))).save(path, quality=95)
+        assert (path.stat().st_size >= LEAST_BYTES) == worth
+        assert (ahead(path) is not None) == worth
 
 
 def palette(path: Path) -> None:
@@ -167,12 +183,12 @@ def test_filtering_takes_what_was_read(tmp_path: Path, monkeypatch: pytest.Monke
 @compiled
 def test_it_needs_no_numpy(tmp_path: Path) -> None:
     path = tmp_path / "in.png"
-    path.write_bytes(encode_png(noisy((30, 40, 3), "uint16"), Metadata()))
+    path.write_bytes(encode_png(noisy((300, 700, 3), "uint16"), Metadata()))
     code = (
         "import sys\n"
         "from convcli.imaging.ahead import begin, take\n"
-        "begin(sys.argv[1], 2000)\n"
-        "assert len(take(sys.argv[1]).plain.pixels) == 30 * 40 * 6\n"
+        "begin(sys.argv[1], 210000)\n"
+        "assert len(take(sys.argv[1]).plain.pixels) == 300 * 700 * 6\n"
         "assert 'numpy' not in sys.modules and 'PIL' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, path], check=True, timeout=60)

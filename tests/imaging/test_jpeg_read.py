@@ -12,7 +12,8 @@ from PIL import Image
 from convcli.errors import InputError
 from convcli.imaging.jpeg_markers import FrameHeader, frame_header, segments
 from convcli.imaging.jpeg_read import begin_jpeg
-from convcli.imaging.read import MAX_PIXELS, decode_picture
+from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.read import decode_picture
 
 y, x = np.mgrid[0:1030, 0:1040]
 RGB = np.stack([x % 256, y % 256, (x * y) % 251], -1).astype(np.uint8)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from convcli.engine.regions import Span
 from convcli.errors import InputError
 from convcli.imaging.large.source import DTYPES, FileRows, Source, native
+from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import COLOURS
 from convcli.imaging.quiet import silence_logs
-from convcli.imaging.read import MAX_PIXELS, decoding
+from convcli.imaging.read import decoding
 from convcli.imaging.tiff_read import page_metadata
 
 __all__ = ["open_tiff"]
