@@ -87,7 +87,7 @@ def test_a_jpeg_comes_as_its_bytes_or_more(tmp_path: Path, size: tuple[int, int]
 
 def test_small_files_are_not_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead_module, "LEAST_BYTES", LEAST_BYTES)
-    for height, worth in ((300, False), (600, True)):
+    for height, worth in ((300, False), (900, True)):
         path = tmp_path / f"{height}.jpg"
         Image.fromarray(noisy((height, 1300, 3))).save(path, quality=95)
         assert (path.stat().st_size >= LEAST_BYTES) == worth
