@@ -20,7 +20,7 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "separable", "float32"): (0.32, 0.0256),
     ("compiled", "separable", "float64"): (1.44, 0.0478),
     ("compiled", "running", "float32"): (0.64, 0.0),
-    ("compiled", "fft", "float32"): (1.33, 3.5000),
+    ("compiled", "fft", "float32"): (1.00, 3.2500),
     ("compiled", "fft", "float64"): (1.50, 5.7000),
     ("numpy", "direct", "int16"): (0.95, 0.0600),
     ("numpy", "direct", "float32"): (1.50, 0.1350),
