@@ -73,13 +73,16 @@ def open_with_pillow(data: bytes, kind: str) -> Any:
     """Open lazily: the header is read, the pixels are not."""
     # Sizes are checked here, with a limit that the user can move.
     Image.MAX_IMAGE_PIXELS = None
-    import_module(f"PIL.{PLUGINS[kind]}")
+    plugin: Any = import_module(f"PIL.{PLUGINS[kind]}")
     silence_logs()
     if kind == "TIFF":
         silence_libtiff()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Image.open(io.BytesIO(data), formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
+        if kind == "JPEG":
+            # What Image.open comes to, without importing the plugins of four other formats: 4 ms.
+            return plugin.jpeg_factory(io.BytesIO(data), "")
+        return Image.open(io.BytesIO(data), formats=[kind])
 
 
 def picture_of(

@@ -85,9 +85,9 @@ def encode_picture(
 
             return encode_tiff(picture)
         if fmt.name == "JPEG":
-            from convcli.imaging.jpeg_write import encode_jpeg
+            from convcli.imaging.jpeg_write import jpeg_parts
 
-            return encode_jpeg(picture, quality, threads=threads)
+            return jpeg_parts(picture, quality, threads=threads)
         from convcli.imaging.pillow_write import encode_with_pillow
 
         return encode_with_pillow(picture, fmt.name, quality)
