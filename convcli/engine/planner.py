@@ -11,7 +11,7 @@ from convcli.arithmetic.window import Window
 from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.costs import cost
 from convcli.engine.cpu.compiled_loops import can_box
-from convcli.engine.cpu.fft import efficiency
+from convcli.engine.cpu.fft_sizes import efficiency
 from convcli.engine.gpu.costs import gpu_cost
 from convcli.engine.numerics import EPS32
 from convcli.engine.weights import Factor, is_box, rank_factors, whole_factor

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -198,15 +199,18 @@ def test_filling_pads_and_sorts(instructions: str, phases: int, view: str) -> No
         )
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the peak")
 @pytest.mark.parametrize("loops", ["compiled", "numpy"])
 def test_peak_memory_stays_under_four_times_input_and_output(loops: str) -> None:
     code = """
-import resource, numpy as np, convcli
+import re, numpy as np, convcli
 x = np.random.default_rng(0).standard_normal((8, 64, 224, 224), dtype=np.float32)
 w = np.full((64, 64, 3, 3), 0.5, np.float32)
 y = convcli.conv(x, w, padding=1)
 assert y.shape == x.shape and abs(y[3, 5, 7, 9] - 0.5 * x[3, :, 6:9, 8:11].sum()) < 1e-3
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / (x.nbytes + y.nbytes))
+# Not ru_maxrss: it begins with what the process held that started this one.
+peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+print(peak / (x.nbytes + y.nbytes))
 """
     variable = {"CONVCLI_LOOPS": "numpy"} if loops == "numpy" else {}
     environment = {k: v for k, v in os.environ.items() if k != "CONVCLI_LOOPS"} | variable

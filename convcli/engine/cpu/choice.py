@@ -9,9 +9,11 @@ from typing import Any
 
 from convcli.errors import UsageError
 
-__all__ = ["compiled", "loops"]
+__all__ = ["CODE", "compiled", "loops"]
 
 VARIABLE = "CONVCLI_LOOPS"
+CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
+"""How the compiled loops call the types."""
 
 
 def loops() -> tuple[str, str]:

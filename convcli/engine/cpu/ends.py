@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.borders import AxisMap
-from convcli.engine.cpu.choice import compiled
+from convcli.engine.cpu.choice import CODE, compiled
 from convcli.engine.cpu.gather import Gatherer
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.finish import Finisher
@@ -18,10 +18,7 @@ from convcli.engine.numerics import FULL
 if TYPE_CHECKING:
     from convcli.engine.plan import Step
 
-__all__ = ["CODE", "CompiledEnds", "NumpyEnds"]
-
-CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
-"""How the compiled loops call the types."""
+__all__ = ["CompiledEnds", "NumpyEnds"]
 
 
 class NumpyEnds:

@@ -52,29 +52,38 @@ def work_through(
     if threads <= 1:
         worker = make_worker()
         return sum(worker(tile) for tile in tiles)
-    from concurrent.futures import ThreadPoolExecutor  # 5 ms that small pictures do not need
-
     # Far from each other: threads that first touch the same page of memory both clear it, which
     # took as long as a 3x3 filter itself.
     share = -(-len(tiles) // threads)
     queue = iter([tile for start in range(share) for tile in tiles[start::share]])
     stop = threading.Event()
+    totals: list[int] = []
+    errors: list[BaseException] = []
 
-    def run() -> int:
+    def run() -> None:
         try:
             worker = make_worker()
-            return sum(worker(tile) for tile in _until(stop, queue))
-        except BaseException:
+            totals.append(sum(worker(tile) for tile in _until(stop, queue)))
+        except BaseException as error:
             stop.set()
-            raise
+            errors.append(error)
 
-    with ThreadPoolExecutor(threads - 1) as pool:
-        futures = [pool.submit(run) for _ in range(threads - 1)]
-        try:
-            return run() + sum(future.result() for future in futures)
-        except BaseException:
-            stop.set()
-            raise
+    # Not a pool of concurrent.futures, whose import takes 5 ms of a picture's start-up.
+    others = [threading.Thread(target=run, name="convcli-tiles") for _ in range(threads - 1)]
+    try:
+        for other in others:
+            other.start()
+        run()  # the caller works too
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        for other in others:
+            if other.ident is not None:
+                other.join()
+    if errors:
+        raise errors[0]
+    return sum(totals)
 
 
 def _until(stop: threading.Event, queue: Iterator[Tile]) -> Iterator[Tile]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from convcli.engine.cpu.tiles import Tile
 from convcli.imaging.large.regional import Regional
 from convcli.imaging.large.source import ArraySource
 from convcli.imaging.picture import COLOURS
+from convcli.imaging.threads import in_order
 from convcli.imaging.work import Work
 
 __all__ = ["filter_in_strips"]
@@ -51,5 +51,4 @@ def filter_in_strips(pixels: NDArray[Any], work: Work) -> tuple[NDArray[Any], in
         out[top:bottom] = values
         return clipped
 
-    with ThreadPoolExecutor(threads) as pool:
-        return out, sum(pool.map(strip, range(0, height, rows)))
+    return out, sum(in_order(strip, range(0, height, rows), threads))
