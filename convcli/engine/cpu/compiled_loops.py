@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
 from convcli.engine.borders import AxisMap, axis_map
-from convcli.engine.cpu.choice import compiled
-from convcli.engine.cpu.ends import CODE
+from convcli.engine.cpu.choice import CODE, compiled
 from convcli.engine.cpu.fixed import divides
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 
