@@ -8,7 +8,7 @@ python=$(command -v "$python")
 case $python in /*) ;; *) python=$PWD/$python ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp -r "$here/convcli" "$here/tests" "$here/setup.py" "$here/pyproject.toml" "$work"
+cp -r "$here/convcli" "$here/tests" "$here/samples" "$here/setup.py" "$here/pyproject.toml" "$work"
 rm -f "$work"/convcli/*.so
 [ -f "$here/README.md" ] && cp "$here/README.md" "$here/LICENSE" "$work" 2>/dev/null || true
 cd "$work"
