@@ -2,7 +2,7 @@
 
 A thread reads the file that the command line names and decodes it, if it is a plain PNG or a large
 JPEG. Whatever stands in the way is kept to itself: the ordinary way meets it again and says what it
-is. Nothing here needs NumPy, or more than the file asks for.
+is. A PNG does not need NumPy, and nothing more is imported than the file asks for.
 """
 
 from __future__ import annotations
@@ -126,6 +126,10 @@ def _reader(file: IO[bytes], size: int, max_pixels: int) -> Callable[[], Ahead |
 
         return png
     if head.startswith(JPEG) and size <= MOST_BYTES:
+        # It brings NumPy, which the program needs next in any case: decoding, which holds no lock,
+        # begins sooner than if the thread and the program imported side by side.
+        from imagecodecs import jpeg8_decode  # noqa: F401
+
         from convcli.imaging.jpeg_read import begin_jpeg
 
         def jpeg() -> Ahead | None:
