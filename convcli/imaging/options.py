@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcli.arithmetic.borders import Border
 
@@ -13,14 +12,13 @@ MAX_PIXELS = 178_956_970
 """Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
 
 
-@dataclass(frozen=True, slots=True)
-class FilterOptions:
+class FilterOptions(NamedTuple):
     """What ``convcli filter`` can be told, besides its kernels; see its help for the words."""
 
     padding: Any = "same"
     stride: Any = 1
     dilation: Any = 1
-    border: Border = field(default_factory=Border)
+    border: Border = Border()
     flip: bool = False
     normalize: bool = False
     scale: float = 1.0
@@ -32,5 +30,5 @@ class FilterOptions:
     backend: str = "auto"
     threads: int | None = None
     algorithm: str | None = None
-    count: int = 1
+    pictures: int = 1
     """Pictures that one process will filter so; a batch is worth starting a GPU for."""

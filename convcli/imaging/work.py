@@ -117,7 +117,7 @@ class Work:
                 backend=o.backend,
                 threads=o.threads,
                 algorithm=None if pointwise else o.algorithm,
-                count=o.count * self.frames,
+                count=o.pictures * self.frames,
                 **where,
             )
         return self._plans[key]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -64,10 +63,10 @@ class Batch:
         self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
         if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
-            request = request._replace(options=replace(request.options, threads=1))
+            request = request._replace(options=request.options._replace(threads=1))
         share = max(-(-len(self.jobs) // self.workers), 1)
         # The workers share the memory.
-        options = replace(request.options, count=share)
+        options = request.options._replace(pictures=share)
         self.request = request._replace(jobs=self.workers, options=options)
         self._pool = self._make_pool()
 

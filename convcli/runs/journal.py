@@ -40,7 +40,7 @@ PATIENCE = 30.0
 
 
 def options_hash(request: FilterRequest) -> str:
-    """A hash of all that decides what is written: kernels, options, format, quality.
+    """A hash of all that decides what is written: kernels, options, and how it is encoded.
 
     >>> from convcli.kernels.kernel import Kernel
     >>> one, two = (FilterRequest((), (Kernel([[n]], name="k"),)) for n in (1, 2))
@@ -51,9 +51,9 @@ def options_hash(request: FilterRequest) -> str:
     for kernel in request.kernels:
         facts = (kernel.weights.shape, kernel.scale, kernel.bias, kernel.combine, kernel.absolute)
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
-    o = request.options
-    words = {name: getattr(o, name) for name in o.__slots__ if name not in ("threads", "count")}
-    sha.update(repr((words, request.format, request.quality, request.raw)).encode())
+    words = request.options._replace(threads=None, pictures=1)
+    encoding = request.format, request.quality, request.compression
+    sha.update(repr((words, encoding, request.raw)).encode())
     return sha.hexdigest()[:24]
 
 

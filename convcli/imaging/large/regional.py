@@ -47,7 +47,7 @@ class Regional:
         self.source = source
         on_cpu = options.backend == "auto"
         if on_cpu:
-            options = replace(options, backend="numpy")
+            options = options._replace(backend="numpy")
         picture = Picture(
             source.format,
             source.space,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ def filter_in_strips(pixels: NDArray[Any], work: Work) -> tuple[NDArray[Any], in
         pixels=pixels,
     )
     threads = work.plan(pixels.shape[:2]).threads
-    options = replace(work.options, threads=1, backend="numpy")
+    options = work.options._replace(threads=1, backend="numpy")
     regional = Regional(source, work.kernels, options)
     height, width, _ = regional.plan.shape_out
     # Strips that are short beside the kernels would compute their margins again and again.
