@@ -1,7 +1,7 @@
 """Filters in memory, side by side: 24 megapixels, the same array in, an array out.
 
     python benchmarks/engine.py [--rounds 7] [--threads 2] [--fresh] [--json FILE]
-                                [--markdown FILE] [ROW ...]
+                                [--write docs/performance.md] [ROW ...]
 
 Every tool writes into an output that it was given before (``execute(..., out)``, OpenCV's
 ``dst=``, SciPy's ``output=``, ``np.copyto`` for the copy), as a careful caller does in a loop;
@@ -16,7 +16,7 @@ takes more than 5 times ours is run twice more only, and not at all if it took o
 the first run counts. A copy of the picture, on one thread, is the speed of memory.
 ``CONVCLI_LOOPS=numpy`` measures the fallback, whose bars are against Pillow and SciPy.
 
-The whole table takes some minutes; ``--markdown`` writes it as docs/performance.md has it.
+The whole table takes some minutes; ``--write`` puts it into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 from engine_peers import Row, Run, copy, ours, peers, rows
+from report import machine, write_section
 
 from convcli.engine.dispatch import loops
 
@@ -113,7 +114,8 @@ def measure(row: Row, x: np.ndarray, rounds: int, threads: int, fresh: bool) -> 
                 times[name].append(once(run))
     row.results |= {
         "median": {name: median(t) * 1e3 for name, t in times.items()},
-        "fastest": {name: min(t) * 1e3 for name, t in times.items()},
+        "least": {name: min(t) * 1e3 for name, t in times.items()},
+        "most": {name: max(t) * 1e3 for name, t in times.items()},
     }
     if fresh:
         fast = {name: run for name, run in runs.items() if most[name] == rounds}
@@ -175,7 +177,9 @@ def markdown(chosen: list[Row]) -> str:
     for row in chosen:
         times = row.results["median"]
         name, mine = f"{row.name} {row.picture}", times["convcli"]
-        start = [name, row.results["algorithm"], f"{mine:.1f}", f"{times['copy'] / mine:.2f}"]
+        spread = f"{row.results['least']['convcli']:.1f} to {row.results['most']['convcli']:.1f}"
+        share = f"{times['copy'] / mine:.2f}"
+        start = [name, row.results["algorithm"], f"{mine:.1f} ({spread})", share]
         if (best := fastest(times)) and loops()[0] == "compiled":
             ratio = bold(times[best] / mine, row.bar)
             cells = [best, f"{times[best]:.1f}", ratio, f"{row.bar:g}", f"{row.goal:g}"]
@@ -212,7 +216,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--write", type=Path, help="the document to put the tables into")
     options = parser.parse_args()
     have = pictures()
     every = rows()
@@ -230,8 +234,9 @@ def main() -> None:
         print(report(row), flush=True)
         if off := row.results["difference"]:
             print("   differs by", ", ".join(f"{n} {d:.2f}" for n, d in off.items()), flush=True)
-    if options.markdown:
-        options.markdown.write_text(markdown(chosen))
+    if options.write:
+        section = {"compiled": "engine", "numpy": "engine-numpy"}[loops()[0]]
+        write_section(options.write, section, f"{machine()}\n\n{markdown(chosen)}")
     if options.json:
         found = [
             {"row": r.name, "picture": r.picture, "bar": r.bar, "goal": r.goal} | r.results
