@@ -64,10 +64,9 @@ def same_pads(shape):
     return tuple(((k - 1) // 2, k // 2) for k in shape)
 
 
-def outcome(x, weights, **options):
-    plan = plan_filter(
-        x.shape, x.dtype, [Kernel(weights)], algorithm="direct", backend="numpy", **options
-    )
+def outcome(x, weights, scale=1.0, **options):
+    kernel = Kernel(weights, scale=scale)
+    plan = plan_filter(x.shape, x.dtype, [kernel], algorithm="direct", backend="numpy", **options)
     return plan, execute(plan, x)
 
 
@@ -135,6 +134,45 @@ def test_strides_and_dilations(isa, options):
     _, got = outcome(x, SHARPEN, padding=d, **options)
     want = reference(x, wide, ((d, d), (d, d)))[::down, ::across]
     np.testing.assert_array_equal(got.pixels, want.clip(0, 255))
+
+
+@pytest.mark.parametrize("height", [1, 2, 3, 129, 260])
+@pytest.mark.parametrize(
+    ("shape", "width"), [((3, 3), 21), ((3, 3), 700), ((5, 1), 43), ((2, 7), 9)]
+)
+def test_means_of_two_rows_at_a_time(isa, shape, height, width):
+    """Tiles of 128 rows, the last row of some left over; wider than the block of sums, and less."""
+    x, n = picture(height, width), shape[0] * shape[1]
+    pads = same_pads(shape)
+    _, got = outcome(
+        x,
+        np.ones(shape),
+        scale=1 / n,
+        padding=pads,
+        border=Border("constant", 200),
+    )
+    want = reference(x, np.ones(shape), pads, "constant", constant_values=200)
+    np.testing.assert_array_equal(got.pixels, np.rint(want / n))
+
+
+@pytest.mark.parametrize("dilation", [(1, 2), (2, 1), (1, 400)])
+def test_means_of_samples_apart(isa, dilation):
+    """Columns apart are added up as neighbours are, up to a distance; rows apart are not."""
+    x, (down, across) = picture(30, 1100, 1), dilation
+    wide = np.zeros((2 * down + 1, 2 * across + 1))
+    wide[::down, ::across] = 1
+    pads = ((down, down), (across, across))
+    _, got = outcome(x, np.ones((3, 3)), scale=1 / 9, padding=pads, dilation=dilation)
+    np.testing.assert_array_equal(got.pixels, np.rint(reference(x, wide, pads) / 9))
+
+
+def test_a_large_mean_is_written_past_the_caches(isa):
+    x = picture(2900, 3900)
+    assert x.nbytes > 32 << 20
+    _, got = outcome(x, np.ones((3, 3)), scale=1 / 9, padding=0)
+    columns = sum(x[i : i + 2898].astype(np.uint16) for i in range(3))
+    want = sum(columns[:, j : j + 3898] for j in range(3))
+    np.testing.assert_array_equal(got.pixels, (want + np.uint16(4)) // np.uint16(9))
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (1, 5), (5, 7), (2, 5), (9, 15)])

@@ -103,6 +103,9 @@ static long SUM(straight)(const Job *job, uint8_t *restrict out,
     *outside += some;
     return x;
 }
+
+#include "flat.h"
+
 #undef BOTH
 #undef CHUNK_OF_SUMS
 #undef OUTSIDE

@@ -70,6 +70,7 @@ typedef struct {
     long add, multiply, shift; /* see convcli/engine/cpu/fixed.py; multiply is 0 without */
     int stream;           /* the output is too large to be found in a cache later */
     int narrow, straight; /* rows are kept as bytes, and sums need clamping alone: see bytes.h */
+    long flat;            /* columns of a rectangle of ones, to be divided; or 0: see flat.h */
     const char *last_src; /* end of the picture's buffer */
 } Job;
 
@@ -149,7 +150,7 @@ static int pair_of(const Job *job, long t, long stop)
     return (first & 255) | (second & 255) << 8;
 }
 
-enum { STREAMED = 32 << 20, FIN_BLOCK = 4096 };
+enum { STREAMED = 32 << 20, FIN_BLOCK = 4096, FLAT_SHIFT = 1024 };
 
 #define NACC 8
 #define JOIN_(a, b) a##_##b
@@ -364,6 +365,22 @@ static int can_be_narrow(const Job *j, double value)
     return 1;
 }
 
+/* Columns of the rectangle of ones that the taps are, row by row and evenly apart; 0 if they are
+ * something else or flat.h cannot do it. */
+static long flat_columns(const Job *j)
+{
+    if (!j->narrow || !j->straight || !j->multiply || j->count || j->lanes > 1 || j->reach < 2 ||
+        j->tap_count % j->reach || j->tap_count < 2 * j->reach)
+        return 0;
+    const long columns = j->tap_count / j->reach, leap = (long)j->taps[1].shift;
+    if ((columns - 1) * leap > FLAT_SHIFT) return 0;
+    for (long t = 0; t < j->tap_count; t++)
+        if (j->taps[t].row != t / columns || j->taps[t].shift != t % columns * leap ||
+            j->taps[t].weight != 1)
+            return 0;
+    return columns;
+}
+
 PyDoc_STRVAR(tile_doc, "Correlate one tile; see convcli/engine/cpu/compiled_loops.py.");
 
 static PyObject *tile(PyObject *self, PyObject *args)
@@ -482,16 +499,17 @@ static PyObject *tile(PyObject *self, PyObject *args)
     j.fills = fills;
     j.stream = dst.len >= STREAMED;
     j.last_src = (const char *)j.src + (size_t)height * j.src_row_bytes;
-    j.narrow = can_be_narrow(&j, value);
+    j.narrow = loops->bytes && can_be_narrow(&j, value);
     const int plain = j.work == j.sum_type && j.scale == 1.0 && j.bias == 0.0 && j.offset == 0.0 &&
                       j.ratio == 1.0 && j.limit == 255.0;
     j.straight = (plain || j.multiply) && j.out_type == 'B' && j.combine == 'n' &&
                  j.planes == 1 && j.row_stride == 1;
+    j.flat = flat_columns(&j);
     if (j.sum_type == 'i' && (j.reach != j.taps[0].row + 1 || j.taps[0].shift % j.group)) {
         fault = "the rectangle's corner is not the farthest tap";
         goto done;
     }
-    if (!(j.narrow && loops->bytes) && !make_quads(&j, j.gap * j.row_stride)) {
+    if (!j.narrow && !make_quads(&j, j.gap * j.row_stride)) {
         PyErr_NoMemory();
         goto done;
     }

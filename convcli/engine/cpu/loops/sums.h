@@ -196,7 +196,7 @@ static void SUM(fetch)(const Job *job, long have, long count, long x, long n)
 static long SUM(tile)(const Job *job)
 {
     const long group = job->group, samples = (job->right - job->left) * group;
-    const long gap = job->gap, together = job->quad_count ? 4 * gap : 1;
+    const long gap = job->gap, together = job->quad_count ? 4 * gap : 1 + (job->flat > 0);
     const long ring = (together - 1) * job->row_stride + job->reach;
     const long wide = job->lane_samples + SUM(CHUNK), outputs = samples + SUM(CHUNK);
     const long stored = job->lines ? job->lines : job->lanes, pitch = job->lines ? outputs : wide;
@@ -235,6 +235,7 @@ static long SUM(tile)(const Job *job)
 
 #ifdef NARROW
     uint8_t packed[SUM(BLOCK)] __attribute__((aligned(64)));
+    uint8_t packed_below[SUM(BLOCK)] __attribute__((aligned(64)));
 #endif
     long clipped = 0, have = job->top * job->row_stride;
     for (long top = job->top; top < job->bottom;) {
@@ -260,6 +261,24 @@ static long SUM(tile)(const Job *job)
             }
 #endif
         }
+#ifdef NARROW
+        if (job->flat && now == 2) {
+            const long across = job->out_cols * group;
+            uint8_t *out = (uint8_t *)job->dst + top * across + job->left * group;
+            for (long x = 0; x < samples; x += SUM(BLOCK)) {
+                const long block = samples - x < SUM(BLOCK) ? samples - x : SUM(BLOCK);
+                for (long r = 0; r <= job->reach; r++) source[r] = line[(from + r) % ring] + x;
+                SUM(fetch)(job, have, 2, x, block);
+                SUM(flat)(job, job->stream ? packed : out + x,
+                          job->stream ? packed_below : out + across + x, source, block);
+                if (!job->stream) continue;
+                ISA(stream)((char *)out + x, (char *)packed, (size_t)block);
+                ISA(stream)((char *)out + across + x, (char *)packed_below, (size_t)block);
+            }
+            top += 2;
+            continue;
+        }
+#endif
         const long each = (now > 1 ? 4 : 1) * job->row_stride; /* rows that come next */
         for (long b = 0; b < (now > 1 ? gap : 1); b++)
             for (long p = 0; p < job->planes; p++) {
