@@ -2,8 +2,9 @@
 
 Why not a library: encoding is most of the time that a user waits for a large photograph. On
 24 megapixels Pillow takes 4.9 s and libpng at its fastest 1.55 s; strips deflated by ISA-L in
-two threads take 0.1 s at 1 to 5 % more bytes than Pillow's. Each strip ends with a full flush,
-so that the strips joined are one valid zlib stream (RFC 1950, RFC 1951).
+two threads take 0.1 s at 1 to 5 % more bytes than Pillow's on photographs, 10 to 15 % on blurred
+ones. Each strip ends with a full flush, so that the strips joined are one valid zlib stream
+(RFC 1950, RFC 1951).
 
 Nothing is joined in memory: a file is a list of buffers, to be written one after the other.
 """
