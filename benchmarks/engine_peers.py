@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -165,19 +166,20 @@ def scipy(ndimage: Any, row: Row, x: np.ndarray) -> dict[str, Run]:
         return {}  # minutes
     real, s, weights = x.astype(np.float32), row.stride, spread(row)
     axes = (0, 1)
-    call: Callable[[Any], Any]
     if row.sigma:
-        call = lambda out: ndimage.gaussian_filter(  # noqa: E731
-            real, row.sigma, mode="mirror", truncate=3, axes=axes, output=out
-        )
+        how = {"sigma": row.sigma, "truncate": 3, "axes": axes}
+        call = partial(ndimage.gaussian_filter, real, **how)
     elif row.box:
-        call = lambda out: ndimage.uniform_filter(  # noqa: E731
-            real, row.box, mode="mirror", axes=axes, output=out
-        )
+        call = partial(ndimage.uniform_filter, real, row.box, axes=axes)
     else:
-        weights = weights if x.ndim == 2 else weights[..., None]
-        call = lambda out: ndimage.correlate(real, weights, mode="mirror", output=out)  # noqa: E731
-    return {"SciPy": Run(call, np.empty_like(real), lambda out: out[::s, ::s])}
+        call = partial(ndimage.correlate, real, weights if x.ndim == 2 else weights[..., None])
+    return {
+        "SciPy": Run(
+            lambda out: call(mode="mirror", output=out),
+            np.empty_like(real),
+            lambda out: out[::s, ::s],
+        )
+    }
 
 
 def pillow(image: Any, filters: Any, row: Row, x: np.ndarray) -> dict[str, Run]:

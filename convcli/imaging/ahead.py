@@ -8,12 +8,13 @@ is. A PNG does not need NumPy, and nothing more is imported than the file asks f
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import sys
 import threading
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from convcli.imaging.jpeg_read import LargeJpeg
@@ -106,13 +107,13 @@ def take(path: str) -> Ahead | None:
     return None
 
 
-def _open(path: str) -> IO[bytes]:
+def _open(path: str) -> io.FileIO:
     # Without waiting, since the name may be that of a pipe.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)), "rb", buffering=0)
+    return io.FileIO(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)))
 
 
-def _reader(file: IO[bytes], size: int, max_pixels: int) -> Callable[[], Ahead | None] | None:
+def _reader(file: io.FileIO, size: int, max_pixels: int) -> Callable[[], Ahead | None] | None:
     """How to read a file of this kind, on a thread; what that needs is imported before."""
     head = file.read(len(PNG))
     file.seek(0)
@@ -121,16 +122,16 @@ def _reader(file: IO[bytes], size: int, max_pixels: int) -> Callable[[], Ahead |
 
         def png() -> Ahead | None:
             with file:
-                plain = read_plain(file, size, max_pixels, _program_runs)  # type: ignore[arg-type]
+                plain = read_plain(file, size, max_pixels, _program_runs)
             return None if plain is None else Ahead(plain)
 
         return png
     if head.startswith(JPEG) and size <= MOST_BYTES:
+        from convcli.imaging.jpeg_read import begin_jpeg, decoder
+
         # It brings NumPy, which the program needs next in any case: decoding, which holds no lock,
         # begins sooner than if the thread and the program imported side by side.
-        from imagecodecs import jpeg8_decode  # noqa: F401
-
-        from convcli.imaging.jpeg_read import begin_jpeg
+        decoder()
 
         def jpeg() -> Ahead | None:
             with file:

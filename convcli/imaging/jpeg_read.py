@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from convcli.imaging.jpeg_markers import EOI, frame_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LargeJpeg", "begin_jpeg"]
+__all__ = ["LargeJpeg", "begin_jpeg", "decoder"]
 
 LARGE = 1 << 20
 """Pixels from which on this pays: below, a thread and the import cost what they save."""
+
+
+def decoder() -> Callable[[bytes], Any]:
+    """The function that decodes, imported."""
+    import imagecodecs
+
+    return cast("Callable[[bytes], Any]", imagecodecs.jpeg8_decode)
 
 
 def begin_jpeg(data: bytes, max_pixels: int) -> LargeJpeg | None:
@@ -48,9 +56,7 @@ class LargeJpeg:
 
     def _decode(self, data: bytes) -> None:
         try:
-            import imagecodecs
-
-            self._result = imagecodecs.jpeg8_decode(data)
+            self._result = decoder()(data)
         except Exception as error:  # raised where the pixels are asked for
             self._error = error
 

@@ -126,7 +126,7 @@ def _load_file(path: Path) -> Kernel:
 
 
 def _is_literal(text: str) -> bool:
-    if not re.match(_LITERAL, text) or (len(text) < 4096 and os.path.exists(text)):  # noqa: PTH110
+    if not re.match(_LITERAL, text) or (len(text) < 4096 and _exists(text)):
         return False
     # "1-sharpen.csv" is a file that is missing, "1 0 O" a literal with a typing error.
     return bool(re.search(r"[\s,;\[\]:]", text)) or not re.search(r"[A-Za-z]", text)
@@ -135,7 +135,11 @@ def _is_literal(text: str) -> bool:
 def _is_path(text: str) -> bool:
     # gausian:1.5 is a preset misspelt, kernel.csv a file that is missing.
     named = os.sep in text or "/" in text or re.search(r"\.[A-Za-z]\w*$", text)
-    return bool(named) or os.path.exists(text)  # noqa: PTH110
+    return bool(named) or _exists(text)
+
+
+def _exists(text: str) -> bool:
+    return os.path.exists(text)  # noqa: PTH110  (Path.exists raises where a name is too long)
 
 
 def _suggestion(name: str) -> str:

@@ -29,19 +29,6 @@ WEIGHTS = {
 }
 
 
-@pytest.fixture(params=["base", "avx2", "avx512"])
-def isa(request):
-    from convcli import _loops
-
-    usual = _loops.isa()
-    try:
-        _loops.isa(request.param)
-    except ValueError:
-        pytest.skip(f"this processor or build has no {request.param}")
-    yield request.param
-    _loops.isa(usual)
-
-
 def reference(x, weights, pad, mode="reflect", **value):
     """Sums in 64-bit integers, tap by tap, on a padded picture."""
     weights = np.asarray(weights)

@@ -14,19 +14,6 @@ from convcli.kernels.kernel import Kernel
 pytestmark = pytest.mark.skipif(loops()[0] != "compiled", reason="of the compiled loops")
 
 
-@pytest.fixture(params=["base", "avx2", "avx512"])
-def isa(request):
-    from convcli import _loops
-
-    usual = _loops.isa()
-    try:
-        _loops.isa(request.param)
-    except ValueError:
-        pytest.skip(f"this processor or build has no {request.param}")
-    yield request.param
-    _loops.isa(usual)
-
-
 def means(x, height, width, mode, **value):
     """By the summed-area table of a padded picture, in 64-bit integers."""
     pads = [((k - 1) // 2, k // 2) for k in (height, width)]
