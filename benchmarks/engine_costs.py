@@ -23,6 +23,8 @@ SHAPE = (900, 1500, 3)
 def kernels(accumulate: str, algorithm: str) -> list[Kernel]:
     """Kernels of growing size whose sums are of one type."""
     rng = np.random.default_rng(3)
+    if algorithm == "flat":  # means, whose division the loops do in 16 bits
+        return [Kernel(np.ones((k, k)), 1 / k**2) for k in (3, 5, 9)]
     if algorithm == "box":
         return [
             Kernel(np.ones((k, k))) for k in ((3, 5, 9) if accumulate == "uint16" else (21, 41))
@@ -48,14 +50,15 @@ def main() -> None:
     for loops, module in (("compiled", compiled_loops), ("numpy", numpy_loops)):
         if loops == "compiled" and choice.loops()[0] != "compiled":
             continue
-        for algorithm in planner.ALGORITHMS:
+        for algorithm in (*planner.ALGORITHMS, *(["flat"] if loops == "compiled" else [])):
+            forced = "direct" if algorithm == "flat" else algorithm
             for accumulate in ("int16", "uint16", "float32", "float64"):
                 dtype = "float64" if accumulate == "float64" else "uint8"
                 x = rng.integers(0, 256, SHAPE).astype(dtype)
                 works, times, row = [], [], algorithm
                 for kernel in kernels(accumulate, algorithm):
                     try:
-                        plan = plan_filter(x.shape, dtype, [kernel], algorithm=algorithm)
+                        plan = plan_filter(x.shape, dtype, [kernel], algorithm=forced)
                     except ValueError:
                         continue
                     step = plan.steps[0]
@@ -66,7 +69,8 @@ def main() -> None:
                         continue
                     out = np.empty(step.shape_out, step.finish.out_dtype)
                     best = min(timed(module, step, x, out) for _ in range(5))
-                    works.append(planner.work_of(step, loops))
+                    boxed = algorithm == "flat"
+                    works.append(sum(step.kernel_size) if boxed else planner.work_of(step, loops))
                     if algorithm == "box" and numpy_loops.can_run(step):
                         works[-1], row = 0.0, "running"
                     times.append(best / out.size * 1e9)

@@ -1,11 +1,11 @@
 """What each algorithm costs: measured, one thread, ns per output sample.
 
 ``(loops, algorithm, type of the sums): (fixed, per unit of work)``. A unit of work is one tap;
-in the NumPy loops one pass over a tile (an addition, or a multiplication per distinct weight);
-``box`` by doubling, while ``running`` sums cost the same for every box; for ``fft``, whose type is
-that of the transforms, one sample transformed, there or back. Printed by
-``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows on an EPYC, NumPy's on a
-Xeon; only the ratios matter.
+for ``flat``, which is direct means of a box, one row or column of it; in the NumPy loops one pass
+over a tile (an addition, or a multiplication per distinct weight); ``box`` by doubling, while
+``running`` sums cost the same for every box; for ``fft``, whose type is that of the transforms,
+one sample transformed, there or back. Printed by ``benchmarks/engine_costs.py`` on 2 cores with
+AVX-512, the compiled rows on an EPYC, NumPy's on a Xeon; only the ratios matter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "separable", "int16"): (0.16, 0.0168),
     ("compiled", "separable", "float32"): (0.32, 0.0256),
     ("compiled", "separable", "float64"): (1.44, 0.0478),
-    ("compiled", "running", "float32"): (0.64, 0.0),
+    ("compiled", "flat", "int16"): (0.07, 0.0135),
+    ("compiled", "running", "float32"): (0.46, 0.0),
     ("compiled", "fft", "float32"): (1.00, 3.2500),
     ("compiled", "fft", "float64"): (1.50, 5.7000),
     ("numpy", "direct", "int16"): (0.95, 0.0600),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convcli.arithmetic.window import Window
 from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.costs import cost
-from convcli.engine.cpu.compiled_loops import can_box
+from convcli.engine.cpu.compiled_loops import can_box, can_flat
 from convcli.engine.cpu.fft_sizes import efficiency
 from convcli.engine.gpu.costs import gpu_cost
 from convcli.engine.numerics import EPS32
@@ -60,6 +60,8 @@ class Problem(NamedTuple):
         Sum of absolute weights that an approximation may leave out.
     values
         Largest input, or ``None`` if any can occur.
+    divides
+        Whether compiled loops turn whole sums of bytes into means in 16 bits.
     """
 
     weights: NDArray[np.float64]
@@ -72,11 +74,17 @@ class Problem(NamedTuple):
     loops: str
     tolerance: float
     values: float | None
+    divides: bool
 
     @property
     def is_bank(self) -> bool:
         """Whether channels are mixed."""
         return self.weights.ndim == 4
+
+    @property
+    def is_box(self) -> bool:
+        """Whether all weights are equal, and those of one kernel for each channel."""
+        return self.weights.ndim == 3 and len(self.weights) == 1 and is_box(self.weights[0])
 
 
 def choose(problem: Problem, forced: str | None = None) -> Choice:
@@ -102,19 +110,18 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
         found.append(Candidate(name, price, note))
 
     taps = int(np.count_nonzero(p.weights))
-    offer("direct", _passes(p.weights, p.loops), f"{taps} tap{'s' * (taps != 1)}")
+    note = f"{taps} tap{'s' * (taps != 1)}"
+    if p.is_box and p.divides and can_flat(p.rows, p.cols, p.border_value):
+        offer("direct", float(sum(p.weights.shape[1:])), note, row="flat")
+    else:
+        offer("direct", _passes(p.weights, p.loops), note)
     factors = () if p.is_bank else _separate(p.weights, p.exact, p.tolerance)
     if factors:
         terms = [term for member in factors for term in member]
         lines = sum(int(np.count_nonzero(line)) for term in terms for line in term)
         note = f"{lines} taps in {len(terms)} column{'s' * (len(terms) != 1)} and row"
         offer("separable", _line_passes(terms, p.loops), note + "s" * (len(terms) != 1))
-    if (
-        p.backend != "cupy"
-        and p.weights.shape[0] == 1
-        and p.weights.ndim == 3
-        and is_box(p.weights[0])
-    ):
+    if p.backend != "cupy" and p.is_box:
         if p.exact and can_box(p.rows, p.cols, p.border_value):
             offer("box", 0.0, "running sums", row="running")
         else:

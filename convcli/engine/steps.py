@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.window import Window
+from convcli.engine.cpu.fixed import NONE, divides
 from convcli.engine.finish import Finish, make_finish, response_bounds
 from convcli.engine.geometry import Padding2d, windows
 from convcli.engine.numerics import (
@@ -158,6 +159,7 @@ def plan_step(
         out_dtype=out_dtype,
     )
     after = Signal(precision, *_through(kernel, weights, scale, signal, sums, finish, exact, full))
+    on_bytes = backend != "cupy" and inner == "compiled" and signal.dtype == "uint8"
     problem = Problem(
         weights,
         rows,
@@ -169,6 +171,7 @@ def plan_step(
         inner,
         _term_tolerance(weights, signal, scale, full, target),
         None if bounds is None else bounds.magnitude,
+        on_bytes and divides(weights, finish, accumulate, exact, signal.dtype) != NONE,
     )
     choice = choose(problem, algorithm)
     step = Step(

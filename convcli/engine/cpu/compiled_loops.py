@@ -17,7 +17,7 @@ from convcli.engine.cpu.tiles import Tile, grid, work_through
 if TYPE_CHECKING:
     from convcli.engine.plan import Step
 
-__all__ = ["can", "can_box", "run_step", "tile_size"]
+__all__ = ["can", "can_box", "can_flat", "run_step", "tile_size"]
 
 
 _TAP = np.dtype([("lane", "i4"), ("row", "i4"), ("shift", "i8"), ("weight", "f8")])
@@ -43,6 +43,14 @@ def can_box(rows: Window, cols: Window, value: float) -> bool:
     plain = rows.stride == cols.stride == rows.dilation == cols.dilation == 1
     fits = rows.kernel_size * cols.kernel_size * 65535 < 2**31
     return plain and fits and 0 <= value <= 65535
+
+
+def can_flat(rows: Window, cols: Window, value: float) -> bool:
+    """Whether the means of a box are made two rows at a time, columns first; see flat.h."""
+    plain = rows.stride == cols.stride == rows.dilation == cols.dilation == 1
+    both = min(rows.kernel_size, cols.kernel_size) > 1
+    whole = 0 <= value <= 255 and value == int(value)
+    return plain and both and whole and compiled().isa() != "base"
 
 
 def run_step(
@@ -84,7 +92,7 @@ def run_step(
         *(finish.scale, finish.bias, finish.offset, finish.ratio),
         finish.limit if finish.out_dtype in ("uint8", "uint16") else 0.0,
         *(finish.absolute, count and finish.clip),
-        *divides(step, str(x.dtype)),
+        *divides(step.weights, finish, step.accumulate, step.exact, str(x.dtype)),
     )
 
     def make_worker() -> Callable[[Tile], int]:

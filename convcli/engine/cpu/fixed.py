@@ -9,27 +9,31 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from convcli.engine.plan import Step
+    from convcli.engine.finish import Finish
 
-__all__ = ["Reciprocal", "divides", "reciprocal"]
+__all__ = ["NONE", "Reciprocal", "divides", "reciprocal"]
 
 Reciprocal = tuple[int, int, int]
 """``(add, multiply, shift)``: the sample is ``(sum + add) * multiply >> 16 + shift``."""
 
 NONE: Reciprocal = (0, 0, 0)
+"""There is no such division."""
 
 
-def divides(step: Step, dtype: str) -> Reciprocal:
+def divides(
+    weights: NDArray[np.float64], finish: Finish, accumulate: str, exact: bool, dtype: str
+) -> Reciprocal:
     """How a step that only divides sums of bytes does so in 16 bits; zeros if it does not."""
-    f = step.finish
+    f = finish
     plain = f.combine == "none" and f.bias == f.offset == 0.0 and f.ratio == 1.0 and not f.clip
-    if not plain or f.scale == 1.0 or not step.exact or {dtype, f.out_dtype} != {"uint8"}:
+    if not plain or f.scale == 1.0 or not exact or {dtype, f.out_dtype} != {"uint8"}:
         return NONE
-    if step.accumulate not in ("int16", "uint16") or step.weights.min() < 0:
+    if accumulate not in ("int16", "uint16") or weights.min() < 0:
         return NONE
-    return reciprocal(f.scale, int(step.weights.sum()) * 255)
+    return reciprocal(f.scale, int(weights.sum()) * 255)
 
 
 @cache
