@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -33,31 +34,36 @@ ENTRY = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def function(tmp_path_factory):
+    """The function of a kernel's text, which several threads may ask for at once."""
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed; it compiles the kernel for the CPU")
-    return tmp_path_factory.mktemp("depthwise")
+    folder = tmp_path_factory.mktemp("depthwise")
+    compiled, lock = {}, threading.Lock()
+
+    def function(text):
+        with lock:
+            if text not in compiled:
+                path = folder / f"{len(compiled)}.so"
+                done = subprocess.run(
+                    [
+                        *("g++", "-x", "c++", "-std=c++17", "-O1", "-march=native", "-fPIC", "-shared", "-w"),
+                        *("-fsanitize=bounds,signed-integer-overflow", "-fsanitize-undefined-trap-on-error"),
+                        *("-o", str(path), "-"),
+                    ],
+                    input=SHIM.read_text() + text + ENTRY, text=True, capture_output=True, check=False,
+                )  # fmt: skip
+                assert done.returncode == 0, done.stderr[:2000]
+                compiled[text] = ctypes.CDLL(str(path)).entry
+        return compiled[text]
+
+    return function
 
 
 @pytest.fixture
-def on_shim(folder, monkeypatch):
+def on_shim(function, monkeypatch):
     """Send depthwise work of NumPy's arrays through the kernel; gives the launches."""
-    compiled, launches = {}, []
-
-    def function(text):
-        if text not in compiled:
-            path = folder / f"{abs(hash(text))}.so"
-            done = subprocess.run(
-                [
-                    *("g++", "-x", "c++", "-std=c++17", "-O1", "-march=native", "-fPIC", "-shared", "-w"),
-                    *("-fsanitize=bounds,signed-integer-overflow", "-fsanitize-undefined-trap-on-error"),
-                    *("-o", str(path), "-"),
-                ],
-                input=SHIM.read_text() + text + ENTRY, text=True, capture_output=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr[:2000]
-            compiled[text] = ctypes.CDLL(str(path)).entry
-        return compiled[text]
+    launches = []
 
     def correlate(sliding, weight, bias, out):
         text, grid, args = depthwise.launch_of(sliding, weight, bias, out)

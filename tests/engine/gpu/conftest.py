@@ -82,12 +82,13 @@ class ShimDevice:
             path = self.folder / f"{source.key}.so"
             if not path.exists():
                 text = SHIM.read_text() + source.text + ENTRY % source.function
+                part = Path(f"{path}.{os.getpid()}.{threading.get_ident()}")
                 done = subprocess.run(
-                    ["g++", *FLAGS, "-march=native", "-o", f"{path}.{os.getpid()}", "-"],
+                    ["g++", *FLAGS, "-march=native", "-o", str(part), "-"],
                     input=text, text=True, capture_output=True, check=False,
                 )  # fmt: skip
                 assert done.returncode == 0, done.stderr[:2000]
-                Path(f"{path}.{os.getpid()}").replace(path)
+                part.replace(path)
             self.compiled[source.key] = ctypes.CDLL(str(path)).entry
         return self.compiled[source.key]
 
