@@ -212,15 +212,25 @@ class Finisher:
             return 0
         if f.work != "integer":
             xp.rint(values, out=values)
-        clipped = 0
-        if f.clip:
-            low, high = self._row(0, values), self._row(f.limit, values)
-            if count:
-                clipped = int(xp.count_nonzero(values < low)) + int(xp.count_nonzero(values > high))
-            (xp.fmax if f.nan else xp.maximum)(values, low, out=values)  # NaN becomes black
-            xp.minimum(values, high, out=values)
+        clipped = self._clipped(values, count) if f.clip else 0
         # Convert in line, then spread over the channels: together they take twice as long.
         out[...] = values if out.strides[-1] == out.itemsize else values.astype(out.dtype)
+        return clipped
+
+    def _clipped(self, values: Any, count: bool) -> int:
+        """Bring the values into the range; returns how many were outside, if they are counted."""
+        f, xp = self.finish, self.xp
+        # Most tiles leave the range on one side or none. NaN is on neither, and becomes black.
+        below, above = not values.min() >= 0, not values.max() <= f.limit
+        clipped = 0
+        if below:
+            low = self._row(0, values)
+            clipped += int(xp.count_nonzero(values < low)) if count else 0
+            (xp.fmax if f.nan else xp.maximum)(values, low, out=values)
+        if above:
+            high = self._row(f.limit, values)
+            clipped += int(xp.count_nonzero(values > high)) if count else 0
+            xp.minimum(values, high, out=values)
         return clipped
 
     def _combined(self, planes: Iterable[Any]) -> Any:
