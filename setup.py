@@ -52,7 +52,7 @@ setup(
         Extension(
             "convcli._loops",
             [f"{LOOPS}/loops.c"],
-            depends=[f"{LOOPS}/{name}.h" for name in ("isa", "sums", "bytes", "finish", "box")],
+            depends=sorted(map(str, Path(LOOPS).glob("*.h"))),
             # No trapping maths: so that the compiler may vectorise comparisons of floats.
             extra_compile_args=[
                 "-O3",

@@ -18,6 +18,8 @@ from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
 SHAPE = (900, 1500, 3)
+SPECIAL = {"flat": "direct", "blur": "separable"}
+"""Ways of the compiled loops that some kernels take to an algorithm."""
 
 
 def kernels(accumulate: str, algorithm: str) -> list[Kernel]:
@@ -25,6 +27,9 @@ def kernels(accumulate: str, algorithm: str) -> list[Kernel]:
     rng = np.random.default_rng(3)
     if algorithm == "flat":  # means, whose division the loops do in 16 bits
         return [Kernel(np.ones((k, k)), 1 / k**2) for k in (3, 5, 9)]
+    if algorithm == "blur":  # of bytes, in 16 bits
+        lines = [np.exp(-np.square(np.arange(-r, r + 1) / r) * 4.5) for r in (2, 7, 20)]
+        return [Kernel(np.outer(line, line) / line.sum() ** 2) for line in lines]
     if algorithm == "box":
         return [
             Kernel(np.ones((k, k))) for k in ((3, 5, 9) if accumulate == "uint16" else (21, 41))
@@ -50,8 +55,8 @@ def main() -> None:
     for loops, module in (("compiled", compiled_loops), ("numpy", numpy_loops)):
         if loops == "compiled" and choice.loops()[0] != "compiled":
             continue
-        for algorithm in (*planner.ALGORITHMS, *(["flat"] if loops == "compiled" else [])):
-            forced = "direct" if algorithm == "flat" else algorithm
+        for algorithm in (*planner.ALGORITHMS, *(SPECIAL if loops == "compiled" else ())):
+            forced = SPECIAL.get(algorithm, algorithm)
             for accumulate in ("int16", "uint16", "float32", "float64"):
                 dtype = "float64" if accumulate == "float64" else "uint8"
                 x = rng.integers(0, 256, SHAPE).astype(dtype)
@@ -69,8 +74,11 @@ def main() -> None:
                         continue
                     out = np.empty(step.shape_out, step.finish.out_dtype)
                     best = min(timed(module, step, x, out) for _ in range(5))
-                    boxed = algorithm == "flat"
-                    works.append(sum(step.kernel_size) if boxed else planner.work_of(step, loops))
+                    works.append(
+                        sum(step.kernel_size)
+                        if algorithm == "flat"
+                        else planner.work_of(step, loops)
+                    )
                     if algorithm == "box" and numpy_loops.can_run(step):
                         works[-1], row = 0.0, "running"
                     times.append(best / out.size * 1e9)

@@ -1,11 +1,12 @@
 """What each algorithm costs: measured, one thread, ns per output sample.
 
 ``(loops, algorithm, type of the sums): (fixed, per unit of work)``. A unit of work is one tap;
-for ``flat``, which is direct means of a box, one row or column of it; in the NumPy loops one pass
-over a tile (an addition, or a multiplication per distinct weight); ``box`` by doubling, while
-``running`` sums cost the same for every box; for ``fft``, whose type is that of the transforms,
-one sample transformed, there or back. Printed by ``benchmarks/engine_costs.py`` on 2 cores with
-AVX-512, the compiled rows on an EPYC, NumPy's on a Xeon; only the ratios matter.
+for ``flat``, which is direct means of a box, one row or column of it; for ``blur``, which is
+separable in 16 bits, a pair of taps; in the NumPy loops one pass over a tile (an addition, or a
+multiplication per distinct weight); ``box`` by doubling, while ``running`` sums cost the same for
+every box; for ``fft``, whose type is that of the transforms, one sample transformed, there or
+back. Printed by ``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows and
+NumPy's direct and separable ones on an EPYC, the others on a Xeon; only the ratios matter.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "separable", "float32"): (0.32, 0.0256),
     ("compiled", "separable", "float64"): (1.44, 0.0478),
     ("compiled", "flat", "int16"): (0.07, 0.0135),
+    ("compiled", "blur", "float32"): (0.12, 0.0340),
     ("compiled", "running", "float32"): (0.46, 0.0),
     ("compiled", "fft", "float32"): (1.00, 3.2500),
     ("compiled", "fft", "float64"): (1.50, 5.7000),
-    ("numpy", "direct", "int16"): (0.95, 0.0600),
-    ("numpy", "direct", "float32"): (1.50, 0.1350),
-    ("numpy", "direct", "float64"): (2.80, 0.2700),
-    ("numpy", "separable", "int16"): (0.85, 0.0620),
-    ("numpy", "separable", "float32"): (1.80, 0.1350),
-    ("numpy", "separable", "float64"): (2.80, 0.2950),
+    ("numpy", "direct", "int16"): (0.40, 0.0680),
+    ("numpy", "direct", "float32"): (0.95, 0.1300),
+    ("numpy", "direct", "float64"): (1.40, 0.2550),
+    ("numpy", "separable", "int16"): (0.35, 0.0630),
+    ("numpy", "separable", "float32"): (0.20, 0.1400),
+    ("numpy", "separable", "float64"): (0.20, 0.2650),
     ("numpy", "running", "float32"): (3.30, 0.0),
     ("numpy", "box", "float32"): (0.05, 0.4000),
     ("numpy", "box", "float64"): (0.05, 0.8500),

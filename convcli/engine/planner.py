@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from convcli.arithmetic.window import Window
 from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.costs import cost
-from convcli.engine.cpu.compiled_loops import can_box, can_flat
+from convcli.engine.cpu.compiled_loops import can_blur, can_box, can_flat
 from convcli.engine.cpu.fft_sizes import efficiency
+from convcli.engine.cpu.pairs import Pairs, blurs
 from convcli.engine.gpu.costs import gpu_cost
 from convcli.engine.numerics import EPS32
 from convcli.engine.weights import Factor, is_box, rank_factors, whole_factor
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from convcli.engine.finish import Finish
     from convcli.engine.plan import Step
 
 __all__ = ["ALGORITHMS", "Candidate", "Choice", "Problem", "choose", "work_of"]
@@ -41,6 +43,7 @@ class Choice(NamedTuple):
     candidates: tuple[Candidate, ...]
     factors: tuple[tuple[Factor, ...], ...] = ()
     transform: str = "float64"
+    pairs: tuple[Pairs, Pairs] | tuple[()] = ()
 
 
 class Problem(NamedTuple):
@@ -62,6 +65,8 @@ class Problem(NamedTuple):
         Largest input, or ``None`` if any can occur.
     divides
         Whether compiled loops turn whole sums of bytes into means in 16 bits.
+    finish
+        What follows the sums, if compiled loops filter bytes.
     """
 
     weights: NDArray[np.float64]
@@ -75,6 +80,7 @@ class Problem(NamedTuple):
     tolerance: float
     values: float | None
     divides: bool
+    finish: Finish | None
 
     @property
     def is_bank(self) -> bool:
@@ -116,11 +122,18 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
     else:
         offer("direct", _passes(p.weights, p.loops), note)
     factors = () if p.is_bank else _separate(p.weights, p.exact, p.tolerance)
+    pairs: tuple[Pairs, Pairs] | tuple[()] = ()
     if factors:
         terms = [term for member in factors for term in member]
         lines = sum(int(np.count_nonzero(line)) for term in terms for line in term)
         note = f"{lines} taps in {len(terms)} column{'s' * (len(terms) != 1)} and row"
-        offer("separable", _line_passes(terms, p.loops), note + "s" * (len(terms) != 1))
+        note += "s" * (len(terms) != 1)
+        pairs = _blurs(p, factors)
+        if pairs:
+            halves = float(sum(len(line) for line in pairs))
+            offer("separable", halves, f"{note}, in 16 bits", row="blur")
+        else:
+            offer("separable", _line_passes(terms, p.loops), note)
     if p.backend != "cupy" and p.is_box:
         if p.exact and can_box(p.rows, p.cols, p.border_value):
             offer("box", 0.0, "running sums", row="running")
@@ -132,20 +145,23 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
         offer("fft", _fft_work(p), f"{transform} transforms", transform)
     if forced is None:
         best = min(found, key=lambda c: c.cost)
-        return _taken(best, f"{best.note}: the least predicted cost", found, factors, transform)
+        reason = f"{best.note}: the least predicted cost"
+        return _taken(best, reason, found, factors, transform, pairs)
     match = [c for c in found if c.name == forced]
     if not match:
         raise UsageError(
             f"algorithm {forced!r} cannot do this kernel within the promised accuracy; "
             f"possible: {', '.join(c.name for c in found)}"
         )
-    return _taken(match[0], f"{match[0].note}: asked for", found, factors, transform)
+    return _taken(match[0], f"{match[0].note}: asked for", found, factors, transform, pairs)
 
 
 def work_of(step: Step, loops: str) -> float:
     """Units of work of a planned step, as in the cost table."""
     if step.algorithm == "direct":
         return _passes(step.weights, loops)
+    if step.pairs and loops == "compiled":
+        return float(sum(len(line) for line in step.pairs))
     if step.algorithm == "separable":
         return _line_passes([term for member in step.factors for term in member], loops)
     if step.algorithm == "box":
@@ -159,9 +175,18 @@ def _taken(
     found: list[Candidate],
     factors: tuple[tuple[Factor, ...], ...],
     transform: str | None,
+    pairs: tuple[Pairs, Pairs] | tuple[()],
 ) -> Choice:
-    used = factors if best.name == "separable" else ()
-    return Choice(best.name, reason, tuple(found), used, transform or "float64")
+    if best.name != "separable":
+        factors = pairs = ()
+    return Choice(best.name, reason, tuple(found), factors, transform or "float64", pairs)
+
+
+def _blurs(p: Problem, factors: tuple[tuple[Factor, ...], ...]) -> tuple[Pairs, Pairs] | tuple[()]:
+    """The pairs of a blur that compiled loops do in 16 bits."""
+    if p.finish is None or p.exact or len(factors) != 1:
+        return ()
+    return blurs(factors[0], p.finish) if can_blur(p.rows, p.cols, p.border_value) else ()
 
 
 def _passes(weights: NDArray[np.float64], loops: str) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.window import Window
 from convcli.engine.cpu.fixed import NONE, divides
+from convcli.engine.cpu.pairs import Pairs
 from convcli.engine.finish import Finish, make_finish, response_bounds
 from convcli.engine.geometry import Padding2d, windows
 from convcli.engine.numerics import (
@@ -58,6 +59,8 @@ class Step:
         Per member of the stack, the separable terms; empty if the algorithm needs none.
     transform
         Type of the transforms, if the algorithm is ``fft``.
+    pairs
+        Column and row of a blur of bytes, if the compiled loops do it in 16 bits.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Step:
     candidates: tuple[Candidate, ...]
     factors: tuple[tuple[Factor, ...], ...] = ()
     transform: str = "float64"
+    pairs: tuple[Pairs, Pairs] | tuple[()] = ()
 
     @property
     def is_bank(self) -> bool:
@@ -172,6 +176,7 @@ def plan_step(
         _term_tolerance(weights, signal, scale, full, target),
         None if bounds is None else bounds.magnitude,
         on_bytes and divides(weights, finish, accumulate, exact, signal.dtype) != NONE,
+        finish if on_bytes else None,
     )
     choice = choose(problem, algorithm)
     step = Step(
@@ -190,6 +195,7 @@ def plan_step(
         choice.candidates,
         choice.factors,
         choice.transform,
+        choice.pairs,
     )
     return step, after
 

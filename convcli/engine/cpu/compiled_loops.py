@@ -17,7 +17,7 @@ from convcli.engine.cpu.tiles import Tile, grid, work_through
 if TYPE_CHECKING:
     from convcli.engine.plan import Step
 
-__all__ = ["can", "can_box", "can_flat", "run_step", "tile_size"]
+__all__ = ["can", "can_blur", "can_box", "can_flat", "run_step", "tile_size"]
 
 
 _TAP = np.dtype([("lane", "i4"), ("row", "i4"), ("shift", "i8"), ("weight", "f8")])
@@ -47,10 +47,15 @@ def can_box(rows: Window, cols: Window, value: float) -> bool:
 
 def can_flat(rows: Window, cols: Window, value: float) -> bool:
     """Whether the means of a box are made two rows at a time, columns first; see flat.h."""
-    plain = rows.stride == cols.stride == rows.dilation == cols.dilation == 1
+    plain = rows.dilation == cols.dilation == 1 and can_blur(rows, cols, value)
     both = min(rows.kernel_size, cols.kernel_size) > 1
+    return plain and both
+
+
+def can_blur(rows: Window, cols: Window, value: float) -> bool:
+    """Whether bytes stay bytes on the way to the sums; see blur.h."""
     whole = 0 <= value <= 255 and value == int(value)
-    return plain and both and whole and compiled().isa() != "base"
+    return rows.stride == cols.stride == 1 and whole and compiled().isa() != "base"
 
 
 def run_step(
@@ -70,7 +75,7 @@ def run_step(
     reach = _reach(planes)
     tile = compiled().tile
     finish = step.finish
-    sums = "i" if step.algorithm == "box" else CODE[step.accumulate]
+    sums = "i" if step.algorithm == "box" else "q" if step.pairs else CODE[step.accumulate]
     work = CODE[step.accumulate if finish.work == "integer" else finish.work]
     if sums == "i" and finish.work == "integer":
         work = "f" if step.accumulate != "float64" else "d"
@@ -148,6 +153,12 @@ def _lists(step: Step, rows: AxisMap, cols: AxisMap) -> tuple[list[Taps], list[T
         return [], [[(0, step.kernel_size[0] - 1, *corner)]]
     if step.algorithm == "direct":
         return [], [taps_of(member) for member in step.weights]
+    if step.pairs:
+        down, along = (
+            [(tap, float(w)) for *ends, w in line for tap in ends] for line in step.pairs
+        )
+        line = [(0, 0, place(0, tap)[1], w) for tap, w in along]
+        return [line], [[(0, tap * rows.dilation, 0, w) for tap, w in down]]
     lines: list[Taps] = []
     planes: list[Taps] = []
     for terms in step.factors:
@@ -178,6 +189,6 @@ def _tile_size(step: Step, cols: AxisMap, reach: int, lines: int) -> tuple[int, 
     lanes = lines or cols.stride * (step.shape_in[2] if step.is_bank else 1)
     if step.algorithm == "box":
         return (max(128, 6 * reach), max(4096 // group, 8 * step.kernel_size[1]))
-    per_sample = reach * lanes * np.dtype(step.accumulate).itemsize
+    per_sample = reach * lanes * (2 if step.pairs else np.dtype(step.accumulate).itemsize)
     block = min(max(_RING_BYTES // per_sample, 512), _ROW_SAMPLES)
     return (max(128, 6 * reach), max(block // group, 1))

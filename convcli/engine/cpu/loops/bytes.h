@@ -6,20 +6,13 @@
  * them with sobel-x, 11 for 15 with a Laplacian, 13 for 25 with a box of 3x3 (10 with flat.h). */
 
 #if VBYTES == 64
-#define REG(name) _mm512_##name
-#define LOADED(p) _mm512_loadu_si512((const void *)(p))
-#define STORED(p, v) _mm512_storeu_si512((void *)(p), v)
 #define OUTSIDE(v) __builtin_popcount(_mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16(255)))
-typedef __m512i SUM(reg);
 #else
-#define REG(name) _mm256_##name
-#define LOADED(p) _mm256_loadu_si256((const __m256i *)(p))
-#define STORED(p, v) _mm256_storeu_si256((__m256i *)(p), v)
 #define OUTSIDE(v)                                                                       \
     (__builtin_popcount(~(unsigned)_mm256_movemask_epi8(                                 \
          _mm256_cmpeq_epi16(_mm256_srli_epi16(v, 8), _mm256_setzero_si256()))) / 2)
-typedef __m256i SUM(reg);
 #endif
+typedef ISA(reg) SUM(reg);
 
 #define BOTH(v)                                                                                  \
     {                                                                                            \
@@ -110,6 +103,3 @@ static long SUM(straight)(const Job *job, uint8_t *restrict out,
 #undef BOTH
 #undef CHUNK_OF_SUMS
 #undef OUTSIDE
-#undef REG
-#undef LOADED
-#undef STORED

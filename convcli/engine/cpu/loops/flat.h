@@ -39,13 +39,7 @@ static inline __attribute__((always_inline)) void SUM(divide)(
         }
         low = REG(srl_epi16)(REG(mulhi_epu16)(low, multiply), shift);
         high = REG(srl_epi16)(REG(mulhi_epu16)(high, multiply), shift);
-        const SUM(reg) packed = REG(packus_epi16)(low, high); /* by 16 bytes, out of order */
-#if VBYTES == 64
-        const SUM(reg) order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
-        STORED(out + x, _mm512_permutexvar_epi64(order, packed));
-#else
-        STORED(out + x, _mm256_permute4x64_epi64(packed, 0xD8));
-#endif
+        STORED(out + x, ISA(packed)(low, high));
     }
     for (; x < n; x++) {
         uint16_t sum = (uint16_t)job->add;

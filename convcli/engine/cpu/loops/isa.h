@@ -1,6 +1,31 @@
 /* Everything that depends on the instruction set. Included once per set by loops.c, with
  * ISA(name), VBYTES (bytes of a vector register) and NACC (accumulators, always 8) defined. */
 
+#if VBYTES == 64
+#define REG(name) _mm512_##name
+#define LOADED(p) _mm512_loadu_si512((const void *)(p))
+#define STORED(p, v) _mm512_storeu_si512((void *)(p), v)
+typedef __m512i ISA(reg);
+#elif VBYTES == 32
+#define REG(name) _mm256_##name
+#define LOADED(p) _mm256_loadu_si256((const __m256i *)(p))
+#define STORED(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+typedef __m256i ISA(reg);
+#endif
+
+#if VBYTES > 16
+/* Two registers of 16 bits, at most 255 each, as bytes. */
+static inline __attribute__((always_inline)) ISA(reg) ISA(packed)(ISA(reg) low, ISA(reg) high)
+{
+    const ISA(reg) out_of_order = REG(packus_epi16)(low, high); /* by 16 bytes */
+#if VBYTES == 64
+    return _mm512_permutexvar_epi64(_mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0), out_of_order);
+#else
+    return _mm256_permute4x64_epi64(out_of_order, 0xD8);
+#endif
+}
+#endif
+
 /* Copy past the caches: what is written there is not read first, a third of the traffic. */
 static void ISA(stream)(char *restrict to, const char *restrict from, size_t bytes)
 {
@@ -176,11 +201,17 @@ FINISH(d)
 #undef FINISH
 
 #include "box.h"
+#if VBYTES > 16
+#include "blur.h"
+#endif
 
 static long ISA(tile)(const Job *job)
 {
     switch (job->sum_type) {
     case 'i': return ISA(tile_box)(job);
+#if VBYTES > 16
+    case 'q': return ISA(tile_blur)(job);
+#endif
     case 'h':
 #if VBYTES > 16
         if (job->narrow) return ISA(tile_hB)(job);
@@ -239,3 +270,9 @@ static long ISA(finish)(const Job *job, const Sums *s, void *work)
 }
 
 static const Isa ISA(isa) = {ISA(tile), ISA(planes), ISA(finish), ISA_NAME, VBYTES > 16};
+
+#if VBYTES > 16
+#undef REG
+#undef LOADED
+#undef STORED
+#endif

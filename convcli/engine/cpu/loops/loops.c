@@ -150,7 +150,7 @@ static int pair_of(const Job *job, long t, long stop)
     return (first & 255) | (second & 255) << 8;
 }
 
-enum { STREAMED = 32 << 20, FIN_BLOCK = 4096, FLAT_SHIFT = 1024 };
+enum { STREAMED = 32 << 20, FIN_BLOCK = 4096, FLAT_SHIFT = 1024, MOST_PAIRS = 200 };
 
 #define NACC 8
 #define JOIN_(a, b) a##_##b
@@ -229,7 +229,7 @@ static int choose_isa(const char *wanted)
 
 static int size_of(char code)
 {
-    return code == 'B' ? 1 : code == 'H' || code == 'h' ? 2 : code == 'f' || code == 'i' ? 4 : code == 'd' ? 8 : 0;
+    return code == 'B' ? 1 : code == 'H' || code == 'h' || code == 'q' ? 2 : code == 'f' || code == 'i' ? 4 : code == 'd' ? 8 : 0;
 }
 
 /* Whether a buffer holds a * b * c items, with no product that could overflow. */
@@ -253,6 +253,21 @@ static long check_taps(const Tap *taps, long count, const int32_t *starts, long 
             taps[t].shift < 0 || taps[t].shift > lane_samples - samples)
             return -1;
     return most;
+}
+
+/* Whether the taps of blur.h are what it takes: two by two with one weight, and all weights
+ * together at most 1. */
+static int are_pairs(const Tap *taps, long count)
+{
+    double sum = 0;
+    for (long t = 0; t < count; t += 2) {
+        const double weight = taps[t].weight;
+        if (t + 1 == count || taps[t + 1].weight != weight || !(weight >= 1) || weight > 65535 ||
+            weight != (long)weight)
+            return 0;
+        sum += weight;
+    }
+    return count > 0 && count <= 2 * MOST_PAIRS && sum <= 65536;
 }
 
 static int check_index(const int64_t *index, long count, long size)
@@ -303,7 +318,7 @@ static int make_quads(Job *j, long delta)
 {
     static const int range_of[4][4] = {{0, 1, 2, 3}, {-1, 4, 5, 6}, {-1, -1, 7, 8}, {-1, -1, -1, 9}};
     const int narrow = j->sum_type == 'h' || j->sum_type == 'H';
-    if (j->bottom - j->top < 4 * j->gap || j->reach <= delta || j->sum_type == 'i' ||
+    if (j->bottom - j->top < 4 * j->gap || j->reach <= delta || j->sum_type == 'i' || j->sum_type == 'q' ||
         j->tap_count < (narrow ? 12 : 5) * j->planes)
         return 1;
     j->quads = calloc((size_t)(4 * j->tap_count), sizeof *j->quads);
@@ -443,6 +458,13 @@ static PyObject *tile(PyObject *self, PyObject *args)
              (j.row_stride != 1 || col_stride != 1 || by_channel || j.combine != 'n' || j.lines ||
               j.tap_count != 1 || source_size > 2 || value < 0 || value > 65535))
         fault = "running sums are for one rectangle, stride 1, 8 or 16 bits";
+    else if (j.sum_type == 'q' &&
+             (!loops->bytes || j.row_stride != 1 || col_stride != 1 || by_channel ||
+              j.combine != 'n' || j.lines != 1 || j.planes != 1 || j.src_type != 'B' ||
+              j.out_type != 'B' || j.scale != 1.0 || j.bias != 0.0 || j.offset != 0.0 ||
+              j.ratio != 1.0 || value < 0 || value > 255 || !are_pairs(j.line_taps, j.line_tap_count) ||
+              !are_pairs(j.taps, j.tap_count)))
+        fault = "blurs in 16 bits are for bytes, stride 1, pairs of taps with weights of 16 bits";
     else if (j.add < 0 || j.add > 65535 || j.multiply < 0 || j.multiply > 65535 || j.shift < 0 ||
              j.shift > 15)
         fault = "dividing in 16 bits takes numbers of 16 bits";

@@ -1,0 +1,208 @@
+"""Blurs of bytes in 16 bits (blur.h): within one level of float64, wherever tiles and vectors end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from convcli.arithmetic.borders import PICTURES, Border
+from convcli.engine.cpu.choice import loops
+from convcli.engine.cpu.pairs import MOST_ERROR, blurs, pairs_of
+from convcli.engine.cpu.tiles import Tile
+from convcli.engine.dispatch import execute
+from convcli.engine.finish import Finish
+from convcli.engine.plan import plan_filter
+from convcli.kernels.kernel import Kernel
+
+pytestmark = pytest.mark.skipif(loops()[0] != "compiled", reason="of the compiled loops")
+
+PLAIN = Finish("none", 1.0, 0.0, False, 0.0, 1.0, "uint8", "float32", False)
+
+
+def bell(sigma, radius):
+    taps = np.exp(-np.square(np.arange(-radius, radius + 1) / sigma) / 2)
+    return taps / taps.sum()
+
+
+def lopsided(taps):
+    line = np.arange(1.0, taps + 1) ** 1.3
+    return line / line.sum()
+
+
+LINES = {
+    "gaussian_1": (bell(1, 3), bell(1, 3)),
+    "other_sides": (bell(0.8, 2), bell(3, 9)),
+    "even_sides": (
+        np.array([0.1913, 0.3087, 0.3087, 0.1913]),
+        np.array([0.0841, 0.4159, 0.4159, 0.0841]),
+    ),
+    "no_partners": (lopsided(4), lopsided(5)),
+    "zeros_between": (
+        np.array([0.3113, 0, 0.3774, 0, 0.3113]),
+        np.array([0.2391, 0, 0, 0.5, 0.2609]),
+    ),
+    "darker": (bell(1, 2) * 0.7, bell(2, 4) * 0.9),
+    "long": (bell(9, 27), bell(7, 21)),
+}
+
+
+def planned(shape, column, row, **options):
+    kernel = Kernel(np.outer(column, row))
+    plan = plan_filter(shape, "uint8", [kernel], algorithm="separable", backend="numpy", **options)
+    return kernel, plan
+
+
+def reference(x, kernel, mode, **value):
+    """Unrounded, in float64, on a padded picture."""
+    weights = kernel.weights
+    pads = [((k - 1) // 2, k // 2) for k in weights.shape]
+    padded = np.pad(x.astype(float), [*pads, (0, 0)], mode, **value)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, weights.shape, (0, 1))
+    return np.einsum("hwcij,ij->hwc", windows, weights, optimize=True)
+
+
+def picture(height, width, channels):
+    x = np.random.default_rng(height + width).integers(0, 256, (height, width, channels))
+    x[: height // 3] = 255  # where sums are largest
+    return x.astype(np.uint8)
+
+
+@pytest.mark.parametrize("mode", PICTURES)
+@pytest.mark.parametrize("name", LINES)
+def test_borders(isa, name, mode):
+    x = picture(33, 45, 3)
+    kernel, plan = planned(x.shape, *LINES[name], border=Border(mode, 77.0))
+    assert bool(plan.steps[0].pairs) == (isa != "base")
+    value = {"constant_values": 77} if mode == "constant" else {}
+    want = reference(x, kernel, mode, **value)
+    assert np.abs(execute(plan, x).pixels - want).max() < 0.5 + MOST_ERROR
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("samples", [1, 2, 63, 64, 65, 127, 128, 129, 1023, 1025, 2047, 2049, 2500])
+def test_widths_around_vectors_and_blocks(isa, samples, channels):
+    x = picture(9, -(-samples // channels), channels)
+    kernel, plan = planned(x.shape, *LINES["other_sides"], border=Border("edge"))
+    want = reference(x, kernel, "edge")
+    assert np.abs(execute(plan, x).pixels - want).max() < 0.5 + MOST_ERROR
+
+
+@pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 7, 8, 9, 127, 128, 129, 131])
+def test_heights_and_more_threads_than_rows(isa, height):
+    x = picture(height, 40, 3)
+    kernel, plan = planned(x.shape, *LINES["gaussian_1"], border=Border("symmetric"))
+    plan = replace(plan, threads=7)
+    want = reference(x, kernel, "symmetric")
+    assert np.abs(execute(plan, x).pixels - want).max() < 0.5 + MOST_ERROR
+
+
+@pytest.mark.parametrize("dilation", [2, (1, 3), (5, 2)])
+def test_dilated(isa, dilation):
+    x = picture(41, 53, 2)
+    column, row = LINES["other_sides"]
+    _, plan = planned(x.shape, column, row, dilation=dilation, border=Border("constant", 9.0))
+    assert bool(plan.steps[0].pairs) == (isa != "base")
+    down, across = (dilation, dilation) if isinstance(dilation, int) else dilation
+    spread = np.zeros(((len(column) - 1) * down + 1, (len(row) - 1) * across + 1))
+    spread[::down, ::across] = np.outer(column, row)
+    want = reference(x, Kernel(spread), "constant", constant_values=9)
+    assert np.abs(execute(plan, x).pixels - want).max() < 0.5 + MOST_ERROR
+
+
+def test_as_scipy_has_it(isa):
+    x = picture(60, 70, 3)
+    _, plan = planned(x.shape, bell(2, 6), bell(2, 6), border=Border("reflect"))
+    want = ndimage.gaussian_filter(x.astype(float), (2, 2, 0), mode="mirror", truncate=3)
+    got = execute(plan, x).pixels.astype(int)
+    assert np.abs(got - np.rint(want)).max() <= 1
+    assert (got != np.rint(want)).mean() < 0.02
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 127, 128, 200, 254, 255])
+@pytest.mark.parametrize("name", [n for n in LINES if n != "darker"])
+def test_flat_areas_keep_their_level(isa, name, level):
+    x = np.full((20, 30, 3), level, np.uint8)
+    _, plan = planned(x.shape, *LINES[name])
+    assert (execute(plan, x).pixels == level).all()
+
+
+def test_the_same_from_every_instruction_set_and_tile(monkeypatch):
+    from convcli import _loops
+    from convcli.engine.cpu import compiled_loops
+
+    usual = _loops.isa()
+    x = picture(70, 90, 3)
+    _, plan = planned(x.shape, *LINES["other_sides"])
+    if not plan.steps[0].pairs:
+        pytest.skip("this processor has vectors of 16 bytes only")
+    whole = execute(plan, x).pixels
+    _loops.isa("avx2")
+    try:
+        np.testing.assert_array_equal(execute(plan, x).pixels, whole)
+    finally:
+        _loops.isa(usual)
+    tiles = [Tile(0, 33, 0, 90), Tile(33, 70, 0, 41), Tile(33, 70, 41, 90)]
+    monkeypatch.setattr(compiled_loops, "grid", lambda *_: tiles)
+    np.testing.assert_array_equal(execute(plan, x).pixels, whole)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "finish"),
+    [
+        (bell(1, 2), np.array([-0.1, 1.2, -0.1]), PLAIN),
+        (bell(1, 2) * 1.1, bell(1, 2), PLAIN),
+        (bell(1, 2), np.array([0.5, 0.5]), PLAIN),  # an average of weight 1
+        (bell(30, 90), bell(30, 90), PLAIN),  # too many roundings
+        (bell(1, 2), bell(1, 2), PLAIN._replace(bias=3.0)),
+        (bell(1, 2), bell(1, 2), PLAIN._replace(offset=128.0)),
+        (bell(1, 2), bell(1, 2), PLAIN._replace(out_dtype="uint16", ratio=257.0)),
+        (bell(1, 2), bell(1, 2), PLAIN._replace(combine="magnitude")),
+    ],
+)
+def test_what_is_left_to_floating_point(column, row, finish):
+    assert blurs(((column, row),), finish) == ()
+
+
+def test_what_is_not_bytes_or_strided_has_no_pairs():
+    kernel = Kernel(np.outer(*LINES["gaussian_1"]))
+    for dtype, options in (("uint16", {}), ("float32", {}), ("uint8", {"stride": 2})):
+        plan = plan_filter((20, 20, 3), dtype, [kernel], algorithm="separable", **options)
+        assert plan.steps[0].pairs == ()
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_weights_come_to_what_the_line_comes_to(name):
+    for line in LINES[name]:
+        pairs = pairs_of(line)
+        assert sum(pair.weight for pair in pairs) == round(line.sum() * 65536)
+        spread = np.zeros(len(line))
+        for first, second, weight in pairs:
+            spread[first] += weight / 2
+            spread[second] += weight / 2
+        assert np.abs(spread / 65536 - line).max() < 1 / 65536
+
+
+@pytest.mark.parametrize(
+    ("taps", "what"),
+    [
+        ([(0, 0, 0, 40000.0), (0, 0, 3, 30000.0)], "weights of a pair that differ"),
+        ([(0, 0, 0, 40000.0)], "half a pair"),
+        ([(0, 0, 0, 40000.5), (0, 0, 3, 40000.5)], "a weight that is not whole"),
+        ([(0, 0, 0, 70000.0), (0, 0, 3, 70000.0)], "a weight above 16 bits"),
+        ([(0, 0, 0, 40000.0)] * 4, "more than 1 in all"),
+    ],
+)
+def test_the_loops_refuse(isa, monkeypatch, taps, what):
+    from convcli.engine.cpu import compiled_loops
+
+    if isa == "base":
+        pytest.skip("has no blurs")
+    x = picture(20, 30, 1)
+    _, plan = planned(x.shape, *LINES["gaussian_1"])
+    right = compiled_loops._lists
+    monkeypatch.setattr(compiled_loops, "_lists", lambda *a: ([taps], right(*a)[1]))
+    with pytest.raises(ValueError, match="pairs of taps"):
+        execute(plan, x)
