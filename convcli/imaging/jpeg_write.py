@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -48,8 +49,8 @@ def encode_jpeg(picture: Picture, quality: int | None, *, threads: int = 1) -> b
     return b"".join(jpeg_parts(picture, quality, threads=threads))
 
 
-def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> list[bytes]:
-    """The same in parts, to be written one after the other."""
+def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
+    """The same in parts, to be written one after the other as they are made."""
     pixels = next(iter(picture.frames)).pixels
     height, width, _ = pixels.shape
     options = _pixel_options(picture, quality)
@@ -57,7 +58,8 @@ def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> li
     rows = max(1, BAND_PIXELS // width // TALLEST_MCU) * TALLEST_MCU
     large = height * width >= LARGE and rows < height <= MOST_ROWS
     if not large or picture.space == "cmyk" or options.get("progressive"):
-        return [_save(pixels, picture.space, io.BytesIO(), described)]
+        yield _save(pixels, picture.space, io.BytesIO(), described)
+        return
 
     def band(start: int) -> bytes:
         # Only what is written to a descriptor is encoded without holding up other threads.
@@ -66,7 +68,8 @@ def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> li
             jpeg = _save(part, picture.space, file, options if start else described)
         return _after(start // rows, jpeg) if start else _first(jpeg, height)
 
-    return [*in_order(band, range(0, height, rows), threads), EOI_BYTES]
+    yield from in_order(band, range(0, height, rows), threads)
+    yield EOI_BYTES
 
 
 def _pixel_options(picture: Picture, quality: int | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from isal import isal_zlib
@@ -86,10 +86,14 @@ def chunk_parts(kind: bytes, body: list[bytes]) -> list[bytes]:
     return [struct.pack(">I", length) + kind, *body, struct.pack(">I", crc)]
 
 
-def assemble(header: Header, before: list[tuple[bytes, bytes]], pixels: list[bytes]) -> list[bytes]:
+def assemble(
+    header: Header, before: list[tuple[bytes, bytes]], pixels: Iterable[bytes]
+) -> Iterator[bytes]:
     """A file in parts: its header, the chunks before the pixels, and the finished pixel chunks."""
     ihdr = struct.pack(
         ">IIBBBBB", header.width, header.height, header.depth, header.colour_type, 0, 0, 0
     )
     first = [SIGNATURE, chunk(b"IHDR", ihdr), *(chunk(kind, body) for kind, body in before)]
-    return [b"".join(first), *pixels, chunk(b"IEND", b"")]
+    yield b"".join(first)
+    yield from pixels
+    yield chunk(b"IEND", b"")

@@ -64,8 +64,10 @@ def read_url(url: str) -> bytes:
         raise InputError(f"{url}: {error}") from error
 
 
-def write_url(url: str, data: Data) -> None:
+def write_url(url: str, data: Data) -> int:
     """Write bytes behind a URL: under another name first, unless the store itself is atomic.
+
+    Returns how many they are.
 
     Raises
     ------
@@ -78,9 +80,10 @@ def write_url(url: str, data: Data) -> None:
             from convcli.imaging.atomic import write_atomic
 
             system.makedirs(system._parent(path), exist_ok=True)
-            write_atomic(path, data, overwrite=True)
-        else:  # an object appears whole, when the upload is complete
-            system.pipe_file(path, b"".join(parts(data)))
+            return write_atomic(path, data, overwrite=True)
+        whole = b"".join(parts(data))
+        system.pipe_file(path, whole)  # an object appears whole, when the upload is complete
+        return len(whole)
     except OutputError:
         raise
     except Exception as error:

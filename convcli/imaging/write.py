@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from convcli.errors import OutputError, UsageError
@@ -52,6 +54,8 @@ def encode_picture(
 ) -> Data:
     """Encode all frames of ``picture`` in a format that holds them.
 
+    What comes in parts is encoded as they are taken, on ``threads``.
+
     Raises
     ------
     UsageError
@@ -79,19 +83,31 @@ def encode_picture(
         from convcli.imaging.pnm import encode_pnm
 
         return encode_pnm(next(iter(picture.frames)).pixels)
-    try:
+    if fmt.name == "JPEG":
+        return _jpeg(picture, name, quality, threads)
+    with _our_words(name, fmt.name):
         if fmt.name == "TIFF":
             from convcli.imaging.tiff_write import encode_tiff
 
             return encode_tiff(picture)
-        if fmt.name == "JPEG":
-            from convcli.imaging.jpeg_write import jpeg_parts
-
-            return jpeg_parts(picture, quality, threads=threads)
         from convcli.imaging.pillow_write import encode_with_pillow
 
         return encode_with_pillow(picture, fmt.name, quality)
+
+
+def _jpeg(picture: Picture, name: str, quality: int | None, threads: int) -> Iterator[bytes]:
+    from convcli.imaging.jpeg_write import jpeg_parts
+
+    with _our_words(name, "JPEG"):
+        yield from jpeg_parts(picture, quality, threads=threads)
+
+
+@contextmanager
+def _our_words(name: str, fmt: str) -> Iterator[None]:
+    """Errors of other people's encoders as ours."""
+    try:
+        yield
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
-        raise OutputError(f"{name}: cannot be encoded as {fmt.name}: {error}") from error
+        raise OutputError(f"{name}: cannot be encoded as {fmt}: {error}") from error

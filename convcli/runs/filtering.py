@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.apply import filter_picture
-from convcli.imaging.atomic import display_name, parts, write_atomic, write_stdout
+from convcli.imaging.atomic import Data, display_name, parts, write_atomic, write_stdout
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
 from convcli.imaging.picture import Metadata, Picture
@@ -100,34 +100,48 @@ def filter_file(
         # Filtered now, so that the source is let go before the encoder takes room.
         result.frames = list(result.frames)
         picture.frames = ()
-    encoded = encode_picture(
-        result,
-        fmt,
-        target,
-        quality=request.quality,
-        compression=request.compression,
-        threads=filtered.plan.threads,
+    encoded = _Timed(
+        encode_picture(
+            result,
+            fmt,
+            target,
+            quality=request.quality,
+            compression=request.compression,
+            threads=filtered.plan.threads,
+        )
     )
+    begun = clock.since()
+    report.bytes_out = _write(request, job, encoded, journal, source)
+    making = begun + encoded.seconds
     seconds["filter"] = filtered.seconds
-    seconds["encode"] = clock.since() - filtered.seconds
-    clock.start()
-    if job.output == STDIN:
-        write_stdout(encoded)
-    elif is_url(job.output):
-        write_url(job.output, encoded)
-    else:
-        if request.output is not None and job.output != request.output:
-            Path(job.output).parent.mkdir(parents=True, exist_ok=True)
-        if journal:
-            journal.ready(job, source, encoded)
-        overwrite = request.overwrite or request.in_place or job.overwrite
-        # A batch is flushed to the disk once, at its end; the journal knows what it wrote.
-        write_atomic(job.output, encoded, overwrite=overwrite, durable=journal is None)
-        if journal:
-            journal.done(job, source)
-    clock.lap("write")
-    report.bytes_out = sum(map(len, parts(encoded)))
+    seconds["encode"] = making - filtered.seconds
+    seconds["write"] = clock.since() - making
     return slim(report)
+
+
+def _write(
+    request: FilterRequest,
+    job: Job,
+    encoded: Iterable[bytes],
+    journal: Journal | None,
+    source: list[int] | None,
+) -> int:
+    """Write the parts of a file to where they belong; returns how many bytes they are."""
+    if job.output == STDIN:
+        return write_stdout(list(encoded))  # nothing goes out if making a part fails
+    if is_url(job.output):
+        return write_url(job.output, list(encoded))
+    if request.output is not None and job.output != request.output:
+        Path(job.output).parent.mkdir(parents=True, exist_ok=True)
+    if journal:
+        encoded = list(encoded)
+        journal.ready(job, source, encoded)
+    overwrite = request.overwrite or request.in_place or job.overwrite
+    # A batch is flushed to the disk once, at its end; the journal knows what it wrote.
+    written = write_atomic(job.output, encoded, overwrite=overwrite, durable=journal is None)
+    if journal:
+        journal.done(job, source)
+    return written
 
 
 def attempt(
@@ -194,6 +208,23 @@ def _format_of(request: FilterRequest, job: Job, source: str) -> Format:
     ):
         return FORMATS[source]  # a device such as /dev/null: the name says nothing
     return format_of_path(job.output)
+
+
+class _Timed:
+    """The parts of a file, and the seconds that they took to be made."""
+
+    def __init__(self, data: Data) -> None:
+        self._parts = iter(parts(data))
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            start = perf_counter()
+            part = next(self._parts, None)
+            self.seconds += perf_counter() - start
+            if part is None:
+                return
+            yield part
 
 
 class _Clock:

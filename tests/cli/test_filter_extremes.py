@@ -98,7 +98,7 @@ def test_termination_leaves_no_temporary(tmp_path: Path, samples: Path, number: 
         "import sys, time\n"
         "from convcli.imaging import atomic\n"
         "from convcli.cli.app import run\n"
-        "def slowly(fd, data):\n"
+        "def slowly(fd, data, early):\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(60)\n"
         "atomic._write_all = slowly\n"

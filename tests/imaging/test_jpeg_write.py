@@ -197,4 +197,4 @@ def test_the_largest_jpeg_and_one_row_more() -> None:
     for height, width in ((65501, 17), (65536, 17), (17, 65501)):
         source = picture(np.zeros((height, width, 1), np.uint8))
         with pytest.raises(OutputError, match="cannot be encoded as JPEG"):
-            encode_picture(source, format_of_name("jpeg"), "o.jpg", threads=2)
+            list(encode_picture(source, format_of_name("jpeg"), "o.jpg", threads=2))
