@@ -22,6 +22,13 @@ def main() -> NoReturn:
     _leave(run(sys.argv[1:]))
 
 
+# CPython keeps the frames of its calls in pieces of 16 KB, and maps and unmaps one at each call
+# that crosses the end of a piece: 1,400 times in starting, 12 ms of 150. A frame that asks for more
+# than half of 512 KB gets a piece of that size, and the calls below it the rest; what none of them
+# touches takes no memory.
+main.__code__ = main.__code__.replace(co_stacksize=1 << 15)
+
+
 def _leave(code: int) -> NoReturn:
     """End at once, as mypy does: taking the interpreter apart takes 12 ms and frees nothing more.
 
