@@ -98,7 +98,7 @@ def tile_size(step: Step) -> tuple[int, int]:
     group = 1 if step.is_bank else step.shape_in[2]
     row_stride = axis_map(step.rows, step.border.mode).stride
     if step.algorithm == "box":
-        return (max(64, 4 * step.kernel_size[0]), max(3072 // group, 1))
+        return (max(64, 4 * step.kernel_size[0]), max(6144 // group, 1))
     span = step.rows.effective_kernel + step.cols.effective_kernel
     cols = min(width, max(_TILE_SAMPLES // group, 4 * step.cols.kernel_size, 1))
     itemsize = np.dtype(step.accumulate).itemsize
