@@ -10,11 +10,12 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from convcli.errors import OutputError, UsageError
+from convcli.errors import InputError, OutputError, UsageError
 from convcli.imaging import atomic
 from convcli.imaging.atomic import display_name, write_atomic
 
@@ -175,3 +176,32 @@ def test_devices_are_written_to_as_they_are() -> None:
 def test_names_that_are_no_text_are_shown_escaped() -> None:
     assert display_name(b"a\xff\n.png") == "a\\xff\\n.png"
     assert display_name("[/red] \x1b[31m.png") == "[/red] \\x1b[31m.png"
+
+
+def test_parts_are_written_while_the_next_are_made(tmp_path: Path) -> None:
+    sizes = []
+
+    def made() -> Iterator[bytes]:
+        for part in (b"a" * 5_000_000, b"b" * 300, b""):
+            sizes.append([p.stat().st_size for p in tmp_path.glob(".convcli-*")])
+            yield part
+
+    assert write_atomic(tmp_path / "a", made()) == 5_000_300
+    assert sizes == [[0], [5_000_000], [5_000_300]]
+    assert (tmp_path / "a").read_bytes() == b"a" * 5_000_000 + b"b" * 300
+
+
+@pytest.mark.parametrize("error", [InputError("damaged"), KeyboardInterrupt(), MemoryError()])
+def test_a_part_that_cannot_be_made_leaves_the_old_file(
+    tmp_path: Path, error: BaseException
+) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+
+    def made() -> Iterator[bytes]:
+        yield b"new"
+        raise error
+
+    with pytest.raises(type(error)):
+        write_atomic(tmp_path / "a", made(), overwrite=True)
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
