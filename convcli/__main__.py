@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -17,8 +18,13 @@ def main() -> NoReturn:
     # in a busy loop, beside which a picture is to be decoded: 20 to 40 ms of 170. Filters have no
     # work for them, and where tensors do, they share it out themselves.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:  # nothing is begun yet: an interrupt may end the process where it is
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from convcli.cli.app import run
 
+    if ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _leave(run(sys.argv[1:]))
 
 

@@ -94,9 +94,11 @@ def whole_weights(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], fl
         if (scaled == np.rint(scaled)).all() and np.abs(scaled).max() < _EXACT32:
             return scaled, 2.0**-power, True
     smallest = float(np.abs(weights[weights != 0]).min())
-    ratio = weights / smallest
+    with np.errstate(over="ignore"):  # too far apart to be whole, which shows below
+        ratio = weights / smallest
     for multiple in (1, 2, 3):
-        scaled = ratio * multiple
+        with np.errstate(over="ignore"):
+            scaled = ratio * multiple
         whole = np.rint(scaled)
         if np.abs(whole).max() < 4096 and (np.abs(scaled - whole) <= 2e-15 * np.abs(scaled)).all():
             # The factor of the largest weight has the least rounding of its own.

@@ -141,6 +141,8 @@ def plan_filter(
     border = border or Border("reflect")
     if border.mode not in PICTURES:
         raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(PICTURES)}")
+    if border.mode != "constant":
+        border = Border(border.mode)  # a value would mean nothing
     height, width, channels = checked_shape(shape)
     if not kernels:
         raise UsageError("no kernel is given; a filter needs at least one")

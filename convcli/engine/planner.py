@@ -184,7 +184,7 @@ def _taken(
 
 def _blurs(p: Problem, factors: tuple[tuple[Factor, ...], ...]) -> tuple[Pairs, Pairs] | tuple[()]:
     """The pairs of a blur that compiled loops do in 16 bits."""
-    if p.finish is None or p.exact or len(factors) != 1:
+    if p.finish is None or p.accumulate != "float32" or p.exact or len(factors) != 1:
         return ()
     return blurs(factors[0], p.finish) if can_blur(p.rows, p.cols, p.border_value) else ()
 

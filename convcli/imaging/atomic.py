@@ -124,12 +124,14 @@ def write_atomic(
         If writing fails; the target is then as it was.
     """
     check_target(path, overwrite=overwrite)
+    given = Path(path)
     # A link stays where it is: what it points to is replaced.
     target = Path(os.path.realpath(path))
     try:
-        mode = target.stat().st_mode if target.exists() else None
+        # By the given name: that of a pipe behind /dev/stdout is none that could be opened.
+        mode = given.stat().st_mode if given.exists() else None
         if mode is not None and not stat.S_ISREG(mode):
-            return _write_through(target, list(parts(data)))
+            return _write_through(given, list(parts(data)))
         return _replace(target, data, mode, overwrite, durable or mode is not None)
     except FileExistsError as error:
         raise UsageError(

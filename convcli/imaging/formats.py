@@ -18,6 +18,8 @@ class Format(NamedTuple):
     spaces: frozenset[str]
     dtypes: frozenset[str]
     frames: bool = False
+    longest: int = 2**31 - 1
+    """Most pixels a side."""
 
     def holds(self, space: str, alpha: bool, dtype: str) -> bool:
         """Whether a picture fits without losing anything."""
@@ -30,7 +32,12 @@ class Format(NamedTuple):
 
 
 def _format(
-    name: str, suffixes: str, spaces: str, dtypes: str = "uint8", frames: bool = False
+    name: str,
+    suffixes: str,
+    spaces: str,
+    dtypes: str = "uint8",
+    frames: bool = False,
+    longest: int = 2**31 - 1,
 ) -> Format:
     return Format(
         name,
@@ -38,6 +45,7 @@ def _format(
         frozenset(spaces.split()),
         frozenset(dtypes.split()),
         frames,
+        longest,
     )
 
 
@@ -45,7 +53,7 @@ FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
         _format("PNG", ".png .apng", "gray graya rgb rgba", "uint8 uint16", True),
-        _format("JPEG", ".jpg .jpeg .jpe .jfif", "gray rgb cmyk"),
+        _format("JPEG", ".jpg .jpeg .jpe .jfif", "gray rgb cmyk", longest=65500),
         _format(
             "TIFF",
             ".tif .tiff",
@@ -53,8 +61,8 @@ FORMATS: dict[str, Format] = {
             "uint8 uint16 float32 float64",
             True,
         ),
-        _format("WEBP", ".webp", "gray graya rgb rgba", frames=True),
-        _format("GIF", ".gif", "gray graya rgb rgba", frames=True),
+        _format("WEBP", ".webp", "gray graya rgb rgba", frames=True, longest=16383),
+        _format("GIF", ".gif", "gray graya rgb rgba", frames=True, longest=65535),
         _format("BMP", ".bmp .dib", "gray rgb"),
         _format("PPM", ".ppm .pgm .pnm .pbm", "gray rgb", "uint8 uint16"),
         _format("AVIF", ".avif", "gray rgb rgba"),

@@ -49,8 +49,10 @@ def encode_jpeg(picture: Picture, quality: int | None, *, threads: int = 1) -> b
     return b"".join(jpeg_parts(picture, quality, threads=threads))
 
 
-def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
-    """The same in parts, to be written one after the other as they are made."""
+def jpeg_parts(
+    picture: Picture, quality: int | None, *, threads: int = 1
+) -> list[bytes] | Iterator[bytes]:
+    """The same in parts: one that is made already, or many, made as they are taken."""
     pixels = next(iter(picture.frames)).pixels
     height, width, _ = pixels.shape
     options = _pixel_options(picture, quality)
@@ -58,8 +60,7 @@ def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> It
     rows = max(1, BAND_PIXELS // width // TALLEST_MCU) * TALLEST_MCU
     large = height * width >= LARGE and rows < height <= MOST_ROWS
     if not large or picture.space == "cmyk" or options.get("progressive"):
-        yield _save(pixels, picture.space, io.BytesIO(), described)
-        return
+        return [_save(pixels, picture.space, io.BytesIO(), described)]
 
     def band(start: int) -> bytes:
         # Only what is written to a descriptor is encoded without holding up other threads.
@@ -68,8 +69,11 @@ def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> It
             jpeg = _save(part, picture.space, file, options if start else described)
         return _after(start // rows, jpeg) if start else _first(jpeg, height)
 
-    yield from in_order(band, range(0, height, rows), threads)
-    yield EOI_BYTES
+    def bands() -> Iterator[bytes]:
+        yield from in_order(band, range(0, height, rows), threads)
+        yield EOI_BYTES
+
+    return bands()
 
 
 def _pixel_options(picture: Picture, quality: int | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +14,7 @@ from convcli.imaging.picture import Picture
 __all__ = ["check_fits", "encode_picture"]
 
 
-def check_fits(
-    fmt: Format, space: str, alpha: bool, dtype: str, n_frames: int, animated: bool, name: str
-) -> None:
+def check_fits(fmt: Format, picture: Picture, name: str) -> None:
     """Refuse a format that would lose a channel, depth or frames, naming those that would not.
 
     Raises
@@ -24,11 +22,14 @@ def check_fits(
     UsageError
         With what the picture is and the formats that hold it.
     """
+    space, alpha, dtype = picture.space, picture.alpha, picture.dtype.name
+    n_frames, animated = picture.n_frames, picture.animated
+    longest = max(picture.size)
 
     def fits(f: Format) -> bool:
         if n_frames > 1 and (not f.frames or animated == (f.name == "TIFF")):
             return False
-        return f.holds(space, alpha, dtype)
+        return f.holds(space, alpha, dtype) and longest <= f.longest
 
     if fits(fmt):
         return
@@ -36,6 +37,8 @@ def check_fits(
     what += " with alpha" * alpha
     if n_frames > 1:
         what += f" in {n_frames} {'frames' if animated else 'pages'}"
+    if longest > fmt.longest:
+        what += f" of {longest} pixels a side, only {fmt.longest}"
     able = [f.suffix for f in FORMATS.values() if fits(f)]
     advice = f"use {' or '.join(able)}" if able else "no format holds that"
     if dtype.startswith("float") and not able[1:]:
@@ -63,15 +66,7 @@ def encode_picture(
     OutputError
         If the encoder fails.
     """
-    check_fits(
-        fmt,
-        picture.space,
-        picture.alpha,
-        picture.dtype.name,
-        picture.n_frames,
-        picture.animated,
-        name,
-    )
+    check_fits(fmt, picture, name)
     if fmt.name == "PNG":
         from convcli.imaging.png_write import apng_parts, png_parts
 
@@ -83,9 +78,12 @@ def encode_picture(
         from convcli.imaging.pnm import encode_pnm
 
         return encode_pnm(next(iter(picture.frames)).pixels)
-    if fmt.name == "JPEG":
-        return _jpeg(picture, name, quality, threads)
     with _our_words(name, fmt.name):
+        if fmt.name == "JPEG":
+            from convcli.imaging.jpeg_write import jpeg_parts
+
+            parts = jpeg_parts(picture, quality, threads=threads)
+            return parts if isinstance(parts, list) else _in_our_words(parts, name, fmt.name)
         if fmt.name == "TIFF":
             from convcli.imaging.tiff_write import encode_tiff
 
@@ -95,11 +93,9 @@ def encode_picture(
         return encode_with_pillow(picture, fmt.name, quality)
 
 
-def _jpeg(picture: Picture, name: str, quality: int | None, threads: int) -> Iterator[bytes]:
-    from convcli.imaging.jpeg_write import jpeg_parts
-
-    with _our_words(name, "JPEG"):
-        yield from jpeg_parts(picture, quality, threads=threads)
+def _in_our_words(parts: Iterable[bytes], name: str, fmt: str) -> Iterator[bytes]:
+    with _our_words(name, fmt):
+        yield from parts
 
 
 @contextmanager

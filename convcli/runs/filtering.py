@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -81,15 +82,7 @@ def filter_file(
     result = filtered.picture
     fmt = _format_of(request, job, picture.format)
     target = "standard output" if job.output == STDIN else display_name(job.output)
-    check_fits(
-        fmt,
-        result.space,
-        result.alpha,
-        result.dtype.name,
-        result.n_frames,
-        result.animated,
-        target,
-    )
+    check_fits(fmt, result, target)
     report = Report(job, request.kernel_names, filtered, fmt.name, not request.dry_run, seconds)
     clock.lap("plan")
     planned(report)
@@ -100,19 +93,18 @@ def filter_file(
         # Filtered now, so that the source is let go before the encoder takes room.
         result.frames = list(result.frames)
         picture.frames = ()
-    encoded = _Timed(
-        encode_picture(
-            result,
-            fmt,
-            target,
-            quality=request.quality,
-            compression=request.compression,
-            threads=filtered.plan.threads,
-        )
+    encoded = encode_picture(
+        result,
+        fmt,
+        target,
+        quality=request.quality,
+        compression=request.compression,
+        threads=filtered.plan.threads,
     )
-    begun = clock.since()
-    report.bytes_out = _write(request, job, encoded, journal, source)
-    making = begun + encoded.seconds
+    making = clock.since()
+    with closing(_Timed(encoded)) as timed:
+        report.bytes_out = _write(request, job, timed, journal, source)
+    making += timed.seconds
     seconds["filter"] = filtered.seconds
     seconds["encode"] = making - filtered.seconds
     seconds["write"] = clock.since() - making
@@ -225,6 +217,11 @@ class _Timed:
             if part is None:
                 return
             yield part
+
+    def close(self) -> None:
+        """Stop the threads that make parts which nobody will take."""
+        if isinstance(self._parts, Generator):
+            self._parts.close()
 
 
 class _Clock:

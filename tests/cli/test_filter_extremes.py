@@ -178,3 +178,22 @@ def test_a_bar_on_a_terminal(tmp_path: Path, samples: Path) -> None:
     os.close(main)
     assert process.returncode == 0
     assert b"3/3" in seen
+
+
+def test_a_pipe_behind_a_name_is_written_to(samples: Path) -> None:
+    command = [sys.executable, "-m", "convcli", "filter", str(samples / "portrait.png")]
+    command += ["-k", "box:3", "-q", "-f", "png", "-o"]
+    by_dash = subprocess.run([*command, "-"], capture_output=True, check=True).stdout
+    by_name = subprocess.run([*command, "/dev/stdout"], capture_output=True, check=True).stdout
+    assert by_name == by_dash
+
+
+def test_a_picture_too_wide_for_its_format_makes_no_folder(tmp_path: Path) -> None:
+    Image.new("L", (65501, 2)).save(tmp_path / "wide.png")
+    command = [sys.executable, "-m", "convcli", "filter", "wide.png", "-k", "box:3"]
+    command += ["-f", "jpeg", "-o", "new/"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "65501 pixels a side, only 65500; use .png or .tif" in done.stderr
+    assert not (tmp_path / "new").exists()

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from convcli.arithmetic.borders import PICTURES, Border
 from convcli.engine.cpu.choice import loops
-from convcli.engine.cpu.pairs import MOST_ERROR, blurs, pairs_of
+from convcli.engine.cpu.pairs import MOST_ERROR, MOST_PAIRS, blurs, pairs_of
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.dispatch import execute
 from convcli.engine.finish import Finish
@@ -156,6 +156,8 @@ def test_the_same_from_every_instruction_set_and_tile(monkeypatch):
         (bell(1, 2) * 1.1, bell(1, 2), PLAIN),
         (bell(1, 2), np.array([0.5, 0.5]), PLAIN),  # an average of weight 1
         (bell(30, 90), bell(30, 90), PLAIN),  # too many roundings
+        (bell(1, 2) * 1e-6, bell(1, 2), PLAIN),  # all weights round to nothing
+        (np.array([1, np.pi - 1]) / np.pi, np.full(434, 1 / 434), PLAIN),  # too many pairs
         (bell(1, 2), bell(1, 2), PLAIN._replace(bias=3.0)),
         (bell(1, 2), bell(1, 2), PLAIN._replace(offset=128.0)),
         (bell(1, 2), bell(1, 2), PLAIN._replace(out_dtype="uint16", ratio=257.0)),
@@ -164,6 +166,20 @@ def test_the_same_from_every_instruction_set_and_tile(monkeypatch):
 )
 def test_what_is_left_to_floating_point(column, row, finish):
     assert blurs(((column, row),), finish) == ()
+
+
+def test_a_value_that_the_border_does_not_use_does_no_harm(isa):
+    x = picture(20, 30, 3)
+    _, plan = planned(x.shape, *LINES["gaussian_1"], border=Border("edge", 300.0))
+    _, usual = planned(x.shape, *LINES["gaussian_1"], border=Border("edge"))
+    np.testing.assert_array_equal(execute(plan, x).pixels, execute(usual, x).pixels)
+
+
+def test_the_most_pairs_leave_white_as_it_is(isa):
+    line = np.full(2 * MOST_PAIRS, 0.5 / MOST_PAIRS)
+    x = np.full((300, 300, 1), 255, np.uint8)
+    _, plan = planned(x.shape, bell(1, 3), line)
+    assert (execute(plan, x).pixels == 255).all()
 
 
 def test_what_is_not_bytes_or_strided_has_no_pairs():

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from convcli.errors import OutputError
+from convcli.errors import UsageError
 from convcli.imaging import jpeg_write
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.jpeg_write import encode_jpeg
@@ -196,5 +196,5 @@ def test_the_largest_jpeg_and_one_row_more() -> None:
         np.testing.assert_array_equal(got, decoded(whole(pixels, quality=90))["pillow"])
     for height, width in ((65501, 17), (65536, 17), (17, 65501)):
         source = picture(np.zeros((height, width, 1), np.uint8))
-        with pytest.raises(OutputError, match="cannot be encoded as JPEG"):
-            list(encode_picture(source, format_of_name("jpeg"), "o.jpg", threads=2))
+        with pytest.raises(UsageError, match="pixels a side, only 65500; use"):
+            encode_picture(source, format_of_name("jpeg"), "o.jpg", threads=2)

@@ -23,6 +23,9 @@ ONE = 1 << 16
 UNIT = 1 / 256
 """Of a sum, in levels."""
 WHITE = 255 * 256
+MOST_PAIRS = 126
+"""Of a line, as in ``loops/loops.c``: then the halves that two lines add to white, and what
+rounding adds, stay within 16 bits."""
 MOST_ERROR = 0.45
 """Levels by which a blur may be off before it is rounded: with it, at most one level after."""
 
@@ -63,6 +66,8 @@ def blurs(factors: tuple[Factor, ...], finish: Finish) -> tuple[Pairs, Pairs] | 
         return ()
     lines = pairs_of(column), pairs_of(row)
     if any(pair.weight >= ONE for line in lines for pair in line):
+        return ()
+    if not all(0 < len(line) <= MOST_PAIRS for line in lines):
         return ()
     # An average rounds up by half a unit; along the rows, where all is whole, it does not.
     error = sum(_error(p, w) for p, w in zip(lines, (column, row), strict=True)) + 0.5

@@ -150,7 +150,7 @@ static int pair_of(const Job *job, long t, long stop)
     return (first & 255) | (second & 255) << 8;
 }
 
-enum { STREAMED = 32 << 20, FIN_BLOCK = 4096, FLAT_SHIFT = 1024, MOST_PAIRS = 200 };
+enum { STREAMED = 32 << 20, FIN_BLOCK = 4096, FLAT_SHIFT = 1024, MOST_PAIRS = 126 };
 
 #define NACC 8
 #define JOIN_(a, b) a##_##b
@@ -256,7 +256,8 @@ static long check_taps(const Tap *taps, long count, const int32_t *starts, long 
 }
 
 /* Whether the taps of blur.h are what it takes: two by two with one weight, and all weights
- * together at most 1. */
+ * together at most 1. White, 65280, with half a unit for each pair of both lines, one for an
+ * average, and 128 to round by must stay below 65536, whatever the weights. */
 static int are_pairs(const Tap *taps, long count)
 {
     double sum = 0;
