@@ -1,9 +1,10 @@
-"""Golden texts: compared by default, rewritten only on an explicit request."""
+"""What all tests share: golden texts, rewritten only on an explicit request, and instruction sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -37,3 +38,22 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         )
 
     return check
+
+
+@pytest.fixture
+def hold_isa() -> Iterator[Callable[[Any, str], str]]:
+    """Hold the loops of an extension to one instruction set, until the test ends."""
+    held: list[tuple[Any, str]] = []
+
+    def hold(module: Any, name: str) -> str:
+        usual = module.isa()
+        try:
+            module.isa(name)
+        except ValueError:
+            pytest.skip(f"this processor or build has no {name}")
+        held.append((module, usual if isinstance(usual, str) else usual[0]))
+        return name
+
+    yield hold
+    for module, usual in held:
+        module.isa(usual)

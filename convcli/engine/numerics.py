@@ -94,16 +94,15 @@ def whole_weights(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], fl
         if (scaled == np.rint(scaled)).all() and np.abs(scaled).max() < _EXACT32:
             return scaled, 2.0**-power, True
     smallest = float(np.abs(weights[weights != 0]).min())
-    with np.errstate(over="ignore"):  # too far apart to be whole, which shows below
-        ratio = weights / smallest
-    for multiple in (1, 2, 3):
-        with np.errstate(over="ignore"):
-            scaled = ratio * multiple
-        whole = np.rint(scaled)
-        if np.abs(whole).max() < 4096 and (np.abs(scaled - whole) <= 2e-15 * np.abs(scaled)).all():
-            # The factor of the largest weight has the least rounding of its own.
-            at = int(np.abs(weights).argmax())
-            return whole, float(weights.flat[at] / whole.flat[at]), False
+    with np.errstate(over="ignore"):  # weights too far apart to be whole
+        for multiple in (1, 2, 3):
+            scaled = weights / smallest * multiple
+            whole = np.rint(scaled)
+            near = np.abs(whole).max() < 4096 and np.abs(scaled - whole) <= 2e-15 * np.abs(scaled)
+            if np.all(near):
+                # The factor of the largest weight has the least rounding of its own.
+                at = int(np.abs(weights).argmax())
+                return whole, float(weights.flat[at] / whole.flat[at]), False
     return None
 
 

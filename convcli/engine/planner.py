@@ -12,13 +12,14 @@ from convcli.engine.borders import AxisMap, axis_map
 from convcli.engine.costs import cost
 from convcli.engine.cpu.compiled_loops import can_blur, can_box, can_flat
 from convcli.engine.cpu.fft_sizes import efficiency
-from convcli.engine.cpu.pairs import Pairs, blurs
+from convcli.engine.cpu.fixed import NONE, divides
 from convcli.engine.gpu.costs import gpu_cost
 from convcli.engine.numerics import EPS32
 from convcli.engine.weights import Factor, is_box, rank_factors, whole_factor
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from convcli.engine.cpu.pairs import Pairs
     from convcli.engine.finish import Finish
     from convcli.engine.plan import Step
 
@@ -63,8 +64,6 @@ class Problem(NamedTuple):
         Sum of absolute weights that an approximation may leave out.
     values
         Largest input, or ``None`` if any can occur.
-    divides
-        Whether compiled loops turn whole sums of bytes into means in 16 bits.
     finish
         What follows the sums, if compiled loops filter bytes.
     """
@@ -79,7 +78,6 @@ class Problem(NamedTuple):
     loops: str
     tolerance: float
     values: float | None
-    divides: bool
     finish: Finish | None
 
     @property
@@ -117,7 +115,7 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
 
     taps = int(np.count_nonzero(p.weights))
     note = f"{taps} tap{'s' * (taps != 1)}"
-    if p.is_box and p.divides and can_flat(p.rows, p.cols, p.border_value):
+    if _divides(p):
         offer("direct", float(sum(p.weights.shape[1:])), note, row="flat")
     else:
         offer("direct", _passes(p.weights, p.loops), note)
@@ -130,8 +128,7 @@ def choose(problem: Problem, forced: str | None = None) -> Choice:
         note += "s" * (len(terms) != 1)
         pairs = _blurs(p, factors)
         if pairs:
-            halves = float(sum(len(line) for line in pairs))
-            offer("separable", halves, f"{note}, in 16 bits", row="blur")
+            offer("separable", _pair_passes(pairs), f"{note}, in 16 bits", row="blur")
         else:
             offer("separable", _line_passes(terms, p.loops), note)
     if p.backend != "cupy" and p.is_box:
@@ -161,7 +158,7 @@ def work_of(step: Step, loops: str) -> float:
     if step.algorithm == "direct":
         return _passes(step.weights, loops)
     if step.pairs and loops == "compiled":
-        return float(sum(len(line) for line in step.pairs))
+        return _pair_passes(step.pairs)
     if step.algorithm == "separable":
         return _line_passes([term for member in step.factors for term in member], loops)
     if step.algorithm == "box":
@@ -182,10 +179,19 @@ def _taken(
     return Choice(best.name, reason, tuple(found), factors, transform or "float64", pairs)
 
 
+def _divides(p: Problem) -> bool:
+    """Whether compiled loops make the means of a box in 16 bits, columns first."""
+    if p.finish is None or not p.is_box or not can_flat(p.rows, p.cols, p.border_value):
+        return False
+    return divides(p.weights, p.finish, p.accumulate, p.exact, "uint8") != NONE
+
+
 def _blurs(p: Problem, factors: tuple[tuple[Factor, ...], ...]) -> tuple[Pairs, Pairs] | tuple[()]:
     """The pairs of a blur that compiled loops do in 16 bits."""
     if p.finish is None or p.accumulate != "float32" or p.exact or len(factors) != 1:
         return ()
+    from convcli.engine.cpu.pairs import blurs
+
     return blurs(factors[0], p.finish) if can_blur(p.rows, p.cols, p.border_value) else ()
 
 
@@ -200,6 +206,10 @@ def _passes(weights: NDArray[np.float64], loops: str) -> float:
 
 def _line_passes(terms: list[Factor], loops: str) -> float:
     return sum(_passes(line[None, None], loops) for term in terms for line in term)
+
+
+def _pair_passes(pairs: tuple[Pairs, Pairs] | tuple[()]) -> float:
+    return float(sum(len(line) for line in pairs))
 
 
 def _box_passes(taps: int) -> int:

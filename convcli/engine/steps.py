@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.window import Window
-from convcli.engine.cpu.fixed import NONE, divides
-from convcli.engine.cpu.pairs import Pairs
 from convcli.engine.finish import Finish, make_finish, response_bounds
 from convcli.engine.geometry import Padding2d, windows
 from convcli.engine.numerics import (
@@ -28,6 +26,9 @@ from convcli.engine.planner import Candidate, Problem, choose
 from convcli.engine.weights import Factor
 from convcli.errors import ShapeError
 from convcli.kernels.kernel import Kernel
+
+if TYPE_CHECKING:
+    from convcli.engine.cpu.pairs import Pairs
 
 __all__ = ["Signal", "Step", "plan_step"]
 
@@ -175,7 +176,6 @@ def plan_step(
         inner,
         _term_tolerance(weights, signal, scale, full, target),
         None if bounds is None else bounds.magnitude,
-        on_bytes and divides(weights, finish, accumulate, exact, signal.dtype) != NONE,
         finish if on_bytes else None,
     )
     choice = choose(problem, algorithm)

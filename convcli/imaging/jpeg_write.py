@@ -49,10 +49,8 @@ def encode_jpeg(picture: Picture, quality: int | None, *, threads: int = 1) -> b
     return b"".join(jpeg_parts(picture, quality, threads=threads))
 
 
-def jpeg_parts(
-    picture: Picture, quality: int | None, *, threads: int = 1
-) -> list[bytes] | Iterator[bytes]:
-    """The same in parts: one that is made already, or many, made as they are taken."""
+def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
+    """The same in parts: one that is made at once, or many, made as they are taken."""
     pixels = next(iter(picture.frames)).pixels
     height, width, _ = pixels.shape
     options = _pixel_options(picture, quality)
@@ -60,7 +58,7 @@ def jpeg_parts(
     rows = max(1, BAND_PIXELS // width // TALLEST_MCU) * TALLEST_MCU
     large = height * width >= LARGE and rows < height <= MOST_ROWS
     if not large or picture.space == "cmyk" or options.get("progressive"):
-        return [_save(pixels, picture.space, io.BytesIO(), described)]
+        return iter([_save(pixels, picture.space, io.BytesIO(), described)])
 
     def band(start: int) -> bytes:
         # Only what is written to a descriptor is encoded without holding up other threads.

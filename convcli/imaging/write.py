@@ -82,8 +82,7 @@ def encode_picture(
         if fmt.name == "JPEG":
             from convcli.imaging.jpeg_write import jpeg_parts
 
-            parts = jpeg_parts(picture, quality, threads=threads)
-            return parts if isinstance(parts, list) else _in_our_words(parts, name, fmt.name)
+            return _in_our_words(jpeg_parts(picture, quality, threads=threads), name, fmt.name)
         if fmt.name == "TIFF":
             from convcli.imaging.tiff_write import encode_tiff
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 
 @pytest.fixture(params=["base", "avx2", "avx512"])
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+def isa(request: pytest.FixtureRequest, hold_isa: Callable[[Any, str], str]) -> str:
     """The compiled loops held to one instruction set after the other."""
     from convcli import _loops
 
-    usual = _loops.isa()
-    try:
-        _loops.isa(request.param)
-    except ValueError:
-        pytest.skip(f"this processor or build has no {request.param}")
-    yield request.param
-    _loops.isa(usual)
+    return hold_isa(_loops, request.param)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,11 @@ LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
 
 
 @pytest.fixture(params=["base", "avx2", "avx512"])
-def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
+def instructions(request: pytest.FixtureRequest, hold_isa: Callable[[Any, str], str]) -> str:
     module = compiled._module()
     if module is None:
         pytest.skip("convcli._tensors was not built, or CONVCLI_LOOPS=numpy")
-    before = module.isa()[0]
-    try:
-        module.isa(request.param)
-    except ValueError:
-        pytest.skip(f"this machine has no {request.param}")
-    yield request.param
-    module.isa(before)
+    return hold_isa(module, request.param)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -96,9 +96,9 @@ static long ISA(tile_blur)(const Job *job)
     for (long top = job->top; top < job->bottom; top += ISA(BLUR_ROWS)) {
         const long left = job->bottom - top, now = left < ISA(BLUR_ROWS) ? left : ISA(BLUR_ROWS);
         for (; have < top + now - 1 + job->reach; have++) {
-            const uint8_t *bytes = ISA(box_bytes)(job, have);
+            const uint8_t *bytes = ISA(bytes_at)(job, have);
             if (!bytes) {
-                ISA(fill_hB)(raw, ISA(box_row)(job, have), 'B', &job->fills[0]);
+                ISA(fill_hB)(raw, ISA(row_at)(job, have), 'B', &job->fills[0]);
                 bytes = raw;
             }
             for (long x = 0; x < samples; x += line_block) {

@@ -82,17 +82,17 @@ static long ISA(box_finish)(const Job *job, const int32_t *restrict total, void 
     return ISA(row_d)(job, v, NULL, 0, row, from, n);
 }
 
-static const void *ISA(box_row)(const Job *job, long position)
+static const void *ISA(row_at)(const Job *job, long position)
 {
     const long at = job->rows[position];
     return at < 0 ? NULL : (const char *)job->src + (size_t)at * job->src_row_bytes;
 }
 
 /* The tile's bytes of a row where they are, if all of them lie in the picture side by side. */
-static const uint8_t *ISA(box_bytes)(const Job *job, long position)
+static const uint8_t *ISA(bytes_at)(const Job *job, long position)
 {
     const Fill *f = job->fills;
-    const uint8_t *row = ISA(box_row)(job, position);
+    const uint8_t *row = ISA(row_at)(job, position);
     if (!row || job->src_type != 'B' || f->first > 0 || f->last < f->count ||
         f->leap * f->pitch != f->group || f->count * f->group < job->lane_samples)
         return NULL;
@@ -119,7 +119,7 @@ static long ISA(tile_box)(const Job *job)
     sums += group; /* zeros before the first column, which its sum starts from */
     total += group;
     for (long k = 0; k < reach; k++) {
-        ISA(fill_H)(more, ISA(box_row)(job, job->top + k), job->src_type, &job->fills[0]);
+        ISA(fill_H)(more, ISA(row_at)(job, job->top + k), job->src_type, &job->fills[0]);
         ISA(box_add)(sums, more, wide);
     }
     long clipped = 0;
@@ -135,15 +135,15 @@ static long ISA(tile_box)(const Job *job)
             for (long c = 0; c < group; c++) total[c - group] = total[n - group + c];
         }
         if (r + 1 == job->bottom) break;
-        const uint8_t *next = ISA(box_bytes)(job, r + reach), *last = ISA(box_bytes)(job, r);
+        const uint8_t *next = ISA(bytes_at)(job, r + reach), *last = ISA(bytes_at)(job, r);
         if (next && last) {
-            const uint8_t *soon = r + 2 < job->bottom ? ISA(box_bytes)(job, r + 1 + reach) : NULL;
+            const uint8_t *soon = r + 2 < job->bottom ? ISA(bytes_at)(job, r + 1 + reach) : NULL;
             for (long at = 0; soon && at < wide; at += 64) __builtin_prefetch(soon + at);
             ISA(box_slide_bytes)(sums, next, last, wide);
             continue;
         }
-        ISA(fill_H)(more, ISA(box_row)(job, r + reach), job->src_type, &job->fills[0]);
-        ISA(fill_H)(less, ISA(box_row)(job, r), job->src_type, &job->fills[0]);
+        ISA(fill_H)(more, ISA(row_at)(job, r + reach), job->src_type, &job->fills[0]);
+        ISA(fill_H)(less, ISA(row_at)(job, r), job->src_type, &job->fills[0]);
         ISA(box_slide)(sums, more, less, wide);
     }
     FENCE

@@ -229,7 +229,13 @@ static int choose_isa(const char *wanted)
 
 static int size_of(char code)
 {
-    return code == 'B' ? 1 : code == 'H' || code == 'h' || code == 'q' ? 2 : code == 'f' || code == 'i' ? 4 : code == 'd' ? 8 : 0;
+    switch (code) {
+    case 'B': return 1;
+    case 'H': case 'h': case 'q': return 2;
+    case 'f': case 'i': return 4;
+    case 'd': return 8;
+    default: return 0;
+    }
 }
 
 /* Whether a buffer holds a * b * c items, with no product that could overflow. */
@@ -319,7 +325,8 @@ static int make_quads(Job *j, long delta)
 {
     static const int range_of[4][4] = {{0, 1, 2, 3}, {-1, 4, 5, 6}, {-1, -1, 7, 8}, {-1, -1, -1, 9}};
     const int narrow = j->sum_type == 'h' || j->sum_type == 'H';
-    if (j->bottom - j->top < 4 * j->gap || j->reach <= delta || j->sum_type == 'i' || j->sum_type == 'q' ||
+    if (j->bottom - j->top < 4 * j->gap || j->reach <= delta || j->sum_type == 'i' ||
+        j->sum_type == 'q' ||
         j->tap_count < (narrow ? 12 : 5) * j->planes)
         return 1;
     j->quads = calloc((size_t)(4 * j->tap_count), sizeof *j->quads);
