@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
-LOOPS = "convcli/engine/cpu/loops"
+INCLUDE = "convcli/include"
 # Debug information names the folder of the build, so that no two wheels would be the same.
 DEBUG = [] if "-g" in os.environ.get("CFLAGS", "").split() else ["-g0"]
 
@@ -46,45 +48,66 @@ class SameSdist(sdist):
         return name
 
 
+def extension(name: str, folder: str, *files: str, **options: Any) -> Extension:
+    """Sources of a folder, compiled once for each instruction set (convcli/include/clones.h)."""
+    return Extension(
+        f"convcli.{name}",
+        [f"{folder}/{file}" for file in files],
+        include_dirs=[INCLUDE, folder],
+        depends=sorted(map(str, [*Path(folder).glob("*.h"), *Path(INCLUDE).glob("*.h")])),
+        py_limited_api=True,
+        optional=True,
+        **options,
+    )
+
+
+class Build(build_ext):
+    """Notes beside the package why an extension could not be built: `convcli info` says it."""
+
+    def run(self) -> None:
+        self.failed: dict[str, str] = {}
+        super().run()
+        for ext in self.extensions:
+            note = Path(self.get_ext_fullpath(ext.name)).with_name(
+                ext.name.split(".")[1] + ".missing"
+            )
+            if ext.name in self.failed:
+                note.parent.mkdir(parents=True, exist_ok=True)
+                note.write_text(self.failed[ext.name], encoding="utf-8")
+            else:
+                note.unlink(missing_ok=True)
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except Exception as error:
+            # The end of a command of many lines says what went wrong.
+            said, compiler = " ".join(str(error).split()), self.compiler.compiler_so[0]
+            self.failed[ext.name] = f"{compiler}: {said if len(said) < 160 else said[-31:]}"
+            raise
+
+
+class Wheel(bdist_wheel):
+    """A wheel for all systems where nothing was compiled."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        built = self.get_finalized_command("build_ext")
+        if not any(Path(built.get_ext_fullpath(e.name)).exists() for e in built.extensions):
+            self.root_is_pure, self.py_limited_api = True, False
+        return super().get_tag()
+
+
+OPTIONS = ["-O3", "-Wno-psabi", *DEBUG]
+# No trapping maths: so that the compiler may vectorise comparisons of floats.
+FLOATS = [*OPTIONS, "-fno-math-errno", "-fno-trapping-math"]
+
 setup(
-    cmdclass={"sdist": SameSdist},
+    cmdclass={"sdist": SameSdist, "bdist_wheel": Wheel, "build_ext": Build},
     ext_modules=[
-        Extension(
-            "convcli._loops",
-            [f"{LOOPS}/loops.c"],
-            depends=sorted(map(str, Path(LOOPS).glob("*.h"))),
-            # No trapping maths: so that the compiler may vectorise comparisons of floats.
-            extra_compile_args=[
-                "-O3",
-                "-fno-math-errno",
-                "-fno-trapping-math",
-                "-Wno-psabi",
-                *DEBUG,
-            ],
-            py_limited_api=True,
-            optional=True,
-        ),
-        Extension(
-            "convcli._tensors",
-            ["convcli/ops/loops/tensors.c"],
-            depends=["convcli/ops/loops/sliding.h"],
-            extra_compile_args=[
-                "-O3",
-                "-fno-math-errno",
-                "-fno-trapping-math",
-                "-Wno-psabi",
-                *DEBUG,
-            ],
-            py_limited_api=True,
-            optional=True,
-        ),
-        Extension(
-            "convcli._png",
-            ["convcli/imaging/png_rows.c", "convcli/imaging/png_gather.c"],
-            depends=["convcli/imaging/png_rows.h"],
-            extra_compile_args=["-O3", "-Wno-psabi", *DEBUG],
-            py_limited_api=True,
-            optional=True,
+        extension("_loops", "convcli/engine/cpu/loops", "loops.c", extra_compile_args=FLOATS),
+        extension("_tensors", "convcli/ops/loops", "tensors.c", extra_compile_args=FLOATS),
+        extension(
+            "_png", "convcli/imaging", "png_rows.c", "png_gather.c", extra_compile_args=OPTIONS
         ),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

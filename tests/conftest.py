@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from convcli.extensions import EXTENSIONS, extension
 
 # How long one example takes says nothing on a machine that others use too.
 settings.register_profile("convcli", deadline=None)
@@ -40,20 +41,17 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return check
 
 
-@pytest.fixture
-def hold_isa() -> Iterator[Callable[[Any, str], str]]:
-    """Hold the loops of an extension to one instruction set, until the test ends."""
-    held: list[tuple[Any, str]] = []
-
-    def hold(module: Any, name: str) -> str:
-        usual = module.isa()
-        try:
-            module.isa(name)
-        except ValueError:
-            pytest.skip(f"this processor or build has no {name}")
-        held.append((module, usual if isinstance(usual, str) else usual[0]))
-        return name
-
-    yield hold
-    for module, usual in held:
-        module.isa(usual)
+@pytest.fixture(params=["base", "avx2", "avx512"])
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The compiled extensions held to one instruction set after the other."""
+    found = [extension(name).module for name in EXTENSIONS]
+    if None in found:
+        pytest.skip("needs the compiled extensions")
+    usual = [module.isa() for module in found]
+    if not all(request.param in module.isas() for module in found):
+        pytest.skip(f"this processor or build has no {request.param}")
+    for module in found:
+        module.isa(request.param)
+    yield request.param
+    for module, name in zip(found, usual, strict=True):
+        module.isa(name)

@@ -8,13 +8,27 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "convcli"
-LAYERS = ["errors", "arithmetic", "kernels", "ops engine", "imaging", "runs", "show", "cli"]
+LAYERS = [
+    "errors",
+    "extensions",
+    "arithmetic",
+    "kernels",
+    "ops engine",
+    "imaging",
+    "runs",
+    "show",
+    "cli",
+]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 # Each of these is imported in one layer only, so that replacing it touches one folder.
 OWNERS = {"rich": {"show"}, "typer": {"cli"}, "PIL": {"imaging"}, "cupy": {"engine", "ops"}}
 ROOT_FILES = {"__init__.py", "__main__.py", "_version.py"}
 
-FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.name == "errors.py")
+FILES = sorted(
+    p
+    for p in PACKAGE.rglob("*.py")
+    if p.parent != PACKAGE or p.name in ("errors.py", "extensions.py")
+)
 
 
 def imported(path: Path) -> list[str]:

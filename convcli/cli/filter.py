@@ -410,7 +410,15 @@ def filter_command(
     from convcli.runs.filtering import Failure
     from convcli.runs.memory import parse_size
     from convcli.runs.request import FilterRequest, Report
-    from convcli.show.messages import explanation, print_json, say, summary, tally_line, timing
+    from convcli.show.messages import (
+        explanation,
+        print_json,
+        say,
+        slow_note,
+        summary,
+        tally_line,
+        timing,
+    )
     from convcli.show.progress import part_progress, progress
 
     request = FilterRequest(
@@ -442,6 +450,7 @@ def filter_command(
     tally = batch.tally
     # Thousands of lines tell nobody anything: a bar, the failures, and the sum of it.
     many = batch.named > MANY
+    told = quiet
     watched = not quiet and not verbose
 
     def planned(report: Report) -> None:
@@ -463,6 +472,9 @@ def filter_command(
                     continue
                 if as_json:
                     print_json(result.as_json())
+                if not told and (note := slow_note(result)):
+                    told = True
+                    say(f"convcli: warning: {note}")
                 if quiet or (many and not verbose):
                     continue
                 if not as_json:

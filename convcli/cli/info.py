@@ -38,6 +38,7 @@ def collect() -> dict[str, Any]:
     from convcli.engine.backends import pick_backend
     from convcli.engine.cpu.tiles import default_threads
     from convcli.engine.dispatch import loops
+    from convcli.extensions import EXTENSIONS
     from convcli.imaging.codecs import codec_versions
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
@@ -50,11 +51,22 @@ def collect() -> dict[str, Any]:
         "cores": default_threads(),
         "numpy": f"{np.__version__}, BLAS {blas['name']} {blas.get('version', '')}".rstrip(),
         "loops": f"{name}: {why}",
+        **{f"convcli.{name}": _extension(name) for name in EXTENSIONS},
         "codecs": codec_versions(),
         "cupy": _cupy(),
         "auto takes": f"{backend}: {reason}",
         "auto knows": _speeds(),
     }
+
+
+def _extension(name: str) -> str:
+    from convcli.extensions import EXTENSIONS, extension
+
+    found = extension(name)
+    use = EXTENSIONS[name]
+    if found.module is None:
+        return f"missing, {use} take longer: {found.why}"
+    return f"{found.why} of {', '.join(found.module.isas())}, for {use}"
 
 
 def _speeds() -> str:

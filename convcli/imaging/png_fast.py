@@ -21,8 +21,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 from isal import igzip_lib, isal_zlib
 
 from convcli.errors import InputError
+from convcli.extensions import extension
 from convcli.imaging.png_chunks import SIGNATURE, Header, read_header
-from convcli.imaging.png_loops import compiled_loops
 from convcli.imaging.threads import Beside
 
 __all__ = ["CHANNELS", "Plain", "read_plain"]
@@ -80,7 +80,7 @@ def read_plain(
     going_on
         Asked between slabs of the file; once it says no, the rest is left.
     """
-    if compiled_loops() is None:
+    if extension("_png").module is None:
         return None
     try:
         return _Reader(file, size).decode(max_pixels, going_on)
@@ -145,7 +145,7 @@ class _Rows:
         """Undo the filters of the rows that come next."""
         state = self._begun, self._have, self._pixels, self._done
         shape = self._row_bytes, self._step, self._swap
-        self._done, self._have = compiled_loops().unfilter(raw, *state, *shape)
+        self._done, self._have = extension("_png").module.unfilter(raw, *state, *shape)
 
     def finished(self) -> Buffer:
         """The pixels, if all rows came and nothing more."""
@@ -205,7 +205,7 @@ class _Reader:
     def _pieces(self) -> Iterator[memoryview]:
         """The compressed data in pieces, each of which stays until the next but one is made."""
         this, other = (memoryview(bytearray(len(self._slab))) for _ in range(2))
-        gather = compiled_loops().gather
+        gather = extension("_png").module.gather
         while True:
             left, kind = self._next()
             if kind == b"IEND":

@@ -22,16 +22,6 @@
 
 enum { NONE, SUB, UP, AVERAGE, PAETH };
 
-/* Clones per instruction set where the compiler and the C library choose between them. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-/* Comparisons of short vectors take longer with AVX-512's masks. */
-#define CLONES_V3 __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#define CLONES_V3
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
 typedef uint8_t Narrow __attribute__((vector_size(8)));
@@ -74,91 +64,46 @@ INLINE void store(Wide pixel, uint8_t *to, size_t n)
     memcpy(to, &narrow, n);
 }
 
-/* One row; `up` is the row above, all zero for the first. Paeth's pixels are read and written
- * `span` bytes at a time, the excess to be overwritten, where the row has as many left. */
-#define ROW(step, span)                                                                       \
-    CLONES_V3 static void paeth_##step(const uint8_t *restrict in, const uint8_t *restrict up,\
-                                       uint8_t *restrict out, long n)                         \
-    {                                                                                         \
-        Wide a = {0}, c = {0};                                                                \
-        long i = 0;                                                                           \
-        for (; i + span <= n; i += step) {                                                    \
-            const Wide b = load(up + i, span);                                                \
-            a = nearest_sum(load(in + i, span), a, b, c), c = b;                              \
-            store(a, out + i, span);                                                          \
-        }                                                                                     \
-        for (; i < n; i += step) {                                                            \
-            const Wide b = load(up + i, step);                                                \
-            a = nearest_sum(load(in + i, step), a, b, c), c = b;                              \
-            store(a, out + i, step);                                                          \
-        }                                                                                     \
-    }                                                                                         \
-    static void row_##step(int kind, const uint8_t *restrict in, const uint8_t *restrict up,  \
-                           uint8_t *restrict out, long n)                                     \
-    {                                                                                         \
-        uint8_t left[step] = {0};                                                             \
-        switch (kind) {                                                                       \
-        case SUB:                                                                             \
-            for (long i = 0; i < n; i += step)                                                \
-                for (int k = 0; k < step; k++)                                                \
-                    out[i + k] = left[k] = (uint8_t)(in[i + k] + left[k]);                    \
-            break;                                                                            \
-        case AVERAGE:                                                                         \
-            for (long i = 0; i < n; i += step)                                                \
-                for (int k = 0; k < step; k++)                                                \
-                    out[i + k] = left[k] =                                                    \
-                        (uint8_t)(in[i + k] + ((left[k] + up[i + k]) >> 1));                  \
-            break;                                                                            \
-        default: paeth_##step(in, up, out, n);                                                \
-        }                                                                                     \
-    }
+INLINE uint8_t least(uint8_t a, uint8_t b) { return a < b ? a : b; }
+INLINE uint8_t apart(uint8_t a, uint8_t b) { return (uint8_t)(a > b ? a - b : b - a); }
+INLINE uint8_t size(uint8_t d) { return least(d, (uint8_t)-d); }
 
-ROW(1, 1)
-ROW(2, 2)
-ROW(3, 4)
-ROW(4, 4)
-ROW(6, 8)
-ROW(8, 8)
-
-static void one_row(int kind, const uint8_t *restrict in, const uint8_t *restrict up,
-                    uint8_t *restrict out, long n, long step)
+INLINE uint8_t mean(uint8_t a, uint8_t b)
 {
-    if (kind == NONE) {
-        memcpy(out, in, (size_t)n);
-    } else if (kind == UP) {
-        for (long i = 0; i < n; i++) out[i] = (uint8_t)(in[i] + up[i]);
-    } else {
-        switch (step) {
-        case 1: row_1(kind, in, up, out, n); break;
-        case 2: row_2(kind, in, up, out, n); break;
-        case 3: row_3(kind, in, up, out, n); break;
-        case 4: row_4(kind, in, up, out, n); break;
-        case 6: row_6(kind, in, up, out, n); break;
-        default: row_8(kind, in, up, out, n);
-        }
-    }
+    return (uint8_t)((a & b) + ((uint8_t)(a ^ b) >> 1));
 }
 
-/* The two bytes of every sample change places. */
-CLONES static void swap(const uint8_t *restrict from, uint8_t *restrict to, long n)
+/* In bytes, twice as many of which fit in a vector as of 16 bits. Of |a + b - 2c| all that counts
+ * is whether it is the least: where a and b lie on the same side of c it is the sum of the other
+ * two distances and never is, elsewhere it is their difference. */
+INLINE uint8_t nearest(uint8_t a, uint8_t b, uint8_t c)
 {
-    for (long i = 0; i + 2 <= n; i += 2) {
-        uint16_t sample;
-        memcpy(&sample, from + i, 2);
-        sample = (uint16_t)(sample << 8 | sample >> 8);
-        memcpy(to + i, &sample, 2);
-    }
+    const uint8_t pa = apart(b, c), pb = apart(a, c);
+    const uint8_t pc = (b > c) == (a > c) ? 255 : apart(pa, pb);
+    const uint8_t other = pb <= pc ? b : c;
+    return pa <= least(pb, pc) ? a : other;
 }
 
-CLONES static void swap_here(uint8_t *row, long n)
+enum { BLOCK = 512 };
+
+INLINE uint64_t total(const uint8_t *restrict sizes, long n)
 {
-    for (long i = 0; i + 2 <= n; i += 2) {
-        uint16_t sample;
-        memcpy(&sample, row + i, 2);
-        sample = (uint16_t)(sample << 8 | sample >> 8);
-        memcpy(row + i, &sample, 2);
-    }
+    uint32_t sum = 0;
+    for (long i = 0; i < n; i++) sum += sizes[i];
+    return sum;
 }
+
+/* What each instruction set provides. */
+typedef struct {
+    const char *name;
+    void (*one_row)(int kind, const uint8_t *in, const uint8_t *up, uint8_t *out, long n, long step);
+    void (*swap)(const uint8_t *from, uint8_t *to, long n);
+    void (*swap_here)(uint8_t *row, long n);
+    void (*filter_row)(const uint8_t *x, const uint8_t *up, uint8_t *out, long n, long step);
+} Isa;
+
+#define CLONED "png_isa.h"
+#include "clones.h"
 
 /* A picture that comes row by row. */
 typedef struct {
@@ -175,11 +120,11 @@ static const char *next_row(Picture *p, const uint8_t *row)
     if (*row > PAETH) return "a row has an unknown filter";
     uint8_t *out = p->pixels + p->done * p->row_bytes;
     const uint8_t *up = p->done ? out - p->row_bytes : p->zeros;
-    one_row(*row, row + 1, up, out, p->row_bytes, p->step);
+    loops->one_row(*row, row + 1, up, out, p->row_bytes, p->step);
     /* The row above is needed as the file has it until now. */
-    if (p->swap && p->done) swap_here(out - p->row_bytes, p->row_bytes);
+    if (p->swap && p->done) loops->swap_here(out - p->row_bytes, p->row_bytes);
     p->done++;
-    if (p->swap && p->done == p->height) swap_here(out, p->row_bytes);
+    if (p->swap && p->done == p->height) loops->swap_here(out, p->row_bytes);
     return NULL;
 }
 
@@ -203,8 +148,8 @@ static PyObject *unfilter(PyObject *self, PyObject *args)
                           &p.row_bytes, &p.step, &p.swap))
         return NULL;
     /* The counts come from our own Python, which took them from the file: trust neither. */
-    const Py_ssize_t step = p.step, size = p.row_bytes + 1;
-    if (p.row_bytes < 1 || p.row_bytes % (step > 0 ? step : 1) ||
+    const Py_ssize_t step = p.step, size = p.row_bytes < PY_SSIZE_T_MAX ? p.row_bytes + 1 : 0;
+    if (p.row_bytes < 1 || size < 1 || p.row_bytes % (step > 0 ? step : 1) ||
         !(step == 1 || step == 2 || step == 3 || step == 4 || step == 6 || step == 8))
         fault = "the rows have no such shape";
     else if (p.done < 0 || p.done > pixels.len / p.row_bytes || begun.len < size || have < 0 ||
@@ -242,92 +187,6 @@ static PyObject *unfilter(PyObject *self, PyObject *args)
     return Py_BuildValue("nn", p.done, have);
 }
 
-static inline uint8_t least(uint8_t a, uint8_t b) { return a < b ? a : b; }
-static inline uint8_t apart(uint8_t a, uint8_t b) { return (uint8_t)(a > b ? a - b : b - a); }
-static inline uint8_t size(uint8_t d) { return least(d, (uint8_t)-d); }
-
-static inline uint8_t mean(uint8_t a, uint8_t b)
-{
-    return (uint8_t)((a & b) + ((uint8_t)(a ^ b) >> 1));
-}
-
-/* In bytes, twice as many of which fit in a vector as of 16 bits. Of |a + b - 2c| all that counts
- * is whether it is the least: where a and b lie on the same side of c it is the sum of the other
- * two distances and never is, elsewhere it is their difference. */
-static inline uint8_t nearest(uint8_t a, uint8_t b, uint8_t c)
-{
-    const uint8_t pa = apart(b, c), pb = apart(a, c);
-    const uint8_t pc = (b > c) == (a > c) ? 255 : apart(pa, pb);
-    const uint8_t other = pb <= pc ? b : c;
-    return pa <= least(pb, pc) ? a : other;
-}
-
-enum { BLOCK = 512 };
-
-static inline uint64_t total(const uint8_t *restrict sizes, long n)
-{
-    uint32_t sum = 0;
-    for (long i = 0; i < n; i++) sum += sizes[i];
-    return sum;
-}
-
-/* The filter with the least sum. Before the first pixel of a row there are zeros. */
-CLONES static int best_filter(const uint8_t *restrict x, const uint8_t *restrict up, long n,
-                              long step)
-{
-    uint8_t sub[BLOCK], above[BLOCK], average[BLOCK], paeth[BLOCK];
-    uint64_t sums[5] = {0};
-    for (long i = 0; i < step; i++) {
-        sums[SUB] += size(x[i]);
-        sums[UP] += size((uint8_t)(x[i] - up[i]));
-        sums[AVERAGE] += size((uint8_t)(x[i] - (up[i] >> 1)));
-        sums[PAETH] += size((uint8_t)(x[i] - up[i]));
-    }
-    for (long i = step; i < n; i += BLOCK) {
-        const long m = n - i < BLOCK ? n - i : BLOCK;
-        const uint8_t *restrict o = x + i, *restrict a = o - step;
-        const uint8_t *restrict b = up + i, *restrict c = b - step;
-        for (long j = 0; j < m; j++) {
-            sub[j] = size((uint8_t)(o[j] - a[j]));
-            above[j] = size((uint8_t)(o[j] - b[j]));
-            average[j] = size((uint8_t)(o[j] - mean(a[j], b[j])));
-            paeth[j] = size((uint8_t)(o[j] - nearest(a[j], b[j], c[j])));
-        }
-        sums[SUB] += total(sub, m);
-        sums[UP] += total(above, m);
-        sums[AVERAGE] += total(average, m);
-        sums[PAETH] += total(paeth, m);
-    }
-    int best = SUB;
-    for (int kind = UP; kind <= PAETH; kind++)
-        if (sums[kind] < sums[best]) best = kind;
-    return best;
-}
-
-CLONES static void filter_row(const uint8_t *restrict x, const uint8_t *restrict up,
-                              uint8_t *restrict out, long n, long step)
-{
-    const int kind = best_filter(x, up, n, step);
-    *out++ = (uint8_t)kind;
-    switch (kind) {
-    case SUB:
-        memcpy(out, x, (size_t)step);
-        for (long i = step; i < n; i++) out[i] = (uint8_t)(x[i] - x[i - step]);
-        break;
-    case UP:
-        for (long i = 0; i < n; i++) out[i] = (uint8_t)(x[i] - up[i]);
-        break;
-    case AVERAGE:
-        for (long i = 0; i < step; i++) out[i] = (uint8_t)(x[i] - (up[i] >> 1));
-        for (long i = step; i < n; i++) out[i] = (uint8_t)(x[i] - mean(x[i - step], up[i]));
-        break;
-    default:
-        for (long i = 0; i < step; i++) out[i] = (uint8_t)(x[i] - up[i]);
-        for (long i = step; i < n; i++)
-            out[i] = (uint8_t)(x[i] - nearest(x[i - step], up[i], up[i - step]));
-    }
-}
-
 PyDoc_STRVAR(filter_doc,
              "filter(pixels, above, out, count, row_bytes, step, swap=False)\n\n"
              "Filter `count` rows of row_bytes bytes into rows of 1 + row_bytes; `above` is the\n"
@@ -343,23 +202,24 @@ static PyObject *filter(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*y*w*nnn|p:filter", &pixels, &above, &out, &count, &row_bytes,
                           &step, &swapped))
         return NULL;
-    int fits = row_bytes > 0 && count >= 0 && step > 0 && step <= row_bytes &&
+    int fits = row_bytes > 0 && row_bytes < PY_SSIZE_T_MAX && count >= 0 && step > 0 && step <= row_bytes &&
                count <= pixels.len / row_bytes && count <= out.len / (row_bytes + 1) &&
                (above.len == 0 || above.len >= row_bytes);
     /* Zeros above the first row, and two rows with their bytes swapped. */
     uint8_t *rows = fits ? PyMem_Calloc((size_t)row_bytes, 3) : NULL;
     if (rows) {
+        const Isa *isa = loops;
         uint8_t *even = rows + row_bytes, *odd = even + row_bytes;
         Py_BEGIN_ALLOW_THREADS
         const uint8_t *up = above.len ? above.buf : rows;
-        if (swapped && above.len) swap(up, odd, row_bytes), up = odd;
+        if (swapped && above.len) isa->swap(up, odd, row_bytes), up = odd;
         for (Py_ssize_t r = 0; r < count; r++) {
             const uint8_t *x = (const uint8_t *)pixels.buf + r * row_bytes;
             if (swapped) {
                 uint8_t *other = r % 2 ? odd : even;
-                swap(x, other, row_bytes), x = other;
+                isa->swap(x, other, row_bytes), x = other;
             }
-            filter_row(x, up, (uint8_t *)out.buf + r * (row_bytes + 1), row_bytes, step);
+            isa->filter_row(x, up, (uint8_t *)out.buf + r * (row_bytes + 1), row_bytes, step);
             up = x;
         }
         Py_END_ALLOW_THREADS
@@ -378,6 +238,7 @@ static PyMethodDef methods[] = {
     {"unfilter", unfilter, METH_VARARGS, unfilter_doc},
     {"filter", filter, METH_VARARGS, filter_doc},
     {"gather", png_gather, METH_VARARGS, png_gather_doc},
+    CLONES_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
@@ -388,7 +249,7 @@ static int prepare(PyObject *module)
     return 0;
 }
 
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)prepare}, {0, NULL}};
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)prepare}, CLONES_SLOT, {0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "convcli._png", "PNG row filters.", 0, methods, slots,

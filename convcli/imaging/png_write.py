@@ -20,9 +20,9 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from convcli.extensions import extension
 from convcli.imaging.picture import Frame, Metadata
 from convcli.imaging.png_chunks import Header, assemble, chunk, chunk_parts
-from convcli.imaging.png_loops import compiled_loops
 from convcli.imaging.png_metadata import metadata_chunks
 from convcli.imaging.threads import in_order
 
@@ -186,7 +186,7 @@ def _filter(pixels: NDArray[Any], start: int, stop: int, raw: memoryview) -> Non
     above = np.ascontiguousarray(pixels[max(start - 1, 0) : start])
     step = pixels.shape[2] * pixels.dtype.itemsize
     drawing = _is_drawing(rows.view(np.uint8).reshape(len(rows), -1), step)
-    if not drawing and (loops := compiled_loops()) is not None:
+    if not drawing and (loops := extension("_png").module) is not None:
         row_bytes = pixels.shape[1] * step
         swap = pixels.dtype != pixels.dtype.newbyteorder(">")
         loops.filter(rows, above, raw, len(rows), row_bytes, step, swap)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
-from importlib import import_module
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from convcli.extensions import extension
 from convcli.ops.arrays import Array
 from convcli.ops.columns import Block, Sliding, split
 from convcli.ops.workers import cores, scratch
@@ -34,16 +33,6 @@ MANY_PRODUCTS = 1 << 24
 """Products (about 0.2 ms) from which a block more is nothing beside waiting for a thread."""
 
 
-@cache
-def _module() -> Any:
-    if os.environ.get("CONVCLI_LOOPS") == "numpy":
-        return None
-    try:
-        return import_module("convcli._tensors")
-    except ImportError:
-        return None
-
-
 def serves(sliding: Sliding, out: Array) -> bool:
     """Whether the compiled loops can write this ``out``: float32 and float64 on the CPU."""
     return (
@@ -52,7 +41,7 @@ def serves(sliding: Sliding, out: Array) -> bool:
         and out.dtype == sliding.work
         and all(step > 0 for step in out.strides)
         and all(step % sliding.x.itemsize == 0 for step in sliding.x.strides)
-        and _module() is not None
+        and extension("_tensors").module is not None
     )
 
 
@@ -127,8 +116,8 @@ def tasks(
     sliding: Sliding, weight: Array, bias: Array | None, out: Array
 ) -> list[Callable[[], None]]:
     """As ``convcli.ops.linear.tasks``, without columns."""
-    module, work, groups = _module(), sliding.work, sliding.groups
-    _, room = module.isa()
+    module, work, groups = extension("_tensors").module, sliding.work, sliding.groups
+    room = module.room()
     size = work.itemsize
     batch, channels = sliding.x.shape[:2]
     rows = out.shape[1] // groups
@@ -191,5 +180,5 @@ def _cells(
     first, last = block.first, block.last
     if x.dtype != sliding.work:
         x, first, last = x[first:last].astype(sliding.work), 0, last - first
-    _module().fill(x, memory, first, last, tuple(low), shape.spans, shape.phases)
+    extension("_tensors").module.fill(x, memory, first, last, tuple(low), shape.spans, shape.phases)
     return memory, step, shape.offsets

@@ -10,7 +10,10 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.runs.request import Report, Tally
 
-__all__ = ["explanation", "print_json", "say", "summary", "tally_line", "timing"]
+__all__ = ["explanation", "print_json", "say", "slow_note", "summary", "tally_line", "timing"]
+
+SLOW_PIXELS = 10**6
+"""Pixels from which the lack of the compiled loops can be felt."""
 
 NAMES_AT_MOST = 10
 """Failed files that the last line of a batch names."""
@@ -60,6 +63,20 @@ def summary(report: Report) -> str:
     ]
     source, target = _name(report.job.input, "stdin"), _name(report.job.output, "stdout")
     return f"{source} -> {target}: " + ", ".join(parts)
+
+
+def slow_note(report: Report) -> str:
+    """Why a large picture took longer than it need: fast loops that were not built."""
+    from convcli.extensions import unasked
+
+    height, width = report.plan.shape_in[:2]
+    if height * width < SLOW_PIXELS:
+        return ""
+    missing = unasked()
+    for name in ("_loops", "_png"):
+        if name in missing:
+            return f"slower than need be: {missing[name]}; `convcli info` lists what is missing"
+    return ""
 
 
 def tally_line(tally: Tally) -> str:

@@ -81,6 +81,11 @@ def test_the_valid_call_is_valid():
         {"add": -1},
         {"multiply": 65536},
         {"shift": 16},
+        # Products of 64 bits that wrap to something small.
+        {"row_stride": 2**62, "bottom": 4},
+        {"step": 2**62, "col_stride": 5},
+        {"taps": np.array([(0, 0, 2**63 - 1, 1.0)], _TAP)},
+        {"gap": 2**62},
     ],
     ids=lambda changes: "_".join(f"{k}" for k in changes),
 )

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from convcli.arithmetic.borders import Border
 from convcli.engine import dispatch
-from convcli.engine.cpu import choice, compiled_loops, run
+from convcli.engine.cpu import compiled_loops, run
 from convcli.engine.cpu.tiles import grid, work_through
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
@@ -35,7 +35,7 @@ EDGES = [1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 511, 512, 513]
 @pytest.fixture(params=["compiled", "numpy"])
 def loops(request, monkeypatch):
     """Each kind of inner loops in turn; both must be there where the project is tested."""
-    monkeypatch.setenv(choice.VARIABLE, request.param)
+    monkeypatch.setenv("CONVCLI_LOOPS", request.param)
     assert dispatch.loops()[0] == request.param
     return request.param
 
@@ -246,7 +246,7 @@ def test_depth_changes_map_white_to_white(loops):
 
 
 def test_numpy_loops_are_used_when_asked(monkeypatch):
-    monkeypatch.setenv(choice.VARIABLE, "numpy")
+    monkeypatch.setenv("CONVCLI_LOOPS", "numpy")
     monkeypatch.setattr(compiled_loops, "run_step", None)
     x = picture((5, 6, 1))
     plan = plan_filter(x.shape, x.dtype, [Kernel(SOBEL)])
@@ -255,6 +255,6 @@ def test_numpy_loops_are_used_when_asked(monkeypatch):
 
 
 def test_a_wrong_choice_of_loops_is_refused(monkeypatch):
-    monkeypatch.setenv(choice.VARIABLE, "fortran")
-    with pytest.raises(UsageError, match="'fortran'; allowed: compiled, numpy"):
+    monkeypatch.setenv("CONVCLI_LOOPS", "fortran")
+    with pytest.raises(UsageError, match="'fortran'; allowed: numpy, compiled, compiled:SET"):
         dispatch.loops()

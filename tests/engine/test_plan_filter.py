@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from convcli.arithmetic.borders import Border
-from convcli.engine.cpu import choice
 from convcli.engine.dispatch import execute
 from convcli.engine.finish import Finisher
 from convcli.engine.plan import plan_filter
@@ -23,7 +22,7 @@ def planned(kernel=SOBEL, shape=(480, 640, 3), dtype="uint8", **options):
 
 @pytest.fixture(autouse=True, params=["compiled", "numpy"])
 def each_kind_of_loops(request, monkeypatch):
-    monkeypatch.setenv(choice.VARIABLE, request.param)
+    monkeypatch.setenv("CONVCLI_LOOPS", request.param)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convcli.extensions import extension
 from convcli.imaging import ahead as ahead_module
 from convcli.imaging import png_fast
 from convcli.imaging.ahead import LEAST_BYTES, Ahead, begin, take
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import Metadata
 from convcli.imaging.png_fast import read_plain
-from convcli.imaging.png_loops import compiled_loops
 from convcli.imaging.png_write import encode_png
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
@@ -27,7 +27,7 @@ from convcli.runs import filtering
 from convcli.runs.request import FilterRequest
 
 RNG = np.random.default_rng(19)
-compiled = pytest.mark.skipif(compiled_loops() is None, reason="needs the compiled loops")
+compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ def test_filtering_takes_what_was_read(tmp_path: Path, monkeypatch: pytest.Monke
 
     ordinary = done("ordinary.png")
     begin(str(source), MAX_PIXELS)
-    if compiled_loops() is not None:
+    if extension("_png").module is not None:
         monkeypatch.setattr(filtering, "read_bytes", None)
     assert done("ahead.png") == ordinary
 

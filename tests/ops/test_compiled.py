@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from convcli.extensions import extension
 from convcli.ops import compiled
 from convcli.ops.conv import conv, conv_transpose
 from convcli.ops.gradients import conv_grad
@@ -30,18 +30,10 @@ LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(params=["base", "avx2", "avx512"])
-def instructions(request: pytest.FixtureRequest, hold_isa: Callable[[Any, str], str]) -> str:
-    module = compiled._module()
-    if module is None:
-        pytest.skip("convcli._tensors was not built, or CONVCLI_LOOPS=numpy")
-    return hold_isa(module, request.param)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_compiled_equals_blas(
-    instructions: str, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str
+    isa: str, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str
 ) -> None:
     shape, weight_shape, options = LAYERS[name]
     rng = np.random.default_rng(len(name))
@@ -54,14 +46,14 @@ def test_compiled_equals_blas(
     stamps = {k: v for k, v in options.items() if k != "padding"}
     spread = conv_transpose(y, w, **stamps)
     with monkeypatch.context() as patch:
-        patch.setattr(compiled, "_module", lambda: None)
+        patch.setenv("CONVCLI_LOOPS", "numpy")
         np.testing.assert_array_equal(y, conv(x, w, bias, **options))
         np.testing.assert_array_equal(grad, conv_grad(y, x, w, **options).x)
         np.testing.assert_array_equal(spread, conv_transpose(y, w, **stamps))
     assert y.dtype == dtype
 
 
-def test_rounding_is_that_of_float32(instructions: str) -> None:
+def test_rounding_is_that_of_float32(isa: str) -> None:
     rng = np.random.default_rng(1)
     x = rng.standard_normal((2, 16, 20, 50)).astype(np.float32)
     w = rng.standard_normal((12, 16, 3, 3)).astype(np.float32)
@@ -71,9 +63,7 @@ def test_rounding_is_that_of_float32(instructions: str) -> None:
 
 
 @pytest.mark.parametrize("budget", [1, 500, 20_000])
-def test_blocks_do_not_show(
-    instructions: str, monkeypatch: pytest.MonkeyPatch, budget: int
-) -> None:
+def test_blocks_do_not_show(isa: str, monkeypatch: pytest.MonkeyPatch, budget: int) -> None:
     rng = np.random.default_rng(2)
     x = rng.integers(-8, 8, (5, 3, 14, 26)).astype(np.float32)
     w = rng.integers(-8, 8, (4, 3, 3, 3)).astype(np.float32)
@@ -83,7 +73,7 @@ def test_blocks_do_not_show(
     np.testing.assert_array_equal(conv(x, w, stride=(1, 2), padding=(2, 1)), whole)
 
 
-def test_values_behind_the_last_cell_are_not_used(instructions: str) -> None:
+def test_values_behind_the_last_cell_are_not_used(isa: str) -> None:
     """Scratch memory is used again: NaN left there by one call must not reach the next."""
     conv(np.full((1, 2, 9, 90), np.nan, np.float32), np.ones((3, 2, 3, 3), np.float32), padding=1)
     y = conv(np.ones((1, 2, 5, 6), np.float32), np.ones((3, 2, 3, 3), np.float32), padding=1)
@@ -125,12 +115,19 @@ WRONG: dict[str, dict[str, Any]] = {
     "no_width": {"width": 0},
     "pitch_too_small": {"pitch": 3},
     "step_negative": {"out_row": -1},
+    # Products of 64 bits that wrap to something small.
+    "images_wrap": {"images": 2**40 + 1, "image_step": 2**40},
+    "outputs_wrap": {"images": 2**40 + 1, "image_step": 0, "out_image": 2**40},
+    "channels_wrap": {"groups": 2**32, "per_group": 2**32},
+    "starts_wrap": {"starts": np.array([2**63 - 1]), "rows": 2**20},
+    "rows_wrap": {"rows": 2**33 + 1, "pitch": 2**33},
+    "a_buffer_of_no_whole_cells": {"out": np.zeros(4 * 64 + 2, np.uint8)[2:].view("u1")},
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_the_extension_refuses_what_would_leave_its_arrays(instructions: str, name: str) -> None:
-    module = compiled._module()
+def test_the_extension_refuses_what_would_leave_its_arrays(isa: str, name: str) -> None:
+    module = extension("_tensors").module
     right = slide_arguments()
     module.slide(*right.values())
     assert (right["out"] == 4).all()
@@ -165,26 +162,37 @@ FILL_WRONG: dict[str, tuple[Any, ...]] = {
     "span_huge": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (2**39, 2**39), 1),
     "span_zero": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 0), 1),
     "no_phases": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 0),
+    "phases_huge": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 2**63 - 1),
+    "far_before": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (-(2**62), 0), (3, 4), 1),
+    "images_wrap": (
+        np.broadcast_to(np.float32(1), (2**31, 2**31, 3, 4)),
+        100,
+        0,
+        2**31,
+        (0, 0),
+        (3, 4),
+        1,
+    ),
     "bytes": (np.ones((1, 2, 3, 4), np.uint8), 100, 0, 1, (0, 0), (3, 4), 1),
 }
 
 
 @pytest.mark.parametrize("name", FILL_WRONG)
-def test_filling_refuses_what_does_not_fit(instructions: str, name: str) -> None:
+def test_filling_refuses_what_does_not_fit(isa: str, name: str) -> None:
     x, cells, *rest = FILL_WRONG[name]
     with pytest.raises(ValueError, match="fill: "):
-        compiled._module().fill(x, np.zeros(cells, np.float32), *rest)
+        extension("_tensors").module.fill(x, np.zeros(cells, np.float32), *rest)
 
 
 @pytest.mark.parametrize("phases", [1, 2, 3])
 @pytest.mark.parametrize("view", ["whole", "reversed", "every_other"])
-def test_filling_pads_and_sorts(instructions: str, phases: int, view: str) -> None:
+def test_filling_pads_and_sorts(isa: str, phases: int, view: str) -> None:
     x = np.arange(2 * 3 * 4 * 7, dtype=np.float32).reshape(2, 3, 4, 7)
     x = {"whole": x, "reversed": x[..., ::-1, ::-1], "every_other": x[:, ::2, :, ::2]}[view]
     for low, span in (((-2, -3), (9, 12)), ((1, 1), (2, 2)), ((3, -9), (4, 5)), ((-1, 6), (3, 9))):
         line = -(-span[1] // phases)
         memory = np.full((2, x.shape[1], span[0], phases, line), np.nan, np.float32)
-        compiled._module().fill(x, memory.reshape(-1), 0, 2, low, span, phases)
+        extension("_tensors").module.fill(x, memory.reshape(-1), 0, 2, low, span, phases)
         padded = np.pad(x, [(0, 0), (0, 0), (20, 20), (20, 20)])
         part = padded[..., 20 + low[0] : 20 + low[0] + span[0], 20 + low[1] : 20 + low[1] + span[1]]
         part = np.pad(part, [(0, 0)] * 3 + [(0, line * phases - span[1])])

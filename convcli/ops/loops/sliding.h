@@ -1,5 +1,5 @@
-/* Windows times weights for one type T and one instruction set. Included by tensors.c with T,
- * VBYTES, NAME(x), MR (output channels at a time) and NV (vectors of cells at a time) defined.
+/* Windows times weights for one type T and one instruction set. Included by tensors_isa.h with T,
+ * NAME(x), MR (output channels at a time) and NV (vectors of cells at a time) defined.
  *
  * MR * NV sums live in registers; each tap costs NV loads of neighbouring cells and MR weights. */
 

@@ -5,7 +5,7 @@
  * room behind it; every tap is one offset into it, so rank, dilation and padding are the
  * caller's business. Sums are kept for MR channels and several vectors of cells at a time.
  *
- * Compiled once for each instruction set; chosen when the module is loaded. */
+ * Compiled once for each instruction set; chosen when the module is loaded (clones.h). */
 
 #define PY_SSIZE_T_CLEAN
 #ifndef Py_LIMITED_API
@@ -16,6 +16,8 @@
 #include <string.h>
 
 #define UNROLL _Pragma("GCC unroll 16")
+
+#define FAR ((int64_t)1 << 40) /* beyond any axis, and far from where sums of two wrap */
 
 typedef struct {
     const void *cells, *weights, *bias;
@@ -35,137 +37,40 @@ typedef struct {
     long size[3], low[3], span[3], step[5];
 } Filling;
 
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
+/* What each instruction set provides. */
+typedef struct {
+    const char *name;
+    void (*slide_f)(const Job *), (*slide_d)(const Job *);
+    void (*fill_f)(const Filling *), (*fill_d)(const Filling *);
+    long most; /* bytes of the most cells that one read takes */
+} Isa;
 
-/* SSE2 and NEON: 16 registers or more. */
-#define VBYTES 16
-#define MR 4
-#define NV 2
-#define NV1 6
-#define T float
-#define NAME(name) JOIN(name, base_f)
-#include "sliding.h"
-#undef T
-#undef NAME
-#define T double
-#define NAME(name) JOIN(name, base_d)
-#include "sliding.h"
-#undef T
-#undef NAME
-#undef VBYTES
-#undef MR
-#undef NV
-#undef NV1
-
-#if defined(__x86_64__)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-/* 16 registers: 4 * 3 sums, 3 cells, 1 weight. */
-#define VBYTES 32
-#define MR 4
-#define NV 3
-#define NV1 8
-#define T float
-#define NAME(name) JOIN(name, avx2_f)
-#include "sliding.h"
-#undef T
-#undef NAME
-#define T double
-#define NAME(name) JOIN(name, avx2_d)
-#include "sliding.h"
-#undef T
-#undef NAME
-#undef VBYTES
-#undef MR
-#undef NV
-#undef NV1
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,prefer-vector-width=512"))), \
-                             apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,fma,prefer-vector-width=512")
-#endif
-/* 32 registers: 8 * 3 sums, 3 cells, 1 weight. */
-#define VBYTES 64
-#define MR 8
-#define NV 3
-#define NV1 8
-#define T float
-#define NAME(name) JOIN(name, avx512_f)
-#include "sliding.h"
-#undef T
-#undef NAME
-#define T double
-#define NAME(name) JOIN(name, avx512_d)
-#include "sliding.h"
-#undef T
-#undef NAME
-#undef VBYTES
-#undef MR
-#undef NV
-#undef NV1
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif
-
-static void (*slide_f)(const Job *) = slide_base_f;
-static void (*slide_d)(const Job *) = slide_base_d;
-static void (*fill_f)(const Filling *) = fill_base_f;
-static void (*fill_d)(const Filling *) = fill_base_d;
-static const char *isa_name = "base";
-static long vector_bytes = 16, most_vectors = 6;
-
-static int choose_isa(const char *wanted)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if ((!wanted || !strcmp(wanted, "avx512")) && __builtin_cpu_supports("avx512f")) {
-        slide_f = slide_avx512_f, slide_d = slide_avx512_d;
-        fill_f = fill_avx512_f, fill_d = fill_avx512_d;
-        isa_name = "avx512", vector_bytes = 64, most_vectors = 8;
-        return 0;
-    }
-    if ((!wanted || !strcmp(wanted, "avx2")) && __builtin_cpu_supports("avx2") &&
-        __builtin_cpu_supports("fma")) {
-        slide_f = slide_avx2_f, slide_d = slide_avx2_d;
-        fill_f = fill_avx2_f, fill_d = fill_avx2_d;
-        isa_name = "avx2", vector_bytes = 32, most_vectors = 8;
-        return 0;
-    }
-#endif
-    if (!wanted || !strcmp(wanted, "base")) {
-        slide_f = slide_base_f, slide_d = slide_base_d;
-        fill_f = fill_base_f, fill_d = fill_base_d;
-        isa_name = "base", vector_bytes = 16, most_vectors = 6;
-        return 0;
-    }
-    return -1;
-}
+#define CLONED "tensors_isa.h"
+#include "clones.h"
 
 PyDoc_STRVAR(slide_doc,
 "slide(type, cells, offsets, starts, weights, bias, out, out_starts, images, groups, per_group,\n"
 "      rows, width, pitch, image_step, group_step, out_image, out_channel, out_row, out_column)\n"
 "Correlate cells with weights (groups * per_group, taps) into out; all steps are in elements, type is 'f' or 'd'.");
 
+/* The largest of some numbers, or -1 if one is negative. */
 static int64_t most(const int64_t *values, long count)
 {
     int64_t found = 0;
     for (long i = 0; i < count; i++) {
-        if (values[i] < 0) return INT64_MAX / 4;
+        if (values[i] < 0) return -1;
         if (values[i] > found) found = values[i];
     }
     return found;
+}
+
+/* Add count * step to the sum. 0 if one is negative or the sum needs more than 64 bits: a product
+ * that wraps would let a check pass. */
+static int add(int64_t *sum, int64_t count, int64_t step)
+{
+    int64_t part;
+    return count >= 0 && step >= 0 && !__builtin_mul_overflow(count, step, &part) &&
+           !__builtin_add_overflow(*sum, part, sum);
 }
 
 static PyObject *slide(PyObject *self, PyObject *args)
@@ -181,39 +86,38 @@ static PyObject *slide(PyObject *self, PyObject *args)
                           &j.out_image, &j.out_channel, &j.out_row, &j.out_column))
         return NULL;
     if (PyObject_GetBuffer(target, &out, PyBUF_STRIDES | PyBUF_WRITABLE)) goto done;
-    const long size = *type == 'f' ? 4 : 8;
-    const long lanes = vector_bytes / size;
+    const Isa *isa = loops;
+    const int64_t size = *type == 'f' ? 4 : 8;
     j.depth = (long)(offsets.len / 8), j.segments = (long)(starts.len / 8);
     /* Whatever the caller got wrong must not become a read or a write somewhere else. */
+    int64_t channels = 0, weight_bytes = 0, bias_bytes = 0;
     if (j.images < 1 || j.groups < 1 || j.per_group < 1 || j.rows < 1 || j.width < 1 ||
-        j.pitch < j.width || j.image_step < 0 || j.group_step < 0 || out.itemsize != size ||
-        out_starts.len != starts.len || weights.len != j.groups * j.per_group * j.depth * size ||
-        bias.len != j.groups * j.per_group * size) {
+        j.pitch < j.width || out.itemsize != size || out_starts.len != starts.len ||
+        !add(&channels, j.groups, j.per_group) || !add(&bias_bytes, channels, size) ||
+        !add(&weight_bytes, bias_bytes, j.depth) || weights.len != weight_bytes ||
+        bias.len != bias_bytes) {
         PyErr_SetString(PyExc_ValueError, "slide: sizes do not go together");
         goto done;
     }
-    const int64_t reach = (j.images - 1) * j.image_step + (j.groups - 1) * j.group_step +
-                          most(starts.buf, j.segments) + most(offsets.buf, j.depth) +
-                          (j.rows - 1) * j.pitch + j.width + most_vectors * lanes;
-    int64_t extent = 0;
-    for (int axis = 0; axis < out.ndim; axis++) {
-        if (out.strides[axis] < 0 || out.shape[axis] < 1) extent = -1;
-        if (extent < 0) break;
-        extent += (out.shape[axis] - 1) * (out.strides[axis] / size);
-    }
-    const int64_t last = (j.images - 1) * j.out_image +
-                         (j.groups * j.per_group - 1) * j.out_channel +
-                         most(out_starts.buf, j.segments) + (j.rows - 1) * j.out_row +
-                         (j.width - 1) * j.out_column;
-    if (reach > cells.len / size || last > extent || j.out_image < 0 || j.out_channel < 0 ||
-        j.out_row < 0 || j.out_column < 0) {
+    int64_t reach = isa->most / size, last = 0, extent = 0;
+    int inside = add(&reach, j.images - 1, j.image_step) && add(&reach, j.groups - 1, j.group_step) &&
+                 add(&reach, 1, most(starts.buf, j.segments)) &&
+                 add(&reach, 1, most(offsets.buf, j.depth)) && add(&reach, j.rows - 1, j.pitch) &&
+                 add(&reach, 1, j.width) && add(&last, j.images - 1, j.out_image) &&
+                 add(&last, channels - 1, j.out_channel) &&
+                 add(&last, 1, most(out_starts.buf, j.segments)) &&
+                 add(&last, j.rows - 1, j.out_row) && add(&last, j.width - 1, j.out_column);
+    for (int axis = 0; inside && axis < out.ndim; axis++)
+        inside = out.strides[axis] % size == 0 &&
+                 add(&extent, out.shape[axis] - 1, out.strides[axis] / size);
+    if (!inside || reach > cells.len / size || last > extent) {
         PyErr_SetString(PyExc_ValueError, "slide: a window or an output lies outside its array");
         goto done;
     }
     j.cells = cells.buf, j.weights = weights.buf, j.bias = bias.buf, j.out = out.buf;
     j.offsets = offsets.buf, j.starts = starts.buf, j.out_starts = out_starts.buf;
     Py_BEGIN_ALLOW_THREADS
-    (size == 4 ? slide_f : slide_d)(&j);
+    (size == 4 ? isa->slide_f : isa->slide_d)(&j);
     Py_END_ALLOW_THREADS
     result = Py_None;
     Py_INCREF(result);
@@ -241,10 +145,10 @@ static PyObject *fill(PyObject *self, PyObject *args)
     if (PyObject_GetBuffer(source, &x, PyBUF_STRIDES)) goto done;
     const int rank = x.ndim - 2;
     const long bytes = (long)x.itemsize;
-    int64_t need = bytes;
+    int64_t need = 0;
     if (rank < 1 || rank > 3 || (bytes != 4 && bytes != 8) || PyTuple_Size(lows) != rank ||
         PyTuple_Size(spans) != rank || f.phases < 1 || f.first < 0 || f.last < f.first ||
-        f.last > x.shape[0]) {
+        f.last > x.shape[0] || f.phases > FAR || x.strides[0] % bytes || x.strides[1] % bytes) {
         PyErr_SetString(PyExc_ValueError, "fill: sizes do not go together");
         goto done;
     }
@@ -257,25 +161,26 @@ static PyObject *fill(PyObject *self, PyObject *args)
         f.low[axis] = PyLong_AsLong(PyTuple_GetItem(lows, i));
         f.span[axis] = PyLong_AsLong(PyTuple_GetItem(spans, i));
         if (PyErr_Occurred()) goto done;
-    }
-    f.step[0] = (long)(x.strides[0] / bytes), f.step[1] = (long)(x.strides[1] / bytes);
-    need *= f.last - f.first;
-    need *= f.channels;
-    for (int axis = 0; axis < 3; axis++) {
-        const long span = f.span[axis], line = (span + f.phases - 1) / f.phases * f.phases;
-        if (span < 1 || span > (1L << 40)) need = -1;
-        if (need < 0 || __builtin_mul_overflow(need, (int64_t)(axis == 2 ? line : span), &need)) {
-            need = -1;
-            break;
+        if (f.span[axis] < 1 || f.span[axis] > FAR || f.low[axis] < -FAR || f.low[axis] > FAR ||
+            x.strides[i + 2] % bytes) {
+            PyErr_SetString(PyExc_ValueError, "fill: sizes do not go together");
+            goto done;
         }
     }
-    if (need < 0 || need > to.len) {
+    f.step[0] = (long)(x.strides[0] / bytes), f.step[1] = (long)(x.strides[1] / bytes);
+    int fits = add(&need, f.last - f.first, f.channels);
+    for (int i = 0; fits && i < 4; i++) {
+        const long line = (f.span[2] + f.phases - 1) / f.phases * f.phases;
+        const int64_t before = need;
+        need = 0, fits = add(&need, before, i == 3 ? bytes : i == 2 ? line : f.span[i]);
+    }
+    if (!fits || need > to.len) {
         PyErr_SetString(PyExc_ValueError, "fill: the cells do not fit into the memory");
         goto done;
     }
     f.x = x.buf, f.to = to.buf;
     Py_BEGIN_ALLOW_THREADS
-    (bytes == 4 ? fill_f : fill_d)(&f);
+    (bytes == 4 ? loops->fill_f : loops->fill_d)(&f);
     Py_END_ALLOW_THREADS
     result = Py_None;
     Py_INCREF(result);
@@ -285,33 +190,23 @@ done:
     return result;
 }
 
-PyDoc_STRVAR(isa_doc, "isa([name]): (instruction set, cells of room that vectors of float32 need behind\n"
-                      "the last); with a name, take that one.");
+PyDoc_STRVAR(room_doc, "room(): cells of float32 that must lie behind the last, for whole vectors to be read.");
 
-static PyObject *isa(PyObject *self, PyObject *args)
+static PyObject *room(PyObject *self, PyObject *args)
 {
-    const char *wanted = NULL;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "|s:isa", &wanted)) return NULL;
-    if (wanted && choose_isa(wanted))
-        return PyErr_Format(PyExc_ValueError, "this processor or build has no %s", wanted);
-    return Py_BuildValue("sl", isa_name, most_vectors * vector_bytes / 4);
+    (void)self, (void)args;
+    return PyLong_FromLong(loops->most / 4);
 }
 
 static PyMethodDef methods[] = {
     {"slide", slide, METH_VARARGS, slide_doc},
     {"fill", fill, METH_VARARGS, fill_doc},
-    {"isa", isa, METH_VARARGS, isa_doc},
+    {"room", room, METH_NOARGS, room_doc},
+    CLONES_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
-static int execute(PyObject *module)
-{
-    (void)module;
-    return choose_isa(NULL);
-}
-
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
+static PyModuleDef_Slot slots[] = {CLONES_SLOT, {0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "convcli._tensors", "Compiled convolution of tensors.", 0, methods, slots,

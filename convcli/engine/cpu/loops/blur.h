@@ -78,14 +78,14 @@ static long ISA(tile_blur)(const Job *job)
     uint8_t *raw = NULL, *packed = NULL;
     const uint16_t **at = NULL, **along = NULL;
     for (int pass = 0; pass < 2; pass++) {
-        rows = take(&arena, (size_t)(ring * pitch) * sizeof *rows);
-        raw = take(&arena, (size_t)job->lane_samples);
-        line = take(&arena, (size_t)(line_block + shift + chunk) * sizeof *line);
-        packed = take(&arena, ISA(BLUR_BLOCK) + 2 * VBYTES);
-        weight = take(&arena, (size_t)pairs * sizeof *weight);
-        line_weight = take(&arena, (size_t)line_pairs * sizeof *weight);
-        at = take(&arena, (size_t)(ISA(BLUR_ROWS) * job->tap_count) * sizeof *at);
-        along = take(&arena, (size_t)job->line_tap_count * sizeof *along);
+        rows = take(&arena, ring, pitch, sizeof *rows);
+        raw = take(&arena, job->lane_samples, 1, 1);
+        line = take(&arena, line_block + shift + chunk, 1, sizeof *line);
+        packed = take(&arena, ISA(BLUR_BLOCK) + 2 * VBYTES, 1, 1);
+        weight = take(&arena, pairs, 1, sizeof *weight);
+        line_weight = take(&arena, line_pairs, 1, sizeof *weight);
+        at = take(&arena, ISA(BLUR_ROWS), job->tap_count, sizeof *at);
+        along = take(&arena, job->line_tap_count, 1, sizeof *along);
         if (pass == 0 && !settle(&arena)) return -1;
     }
     for (long k = 0; k < pairs; k++) weight[k] = (uint16_t)job->taps[2 * k].weight;

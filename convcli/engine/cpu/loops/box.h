@@ -23,8 +23,18 @@ static void ISA(box_slide_bytes)(int32_t *restrict sums, const uint8_t *restrict
     for (long i = 0; i < n; i++) sums[i] += (int32_t)more[i] - (int32_t)less[i];
 }
 
-#if VBYTES > 16 && !defined(__clang__) /* which has no shuffle by a variable */
+#if VBYTES > 16
 typedef int32_t ISA(cells) __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+
+/* Lane i becomes lane from[i] of v. By intrinsics: Clang has no shuffle by a variable. */
+static inline __attribute__((always_inline)) ISA(cells) ISA(lanes_from)(ISA(cells) v, ISA(cells) from)
+{
+#if VBYTES == 64
+    return (ISA(cells))_mm512_permutexvar_epi32((__m512i)from, (__m512i)v);
+#else
+    return (ISA(cells))_mm256_permutevar8x32_epi32((__m256i)v, (__m256i)from);
+#endif
+}
 
 /* total[i] = total[i - group] + last[i] - first[i], a vector at a time: within it by doubling
  * (1, 2, 4 groups back), then with what the vector before it came to. One sample after the other
@@ -35,20 +45,20 @@ static inline __attribute__((always_inline)) void ISA(box_carry)(
 {
     enum { LANES = VBYTES / 4 };
     typedef ISA(cells) cells;
-    cells back[4] = {{0}}, end = {0}, carry = {0};
-    const cells zero = {0};
+    cells back[4] = {{0}}, kept[4] = {{0}}, end = {0}, carry = {0};
     for (int lane = 0; lane < LANES; lane++) {
         end[lane] = (int32_t)(LANES - group + lane % group);
         for (int s = 0; s < steps; s++) {
             const long shift = group << s;
-            back[s][lane] = lane < shift ? LANES : (int32_t)(lane - shift);
+            back[s][lane] = lane < shift ? 0 : (int32_t)(lane - shift);
+            kept[s][lane] = lane < shift ? 0 : -1;
         }
     }
     for (long c = 0; c < group; c++) carry[LANES - group + c] = total[c - group];
     for (long i = 0; i < n; i += LANES) { /* up to a whole vector: total has room */
         cells v = *(const cells *)(last + i) - *(const cells *)(first + i);
-        for (int s = 0; s < steps; s++) v += __builtin_shuffle(v, zero, back[s]);
-        v += __builtin_shuffle(carry, end);
+        for (int s = 0; s < steps; s++) v += ISA(lanes_from)(v, back[s]) & kept[s];
+        v += ISA(lanes_from)(carry, end);
         *(cells *)(total + i) = v;
         carry = v;
     }
@@ -59,7 +69,7 @@ static inline __attribute__((always_inline)) void ISA(box_carry)(
 static void ISA(box_across)(int32_t *restrict total, const int32_t *restrict first,
                             const int32_t *restrict last, long group, long n)
 {
-#if VBYTES > 16 && !defined(__clang__) /* which has no shuffle by a variable */
+#if VBYTES > 16
     if (group == 1) { ISA(box_carry)(total, first, last, 1, VBYTES == 64 ? 4 : 3, n); return; }
     if (group == 2) { ISA(box_carry)(total, first, last, 2, VBYTES == 64 ? 3 : 2, n); return; }
     if (group == 3) { ISA(box_carry)(total, first, last, 3, VBYTES == 64 ? 3 : 2, n); return; }
@@ -109,11 +119,11 @@ static long ISA(tile_box)(const Job *job)
     int32_t *sums = NULL, *total = NULL;
     void *work = NULL;
     for (int pass = 0; pass < 2; pass++) {
-        more = take(&arena, (size_t)wide * sizeof *more);
-        less = take(&arena, (size_t)wide * sizeof *less);
-        sums = take(&arena, (size_t)(group + wide + VBYTES) * sizeof *sums);
-        total = take(&arena, (size_t)(group + block + VBYTES) * sizeof *total);
-        work = take(&arena, (size_t)block * sizeof(double));
+        more = take(&arena, wide, 1, sizeof *more);
+        less = take(&arena, wide, 1, sizeof *less);
+        sums = take(&arena, group + wide + VBYTES, 1, sizeof *sums);
+        total = take(&arena, group + block + VBYTES, 1, sizeof *total);
+        work = take(&arena, block, 1, sizeof(double));
         if (pass == 0 && !settle(&arena)) return -1;
     }
     sums += group; /* zeros before the first column, which its sum starts from */

@@ -1,5 +1,5 @@
-/* Everything that depends on the instruction set. Included once per set by loops.c, with
- * ISA(name), VBYTES (bytes of a vector register) and NACC (accumulators, always 8) defined. */
+/* Everything that depends on the instruction set. Included once per set by clones.h; loops.c
+ * defines NACC (accumulators, always 8). */
 
 #if VBYTES == 64
 #define REG(name) _mm512_##name
@@ -269,7 +269,7 @@ static long ISA(finish)(const Job *job, const Sums *s, void *work)
     return clipped;
 }
 
-static const Isa ISA(isa) = {ISA(tile), ISA(planes), ISA(finish), ISA_NAME, VBYTES > 16};
+static const Isa ISA(isa) = {ISA_NAME, ISA(tile), ISA(planes), ISA(finish), VBYTES > 16};
 
 #if VBYTES > 16
 #undef REG

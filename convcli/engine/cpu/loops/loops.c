@@ -6,7 +6,7 @@
  * against the buffers before it is used.
  *
  * The loops are plain C over vector types; isa.h is compiled once per instruction set and the
- * best one that the processor has is taken at import.
+ * best one that the processor has is taken at import (clones.h).
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -16,14 +16,9 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-#include <immintrin.h>
 #define FENCE _mm_sfence(); /* what was streamed is there before the tile is called done */
 #else
 #define FENCE
-#endif
-
-#if !defined(__GNUC__)
-#error "the loops need the vector types of GCC or Clang; convcli then uses its NumPy loops"
 #endif
 
 /* How one lane is filled from an input row: `count` cells of `group` samples each. Cells
@@ -95,12 +90,14 @@ typedef struct {
 
 /* What each instruction set provides. */
 typedef struct {
+    const char *name;
     long (*tile)(const Job *);
     void (*planes)(const Planes *);
     long (*finish)(const Job *, const Sums *, void *);
-    const char *name;
     int bytes; /* has bytes.h */
 } Isa;
+
+#define NO_MEMORY (SIZE_MAX / 4)
 
 /* Scratch out of one allocation: `take` everything, `settle`, and take it again. */
 typedef struct {
@@ -108,10 +105,14 @@ typedef struct {
     size_t used;
 } Arena;
 
-static void *take(Arena *arena, size_t bytes)
+/* Room for a * b things. What no memory holds stays so: a product must not wrap and be small. */
+static void *take(Arena *arena, long a, long b, size_t size)
 {
     const size_t at = arena->used;
-    arena->used += (bytes + 63) / 64 * 64;
+    size_t bytes;
+    if (__builtin_mul_overflow(a, b, &bytes) || __builtin_mul_overflow(bytes, size, &bytes) ||
+        bytes > NO_MEMORY || (arena->used += (bytes + 63) / 64 * 64) > NO_MEMORY)
+        arena->used = NO_MEMORY;
     return arena->memory ? arena->memory + at : NULL;
 }
 
@@ -119,6 +120,7 @@ static void *take(Arena *arena, size_t bytes)
 static int settle(Arena *arena)
 {
     void *memory = NULL;
+    if (arena->used == NO_MEMORY) return 0;
     if (posix_memalign(&memory, 64, arena->used + 64)) return 0;
     memset(memory, 0, arena->used);
     arena->memory = memory;
@@ -143,7 +145,7 @@ static inline __attribute__((always_inline)) int64_t whole_d(double t)
 }
 
 /* The weights of taps t and t + 1, of a list that ends at `stop`, side by side. */
-static int pair_of(const Job *job, long t, long stop)
+static inline int pair_of(const Job *job, long t, long stop)
 {
     const int first = (int)job->taps[t].weight;
     const int second = t + 1 < stop ? (int)job->taps[t + 1].weight : 0;
@@ -153,79 +155,8 @@ static int pair_of(const Job *job, long t, long stop)
 enum { STREAMED = 32 << 20, FIN_BLOCK = 4096, FLAT_SHIFT = 1024, MOST_PAIRS = 126 };
 
 #define NACC 8
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-
-#define ISA(name) JOIN(base, name)
-#define ISA_NAME "base"
-#define VBYTES 16
-#include "isa.h"
-#undef ISA
-#undef ISA_NAME
-#undef VBYTES
-
-#if defined(__x86_64__)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-#define ISA(name) JOIN(avx2, name)
-#define ISA_NAME "avx2"
-#define VBYTES 32
-#include "isa.h"
-#undef ISA
-#undef ISA_NAME
-#undef VBYTES
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(                                                              \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), \
-    apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")
-#endif
-#define ISA(name) JOIN(avx512, name)
-#define ISA_NAME "avx512"
-#define VBYTES 64
-#include "isa.h"
-#undef ISA
-#undef ISA_NAME
-#undef VBYTES
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif
-
-static const Isa *loops = &base_isa;
-
-static int choose_isa(const char *wanted)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if ((!wanted || !strcmp(wanted, "avx512")) && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")) {
-        loops = &avx512_isa;
-        return 0;
-    }
-    if ((!wanted || !strcmp(wanted, "avx2")) && __builtin_cpu_supports("avx2") &&
-        __builtin_cpu_supports("fma")) {
-        loops = &avx2_isa;
-        return 0;
-    }
-#endif
-    if (!wanted || !strcmp(wanted, "base")) {
-        loops = &base_isa;
-        return 0;
-    }
-    return -1;
-}
+#define CLONED "isa.h"
+#include "clones.h"
 
 static int size_of(char code)
 {
@@ -299,7 +230,7 @@ static int set_fill(Fill *f, const int64_t *index, long col_count, long at, long
     const long b = last > at ? (last - at + every - 1) / every : 0;
     f->first = a < f->count ? a : f->count;
     f->last = b < f->count ? b : f->count;
-    f->leap = step * every;
+    if (__builtin_mul_overflow(step, every, &f->leap)) return 0;
     if (f->last <= f->first) return 1;
     f->start = (long)f->index[f->first * every];
     return f->start >= 0 && (width - 1 - f->start) / f->leap >= f->last - 1 - f->first;
@@ -411,7 +342,7 @@ static PyObject *tile(PyObject *self, PyObject *args)
     Py_buffer src, dst, rows, cols, line_taps, line_starts, taps, starts;
     Job j;
     int src_type, sum_type, out_type, by_channel, combine, work;
-    long height, width, channels, col_stride, first, last, step, out_rows;
+    long height, width, channels, col_stride, first, last, step, out_rows, shared, cells;
     double value;
     (void)self;
     memset(&j, 0, sizeof j);
@@ -450,8 +381,9 @@ static PyObject *tile(PyObject *self, PyObject *args)
              j.right > j.out_cols || j.left >= j.right)
         fault = "the tile lies outside the output";
     else if (j.row_stride < 1 || col_stride < 1 || j.reach < 1 || j.gap < 1 || j.planes < 1 ||
-             j.lines < 0 || j.row_stride > row_count || j.reach > row_count ||
-             j.gap > row_count || (j.bottom - 1) * j.row_stride + j.reach > row_count)
+             j.lines < 0 || j.reach > row_count || j.gap > row_count ||
+             j.row_stride > row_count || __builtin_mul_overflow(4 * j.gap, j.row_stride, &shared) ||
+             j.bottom - 1 > (row_count - j.reach) / j.row_stride)
         fault = "the tile needs more rows than the map has";
     else if (first < 0 || last < first || last > col_count || step < 1 ||
              !check_index(j.rows + j.top * j.row_stride,
@@ -484,20 +416,22 @@ static PyObject *tile(PyObject *self, PyObject *args)
         fault = "the stride is longer than the column map";
         goto done;
     }
-    const long start = j.left * col_stride, samples = (j.right - j.left) * j.group;
-    long shift = 0;
+    long start, samples, shift = 0;
     {
         const Tap *list = j.lines ? j.line_taps : j.taps;
         const long n = j.lines ? j.line_tap_count : j.tap_count;
         for (long t = 0; t < n; t++)
             if (list[t].shift > shift) shift = (long)list[t].shift;
     }
-    if (shift / j.group > col_count) {
+    if (shift / j.group > col_count || __builtin_mul_overflow(j.left, col_stride, &start) ||
+        __builtin_mul_overflow(j.right - j.left, j.group, &samples) ||
+        __builtin_add_overflow(samples, shift, &j.lane_samples) ||
+        __builtin_mul_overflow(col_stride, by_channel ? channels : 1, &j.lanes) ||
+        __builtin_add_overflow(j.lane_samples, 1 << 20, &cells) || /* whole chunks of them */
+        __builtin_mul_overflow(cells, j.lanes > j.lines ? j.lanes : j.lines, &cells)) {
         fault = "a tap lies outside the columns";
         goto done;
     }
-    j.lane_samples = samples + shift;
-    j.lanes = col_stride * (by_channel ? channels : 1);
     long most = check_taps(j.taps, j.tap_count, j.starts, j.planes, j.lines ? j.lines : j.lanes,
                            j.lines ? samples : j.lane_samples, samples, j.reach);
     long most_line = 0;
@@ -658,33 +592,15 @@ static PyObject *finish(PyObject *self, PyObject *args)
     return result;
 }
 
-PyDoc_STRVAR(isa_doc, "isa([name]): instruction set in use; with a name, take that one.");
-
-static PyObject *isa(PyObject *self, PyObject *args)
-{
-    const char *wanted = NULL;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "|s:isa", &wanted)) return NULL;
-    if (wanted && choose_isa(wanted))
-        return PyErr_Format(PyExc_ValueError, "this processor or build has no %s", wanted);
-    return PyUnicode_FromString(loops->name);
-}
-
 static PyMethodDef methods[] = {
     {"tile", tile, METH_VARARGS, tile_doc},
     {"planes", planes, METH_VARARGS, planes_doc},
     {"finish", finish, METH_VARARGS, finish_doc},
-    {"isa", isa, METH_VARARGS, isa_doc},
+    CLONES_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
-static int execute(PyObject *module)
-{
-    (void)module;
-    return choose_isa(NULL);
-}
-
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
+static PyModuleDef_Slot slots[] = {CLONES_SLOT, {0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "convcli._loops", "Compiled inner loops of convcli.", 0, methods, slots,

@@ -209,15 +209,15 @@ static long SUM(tile)(const Job *job)
     SUM(Entry) *entries = NULL;
     char *work = NULL, *kept = NULL;
     for (int pass = 0; pass < 2; pass++) {
-        rows = take(&arena, (size_t)(ring * stored * pitch) * sizeof(R));
-        raw = take(&arena, job->lines ? (size_t)(job->lanes * wide) * sizeof(R) : 0);
-        total = take(&arena, (size_t)(4 * SUM(BLOCK)) * sizeof(T));
-        work = take(&arena, (size_t)SUM(BLOCK) * sizeof(double));
-        kept = take(&arena, job->combine == 'm' || job->combine == 'x' ? (size_t)(4 * outputs) * sizeof(double) : 0);
-        weights = take(&arena, (size_t)weight_count * sizeof(T));
-        source = take(&arena, (size_t)(job->most_taps + 1) * sizeof(R *));
-        line = take(&arena, (size_t)ring * sizeof(R *));
-        entries = take(&arena, (size_t)job->quad_count * sizeof(SUM(Entry)));
+        rows = take(&arena, ring, stored * pitch, sizeof(R));
+        raw = take(&arena, job->lines ? job->lanes : 0, wide, sizeof(R));
+        total = take(&arena, 4, SUM(BLOCK), sizeof(T));
+        work = take(&arena, SUM(BLOCK), 1, sizeof(double));
+        kept = take(&arena, job->combine == 'm' || job->combine == 'x' ? 4 : 0, outputs, sizeof(double));
+        weights = take(&arena, weight_count, 1, sizeof(T));
+        source = take(&arena, job->most_taps + 1, 1, sizeof(R *));
+        line = take(&arena, ring, 1, sizeof(R *));
+        entries = take(&arena, job->quad_count, 1, sizeof(SUM(Entry)));
         if (pass == 0 && !settle(&arena)) return -1;
     }
     T *line_weights = weights + job->tap_count;
