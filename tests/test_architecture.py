@@ -67,6 +67,52 @@ def test_each_library_has_one_home(path: Path) -> None:
         assert layer_of(path) in OWNERS.get(top, {layer_of(path)}), f"{top} in {path}"
 
 
+def private_names(source: str) -> list[str]:
+    """What a module takes of Typer, Click or Rich by a name with an underscore before it.
+
+    Their objects are passed around, so in such a module no private attribute of anything but
+    ``self`` is allowed; what named tuples and ``os`` offer under such names is public.
+    """
+    tree = ast.parse(source)
+    found: list[str] = []
+    uses_them = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        theirs = [name for name in names if name.split(".")[0] in ("typer", "click", "rich")]
+        uses_them |= bool(theirs)
+        found += [name for name in theirs if "._" in name]
+    public = {"_replace", "_asdict", "_fields", "_make", "_exit"}
+    for node in ast.walk(tree):
+        if uses_them and isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not (own or node.attr in public or node.attr.startswith("__")):
+                found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_private_of_the_command_line_s_libraries_is_used(path: Path) -> None:
+    assert not private_names(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from typer._click.exceptions import ClickException",
+        "from rich import _spinners",
+        "import typer._types",
+        "import typer\napp = typer.Typer()\napp._add_completion = False",
+    ],
+)
+def test_a_private_name_is_seen(source: str) -> None:
+    assert private_names(source)
+
+
 def test_every_folder_has_a_layer() -> None:
     assert {layer_of(path) for path in FILES} == set(RANK)
 

@@ -57,8 +57,6 @@ class LazyGroup(TyperGroup):
             return None
         module = import_module(f"convcli.cli.{COMMANDS[cmd_name]}")
         app = module.APPS[cmd_name] if hasattr(module, "APPS") else module.app
-        # Completion is the root's; a command must not offer to install it once more.
-        app._add_completion = False
         command = typer.main.get_command(app)
         command.name = cmd_name
         return command
@@ -215,8 +213,6 @@ def _run(argv: list[str], traceback: bool) -> int:
 
 def invoke(argv: list[str]) -> int:
     """Run one command line inside a boundary that is already there; errors are raised."""
-    from typer._click.exceptions import ClickException
-
     root = build()
     if COMPLETION in os.environ:
         return int(root.main(args=argv, prog_name="convcli", standalone_mode=False) or 0)
@@ -226,7 +222,7 @@ def invoke(argv: list[str]) -> int:
             result = root.invoke(ctx)
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except ClickException as error:
+    except typer.TyperException as error:
         if not error.format_message():
             return 2  # nothing was asked for, and the help has been shown
         raise UsageError(f"{error.format_message().rstrip('.')}; see {_help_of(error)}") from error

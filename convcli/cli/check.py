@@ -15,7 +15,9 @@ from convcli.cli.tensor_options import (
 )
 
 app = typer.Typer(
-    no_args_is_help=True, help="Check that shifts, adjoints and gradients are what they must be."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Check that shifts, adjoints and gradients are what they must be.",
 )
 
 X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 READING = 8.0
 """Seconds before the tour goes on by itself."""

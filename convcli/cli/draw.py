@@ -9,7 +9,7 @@ from convcli.errors import UsageError
 if TYPE_CHECKING:
     from convcli.show.draw.scene import Scene
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 LAYER = "The layer (sizes as 5, 5x7; one number alone is square)"
 NUMBERS = "Numbers in the cells"

@@ -7,7 +7,7 @@ import typer
 
 from convcli.arithmetic.borders import PICTURES
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _SHAPE, _RANGE, _OUTPUT, _MANY, _RUN = "Shape", "Values", "Output", "Many files", "Running"
 MANY = 100

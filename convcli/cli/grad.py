@@ -19,7 +19,7 @@ from convcli.cli.tensor_options import (
     X,
 )
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(context_settings=LITERALS)

@@ -6,7 +6,7 @@ import typer
 
 from convcli.cli.tensor_options import LITERALS, TENSOR_HELP, Dilation, Padding, Stride
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(context_settings=LITERALS)

@@ -7,7 +7,9 @@ import typer
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
-app = typer.Typer(no_args_is_help=True, help="List, explain and export kernels.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, explain and export kernels."
+)
 
 # A literal may begin with a minus sign: "-1 0 1" is no option.
 _LITERALS = {"ignore_unknown_options": True}

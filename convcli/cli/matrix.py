@@ -6,7 +6,9 @@ import typer
 
 from convcli.cli.tensor_options import LITERALS, TENSOR_HELP, Dilation, Padding, Stride
 
-app = typer.Typer(no_args_is_help=True, help="Write convolution as a matrix product.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Write convolution as a matrix product."
+)
 
 W = Annotated[str, typer.Argument(metavar="W", help=f"The kernel. {TENSOR_HELP}")]
 AsJson = Annotated[

@@ -15,7 +15,11 @@ from convcli.cli.tensor_options import (
     Padding,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Pool tensors: the largest or mean of each window.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Pool tensors: the largest or mean of each window.",
+)
 
 X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
 KernelSize = Annotated[

@@ -9,7 +9,7 @@ from convcli.errors import ShapeError, UsageError
 if TYPE_CHECKING:
     from convcli.cli.shape_options import LayerOptions
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 LAYER = "The layer (sizes as 32, 224x224 or 16x112x112)"
 COST = "Channels, for parameters and multiplications"

@@ -20,7 +20,7 @@ from convcli.cli.tensor_options import (
     X,
 )
 
-conv_app, transpose_app = typer.Typer(), typer.Typer()
+conv_app, transpose_app = typer.Typer(add_completion=False), typer.Typer(add_completion=False)
 APPS = {"conv": conv_app, "conv-transpose": transpose_app}
 
 WORKING = "Working"
