@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-SOURCES = {".py", ".toml", ".cu", ".cuh", ".c", ".h", ".typed", ".png"}
+SOURCES = {".py", ".pyi", ".toml", ".cu", ".cuh", ".c", ".h", ".typed", ".png"}
 
 
 def tracked() -> list[str]:

@@ -20,6 +20,8 @@ __all__ = [
 
 Sizes: TypeAlias = int | Sequence[int]
 Pads: TypeAlias = Padding | Sequence[Padding]
+LayerLike: TypeAlias = int | Sequence[object] | Mapping[str, object] | Layer
+"""A layer of ``receptive_field``: numbers in order, or by name."""
 
 
 def _sizes(value: Sizes) -> tuple[int, ...]:
@@ -193,7 +195,7 @@ def pool_output_shape(
     return _resolve("maxpool", size, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode)
 
 
-def receptive_field(layers: str | Sequence[Any]) -> ReceptiveField:
+def receptive_field(layers: str | Sequence[LayerLike]) -> ReceptiveField:
     """Receptive field of a chain of layers along one axis, whatever the input's size.
 
     Parameters
@@ -232,7 +234,7 @@ def receptive_field(layers: str | Sequence[Any]) -> ReceptiveField:
     return field
 
 
-def _layers(layers: str | Sequence[Any]) -> list[Layer]:
+def _layers(layers: str | Sequence[LayerLike]) -> list[Layer]:
     if isinstance(layers, str):
         from convcli.arithmetic.network import Network
         from convcli.arithmetic.words import ELEMENTWISE

@@ -169,7 +169,9 @@ class _Builder:
         return name
 
 
-def build_graph(items: Sequence[Any], blocks: Mapping[str, Any] | None = None) -> tuple[Node, ...]:
+def build_graph(
+    items: Sequence[Any], blocks: Mapping[str, object] | None = None
+) -> tuple[Node, ...]:
     """Lay items out as nodes, with blocks and repeats written out and every name unique.
 
     Raises

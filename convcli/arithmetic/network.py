@@ -115,11 +115,11 @@ class Network:
 
     def __init__(
         self,
-        items: Sequence[Any],
+        items: Sequence[str | Mapping[str, object]],
         *,
         title: str = "",
         input_shape: Sequence[int] | None = None,
-        blocks: Mapping[str, Any] | None = None,
+        blocks: Mapping[str, object] | None = None,
         source: str = "",
     ) -> None:
         nodes = build_graph(items, blocks)

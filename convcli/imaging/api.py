@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from convcli.arithmetic.borders import Border, parse_border
+from convcli.engine.geometry import Padding2d
 from convcli.errors import UsageError
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.options import FilterOptions
@@ -23,12 +26,64 @@ __all__ = ["filter_image"]
 CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 DTYPES = ("uint8", "uint16", "float32", "float64")
 
+Sample = TypeVar("Sample", np.uint8, np.uint16, np.float32, np.float64)
+Pixels: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Sample]]
+Named: TypeAlias = str | Path | Kernel | NDArray[Any]
+Kernels: TypeAlias = Named | Sequence[Named | float | Sequence[object]]
+"""One kernel or a chain. One kind of sequence: of two, mypy takes a mixed list for neither."""
+
+
+class Keywords(TypedDict, total=False):
+    """What does not change the type of the result."""
+
+    padding: Padding2d
+    stride: int | tuple[int, int]
+    dilation: int | tuple[int, int]
+    border: str | Border
+    flip: bool
+    normalize: bool
+    scale: float
+    bias: float
+    luma: bool
+    linear: bool
+    backend: str
+    threads: int | None
+
+
+@overload
+def filter_image(
+    image: Image.Image,
+    kernel: Kernels,
+    *,
+    range: str = "auto",
+    depth: str | int | None = None,
+    **options: Unpack[Keywords],
+) -> Image.Image: ...
+@overload
+def filter_image(
+    image: NDArray[Sample],
+    kernel: Kernels,
+    *,
+    range: Literal["auto", "clip", "abs", "offset", "stretch"] = "auto",
+    depth: None = None,
+    **options: Unpack[Keywords],
+) -> Pixels[Sample]: ...
+@overload
+def filter_image(
+    image: ArrayLike,
+    kernel: Kernels,
+    *,
+    range: str = "auto",
+    depth: str | int | None = None,
+    **options: Unpack[Keywords],
+) -> Pixels[Any]: ...
+
 
 def filter_image(
     image: Any,
     kernel: Any,
     *,
-    padding: Any = "same",
+    padding: Padding2d = "same",
     stride: int | tuple[int, int] = 1,
     dilation: int | tuple[int, int] = 1,
     border: str | Border = "reflect",
@@ -119,7 +174,7 @@ def _is_chain(kernel: Any) -> bool:
     return (
         isinstance(kernel, Sequence)
         and not isinstance(kernel, str)
-        and all(isinstance(item, str | Kernel | np.ndarray) for item in kernel)
+        and all(isinstance(item, str | Path | Kernel | np.ndarray) for item in kernel)
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from convcli.errors import KernelError
 
@@ -19,8 +19,23 @@ Combine: TypeAlias = Literal["none", "magnitude", "maximum"]
 MAX_SIDE = 10_000
 """Most rows or columns of a kernel: more is a mistake, not a filter."""
 
+Weights: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
-@dataclass(frozen=True, eq=False)
+if TYPE_CHECKING:
+
+    class _Fields(TypedDict, total=False):
+        weights: ArrayLike
+        scale: float
+        bias: float
+        name: str
+        role: Role
+        combine: Combine
+        absolute: bool
+        source: str
+        note: str
+
+
+@dataclass(frozen=True, eq=False, init=False)
 class Kernel:
     """Weights in correlation orientation, with scale, bias and what they are for.
 
@@ -57,41 +72,33 @@ class Kernel:
     (1, 3)
     """
 
-    weights: NDArray[np.float64]
-    scale: float = 1.0
-    bias: float = 0.0
-    name: str = "kernel"
-    role: Role = "other"
-    combine: Combine = "none"
-    absolute: bool = False
-    source: str = ""
-    note: str = field(default="", repr=False)
+    weights: Weights
+    scale: float
+    bias: float
+    name: str
+    role: Role
+    combine: Combine
+    absolute: bool
+    source: str
+    note: str = field(repr=False)
 
-    def __post_init__(self) -> None:
-        weights = as_numbers(self.weights, f"kernel {self.name!r}")
-        if weights.ndim not in (2, 3, 4):
-            raise KernelError(
-                f"kernel {self.name!r} has {weights.ndim} dimensions; it must have 2 (kH, kW), "
-                "3 (P, kH, kW) with a way to combine, or 4 (C_out, C_in, kH, kW)"
-            )
-        if weights.size == 0:
-            raise KernelError(f"kernel {self.name!r} is empty: its shape is {weights.shape}")
-        if max(weights.shape[-2:]) > MAX_SIDE:
-            raise KernelError(
-                f"kernel {self.name!r} is {weights.shape[-2]}x{weights.shape[-1]}; "
-                f"at most {MAX_SIDE}x{MAX_SIDE} is allowed"
-            )
-        if not (np.isfinite(weights).all() and np.isfinite([self.scale, self.bias]).all()):
-            raise KernelError(f"kernel {self.name!r}: every weight, scale and bias must be finite")
-        if (self.combine == "none") == (weights.ndim == 3):
-            raise KernelError(
-                f"kernel {self.name!r}: a stack of kernels needs combine=magnitude or maximum, "
-                f"and nothing else does; got shape {weights.shape} and combine={self.combine}"
-            )
-        weights.setflags(write=False)
-        object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "scale", float(self.scale))
-        object.__setattr__(self, "bias", float(self.bias))
+    def __init__(
+        self,
+        weights: ArrayLike,
+        scale: float = 1.0,
+        bias: float = 0.0,
+        name: str = "kernel",
+        role: Role = "other",
+        combine: Combine = "none",
+        absolute: bool = False,
+        source: str = "",
+        note: str = "",
+    ) -> None:
+        # Written out because what is given (lists too) is not what is kept.
+        checked = _checked(as_numbers(weights, f"kernel {name!r}"), scale, bias, name, combine)
+        kept = (checked, float(scale), float(bias), name, role, combine, absolute, source, note)
+        for part, value in zip(fields(self), kept, strict=True):
+            object.__setattr__(self, part.name, value)
 
     @property
     def slug(self) -> str:
@@ -140,9 +147,35 @@ class Kernel:
         """
         return self.replace(weights=self.weights[..., ::-1, ::-1])
 
-    def replace(self, **changes: Any) -> Kernel:
+    def replace(self, **changes: Unpack[_Fields]) -> Kernel:
         """A copy with some fields changed."""
-        return replace(self, **changes)
+        own = {part.name: getattr(self, part.name) for part in fields(self)}
+        return Kernel(**{**own, **changes})
+
+
+def _checked(weights: Weights, scale: float, bias: float, name: str, combine: str) -> Weights:
+    """The weights, read-only, if they make a kernel."""
+    if weights.ndim not in (2, 3, 4):
+        raise KernelError(
+            f"kernel {name!r} has {weights.ndim} dimensions; it must have 2 (kH, kW), "
+            "3 (P, kH, kW) with a way to combine, or 4 (C_out, C_in, kH, kW)"
+        )
+    if weights.size == 0:
+        raise KernelError(f"kernel {name!r} is empty: its shape is {weights.shape}")
+    if max(weights.shape[-2:]) > MAX_SIDE:
+        raise KernelError(
+            f"kernel {name!r} is {weights.shape[-2]}x{weights.shape[-1]}; "
+            f"at most {MAX_SIDE}x{MAX_SIDE} is allowed"
+        )
+    if not (np.isfinite(weights).all() and np.isfinite([scale, bias]).all()):
+        raise KernelError(f"kernel {name!r}: every weight, scale and bias must be finite")
+    if (combine == "none") == (weights.ndim == 3):
+        raise KernelError(
+            f"kernel {name!r}: a stack of kernels needs combine=magnitude or maximum, "
+            f"and nothing else does; got shape {weights.shape} and combine={combine}"
+        )
+    weights.setflags(write=False)
+    return weights
 
 
 def as_numbers(weights: Any, name: str) -> NDArray[np.float64]:

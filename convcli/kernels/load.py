@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
+
+from numpy.typing import ArrayLike
 
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
 from convcli.kernels.kernel import Kernel, as_numbers
 from convcli.kernels.parameters import parse_values
 
-__all__ = ["load_kernel"]
+__all__ = ["KernelLike", "load_kernel"]
+
+KernelLike: TypeAlias = str | Path | Kernel | ArrayLike
+"""Whatever names a kernel, or is one."""
 
 _SYNONYMS = {
     "bilateral": "gaussian",
@@ -29,7 +34,7 @@ _SYNONYMS = {
 _LITERAL = r"(?i)\s*[\[{]|\s*[-+−]?[.\d]|\s*-?(nan|inf)"
 
 
-def load_kernel(spec: Any) -> Kernel:
+def load_kernel(spec: KernelLike) -> Kernel:
     """Load a kernel.
 
     Parameters

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.window import Padding
 from convcli.ops.arrays import Array, as_operand, common_namespace, namespace
@@ -20,6 +21,7 @@ from convcli.ops.pool_windows import (
     spatial_rank,
     sum_type,
 )
+from convcli.ops.signatures import Device, Float, MeanOptions, Tensor
 
 __all__ = ["avg_pool", "avg_pool_grad", "global_avg_pool"]
 
@@ -32,6 +34,14 @@ def _divisors(pool: Pool, count_include_pad: bool, xp: Any) -> Array:
     return total
 
 
+@overload
+def avg_pool(
+    x: NDArray[Float], kernel_size: PerAxis, **options: Unpack[MeanOptions]
+) -> Tensor[Float]: ...
+@overload
+def avg_pool(x: Device, kernel_size: PerAxis, **options: Unpack[MeanOptions]) -> Device: ...
+@overload
+def avg_pool(x: ArrayLike, kernel_size: PerAxis, **options: Unpack[MeanOptions]) -> Tensor[Any]: ...
 def avg_pool(
     x: Any,
     kernel_size: PerAxis,
@@ -76,6 +86,18 @@ def _mean_type(x: Array) -> Any:
     return np.float64 if x.dtype.kind in "iu" else sum_type(x)
 
 
+@overload
+def avg_pool_grad(
+    grad_y: NDArray[Float], x: ArrayLike, kernel_size: PerAxis, **options: Unpack[MeanOptions]
+) -> Tensor[Float]: ...
+@overload
+def avg_pool_grad(
+    grad_y: Device, x: Device, kernel_size: PerAxis, **options: Unpack[MeanOptions]
+) -> Device: ...
+@overload
+def avg_pool_grad(
+    grad_y: ArrayLike, x: ArrayLike, kernel_size: PerAxis, **options: Unpack[MeanOptions]
+) -> Tensor[Any]: ...
 def avg_pool_grad(
     grad_y: Any,
     x: Any,
@@ -110,6 +132,12 @@ def avg_pool_grad(
     return grad.astype(grad_y.dtype if grad_y.dtype.kind == "f" else np.float64, copy=False)
 
 
+@overload
+def global_avg_pool(x: NDArray[Float], *, dims: int | None = None) -> Tensor[Float]: ...
+@overload
+def global_avg_pool(x: Device, *, dims: int | None = None) -> Device: ...
+@overload
+def global_avg_pool(x: ArrayLike, *, dims: int | None = None) -> Tensor[Any]: ...
 def global_avg_pool(x: Any, *, dims: int | None = None) -> Array:
     """Mean of each channel, its spatial axes kept with size 1.
 

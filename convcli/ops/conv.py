@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack, overload
+
+from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
@@ -11,6 +13,14 @@ from convcli.errors import ShapeError
 from convcli.ops.arrays import Array, as_operand, common_namespace, result_type, working_type
 from convcli.ops.geometry import PerAxis, conv_geometry, transposed_geometry
 from convcli.ops.linear import backward_input, forward
+from convcli.ops.signatures import (
+    ConvOptions,
+    Device,
+    Same,
+    SlidingOptions,
+    Tensor,
+    TransposedOptions,
+)
 
 __all__ = ["conv", "conv_transpose", "depthwise_separable", "flip_kernel"]
 
@@ -36,6 +46,24 @@ def flip_kernel(weight: Array, rank: int) -> Array:
     return weight[(..., *(slice(None, None, -1),) * rank)]
 
 
+@overload
+def conv(
+    x: NDArray[Same],
+    weight: NDArray[Same],
+    bias: NDArray[Same] | None = None,
+    **options: Unpack[ConvOptions],
+) -> Tensor[Same]: ...
+@overload
+def conv(
+    x: Device,
+    weight: Device | Sequence[object],
+    bias: Device | Sequence[float] | float | None = None,
+    **options: Unpack[ConvOptions],
+) -> Device: ...
+@overload
+def conv(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, **options: Unpack[ConvOptions]
+) -> Tensor[Any]: ...
 def conv(
     x: Any,
     weight: Any,
@@ -113,6 +141,27 @@ def conv(
     return out.reshape(g.strip(g.small_shape))
 
 
+@overload
+def conv_transpose(
+    x: NDArray[Same],
+    weight: NDArray[Same],
+    bias: NDArray[Same] | None = None,
+    **options: Unpack[TransposedOptions],
+) -> Tensor[Same]: ...
+@overload
+def conv_transpose(
+    x: Device,
+    weight: Device | Sequence[object],
+    bias: Device | Sequence[float] | float | None = None,
+    **options: Unpack[TransposedOptions],
+) -> Device: ...
+@overload
+def conv_transpose(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    **options: Unpack[TransposedOptions],
+) -> Tensor[Any]: ...
 def conv_transpose(
     x: Any,
     weight: Any,
@@ -170,6 +219,30 @@ def _types(a: Array, b: Array, terms: int, bias: Array | None) -> tuple[Any, Any
     return working_type(a, b, terms, bias), result_type(a, b, bias)
 
 
+@overload
+def depthwise_separable(
+    x: NDArray[Same],
+    depthwise: NDArray[Same],
+    pointwise: NDArray[Same],
+    bias: NDArray[Same] | None = None,
+    **options: Unpack[SlidingOptions],
+) -> Tensor[Same]: ...
+@overload
+def depthwise_separable(
+    x: Device,
+    depthwise: Device | Sequence[object],
+    pointwise: Device | Sequence[object],
+    bias: Device | Sequence[float] | float | None = None,
+    **options: Unpack[SlidingOptions],
+) -> Device: ...
+@overload
+def depthwise_separable(
+    x: ArrayLike,
+    depthwise: ArrayLike,
+    pointwise: ArrayLike,
+    bias: ArrayLike | None = None,
+    **options: Unpack[SlidingOptions],
+) -> Tensor[Any]: ...
 def depthwise_separable(
     x: Any,
     depthwise: Any,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, Unpack, overload
+
+from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
@@ -12,21 +14,25 @@ from convcli.ops.arrays import Array, as_operand, common_namespace, result_type,
 from convcli.ops.conv import flip_kernel
 from convcli.ops.geometry import Geometry, PerAxis, conv_geometry, transposed_geometry
 from convcli.ops.linear import backward_input, backward_weight, forward
+from convcli.ops.signatures import ConvOptions, Device, Same, Tensor, TransposedOptions
 
 __all__ = ["Gradients", "conv_grad", "conv_transpose_grad"]
 
 
-class Gradients(NamedTuple):
+Operand = TypeVar("Operand")
+
+
+class Gradients(NamedTuple, Generic[Operand]):
     """Gradients for the three operands, in their shapes; ``bias`` has shape (C_out,)."""
 
-    x: Array
-    weight: Array
-    bias: Array
+    x: Operand
+    weight: Operand
+    bias: Operand
 
 
 def _gradients(
     g: Geometry, xp: Any, big: Array, small: Array, weight: Array, x_is_big: bool, shapes: Any
-) -> Gradients:
+) -> Gradients[Array]:
     """Both operations have the same two products; which of them is for ``x`` differs."""
     grad_y = small if x_is_big else big
     x = big if x_is_big else small
@@ -66,6 +72,18 @@ def _expect(grad_y: Array, shape: tuple[int, ...]) -> None:
         )
 
 
+@overload
+def conv_grad(
+    grad_y: NDArray[Same], x: NDArray[Same], weight: NDArray[Same], **options: Unpack[ConvOptions]
+) -> Gradients[Tensor[Same]]: ...
+@overload
+def conv_grad(
+    grad_y: Device, x: Device, weight: Device | Sequence[object], **options: Unpack[ConvOptions]
+) -> Gradients[Device]: ...
+@overload
+def conv_grad(
+    grad_y: ArrayLike, x: ArrayLike, weight: ArrayLike, **options: Unpack[ConvOptions]
+) -> Gradients[Tensor[Any]]: ...
 def conv_grad(
     grad_y: Any,
     x: Any,
@@ -77,7 +95,7 @@ def conv_grad(
     groups: int = 1,
     flip: bool = False,
     dims: int | None = None,
-) -> Gradients:
+) -> Gradients[Array]:
     """Gradients of ``sum(grad_y * conv(x, weight, bias))`` for ``x``, ``weight`` and ``bias``.
 
     For ``x`` it is the transposed convolution of ``grad_y`` with the same weight (at stride 1: a
@@ -101,6 +119,24 @@ def conv_grad(
     return grads._replace(weight=flip_kernel(grads.weight, g.rank)) if flip else grads
 
 
+@overload
+def conv_transpose_grad(
+    grad_y: NDArray[Same],
+    x: NDArray[Same],
+    weight: NDArray[Same],
+    **options: Unpack[TransposedOptions],
+) -> Gradients[Tensor[Same]]: ...
+@overload
+def conv_transpose_grad(
+    grad_y: Device,
+    x: Device,
+    weight: Device | Sequence[object],
+    **options: Unpack[TransposedOptions],
+) -> Gradients[Device]: ...
+@overload
+def conv_transpose_grad(
+    grad_y: ArrayLike, x: ArrayLike, weight: ArrayLike, **options: Unpack[TransposedOptions]
+) -> Gradients[Tensor[Any]]: ...
 def conv_transpose_grad(
     grad_y: Any,
     x: Any,
@@ -113,7 +149,7 @@ def conv_transpose_grad(
     groups: int = 1,
     output_shape: PerAxis | None = None,
     dims: int | None = None,
-) -> Gradients:
+) -> Gradients[Array]:
     """Gradients of ``sum(grad_y * conv_transpose(x, weight, bias))``, parameters as there.
 
     >>> conv_transpose_grad([1, 0, 1, 0, 0], [1, 2], [1, 10, 100], stride=2).x

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, Unpack, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.arrays import Array, as_operand, common_namespace
 from convcli.ops.geometry import Geometry, PerAxis, conv_geometry
+from convcli.ops.signatures import Device, MatrixOptions, Scalar, Tensor
 
 __all__ = ["SparseRows", "circulant", "shift_matrix", "toeplitz"]
 
@@ -20,15 +22,63 @@ MAX_CELLS = 1 << 28
 """Most entries of a dense matrix (2 GiB of float64): beyond it, the sparse form is the answer."""
 
 
-class SparseRows(NamedTuple):
+Entries = TypeVar("Entries")
+Places = TypeVar("Places")
+
+
+class SparseRows(NamedTuple, Generic[Entries, Places]):
     """A sparse matrix by rows (CSR): row i holds ``data[indptr[i]:indptr[i + 1]]``."""
 
-    data: Array
-    indices: Array
-    indptr: Array
+    data: Entries
+    indices: Places
+    indptr: Places
     shape: tuple[int, int]
 
 
+@overload
+def toeplitz(
+    weight: NDArray[Scalar],
+    input_shape: PerAxis,
+    *,
+    sparse: Literal[False] = False,
+    **options: Unpack[MatrixOptions],
+) -> Tensor[Scalar]: ...
+@overload
+def toeplitz(
+    weight: NDArray[Scalar],
+    input_shape: PerAxis,
+    *,
+    sparse: Literal[True],
+    **options: Unpack[MatrixOptions],
+) -> SparseRows[Tensor[Scalar], Tensor[np.int64]]: ...
+@overload
+def toeplitz(
+    weight: Device,
+    input_shape: PerAxis,
+    *,
+    sparse: Literal[False] = False,
+    **options: Unpack[MatrixOptions],
+) -> Device: ...
+@overload
+def toeplitz(
+    weight: Device, input_shape: PerAxis, *, sparse: Literal[True], **options: Unpack[MatrixOptions]
+) -> SparseRows[Device, Device]: ...
+@overload
+def toeplitz(
+    weight: ArrayLike,
+    input_shape: PerAxis,
+    *,
+    sparse: Literal[False] = False,
+    **options: Unpack[MatrixOptions],
+) -> Tensor[Any]: ...
+@overload
+def toeplitz(
+    weight: ArrayLike,
+    input_shape: PerAxis,
+    *,
+    sparse: Literal[True],
+    **options: Unpack[MatrixOptions],
+) -> SparseRows[Tensor[Any], Tensor[np.int64]]: ...
 def toeplitz(
     weight: Any,
     input_shape: PerAxis,
@@ -132,6 +182,12 @@ def _outer(left: Array, right: Array, combine: Any) -> Array:
     return both.reshape(left.shape[0] * right.shape[0], -1)
 
 
+@overload
+def circulant(weight: NDArray[Scalar], n: int) -> Tensor[Scalar]: ...
+@overload
+def circulant(weight: Device, n: int) -> Device: ...
+@overload
+def circulant(weight: ArrayLike, n: int) -> Tensor[Any]: ...
 def circulant(weight: Any, n: int) -> Array:
     """The matrix of circular convolution with ``weight`` on ``n`` cells.
 
@@ -164,7 +220,7 @@ def circulant(weight: Any, n: int) -> Array:
     return first[(xp.arange(n)[:, None] - xp.arange(n)) % n]
 
 
-def shift_matrix(n: int) -> Array:
+def shift_matrix(n: int) -> Tensor[np.int64]:
     """The matrix S that moves every cell one further, the last to the front.
 
     >>> shift_matrix(3) @ np.array([1, 2, 3])
@@ -172,4 +228,4 @@ def shift_matrix(n: int) -> Array:
     """
     if n < 1:
         raise TensorError(f"n is {n}; a shift needs 1 cell or more")
-    return circulant([0, 1], n) if n > 1 else np.ones((1, 1), np.int64)
+    return circulant(np.array([0, 1], np.int64), n) if n > 1 else np.ones((1, 1), np.int64)

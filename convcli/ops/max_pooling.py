@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.window import Padding
 from convcli.ops.arrays import Array, as_operand, common_namespace, namespace
@@ -19,10 +20,59 @@ from convcli.ops.pool_windows import (
     spatial_rank,
     sum_type,
 )
+from convcli.ops.signatures import Device, Float, PoolOptions, Scalar, Tensor
 
 __all__ = ["global_max_pool", "max_pool", "max_pool_grad"]
 
 
+@overload
+def max_pool(
+    x: NDArray[Scalar],
+    kernel_size: PerAxis,
+    *,
+    return_indices: Literal[False] = False,
+    **options: Unpack[PoolOptions],
+) -> Tensor[Scalar]: ...
+@overload
+def max_pool(
+    x: NDArray[Scalar],
+    kernel_size: PerAxis,
+    *,
+    return_indices: Literal[True],
+    **options: Unpack[PoolOptions],
+) -> tuple[Tensor[Scalar], Tensor[np.int64]]: ...
+@overload
+def max_pool(
+    x: Device,
+    kernel_size: PerAxis,
+    *,
+    return_indices: Literal[False] = False,
+    **options: Unpack[PoolOptions],
+) -> Device: ...
+@overload
+def max_pool(
+    x: Device,
+    kernel_size: PerAxis,
+    *,
+    return_indices: Literal[True],
+    **options: Unpack[PoolOptions],
+) -> tuple[Device, Device]: ...
+@overload
+def max_pool(
+    x: ArrayLike,
+    kernel_size: PerAxis,
+    *,
+    return_indices: Literal[False] = False,
+    **options: Unpack[PoolOptions],
+) -> Tensor[Any]: ...
+@overload
+def max_pool(
+    x: ArrayLike,
+    kernel_size: PerAxis,
+    *,
+    return_indices: Literal[True],
+    **options: Unpack[PoolOptions],
+) -> tuple[Tensor[Any], Tensor[np.int64]]: ...
 def max_pool(
     x: Any,
     kernel_size: PerAxis,
@@ -103,6 +153,18 @@ def _max_with_indices(x: Array, pool: Pool) -> tuple[Array, Array]:
     return best, indices
 
 
+@overload
+def max_pool_grad(
+    grad_y: NDArray[Float], x: ArrayLike, kernel_size: PerAxis, **options: Unpack[PoolOptions]
+) -> Tensor[Float]: ...
+@overload
+def max_pool_grad(
+    grad_y: Device, x: Device, kernel_size: PerAxis, **options: Unpack[PoolOptions]
+) -> Device: ...
+@overload
+def max_pool_grad(
+    grad_y: ArrayLike, x: ArrayLike, kernel_size: PerAxis, **options: Unpack[PoolOptions]
+) -> Tensor[Any]: ...
 def max_pool_grad(
     grad_y: Any,
     x: Any,
@@ -138,6 +200,12 @@ def _returned(x: Array) -> Any:
     return np.int64 if x.dtype.kind in "iu" else x.dtype
 
 
+@overload
+def global_max_pool(x: NDArray[Scalar], *, dims: int | None = None) -> Tensor[Scalar]: ...
+@overload
+def global_max_pool(x: Device, *, dims: int | None = None) -> Device: ...
+@overload
+def global_max_pool(x: ArrayLike, *, dims: int | None = None) -> Tensor[Any]: ...
 def global_max_pool(x: Any, *, dims: int | None = None) -> Array:
     """Largest value of each channel, its spatial axes kept with size 1.
 

@@ -115,7 +115,7 @@ def _entry(token: str) -> Polynomial | Number:
     return int(number) if number == int(number) else number
 
 
-def symbols(text: str) -> np.ndarray[Any, np.dtype[np.object_]]:
+def symbols(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
     """An object array of names and numbers, rows separated by ``;``.
 
     Parameters

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from convcli.arithmetic.sizes import cross
 from convcli.errors import TensorError
 from convcli.kernels.factors import low_rank_factors, numerical_rank, separable_factors
+from convcli.kernels.kernel import Kernel
 from convcli.ops.arrays import as_operand, namespace
+from convcli.ops.signatures import OnDevice, Tensor
 
 __all__ = ["Separated", "separate"]
 
@@ -18,8 +20,8 @@ __all__ = ["Separated", "separate"]
 class Separated(NamedTuple):
     """``columns @ rows`` is the kernel, within ``error`` (largest difference of a weight)."""
 
-    columns: NDArray[np.float64]
-    rows: NDArray[np.float64]
+    columns: Tensor[np.float64]
+    rows: Tensor[np.float64]
     error: float
 
     @property
@@ -28,7 +30,7 @@ class Separated(NamedTuple):
         return int(self.columns.shape[1])
 
 
-def separate(kernel: Any, rank: int | None = None) -> Separated:
+def separate(kernel: Kernel | ArrayLike | OnDevice, rank: int | None = None) -> Separated:
     """Write a two-dimensional kernel as a sum of ``rank`` columns times rows.
 
     Parameters
@@ -55,7 +57,7 @@ def separate(kernel: Any, rank: int | None = None) -> Separated:
     >>> columns.T, rows, error
     (array([[1., 2., 1.]]), array([[-1.,  0.,  1.]]), 0.0)
     """
-    values = getattr(kernel, "weights", kernel)
+    values: Any = getattr(kernel, "weights", kernel)
     if namespace(values) is not np:
         values = values.get()
     weights = as_operand(values, "kernel")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.window import Padding, conv_window, per_axis
@@ -14,10 +15,21 @@ from convcli.errors import ShapeError
 from convcli.ops.arrays import Array, as_operand, common_namespace
 from convcli.ops.columns import windows
 from convcli.ops.geometry import Geometry, PerAxis, conv_geometry
+from convcli.ops.signatures import Device, Scalar, SlidingOptions, Tensor
 
 __all__ = ["col2im", "im2col"]
 
 
+@overload
+def im2col(
+    x: NDArray[Scalar], kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+) -> Tensor[Scalar]: ...
+@overload
+def im2col(x: Device, kernel_size: PerAxis, **options: Unpack[SlidingOptions]) -> Device: ...
+@overload
+def im2col(
+    x: ArrayLike, kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+) -> Tensor[Any]: ...
 def im2col(
     x: Any,
     kernel_size: PerAxis,
@@ -57,6 +69,21 @@ def im2col(
     return columns if x.ndim == g.rank + 2 else columns[0]
 
 
+@overload
+def col2im(
+    columns: NDArray[Scalar],
+    shape: PerAxis,
+    kernel_size: PerAxis,
+    **options: Unpack[SlidingOptions],
+) -> Tensor[Scalar]: ...
+@overload
+def col2im(
+    columns: Device, shape: PerAxis, kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+) -> Device: ...
+@overload
+def col2im(
+    columns: ArrayLike, shape: PerAxis, kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+) -> Tensor[Any]: ...
 def col2im(
     columns: Any,
     shape: PerAxis,
