@@ -215,6 +215,9 @@ def invoke(argv: list[str]) -> int:
     """Run one command line inside a boundary that is already there; errors are raised."""
     root = build()
     if COMPLETION in os.environ:
+        from convcli.cli.complete import join_options
+
+        join_options()
         return int(root.main(args=argv, prog_name="convcli", standalone_mode=False) or 0)
     # Not root.main(): it turns interrupts and closed pipes into ordinary exits.
     try:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from convcli.cli import complete
+
 app = typer.Typer(add_completion=False)
 
 
@@ -14,6 +16,7 @@ def bench(
         typer.Option(
             "--kernel",
             "-k",
+            autocompletion=complete.kernels,
             help="Time this kernel, written as for 'convcli filter', instead of the usual eight. "
             "Repeat it for more.",
             show_default=False,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convcli.cli import complete
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,9 +38,14 @@ numerical_average_pooling.
 """
 
 
-def _size(*names: str, help: str, metavar: str = "SIZE") -> Any:
+def _size(*names: str, help: str, metavar: str = "SIZE", words: Any = None) -> Any:
     return typer.Option(
-        *names, metavar=metavar, help=help, rich_help_panel=LAYER, show_default=False
+        *names,
+        metavar=metavar,
+        autocompletion=words,
+        help=help,
+        rich_help_panel=LAYER,
+        show_default=False,
     )
 
 
@@ -49,6 +55,7 @@ def draw(
         str,
         typer.Argument(
             metavar="[NAME]",
+            autocompletion=complete.names("show.draw.classics", "CLASSICS"),
             help="A classic animation, such as padding_strides; or give the layer's sizes.",
             show_default=False,
         ),
@@ -65,6 +72,7 @@ def draw(
             "--padding",
             "-p",
             metavar="PAD",
+            words=complete.names("arithmetic.window", "PADDING_NAMES"),
             help="Padding: 2, per axis 1x2, before,after 1,2, or same, same_lower, valid, full.",
         ),
     ] = "",
@@ -85,7 +93,12 @@ def draw(
     pool: Annotated[
         str,
         typer.Option(
-            "--pool", metavar="max|avg", help="Pooling.", rich_help_panel=LAYER, show_default=False
+            "--pool",
+            autocompletion=complete.names("cli.shape_options", "POOLS"),
+            metavar="max|avg",
+            help="Pooling.",
+            rich_help_panel=LAYER,
+            show_default=False,
         ),
     ] = "",
     ceil: Annotated[
@@ -126,6 +139,7 @@ def draw(
         str,
         typer.Option(
             "--view",
+            autocompletion=complete.names("show.draw.views", "VIEWS"),
             metavar="VIEW",
             help="window, matrix (the Toeplitz matrix beside it), gradient (the backward pass); of "
             "a transposed one also gather (over inserted zeros) and scatter (stamping).",
@@ -136,7 +150,11 @@ def draw(
     theme: Annotated[
         str,
         typer.Option(
-            "--theme", metavar="light|dark", help="For a page or a slide.", rich_help_panel=LOOK
+            "--theme",
+            autocompletion=complete.names("show.draw.theme", "THEMES"),
+            metavar="light|dark",
+            help="For a page or a slide.",
+            rich_help_panel=LOOK,
         ),
     ] = "light",
     size: Annotated[

@@ -82,11 +82,11 @@ def operation(
     """The operation that the options of ``convcli draw`` ask for."""
     from convcli.arithmetic.layer import Layer
     from convcli.arithmetic.sizes import parse_padding, parse_sizes
+    from convcli.cli.shape_options import POOLS
     from convcli.show.draw.operation import plan_operation
 
-    kinds: dict[str, Any] = {"": "conv", "max": "maxpool", "avg": "avgpool"}
-    if pool not in kinds:
-        raise UsageError(f"--pool is {pool!r}; it must be max or avg")
+    if pool and pool not in POOLS:
+        raise UsageError(f"--pool is {pool!r}; it must be {' or '.join(POOLS)}")
     if pool and transpose:
         raise UsageError("--pool and --transpose exclude each other")
     if pool and w:
@@ -111,7 +111,7 @@ def operation(
     if one and len(sizes) != 1:
         raise UsageError(f"--1d is for one axis; the input is {'x'.join(map(str, sizes))}")
     layer = Layer(
-        kinds[pool] if not transpose else "conv_transpose",
+        "conv_transpose" if transpose else POOLS.get(pool, "conv"),
         kernel,
         parse_sizes(s, "stride") if s else None,
         parse_padding(p) if p else (0,),

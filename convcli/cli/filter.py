@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from convcli.arithmetic.borders import PICTURES
+from convcli.cli import complete
 
 app = typer.Typer(add_completion=False)
 
@@ -32,6 +33,7 @@ def filter_command(
         typer.Option(
             "--kernel",
             "-k",
+            autocompletion=complete.kernels,
             help="A preset (see 'convcli kernel list'), a preset with numbers (gaussian:1.5), a "
             'kernel file, or weights in quotes ("1 0 -1; 2 0 -2; 1 0 -1"). Repeat it for a '
             "chain without rounding in between.",
@@ -63,6 +65,7 @@ def filter_command(
         typer.Option(
             "--format",
             "-f",
+            autocompletion=complete.formats,
             metavar="NAME",
             help="png, jpeg, tiff, webp, gif, bmp, ppm or avif, for standard output or another "
             "suffix. Default: the input's.",
@@ -91,6 +94,7 @@ def filter_command(
         str,
         typer.Option(
             "--compression",
+            autocompletion=complete.names("cli.parse", "COMPRESSIONS"),
             metavar="default|small",
             help="Of PNG. small saves 3 to 15 percent of the bytes and takes twenty times as long.",
             rich_help_panel=_OUTPUT,
@@ -100,6 +104,7 @@ def filter_command(
         str | None,
         typer.Option(
             "--depth",
+            autocompletion=complete.names("cli.parse", "DEPTHS"),
             metavar="8|16|float",
             help="Bits per sample of the result. Default: the input's.",
             rich_help_panel=_OUTPUT,
@@ -109,6 +114,7 @@ def filter_command(
         str,
         typer.Option(
             "--padding",
+            autocompletion=complete.names("arithmetic.window", "PADDING_NAMES"),
             metavar="HOW",
             help="same, valid, full, or cells: P, PH,PW or T,R,B,L. same keeps the size.",
             rich_help_panel=_SHAPE,
@@ -136,6 +142,7 @@ def filter_command(
         str,
         typer.Option(
             "--border",
+            autocompletion=complete.names("arithmetic.borders", "PICTURES", "ALIASES"),
             metavar="NAME",
             help="What is read outside the picture: constant[:V], edge, reflect, symmetric, "
             "wrap; see below. V is 0 (black) to 255 (white) at any depth.",
@@ -154,6 +161,7 @@ def filter_command(
         str,
         typer.Option(
             "--range",
+            autocompletion=complete.names("cli.parse", "RANGES"),
             metavar="HOW",
             help="How results become pixels: clip; abs (both slopes of an edge); offset (gray is "
             "zero); stretch (least to most); float (as they are, TIFF). auto is abs for "
@@ -236,6 +244,7 @@ def filter_command(
         str,
         typer.Option(
             "--on-error",
+            autocompletion=complete.names("cli.parse", "ON_ERROR"),
             metavar="skip|stop",
             help="When a file fails: go on with the others, or begin no more.",
             rich_help_panel=_MANY,
@@ -264,6 +273,7 @@ def filter_command(
         str,
         typer.Option(
             "--backend",
+            autocompletion=complete.names("cli.parse", "BACKENDS"),
             metavar="auto|numpy|cupy",
             help="cupy is an NVIDIA GPU. auto takes what ends sooner and says why.",
             rich_help_panel=_RUN,
@@ -284,6 +294,7 @@ def filter_command(
         str | None,
         typer.Option(
             "--algorithm",
+            autocompletion=complete.names("cli.parse", "ALGORITHMS"),
             metavar="NAME",
             help="Compute with direct, separable, box or fft; all keep the same accuracy. "
             "Default: what --explain predicts to be fastest.",
@@ -312,6 +323,7 @@ def filter_command(
         str | None,
         typer.Option(
             "--dtype",
+            autocompletion=complete.names("imaging.large.source", "DTYPES"),
             metavar="TYPE",
             help="Of raw inputs: uint8, uint16, float16, float32 or float64; >u2 is big-endian.",
             rich_help_panel=_RUN,
@@ -374,7 +386,7 @@ def filter_command(
     The result stands beside the input as img-sobel-x.png, at the same depth, with the same
     metadata. Several kernels make a chain; a preset, a file or weights in quotes are all kernels.
     """
-    from convcli.cli.parse import filter_options, one_of, raw_layout
+    from convcli.cli.parse import COMPRESSIONS, ON_ERROR, filter_options, one_of, raw_layout
     from convcli.errors import UsageError
     from convcli.imaging.options import MAX_PIXELS
 
@@ -396,8 +408,8 @@ def filter_command(
         algorithm=algorithm,
         threads=threads,
     )
-    one_of("--on-error", on_error, ("skip", "stop"))
-    one_of("--compression", compression, ("default", "small"))
+    one_of("--on-error", on_error, ON_ERROR)
+    one_of("--compression", compression, COMPRESSIONS)
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     if inputs and len(inputs) == 1 and files_from is None and cluster is None:
         from convcli.imaging.ahead import begin

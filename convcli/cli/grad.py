@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from convcli.cli import complete
 from convcli.cli.tensor_options import (
     LITERALS,
     RANKS,
@@ -20,6 +21,9 @@ from convcli.cli.tensor_options import (
 )
 
 app = typer.Typer(add_completion=False)
+
+ONLY = ("x", "weight", "bias")
+"""What ``--only`` takes: the operands, as ``Gradients`` names them."""
 
 
 @app.command(context_settings=LITERALS)
@@ -51,6 +55,7 @@ def grad(
         str,
         typer.Option(
             "--only",
+            autocompletion=complete.names("cli.grad", "ONLY"),
             metavar="x|weight|bias",
             help="Give this gradient alone, which -o can then write.",
             show_default=False,
@@ -71,8 +76,8 @@ def grad(
     from convcli.errors import UsageError
     from convcli.ops import conv, gradients
 
-    if only not in ("", "x", "weight", "bias"):
-        raise UsageError(f"--only {only!r} is not known; allowed: x, weight, bias")
+    if only and only not in ONLY:
+        raise UsageError(f"--only {only!r} is not known; allowed: {', '.join(ONLY)}")
     if output and not only:
         raise UsageError("-o writes one array; add --only x, --only weight or --only bias")
     if transposed and flip:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convcli.cli import complete
+
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
@@ -16,6 +18,7 @@ _LITERALS = {"ignore_unknown_options": True}
 
 _KERNEL = typer.Argument(
     metavar="KERNEL",
+    autocompletion=complete.kernels,
     help="A preset (gaussian:1.5), a file (./k.csv) or the weights ('1 0 -1; 2 0 -2; 1 0 -1').",
     show_default=False,
 )
@@ -41,7 +44,12 @@ def show_command(
     kernel: Annotated[str, _KERNEL],
     beside: Annotated[
         str,
-        typer.Argument(metavar="[KERNEL]", help="Another one beside it.", show_default=False),
+        typer.Argument(
+            metavar="[KERNEL]",
+            autocompletion=complete.kernels,
+            help="Another one beside it.",
+            show_default=False,
+        ),
     ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON object with all weights and factors.")
@@ -57,7 +65,13 @@ def show_command(
         ),
     ] = "",
     theme: Annotated[
-        str, typer.Option("--theme", metavar="light|dark", help="Of the figure.")
+        str,
+        typer.Option(
+            "--theme",
+            autocompletion=complete.names("show.draw.theme", "THEMES"),
+            metavar="light|dark",
+            help="Of the figure.",
+        ),
     ] = "light",
     size: Annotated[
         int | None,
@@ -123,6 +137,7 @@ def export_command(
         typer.Option(
             "-f",
             "--format",
+            autocompletion=complete.names("kernels.export", "FORMATS"),
             metavar="FORMAT",
             help="json, toml, csv, tsv, txt, npy, mat or im, where the suffix does not say it. "
             "json and toml keep everything, mat (libvips) also the bias; "

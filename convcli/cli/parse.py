@@ -13,12 +13,24 @@ from convcli.imaging.options import FilterOptions
 if TYPE_CHECKING:
     from convcli.imaging.large.source import Layout
 
-__all__ = ["filter_options", "one_of", "raw_layout"]
+__all__ = [
+    "ALGORITHMS",
+    "BACKENDS",
+    "COMPRESSIONS",
+    "DEPTHS",
+    "ON_ERROR",
+    "RANGES",
+    "filter_options",
+    "one_of",
+    "raw_layout",
+]
 
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 DEPTHS = ("8", "16", "float")
 BACKENDS = ("auto", "numpy", "cupy")
 ALGORITHMS = ("direct", "separable", "box", "fft")
+COMPRESSIONS = ("default", "small")
+ON_ERROR = ("skip", "stop")
 
 
 def filter_options(**words: Any) -> FilterOptions:

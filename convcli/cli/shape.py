@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from convcli.cli import complete
 from convcli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def shape(
     chain: str = typer.Argument(
         "",
         metavar="[NETWORK]",
+        autocompletion=complete.networks,
         help="A whole network: a chain such as 'conv 64 k7 s2 p3 | relu', a .toml, .json or .onnx "
         "file, or a built-in name such as resnet50.",
         show_default=False,
@@ -74,6 +76,7 @@ def shape(
         "--p",
         "--padding",
         "-p",
+        autocompletion=complete.names("arithmetic.window", "PADDING_NAMES"),
         metavar="PAD",
         rich_help_panel=LAYER,
         help="Padding: 2, per axis 1x2, before,after 1,2, or same, same_lower, valid, full.",
@@ -93,7 +96,12 @@ def shape(
         False, "--transpose", rich_help_panel=LAYER, help="A transposed convolution."
     ),
     pool: str = typer.Option(
-        "", "--pool", metavar="max|avg", rich_help_panel=LAYER, help="A pooling layer."
+        "",
+        "--pool",
+        autocompletion=complete.names("cli.shape_options", "POOLS"),
+        metavar="max|avg",
+        rich_help_panel=LAYER,
+        help="A pooling layer.",
     ),
     ceil: bool = typer.Option(
         False, "--ceil", rich_help_panel=LAYER, help="Let the last pooling window hang over."
@@ -116,6 +124,7 @@ def shape(
     dialect: str = typer.Option(
         "",
         "--as",
+        autocompletion=complete.names("arithmetic.dialects", "DIALECTS"),
         metavar="DIALECT",
         rich_help_panel=ASK,
         help="Follow torch, tensorflow, keras or onnx, and write the layer as its code.",
@@ -136,6 +145,7 @@ def shape(
     network: str = typer.Option(
         "",
         "--network",
+        autocompletion=complete.networks,
         metavar="NAME",
         rich_help_panel=ASK,
         help="The same as NETWORK: lenet5, alexnet, vgg11|16|19, resnet18|34|50, googlenet, "

@@ -10,7 +10,10 @@ from convcli.arithmetic.sizes import parse_padding, parse_sizes
 from convcli.arithmetic.solve import Fixed
 from convcli.errors import ShapeError
 
-__all__ = ["LayerOptions"]
+__all__ = ["POOLS", "LayerOptions"]
+
+POOLS: dict[str, Kind] = {"max": "maxpool", "avg": "avgpool"}
+"""What ``--pool`` takes, and the layer it is."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class LayerOptions:
                 "the input size is missing; give --n, as in --n 224x224, or a network such as "
                 "resnet50"
             )
-        if self.pool not in ("", "max", "avg"):
-            raise ShapeError(f"--pool is {self.pool!r}; it must be max or avg")
+        if self.pool and self.pool not in POOLS:
+            raise ShapeError(f"--pool is {self.pool!r}; it must be {' or '.join(POOLS)}")
         if self.pool and self.transpose:
             raise ShapeError("--pool and --transpose exclude each other")
         if self.pool and (self.out_channels is not None or self.groups != 1):
@@ -52,7 +55,7 @@ class LayerOptions:
     def kind(self) -> Kind:
         """Which of the four sliding layers it is."""
         if self.pool:
-            return "maxpool" if self.pool == "max" else "avgpool"
+            return POOLS[self.pool]
         return "conv_transpose" if self.transpose else "conv"
 
     @property

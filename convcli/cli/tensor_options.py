@@ -4,6 +4,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from convcli.cli import complete
+
 __all__ = [
     "LITERALS",
     "RANKS",
@@ -38,6 +40,7 @@ Stride: TypeAlias = Annotated[
 Padding: TypeAlias = Annotated[
     str,
     typer.Option(
+        autocompletion=complete.names("arithmetic.window", "PADDING_NAMES"),
         help="Zeros around the input: 1, per axis 1x2, before,after as 1,2, or valid, same, "
         "same_lower, full.",
         rich_help_panel=LAYER,
