@@ -22,21 +22,26 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SOURCES = {".py", ".pyi", ".toml", ".cu", ".cuh", ".c", ".h", ".typed", ".png"}
 
 
+def has_git() -> bool:
+    return (ROOT / ".git").exists() and shutil.which("git") is not None
+
+
 def tracked() -> list[str]:
-    """Every file under version control, or of a tree that has none."""
-    if (ROOT / ".git").exists() and shutil.which("git"):
+    """Every file under version control; of an unpacked sdist, those that it lists."""
+    if has_git():
         done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
         names = done.stdout.decode().split("\0")
-        return [name for name in names if name and (ROOT / name).is_file()]
-    return [str(p.relative_to(ROOT)) for p in ROOT.rglob("*") if p.is_file()]
+    else:
+        names = (ROOT / "convcli.egg-info" / "SOURCES.txt").read_text().splitlines()
+        names = [name for name in names if not name.startswith("convcli.egg-info/")]
+    return [name for name in names if name and (ROOT / name).is_file()]
 
 
 def copied_to(folder: Path) -> Path:
     """A clean copy of what is under version control."""
     for name in tracked():
-        if name.startswith(("convcli/", "setup.py", "pyproject", "README", "LICENSE", "MANIFEST")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
@@ -83,17 +88,26 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) ->
     }  # fmt: skip
 
 
-@pytest.mark.slow
-def test_the_sdist_holds_what_the_wheel_is_made_of(built: dict[str, Path]) -> None:
-    with tarfile.open(built[".gz"]) as sdist:
+@pytest.mark.skipif(not has_git(), reason="no git here to say which files there should be")
+def test_the_sdist_holds_every_file(tmp_path: Path) -> None:
+    """Tests, samples and documents too: whoever unpacks it can run them."""
+    copied_to(tmp_path / "source")
+    for junk in ("convcli/_loops.abi3.so", "tests/__pycache__/test_docs.cpython-311.pyc", ".x/y"):
+        (tmp_path / "source" / junk).parent.mkdir(exist_ok=True)
+        (tmp_path / "source" / junk).write_text("left by an earlier build")
+    script = "import sys; from setuptools import build_meta as b; b.build_sdist(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=tmp_path / "source",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
         members = sdist.getmembers()
     names = {name.partition("/")[2] for name in (m.name for m in members if m.isfile())}
-    inside = {name for name in names if name.startswith("convcli/")}
-    assert inside == wanted_in_the_package()
-    outside = {name for name in names - inside if not name.startswith("convcli.egg-info/")}
-    assert outside == {
-        "PKG-INFO", "README.md", "LICENSE", "MANIFEST.in", "pyproject.toml", "setup.py", "setup.cfg",
-    }  # fmt: skip
+    made = {name for name in names if name.startswith("convcli.egg-info/")}
+    assert names - made - {"PKG-INFO", "setup.cfg"} == set(tracked())
 
 
 @pytest.mark.slow
@@ -129,6 +143,16 @@ def test_the_wheel_runs_in_an_empty_environment(built: dict[str, Path], tmp_path
 
 
 # ---------------------------------------------------------------- what it depends on
+
+
+def test_extras_that_exclude_each_other_say_so() -> None:
+    """uv resolves all extras at once, unless told which never come together."""
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    conflicts = [
+        {side["extra"] for side in sides} for sides in PYPROJECT["tool"]["uv"]["conflicts"]
+    ]
+    assert {name for name in extras if name.startswith("cuda")} in conflicts
+    assert all(side in extras for sides in conflicts for side in sides)
 
 
 def requirements(*extras: str) -> list[Requirement]:
