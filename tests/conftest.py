@@ -41,6 +41,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return check
 
 
+def pytest_configure() -> None:
+    # Now, so that CONVCLI_LOOPS=compiled:SET holds for tests that set the variable themselves.
+    for name in EXTENSIONS:
+        extension(name)
+
+
 @pytest.fixture(params=["base", "avx2", "avx512"])
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """The compiled extensions held to one instruction set after the other."""

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Build the extensions with every C compiler that is found, and compare what they compute with
+# NumPy's loops; compile them, at least, for arm64.
+#   tools/compilers.sh [python]
+set -eu
+python=${1:-python3}
+here=$(cd "$(dirname "$0")/.." && pwd)
+python=$(command -v "$python")
+case $python in /*) ;; *) python=$PWD/$python ;; esac
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -r "$here/convcli" "$here/tests" "$here/samples" "$here/setup.py" "$here/pyproject.toml" \
+    "$here/README.md" "$here/LICENSE" "$here/MANIFEST.in" "$work"
+cd "$work"
+rm -f convcli/*.so
+
+usual=$(readlink -f "$(command -v cc)")
+for number in "" -11 -12 -13 -14 -15 -16 -17 -18 -19 -20 -21; do
+    for name in gcc clang; do
+        compiler=$(command -v "$name$number") || continue
+        # cc built what all other tests run, and a name without a number is another's.
+        real=$(readlink -f "$compiler")
+        case " ${seen:-$usual} " in *" $real "*) continue ;; esac
+        seen="${seen:-$usual} $real"
+        echo "+ $("$compiler" --version | head -n 1)"
+        CC=$compiler "$python" setup.py -q build_ext --inplace
+        "$python" - <<'END'
+import os
+import convcli
+from convcli.extensions import EXTENSIONS, extension
+assert convcli.__file__.startswith(os.getcwd()), convcli.__file__
+for name in EXTENSIONS:
+    module, why = extension(name)
+    assert module is not None, why
+    print(f"  {name}: {', '.join(module.isas())}")
+END
+        "$python" -m pytest -q -n auto -p no:cacheprovider -m 'not slow and not gpu and not ci' \
+            tests/engine tests/ops/test_compiled.py tests/imaging/test_png.py
+        rm -rf build convcli/*.so
+    done
+done
+
+# The stable ABI's headers name nothing of the processor, so this machine's serve.
+python_h=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+for command in "aarch64-linux-gnu-gcc" "clang --target=aarch64-linux-gnu -I/usr/aarch64-linux-gnu/include"; do
+    command -v "${command%% *}" >/dev/null && [ -d /usr/aarch64-linux-gnu/include ] || continue
+    echo "+ $command"
+    for source in engine/cpu/loops/loops.c ops/loops/tensors.c imaging/png_rows.c imaging/png_gather.c; do
+        $command -c -O3 -fPIC -Wall -Werror -Wno-psabi -I"$python_h" -Iconvcli/include \
+            -I"convcli/$(dirname "$source")" "convcli/$source" -o arm64.o
+    done
+done
