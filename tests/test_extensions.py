@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +25,9 @@ def found_anew() -> Iterator[None]:
     extensions._find.cache_clear()
 
 
-def info(loops: str) -> subprocess.CompletedProcess[str]:
+def convcli(loops: str, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "convcli", "info", "--json"],
+        [sys.executable, "-m", "convcli", *command],
         env=os.environ | {"CONVCLI_LOOPS": loops},
         capture_output=True,
         text=True,
@@ -53,14 +54,17 @@ def test_the_best_instruction_set_is_the_first(name: str, monkeypatch: pytest.Mo
 def test_the_variable_holds_all_of_them_to_one_set() -> None:
     if unasked():
         pytest.skip(f"not built: {', '.join(unasked())}")
-    told = json.loads(info("compiled:base").stdout)
+    told = json.loads(convcli("compiled:base", "info", "--json").stdout)
     for name in EXTENSIONS:
         assert told[f"convcli.{name}"].startswith("base of ")
 
 
 @pytest.mark.parametrize("loops", ["compiled:sse9", "fortran", ":avx2", "numpy:avx2"])
-def test_a_wrong_variable_is_refused_in_one_line(loops: str) -> None:
-    done = info(loops)
+@pytest.mark.parametrize("command", ["info", "filter"])
+def test_a_wrong_variable_is_refused_in_one_line(command: str, loops: str, tmp_path: Path) -> None:
+    portrait = Path(__file__).parents[1] / "samples" / "portrait.png"
+    picture = [str(portrait), "-k", "box:3", "-o", str(tmp_path / "out.png")]
+    done = convcli(loops, command, *(picture if command == "filter" else []))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert f"CONVCLI_LOOPS is {loops!r}; " in done.stderr

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convcli.errors import InputError
+from convcli.errors import InputError, UsageError
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import sniff
 from convcli.imaging.options import MAX_PIXELS
@@ -68,7 +68,7 @@ def decoding(name: str, kind: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (InputError, MemoryError):
+    except (InputError, UsageError, MemoryError):
         raise
     except Exception as error:
         reason = str(error).strip().splitlines()
