@@ -164,15 +164,6 @@ FILL_WRONG: dict[str, tuple[Any, ...]] = {
     "no_phases": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 0),
     "phases_huge": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 2**63 - 1),
     "far_before": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (-(2**62), 0), (3, 4), 1),
-    "images_wrap": (
-        np.broadcast_to(np.float32(1), (2**31, 2**31, 3, 4)),
-        100,
-        0,
-        2**31,
-        (0, 0),
-        (3, 4),
-        1,
-    ),
     "bytes": (np.ones((1, 2, 3, 4), np.uint8), 100, 0, 1, (0, 0), (3, 4), 1),
 }
 
