@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "convcli"
 LAYERS = [
-    "errors",
+    "errors system",
     "extensions",
     "arithmetic",
     "kernels",

@@ -14,6 +14,9 @@ import typer
 from typer.core import TyperGroup
 
 from convcli.errors import ConvcliError, OutputError, UsageError, did_you_mean
+from convcli.system.files import open_to_write, reader_has_gone
+from convcli.system.machine import lacks_memory
+from convcli.system.process import SIGPIPE, die_by, on_termination, settle_streams
 
 __all__ = ["COMMANDS", "build", "invoke", "run"]
 
@@ -122,13 +125,6 @@ def _terminate(signum: int, _frame: Any) -> NoReturn:
     raise _Terminated(signum)
 
 
-def _die_by(signum: int) -> int:
-    """End as the signal would have ended us, so that a calling shell sees the truth."""
-    signal.signal(signum, signal.SIG_DFL)
-    os.kill(os.getpid(), signum)
-    return 128 + signum
-
-
 def _complain(message: str) -> None:
     """One line on standard error; a closed or full standard error is nobody's fault."""
     line = message.replace("\r", "\\r").replace("\n", "\\n")
@@ -150,28 +146,27 @@ def run(argv: list[str]) -> int:
     SIGINT, 141 when the reader of a pipe has gone, 143, 129).
     """
     argv, traceback = _split_traceback(argv)
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _terminate)
+    on_termination(_terminate)
+    settle_streams()
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()
     try:
         return _run(argv, traceback)
     except KeyboardInterrupt:
         _complain("interrupted")
-        return _die_by(signal.SIGINT)
+        return die_by(signal.SIGINT)
     except _Terminated as stop:
-        return _die_by(stop.signum)
+        return die_by(stop.signum)
     except BrokenPipeError:
         # The reader has what it wanted.
         _abandon_stdout()
-        return _die_by(signal.SIGPIPE)
+        return die_by(SIGPIPE)
 
 
 def _abandon_stdout() -> None:
     """Drop what standard output did not take, or Python would complain once more at exit."""
     with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(open_to_write(os.devnull), 1)
 
 
 def _run(argv: list[str], traceback: bool) -> int:
@@ -184,31 +179,28 @@ def _run(argv: list[str], traceback: bool) -> int:
             raise
         _complain(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        raise
-    except MemoryError:
-        if traceback:
-            raise
-        _complain("not enough memory")
-        return 1
-    except OSError as error:
+    except Exception as error:
+        if reader_has_gone(error):
+            raise BrokenPipeError from error
         if traceback:
             raise
         try:
             sys.stdout.flush()
         except (OSError, ValueError, AttributeError):
             _abandon_stdout()
-        name = f"{error.filename}: " if error.filename else ""
-        _complain(f"{name}{error.strerror or error}")
+        _complain(_reason(error))
         return 1
-    except Exception as error:
-        if traceback:
-            raise
-        _complain(
-            f"internal error: {type(error).__name__}: {error}; "
-            "this is a fault of convcli: run again with --traceback and report it"
-        )
-        return 1
+
+
+def _reason(error: Exception) -> str:
+    if lacks_memory(error):
+        return "not enough memory"
+    if isinstance(error, OSError):
+        return f"{error.filename}: " * bool(error.filename) + str(error.strerror or error)
+    return (
+        f"internal error: {type(error).__name__}: {error}; "
+        "this is a fault of convcli: run again with --traceback and report it"
+    )
 
 
 def invoke(argv: list[str]) -> int:

@@ -40,7 +40,6 @@ def bench(
 
     The table shows what auto would take, and what that costs against the best.
     """
-    from convcli.engine.cpu.tiles import default_threads
     from convcli.engine.dispatch import loops
     from convcli.kernels.load import load_kernel
     from convcli.runs.bench import bench_kernels, time_kernels, why_no_gpu
@@ -48,6 +47,7 @@ def bench(
     from convcli.show.bench import bench_document, calibration_document
     from convcli.show.progress import progress
     from convcli.show.shape_output import emit
+    from convcli.system.machine import default_threads
 
     height, width = _size(size)
     channels = 1 if gray else 3

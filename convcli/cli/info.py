@@ -36,10 +36,10 @@ def collect() -> dict[str, Any]:
 
     from convcli._version import __version__
     from convcli.engine.backends import pick_backend
-    from convcli.engine.cpu.tiles import default_threads
     from convcli.engine.dispatch import loops
     from convcli.extensions import EXTENSIONS
     from convcli.imaging.codecs import codec_versions
+    from convcli.system.machine import default_threads
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     backend, reason = pick_backend("auto")

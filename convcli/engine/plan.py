@@ -13,7 +13,6 @@ import numpy as np
 from convcli.arithmetic.borders import PICTURES, Border
 from convcli.engine.backends import Work, backend_and_device, pick_backend, weigh
 from convcli.engine.cpu.choice import loops
-from convcli.engine.cpu.tiles import default_threads
 from convcli.engine.geometry import Padding2d, checked_shape
 from convcli.engine.numerics import (
     FULL,
@@ -23,6 +22,7 @@ from convcli.engine.numerics import (
 from convcli.engine.steps import Signal, Step, plan_step
 from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
+from convcli.system.machine import default_threads
 
 __all__ = ["DTYPES", "RANGES", "Padding2d", "Plan", "Step", "plan_filter"]
 

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from convcli.system.files import open_to_read
+
 if TYPE_CHECKING:
     from convcli.imaging.jpeg_read import LargeJpeg
     from convcli.imaging.picture import Picture
@@ -58,8 +60,6 @@ class _Reading:
     def __init__(self, path: str, read: Callable[[], Ahead | None]) -> None:
         self.path, self._read = path, read
         self._got: Ahead | None = None
-        self._interval = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH)
         # No daemon, which would be frozen wherever it is when the program ends.
         self._thread = threading.Thread(target=self._work, name="convcli-ahead")
         self._thread.start()
@@ -69,12 +69,14 @@ class _Reading:
         return self._got
 
     def _work(self) -> None:
+        interval = sys.getswitchinterval()
         try:
+            sys.setswitchinterval(SWITCH)
             self._got = self._read()
         except Exception:  # whatever it is, the ordinary way will meet it
             self._got = None
         finally:
-            sys.setswitchinterval(self._interval)
+            sys.setswitchinterval(interval)
 
 
 _readings: list[_Reading] = []
@@ -85,7 +87,7 @@ def begin(path: str, max_pixels: int) -> None:
     if any(reading.path == path for reading in _readings):
         return
     with contextlib.suppress(OSError, ValueError):
-        file = _open(path)
+        file = io.FileIO(open_to_read(path))
         read = None
         try:
             status = os.fstat(file.fileno())
@@ -95,7 +97,10 @@ def begin(path: str, max_pixels: int) -> None:
             if read is None:
                 file.close()
         if read is not None:
-            _readings.append(_Reading(path, read))
+            try:
+                _readings.append(_Reading(path, read))
+            except RuntimeError:  # no room for a thread
+                file.close()
 
 
 def take(path: str) -> Ahead | None:
@@ -105,12 +110,6 @@ def take(path: str) -> Ahead | None:
             _readings.remove(reading)
             return reading.result()
     return None
-
-
-def _open(path: str) -> io.FileIO:
-    # Without waiting, since the name may be that of a pipe.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    return io.FileIO(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)))
 
 
 def _reader(file: io.FileIO, size: int, max_pixels: int) -> Callable[[], Ahead | None] | None:

@@ -15,15 +15,19 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from convcli.errors import OutputError, UsageError
-
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; nothing is swept there
-    fcntl = None
+from convcli.system.files import (
+    early_flush,
+    flush,
+    flush_folder,
+    open_new,
+    open_to_write,
+    set_mode,
+    write,
+)
+from convcli.system.sharing import claim, claim_folder, put, remove_abandoned
 
 __all__ = [
     "Data",
@@ -147,18 +151,15 @@ def _replace(target: Path, data: Data, mode: int | None, overwrite: bool, durabl
     sweep(target.parent)
     with _temporary(target.parent) as (fd, temporary):
         if mode is not None:
-            os.fchmod(fd, stat.S_IMODE(mode))
+            set_mode(fd, stat.S_IMODE(mode))
         written = _write_all(fd, data, early=durable)
         if durable:
-            os.fsync(fd)
+            flush(fd)
         if os.fstat(fd).st_size != written:
             raise OSError(errno.EIO, "the file is shorter than what was written to it")
-        if overwrite:
-            temporary.replace(target)
-        else:
-            _move_to_new(temporary, target)
+        put(fd, temporary, target, overwrite=overwrite)
     if durable:
-        _sync_folder(target.parent)
+        flush_folder(target.parent)
     return written
 
 
@@ -187,15 +188,12 @@ def atomic_file(
         sweep(target.parent)
         with _temporary(target.parent) as (fd, temporary):
             if mode is not None:
-                os.fchmod(fd, stat.S_IMODE(mode))
+                set_mode(fd, stat.S_IMODE(mode))
             yield fd, temporary
-            os.fsync(fd)
-            ready(_size_and_time(fd))
-            if overwrite:
-                temporary.replace(target)
-            else:
-                _move_to_new(temporary, target)
-        _sync_folder(target.parent)
+            flush(fd)
+            ready(_size_and_time(os.fstat(fd)))
+            put(fd, temporary, target, overwrite=overwrite)
+        flush_folder(target.parent)
     except FileExistsError as error:
         raise UsageError(
             f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
@@ -222,112 +220,64 @@ def atomic_folder(
         sweep(target.parent)
         temporary = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
         temporary.mkdir()
-        lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            if fcntl is not None:
-                with contextlib.suppress(OSError):
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-            yield temporary
-            ready(_size_and_time(lock))
-            if target.exists():
-                old = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
-                target.rename(old)
-                temporary.rename(target)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                temporary.rename(target)
+            with claim_folder(temporary):
+                yield temporary
+                ready(_size_and_time(temporary.stat()))
+                if target.exists():
+                    old = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
+                    target.rename(old)
+                    temporary.rename(target)
+                    shutil.rmtree(old, ignore_errors=True)
+                else:
+                    temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            os.close(lock)
-        _sync_folder(target.parent)
+        flush_folder(target.parent)
     except OSError as error:
         raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
 
 
-def _size_and_time(fd: int) -> list[int]:
-    status = os.fstat(fd)
+def _size_and_time(status: os.stat_result) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
-
-
-def _move_to_new(temporary: Path, target: Path) -> None:
-    """Rename, but never onto a file that has come into being meanwhile."""
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without hard links: the check a moment ago has to do.
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-        temporary.replace(target)
 
 
 @contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[tuple[int, Path]]:
-    """A new locked file in ``folder``, removed unless it was renamed away."""
-    fd, path = _create_locked(folder)
+    """A new file of ours in ``folder``, removed unless it was renamed away."""
+    fd, path = _create_ours(folder)
     try:
         yield fd, path
     finally:
+        os.close(fd)
         with contextlib.suppress(OSError):
             path.unlink()
-        os.close(fd)
 
 
-def _create_locked(folder: Path) -> tuple[int, Path]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+def _create_ours(folder: Path) -> tuple[int, Path]:
     while True:
         path = folder / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
-        # Mode 0666 less the umask, as any new file; O_EXCL so that nobody else's is written to.
-        fd = os.open(path, flags, 0o666)
-        if fcntl is None:
-            return fd, path
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks, where sweep() cannot lock either
-            return fd, path
+        fd = open_new(path)
         # A sweep that came between the two calls has removed the file: take another.
-        if os.fstat(fd).st_nlink:
+        if not claim(fd) or os.fstat(fd).st_nlink:
             return fd, path
         os.close(fd)
 
 
 def sweep(folder: Path) -> None:
     """Remove temporaries in ``folder`` whose writer is gone; once per folder and process."""
-    if fcntl is None or str(folder) in _swept:
+    if str(folder) in _swept:
         return
     _swept.add(str(folder))
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX):
-                _remove_if_unlocked(entry.path)
-
-
-def _remove_if_unlocked(path: str) -> None:
-    with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if stat.S_ISDIR(os.fstat(fd).st_mode):
-                shutil.rmtree(path)
-            else:
-                Path(path).unlink()
-        finally:
-            os.close(fd)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system can."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+                with contextlib.suppress(OSError):
+                    remove_abandoned(entry.path)
 
 
 def _write_through(target: Path, data: Data) -> int:
-    fd = os.open(target, os.O_WRONLY | os.O_CLOEXEC)
+    fd = open_to_write(target)
     try:
         return _write_all(fd, data)
     finally:
@@ -341,13 +291,11 @@ def _write_all(fd: int, data: Data, early: bool = False) -> int:
         # One write may be short (a pipe, a signal, a nearly full disk): go on until all is out.
         view = memoryview(part).cast("B")
         while view:
-            count = os.write(fd, view[: 1 << 30])
+            count = write(fd, view[: 1 << 30])
             view, written = view[count:], written + count
-        if early and written - begun >= EARLY_BYTES and hasattr(os, "posix_fadvise"):
-            # Linux then begins to write these pages, and keeps them, as they are not yet written.
+        if early and written - begun >= EARLY_BYTES:
             # Measured on 44 MB: flushing at the end takes 0.2 ms where it took 22.
-            with contextlib.suppress(OSError):
-                os.posix_fadvise(fd, begun, written - begun, os.POSIX_FADV_DONTNEED)
+            early_flush(fd, begun, written - begun)
             begun = written
     return written
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from convcli.errors import InputError, UsageError
 from convcli.imaging.atomic import display_name
+from convcli.system.files import open_to_read
 
 __all__ = ["STDIN", "read_bytes"]
 
@@ -40,7 +41,7 @@ def read_bytes(path: str) -> bytes:
         raise UsageError(f"{name} is not a regular file; use - to read from a pipe")
     try:
         # Opened without waiting, and looked at again: the name may point elsewhere by now.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        with os.fdopen(open_to_read(path), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise UsageError(f"{name} is not a regular file; use - to read from a pipe")
             return file.read()

@@ -13,7 +13,6 @@ only the quantisation tables that a quality stands for, and not those of the sou
 from __future__ import annotations
 
 import io
-import os
 import struct
 from collections.abc import Iterator
 from typing import IO, Any
@@ -26,6 +25,7 @@ from convcli.imaging.jpeg_markers import DRI, EOI, RST0, SOS, frame_header, segm
 from convcli.imaging.picture import Picture
 from convcli.imaging.pillow_write import DEFAULT_QUALITY, metadata_options, to_pillow
 from convcli.imaging.threads import in_order
+from convcli.system.machine import memory_file
 
 __all__ = ["encode_jpeg", "jpeg_parts"]
 
@@ -62,7 +62,7 @@ def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> It
 
     def band(start: int) -> bytes:
         # Only what is written to a descriptor is encoded without holding up other threads.
-        with _memory_file() as file:
+        with memory_file() as file:
             part = pixels[start : start + rows]
             jpeg = _save(part, picture.space, file, options if start else described)
         return _after(start // rows, jpeg) if start else _first(jpeg, height)
@@ -96,14 +96,6 @@ def _save(pixels: NDArray[np.uint8], space: str, file: IO[bytes], options: dict[
     Image.SAVE["JPEG"](image, file, "")
     file.seek(0)
     return file.read()
-
-
-def _memory_file() -> IO[bytes]:
-    """A file in memory, with a descriptor where the system has such."""
-    try:
-        return os.fdopen(os.memfd_create("band"), "w+b")
-    except (AttributeError, OSError):
-        return io.BytesIO()
 
 
 def _first(jpeg: bytes, height: int) -> bytes:

@@ -11,12 +11,10 @@ interpreter, which an import holds, is asked for as seldom as can be.
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 from isal import igzip_lib, isal_zlib
 
@@ -24,6 +22,7 @@ from convcli.errors import InputError
 from convcli.extensions import extension
 from convcli.imaging.png_chunks import SIGNATURE, Header, read_header
 from convcli.imaging.threads import Beside
+from convcli.system.machine import Buffer, fresh_memory
 
 __all__ = ["CHANNELS", "Plain", "read_plain"]
 
@@ -40,8 +39,6 @@ HUGE = 1 << 22
 
 # The stub of isal types this class as an instance.
 InflateError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
-
-Buffer: TypeAlias = "bytearray | mmap.mmap"
 
 
 class _File(Protocol):
@@ -239,13 +236,4 @@ class _Reader:
 
 def _room(size: int) -> Buffer:
     """Fresh memory, of which only what is written takes room."""
-    if size < HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return bytearray(size)
-    try:
-        # Shared, which is Python's default, it would be a file in memory, of small pages.
-        room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    except OSError as error:
-        raise MemoryError from error
-    with contextlib.suppress(OSError):  # a system built without them
-        room.madvise(mmap.MADV_HUGEPAGE)
-    return room
+    return bytearray(size) if size < HUGE else fresh_memory(size)

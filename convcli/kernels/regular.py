@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from convcli.errors import ConvcliError, KernelError
+from convcli.system.files import open_to_read
 
 __all__ = ["open_regular", "read_regular"]
 
@@ -29,10 +30,7 @@ def open_regular(path: str | Path, *, error: type[ConvcliError] = KernelError) -
     convcli.errors.KernelError: '/dev/null' is a device; give a regular file
     """
     try:
-        # A pipe would block until somebody writes to it: O_NONBLOCK opens it at once.
-        handle = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
+        handle = open_to_read(path)  # never waits for somebody to write to a pipe
     except FileNotFoundError as missing:
         raise error(f"there is no file {str(path)!r}") from missing
     except (OSError, ValueError) as problem:

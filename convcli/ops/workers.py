@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convcli.system.machine import default_threads
+from convcli.system.process import after_fork
+
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -31,7 +34,7 @@ def cores() -> int:
     wanted = os.environ.get("CONVCLI_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return default_threads()
 
 
 @cache
@@ -48,9 +51,8 @@ def _blas() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
-if hasattr(os, "register_at_fork"):
-    # A forked child has none of the threads; waiting for them would be for ever.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+# A forked child has none of the threads; waiting for them would be for ever.
+after_fork(_pool.cache_clear)
 
 _lock = threading.Lock()
 _users = 0

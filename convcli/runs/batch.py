@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from convcli.engine.cpu.tiles import default_threads
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
@@ -17,6 +16,8 @@ from convcli.imaging.urls import is_url
 from convcli.runs.filtering import Failure, attempt, filter_file
 from convcli.runs.naming import name_jobs, output_root
 from convcli.runs.request import FilterRequest, Job, Report, Tally
+from convcli.system.files import flush_all
+from convcli.system.machine import default_threads
 
 if TYPE_CHECKING:
     from convcli.runs.cluster import Cluster
@@ -91,8 +92,8 @@ class Batch:
                 if isinstance(result, Failure) and self.request.on_error == "stop":
                     self._pool.stop()
                 yield result
-            if self.journal is not None and hasattr(os, "sync"):
-                os.sync()  # once for all of them
+            if self.journal is not None:
+                flush_all()  # once for all of them
             if self.journal is not None and not tally.failures and not self._keeps_journal():
                 self.journal.remove()
         finally:

@@ -21,6 +21,7 @@ from convcli.imaging.write import check_fits, encode_picture
 from convcli.runs.kinds import is_large_name
 from convcli.runs.naming import name_jobs
 from convcli.runs.request import FilterRequest, Job, Report
+from convcli.system.machine import lacks_memory
 
 if TYPE_CHECKING:
     from convcli.runs.journal import Journal
@@ -130,7 +131,8 @@ def _write(
         journal.ready(job, source, encoded)
     overwrite = request.overwrite or request.in_place or job.overwrite
     # A batch is flushed to the disk once, at its end; the journal knows what it wrote.
-    written = write_atomic(job.output, encoded, overwrite=overwrite, durable=journal is None)
+    durable = journal is None or not journal.knows_reboots
+    written = write_atomic(job.output, encoded, overwrite=overwrite, durable=durable)
     if journal:
         journal.done(job, source)
     return written
@@ -147,20 +149,21 @@ def attempt(
         return filter_file(request, job, planned, journal)
     except ConvcliError as error:
         return Failure(job, error)
-    except MemoryError:
-        return Failure(job, RunError(f"{display_name(job.input)}: not enough memory"))
     except BrokenPipeError:
         raise
-    except OSError as error:
-        return Failure(job, RunError(f"{display_name(job.input)}: {error.strerror or error}"))
     except Exception as error:
-        return Failure(
-            job,
-            RunError(
-                f"{display_name(job.input)}: internal error: {type(error).__name__}: {error}; "
-                "this is a fault of convcli: run it alone with --traceback and report it"
-            ),
-        )
+        return Failure(job, RunError(f"{display_name(job.input)}: {_reason(error)}"))
+
+
+def _reason(error: Exception) -> str:
+    if lacks_memory(error):
+        return "not enough memory"
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    return (
+        f"internal error: {type(error).__name__}: {error}; "
+        "this is a fault of convcli: run it alone with --traceback and report it"
+    )
 
 
 def _read(request: FilterRequest, job: Job, name: str, clock: _Clock) -> Picture:

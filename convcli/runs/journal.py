@@ -4,7 +4,8 @@ The journal is a file of JSON lines beside the output. Every worker appends its 
 one write: first what it is about to write, with a digest, then that it is there. So whenever a run
 is killed, each output is known to be finished, or missing, or a finished file whose second line
 was lost, which its digest tells. A torn last line is skipped. After a reboot, which may have been
-a power cut, digests decide alone: a batch is flushed to the disk only at its end.
+a power cut, digests decide alone: a batch is flushed to the disk only at its end. Where the system
+does not tell one start from another, each output is flushed before its second line.
 
 Inputs are known by path, size and time of change; the options by a hash. Every process of a run
 holds a shared lock on the file, so a resumed run can wait for orphans of the killed one.
@@ -13,11 +14,9 @@ holds a shared lock on the file, so a resumed run can wait for orphans of the ki
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,9 @@ from isal import isal_zlib
 from convcli.errors import OutputError
 from convcli.imaging.atomic import Data, display_name, parts
 from convcli.runs.request import FilterRequest, Job
-
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # Windows: no lock, so no waiting for orphans
-    fcntl = None
+from convcli.system.files import read_at
+from convcli.system.machine import boot_id
+from convcli.system.sharing import append, open_shared
 
 __all__ = ["Journal", "digest", "options_hash"]
 
@@ -79,13 +75,6 @@ def _signature(path: str) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _boot() -> str:
-    """What tells one start of the machine from another, where the system says."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
 class Journal:
     """The journal of one output folder, opened by every process of a run.
 
@@ -101,45 +90,36 @@ class Journal:
 
     def __init__(self, path: Path, options: str, *, resume: bool = False) -> None:
         self.path, self.options = path, options
-        self._boot = _boot()
+        self._boot = boot_id()
         self._last: dict[str, dict[str, dict[str, Any]]] = {}
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._fd = os.open(path, flags, 0o666)
-        self._lock(resume)
+        try:
+            self._fd = open_shared(path, PATIENCE if resume else None)
+        except TimeoutError:
+            raise OutputError(
+                f"{display_name(path)}: another run is still writing; resume when it has ended"
+            ) from None
         if resume:
             self._read()
         size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")  # ends a torn line
+        if size and read_at(self._fd, 1, size - 1) != b"\n":
+            append(self._fd, b"\n")  # ends a torn line
+
+    @property
+    def knows_reboots(self) -> bool:
+        """Whether a line tells if the power may have gone since, with what was not on the disk."""
+        return bool(self._boot)
 
     def close(self) -> None:
         """Let the file go."""
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def remove(self) -> None:
-        """Delete the file: nothing is left to resume."""
+        """Let the file go and delete it: nothing is left to resume."""
+        self.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
-
-    def _lock(self, resume: bool) -> None:
-        if fcntl is None:
-            return
-        end = time.monotonic() + PATIENCE
-        while resume:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    return  # a file system without locks
-                if time.monotonic() > end:
-                    raise OutputError(
-                        f"{display_name(self.path)}: another run is still writing; "
-                        "resume when it has ended"
-                    ) from None
-                time.sleep(0.05)
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._fd, fcntl.LOCK_SH)
 
     def _read(self) -> None:
         with self.path.open("rb") as file:
@@ -177,7 +157,7 @@ class Journal:
         }
         line = json.dumps(entry).encode() + b"\n"
         try:
-            whole = os.write(self._fd, line) == len(line)
+            whole = append(self._fd, line) == len(line)
         except OSError as error:
             raise OutputError(f"{display_name(self.path)}: {error.strerror}") from error
         if not whole:

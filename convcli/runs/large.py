@@ -20,8 +20,8 @@ from convcli.imaging.picture import COLOURS, Frame, Picture
 from convcli.imaging.read import check_size, decode_picture
 from convcli.imaging.urls import is_url, read_url
 from convcli.runs.kinds import LARGE_SUFFIXES, is_large_name, kind_of
-from convcli.runs.memory import available
 from convcli.runs.request import FilterRequest, Job, Report
+from convcli.system.machine import free_memory
 
 if TYPE_CHECKING:
     from convcli.runs.journal import Journal
@@ -54,7 +54,7 @@ def budget(request: FilterRequest) -> int:
     """Bytes that this process may take in all: ``memory``, or a quarter of what is free."""
     if request.memory is not None:
         return request.memory
-    return available() // 4 // max(request.jobs or 1, 1)
+    return free_memory() // 4 // max(request.jobs or 1, 1)
 
 
 def fits_whole(request: FilterRequest, source: Source) -> bool:
@@ -259,6 +259,7 @@ def _report(
         Path(job.output).absolute().parent.mkdir(parents=True, exist_ok=True)
 
     def ready(written: list[int]) -> None:
+        source.close()  # the result may be about to take its place
         if journal:
             journal.written(job, signature, written)
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import sys
 import threading
 import warnings
 from collections import deque
@@ -27,6 +25,7 @@ from convcli.imaging.atomic import display_name
 from convcli.runs.filtering import Failure, attempt
 from convcli.runs.journal import Journal
 from convcli.runs.request import FilterRequest, Job, Report
+from convcli.system.process import ignore_stops, start_method
 
 __all__ = ["Workers"]
 
@@ -98,9 +97,7 @@ class Workers:
 
 
 def _context() -> Any:
-    # Forking costs 10 ms a worker and importing everything anew 200; elsewhere than on Linux
-    # it is not safe.
-    return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    return multiprocessing.get_context(start_method())
 
 
 def _arguments(pool: Workers) -> tuple[Any, ...]:
@@ -113,9 +110,7 @@ _state: dict[str, Any] = {}
 
 def _start_worker(request: FilterRequest, journal: tuple[Path, str] | None) -> None:
     # The parent is told to stop, and lets its workers finish the file they are at.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    ignore_stops()
     _state["request"] = request
     _state["journal"] = Journal(*journal) if journal else None
     threading.Thread(target=_end_with_parent, daemon=True).start()

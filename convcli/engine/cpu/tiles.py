@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Tile", "default_threads", "grid", "work_through"]
+__all__ = ["Tile", "grid", "work_through"]
 
 
 class Tile(NamedTuple):
@@ -17,14 +16,6 @@ class Tile(NamedTuple):
     bottom: int
     left: int
     right: int
-
-
-def default_threads() -> int:
-    """Processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
 
 
 def grid(rows: int, cols: int, tile_rows: int, tile_cols: int) -> list[Tile]:

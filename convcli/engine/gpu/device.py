@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
 
 from convcli.errors import BackendError
+from convcli.system.machine import CUDA_DRIVER
 
 __all__ = ["INSTALL", "one_line", "require_device"]
 
@@ -74,7 +74,7 @@ def _why_no_device(message: str) -> str:
 
 def _driver_loads() -> bool:
     try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        ctypes.CDLL(CUDA_DRIVER)
     except OSError:
         return False
     return True

@@ -18,6 +18,7 @@ from convcli.imaging.atomic import atomic_file, atomic_folder
 from convcli.imaging.large.source import Source
 from convcli.imaging.tiff_write import page_options
 from convcli.imaging.urls import is_url
+from convcli.system.files import open_to_write, write_at
 
 __all__ = ["Parts", "Sink", "Target", "Write", "chunk_of", "needs_whole_rows", "open_sink"]
 
@@ -150,7 +151,7 @@ class RowTarget:
         pixels = np.ascontiguousarray(pixels)
         pixel = self.shape[2] * self.dtype.itemsize
         start = self.offset + place.top * self.row_bytes + place.left * pixel
-        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = open_to_write(self.path)
         try:
             if pixels.shape[1] == self.shape[1]:
                 _write_at(fd, pixels, start)
@@ -165,7 +166,7 @@ class RowTarget:
 def _write_at(fd: int, pixels: NDArray[Any], offset: int) -> None:
     view = memoryview(pixels.data).cast("B")
     while view:
-        done = os.pwrite(fd, view[: 1 << 30], offset)
+        done = write_at(fd, view[: 1 << 30], offset)
         view, offset = view[done:], offset + done
 
 
@@ -173,7 +174,7 @@ def _npy_header(fd: int, shape: tuple[int, ...], dtype: str) -> int:
     header = io.BytesIO()
     facts = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, facts)
-    return os.pwrite(fd, header.getvalue(), 0)
+    return write_at(fd, header.getvalue(), 0)
 
 
 def _frame(shape: tuple[int, int, int]) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from convcli.errors import InputError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.picture import Metadata
 from convcli.imaging.urls import is_url
+from convcli.system.files import open_to_read, read_at
 
 __all__ = [
     "DTYPES",
@@ -88,7 +89,7 @@ class Source(ABC):
         return out
 
     def close(self) -> None:  # noqa: B027 (an array in memory has nothing to close)
-        """Let the file go."""
+        """Let the file go; more than once is as good as once."""
 
     def __enter__(self) -> Source:
         return self
@@ -132,12 +133,13 @@ class FileRows:
         view, done = memoryview(data.data), 0
         while done < size:
             try:
-                got = os.preadv(self.fd, [view[done:]], offset + done)
+                part = read_at(self.fd, min(size - done, 1 << 30), offset + done)
             except OSError as error:
                 raise InputError(f"{self.name}: {error.strerror}") from error
-            if got == 0:
+            if not part:
                 raise InputError(f"{self.name}: the file is cut short")
-            done += got
+            view[done : done + len(part)] = part
+            done += len(part)
         return data
 
 
@@ -156,7 +158,9 @@ class RawSource(Source):
         reader.fill(start, rows[1] - rows[0], cols, self.shape[2], out)
 
     def close(self) -> None:
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 @dataclass(kw_only=True)
@@ -232,7 +236,7 @@ def native(stored: np.dtype[Any]) -> np.dtype[Any]:
 
 def _open_fd(path: str, name: str) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        return open_to_read(path)
     except FileNotFoundError as error:
         raise UsageError(f"{name}: there is no such file") from error
     except OSError as error:

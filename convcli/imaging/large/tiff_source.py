@@ -20,6 +20,7 @@ from convcli.imaging.picture import COLOURS
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import decoding
 from convcli.imaging.tiff_read import page_metadata
+from convcli.system.files import open_to_read, read_at
 
 __all__ = ["open_tiff"]
 
@@ -85,7 +86,7 @@ class TiffSource(Source):
             height, width = self.chunks or self.shape[:2]
             chunk = np.zeros((height, width, self.shape[2]), self.dtype)
         else:
-            data = os.pread(self.fd, size, offset)
+            data = read_at(self.fd, size, offset)
             if len(data) != size:
                 raise InputError(f"{self.name}: the file is cut short")
             decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
@@ -99,7 +100,9 @@ class TiffSource(Source):
 
     def close(self) -> None:
         self.file.close()
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 def _is_backed(page: Any, file_bytes: int) -> bool:
@@ -175,7 +178,7 @@ def open_tiff(path: str, name: str) -> Source | None:
             notes=notes,
             file=file,
             page=page,
-            fd=os.open(path, os.O_RDONLY | os.O_CLOEXEC),
+            fd=open_to_read(path),
         )
         on_failure.pop_all()  # the source closes it
         return source

@@ -1,0 +1,117 @@
+"""Memory, processors, and what the machine says of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import mmap
+
+__all__ = [
+    "CUDA_DRIVER",
+    "Buffer",
+    "boot_id",
+    "default_threads",
+    "free_memory",
+    "fresh_memory",
+    "lacks_memory",
+    "memory_file",
+]
+
+Buffer: TypeAlias = "bytearray | mmap.mmap"
+
+CUDA_DRIVER = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
+
+
+def fresh_memory(size: int) -> Buffer:
+    """Cleared memory, of which only what is written takes room; in huge pages where there are."""
+    import mmap
+
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return bytearray(size)
+    try:
+        # Shared, which is Python's default, it would be a file in memory, of small pages.
+        room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError from error
+    with contextlib.suppress(OSError):  # a system built without them
+        room.madvise(mmap.MADV_HUGEPAGE)
+    return room
+
+
+def memory_file() -> IO[bytes]:
+    """A file in memory, with a descriptor where the system has such."""
+    try:
+        return os.fdopen(os.memfd_create("convcli"), "w+b")
+    except (AttributeError, OSError):
+        import io
+
+        return io.BytesIO()
+
+
+def free_memory() -> int:
+    """Bytes that are free or can be freed at once, within the limit of a container."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        facts = dict(line.split(":", 1) for line in lines)
+        free = int(facts["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        free = _half_of_memory() if hasattr(os, "sysconf") else _free_on_windows()
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text("ascii").strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text("ascii"))
+        free = min(free, int(limit) - used) if limit != "max" else free
+    except (OSError, ValueError):
+        pass
+    return max(free, 2**26)
+
+
+def _half_of_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def _free_on_windows() -> int:
+    import ctypes
+    import struct
+
+    # MEMORYSTATUSEX: its own length, the load in percent, then total and free physical memory and
+    # five more numbers of 64 bits.
+    layout = struct.Struct("<LL7Q")
+    status = ctypes.create_string_buffer(struct.pack("<L", layout.size), layout.size)
+    loader: Any = ctypes
+    if not loader.windll.kernel32.GlobalMemoryStatusEx(status):
+        return 2**30
+    return int(layout.unpack(status.raw)[3])
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left, in whatever words.
+
+    >>> lacks_memory(MemoryError()), lacks_memory(RuntimeError("can't start new thread"))
+    (True, True)
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # A thread needs room for its stack, a library for itself.
+    words = {RuntimeError: "can't start new thread", ImportError: "failed to map segment"}
+    return words.get(type(error), "\0") in str(error)
+
+
+def default_threads() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def boot_id() -> str:
+    """What tells one start of the machine from another; empty where the system does not say."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""

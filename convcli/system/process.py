@@ -1,0 +1,85 @@
+"""Signals, standard streams and child processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+__all__ = [
+    "SIGPIPE",
+    "after_fork",
+    "die_by",
+    "ignore_stops",
+    "on_termination",
+    "settle_streams",
+    "start_method",
+]
+
+WINDOWS = os.name == "nt"
+SIGPIPE = 13
+"""The number wherever there is the signal."""
+
+
+def after_fork(call: Callable[[], object]) -> None:
+    """Have something called in every forked child, where there are such."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=call)
+
+
+def start_method() -> str:
+    """How worker processes are started.
+
+    Forking costs 10 ms a worker and importing everything anew 200; elsewhere than on Linux it is
+    not safe, or not there.
+    """
+    return "fork" if sys.platform == "linux" else "spawn"
+
+
+def on_termination(handler: Callable[[int, Any], Any]) -> None:
+    """Have ``handler`` called when this process is told to end, by a signal other than ctrl-C."""
+    _handle(("SIGTERM", "SIGHUP", "SIGBREAK"), handler)
+
+
+def ignore_stops() -> None:
+    """Leave all such signals, ctrl-C as well, to another process."""
+    import signal
+
+    _handle(("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"), signal.SIG_IGN)
+
+
+def _handle(names: tuple[str, ...], handler: Any) -> None:
+    import signal
+
+    for name in names:
+        if hasattr(signal, name):  # Windows has no SIGHUP, and tells of a closed window by SIGBREAK
+            signal.signal(getattr(signal, name), handler)
+
+
+def die_by(number: int) -> int:
+    """End as the signal would have ended us, so that a calling shell sees the truth.
+
+    Returns the exit code that says so where processes do not end by signals.
+    """
+    if not WINDOWS:
+        import signal
+
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    return 128 + number
+
+
+def settle_streams() -> None:
+    """Let no character be one that standard output cannot take.
+
+    A pipe or file gets UTF-8 on Windows too, unless the user asks for another encoding; what an
+    encoding lacks is escaped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or not hasattr(stream, "reconfigure"):
+            continue
+        given = os.environ.get("PYTHONIOENCODING")
+        encoding = "utf-8" if WINDOWS and not given and not stream.isatty() else None
+        errors = "backslashreplace" if stream.errors == "strict" else None
+        stream.reconfigure(encoding=encoding, errors=errors)
