@@ -12,6 +12,7 @@ from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import sniff
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import Picture
+from convcli.system.machine import lacks_memory
 
 if TYPE_CHECKING:
     from convcli.imaging.jpeg_read import LargeJpeg
@@ -68,9 +69,11 @@ def decoding(name: str, kind: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (InputError, UsageError, MemoryError):
+    except (InputError, UsageError):
         raise
     except Exception as error:
+        if lacks_memory(error):
+            raise MemoryError from error
         reason = str(error).strip().splitlines()
         detail = reason[0] if reason else type(error).__name__
         raise InputError(f"{name}: cannot be decoded as {kind}: {detail}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -41,28 +40,37 @@ def samples() -> Path:
     return SAMPLES
 
 
-@pytest.fixture
-def python(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Done]:
-    """Run Python with arguments on a ``system``: ``windows``, ``macos`` or the one that we have."""
+class Python:
+    """Runs Python with arguments on a ``system``: ``windows``, ``macos``, or the one we have."""
 
-    def run(
-        *args: object, system: str = "", cwd: Path, stdin: bytes = b"", package: Path = PACKAGE
-    ) -> Done:
+    def __init__(self, site: Path) -> None:
+        self.site = site
+
+    def popen(
+        self, *args: object, system: str = "", cwd: Path, package: Path = PACKAGE
+    ) -> subprocess.Popen[bytes]:
+        """Begin."""
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"}
         if system:
-            site = tmp_path_factory.mktemp("site")
             text = _load("played").site(system, str(package))
-            (site / "sitecustomize.py").write_text(text, encoding="utf-8")
-            environment |= {"PYTHONPATH": str(site), "PYTHONWARNDEFAULTENCODING": "1"}
-        done = subprocess.run(
-            [sys.executable, *map(os.fspath, map(str, args))],
-            input=stdin,
-            capture_output=True,
+            (self.site / "sitecustomize.py").write_text(text, encoding="utf-8")
+            environment |= {"PYTHONPATH": str(self.site), "PYTHONWARNDEFAULTENCODING": "1"}
+        return subprocess.Popen(
+            [sys.executable, *map(str, args)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             cwd=cwd,
             env=environment,
-            start_new_session=True,  # a group of its own, whose open files count
-            check=False,
         )
-        return Done(done.returncode, done.stdout, done.stderr.decode())
 
-    return run
+    def __call__(self, *args: object, stdin: bytes = b"", **how: Any) -> Done:
+        """Run to the end."""
+        with self.popen(*args, **how) as process:
+            out, err = process.communicate(stdin)
+        return Done(process.returncode, out, err.decode())
+
+
+@pytest.fixture
+def python(tmp_path_factory: pytest.TempPathFactory) -> Python:
+    return Python(tmp_path_factory.mktemp("site"))

@@ -30,10 +30,10 @@ COMMANDS = {
     "to-standard-output": "filter in.png -k invert -o -",
     "from-standard-input": "filter - -k invert -o out.png",
     "through": "filter - -k gaussian:1.5 -k sobel-x",
-    "large-tiff": "filter wide.tif -k gaussian:2 -o out.tif --memory 150M",
-    "large-tiff-in-place": "filter wide.tif -k gaussian:2 --in-place --memory 150M",
-    "large-packed-tiff": "filter packed.tif -k box:3 -o out.tif --memory 150M",
-    "large-npy": "filter in.npy -k box:3 --in-place --memory 150M",
+    "large-tiff": "filter wide.tif -k gaussian:2 -o out.tif --memory 141M",
+    "large-tiff-in-place": "filter wide.tif -k gaussian:2 --in-place --memory 141M",
+    "large-packed-tiff": "filter packed.tif -k box:3 -o out.tif --memory 141M",
+    "large-npy": "filter in.npy -k box:3 --in-place --memory 141M",
     "zarr": "filter in.tif -k box:3 -o out.zarr",
     "zarr-overwritten": "filter in.tif -k box:3 -o old.zarr --overwrite",
     "kernel-show": "kernel show gaussian:2",
@@ -146,6 +146,13 @@ def test_windows_gives_the_same(python: Run, pictures: Path, tmp_path: Path, nam
     if "zarr" in name:
         pytest.importorskip("zarr")
     runs_alike(python, pictures, tmp_path, name, "windows")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name.startswith("large-t")])
+def test_a_large_picture_goes_part_by_part(python: Run, pictures: Path, name: str) -> None:
+    words = [*str(COMMANDS[name]).split(), "--dry-run", "--json"]
+    done = python("-m", "convcli", *words, cwd=pictures)
+    assert json.loads(done.out)["parts"] > 1
 
 
 @pytest.mark.parametrize("name", ON_MACOS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import sys
 import time
 from collections.abc import Iterator
@@ -16,14 +15,7 @@ from typing import Any
 from convcli.show.console import is_terminal, make_console
 from convcli.show.draw.scene import Scene
 from convcli.show.draw.terminal import step_lines
-
-termios: Any
-tty: Any
-try:
-    import termios
-    import tty
-except ImportError:  # Windows: the last step is printed instead
-    termios = tty = None
+from convcli.system.keyboard import has_keys, is_pressed, keys
 
 __all__ = ["Player", "can_play", "play", "print_step", "wait"]
 
@@ -54,8 +46,8 @@ KEYS = {
 
 
 def can_play() -> bool:
-    """Whether somebody looks at the output and can press keys."""
-    return termios is not None and is_terminal() and sys.stdin is not None and sys.stdin.isatty()
+    """Whether somebody looks at the output and can press keys; else a step is printed instead."""
+    return is_terminal() and has_keys()
 
 
 def print_step(scene: Scene, number: int, width: int | None = None) -> None:
@@ -126,8 +118,8 @@ def play(scene: Scene, fps: float, *, once: bool = False) -> bool:
                 drawn = state
             wait = max(due - time.monotonic(), 0)
             # Not longer than this, so that a resized window is redrawn at once.
-            ready, _, _ = select.select([keyboard], [], [], min(wait, 0.1))
-            if ready and not all(player.press(action) for action in _actions(keyboard)):
+            pressed = is_pressed(keyboard, min(wait, 0.1))
+            if pressed and not all(player.press(action) for action in _actions(keyboard)):
                 break
             if time.monotonic() >= due:
                 if once and player.held == HOLD and not player.paused:
@@ -140,9 +132,8 @@ def play(scene: Scene, fps: float, *, once: bool = False) -> bool:
 
 def wait(seconds: float) -> bool:
     """Wait for a key, or so long; False if the key was q."""
-    with _keys() as keyboard:
-        ready, _, _ = select.select([keyboard], [], [], seconds)
-        return not ready or "quit" not in _actions(keyboard)
+    with keys() as keyboard:
+        return not is_pressed(keyboard, seconds) or "quit" not in _actions(keyboard)
 
 
 def _size() -> os.terminal_size:
@@ -170,7 +161,7 @@ def _screen(scene: Scene, player: Player, width: int, height: int) -> str:
 def _actions(keyboard: int) -> Iterator[str]:
     """What the keys that have been pressed ask for; one that the terminal hung up quits."""
     raw = os.read(keyboard, 1024)
-    if raw.endswith(b"\x1b") and select.select([keyboard], [], [], 0.05)[0]:
+    if raw.endswith(b"\x1b") and is_pressed(keyboard, 0.05):
         # The rest of an arrow key, over a slow line, and not the escape key.
         raw += os.read(keyboard, 1024)
     data = raw.decode("utf-8", "replace")
@@ -190,23 +181,10 @@ def _write(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _keys() -> Iterator[int]:
-    """Keys one by one and unechoed; interrupts still interrupt."""
-    keyboard = sys.stdin.fileno()
-    before = termios.tcgetattr(keyboard)
-    try:
-        # Not TCSAFLUSH, the default: what is typed ahead is meant.
-        tty.setcbreak(keyboard, termios.TCSADRAIN)
-        yield keyboard
-    finally:
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
 def _raw_terminal() -> Iterator[int]:
     """Keys, and the other screen, which is left last."""
     try:
-        with _keys() as keyboard:
+        with keys() as keyboard:
             _write(ENTER)
             yield keyboard
     finally:

@@ -1,0 +1,88 @@
+"""Only ``convcli.system`` names what some systems lack, or asks which one it runs on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "convcli"
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE / "system")
+WRAPPED = {  # there are such everywhere, but they do not do the same everywhere
+    "os": "open write fsync link symlink kill name umask".split(),
+    "sys": ["platform"],
+}
+MODULES = {"_winapi", "ctypes.wintypes", "mmap", "msvcrt", "select", "winreg"}
+FOLDERS = ("/proc/", "/sys/")
+
+
+def found(text: str, played: dict[str, Any]) -> Iterator[str]:
+    """What a file names that it must not."""
+    lacking = {m: set(played["LACKING"].get(m, ())) | set(WRAPPED.get(m, ())) for m in BOTH}
+    missing = MODULES | set(played["NO_MODULES"])
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.attr in lacking.get(node.value.id, ()) or (
+                node.value.id == "os" and node.attr.startswith("O_")
+            ):
+                yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name in missing)
+        elif isinstance(node, ast.ImportFrom):
+            kept = lacking.get(node.module or "", set())
+            yield from (a.name for a in node.names if a.name in kept or node.module in missing)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            asked = node.args[0]
+            of_module = isinstance(asked, ast.Name) and asked.id in (lacking.keys() | missing) - {
+                "sys"
+            }
+            if node.func.id in ("hasattr", "getattr") and of_module:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Constant) and str(node.value).startswith(FOLDERS):
+            yield str(node.value)
+
+
+BOTH = ("mmap", "os", "select", "signal", "sys", "time")
+
+
+@pytest.fixture(scope="module")
+def windows() -> dict[str, Any]:
+    """The lists of the played Windows; the file itself is for other processes than this."""
+    tree = ast.parse((Path(__file__).parent / "windows.py").read_text(encoding="utf-8"))
+    lists: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in (
+            "LACKING",
+            "NO_MODULES",
+        ):
+            exec(compile(ast.Module([node], []), "windows.py", "exec"), lists)
+    return lists
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_other_file_knows(path: Path, windows: dict[str, Any]) -> None:
+    assert list(found(path.read_text(encoding="utf-8"), windows)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "os.O_CLOEXEC",
+        "os.pread(fd, 1, 0)",
+        "os.open('a', 0)",
+        "hasattr(os, 'sync')",
+        "getattr(signal, 'SIGHUP')",
+        "import fcntl",
+        "import mmap",
+        "from signal import SIGPIPE",
+        "signal.SIGKILL",
+        "sys.platform == 'linux'",
+        "os.name",
+        "Path('/proc/meminfo')",
+    ],
+)
+def test_the_check_sees(line: str, windows: dict[str, Any]) -> None:
+    assert list(found(line, windows))
