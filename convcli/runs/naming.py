@@ -99,7 +99,7 @@ def _into_folder(request: FilterRequest, count: int) -> bool:
     output = request.output
     if output is None or output == STDIN:
         return False
-    if is_template(output) or output.endswith(os.sep):
+    if is_template(output) or output.endswith(("/", os.sep)):
         return True
     if Path(output).is_dir() and Path(output).suffix.lower() not in LARGE_SUFFIXES:
         return True
@@ -180,6 +180,7 @@ def _check_collisions(jobs: list[Job]) -> None:
             if parent not in folders:
                 folders[parent] = os.path.realpath(parent)
             key = f"{folders[parent]}{os.sep}{path.name}"
+        key = os.path.normcase(key)  # where capitals make no difference
         if key in seen:
             raise UsageError(
                 f"{display_name(seen[key])} and {display_name(job.input)} would both be written "

@@ -81,5 +81,5 @@ def settle_streams() -> None:
             continue
         given = os.environ.get("PYTHONIOENCODING")
         encoding = "utf-8" if WINDOWS and not given and not stream.isatty() else None
-        errors = "backslashreplace" if stream.errors == "strict" else None
+        errors = "backslashreplace" if stream.errors == "strict" else stream.errors
         stream.reconfigure(encoding=encoding, errors=errors)

@@ -11,9 +11,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "convcli"
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE / "system")
-WRAPPED = {  # there are such everywhere, but they do not do the same everywhere
+WATCHED = {  # what Windows lacks of these, and what is everywhere and does not do the same
+    "mmap": [],
     "os": "open write fsync link symlink kill name umask".split(),
+    "select": [],
+    "signal": [],
     "sys": ["platform"],
+    "time": [],
 }
 MODULES = {"_winapi", "ctypes.wintypes", "mmap", "msvcrt", "select", "winreg"}
 FOLDERS = ("/proc/", "/sys/")
@@ -21,31 +25,24 @@ FOLDERS = ("/proc/", "/sys/")
 
 def found(text: str, played: dict[str, Any]) -> Iterator[str]:
     """What a file names that it must not."""
-    lacking = {m: set(played["LACKING"].get(m, ())) | set(WRAPPED.get(m, ())) for m in BOTH}
+    lacking = {m: {*played["LACKING"].get(m, ()), *names} for m, names in WATCHED.items()}
     missing = MODULES | set(played["NO_MODULES"])
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.attr in lacking.get(node.value.id, ()) or (
-                node.value.id == "os" and node.attr.startswith("O_")
-            ):
-                yield f"{node.value.id}.{node.attr}"
+            module, name = node.value.id, node.attr
+            if name in lacking.get(module, ()) or (module == "os" and name.startswith("O_")):
+                yield f"{module}.{name}"
         elif isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name in missing)
         elif isinstance(node, ast.ImportFrom):
             kept = lacking.get(node.module or "", set())
             yield from (a.name for a in node.names if a.name in kept or node.module in missing)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            asked = node.args[0]
-            of_module = isinstance(asked, ast.Name) and asked.id in (lacking.keys() | missing) - {
-                "sys"
-            }
-            if node.func.id in ("hasattr", "getattr") and of_module:
+            asked = ast.unparse(node.args[0])
+            if node.func.id in ("hasattr", "getattr") and asked in WATCHED and asked != "sys":
                 yield ast.unparse(node)
         elif isinstance(node, ast.Constant) and str(node.value).startswith(FOLDERS):
             yield str(node.value)
-
-
-BOTH = ("mmap", "os", "select", "signal", "sys", "time")
 
 
 @pytest.fixture(scope="module")

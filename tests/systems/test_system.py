@@ -193,6 +193,7 @@ def test_windows_tries_again_while_somebody_looks_at_a_file(python: Run, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_a_killed_batch_goes_on_on_windows(python: Run, tmp_path: Path, samples: Path) -> None:
     (tmp_path / "in").mkdir()
     portrait = Image.open(samples / "portrait.png").convert("L").resize((300, 300))
@@ -229,6 +230,13 @@ def test_a_reader_that_leaves_is_no_fault(
         running.stdout.close()
         assert running.stderr.read() == b""
     assert running.returncode == (141 if system == "windows" else -signal.SIGPIPE)
+
+
+def test_windows_pipes_take_utf_8_and_any_name(python: Run, tmp_path: Path) -> None:
+    done = python(*"-m convcli draw no_padding_no_strides".split(), system="windows", cwd=tmp_path)
+    assert "\u25a0" in done.out.decode("utf-8")
+    done = python(*"-m convcli filter".split(), "\u4e2d.png", system="windows", cwd=tmp_path)
+    assert (done.code, "\u4e2d.png" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
