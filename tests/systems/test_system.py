@@ -235,7 +235,8 @@ def test_a_reader_that_leaves_is_no_fault(
 def test_windows_pipes_take_utf_8_and_any_name(python: Run, tmp_path: Path) -> None:
     done = python(*"-m convcli draw no_padding_no_strides".split(), system="windows", cwd=tmp_path)
     assert "\u25a0" in done.out.decode("utf-8")
-    done = python(*"-m convcli filter".split(), "\u4e2d.png", system="windows", cwd=tmp_path)
+    words = "-m convcli filter -k box:3 \u4e2d.png".split()
+    done = python(*words, system="windows", cwd=tmp_path)
     assert (done.code, "\u4e2d.png" in done.err) == (2, True)
 
 
