@@ -252,7 +252,7 @@ def test_what_an_encoding_lacks_is_escaped(words: str, encoding: str) -> None:
     assert done.stdout.decode(encoding)
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_too_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (3000, 4000, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "large.png", compress_level=0)
