@@ -1,17 +1,63 @@
-"""What all tests share: golden texts, rewritten only on an explicit request, and instruction sets."""
+"""What all tests share: an environment of their own, goldens, drawings by what they mean.
+
+No test may depend on the machine it runs on: on a processor's last bit, on the version of a
+library or of a linter, on a terminal, a locale or a variable, on the user, on free memory or
+speed. What only pinned versions or a known machine can hold is marked ``ci``.
+"""
 
 from __future__ import annotations
 
+import atexit
+import base64
+import io
+import locale
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from convcli.extensions import EXTENSIONS, extension
 
-# How long one example takes says nothing on a machine that others use too.
-settings.register_profile("convcli", deadline=None)
+UNSET = [
+    # Colours and widths: Rich's, Typer's and the terminal's.
+    *("*COLOR*", "TTY_*", "COLUMNS", "LINES", "JUPYTER_*", "GITHUB_ACTIONS", "*TYPER*"),
+    # How Python reads and writes text, what it warns of, whether it asserts.
+    *("LC_*", "LANG", "LANGUAGE", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONUNBUFFERED"),
+    *("PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONSAFEPATH"),
+    # What a user has set for convcli, and for the libraries below it.
+    *("CONVCLI_THREADS", "XDG_*", "DASK_*", "*_NUM_THREADS", "SOURCE_DATE_EPOCH"),
+]
+"""Variables that would change what is tested. ``CONVCLI_LOOPS``, ``CONVCLI_TEST_BACKENDS`` and
+``NPY_DISABLE_CPU_FEATURES`` stay: they choose what is tested."""
+
+
+def own_environment() -> None:
+    """The same variables on every machine; each process that a test starts inherits them."""
+    for name in [n for n in os.environ if any(fnmatch(n, pattern) for pattern in UNSET)]:
+        del os.environ[name]
+    os.environ["TERM"] = "xterm"
+    with suppress(locale.Error):  # text of this process too; where there is none, it stays ASCII
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit that of their parent
+        home = tempfile.mkdtemp(prefix="convcli-home-")
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
+        os.environ["HOME"] = home  # no settings, no measured speeds
+
+
+own_environment()
+
+# How long an example takes, to be made or to be tried, says nothing on a machine that others use.
+settings.register_profile("convcli", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("convcli")
 
 DATA = Path(__file__).parent / "data"
@@ -23,17 +69,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Compare a text with ``tests/data/<name>``; blanks at line ends do not count."""
+def pytest_configure() -> None:
+    # Now, so that CONVCLI_LOOPS=compiled:SET holds for tests that set the variable themselves.
+    for name in EXTENSIONS:
+        extension(name)
 
-    def check(name: str, text: str) -> None:
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Compare a text with ``tests/data/<name>``; blanks at line ends do not count.
+
+    ``by_words`` leaves to Rich, whose versions differ, how much room and which lines it draws
+    between the words.
+    """
+
+    def check(name: str, text: str, *, by_words: bool = False) -> None:
         path = DATA / name
         text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
         if request.config.getoption("--update-goldens"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8"), (
+        kept = path.read_text(encoding="utf-8")
+        if by_words:
+            text, kept = (re.sub(r"[\s\u2500-\u257f]+", " ", t) for t in (text, kept))
+        assert text == kept, (
             f"{path} differs; if that is meant, run pytest with --update-goldens and look at the "
             "difference"
         )
@@ -41,10 +100,72 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return check
 
 
-def pytest_configure() -> None:
-    # Now, so that CONVCLI_LOOPS=compiled:SET holds for tests that set the variable themselves.
-    for name in EXTENSIONS:
-        extension(name)
+NUMBER = re.compile(r"#[0-9a-f]{6}\b|-?\d*\.?\d+(?:e[-+]?\d+)?")
+PLACES, LEVELS = 0.02, 2
+"""How far the numbers of two drawings may be apart: in pixels (and in hundredths of a number
+that is written), and in levels of a colour."""
+
+
+@pytest.fixture
+def same_drawing() -> Callable[[bytes, bytes], None]:
+    """Hold two SVGs to the same elements, attributes and words, with numbers that are close."""
+
+    def check(one: bytes, two: bytes) -> None:
+        for a, b in zip(_elements(one), _elements(two), strict=True):
+            assert a.keys() == b.keys()
+            for name in a:
+                _same_text(a[name], b[name])
+
+    return check
+
+
+def _elements(svg: bytes) -> list[dict[str, str]]:
+    """Tag, text and attributes of each element; a class is replaced by the look it stands for."""
+    found, looks = [], {}
+    for element in ET.fromstring(svg).iter():
+        text, tag = element.text or "", element.tag.rpartition("}")[2]
+        if tag == "style":
+            looks = dict(re.findall(r"\.(s\d+){([^}]*)}", text))
+            text = re.sub(r"\.s\d+{[^}]*}", "", text)
+        rest = dict(element.attrib)
+        rest["class"] = looks.get(rest.get("class", ""), rest.get("class", ""))
+        found.append({"tag": tag, "text": text, **rest})
+    return found
+
+
+def _same_text(one: str, two: str) -> None:
+    embedded = "data:image/png;base64,"
+    if one.startswith(embedded):
+        pictures = [_pixels(base64.b64decode(text.removeprefix(embedded))) for text in (one, two)]
+        assert pictures[0].shape == pictures[1].shape
+        assert abs(pictures[0] - pictures[1]).max() <= LEVELS
+        return
+    assert NUMBER.sub("#", one) == NUMBER.sub("#", two)
+    for a, b in zip(NUMBER.findall(one), NUMBER.findall(two), strict=True):
+        if a.startswith("#"):
+            levels = [tuple(bytes.fromhex(colour[1:])) for colour in (a, b)]
+            assert all(abs(x - y) <= LEVELS for x, y in zip(*levels, strict=True)), (a, b)
+        else:
+            assert float(a) == pytest.approx(float(b), abs=PLACES, rel=PLACES)
+
+
+def _pixels(data: bytes) -> Any:
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+@pytest.fixture(scope="session")
+def strace() -> None:
+    """Leave the test out where system calls cannot be watched: not installed, or not allowed."""
+    tool = shutil.which("strace")
+    if (
+        tool is None
+        or subprocess.run([tool, "-o", os.devnull, "true"], capture_output=True).returncode
+    ):
+        pytest.skip("needs strace, and to be allowed to use it")
 
 
 @pytest.fixture(params=["base", "avx2", "avx512"])

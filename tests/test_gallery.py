@@ -6,6 +6,7 @@ import importlib.util
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,15 @@ def test_every_shell_line_of_the_tutorial_is_run() -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_pictures_come_out_the_same(name: str, made: tuple[Path, dict[str, str]]) -> None:
+def test_pictures_come_out_the_same(
+    name: str,
+    made: tuple[Path, dict[str, str]],
+    same_drawing: Callable[[bytes, bytes], None],
+) -> None:
     folder, _ = made
     kept, new = (IMAGES / name).read_bytes(), (folder / name).read_bytes()
     if name.endswith(".svg"):
-        assert new == kept, "run: python docs/make_gallery.py, and look at the difference"
-        return
-    if new == kept:
+        same_drawing(new, kept)
         return
     # Another version of a codec or of the font's rasteriser may write other bytes.
     one, two = (np.asarray(Image.open(io.BytesIO(d)).convert("RGB"), float) for d in (kept, new))

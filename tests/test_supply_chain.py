@@ -120,7 +120,7 @@ def test_both_are_the_same_each_time(
         assert one == two, f"{built[suffix].name} differs from one build to the next"
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_wheel_runs_in_an_empty_environment(built: dict[str, Path], tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"

@@ -43,24 +43,28 @@ def temporaries(folder: Path) -> list[str]:
 
 # ---------------------------------------------------------------- kill -9
 
-SLOWLY = """
-import sys, time
+HELD_UP = """
+import os, sys, time
 from convcli.imaging import atomic
-real = atomic.os.write
+real, pieces = os.write, int(os.environ["PIECES"])
 def write(fd, data):
-    time.sleep(0.001)
+    global pieces
+    pieces -= 1
+    if pieces < 0:
+        time.sleep(3600)
     return real(fd, data[:20_000])
 atomic.os.write = write
 from convcli.cli.app import run
 sys.exit(run(sys.argv[1:]))
 """
+"""Writes so many pieces of a file, and then waits to be killed."""
 
 
 def kill_often(folder: Path, rounds: int) -> dict[str, Any]:
     """Kill ``filter`` over one target, again and again.
 
     Every second kill comes at a random moment of the run, the others while the temporary is
-    there. After each the target is the old file or the new; every fifth stray is left for the
+    there, whole or in part. After each the target is the old file or the new; every fifth stray is left for the
     next run to sweep.
     """
     target, moments = folder / "out.png", random.Random(8)
@@ -74,14 +78,15 @@ def kill_often(folder: Path, rounds: int) -> dict[str, Any]:
     replaced = strays = swept = 0
     for turn in range(rounds):
         target.write_bytes(old)
-        argv = [*CONVCLI, *words] if turn % 2 else [sys.executable, "-c", SLOWLY, *words]
-        with subprocess.Popen(argv, cwd=folder, stderr=subprocess.DEVNULL) as process:
+        argv = [*CONVCLI, *words] if turn % 2 else [sys.executable, "-c", HELD_UP, *words]
+        env = {**os.environ, "PIECES": str(moments.randrange(40))}
+        with subprocess.Popen(argv, cwd=folder, stderr=subprocess.DEVNULL, env=env) as process:
             if turn % 2:
                 time.sleep(moments.uniform(0.3, 1.1) * whole)
             else:
                 while not temporaries(folder) and process.poll() is None:
                     time.sleep(0.001)
-                time.sleep(moments.uniform(0, 0.04))
+                time.sleep(moments.uniform(0, 0.02))
             process.kill()
         left = temporaries(folder)
         assert len(left) <= 1, f"round {turn}: {left}"
@@ -107,13 +112,15 @@ def kill_often(folder: Path, rounds: int) -> dict[str, Any]:
 # ---------------------------------------------------------------- many writers
 
 WRITER = """
-import sys
+import itertools, os, sys
 from convcli.cli.app import run
 from convcli.imaging import atomic
 number, rounds = sys.argv[1], int(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
-for turn in range(rounds):
+for turn in itertools.count():
+    if turn >= rounds and os.path.exists("enough"):
+        break
     atomic._swept.clear()  # a new process would sweep each time
     code = run(["filter", f"{number}.png", "-k", "identity", "-o", "target.png", "--overwrite", "-q"])
     if code:
@@ -122,7 +129,10 @@ for turn in range(rounds):
 
 
 def write_at_once(folder: Path, writers: int, rounds: int) -> dict[str, Any]:
-    """Writers of one target, and a reader in a loop that must always see one of theirs, whole."""
+    """Writers of one target, and a reader in a loop that must always see one of theirs, whole.
+
+    They write ``rounds`` times each, and go on until the reader has seen a few of them.
+    """
     wanted = []
     for number in range(writers):
         small_picture(folder / f"{number}.png", number, 90 + number)
@@ -147,11 +157,13 @@ def write_at_once(folder: Path, writers: int, rounds: int) -> dict[str, Any]:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    reads, seen = 0, set()
+    reads, seen, patience = 0, set(), time.monotonic() + 300
     while any(process.poll() is None for process in processes):
         with Image.open(io.BytesIO(target.read_bytes())) as image:
             seen.add(wanted.index(np.asarray(image).tobytes()))
         reads += 1
+        if (reads > 20 and len(seen) > 4) or time.monotonic() > patience:
+            (folder / "enough").touch()
     for process in processes:
         process.communicate()
         assert process.returncode == 0, f"a writer ended with {process.returncode}"

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.ops import compiled, depthwise
-from convcli.ops.arrays import Array, namespace
+from convcli.ops.arrays import Array, matmul, namespace
 from convcli.ops.columns import Block, Sliding
 from convcli.ops.geometry import Geometry
 from convcli.ops.workers import run_all
@@ -63,9 +63,9 @@ def tasks(
         where = slice(block.offset, block.offset + block.length)
         if direct:
             target = flat[block.first : block.last, :, :, where]
-            xp.matmul(matrix, columns, out=target)
+            matmul(xp, matrix, columns, out=target)
         else:
-            target = xp.matmul(matrix, columns)
+            target = matmul(xp, matrix, columns)
         if shift is not None:
             target += shift
         if not direct:
@@ -164,7 +164,7 @@ def backward_weight(geometry: Geometry, big: Array, small: Array, work: Any) -> 
     def product(block: Block) -> None:
         columns = sliding.columns(block)
         part = rows[block.first : block.last, :, :, block.offset : block.offset + block.length]
-        part = xp.matmul(part.astype(work, copy=False), columns.swapaxes(2, 3)).sum(axis=0)
+        part = matmul(xp, part.astype(work, copy=False), columns.swapaxes(2, 3)).sum(axis=0)
         with guard:
             xp.add(total, part, out=total)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
-from convcli.ops.arrays import Array, as_operand
+from convcli.ops.arrays import Array, as_operand, matmul
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
 from convcli.ops.geometry import Geometry, conv_geometry
 from convcli.ops.matrices import circulant, shift_matrix, toeplitz
@@ -150,7 +150,7 @@ def kernel_product(
         f"kernel as a {cross(matrix.shape)} matrix, times the padded input, is the output",
         matrix,
         padded.reshape(-1),
-        matrix @ padded.reshape(-1),
+        matmul(np, matrix, padded.reshape(-1)),
         conv(x, turned, **options),
         marks.reshape(-1),
     )
@@ -183,7 +183,7 @@ def _transposed_product(
         f"transposed matrix, {cross(matrix.shape)}, times x, is the transposed convolution",
         matrix,
         x.reshape(-1),
-        matrix @ x.reshape(-1),
+        matmul(np, matrix, x.reshape(-1)),
         window,
         None,
         note,
@@ -223,7 +223,7 @@ def data_product(
         f"kernel as {cross(rows.shape)} row(s), times the {cross(columns.shape)} windows, is the output",
         rows,
         columns,
-        rows @ columns,
+        matmul(np, rows, columns),
         conv(x, turned, **options),
     )
 
@@ -238,4 +238,4 @@ def circulant_products(weight: Any, n: int) -> tuple[Array, Array, Array, Array]
     if n > MAX_CYCLE:
         raise ShapeError(f"n is {n}; at most {MAX_CYCLE} cells are worked out here")
     c, s = circulant(weight, n), shift_matrix(n)
-    return c, s, c @ s, s @ c
+    return c, s, matmul(np, c, s), matmul(np, s, c)

@@ -33,6 +33,8 @@ BASE_BYTES = 140 * 2**20
 IN_PARTS = ("TIFF", "NPY", "RAW", "ZARR")
 TASK_BYTES = 64 * 2**20
 """Memory of a part that is a task: some of them wait for their turn on every machine."""
+LEAST_BYTES = BASE_BYTES + 64 * 2**20
+"""What a run without ``--memory`` may take however little is free: enough for small parts."""
 ENOUGH = 256 * 2**20
 """Parts larger than this are not filtered any faster."""
 
@@ -51,10 +53,13 @@ class Maker(Protocol):
 
 
 def budget(request: FilterRequest) -> int:
-    """Bytes that this process may take in all: ``memory``, or a quarter of what is free."""
+    """Bytes that this process may take in all: ``memory``, or a quarter of what is free.
+
+    Not below ``LEAST_BYTES``, unless asked for: a small array would be refused on a full machine.
+    """
     if request.memory is not None:
         return request.memory
-    return free_memory() // 4 // max(request.jobs or 1, 1)
+    return max(free_memory() // 4 // max(request.jobs or 1, 1), LEAST_BYTES)
 
 
 def fits_whole(request: FilterRequest, source: Source) -> bool:

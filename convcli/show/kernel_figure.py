@@ -14,7 +14,7 @@ from convcli.errors import UsageError
 from convcli.imaging.shapes import Canvas, Image, Line, Rect, Shape, Text
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.response import frequency_response
-from convcli.show.colours import diverging, hex_of, sequential
+from convcli.show.colours import diverging, hex_of, luminance, sequential, settled
 from convcli.show.draw.layout import Drawing
 from convcli.show.draw.theme import Theme
 from convcli.show.tensor import cell_text
@@ -56,7 +56,9 @@ def planes_of(kernel: Kernel) -> list[Plane]:
     """
     weights = kernel.weights * kernel.scale
     if kernel.is_bank and kernel.shape == (1, 1):
-        return [Plane(f"{kernel.name}, output by input channel", weights[:, :, 0, 0], None)]
+        return [
+            Plane(f"{kernel.name}, output by input channel", settled(weights[:, :, 0, 0]), None)
+        ]
     if weights.ndim == 2:
         pairs = [(kernel.name, weights)]
     elif weights.ndim == 3:
@@ -66,7 +68,9 @@ def planes_of(kernel: Kernel) -> list[Plane]:
             (f"{kernel.name}, {source} to {target}", weights[target, source])
             for target, source in np.ndindex(*weights.shape[:2])
         ]
-    return [Plane(name, part, frequency_response(part, COUNT)) for name, part in pairs]
+    return [
+        Plane(name, settled(part), settled(frequency_response(part, COUNT))) for name, part in pairs
+    ]
 
 
 def kernel_figure(kernels: Sequence[Kernel], theme: Theme) -> Drawing:
@@ -166,8 +170,7 @@ def _weights(weights: Array, x: float, y: float, reach: float, theme: Theme) -> 
             for c in range(columns):
                 at = left + c * cell, top + r * cell
                 yield Rect(*at, cell, cell, hex_of(colours[r, c]), theme.ground, 1.5, radius=3)
-                dark = colours[r, c] @ np.array([0.299, 0.587, 0.114]) < 140
-                ink = "#ffffff" if dark else "#10202e"
+                ink = "#ffffff" if luminance(colours[r, c]) < 140 else "#10202e"
                 if size >= SMALLEST:
                     yield Text(at[0] + cell / 2, at[1] + cell / 2, texts[r][c], size, ink)
     # The scale: from the most negative to the most positive that the figure holds.

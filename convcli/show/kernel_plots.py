@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.response import frequency_response
-from convcli.show.colours import diverging, hex_of, sequential
+from convcli.show.colours import diverging, hex_of, sequential, settled
 from convcli.show.console import make_console
 from convcli.show.kernel_figure import MOST, planes_of
 
@@ -59,7 +59,7 @@ def show_plots(kernel: Kernel, console: Console | None = None) -> None:
     for plane in planes if len(planes) <= MOST else []:
         if plane.response is None:
             continue
-        response = frequency_response(plane.weights, COUNT)
+        response = settled(frequency_response(plane.weights, COUNT))
         peak = float(response.max()) or 1.0
         console.print()
         if colour:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from convcli.imaging.picture import Picture
 from convcli.imaging.thumbnail import as_pillow, thumbnail
+from convcli.show.colours import luminance
 from convcli.show.console import make_console
 from convcli.show.kernel_plots import block_lines, shade_lines
 
@@ -50,7 +51,7 @@ def show_pictures(pictures: list[Picture], console: Console | None = None) -> No
     columns, lines = min(console.width, 100), max(min(console.height // 2, 30), 8)
     graphics = _graphics()
     if console.no_color or console.color_system is None:
-        gray = side_by_side(pictures, columns, lines)[::2] @ np.array([0.299, 0.587, 0.114])
+        gray = luminance(side_by_side(pictures, columns, lines)[::2])
         for line in shade_lines(gray / 255):
             console.print(line, soft_wrap=True)
         return

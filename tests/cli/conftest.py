@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,3 +37,48 @@ def convcli(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Done]:
         return Done(code, out, err.decode())
 
     return call
+
+
+class NarrowPipe:
+    """A pipe that is full but for a page: who writes more waits until somebody reads.
+
+    So a batch that tells of each file cannot end while it is to be interrupted, however fast it
+    is, and however late a busy machine lets the test go on.
+    """
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.writer, False)
+        self.filling = 0
+        with suppress(BlockingIOError):
+            while True:
+                self.filling += os.write(self.writer, bytes(4096))
+        self.filling -= len(os.read(self.reader, 4096))
+        os.set_blocking(self.writer, True)
+
+    def read(self) -> str:
+        """What was written, up to the end of the last writer; afterwards the pipe is gone."""
+        os.close(self.writer)
+        self.writer = -1
+        with os.fdopen(self.reader, "rb") as file:
+            self.reader = -1
+            return file.read()[self.filling :].decode()
+
+    def close(self) -> None:
+        for end in (self.reader, self.writer):
+            if end >= 0:
+                os.close(end)
+
+
+@pytest.fixture
+def narrow_pipe() -> Iterator[Callable[[], NarrowPipe]]:
+    """Makes pipes that let one page through, and closes them at the end."""
+    made: list[NarrowPipe] = []
+
+    def make() -> NarrowPipe:
+        made.append(NarrowPipe())
+        return made[-1]
+
+    yield make
+    for pipe in made:
+        pipe.close()

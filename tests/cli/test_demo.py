@@ -20,17 +20,16 @@ import pytest
 from convcli.cli.demo import TOUR
 
 
-def leftovers() -> set[str]:
-    return {p.name for p in Path(tempfile.gettempdir()).glob("convcli-demo-*")}
-
-
-def test_every_stop_runs_in_a_pipe(convcli: Callable[..., object]) -> None:
-    home, before = Path.cwd(), leftovers()
+def test_every_stop_runs_in_a_pipe(
+    convcli: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home = Path.cwd()
     done = convcli("demo")
     text = done.out.decode()
     assert done.code == 0
     assert Path.cwd() == home
-    assert leftovers() == before
+    assert not list(tmp_path.iterdir())
     places = [text.index(f"$ {line}\n") for _, line in TOUR]
     assert places == sorted(places)
     for part, (_, line) in zip(text.split("\n$ ")[1:], TOUR, strict=True):

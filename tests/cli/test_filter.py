@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+
+PROGRAM = shlex.join([sys.executable, "-m", "convcli"])
+"""For shells, wherever Python lies."""
 
 Cli = Callable[..., Any]
 ONE_LINE = 1
@@ -65,10 +69,9 @@ def test_the_main_job(convcli: Cli, folder: Path) -> None:
 
 
 def test_pipelines(folder: Path) -> None:
-    convcli = f"{sys.executable} -m convcli"
     done = subprocess.run(
-        f"cat img.png | {convcli} filter - -k gaussian:2 -k sobel | "
-        f"{convcli} filter - -k invert -o out.png",
+        f"cat img.png | {PROGRAM} filter - -k gaussian:2 -k sobel | "
+        f"{PROGRAM} filter - -k invert -o out.png",
         shell=True,
         capture_output=True,
         text=True,
@@ -366,7 +369,7 @@ def test_a_full_standard_output(folder: Path, buffered: str) -> None:
 
 def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
     shutil.copy("portrait.png", "big.png")
-    script = f"{sys.executable} -m convcli filter big.png -k box:3 -o - | head -c 10 >/dev/null; "
+    script = f"{PROGRAM} filter big.png -k box:3 -o - | head -c 10 >/dev/null; "
     done = subprocess.run(
         ["bash", "-c", script + 'echo "${PIPESTATUS[0]}"'], capture_output=True, text=True
     )
@@ -381,7 +384,7 @@ def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
     ids=["filter", "kernel", "shape", "conv"],
 )
 def test_a_closed_standard_output(folder: Path, command: str) -> None:
-    script = f"{sys.executable} -m convcli {command} >&-"
+    script = f"{PROGRAM} {command} >&-"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "convcli: standard output is closed\n"

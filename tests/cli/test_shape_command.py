@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,10 @@ from typing import Any
 import pytest
 
 Run = Callable[..., Any]
+
+
+PROGRAM = shlex.join([sys.executable, "-m", "convcli"])
+"""For shells, wherever Python lies."""
 
 
 def test_the_first_example_prints_32_with_the_working(convcli: Run) -> None:
@@ -258,20 +263,20 @@ def test_json_and_plain_text_import_neither_arrays_nor_rich(args: list[str]) -> 
 
 
 def test_a_reader_that_leaves_early_hears_nothing() -> None:
-    command = f"{sys.executable} -m convcli shape --network resnet50 --json | head -c 10"
+    command = f"{PROGRAM} shape --network resnet50 --json | head -c 10"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
 
 
 def test_a_closed_standard_output_is_said() -> None:
-    command = f"{sys.executable} -m convcli shape --n 9 --k 3 >&-"
+    command = f"{PROGRAM} shape --n 9 --k 3 >&-"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "convcli: standard output is closed\n"
 
 
 def test_a_full_disk_is_said() -> None:
-    command = f"{sys.executable} -m convcli shape --network resnet50 >/dev/full"
+    command = f"{PROGRAM} shape --network resnet50 >/dev/full"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "convcli: No space left on device\n"

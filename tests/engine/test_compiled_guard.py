@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convcli import _loops
 from convcli.engine.cpu.compiled_loops import _TAP
+
+_loops = pytest.importorskip("convcli._loops", reason="convcli._loops was not built")
 
 NAMES = [
     "src", "src_type", "height", "width", "channels", "dst", "out_type", "out_rows", "out_cols",

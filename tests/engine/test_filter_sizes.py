@@ -32,14 +32,6 @@ SCIPY = {
 EDGES = [1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 511, 512, 513]
 
 
-@pytest.fixture(params=["compiled", "numpy"])
-def loops(request, monkeypatch):
-    """Each kind of inner loops in turn; both must be there where the project is tested."""
-    monkeypatch.setenv("CONVCLI_LOOPS", request.param)
-    assert dispatch.loops()[0] == request.param
-    return request.param
-
-
 def shifted_sum(x, weights, step):
     pads = ((step.rows.before, step.rows.after), (step.cols.before, step.cols.after), (0, 0))
     padded = np.pad(x.astype(np.float64), pads, mode=step.border.mode)
@@ -170,7 +162,7 @@ def test_a_failing_thread_stops_the_others_and_is_reported():
 
         return work
 
-    tiles = grid(1000, 10, 1, 10)
+    tiles = grid(20_000, 10, 1, 10)  # far more than are done until the others hear of it
     with pytest.raises(MemoryError, match="no room"):
         work_through(tiles, worker, 3)
     assert len(calls) < len(tiles)

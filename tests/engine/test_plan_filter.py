@@ -20,9 +20,7 @@ def planned(kernel=SOBEL, shape=(480, 640, 3), dtype="uint8", **options):
     return plan_filter(shape, dtype, [kernel], **options).steps[0]
 
 
-@pytest.fixture(autouse=True, params=["compiled", "numpy"])
-def each_kind_of_loops(request, monkeypatch):
-    monkeypatch.setenv("CONVCLI_LOOPS", request.param)
+pytestmark = pytest.mark.usefixtures("loops")
 
 
 @pytest.mark.parametrize(

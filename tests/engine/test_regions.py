@@ -49,7 +49,6 @@ def noise(shape: tuple[int, int, int], dtype: str, seed: int = 0) -> np.ndarray:
     return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
-@pytest.mark.parametrize("loops", ["compiled", "numpy"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("kernels", "options"),
@@ -70,9 +69,7 @@ def test_parts_equal_the_whole(
     options: dict[str, Any],
     mode: str,
     loops: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CONVCLI_LOOPS", loops)
     x = noise((301, 97, 3), "uint8")
     chain = [load_kernel(k) for k in kernels]
     border = Border(mode, 9.0 if mode == "constant" else 0.0)

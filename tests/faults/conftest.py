@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 
 CONVCLI = [sys.executable, "-m", "convcli"]
 
@@ -49,20 +49,33 @@ MEASURE = """
 import os, sys
 pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
 _, status, usage = os.wait4(pid, 0)
-open(sys.argv[1], "w").write(str(usage.ru_maxrss))
+open(sys.argv[1], "w").write(str(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
 sys.exit(os.waitstatus_to_exitcode(status) & 255)
 """
 """Runs a command and notes its peak memory; on Linux a process inherits the peak of the one that
 starts it, so that must be a small one."""
+
+HANGS = 300
+"""Seconds after which a command that takes one hangs, on however slow a machine."""
 
 
 @dataclass
 class Ended:
     code: int
     err: str
-    seconds: float
-    peak_mb: float
-    """The largest resident size of the process."""
+    peak: int
+    """The largest resident size of the process, in bytes."""
+
+
+def run_measured(folder: Path, *command: str, **options: Any) -> Ended:
+    """Run a command in ``folder``; what it says and measures is kept beside it."""
+    peak = folder.parent / "peak"
+    measured = [sys.executable, "-S", "-c", MEASURE, str(peak), *command]
+    with (folder.parent / "stderr").open("w+") as err:
+        process = subprocess.run(measured, cwd=folder, stderr=err, timeout=HANGS, **options)
+        err.seek(0)
+        said = err.read()
+    return Ended(process.returncode, said, int(peak.read_text()))
 
 
 @pytest.fixture
@@ -72,17 +85,24 @@ def convcli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., En
 
     def call(*args: object, before: tuple[str, ...] = (), **options: Any) -> Ended:
         words = [os.fsdecode(a) if isinstance(a, bytes) else str(a) for a in args]
-        began = time.monotonic()
-        with (tmp_path.parent / "stderr").open("w+") as err:
-            peak = tmp_path.parent / "peak"
-            measured = [sys.executable, "-S", "-c", MEASURE, str(peak), *before, *CONVCLI, *words]
-            process = subprocess.run(measured, stderr=err, **options)
-            err.seek(0)
-            said = err.read()
-        seconds = time.monotonic() - began
-        return Ended(process.returncode, said, seconds, int(peak.read_text()) / 1024)
+        return run_measured(tmp_path, *before, *CONVCLI, *words, **options)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Bytes that no small picture may take on this machine.
+
+    A harmless one takes what Python and the libraries do here (40 to 80 MB); 40 MB more are less
+    than any bomb would fill.
+    """
+    folder = tmp_path_factory.mktemp("quiet") / "in"
+    folder.mkdir()
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(folder / "in.tif")
+    done = run_measured(folder, *CONVCLI, *"filter in.tif -k box:3 -o out.png".split())
+    assert done.code == 0, done.err
+    return done.peak + 40 * 2**20
 
 
 @pytest.fixture

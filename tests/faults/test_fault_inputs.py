@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import random
-import shutil
 import socket
 import struct
 import zlib
@@ -32,8 +31,6 @@ FORMATS = {
     "ppm": {},
     "avif": {},
 }
-QUIET_MB = 160
-"""More than convcli takes for any small picture (40 to 80), less than any bomb would fill."""
 
 
 def saved(suffix: str) -> bytes:
@@ -148,13 +145,11 @@ def jpeg_that_claims(side: int) -> bytes:
 
 @pytest.mark.parametrize("kind", [*CLAIMS, "jpeg"])
 def test_a_claim_of_65535_is_refused_before_allocation(
-    refused: Callable[..., Any], tmp_path: Path, kind: str
+    refused: Callable[..., Any], tmp_path: Path, quiet: int, kind: str
 ) -> None:
     data = jpeg_that_claims(65535) if kind == "jpeg" else CLAIMS[kind]
     (tmp_path / "in.png").write_bytes(data)
-    done = refused("in.png", says="--max-pixels")
-    assert done.peak_mb < QUIET_MB
-    assert done.seconds < 10
+    assert refused("in.png", says="--max-pixels").peak < quiet
 
 
 BOMB = zlib.compress(bytes(50 << 20), 9)
@@ -171,13 +166,12 @@ BOMBS = {
 @pytest.mark.parametrize("colour", [2, 3], ids=["rgb", "palette"])
 @pytest.mark.parametrize("kind", BOMBS)
 def test_text_and_profile_bombs_stay_folded(
-    convcli: Callable[..., Any], tmp_path: Path, kind: str, colour: int
+    convcli: Callable[..., Any], tmp_path: Path, quiet: int, kind: str, colour: int
 ) -> None:
     (tmp_path / "in.png").write_bytes(png(BOMBS[kind], colour=colour))
     done = convcli("filter", "in.png", "-k", "identity", "-o", "out.png")
     assert done.code in (0, 1), done.err
-    assert done.peak_mb < QUIET_MB
-    assert done.seconds < 5
+    assert done.peak < quiet
     assert "Traceback" not in done.err
     if done.code == 0:
         assert "left out" in done.err
@@ -200,18 +194,21 @@ def test_text_and_profile_bombs_stay_folded(
     ids=["only", "first", "second", "far_away"],
 )
 def test_gif_extents_bombs(
-    refused: Callable[..., Any], tmp_path: Path, frames: list[tuple[int, int, int, int]]
+    refused: Callable[..., Any],
+    tmp_path: Path,
+    quiet: int,
+    frames: list[tuple[int, int, int, int]],
 ) -> None:
     (tmp_path / "in.gif").write_bytes(gif(frames))
-    assert refused("in.gif").peak_mb < QUIET_MB
+    assert refused("in.gif").peak < quiet
 
 
 @pytest.mark.parametrize("compression", [1, 5, 8], ids=["raw", "lzw", "deflate"])
 def test_tiff_tiles_larger_than_the_picture(
-    refused: Callable[..., Any], tmp_path: Path, compression: int
+    refused: Callable[..., Any], tmp_path: Path, quiet: int, compression: int
 ) -> None:
     (tmp_path / "in.tif").write_bytes(tiff(10, 10, tile=60000, compression=compression))
-    assert refused("in.tif").peak_mb < QUIET_MB
+    assert refused("in.tif").peak < quiet
 
 
 # ---------------------------------------------------------------- formats
@@ -226,7 +223,7 @@ def test_formats_that_are_not_read(refused: Callable[..., Any], tmp_path: Path, 
     refused("in.png", says="not a picture in a format that is read")
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.usefixtures("strace")
 def test_no_program_is_started_and_no_socket_opened(
     convcli: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -255,17 +252,17 @@ def test_pages_that_point_at_each_other(convcli: Callable[..., Any], tmp_path: P
     (tmp_path / "in.tif").write_bytes(data)
     done = convcli("filter", "in.tif", "-k", "identity", "-o", "out.tif")
     assert done.code in (0, 1)
-    assert done.seconds < 10
     assert "Traceback" not in done.err
     if done.code == 0:
         with Image.open(tmp_path / "out.tif") as result:
             np.testing.assert_array_equal(np.asarray(result.convert("RGB")), RGB)
 
 
-def test_a_long_chain_of_empty_directories(refused: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_long_chain_of_empty_directories(
+    refused: Callable[..., Any], tmp_path: Path, quiet: int
+) -> None:
     parts = [struct.pack("<HI", 0, 8 + 6 * (i + 1)) for i in range(100_000)]
     parts[-1] = bytes(6)
     (tmp_path / "in.tif").write_bytes(b"II*\0\x08\0\0\0" + b"".join(parts))
-    done = refused("in.tif")
-    assert done.seconds < 10
-    assert done.peak_mb < 2 * QUIET_MB
+    # Walked in a time that grows with its length alone, or the run would be taken to hang.
+    assert refused("in.tif").peak < 2 * quiet

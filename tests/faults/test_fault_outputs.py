@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -17,8 +18,9 @@ import pytest
 from PIL import Image
 
 CONVCLI = [sys.executable, "-m", "convcli"]
+PROGRAM = shlex.join([sys.executable, "-m", "convcli"])
+"""For shells, wherever Python lies."""
 SUFFIXES = ("png", "jpg", "tif", "webp", "gif", "bmp", "ppm", "avif")
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 
 
 @pytest.fixture
@@ -44,14 +46,13 @@ def temporaries(folder: Path) -> list[str]:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="mounting needs root")
 def test_a_disk_of_200_kb(tmp_path: Path, noise: Path) -> None:
-    run = " ".join(CONVCLI)
     script = [
         "set -u",
         "mkdir small",
         "mount -t tmpfs -o size=200k none small || exit 77",
         f"for s in {' '.join(SUFFIXES)}; do",
         "  echo old > small/out.$s",
-        f"  {run} filter in.png -k identity -o small/out.$s --overwrite",
+        f"  {PROGRAM} filter in.png -k identity -o small/out.$s --overwrite",
         '  echo "$s $? $(cat small/out.$s) $(ls -A small | wc -l)" >> report',
         "  rm small/out.$s",
         "done",
@@ -74,7 +75,7 @@ def test_a_disk_of_200_kb(tmp_path: Path, noise: Path) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_limit_of_200_kb(tmp_path: Path, noise: Path, suffix: str) -> None:
     (tmp_path / f"out.{suffix}").write_bytes(b"old")
-    command = f"ulimit -f 200; exec {' '.join(CONVCLI)} filter in.png -k identity --overwrite"
+    command = f"ulimit -f 200; exec {PROGRAM} filter in.png -k identity --overwrite"
     done = subprocess.run(
         ["bash", "-c", f"{command} -o out.{suffix}"], cwd=tmp_path, capture_output=True, text=True
     )
@@ -84,7 +85,7 @@ def test_a_limit_of_200_kb(tmp_path: Path, noise: Path, suffix: str) -> None:
     assert temporaries(tmp_path) == []
 
 
-@needs_strace
+@pytest.mark.usefixtures("strace")
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
@@ -103,13 +104,13 @@ def test_an_error_of_the_system_leaves_the_old_file(
     inject = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:error={error}")
     if call == "write":
         code = (
-            "import os, sys; from convcli.imaging import atomic; real = os.write; calls = []\n"
+            "import os; from convcli.imaging import atomic; real = os.write; calls = []\n"
             "def write(fd, data):\n"
             "    calls.append(1)\n"
             "    return real(fd, data[:50_000]) if len(calls) == 1 else real(fd, data)\n"
             "atomic.os.write = write\n"
-            "from convcli.cli.app import run\n"
-            "sys.exit(run(sys.argv[1:]))"
+            "from convcli.__main__ import main\n"
+            "main()"
         )
         # Writes of this process before the picture's are none: the second is the failing one.
         strace = [*inject[:-1], f"inject=write:error={error}:when=2+"]
@@ -126,7 +127,7 @@ def test_an_error_of_the_system_leaves_the_old_file(
 
 
 def test_short_writes_to_a_pipe_are_continued(tmp_path: Path, noise: Path) -> None:
-    script = f"{' '.join(CONVCLI)} filter in.png -k identity -o - | (sleep 0.3; cat) > out.png"
+    script = f"{PROGRAM} filter in.png -k identity -o - | (sleep 0.3; cat) > out.png"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, env=environment
@@ -160,7 +161,7 @@ def test_a_read_only_folder_is_refused_before_decoding(
 
 def test_killed_while_writing(soak: ModuleType, tmp_path: Path) -> None:
     figures = soak.kill_often(tmp_path, 8)
-    assert figures["strays"] > 0, "no kill came while the temporary was there"
+    assert figures["strays"] >= 4, "a kill did not come while the temporary was there"
     assert figures["sweeps_checked"] > 0
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from convcli.errors import InputError
+from convcli.extensions import extension
 from convcli.imaging import png_fast, png_write
 from convcli.imaging.picture import Frame, Metadata
 from convcli.imaging.png_chunks import chunk, read_header, walk
@@ -26,6 +27,7 @@ from convcli.imaging.read import decode_picture
 
 RNG = np.random.default_rng(11)
 PAETH = 4
+compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
 
 
 def noisy(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -240,6 +242,7 @@ def raw_png(pixels: np.ndarray, kinds: list[int]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+@compiled
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_every_row_filter_is_undone(isa: str, channels: int, dtype: str) -> None:
@@ -263,6 +266,7 @@ def test_what_is_damaged_is_left_to_the_library() -> None:
         assert decode_plain(data[:end]) is None
 
 
+@compiled
 def test_a_wrong_sum_of_the_pixels_is_left_to_the_library() -> None:
     data = raw_png(noisy((9, 5, 3), "uint8"), [1])
     stream = bytearray(next(body for kind, body, _ in walk(data, "x") if kind == b"IDAT"))
@@ -271,6 +275,7 @@ def test_a_wrong_sum_of_the_pixels_is_left_to_the_library() -> None:
     assert decode_plain(data[:33] + chunk(b"IDAT", bytes(stream)) + data[-12:]) is None
 
 
+@compiled
 def test_pixel_data_in_pieces_of_any_size() -> None:
     """Chunks of one byte, of none, of more than is read at a time; rows across all of them."""
     pixels = noisy((700, 900, 3), "uint8")
@@ -291,6 +296,7 @@ def test_pixel_data_in_pieces_of_any_size() -> None:
         np.testing.assert_array_equal(decode_plain(again), pixels)
 
 
+@compiled
 def test_more_after_the_pixels_than_there_should_be_is_left_to_the_library() -> None:
     data = raw_png(noisy((9, 5, 3), "uint8"), [1])
     extra = data[:-12] + chunk(b"IDAT", b"more") + data[-12:]
@@ -305,6 +311,7 @@ def test_too_many_and_too_few_rows_are_left_to_the_library() -> None:
         assert decode_plain(data[:8] + chunk(b"IHDR", header) + data[33:]) is None
 
 
+@compiled
 def test_an_unknown_row_filter_is_refused() -> None:
     rows = np.zeros((2, 4), np.uint8)
     rows[1, 0] = 5
@@ -312,6 +319,7 @@ def test_an_unknown_row_filter_is_refused() -> None:
         import_module("convcli._png").unfilter(rows, bytearray(4), 0, bytearray(6), 0, 3, 3)
 
 
+@compiled
 @pytest.mark.parametrize(
     ("begun", "have", "done", "row_bytes", "step"),
     [

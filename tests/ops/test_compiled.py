@@ -192,6 +192,7 @@ def test_filling_pads_and_sorts(isa: str, phases: int, view: str) -> None:
         )
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the peak")
 @pytest.mark.parametrize("loops", ["compiled", "numpy"])
 def test_peak_memory_stays_under_four_times_input_and_output(loops: str) -> None:

@@ -209,6 +209,8 @@ def test_flip_is_convolution_of_the_reversed_kernel(backend: Any, seed: int) -> 
     rng = np.random.default_rng(seed)
     case = draw(rng, "float64")
     reverse = (..., *(slice(None, None, -1),) * (case.weight.ndim - 2))
+    # Whole numbers: exact in whatever order a BLAS adds them.
+    case.x, case.weight = np.rint(8 * case.x), np.rint(8 * case.weight)
     x, w = backend.put(case.x), backend.put(case.weight)
     flipped = backend.put(np.ascontiguousarray(case.weight[reverse]))
     y = conv(x, w, flip=True, **case.options)
@@ -232,3 +234,38 @@ def test_blocks_of_every_shape_give_the_same(monkeypatch: pytest.MonkeyPatch) ->
         pieces = conv_grad(whole, x, w, **options)
         np.testing.assert_array_equal(pieces.x, grad.x)
         np.testing.assert_array_equal(pieces.weight, grad.weight)
+
+
+@pytest.mark.parametrize("loops", ["compiled", "numpy"])
+def test_infinities_are_answered_without_a_warning(
+    loops: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if loops == "numpy":
+        monkeypatch.setattr("convcli.ops.compiled._module", lambda: None)
+    x, w = np.ones((1, 2, 5, 6)), np.ones((3, 2, 2, 2))
+    x[0, 0, 2, 3], x[0, 1, 2, 4], w[1] = np.inf, -np.inf, 0
+    y = conv(x, w)
+    assert np.isnan(y[0, 0, 1:3, 3]).all()  # infinity less infinity
+    assert (y[0, 0, 1:3, 2] == np.inf).all()
+    assert (y[0, 0, 1:3, 4] == -np.inf).all()
+    assert np.isnan(y[0, 1, 1:3, 2:5]).all()  # infinity times 0
+    assert np.isfinite(y[0, :, 0]).all()
+
+
+def test_a_flag_that_blas_leaves_behind_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BLAS computes lanes beyond the matrix out of what lies in memory, and drops them."""
+    multiply = np.matmul
+
+    def careless(*operands: Any, out: Any = None) -> Any:
+        np.subtract(np.float32(np.inf), np.array([np.inf], np.float32))
+        return multiply(*operands, out=out)
+
+    with pytest.raises(RuntimeWarning, match="invalid value"):
+        careless(np.ones((2, 2)), np.ones((2, 2)))
+    rng = np.random.default_rng(4)
+    x, w = rng.integers(-9, 9, (2, 3, 9, 8)), rng.integers(-9, 9, (4, 3, 3, 2))
+    usual = conv(x, w, stride=2), conv_grad(conv(x, w), x, w)
+    monkeypatch.setattr(np, "matmul", careless)
+    np.testing.assert_array_equal(conv(x, w, stride=2), usual[0])
+    for one, two in zip(conv_grad(conv(x, w), x, w), usual[1], strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -111,8 +111,8 @@ def test_circulant_is_wrapped_convolution_and_commutes_with_the_shift() -> None:
 def test_conv_commutes_with_shifts_inside(shift: tuple[int, int]) -> None:
     rng = np.random.default_rng(5)
     x = np.zeros((2, 3, 20, 22))
-    x[..., 6:13, 7:15] = rng.standard_normal((2, 3, 7, 8))
-    w = rng.standard_normal((4, 3, 3, 2))
+    x[..., 6:13, 7:15] = rng.integers(-99, 99, (2, 3, 7, 8))
+    w = rng.integers(-99, 99, (4, 3, 3, 2)).astype(float)
     moved = conv(np.roll(x, shift, (2, 3)), w)
     np.testing.assert_array_equal(moved, np.roll(conv(x, w), shift, (2, 3)))
 
@@ -126,7 +126,7 @@ def test_separate_exact_and_by_rank() -> None:
     kernel = rng.standard_normal((5, 4))
     full = separate(kernel)
     assert full.rank == 4
-    assert full.error < 1e-14
+    assert full.error < 1e-13
     errors = [separate(kernel, rank).error for rank in (1, 2, 3, 4)]
     assert errors[-1] < 1e-14 < errors[2] < errors[0]
     x = rng.standard_normal((9, 8))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -87,6 +91,56 @@ def test_every_kind_of_kernel_has_a_figure(name: str, theme: str) -> None:
         if isinstance(shape, Rect | Image):
             assert 0 <= shape.x <= shape.x + shape.width <= drawing.canvas.width
             assert 0 <= shape.y <= shape.y + shape.height <= drawing.canvas.height
+
+
+MANY = [*KERNELS, "laplacian", "log:2", "sharpen", "sobel", "sepia", "disk:5", "dog:1,1.6"]
+
+
+def drawn(name: str) -> bytes:
+    return drawing_bytes(kernel_figure([load_kernel(name)], theme_of("light")), ".svg")
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_the_last_bit_of_a_processor_decides_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, rng = drawn(name), np.random.default_rng(len(name))
+
+    def nudged(values: np.ndarray) -> np.ndarray:
+        """As sums in another order give them: off by a few times the rounding of the largest."""
+        return values + np.abs(values).max() * rng.integers(-4, 5, values.shape) * 2.0**-52
+
+    def elsewhere(weights: np.ndarray, count: int) -> np.ndarray:
+        return np.abs(nudged(frequency_response(weights, count)))
+
+    kernel = load_kernel(name)
+    monkeypatch.setattr("convcli.show.kernel_figure.frequency_response", elsewhere)
+    for _ in range(5):
+        weights = np.where(kernel.weights == 0, 0.0, nudged(kernel.weights))
+        figure = kernel_figure([kernel.replace(weights=weights)], theme_of("light"))
+        assert drawing_bytes(figure, ".svg") == usual
+
+
+def test_a_lesser_processor_draws_the_same_bytes() -> None:
+    from numpy._core import _multiarray_umath as core
+
+    has = [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]
+    code = """
+import hashlib, sys
+from convcli.kernels.load import load_kernel
+from convcli.show.draw.files import drawing_bytes
+from convcli.show.draw.theme import theme_of
+from convcli.show.kernel_figure import kernel_figure
+for name in sys.argv[1:]:
+    figure = kernel_figure([load_kernel(name)], theme_of("light"))
+    print(hashlib.sha256(drawing_bytes(figure, ".svg")).hexdigest())
+"""
+    lesser = {"NPY_DISABLE_CPU_FEATURES": " ".join(has), "OPENBLAS_CORETYPE": "Prescott"}
+    command = [sys.executable, "-c", code, *MANY]
+    done = subprocess.run(
+        command, env={**os.environ, **lesser}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [hashlib.sha256(drawn(name)).hexdigest() for name in MANY]
 
 
 def test_two_kernels_share_their_scales() -> None:

@@ -18,7 +18,7 @@ from convcli.show.shape_layer import layer_document
 from convcli.show.shape_network import network_document
 from convcli.show.shape_output import FORMATS, emit
 
-Golden = Callable[[str, str], None]
+Golden = Callable[..., None]
 
 
 def one_layer(roomy: bool) -> Document:
@@ -70,7 +70,16 @@ def test_the_screen_is_the_one_that_was_looked_at(
 ) -> None:
     text = drawn(screen, width=width)
     assert max(map(len, text.splitlines())) <= width
-    golden(f"shape/{screen.__name__}-{width}.txt", text)
+    golden(f"shape/{screen.__name__}-{width}.txt", text, by_words=True)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
+def test_the_pinned_rich_lays_it_out_as_it_was_looked_at(
+    screen: Callable[[bool], Document], width: int, golden: Golden
+) -> None:
+    golden(f"shape/{screen.__name__}-{width}.txt", drawn(screen, width=width))
 
 
 @pytest.mark.parametrize("form", [None, *FORMATS], ids=lambda form: form or "plain")
