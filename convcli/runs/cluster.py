@@ -158,7 +158,7 @@ def connect(address: str, stack: ExitStack) -> Any:
             f"--cluster {address!r} is no scheduler; allowed: tcp://HOST:8786, local, local:N"
         )
     try:
-        client = stack.enter_context(distributed.Client(address, timeout=8))
+        client = stack.enter_context(distributed.Client(address))  # as patient as Dask is set
         client.wait_for_workers(1, timeout=60)
     except (OSError, TimeoutError) as error:
         raise RunError(
