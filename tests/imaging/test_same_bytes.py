@@ -11,18 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcli.imaging import png_write
+from convcli.extensions import VARIABLE, extension
 from convcli.imaging.picture import Metadata
 from convcli.imaging.png_chunks import walk
-from convcli.imaging.png_loops import compiled_loops
 from convcli.imaging.png_write import AVERAGE, CACHED_BYTES, PAETH, SUB, UP, encode_png
 
-compiled = pytest.mark.skipif(compiled_loops() is None, reason="needs the compiled loops")
+compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
 
 
 def without_loops(pixels: np.ndarray) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(png_write, "compiled_loops", lambda: None)
+        patch.setenv(VARIABLE, "numpy")
         return encode_png(pixels, Metadata())
 
 
@@ -41,10 +40,9 @@ def mixed(height: int, width: int, channels: int, dtype: str) -> np.ndarray:
     return (values * 251 if dtype == "uint16" else values).astype(dtype)
 
 
-@compiled
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_with_and_without_compiled_loops(channels: int, dtype: str) -> None:
+def test_with_and_without_compiled_loops(isa: str, channels: int, dtype: str) -> None:
     taken: set[int] = set()
     long = CACHED_BYTES // channels + 3  # a row that is more than NumPy filters at a time
     for height, width in ((1, 1), (5, 2), (40, 33), (7, 500), (700, 61), (6, long)):
@@ -55,8 +53,7 @@ def test_with_and_without_compiled_loops(channels: int, dtype: str) -> None:
     assert taken >= {SUB, UP, AVERAGE, PAETH}
 
 
-@compiled
-def test_where_sums_are_equal_and_at_the_ends_of_the_range() -> None:
+def test_where_sums_are_equal_and_at_the_ends_of_the_range(isa: str) -> None:
     few = np.random.default_rng(3).integers(0, 3, (900, 9, 1), dtype=np.uint8) * 127
     values = np.array([0, 1, 2, 127, 128, 129, 254, 255], np.uint8)
     a, b, c, x = (grid.ravel() for grid in np.meshgrid(*[values] * 4))
@@ -71,7 +68,7 @@ def test_a_command_without_compiled_loops_writes_the_same_file(tmp_path: Path) -
     for loops in ("", "numpy"):
         command = [sys.executable, "-m", "convcli", "filter", "in.png", "-k", "sharpen"]
         command += ["-o", f"out{loops}.png"]
-        environment = os.environ | {"CONVCLI_LOOPS": loops}
+        environment = os.environ | {VARIABLE: loops}
         subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
     assert (tmp_path / "out.png").read_bytes() == (tmp_path / "outnumpy.png").read_bytes()
 
@@ -151,7 +148,7 @@ MEMORY = [
     {"MALLOC_PERTURB_": "85", "PYTHONMALLOC": "malloc"},
     {"MALLOC_PERTURB_": "255", "MALLOC_ARENA_MAX": "1"},
     {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)},
-    {"CONVCLI_LOOPS": "numpy", "MALLOC_PERTURB_": "1"},
+    {VARIABLE: "numpy", "MALLOC_PERTURB_": "1"},
 ]
 """What memory holds when it is handed out, whether it was used before, and where it lies (words of
 glibc, which say nothing elsewhere)."""
