@@ -68,6 +68,7 @@ class Workers:
         )
         running: dict[Future[Report | Failure], Job] = {}
         self._running = running
+        others = multiprocessing.active_children()
         try:
             while (jobs and not self.stopped) or running:
                 # Few are handed out ahead, so memory does not grow with the number of files.
@@ -84,6 +85,11 @@ class Workers:
             return []
         except BrokenProcessPool:
             self.lost = True
+            # The pool tells the others to end, by a signal that they do not hear, and would wait
+            # for them for ever (from Python 3.12 on). The files they are at are done again.
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.kill()
             for future in [f for f in running if f.done() and not f.exception()]:
                 del running[future]
                 yield future.result()
