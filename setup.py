@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -68,23 +69,35 @@ class Build(build_ext):
         self.failed: dict[str, str] = {}
         super().run()
         for ext in self.extensions:
-            note = Path(self.get_ext_fullpath(ext.name)).with_name(
-                ext.name.split(".")[1] + ".missing"
-            )
+            built = Path(self.get_ext_fullpath(ext.name))
+            note = built.with_name(ext.name.split(".")[1] + ".missing")
+            note.unlink(missing_ok=True)
             if ext.name in self.failed:
+                built.unlink(missing_ok=True)  # of another state of the sources
                 note.parent.mkdir(parents=True, exist_ok=True)
                 note.write_text(self.failed[ext.name], encoding="utf-8")
-            else:
-                note.unlink(missing_ok=True)
 
     def build_extension(self, ext: Extension) -> None:
         try:
             super().build_extension(ext)
         except Exception as error:
-            # The end of a command of many lines says what went wrong.
-            said, compiler = " ".join(str(error).split()), self.compiler.compiler_so[0]
-            self.failed[ext.name] = f"{compiler}: {said if len(said) < 160 else said[-31:]}"
+            self.failed[ext.name] = self._reason(ext, error)
+            Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
             raise
+
+    def _reason(self, ext: Extension, error: Exception) -> str:
+        """What the compiler says first: the exception only holds its command."""
+        command = list(getattr(self.compiler, "compiler_so", ()))
+        if not command:
+            return " ".join(str(error).split())
+        folders = [f"-I{folder}" for folder in (*self.compiler.include_dirs, *ext.include_dirs)]
+        command += [*folders, *ext.extra_compile_args, "-c", ext.sources[0], "-o", os.devnull]
+        try:
+            said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        except OSError as missing:
+            said = f"error: {missing.strerror}"
+        errors = [line for line in said.splitlines() if "error" in line]
+        return f"{command[0]}: {errors[0] if errors else 'it fails; pip install -v shows more'}"
 
 
 class Wheel(bdist_wheel):

@@ -26,12 +26,11 @@ for number in "" -11 -12 -13 -14 -15 -16 -17 -18 -19 -20 -21; do
         CC=$compiler "$python" setup.py -q build_ext --inplace
         "$python" - <<'END'
 import os
-import convcli
 from convcli.extensions import EXTENSIONS, extension
-assert convcli.__file__.startswith(os.getcwd()), convcli.__file__
 for name in EXTENSIONS:
     module, why = extension(name)
     assert module is not None, why
+    assert module.__file__.startswith(os.getcwd()), module.__file__
     print(f"  {name}: {', '.join(module.isas())}")
 END
         "$python" -m pytest -q -n auto -p no:cacheprovider -m 'not slow and not gpu and not ci' \
@@ -39,6 +38,8 @@ END
         rm -rf build convcli/*.so
     done
 done
+
+[ "${seen:-$usual}" != "$usual" ] || { echo "there is no compiler but cc" >&2; exit 1; }
 
 # The stable ABI's headers name nothing of the processor, so this machine's serve.
 python_h=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')

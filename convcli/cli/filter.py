@@ -388,6 +388,7 @@ def filter_command(
     """
     from convcli.cli.parse import COMPRESSIONS, ON_ERROR, filter_options, one_of, raw_layout
     from convcli.errors import UsageError
+    from convcli.extensions import extension
     from convcli.imaging.options import MAX_PIXELS
 
     options = filter_options(
@@ -408,6 +409,7 @@ def filter_command(
         algorithm=algorithm,
         threads=threads,
     )
+    extension("_loops")  # a wrong CONVCLI_LOOPS is refused once, not for every picture
     one_of("--on-error", on_error, ON_ERROR)
     one_of("--compression", compression, COMPRESSIONS)
     limit = MAX_PIXELS if max_pixels is None else max_pixels
