@@ -1,0 +1,220 @@
+"""Private copies of the project, what each test executes, and the verdict on one mutant.
+
+A copy holds what git tracks and the built extensions. The tests of a mutant run in the copy, with
+its own folder for temporary files, in a process group of their own that is ended when it is late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from coverage import CoverageData
+
+TOOLS = Path(__file__).parent
+MEMORY = 8 << 30
+"""Bytes of address space for the tests of one mutant."""
+
+COVERAGE = """
+[run]
+source = ${MUTANTS_ROOT}/PACKAGE
+data_file = ${MUTANTS_DATA}/lines
+parallel = true
+context = ${PYTEST_CURRENT_TEST-}
+patch = _exit
+disable_warnings = no-data-collected, module-not-measured, couldnt-parse, module-not-imported
+"""
+
+
+class Copy:
+    """A copy of the project, in which anything may be changed."""
+
+    def __init__(self, root: Path, package: str, where: Path) -> None:
+        self.root, self.package, self.where = root, package, where
+        self.tree, self.temporary = where / "tree", where / "tmp"
+        self.turns = 0
+        shutil.rmtree(where, ignore_errors=True)
+        self.temporary.mkdir(parents=True)
+        for name in _files(root, package):
+            (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, self.tree / name)
+
+    def write(self, name: str, text: bytes) -> None:
+        """Change a file; its time is new, so that nothing compiled before is taken for it."""
+        path = self.tree / name
+        path.write_bytes(text)
+        self.turns += 1
+        os.utime(path, (now := 1_600_000_000 + self.turns, now))
+
+    def pytest(
+        self, words: Iterable[str], seconds: float | None, **variables: str
+    ) -> tuple[int | None, str]:
+        """Run pytest in the copy: its exit code, None if it was ended, and what it said."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MUTANTS_")}
+        environment |= {
+            "PYTHONPATH": f"{self.tree}{os.pathsep}{TOOLS}",
+            "TMPDIR": str(self.temporary),
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "mutant_plugin"]
+        command += ["-p", "no:cacheprovider", *words]
+        process = subprocess.Popen(
+            command,
+            cwd=self.tree,
+            env=environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=_limit,
+        )
+        try:
+            said, _ = process.communicate(timeout=seconds)
+            return process.returncode, said
+        except subprocess.TimeoutExpired:
+            return None, ""
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            shutil.rmtree(self.temporary, ignore_errors=True)
+            self.temporary.mkdir(exist_ok=True)
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _files(root: Path, package: str) -> list[str]:
+    command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    done = subprocess.run(command, cwd=root, capture_output=True, check=True)
+    names = [name for name in done.stdout.decode().split("\0") if name and (root / name).is_file()]
+    return names + [p.relative_to(root).as_posix() for p in (root / package).rglob("*.so")]
+
+
+class Measured:
+    """Which tests execute which lines, and how long they take; kept in a folder between runs.
+
+    Test files that are new or have changed are measured when asked. Lines are numbered as in the
+    sources of the first time, which are kept; those that have changed since are looked up there.
+    """
+
+    def __init__(self, root: Path, package: str, cache: Path, tests: list[str]) -> None:
+        self.root, self.package, self.cache, self.tests = root, package, cache, tests
+        self.sources, self.state = cache / "sources", cache / "tests.json"
+        cache.mkdir(parents=True, exist_ok=True)
+
+    def update(self, processes: int, words: list[str]) -> None:
+        """Measure the test files that are new or have changed."""
+        known = json.loads(self.state.read_text()) if self.state.exists() else {}
+        now = {
+            path.relative_to(self.root).as_posix(): path.read_text(encoding="utf-8")
+            for name in self.tests
+            for path in sorted((self.root / name).rglob("*.py"))
+            if path.name != "conftest.py"
+        }
+        new = [name for name, text in now.items() if known.get(name) != text]
+        if not new:
+            return
+        print(f"measuring the tests of {len(new)} files", flush=True)
+        copy = Copy(self.root, self.package, self.cache / "copy")
+        if not self.sources.exists():
+            shutil.copytree(copy.tree / self.package, self.sources / self.package)
+        rules, data = self.cache / "coveragerc", self.cache / "data"
+        rules.write_text(COVERAGE.replace("PACKAGE", self.package))
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir()
+        parallel = ["-n", str(processes)] if processes > 1 else []
+        _, said = copy.pytest(
+            [*parallel, *words, *new],
+            None,
+            MUTANTS_ROOT=str(copy.tree),
+            MUTANTS_DATA=str(data),
+            MUTANTS_NOTES=str(self.cache / "notes"),
+            COVERAGE_PROCESS_START=str(rules),
+        )
+        print(said.strip().splitlines()[-1], flush=True)
+        self.collect(data, copy.tree)
+        self.state.write_text(json.dumps(now))
+        shutil.rmtree(copy.where)
+
+    def collect(self, data: Path, tree: Path) -> None:
+        """Add up what the processes wrote."""
+        then: dict[str, dict[int, int]] = {}
+        lines: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for piece in data.iterdir():
+            found = CoverageData(str(piece))
+            found.read()
+            for path in found.measured_files():
+                file = Path(path).relative_to(tree).as_posix()
+                old = then[file] if file in then else then.setdefault(file, self._then(file))
+                for line, contexts in found.contexts_by_lineno(path).items():
+                    for test in contexts:
+                        lines[test.rpartition(" (")[0] or test][file].add(old.get(line, line))
+        total = CoverageData(str(self.cache / "lines"))
+        for test, files in lines.items():
+            total.set_context(test)
+            total.add_lines(files)
+
+    def _then(self, file: str) -> dict[int, int]:
+        """Where the lines of a file were in the sources that are kept."""
+        if not (self.sources / file).exists():
+            return {}
+        old = (self.sources / file).read_text(encoding="utf-8").splitlines()
+        new = (self.root / file).read_text(encoding="utf-8").splitlines()
+        blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
+        return {b + k + 1: a + k + 1 for a, b, size in blocks for k in range(size)}
+
+    # ------------------------------------------------------------ asking
+
+    @cached_property
+    def seconds(self) -> dict[str, float]:
+        """How long each test took, of those that passed the last time."""
+        took: dict[str, float] = {}
+        for line in (self.cache / "notes").read_text(encoding="utf-8").splitlines():
+            name, when, outcome, seconds = json.loads(line)
+            before = 0.0 if when == "setup" else took.get(name, 0.0)
+            took[name] = before + seconds if outcome == "passed" else float("inf")
+        return {name: s for name, s in took.items() if s < float("inf")}
+
+    def touching(self, file: str, lines: Iterable[int] | None = None) -> list[str]:
+        """Tests that execute one of the lines, or any of the file, the first to run first.
+
+        One of each function in turn, fast ones before slow ones: siblings see the same.
+        """
+        data = CoverageData(str(self.cache / "lines"))
+        data.read()
+        found = data.contexts_by_lineno(file)
+        then = self._then(file)
+        numbers = found if lines is None else [then[n] for n in lines if n in then]
+        names = {test for n in numbers for test in found.get(n, ()) if test in self.seconds}
+        families: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(names, key=lambda n: self.seconds[n]):
+            families[name.partition("[")[0]].append(name)
+        rank = {name: place for family in families.values() for place, name in enumerate(family)}
+        return sorted(names, key=lambda n: (rank[n], self.seconds[n]))
+
+
+def within(tests: Iterable[str], seconds: dict[str, float], budget: float) -> list[str]:
+    """The first tests that take so long together, one at least."""
+    chosen: list[str] = []
+    spent = 0.0
+    for test in tests:
+        if not chosen or spent + seconds[test] <= budget:
+            chosen.append(test)
+            spent += seconds[test]
+    return chosen
