@@ -342,3 +342,40 @@ def test_the_loop_trusts_no_count(
     assert unfilter(bytes(9), bytearray(4), 3, bytearray(9), 0, 3, 3) == (3, 0)
     with pytest.raises(ValueError, match="rows"):
         unfilter(bytes(8), bytearray(begun), have, bytearray(6), done, row_bytes, step)
+
+
+def test_the_sum_of_every_chunk_of_pixels_is_compared() -> None:
+    """Where the pixels are whole: nothing else would notice."""
+    data = raw_png(noisy((40, 30, 3), "uint8"), [4, 1, 2])
+    stream = next(bytes(body) for kind, body, _ in walk(data, "x") if kind == b"IDAT")
+    third = len(stream) // 3
+    parts = [
+        chunk(b"IDAT", stream[:third]),
+        chunk(b"IDAT", stream[third : 2 * third]),
+        chunk(b"IDAT", stream[2 * third :]),
+    ]
+    assert decode_plain(data[:33] + b"".join(parts) + data[-12:]) is not None
+    for damaged in range(3):
+        for byte in (1, 2, 3, 4):
+            bad = [bytearray(part) for part in parts]
+            bad[damaged][-byte] ^= 1
+            assert decode_plain(data[:33] + b"".join(bad) + data[-12:]) is None
+
+
+def test_bodies_are_gathered_and_summed() -> None:
+    gather = import_module("convcli._png").gather
+    bodies = [bytes(range(200)) + b"!" * n for n in (0, 1, 15, 16, 17, 40)] + [b""]
+    data = b"".join(chunk(b"IDAT", body) for body in bodies) + chunk(b"IEND", b"")
+    whole = b"".join(bodies)
+    for room in (len(whole), 7, 16, 100):
+        left, crc, at, got = len(bodies[0]), zlib.crc32(b"IDAT"), 8, b""
+        while left >= 0:
+            out = bytearray(room)
+            used, made, left, crc = gather(data[at:], left, crc, out)
+            at, got = at + used, got + bytes(out[:made])
+        assert got == whole
+        assert data[at:] == chunk(b"IEND", b"")
+    for damaged in (b"IDAT", b"IDAT\x00"):  # of a type, and of a body
+        bad = data.replace(damaged, damaged[:-1] + b"\x7f", 1)
+        with pytest.raises(ValueError, match="damaged"):
+            gather(bad[8:], len(bodies[0]), zlib.crc32(bad[4:8]) ^ 1, bytearray(len(whole)))
