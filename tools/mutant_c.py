@@ -25,7 +25,9 @@ TOKEN = re.compile(
 )
 DEFINE = re.compile(rb"[ \t]*#[ \t]*define\b")
 DIRECTIVE = re.compile(rb"^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", re.MULTILINE)
-FUNCTION = re.compile(rb"^(?:#[ \t]*define[ \t]+(\w+)|[A-Za-z_][^;={}]*?(\w+(?:\(\w+\))?)\()", re.MULTILINE)
+FUNCTION = re.compile(
+    rb"^(?:#[ \t]*define[ \t]+(\w+)|[A-Za-z_][^;={}]*?(\w+(?:\(\w+\))?)\()", re.MULTILINE
+)
 
 ATTRIBUTE = re.compile(rb"__attribute__\(\(.*?\)\)(?!\))")
 
@@ -144,7 +146,11 @@ real(**given, script_args=["-q", "build_ext", "--inplace", "--force", "-t", temp
 def extensions(root: Path) -> dict[str, str]:
     """The extension that each C file belongs to, as ``setup.py`` says."""
     done = subprocess.run(
-        [sys.executable, "-c", BUILD, "all", ""], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", BUILD, "all", ""],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     words = [line.split() for line in done.stdout.splitlines()]
     return {Path(file).as_posix(): name for name, *files in words for file in files}
@@ -163,5 +169,3 @@ def build(root: Path, extension: str, temporary: Path) -> bytes | None:
     name = extension.rpartition(".")[2]
     (made,) = (root / "convcli").glob(f"{name}.*")
     return made.read_bytes()
-
-

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterator
 from typing import NamedTuple
 
 __all__ = ["Mutant", "Site", "make_mutant", "python_sites"]
@@ -202,7 +201,9 @@ class _Finder(ast.NodeVisitor):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         text, after = OPERATORS[type(node.op)]
-        start, stop = self._between(self._span(node.target)[1], self._span(node.value)[0], text + "=")
+        start, stop = self._between(
+            self._span(node.target)[1], self._span(node.value)[0], text + "="
+        )
         self._add(start, stop, *(new + "=" for new in after))
         self.generic_visit(node)
 

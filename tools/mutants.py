@@ -31,13 +31,13 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mutant_c import build, c_sites, extensions
+from mutant_page import NAMED, page
 from mutant_runs import Copy, Measured, within
 from mutant_sites import Mutant, Site, python_sites
 
 KILLED, EQUIVALENT, SURVIVED, NOT_BUILT = "killed", "equivalent", "survived", "no build"
 
 
-NAMED = "changes that no test noticed once"
 PYTEST = "--hypothesis-seed=0 -m 'not slow and not gpu'"
 
 
@@ -69,7 +69,9 @@ class Judge:
 
     def sources(self, name: str) -> list[str]:
         """Files below a folder of the package, or the one that is named so."""
-        files = sorted(p.relative_to(self.root).as_posix() for p in (self.root / self.package).rglob("*"))
+        files = sorted(
+            p.relative_to(self.root).as_posix() for p in (self.root / self.package).rglob("*")
+        )
         found = [f for f in files if f.endswith(".py") or f in self.built_by]
         part = f"{self.package}/{name}".rstrip("/")
         if any(f.endswith(f"/{name}") for f in found):
@@ -96,16 +98,18 @@ class Judge:
         return sorted(lots, key=lambda m: lots[m])[:count]
 
     def named(self) -> list[Mutant]:
-        """The mutants that the list names; they must be there."""
+        """The changes of whole lines that the list names; the lines must be there."""
         found = []
         for entry in self.listed.get("named", []):
-            same = [
-                m for site in self.sites(entry["file"]) for m in site
-                if (m.line, m.becomes) == (entry["line"], entry["becomes"])
-            ]  # fmt: skip
-            if not same:
-                raise SystemExit(f"mutants: {entry['file']} has no such line: {entry['line']}")
-            found.append(same[0])
+            line, becomes = entry["line"], entry["becomes"]
+            near = (m for site in self.sites(entry["file"]) for m in site if m.line == line)
+            mutant = next(near, None)
+            if mutant is None:
+                raise SystemExit(f"mutants: {entry['file']} has no such line: {line}")
+            source = (self.root / entry["file"]).read_bytes()
+            start = source.index(line.encode(), source.rfind(b"\n", 0, mutant.start) + 1)
+            stop = start + len(line.encode())
+            found.append(mutant._replace(start=start, stop=stop, after=becomes, becomes=becomes))
         return found
 
     # ------------------------------------------------------------ trying
@@ -215,9 +219,12 @@ def main() -> int:
     results = json.loads(given.json.read_text()) if given.json and given.json.exists() else {}
     counts: Counter[str] = Counter()
 
+    def key(name: str, mutant: Mutant) -> str:
+        return " | ".join((NAMED if name == NAMED else "drawn", *mutant.key))
+
     def one(place: tuple[str, Mutant]) -> Verdict:
-        name, mutant = place
-        old = results.get(" | ".join(mutant.key), {})
+        mutant = place[1]
+        old = results.get(key(*place), {})
         if old.get("state") in (KILLED, NOT_BUILT) and judge.reason(mutant) is None:
             return Verdict(mutant, old["state"], old["why"])
         return judge.judge(mutant)
@@ -227,7 +234,7 @@ def main() -> int:
             tell(verdict)
             counts[verdict.state] += 1
             entry = {**mutant._asdict(), "state": verdict.state, "why": verdict.why}
-            results[" | ".join(mutant.key)] = entry | {"asked": name, "seed": given.seed}
+            results[key(name, mutant)] = entry | {"asked": name, "seed": given.seed}
             if given.json:
                 keep(given.json, results)
     print(", ".join(f"{count} {state}" for state, count in counts.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from convcli import ShapeError, output_shape, transposed_output_shape
@@ -15,7 +15,7 @@ def test_every_solution_gives_the_output(n: int, out: int) -> None:
     try:
         found = solve((n,), (out,))
     except ShapeError:
-        return
+        reject()
     assert len(set(found)) == len(found)
     for one in found:
         given = {"stride": one.stride, "padding": one.padding, "dilation": one.dilation}
@@ -28,7 +28,7 @@ def test_every_transposed_solution_gives_the_output(n: int, out: int) -> None:
     try:
         found = solve((n,), (out,), kind="conv_transpose")
     except ShapeError:
-        return
+        reject()
     for one in found:
         size = transposed_output_shape(
             n,
@@ -54,7 +54,7 @@ def test_a_layer_that_exists_is_found_again(n: int, k: int, s: int, p: int, d: i
     try:
         out = output_shape(n, k, stride=s, padding=p, dilation=d)
     except ShapeError:
-        return
+        reject()
     assert Solution(k, s, (p, p), d) in solve((n,), (out,), fixed=Fixed(k, s))
 
 
@@ -74,7 +74,7 @@ def test_a_transposed_layer_that_exists_is_found_again(
     try:
         out = transposed_output_shape(n, k, stride=s, padding=p, dilation=d, output_padding=op)
     except ShapeError:
-        return
+        reject()
     found = solve((n,), (out,), kind="conv_transpose", fixed=Fixed(k, s))
     assert Solution(k, s, (p, p), d, op) in found
 

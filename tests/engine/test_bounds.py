@@ -76,9 +76,7 @@ def test_an_exact_type_holds_every_whole_number_within_its_bounds(low, high):
     st.sampled_from([0.0, 128.0]),
     st.sampled_from([1.0, 257.0]),
 )
-def test_every_response_lies_within_the_bounds(
-    sums, combine, scale, bias, absolute, offset, ratio
-):
+def test_every_response_lies_within_the_bounds(sums, combine, scale, bias, absolute, offset, ratio):
     """And some response is as large, or as small, as they say."""
     bounds = [Bounds(*s) for s in sums]
     low, high = response_bounds(bounds, combine, scale, bias, absolute, offset, ratio)
@@ -101,7 +99,9 @@ def test_every_response_lies_within_the_bounds(
 def test_what_leaves_the_range_by_a_little_is_clipped(filtered, loops, bias, scale):
     x = np.array([0, 1, 2, 254, 255], np.uint8).reshape(1, 5, 1)
     got = filtered(x, Kernel([[1.0]], scale=scale, bias=bias), loops)
-    want = [round(min(max(v * Fraction(scale) + Fraction(bias), 0), 255)) for v in x.ravel().tolist()]
+    want = [
+        round(min(max(v * Fraction(scale) + Fraction(bias), 0), 255)) for v in x.ravel().tolist()
+    ]
     assert got.ravel().tolist() == want
 
 

@@ -18,6 +18,9 @@ NAMES = [
 ]  # fmt: skip
 
 
+LINE_TAP, ONE = np.array([(0, 0, 0, 1.0)], _TAP), np.array([0, 1], np.int32)
+
+
 def arguments(**changes):
     """A valid call: identity on 4 x 5, one channel."""
     x = np.arange(20, dtype=np.uint8)
@@ -36,6 +39,12 @@ def arguments(**changes):
 
 def test_the_valid_call_is_valid():
     call = arguments()
+    assert _loops.tile(*call.values()) == 0
+    np.testing.assert_array_equal(call["dst"], call["src"])
+
+
+def test_a_line_and_its_taps_are_valid():
+    call = arguments(line_taps=LINE_TAP, line_starts=ONE)
     assert _loops.tile(*call.values()) == 0
     np.testing.assert_array_equal(call["dst"], call["src"])
 
@@ -70,6 +79,12 @@ def test_the_valid_call_is_valid():
         {"taps": np.array([(-1, 0, 0, 1.0)], _TAP)},
         {"taps": np.array([(0, 1, 0, 1.0)], _TAP)},
         {"taps": np.array([(0, 0, -1, 1.0)], _TAP)},
+        {"taps": np.array([(0, 0, 6, 1.0)], _TAP)},
+        {"line_taps": LINE_TAP, "line_starts": ONE, "taps": np.array([(0, 0, 1, 1.0)], _TAP)},
+        {"line_taps": LINE_TAP, "line_starts": ONE, "taps": np.array([(1, 0, 0, 1.0)], _TAP)},
+        {"line_taps": np.array([(0, 1, 0, 1.0)], _TAP), "line_starts": ONE},
+        {"line_taps": np.array([(1, 0, 0, 1.0)], _TAP), "line_starts": ONE},
+        {"line_taps": LINE_TAP, "line_starts": np.array([0, 2], np.int32)},
         {"starts": np.array([0, 2], np.int32)},
         {"starts": np.array([1, 1], np.int32)},
         {"starts": np.array([0], np.int32)},

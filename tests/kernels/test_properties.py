@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -88,6 +90,10 @@ def test_the_effect_on_a_flat_picture(name: str) -> None:
         assert value == pytest.approx(float(effect.rsplit(" ", 1)[1]), abs=1e-9)
     elif "brightness kept" in effect or effect == "changes nothing":
         assert value == pytest.approx(100)
+    else:
+        found = re.fullmatch(r"rescales: flat areas times (\S+) plus (\S+)", effect)
+        assert found, effect
+        assert value == pytest.approx(float(found[1]) * 100 + float(found[2]))
 
 
 @pytest.mark.parametrize(
