@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+LONGEST = 300
+"""Seconds of a test that is measured."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -34,11 +38,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         running = coverage.Coverage.current()
         assert running is not None, "coverage did not start with the process"
         running.switch_context(item.nodeid)
+        signal.signal(signal.SIGALRM, _late)
+        signal.alarm(LONGEST)
         try:
             return (yield)
         finally:
+            signal.alarm(0)
             running.switch_context("")
     return (yield)
+
+
+def _late(*_: object) -> None:
+    """A process that is measured may hang where a signal finds it in coverage's own lock."""
+    raise TimeoutError(f"the test took more than {LONGEST} s")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -21,8 +22,10 @@ from functools import cached_property
 from pathlib import Path
 
 from coverage import CoverageData
+from coverage.exceptions import DataError
 
 TOOLS = Path(__file__).parent
+PHASE = re.compile(r" \((setup|call|teardown)\)$")
 MEMORY = 8 << 30
 """Bytes of address space for the tests of one mutant."""
 
@@ -61,7 +64,9 @@ class Copy:
         self, words: Iterable[str], seconds: float | None, **variables: str
     ) -> tuple[int | None, str]:
         """Run pytest in the copy: its exit code, None if it was ended, and what it said."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MUTANTS_")}
+        # A pytest that runs this tool, as its own test does, says nothing to the one below it.
+        ours = ("MUTANTS_", "PYTEST_", "COVERAGE_")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         environment |= {
             "PYTHONPATH": f"{self.tree}{os.pathsep}{TOOLS}",
             "TMPDIR": str(self.temporary),
@@ -158,13 +163,16 @@ class Measured:
         lines: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         for piece in data.iterdir():
             found = CoverageData(str(piece))
-            found.read()
+            try:
+                found.read()
+            except DataError:  # of a process that was killed while it wrote
+                continue
             for path in found.measured_files():
                 file = Path(path).relative_to(tree).as_posix()
                 old = then[file] if file in then else then.setdefault(file, self._then(file))
                 for line, contexts in found.contexts_by_lineno(path).items():
                     for test in contexts:
-                        lines[test.rpartition(" (")[0] or test][file].add(old.get(line, line))
+                        lines[PHASE.sub("", test)][file].add(old.get(line, line))
         total = CoverageData(str(self.cache / "lines"))
         for test, files in lines.items():
             total.set_context(test)

@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mutant_c import build, c_sites, extensions
 from mutant_page import NAMED, page
 from mutant_runs import Copy, Measured, within
-from mutant_sites import Mutant, Site, python_sites
+from mutant_sites import Mutant, Place, Site, make_mutant, python_sites
 
 KILLED, EQUIVALENT, SURVIVED, NOT_BUILT = "killed", "equivalent", "survived", "no build"
 
@@ -101,15 +101,16 @@ class Judge:
         """The changes of whole lines that the list names; the lines must be there."""
         found = []
         for entry in self.listed.get("named", []):
-            line, becomes = entry["line"], entry["becomes"]
-            near = (m for site in self.sites(entry["file"]) for m in site if m.line == line)
-            mutant = next(near, None)
-            if mutant is None:
-                raise SystemExit(f"mutants: {entry['file']} has no such line: {line}")
             source = (self.root / entry["file"]).read_bytes()
-            start = source.index(line.encode(), source.rfind(b"\n", 0, mutant.start) + 1)
-            stop = start + len(line.encode())
-            found.append(mutant._replace(start=start, stop=stop, after=becomes, becomes=becomes))
+            start = source.find(entry["line"].encode())
+            if start < 0:
+                raise SystemExit(f"mutants: {entry['file']} has no such line: {entry['line']}")
+            number = source.count(b"\n", 0, start) + 1
+            above = [m for m, *_ in self.sites(entry["file"]) if m.number <= number]
+            name = above[-1].function if above else "<module>"
+            place = Place(entry["file"], name, number, number, False)
+            stop = start + len(entry["line"].encode())
+            found.append(make_mutant(source, place, start, stop, entry["becomes"]))
         return found
 
     # ------------------------------------------------------------ trying
