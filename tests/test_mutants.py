@@ -115,10 +115,6 @@ def total(values):
             continue
         result += value
     return result
-
-
-def unseen():
-    return 1
 """
 NOTICES = """
 import subprocess, sys
@@ -128,77 +124,82 @@ def test_total():
     assert total([1, 2, -5]) == 3
 
 def test_in_a_process():
-    code = "from tiny.sums import unseen; raise SystemExit(unseen() != 1)"
+    code = "from tiny.sums import total; raise SystemExit(total([]))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 def test_that_fails_anyway():
     assert total([]) == 1
 """
+LIST = """
+[[named]]
+file = "tiny/sums.py"
+line = "return result"
+becomes = "return result or 7"
+
+[[equivalent]]
+file = "tiny/sums.py"
+function = "total"
+line = "if value < 0:"
+becomes = ["if value <= 0:", "if value < 1:", "if value < -1:"]
+reason = "No such number comes."
+"""
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package with a test that sees one change of its only function and misses another."""
+    root = tmp_path_factory.mktemp("project")
     for name, text in {
         "tiny/__init__.py": "",
         "tiny/sums.py": SUMS,
         "tests/test_sums.py": NOTICES,
         "pyproject.toml": "[tool.pytest.ini_options]\n",
     }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    return tmp_path
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    subprocess.run(["git", "init", "-q", root], check=True)
+    return root
 
 
-def run(project: Path, *words: str) -> tuple[int, str, dict[str, str]]:
-    """The exit code, what was said, and the verdict on each change."""
-    command = [sys.executable, str(TOOLS / "mutants.py"), *words]
+def run(project: Path, *words: str) -> tuple[int, str, dict[str, tuple[str, str]]]:
+    """The exit code, what was said, and for each change the verdict and why."""
+    command = [sys.executable, str(TOOLS / "mutants.py"), *words, "-j", "1"]
     command += ["--root", str(project), "--package", "tiny", "--tests", "tests", "--pytest", ""]
     command += ["--cache", str(project / "cache"), "--json", str(project / "found.json")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stderr == ""
     found = json.loads((project / "found.json").read_text()).values()
-    return done.returncode, done.stdout, {e["becomes"]: e["state"] for e in found}
+    return done.returncode, done.stdout, {e["becomes"]: (e["state"], e["why"]) for e in found}
 
 
-def test_one_change_is_noticed_and_another_is_not(project: Path) -> None:
-    before = {path: path.read_bytes() for path in (project / "tiny").glob("*.py")}
-    code, said, found = run(project, "sums.py", "--seed", "3", "--count", "100")
+@pytest.mark.slow
+def test_what_no_test_notices_is_told(project: Path) -> None:
+    code, said, found = run(project, "sums.py", "--count", "9")
     assert code == 1
-    assert found["result -= value"] == found["pass"] == "killed"
-    assert found.get("return 2", "killed") == found.get("return 0", "killed") == "killed"
-    assert "if value <= 0:" in found or "if value >= 0:" in found
-    missed = {becomes for becomes, state in found.items() if state == "survived"}
-    assert set(re.findall(r"^    \+ (.*)", said, re.MULTILINE)) == missed
-    assert {path: path.read_bytes() for path in (project / "tiny").glob("*.py")} == before
-    # The same again, quickly: what was killed is not tried again, and what survives has a reason.
-    entries = [
-        f"[[equivalent]]\nfile = 'tiny/sums.py'\nbecomes = '{becomes}'\nreason = 'So it is.'\n"
-        for becomes in missed
-    ]
+    missed = [becomes for becomes, (state, _) in found.items() if state == "survived"]
+    assert set(missed) & {"if value <= 0:", "if value < 1:", "if value < -1:"}
+    assert sorted(re.findall(r"^    \+ (.*)", said, re.MULTILINE)) == sorted(missed)
+    killed = {becomes: why for becomes, (state, why) in found.items() if state == "killed"}
+    assert killed["result -= value"] == killed["pass"] == "tests/test_sums.py::test_total"
+    assert (project / "tiny/sums.py").read_text() == SUMS
+
+
+@pytest.mark.slow
+def test_with_reasons_nothing_is_missed(project: Path) -> None:
+    """And what was killed before is not tried again; a named change of a line is."""
     (project / "tools").mkdir()
-    (project / "tools/mutants.toml").write_text("\n".join(entries))
+    (project / "tools/mutants.toml").write_text(LIST)
     page = project / "page.md"
-    code, said, found = run(
-        project, "sums.py", "--seed", "3", "--count", "100", "--page", str(page)
-    )
-    assert code == 0
-    assert set(found.values()) == {"killed", "equivalent"}
-    killed = list(found.values()).count("killed")
-    row = f"| `sums.py` | 3 | {len(found)} | {killed} | {len(found) - killed} | 0 |"
-    assert row in page.read_text()
-    assert page.read_text().count("So it is.") == len(found) - killed
-
-
-def test_a_change_that_is_named_is_tried(project: Path) -> None:
-    (project / "tools").mkdir()
-    (project / "tools/mutants.toml").write_text(
-        "[[named]]\nfile = 'tiny/sums.py'\nline = 'return result'\nbecomes = 'return result + 1'\n"
-        "[[named]]\nfile = 'tiny/sums.py'\nline = 'if value < 0:'\nbecomes = 'if value < -4:'\n"
-    )
-    code, _, found = run(project, "--named")
-    assert code == 1
-    assert found == {"return result + 1": "killed", "if value < -4:": "survived"}
+    words = ["sums.py", "--count", "9", "--named", "--page", str(page)]
+    code, said, found = run(project, *words)
+    assert code == 0, said
+    assert found["return result or 7"] == ("killed", "tests/test_sums.py::test_in_a_process")
+    states = [state for state, _ in found.values()]
+    assert set(states) == {"killed", "equivalent"}
+    row = [len(found) - 1, states.count("killed") - 1, states.count("equivalent"), 0]
+    assert f"| `sums.py` | 1 | {' | '.join(map(str, row))} |" in page.read_text()
+    assert page.read_text().count("No such number comes.") == row[2]
+    assert "noticed by `test_in_a_process`" in page.read_text()
 
 
 def listed(kind: str) -> list[dict[str, str]]:

@@ -200,18 +200,27 @@ class Measured:
         return {name: s for name, s in took.items() if s < float("inf")}
 
     def touching(self, file: str, lines: Iterable[int] | None = None) -> list[str]:
-        """Tests that execute one of the lines, or any of the file, the first to run first.
-
-        One of each function in turn, fast ones before slow ones: siblings see the same.
-        """
+        """Tests that execute one of the lines, or any of the file, the first to run first."""
         data = CoverageData(str(self.cache / "lines"))
         data.read()
         found = data.contexts_by_lineno(file)
         then = self._then(file)
         numbers = found if lines is None else [then[n] for n in lines if n in then]
-        names = {test for n in numbers for test in found.get(n, ()) if test in self.seconds}
+        return self.in_turn(test for n in numbers for test in found.get(n, ()))
+
+    def calling(self, file: str) -> list[str]:
+        """Those that execute any of a file; all of it, if it is a file of tests."""
+        own = [test for test in self.seconds if test.startswith(f"{file}::")]
+        return own + self.touching(file)
+
+    def in_turn(self, tests: Iterable[str]) -> list[str]:
+        """Tests that pass, one of each function in turn, fast ones before slow ones.
+
+        Siblings see the same, so that most mutants are noticed soon.
+        """
+        names = sorted(set(tests) & self.seconds.keys(), key=lambda n: self.seconds[n])
         families: dict[str, list[str]] = defaultdict(list)
-        for name in sorted(names, key=lambda n: self.seconds[n]):
+        for name in names:
             families[name.partition("[")[0]].append(name)
         rank = {name: place for family in families.values() for place, name in enumerate(family)}
         return sorted(names, key=lambda n: (rank[n], self.seconds[n]))

@@ -133,8 +133,7 @@ class Judge:
         asked = self.measured
         if not mutant.file.endswith(".py"):
             callers = self.listed["callers"][self.built_by[mutant.file]]
-            lists = [asked.touching(file) for file in callers]
-            return list(dict.fromkeys(test for tests in lists for test in tests))
+            return asked.in_turn(test for file in callers for test in asked.calling(file))
         near = [] if mutant.at_import else asked.touching(
             mutant.file, range(mutant.first, mutant.last + 1)
         )  # fmt: skip
@@ -176,7 +175,7 @@ class Judge:
         if code in (0, 5):
             return SURVIVED, f"{len(tests)} tests"
         failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        return KILLED, failed[0].partition(" - ")[0] if failed else f"exit {code}"
+        return KILLED, failed[0].split(" - ")[0].partition(" ")[2] if failed else f"exit {code}"
 
 
 def tell(verdict: Verdict) -> None:
