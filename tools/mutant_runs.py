@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from coverage import CoverageData
@@ -174,6 +174,8 @@ class Measured:
                     for test in contexts:
                         lines[PHASE.sub("", test)][file].add(old.get(line, line))
         total = CoverageData(str(self.cache / "lines"))
+        if (self.cache / "lines").exists():
+            total.read()  # or it would be begun anew
         for test, files in lines.items():
             total.set_context(test)
             total.add_lines(files)
@@ -201,12 +203,15 @@ class Measured:
 
     def touching(self, file: str, lines: Iterable[int] | None = None) -> list[str]:
         """Tests that execute one of the lines, or any of the file, the first to run first."""
-        data = CoverageData(str(self.cache / "lines"))
-        data.read()
-        found = data.contexts_by_lineno(file)
-        then = self._then(file)
+        found, then = self._tests_of_lines(file), self._then(file)
         numbers = found if lines is None else [then[n] for n in lines if n in then]
         return self.in_turn(test for n in numbers for test in found.get(n, ()))
+
+    @lru_cache(maxsize=64)  # noqa: B019  (there is one of these)
+    def _tests_of_lines(self, file: str) -> dict[int, list[str]]:
+        data = CoverageData(str(self.cache / "lines"))
+        data.read()
+        return data.contexts_by_lineno(file)
 
     def calling(self, file: str) -> list[str]:
         """Those that execute any of a file; all of it, if it is a file of tests."""
