@@ -7,7 +7,7 @@
 A mutant is one change: a sign, a comparison, a number by one, ``and`` for ``or``, ``min`` for
 ``max``, a ``not`` or a statement left out. The sample is the same for a seed. Each is tried in a
 private copy of the project, with the tests that were measured to execute its line, the fast ones
-first, until one fails or is ten times as late as it should be: killed. ``mutants.toml`` lists
+first, until one fails or is far too late: killed. ``mutants.toml`` lists
 changes that give the same results, with the reason; for any other survivor the exit code is 1.
 
 Measuring runs the suite once, slowly; it is kept in --cache, and only new tests are measured then.
@@ -168,7 +168,7 @@ class Judge:
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
         expected = sum(self.measured.seconds[test] for test in tests)
         code, said = copy.pytest(
-            ["-x", "--tb=line", *self.words, *files], 60 + 10 * expected, MUTANTS_CHOSEN=str(chosen)
+            ["-x", "--tb=line", *self.words, *files], 30 + 4 * expected, MUTANTS_CHOSEN=str(chosen)
         )
         if code is None:
             return KILLED, "time"

@@ -75,6 +75,13 @@ def test_the_odd_cell_of_same_goes_to_the_end_except_in_lower() -> None:
             speak(name, layer("conv", 4, padding="same_lower"), (9,))
 
 
+def test_padding_on_one_side_is_padding() -> None:
+    for sides in ((0, 1), (1, 0), (1, 1)):
+        said = speak("tensorflow", layer("conv", 3, padding=sides), (9,)).remarks
+        assert any("tf.pad comes first" in remark for remark in said)
+    assert speak("tensorflow", layer("conv", 3), (9,)).remarks == ()
+
+
 def test_ceil_mode_exists_in_torch_and_onnx_only() -> None:
     wanted = layer("maxpool", 4, stride=4, padding=2, ceil_mode=True)
     assert output("torch", wanted, 9) == output("onnx", wanted, 9) == 3

@@ -73,12 +73,15 @@ def in_parts(
         (4, ["box:3", "emboss"], {"linear": True, "luma": True}),
         (2, ["gaussian:2"], {"depth": "16"}),
         (1, ["sepia"], {}),
+        (1, ["sepia"], {"linear": True}),
+        (2, ["sepia", "box:3"], {}),
         (4, ["gaussian:2"], {"range": "stretch"}),
         (4, ["sobel"], {"range": "stretch", "depth": "16"}),
     ],
     ids=[
         "blur", "stretch", "linear", "luma", "transparent", "transparent_strided",
         "alpha_left_alone", "alpha_strided", "all_at_once", "gray_alpha_16", "bank_on_gray",
+        "bank_on_gray_linear", "bank_on_gray_with_alpha",
         "transparent_stretch", "kept_alpha_stretch",
     ],
 )  # fmt: skip
@@ -196,6 +199,7 @@ def test_npy_and_raw(tmp_path: Path, shape: tuple[int, ...], stored: str) -> Non
         assert source is not None
         with source:
             assert source.dtype.isnative
+            assert source.flat == (len(shape) == 2)
             got = source.read((((5, 9), (20, 33)), ((2, 21),)))
             np.testing.assert_array_equal(got, full[[*range(5, 9), *range(20, 33)], 2:])
 
