@@ -131,3 +131,17 @@ def test_nothing_found_says_what_to_do(
 ) -> None:
     with pytest.raises(ShapeError, match=advice):
         solve((n,), (out,), kind=kind, fixed=fixed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("n", "out", "most"), [(11, 2, 7), (5, 2, 4), (13, 4, 4), (12, 5, 3)])
+def test_every_stride_that_can_give_the_output_is_tried(n: int, out: int, most: int) -> None:
+    """Those that kernels of up to 11 with up to half of it as padding can: by counting."""
+    counted = {
+        s
+        for s in range(1, 20)
+        for k in range(1, 12)
+        for p in range(k // 2 + 1)
+        if n + 2 * p >= k and len(range(0, n + 2 * p - k + 1, s)) == out
+    }
+    assert max(counted) >= most
+    assert {one.stride for one in solve((n,), (out,))} == set(range(1, most + 1))

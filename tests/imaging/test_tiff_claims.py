@@ -81,6 +81,13 @@ def test_resolution_is_that_of_each_axis_in_dots_per_inch(
     assert decode_picture(data, "x").meta.dpi == pytest.approx((300 * factor, 150 * factor))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("numbers", [(0, 150), (300, 0)])
+def test_a_resolution_of_zero_is_none(dtype: str, numbers: tuple[int, int]) -> None:
+    data = written(np.zeros((4, 5), dtype), resolution=numbers, resolutionunit="INCH")
+    assert decode_picture(data, "x").meta.dpi is None
+
+
 def test_resolution_without_a_unit_says_nothing() -> None:
     data = written(np.zeros((4, 5), np.uint16), resolution=(3, 2), resolutionunit="NONE")
     assert decode_picture(data, "x").meta.dpi is None

@@ -12,7 +12,9 @@ import pytest
 from PIL import ImageFilter
 from scipy import ndimage, signal
 
+from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, GROUPS, PRESETS
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "data" / "worked_examples.json").read_text())
@@ -59,6 +61,16 @@ def test_sobel_7_is_the_product_of_its_factors() -> None:
     column, row = [1, 6, 15, 20, 15, 6, 1], [-1, -4, -5, 0, 5, 4, 1]
     assert (load_kernel("sobel-x:7").weights == np.outer(column, row)).all()
     assert (load_kernel("sobel-y:7").weights == np.outer(row, column)).all()
+
+
+def test_farid_is_the_published_pair() -> None:
+    """Farid and Simoncelli (2004), table of 5 taps, with the digits that scikit-image prints."""
+    smooth = [0.0376593171958126, 0.249153396177344, 0.426374573253687]
+    slope = [0.109603762960254, 0.276690988455557]
+    column = np.array([*smooth, smooth[1], smooth[0]])
+    row = np.array([-slope[0], -slope[1], 0, slope[1], slope[0]])
+    np.testing.assert_allclose(load_kernel("farid-x").weights, np.outer(column, row), atol=5e-8)
+    np.testing.assert_allclose(load_kernel("farid-y").weights, np.outer(row, column), atol=5e-8)
 
 
 def test_unsharp_5x5_is_the_textbook_one() -> None:
@@ -331,3 +343,35 @@ def test_errors_say_what_would_work(spec: str) -> None:
     for piece in ERRORS[spec]:
         assert piece in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("disk:0", "1"),
+        ("gabor:8", "gabor:8,0"),
+        ("motion:9", "motion:9,0"),
+        ("box:3", "box:3,3"),
+        ("box:1", "1"),
+    ],
+)
+def test_what_is_left_out_and_the_least_that_is_allowed(short: str, long: str) -> None:
+    assert (scaled(short) == scaled(long)).all()
+
+
+def test_what_a_preset_cannot_do_without_is_named_first() -> None:
+    with pytest.raises(KernelError, match=r"^motion needs length \(pixels\), a number from 1 to"):
+        load_kernel("motion")
+
+
+@pytest.mark.parametrize("literal", ["3x0: 1", "0x3: 1", "1x10001: 1", "10001x1: 1"])
+def test_sides_of_a_literal(literal: str) -> None:
+    with pytest.raises(KernelError, match="says .*; 1x1 to 10000x10000 is allowed"):
+        load_kernel(literal)
+
+
+@pytest.mark.parametrize("shape", [(1, 10_001), (10_001, 1)])
+def test_no_side_is_longer_than_10_000(shape: tuple[int, int]) -> None:
+    with pytest.raises(KernelError, match="at most 10000x10000"):
+        Kernel(np.ones(shape))
+    assert Kernel(np.ones(tuple(min(side, 10_000) for side in shape))).weights.size == 10_000
