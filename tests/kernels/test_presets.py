@@ -366,7 +366,7 @@ def test_what_a_preset_cannot_do_without_is_named_first() -> None:
 
 @pytest.mark.parametrize("literal", ["3x0: 1", "0x3: 1", "1x10001: 1", "10001x1: 1"])
 def test_sides_of_a_literal(literal: str) -> None:
-    with pytest.raises(KernelError, match="says .*; 1x1 to 10000x10000 is allowed"):
+    with pytest.raises(KernelError, match=r"says .*; 1x1 to 10000x10000 is allowed"):
         load_kernel(literal)
 
 
