@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +51,8 @@ class Token(NamedTuple):
 def _tokens(source: bytes) -> list[Token]:
     """The code, without comments, strings and directives."""
     masked = bytearray(source)
+    for start, stop in _not_run(source):
+        masked[start:stop] = re.sub(rb"[^\n]", b" ", source[start:stop])
     for directive in DIRECTIVE.finditer(source):
         stop = directive.end()
         if DEFINE.match(source, directive.start()):
@@ -58,6 +61,23 @@ def _tokens(source: bytes) -> list[Token]:
         masked[directive.start() : stop] = re.sub(rb"[^\n]", b" ", source[directive.start() : stop])
     found = (m for m in TOKEN.finditer(bytes(masked)) if m.lastgroup != "skip")
     return [Token(str(m.lastgroup), m.start(), m.end(), m.group()) for m in found]
+
+
+def _not_run(source: bytes) -> list[tuple[int, int]]:
+    """What is compiled for AVX-512 alone, where the processor has none."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists() or b"avx512bw" in info.read_bytes():
+        return []
+    found, depth, begun, inside = [], 0, -1, 0
+    for directive in DIRECTIVE.finditer(source):
+        words = directive.group().replace(b"#", b" ").split()
+        depth += {b"if": 1, b"ifdef": 1, b"ifndef": 1, b"endif": -1}.get(words[0], 0)
+        if begun >= 0 and (depth < inside or (depth == inside and words[0] in (b"else", b"elif"))):
+            found.append((begun, directive.start()))
+            begun = -1
+        if begun < 0 and words[1:] == [b"VBYTES", b"==", b"64"] and words[0] in (b"if", b"elif"):
+            begun, inside = directive.end(), depth
+    return found
 
 
 def _operand(token: Token) -> bool:
@@ -144,7 +164,7 @@ real(**given, script_args=["-q", "build_ext", "--inplace", "--force", "-t", temp
 
 
 def extensions(root: Path) -> dict[str, str]:
-    """The extension that each C file belongs to, as ``setup.py`` says."""
+    """The extension that each C file belongs to, as ``setup.py`` says; not those of several."""
     done = subprocess.run(
         [sys.executable, "-c", BUILD, "all", ""],
         cwd=root,
@@ -153,7 +173,9 @@ def extensions(root: Path) -> dict[str, str]:
         check=True,
     )
     words = [line.split() for line in done.stdout.splitlines()]
-    return {Path(file).as_posix(): name for name, *files in words for file in files}
+    found = [(Path(file).as_posix(), name) for name, *files in words for file in files]
+    shared = Counter(file for file, _ in found)
+    return {file: name for file, name in found if shared[file] == 1}
 
 
 def build(root: Path, extension: str, temporary: Path) -> bytes | None:
@@ -166,6 +188,11 @@ def build(root: Path, extension: str, temporary: Path) -> bytes | None:
     )
     if done.returncode:
         return None
-    name = extension.rpartition(".")[2]
-    (made,) = (root / "convcli").glob(f"{name}.*")
-    return made.read_bytes()
+    return built(root, extension).read_bytes()
+
+
+def built(root: Path, extension: str) -> Path:
+    """The file of an extension that was built in place."""
+    package, _, name = extension.rpartition(".")
+    (made,) = (root / package.replace(".", "/")).glob(f"{name}.*.so")
+    return made

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from coverage import CoverageData
 from coverage.exceptions import DataError
+from mutant_c import build, built
 
 TOOLS = Path(__file__).parent
 PHASE = re.compile(r" \((setup|call|teardown)\)$")
@@ -46,7 +47,7 @@ class Copy:
     def __init__(self, root: Path, package: str, where: Path) -> None:
         self.root, self.package, self.where = root, package, where
         self.tree, self.temporary = where / "tree", where / "tmp"
-        self.turns = 0
+        self.turns, self.plain = 0, dict[str, bytes]()
         shutil.rmtree(where, ignore_errors=True)
         self.temporary.mkdir(parents=True)
         for name in _files(root, package):
@@ -59,6 +60,23 @@ class Copy:
         path.write_bytes(text)
         self.turns += 1
         os.utime(path, (now := 1_600_000_000 + self.turns, now))
+
+    def keep_plain(self, extension: str) -> None:
+        """Build an extension as it is, to be put back after each mutant of its sources."""
+        if extension not in self.plain:
+            made = build(self.tree, extension, self.where / "build")
+            assert made is not None, f"{extension} cannot be built"
+            self.plain[extension] = made
+
+    def swap(self, extensions: dict[str, bytes]) -> dict[str, bytes]:
+        """Put other builds in the place of those that are there, which are returned."""
+        before = {}
+        for name, made in extensions.items():
+            path = built(self.tree, name)
+            before[name] = path.read_bytes()
+            path.unlink()  # a new file: the old one may still be mapped
+            path.write_bytes(made)
+        return before
 
     def pytest(
         self, words: Iterable[str], seconds: float | None, **variables: str

@@ -35,7 +35,9 @@ from mutant_page import NAMED, page
 from mutant_runs import Copy, Measured, within
 from mutant_sites import Mutant, Place, Site, make_mutant, python_sites
 
-KILLED, EQUIVALENT, SURVIVED, NOT_BUILT = "killed", "equivalent", "survived", "no build"
+KILLED, EQUIVALENT, SURVIVED = "killed", "equivalent", "survived"
+NOT_BUILT, SAME = "no build", "same code"
+"""These two are not counted: what a compiler refuses, and what it makes nothing else of."""
 
 
 PYTEST = "--hypothesis-seed=0 -m 'not slow and not gpu'"
@@ -57,6 +59,7 @@ class Judge:
         self.root, self.package = given.root, given.package
         self.budget, self.words = given.seconds, shlex.split(given.pytest)
         self.listed = listed
+        self.sound: set[str] = set()
         self.measured = Measured(given.root, given.package, given.cache, given.tests)
         self.measured.update(given.jobs, self.words)
         self.built_by = extensions(given.root) if (given.root / "setup.py").exists() else {}
@@ -146,21 +149,47 @@ class Judge:
         began = time.monotonic()
         copy = self.copies.get()
         source = (self.root / mutant.file).read_bytes()
+        if extension := self.built_by.get(mutant.file):
+            copy.keep_plain(extension)
         mutated = source[: mutant.start] + mutant.after.encode() + source[mutant.stop :]
         copy.write(mutant.file, mutated)
         try:
             state, why = self._try(copy, mutant)
         finally:
             copy.write(mutant.file, source)
+            copy.swap(copy.plain)
             self.copies.put(copy)
         return Verdict(mutant, state, why, time.monotonic() - began)
 
     def _try(self, copy: Copy, mutant: Mutant) -> tuple[str, str]:
         if extension := self.built_by.get(mutant.file):
             made = build(copy.tree, extension, copy.where / "build")
-            if made is None:
-                return NOT_BUILT, ""
-        tests = within(self.tests(mutant), self.measured.seconds, self.budget)
+            if made is None or made == copy.plain[extension]:
+                return (NOT_BUILT if made is None else SAME), ""
+        while True:
+            tests = within(self.tests(mutant), self.measured.seconds, self.budget)
+            state, why = self._run(copy, tests)
+            witnesses = [test for test in tests if test == why or test.startswith(f"{why}::")]
+            if state != KILLED or self._pass(copy, mutant, witnesses):
+                return state, why
+            for test in witnesses:
+                self.measured.seconds.pop(test, None)
+
+    def _pass(self, copy: Copy, mutant: Mutant, tests: list[str]) -> bool:
+        """Whether tests pass without the change: otherwise it is not what they noticed."""
+        new = [test for test in tests if test not in self.sound]
+        if not new:
+            return True
+        changed = (copy.tree / mutant.file).read_bytes()
+        copy.write(mutant.file, (self.root / mutant.file).read_bytes())
+        before = copy.swap(copy.plain)
+        passed = self._run(copy, new)[0] != KILLED
+        copy.swap(before)
+        copy.write(mutant.file, changed)
+        self.sound.update(new if passed else ())
+        return passed
+
+    def _run(self, copy: Copy, tests: list[str]) -> tuple[str, str]:
         if not tests:
             return SURVIVED, "no test executes it"
         chosen = copy.where / "chosen"
@@ -225,7 +254,7 @@ def main() -> int:
     def one(place: tuple[str, Mutant]) -> Verdict:
         mutant = place[1]
         old = results.get(key(*place), {})
-        if old.get("state") in (KILLED, NOT_BUILT) and judge.reason(mutant) is None:
+        if old.get("state") in (KILLED, NOT_BUILT, SAME) and judge.reason(mutant) is None:
             return Verdict(mutant, old["state"], old["why"])
         return judge.judge(mutant)
 
