@@ -12,10 +12,13 @@ import pytest
 import tifffile
 
 from convcli.errors import InputError
+from convcli.imaging.formats import format_of_name
 from convcli.imaging.large.source import open_source
 from convcli.imaging.large.tiff_source import MOST_FOLDED
 from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.picture import Frame, Picture
 from convcli.imaging.read import decode_picture
+from convcli.imaging.write import encode_picture
 
 
 def claiming(width: int, height: int, rows: int, compression: int, strips: int) -> bytes:
@@ -137,3 +140,15 @@ def test_pages_of_other_kinds_are_refused() -> None:
         writer.write(np.zeros((4, 5), np.float32), metadata=None)
     with pytest.raises(InputError, match="mix kinds"):
         decode_picture(out.getvalue(), "x.tif")
+
+
+def test_xmp_is_written_as_bytes() -> None:
+    """XMP specification, part 3: tag 700, of type BYTE."""
+    picture = Picture("TIFF", "gray", False, np.dtype("uint8"), (4, 5), [])
+    picture.frames = [Frame(np.zeros((4, 5, 1), np.uint8))]
+    picture.meta.xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    data = encode_picture(picture, format_of_name("tiff"), "o.tif")
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tag = file.pages.first.tags[700]
+        assert (int(tag.dtype), bytes(tag.value)) == (1, picture.meta.xmp)
+    assert decode_picture(data, "x").meta.xmp == picture.meta.xmp
