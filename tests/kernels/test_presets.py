@@ -13,6 +13,7 @@ from PIL import ImageFilter
 from scipy import ndimage, signal
 
 from convcli.errors import KernelError
+from convcli.kernels import formulas
 from convcli.kernels.catalogue import ALIASES, GROUPS, PRESETS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
@@ -375,3 +376,9 @@ def test_no_side_is_longer_than_10_000(shape: tuple[int, int]) -> None:
     with pytest.raises(KernelError, match="at most 10000x10000"):
         Kernel(np.ones(shape))
     assert Kernel(np.ones(tuple(min(side, 10_000) for side in shape))).weights.size == 10_000
+
+
+def test_a_kernel_too_wide_says_how_wide() -> None:
+    """Before its memory is asked for; the limits of the parameters are below it."""
+    with pytest.raises(KernelError, match="asks for a kernel of 20401x20401; at most 10000x10000"):
+        formulas.gaussian(3400.0)
