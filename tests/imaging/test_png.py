@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -347,6 +348,43 @@ def test_the_loop_trusts_no_count(
     assert unfilter(bytes(9), bytearray(4), 3, bytearray(9), 0, 3, 3) == (3, 0)
     with pytest.raises(ValueError, match="rows"):
         unfilter(bytes(8), bytearray(begun), have, bytearray(6), done, row_bytes, step)
+
+
+FILTER = {"pixels": bytes(12), "above": bytes(6), "out": 14, "count": 2, "row_bytes": 6, "step": 3}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pixels": bytes(11)},
+        {"out": 13},
+        {"above": bytes(5)},
+        {"count": 3},
+        {"count": -1},
+        {"count": 2**62},
+        {"row_bytes": 0},
+        {"row_bytes": -6},
+        {"row_bytes": 2**63 - 1},
+        {"row_bytes": 2**62, "count": 0, "step": 2**62 + 1},
+        {"step": 0},
+        {"step": -3},
+        {"step": 7},
+    ],
+    ids=lambda wrong: "_".join(f"{k}" for k in wrong),
+)
+def test_the_filters_trust_no_count(wrong: dict[str, Any]) -> None:
+    module = import_module("convcli._png")
+
+    def run(**changes: Any) -> bytes:
+        call = FILTER | changes
+        out = bytearray(call.pop("out"))
+        pixels, above, *rest = call.values()
+        module.filter(pixels, above, out, *rest)
+        return bytes(out)
+
+    assert len(run()) == len(run(above=b"")) == 14
+    with pytest.raises(ValueError, match="the rows do not fit"):
+        run(**wrong)
 
 
 def test_the_sum_of_every_chunk_of_pixels_is_compared() -> None:
