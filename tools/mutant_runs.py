@@ -249,12 +249,13 @@ class Measured:
         return sorted(names, key=lambda n: (rank[n], self.seconds[n]))
 
 
-def within(tests: Iterable[str], seconds: dict[str, float], budget: float) -> list[str]:
-    """The first tests that take so long together, one at least."""
-    chosen: list[str] = []
+def within(tests: list[str], seconds: dict[str, float], budget: float) -> list[str]:
+    """As many of the tests as take so long together, one at least, in their order."""
+    chosen: set[str] = set()
     spent = 0.0
-    for test in tests:
-        if not chosen or spent + seconds[test] <= budget:
-            chosen.append(test)
-            spent += seconds[test]
-    return chosen
+    for test in sorted(tests, key=lambda test: seconds[test]):
+        spent += seconds[test]
+        if chosen and spent > budget:
+            break
+        chosen.add(test)
+    return [test for test in tests if test in chosen]

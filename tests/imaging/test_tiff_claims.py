@@ -75,7 +75,7 @@ def written(pixels: np.ndarray, **options: Any) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
 @pytest.mark.parametrize("unit, factor", [("INCH", 1.0), ("CENTIMETER", 2.54)])
 def test_resolution_is_that_of_each_axis_in_dots_per_inch(
     dtype: str, unit: str, factor: float
@@ -84,7 +84,7 @@ def test_resolution_is_that_of_each_axis_in_dots_per_inch(
     assert decode_picture(data, "x").meta.dpi == pytest.approx((300 * factor, 150 * factor))
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
 @pytest.mark.parametrize("numbers", [(0, 150), (300, 0)])
 def test_a_resolution_of_zero_is_none(dtype: str, numbers: tuple[int, int]) -> None:
     data = written(np.zeros((4, 5), dtype), resolution=numbers, resolutionunit="INCH")
@@ -152,3 +152,25 @@ def test_xmp_is_written_as_bytes() -> None:
         tag = file.pages.first.tags[700]
         assert (int(tag.dtype), bytes(tag.value)) == (1, picture.meta.xmp)
     assert decode_picture(data, "x").meta.xmp == picture.meta.xmp
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "photometric", "space"),
+    [
+        ((4, 5, 4), "uint8", "separated", "cmyk"),
+        ((4, 5), "uint16", "minisblack", "gray"),
+        ((4, 5), "float32", "minisblack", "gray"),
+    ],
+)
+def test_pages_of_one_kind_are_frames(
+    shape: tuple[int, ...], dtype: str, photometric: str, space: str
+) -> None:
+    pages = [np.full(shape, level).astype(dtype) for level in (1, 200)]
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        for page in pages:
+            writer.write(page, photometric=photometric, metadata=None)
+    picture = decode_picture(out.getvalue(), "x.tif")
+    assert (picture.n_frames, picture.space, picture.dtype) == (2, space, np.dtype(dtype))
+    for frame, page in zip(picture.frames, pages, strict=True):
+        np.testing.assert_array_equal(frame.pixels, page.reshape(4, 5, -1))
