@@ -231,6 +231,18 @@ class Measured:
         data.read()
         return data.contexts_by_lineno(file)
 
+    def around(self, file: str) -> list[str]:
+        """Those of its folder: of what runs when a module is loaded no test is the one."""
+        folder = Path(file).parent
+        files = [f for f in self._measured_files if Path(f).parent == folder]
+        return self.in_turn(test for f in files for test in self.touching(f))
+
+    @cached_property
+    def _measured_files(self) -> set[str]:
+        data = CoverageData(str(self.cache / "lines"))
+        data.read()
+        return data.measured_files()
+
     def calling(self, file: str) -> list[str]:
         """Those that execute any of a file; all of it, if it is a file of tests."""
         own = [test for test in self.seconds if test.startswith(f"{file}::")]

@@ -132,15 +132,16 @@ class Judge:
         return None
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Tests of the mutant's line; of the file, if it runs when the module is loaded."""
+        """Tests of the mutant's line; of the folder, if it runs when the module is loaded."""
         asked = self.measured
         if not mutant.file.endswith(".py"):
             callers = self.listed["callers"][self.built_by[mutant.file]]
-            return asked.in_turn(test for file in callers for test in asked.calling(file))
-        near = [] if mutant.at_import else asked.touching(
-            mutant.file, range(mutant.first, mutant.last + 1)
-        )  # fmt: skip
-        return near or asked.touching(mutant.file)
+            lists = [asked.in_turn(asked.calling(file)) for file in reversed(callers)]
+            return list(dict.fromkeys(test for tests in lists for test in tests))
+        if mutant.at_import:
+            return asked.around(mutant.file)
+        lines = range(mutant.first, mutant.last + 1)
+        return asked.touching(mutant.file, lines) or asked.touching(mutant.file)
 
     def judge(self, mutant: Mutant) -> Verdict:
         reason = self.reason(mutant)

@@ -253,3 +253,12 @@ def test_of_a_long_error_the_first_line_is_told(
     monkeypatch.setattr(onnx, "load", fails)
     with pytest.raises(InputError, match=r"not a readable ONNX model: first$"):
         Network.load(str(tmp_path / "m.onnx"))
+
+
+def test_a_weight_may_be_a_constant_of_the_graph(tmp_path: Path) -> None:
+    value = weight("v", 4, 3, 3, 3)
+    constant = helper.make_node("Constant", [], ["w"], name="c", value=value)
+    path = save(tmp_path / "m.onnx", [constant, make("Conv", "x w", "y")], [], [1, 3, 9, 7])
+    report = Network.load(path).evaluate()
+    assert report.output == (4, 7, 5)
+    assert [row.kind for row in report.rows] == ["conv"]

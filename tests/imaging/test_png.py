@@ -422,3 +422,12 @@ def test_bodies_are_gathered_and_summed() -> None:
         bad = data.replace(damaged, damaged[:-1] + b"\x7f", 1)
         with pytest.raises(ValueError, match="damaged"):
             gather(bad[8:], len(bodies[0]), zlib.crc32(bad[4:8]) ^ 1, bytearray(len(whole)))
+
+
+@pytest.mark.parametrize("unit", [0, 1])
+def test_the_size_of_a_pixel_is_told_per_inch(unit: int) -> None:
+    """In the file per metre: 11,811 is 300 per inch of 25.4 mm; without a unit it is a shape."""
+    data = raw_png(noisy((4, 5, 3), "uint8"), [0])
+    size = chunk(b"pHYs", struct.pack(">IIB", 11811, 5906, unit))
+    dpi = decode_picture(data[:33] + size + data[33:], "x").meta.dpi
+    assert dpi == (pytest.approx((300, 150), abs=0.02) if unit else None)

@@ -351,6 +351,7 @@ def test_errors_say_what_would_work(spec: str) -> None:
     [
         ("disk:0", "1"),
         ("gabor:8", "gabor:8,0"),
+        ("gabor:8", "gabor:8,aspect=1,phase=0"),
         ("motion:9", "motion:9,0"),
         ("box:3", "box:3,3"),
         ("box:1", "1"),
@@ -382,3 +383,58 @@ def test_a_kernel_too_wide_says_how_wide() -> None:
     """Before its memory is asked for; the limits of the parameters are below it."""
     with pytest.raises(KernelError, match="asks for a kernel of 20401x20401; at most 10000x10000"):
         formulas.gaussian(3400.0)
+
+
+ODD, ANGLE, SIGMA = "an odd whole number from 1 to 9999", "a number from -360 to 360", (
+    "a number from 0.05 to 1666"  # three sigmas to both sides fit into 10,000
+)  # fmt: skip
+ALLOWED = {
+    "gaussian": {"sigma": SIGMA, "size": ODD},
+    "binomial": {"size": "a whole number from 1 to 27"},
+    "box": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
+    "disk": {"radius": "a number from 0 to 4999"},
+    "motion": {"length": "a number from 1 to 9997", "angle": ANGLE},
+    "unsharp": {"sigma": SIGMA, "amount": "a number from 0 to 100", "size": ODD},
+    "sobel": {"size": "one of 3, 5, 7"},
+    "sobel-x": {"size": "one of 3, 5, 7"},
+    "sobel-y": {"size": "one of 3, 5, 7"},
+    "dgauss": {"sigma": SIGMA, "size": ODD},
+    "dgauss-x": {"sigma": SIGMA, "size": ODD},
+    "dgauss-y": {"sigma": SIGMA, "size": ODD},
+    "log": {"sigma": "a number from 0.05 to 1249", "size": ODD},  # four sigmas
+    "dog": {"sigma": SIGMA, "wider": SIGMA, "size": ODD},
+    "gabor": {
+        "wavelength": "a number from 2 to 1000",  # a shorter one has no samples between
+        "angle": ANGLE,
+        "sigma": "a number from 0.3 to 1666",
+        "aspect": "a number from 0.1 to 10",
+        "phase": ANGLE,
+    },
+    "identity": {"size": ODD},
+}
+
+
+def test_the_numbers_that_each_preset_takes() -> None:
+    found = {
+        name: {parameter.name: parameter.allowed for parameter in preset.parameters}
+        for name, preset in PRESETS.items()
+        if preset.parameters
+    }
+    assert found == ALLOWED
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_the_least_and_the_most_are_taken_and_nothing_beyond(name: str) -> None:
+    """By number, where they make no kernel of thousands of weights."""
+    for parameter, allowed in ALLOWED[name].items():
+        if not allowed.startswith(("a number", "one of")):
+            continue
+        rest = [p.name for p in PRESETS[name].parameters]
+        needed = [p for p in rest[: PRESETS[name].required] if p != parameter]
+        others = "".join(f",{p}=3" for p in needed)
+        numbers = [float(n) for n in re.findall(r"-?[0-9.]+", allowed.replace(",", ""))]
+        for beyond in (numbers[0] - 0.01, numbers[-1] + 0.01):
+            with pytest.raises(KernelError, match=re.escape(allowed)):
+                load_kernel(f"{name}:{parameter}={beyond:g}{others}")
+        if numbers[0] < 400:
+            assert load_kernel(f"{name}:{parameter}={numbers[0]:g}{others}").weights.size

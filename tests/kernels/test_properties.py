@@ -156,3 +156,10 @@ def test_the_range_of_a_maximum(weights: list[Any], want: tuple[float, float]) -
     pictures = itertools.product(np.linspace(0, 255, 5), repeat=kernel.weights[0].size)
     found = [(kernel.weights.reshape(len(weights), -1) @ p).max() for p in np.array(list(pictures))]
     assert (min(found), max(found)) == want
+
+
+def test_the_sum_of_a_stack_is_that_of_its_first_part_and_of_a_bank_the_mean() -> None:
+    weights = np.array([[[1.0, 2]], [[5, 6]]])
+    assert Kernel(weights, combine="maximum", scale=0.5).sum == 1.5
+    assert Kernel(weights.reshape(2, 1, 1, 2), scale=0.5).sum == 3.5
+    assert Kernel(weights[0], scale=0.5).sum == 1.5
