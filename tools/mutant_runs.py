@@ -200,7 +200,7 @@ class Measured:
 
     def _then(self, file: str) -> dict[int, int]:
         """Where the lines of a file were in the sources that are kept."""
-        if not (self.sources / file).exists():
+        if not (self.sources / file).exists() or not (self.root / file).exists():
             return {}
         old = (self.sources / file).read_text(encoding="utf-8").splitlines()
         new = (self.root / file).read_text(encoding="utf-8").splitlines()

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.engine.cpu.choice import VARIABLE
 from convcli.engine.dispatch import execute
 from convcli.engine.finish import Finisher, make_finish, response_bounds
 from convcli.engine.numerics import Bounds, exact_type, sum_bounds
 from convcli.engine.plan import plan_filter
 from convcli.engine.weights import rank_factors
+from convcli.extensions import VARIABLE
 from convcli.kernels.kernel import Kernel
 
 both_loops = pytest.mark.parametrize("loops", ["numpy", "compiled"])
