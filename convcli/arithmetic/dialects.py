@@ -115,10 +115,16 @@ def _instead(layer: Layer, windows: Sequence[AnyWindow]) -> str:
             if tuple(window.output for window in trial) == wanted:
                 add = f", output_padding={extra}" if extra else ""
                 return f"padding={pad}{add} gives the same size"
-    before, after = windows[0].before, windows[0].after
     if layer.kind == "conv_transpose":
-        return f"padding=0 and cropping {before} and {after} cells gives the same size"
-    return f"F.pad with ({before}, {after}) and padding=0 gives the same size"
+        cells = ", ".join(f"{window.before} and {window.after}" for window in windows)
+        extras = ", ".join(
+            str(w.output_padding) for w in windows if isinstance(w, TransposedWindow)
+        )
+        add = f", output_padding=({extras})" if extras.strip("0, ") else ""
+        return f"padding=0{add} and cropping {cells} cells gives the same size"
+    # F.pad takes the last axis first.
+    sides = ", ".join(f"{window.before}, {window.after}" for window in reversed(windows))
+    return f"F.pad with ({sides}) and padding=0 gives the same size"
 
 
 def _tensorflow(layer: Layer, spatial: Sequence[int]) -> tuple[tuple[AnyWindow, ...], list[str]]:

@@ -130,6 +130,10 @@ def transposed_window(
     Traceback (most recent call last):
     ...
     convcli.errors.ShapeError: output padding is 2; it must be 0 to 1, below the larger of stride 2 and dilation 1
+    >>> transposed_window(7, 3, output_padding=1)
+    Traceback (most recent call last):
+    ...
+    convcli.errors.ShapeError: output padding is 1; it must be 0, below the larger of stride 1 and dilation 1
     """
     check_positive(size, kernel_size, stride, dilation)
     limit = max(stride, dilation)

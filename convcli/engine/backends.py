@@ -132,6 +132,11 @@ def _no_gpu() -> str:
 
 
 def _seconds(value: float) -> str:
+    """A time as it is told.
+
+    >>> [_seconds(value) for value in (0.0004, 0.001, 0.949, 0.95, 12.34)]
+    ['under 1 ms', '1 ms', '949 ms', '0.9 s', '12.3 s']
+    """
     if value < 0.001:
         return "under 1 ms"
     return f"{value:.1f} s" if value >= 0.95 else f"{value * 1000:.0f} ms"

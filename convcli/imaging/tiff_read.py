@@ -18,6 +18,7 @@ from convcli.imaging.upright import turn_upright
 __all__ = ["page_metadata", "read_tiff"]
 
 BITS, COMPRESSION, DESCRIPTION, SAMPLES, FORMAT = 258, 259, 270, 277, 339
+KIND, WHITE_IS_ZERO, LAYERS = 262, 0, 32997
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, UNIT, XMP, ICC, EXIF_IFD = (
     274,
     282,
@@ -47,16 +48,22 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
 
 
 def _pillow_keeps(image: Any) -> bool:
-    """Whether Pillow decodes every page at full depth."""
+    """Whether Pillow decodes every page at full depth, as what it is.
+
+    It does not turn round deep samples of which 0 is white, and sees one layer of a volume.
+    """
     try:
         for index in range(min(image.n_frames, MAX_PAGES)):
             image.seek(index)
             bits = image.tag_v2.get(BITS, (1,))
             deepest = max(bits) if isinstance(bits, tuple) else int(bits)
+            plain = image.tag_v2.get(KIND) != WHITE_IS_ZERO
             if deepest > 8 and not (
-                (image.mode == "F" and deepest == 32)
-                or (image.mode in ("I;16", "I;16B") and deepest == 16)
+                (plain and image.mode == "F" and deepest == 32)
+                or (plain and image.mode in ("I;16", "I;16B") and deepest == 16)
             ):
+                return False
+            if image.tag_v2.get(LAYERS, 1) != 1:
                 return False
             kinds = image.tag_v2.get(FORMAT, (1,))
             if image.mode != "F" and set(kinds if isinstance(kinds, tuple) else (kinds,)) != {1}:

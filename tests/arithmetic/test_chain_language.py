@@ -240,3 +240,11 @@ def test_any_chain_is_worked_out_or_refused_in_words(chain: list[str]) -> None:
         Network.parse(" ".join(chain)).evaluate((3, 8, 8))
     except ConvcliError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize("shape", ["0x8x8", "3x0x8", "3x8x0", "8"])
+def test_an_input_has_channels_and_sizes(shape: str) -> None:
+    with pytest.raises(
+        ShapeError, match=r"^input is \(.*\); write channels and sizes, as in 3x224"
+    ):
+        Network.parse(f"input {shape} | conv 4 k3")

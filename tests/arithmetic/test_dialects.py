@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -75,6 +78,13 @@ def test_the_odd_cell_of_same_goes_to_the_end_except_in_lower() -> None:
             speak(name, layer("conv", 4, padding="same_lower"), (9,))
 
 
+def test_padding_on_one_side_is_padding() -> None:
+    for sides in ((0, 1), (1, 0), (1, 1)):
+        said = speak("tensorflow", layer("conv", 3, padding=sides), (9,)).remarks
+        assert any("tf.pad comes first" in remark for remark in said)
+    assert speak("tensorflow", layer("conv", 3), (9,)).remarks == ()
+
+
 def test_ceil_mode_exists_in_torch_and_onnx_only() -> None:
     wanted = layer("maxpool", 4, stride=4, padding=2, ceil_mode=True)
     assert output("torch", wanted, 9) == output("onnx", wanted, 9) == 3
@@ -140,3 +150,35 @@ def test_uneven_padding_in_torch_is_padded_first_with_the_last_axis_first() -> N
     assert (
         speak("torch", wanted, (9, 11), 2).code == "F.pad(x, (2, 2, 0, 1)), then nn.Conv2d(2, 4, 3)"
     )
+
+
+@pytest.mark.parametrize("kind", ["conv", "conv_transpose"])
+def test_what_stands_in_for_same_gives_its_size_on_every_axis(kind: Kind) -> None:
+    """The numbers of the message, tried; one padding for all axes seldom will do."""
+    told = set()
+    for kernel, strides, sizes in itertools.product(
+        [(2, 5), (4, 5), (1, 6)], [(2, 2), (3, 2), (2, 3)], [(7, 8), (9, 7)]
+    ):
+        wanted = Layer(kind, kernel, strides, ("same",))
+        with pytest.raises(ShapeError) as caught:
+            speak("torch", wanted, sizes)
+        hint = str(caught.value).partition("; ")[2]
+        numbers = [int(number) for number in re.findall(r"[0-9]+", hint)]
+        bare = replace(wanted, padding=(0,))
+        if hint.startswith("F.pad"):
+            pairs = list(zip(numbers[0:4:2], numbers[1:4:2], strict=True))[::-1]
+            given = [n + sum(pair) for n, pair in zip(sizes, pairs, strict=True)]
+            found = [window.output for window in bare.windows(given)]
+        elif "cropping" in hint:
+            extras = tuple(numbers[1:3]) if "output_padding" in hint else None
+            cells = numbers[3 if extras else 1 :]
+            pairs = list(zip(cells[::2], cells[1::2], strict=True))
+            whole = replace(bare, output_padding=extras).windows(sizes)
+            found = [w.output - sum(pair) for w, pair in zip(whole, pairs, strict=True)]
+        else:
+            extra = (numbers[1],) if len(numbers) > 1 else None
+            trial = replace(wanted, padding=(numbers[0],), output_padding=extra)
+            found = [window.output for window in trial.windows(sizes)]
+        assert found == [window.output for window in wanted.windows(sizes)]
+        told.add(hint.split()[0])
+    assert len(told) > 1

@@ -29,7 +29,9 @@ def test_its_commands_run(line: str, capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("language", ["toml", "json"])
 def test_its_files_load(language: str, tmp_path: Path) -> None:
-    for text in blocks(language):
+    texts = blocks(language)
+    assert texts
+    for text in texts:
         path = tmp_path / f"network.{language}"
         path.write_text(text)
         report = Network.load(str(path)).evaluate()

@@ -204,3 +204,61 @@ def test_random_layers_agree_with_onnx(
     dims = [dim.dim_value for dim in inferred.type.tensor_type.shape.dim]
     if all(size > 0 for size in dims):
         assert list(report.output) == dims[1:]
+
+
+@pytest.mark.parametrize("kind", ["FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"])
+def test_weights_of_every_floating_type_are_parameters(tmp_path: Path, kind: str) -> None:
+    number = getattr(TensorProto, kind)
+    size = {"FLOAT": 4, "DOUBLE": 8}.get(kind, 2)
+    given, made = (
+        helper.make_tensor_value_info(name, number, [1, 3, 9, 7] if name == "x" else [None] * 4)
+        for name in "xy"
+    )
+    weights = [
+        helper.make_tensor(name, number, dims, bytes(size * count), raw=True)
+        for name, dims, count in (("w", (4, 3, 3, 3), 108), ("s", (1, 4, 1, 1), 4))
+    ]
+    nodes = [make("Conv", "x w", "a"), make("Mul", "a s", "y")]
+    graph = helper.make_graph(nodes, "made", [given], [made], weights)
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)]), str(path))
+    assert Network.load(str(path)).evaluate().totals.params == 108 + 4
+
+
+def test_output_padding_is_read(tmp_path: Path) -> None:
+    nodes = [make("ConvTranspose", "x w", "y", strides=[2, 3], output_padding=[1, 2])]
+    path = save(tmp_path / "m.onnx", nodes, [weight("w", 3, 4, 3, 3)], [1, 3, 5, 4])
+    report = Network.load(path).evaluate()
+    assert report.output == (4, (5 - 1) * 2 + 3 + 1, (4 - 1) * 3 + 3 + 2)
+    assert report.rows[0].note == ""
+    assert Network.load(path).evaluate((3, 6, 4)).output == (4, 14, 14)
+
+
+def test_only_a_reshape_to_flat_is_a_flatten(tmp_path: Path) -> None:
+    for to, kind in (([0, -1], "flatten"), ([0, 3, -1], "Reshape")):
+        shape = helper.make_tensor("r", TensorProto.INT64, [len(to)], to)
+        path = save(
+            tmp_path / "m.onnx", [make("Reshape", "x r", "y")], [shape], [1, 3, 9, 7], len(to)
+        )
+        assert [row.kind for row in Network.load(path).evaluate().rows] == [kind]
+
+
+def test_of_a_long_error_the_first_line_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("first\nsecond\nthird")
+
+    (tmp_path / "m.onnx").write_bytes(b"x")
+    monkeypatch.setattr(onnx, "load", fails)
+    with pytest.raises(InputError, match=r"not a readable ONNX model: first$"):
+        Network.load(str(tmp_path / "m.onnx"))
+
+
+def test_a_weight_may_be_a_constant_of_the_graph(tmp_path: Path) -> None:
+    value = weight("v", 4, 3, 3, 3)
+    constant = helper.make_node("Constant", [], ["w"], name="c", value=value)
+    path = save(tmp_path / "m.onnx", [constant, make("Conv", "x w", "y")], [], [1, 3, 9, 7])
+    report = Network.load(path).evaluate()
+    assert report.output == (4, 7, 5)
+    assert [row.kind for row in report.rows] == ["conv"]

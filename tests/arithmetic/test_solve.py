@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from convcli import ShapeError, output_shape, transposed_output_shape
@@ -15,7 +15,7 @@ def test_every_solution_gives_the_output(n: int, out: int) -> None:
     try:
         found = solve((n,), (out,))
     except ShapeError:
-        return
+        reject()
     assert len(set(found)) == len(found)
     for one in found:
         given = {"stride": one.stride, "padding": one.padding, "dilation": one.dilation}
@@ -28,7 +28,7 @@ def test_every_transposed_solution_gives_the_output(n: int, out: int) -> None:
     try:
         found = solve((n,), (out,), kind="conv_transpose")
     except ShapeError:
-        return
+        reject()
     for one in found:
         size = transposed_output_shape(
             n,
@@ -54,7 +54,7 @@ def test_a_layer_that_exists_is_found_again(n: int, k: int, s: int, p: int, d: i
     try:
         out = output_shape(n, k, stride=s, padding=p, dilation=d)
     except ShapeError:
-        return
+        reject()
     assert Solution(k, s, (p, p), d) in solve((n,), (out,), fixed=Fixed(k, s))
 
 
@@ -74,7 +74,7 @@ def test_a_transposed_layer_that_exists_is_found_again(
     try:
         out = transposed_output_shape(n, k, stride=s, padding=p, dilation=d, output_padding=op)
     except ShapeError:
-        return
+        reject()
     found = solve((n,), (out,), kind="conv_transpose", fixed=Fixed(k, s))
     assert Solution(k, s, (p, p), d, op) in found
 
@@ -131,3 +131,17 @@ def test_nothing_found_says_what_to_do(
 ) -> None:
     with pytest.raises(ShapeError, match=advice):
         solve((n,), (out,), kind=kind, fixed=fixed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("n", "out", "most"), [(11, 2, 7), (5, 2, 4), (13, 4, 4), (12, 5, 3)])
+def test_every_stride_that_can_give_the_output_is_tried(n: int, out: int, most: int) -> None:
+    """Those that kernels of up to 11 with up to half of it as padding can: by counting."""
+    counted = {
+        s
+        for s in range(1, 20)
+        for k in range(1, 12)
+        for p in range(k // 2 + 1)
+        if n + 2 * p >= k and len(range(0, n + 2 * p - k + 1, s)) == out
+    }
+    assert max(counted) >= most
+    assert {one.stride for one in solve((n,), (out,))} == set(range(1, most + 1))

@@ -188,7 +188,11 @@ def test_what_is_not_bytes_or_strided_has_no_pairs():
         ([(0, 0, 0, 40000.0)], "half a pair"),
         ([(0, 0, 0, 40000.5), (0, 0, 3, 40000.5)], "a weight that is not whole"),
         ([(0, 0, 0, 70000.0), (0, 0, 3, 70000.0)], "a weight above 16 bits"),
+        ([(0, 0, 0, 65536.0), (0, 0, 3, 65536.0)], "a weight of 1"),
         ([(0, 0, 0, 40000.0)] * 4, "more than 1 in all"),
+        ([(0, 0, 0, 40000.0)] * 2 + [(0, 0, 1, 25537.0)] * 2, "a little more than 1 in all"),
+        ([(0, 0, 0, 0.0)] * 2, "no weight"),
+        ([(0, 0, 0, float("nan"))] * 2, "no number"),
     ],
 )
 @BLURRING

@@ -195,3 +195,17 @@ def test_a_stack_and_a_bank(isa):
     plan = plan_filter(x.shape, x.dtype, [Kernel(bank)])
     want = np.stack([x.astype(int) @ w for w in bank[:, :, 0, 0]], axis=-1)
     np.testing.assert_array_equal(execute(plan, x).pixels, want.clip(0, 255))
+
+
+@pytest.mark.parametrize("scale", [1 / 2, 1 / 3, 1 / 7])
+def test_a_difference_is_not_divided_as_a_mean_is(isa, scale):
+    """Its absolute value stays within a byte, but the sums are of either sign."""
+    x = picture(40, 131, 1)
+    kernel = Kernel([[-1, 1]], scale=scale, absolute=True)
+    plan = plan_filter(
+        x.shape, x.dtype, [kernel], padding=0, backend="numpy", algorithm="direct", range="auto"
+    )
+    assert not plan.steps[0].finish.clip
+    sums = reference(x, [[-1, 1]], ((0, 0), (0, 0)))
+    want = [round(abs(Fraction(int(s))) * Fraction(scale)) for s in sums.ravel()]
+    assert execute(plan, x).pixels.ravel().tolist() == want

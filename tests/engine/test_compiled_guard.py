@@ -18,6 +18,9 @@ NAMES = [
 ]  # fmt: skip
 
 
+LINE_TAP, ONE = np.array([(0, 0, 0, 1.0)], _TAP), np.array([0, 1], np.int32)
+
+
 def arguments(**changes):
     """A valid call: identity on 4 x 5, one channel."""
     x = np.arange(20, dtype=np.uint8)
@@ -36,6 +39,12 @@ def arguments(**changes):
 
 def test_the_valid_call_is_valid():
     call = arguments()
+    assert _loops.tile(*call.values()) == 0
+    np.testing.assert_array_equal(call["dst"], call["src"])
+
+
+def test_a_line_and_its_taps_are_valid():
+    call = arguments(line_taps=LINE_TAP, line_starts=ONE)
     assert _loops.tile(*call.values()) == 0
     np.testing.assert_array_equal(call["dst"], call["src"])
 
@@ -70,6 +79,12 @@ def test_the_valid_call_is_valid():
         {"taps": np.array([(-1, 0, 0, 1.0)], _TAP)},
         {"taps": np.array([(0, 1, 0, 1.0)], _TAP)},
         {"taps": np.array([(0, 0, -1, 1.0)], _TAP)},
+        {"taps": np.array([(0, 0, 6, 1.0)], _TAP)},
+        {"line_taps": LINE_TAP, "line_starts": ONE, "taps": np.array([(0, 0, 1, 1.0)], _TAP)},
+        {"line_taps": LINE_TAP, "line_starts": ONE, "taps": np.array([(1, 0, 0, 1.0)], _TAP)},
+        {"line_taps": np.array([(0, 1, 0, 1.0)], _TAP), "line_starts": ONE},
+        {"line_taps": np.array([(1, 0, 0, 1.0)], _TAP), "line_starts": ONE},
+        {"line_taps": LINE_TAP, "line_starts": np.array([0, 2], np.int32)},
         {"starts": np.array([0, 2], np.int32)},
         {"starts": np.array([1, 1], np.int32)},
         {"starts": np.array([0], np.int32)},
@@ -228,3 +243,29 @@ def test_finish_rounds_clips_and_counts(type_, work):
 def test_sums_that_do_not_fit_are_refused(changes):
     with pytest.raises(ValueError):
         _loops.finish(*finish_call(**changes).values())
+
+
+@pytest.mark.parametrize("type_", ["f", "d"])
+@pytest.mark.parametrize("work", ["f", "d"])
+@pytest.mark.parametrize("out", ["f", "d"])
+def test_finish_evaluates_in_the_type_it_is_told(type_, work, out):
+    """A sum that float32 does not hold, twice; the last of four is left alone."""
+    sums = np.array([[2.0**24 + 1, 3, -5.5, 7]], type_)
+    dst = np.full((1, 3, 2), -1, out)
+    call = finish_call(
+        sums=sums, type=type_, rows=1, work=work, scale=2.0, dst=dst, out_type=out, out_rows=1,
+        out_cols=3, top=0, left=0, channel=0, count=False,
+    )  # fmt: skip
+    _loops.finish(*call.values())
+    want = (sums[:, :3].astype(work) * 2).astype(out)
+    assert dst[..., 0].tolist() == want.tolist()
+    assert (dst[..., 1] == -1).all()
+
+
+@pytest.mark.parametrize("work", ["f", "d"])
+def test_finish_rounds_whole_sums_first(work):
+    """0.49 and 0.51 are 0 and 1 with the noise of a transform: twice them is 0 and 2."""
+    sums = np.array([[0.49, 0.51, 100.3, 9]])
+    call = finish_call(sums=sums, type="d", rows=1, whole=True, work=work, scale=2.0)
+    _loops.finish(*call.values())
+    assert call["dst"][1, 2:, 1].tolist() == [0, 2, 200]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convcli.engine.cpu.pairs import blurs, pairs_of
+from convcli.engine.cpu.pairs import _error, blurs, pairs_of
 from convcli.engine.finish import Finish
 
 PLAIN = Finish("none", 1.0, 0.0, False, 0.0, 1.0, "uint8", "float32", False)
@@ -48,3 +48,19 @@ def test_weights_come_to_what_the_line_comes_to(taps, symmetric):
         spread[first] += weight / 2
         spread[second] += weight / 2
     assert np.abs(spread / 65536 - line).max() < 1 / 65536
+
+
+def test_the_error_of_a_line_is_that_of_its_weights_and_of_cut_off_products():
+    thirds = np.full(3, 1 / 3)
+    (outer, middle) = pairs_of(thirds)
+    # Of 65,536: 43,691 for two thirds and 21,845 for one, on white, which is 65,280; and half a
+    # unit put back for each of two products.
+    assert (outer.weight, middle.weight) == (43691, 21845)
+    assert _error((outer, middle), thirds) == pytest.approx(2 / 3 * 65280 / 65536 + 1, rel=1e-9)
+    assert _error(pairs_of(np.array([0.25, 0.5, 0.25])), np.array([0.25, 0.5, 0.25])) == 1
+
+
+@pytest.mark.parametrize("sigma, radius, allowed", [(12.4, 38, True), (45, 113, False)])
+def test_the_error_grows_with_the_pairs(sigma, radius, allowed):
+    line = bell(sigma, radius)
+    assert bool(blurs(((line, line),), PLAIN)) == allowed

@@ -11,6 +11,7 @@ from convcli.engine.finish import Finisher
 from convcli.engine.plan import plan_filter
 from convcli.errors import ShapeError, UsageError
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.load import load_kernel
 
 SOBEL = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 RANDOM = np.random.default_rng(0).normal(size=(40, 40))
@@ -62,6 +63,13 @@ def test_each_algorithm_has_its_place(kernel, algorithm):
     cheapest = min(step.candidates, key=lambda c: c.cost)
     assert cheapest.name == algorithm
     assert cheapest.note in step.reason
+
+
+def test_a_kernel_of_two_terms_is_separated_into_both():
+    step = planned(load_kernel("dog:1,1.6"), algorithm="separable")
+    assert [len(terms) for terms in step.factors] == [2]
+    with pytest.raises(UsageError, match="cannot do this kernel"):  # three terms save no taps
+        planned(Kernel(np.random.default_rng(0).normal(size=(4, 4))), algorithm="separable")
 
 
 def test_strided_work_is_not_transformed_and_dropped():

@@ -170,7 +170,8 @@ def test_text_and_profile_bombs_stay_folded(
 ) -> None:
     (tmp_path / "in.png").write_bytes(png(BOMBS[kind], colour=colour))
     done = convcli("filter", "in.png", "-k", "identity", "-o", "out.png")
-    assert done.code in (0, 1), done.err
+    # Pillow, which reads palettes, refuses what would unfold too far; we leave it out.
+    assert done.code == (1 if colour == 3 else 0), done.err
     assert done.peak < quiet
     assert "Traceback" not in done.err
     if done.code == 0:
@@ -251,11 +252,10 @@ def test_pages_that_point_at_each_other(convcli: Callable[..., Any], tmp_path: P
     struct.pack_into("<I", data, second + 2 + 12 * count, first)
     (tmp_path / "in.tif").write_bytes(data)
     done = convcli("filter", "in.tif", "-k", "identity", "-o", "out.tif")
-    assert done.code in (0, 1)
-    assert "Traceback" not in done.err
-    if done.code == 0:
-        with Image.open(tmp_path / "out.tif") as result:
-            np.testing.assert_array_equal(np.asarray(result.convert("RGB")), RGB)
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "out.tif") as result:
+        assert getattr(result, "n_frames", 1) == 2
+        np.testing.assert_array_equal(np.asarray(result.convert("RGB")), RGB)
 
 
 def test_a_long_chain_of_empty_directories(

@@ -40,16 +40,18 @@ def test_documents_that_hurt_parsers(tmp_path: Path, reader: str, kind: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("reader", "text"),
+    ("reader", "text", "means"),
     [
-        ("kernel", "[[1, 2]]"),
-        ("tensor", "[[1, 2]]"),
-        ("network", '{"layers": "conv 4 k3"}'),
+        ("kernel", "[[1, 2]]", lambda kernel: kernel.weights.tolist() == [[1, 2]]),
+        ("tensor", "[[1, 2]]", lambda tensor: tensor.tolist() == [[1, 2]]),
+        ("network", '{"layers": "conv 4 k3"}', lambda report: report.output == (4, 6, 7)),
     ],
 )
-def test_a_byte_order_mark_is_accepted(tmp_path: Path, reader: str, text: str) -> None:
+def test_a_byte_order_mark_is_accepted(
+    tmp_path: Path, reader: str, text: str, means: Callable[[Any], bool]
+) -> None:
     (tmp_path / "x.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
-    READERS[reader](str(tmp_path / "x.json"))
+    assert means(READERS[reader](str(tmp_path / "x.json")))
 
 
 @pytest.mark.parametrize("reader", ["kernel", "tensor"])

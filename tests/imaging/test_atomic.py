@@ -39,6 +39,26 @@ def test_an_existing_file_needs_overwrite(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_the_folder_of_a_new_name_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """After the name is there: otherwise a loss of power may take it away again."""
+    real, flushed = os.fsync, []
+
+    def fsync(fd: int) -> None:
+        real(fd)
+        flushed.append((os.fstat(fd).st_ino, (tmp_path / "a").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if kind == "file":
+        write_atomic(tmp_path / "a", b"new")
+    else:
+        with atomic.atomic_folder(str(tmp_path / "a")) as folder:
+            (folder / "part").write_bytes(b"new")
+    assert (tmp_path.stat().st_ino, True) in flushed
+
+
 def test_a_file_that_appears_meanwhile_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

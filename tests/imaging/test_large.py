@@ -73,12 +73,15 @@ def in_parts(
         (4, ["box:3", "emboss"], {"linear": True, "luma": True}),
         (2, ["gaussian:2"], {"depth": "16"}),
         (1, ["sepia"], {}),
+        (1, ["sepia"], {"linear": True}),
+        (2, ["sepia", "box:3"], {}),
         (4, ["gaussian:2"], {"range": "stretch"}),
         (4, ["sobel"], {"range": "stretch", "depth": "16"}),
     ],
     ids=[
         "blur", "stretch", "linear", "luma", "transparent", "transparent_strided",
         "alpha_left_alone", "alpha_strided", "all_at_once", "gray_alpha_16", "bank_on_gray",
+        "bank_on_gray_linear", "bank_on_gray_with_alpha",
         "transparent_stretch", "kept_alpha_stretch",
     ],
 )  # fmt: skip
@@ -168,16 +171,20 @@ def test_what_must_be_read_whole(tmp_path: Path, options: dict[str, Any]) -> Non
     assert open_source(str(tmp_path / "x.tif")) is None
 
 
+def _read_all(path: Path) -> None:
+    source = open_source(str(path))
+    assert source is not None
+    with source:
+        source.read((((0, 40),), ((0, 50),)))
+
+
 @pytest.mark.parametrize("cut", [0, 100, 300])
 def test_a_tiff_cut_short(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "x.tif"
     tiff(path, noise((40, 50, 3)), compression="adobe_deflate")
     path.write_bytes(path.read_bytes()[: -cut - 1] if cut else b"II*\0")
-    with pytest.raises(InputError):
-        source = open_source(str(path))
-        assert source is not None
-        with source:
-            source.read((((0, 40),), ((0, 50),)))
+    with pytest.raises(InputError, match=r"x\.tif"):
+        _read_all(path)
 
 
 @pytest.mark.parametrize("shape", [(33, 21), (33, 21, 1), (33, 21, 3)])
@@ -192,6 +199,7 @@ def test_npy_and_raw(tmp_path: Path, shape: tuple[int, ...], stored: str) -> Non
         assert source is not None
         with source:
             assert source.dtype.isnative
+            assert source.flat == (len(shape) == 2)
             got = source.read((((5, 9), (20, 33)), ((2, 21),)))
             np.testing.assert_array_equal(got, full[[*range(5, 9), *range(20, 33)], 2:])
 

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -324,6 +325,11 @@ def test_an_unknown_row_filter_is_refused() -> None:
     ("begun", "have", "done", "row_bytes", "step"),
     [
         (4, 0, 0, 3, 2),
+        (4, 0, 0, 3, 0),
+        (6, 0, 0, 5, 5),
+        (8, 0, 0, 7, 7),
+        (10, 0, 0, 9, 9),
+        (4, 0, 0, 3, -3),
         (4, 0, 0, 3, 5),
         (4, 0, 0, 0, 3),
         (4, 0, 3, 3, 3),
@@ -342,3 +348,86 @@ def test_the_loop_trusts_no_count(
     assert unfilter(bytes(9), bytearray(4), 3, bytearray(9), 0, 3, 3) == (3, 0)
     with pytest.raises(ValueError, match="rows"):
         unfilter(bytes(8), bytearray(begun), have, bytearray(6), done, row_bytes, step)
+
+
+FILTER = {"pixels": bytes(12), "above": bytes(6), "out": 14, "count": 2, "row_bytes": 6, "step": 3}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pixels": bytes(11)},
+        {"out": 13},
+        {"above": bytes(5)},
+        {"count": 3},
+        {"count": -1},
+        {"count": 2**62},
+        {"row_bytes": 0},
+        {"row_bytes": -6},
+        {"row_bytes": 2**63 - 1},
+        {"row_bytes": 2**62, "count": 0, "step": 2**62 + 1},
+        {"step": 0},
+        {"step": -3},
+        {"step": 7},
+    ],
+    ids=lambda wrong: "_".join(f"{k}" for k in wrong),
+)
+def test_the_filters_trust_no_count(wrong: dict[str, Any]) -> None:
+    module = import_module("convcli._png")
+
+    def run(**changes: Any) -> bytes:
+        call = FILTER | changes
+        out = bytearray(call.pop("out"))
+        pixels, above, *rest = call.values()
+        module.filter(pixels, above, out, *rest)
+        return bytes(out)
+
+    assert len(run()) == len(run(above=b"")) == 14
+    with pytest.raises(ValueError, match="the rows do not fit"):
+        run(**wrong)
+
+
+def test_the_sum_of_every_chunk_of_pixels_is_compared() -> None:
+    """Where the pixels are whole: nothing else would notice."""
+    data = raw_png(noisy((40, 30, 3), "uint8"), [4, 1, 2])
+    stream = next(bytes(body) for kind, body, _ in walk(data, "x") if kind == b"IDAT")
+    third = len(stream) // 3
+    parts = [
+        chunk(b"IDAT", stream[:third]),
+        chunk(b"IDAT", stream[third : 2 * third]),
+        chunk(b"IDAT", stream[2 * third :]),
+    ]
+    assert decode_plain(data[:33] + b"".join(parts) + data[-12:]) is not None
+    for damaged in range(3):
+        for byte in (1, 2, 3, 4):
+            bad = [bytearray(part) for part in parts]
+            bad[damaged][-byte] ^= 1
+            assert decode_plain(data[:33] + b"".join(bad) + data[-12:]) is None
+
+
+def test_bodies_are_gathered_and_summed() -> None:
+    gather = import_module("convcli._png").gather
+    bodies = [bytes(range(200)) + b"!" * n for n in (0, 1, 15, 16, 17, 40)] + [b""]
+    data = b"".join(chunk(b"IDAT", body) for body in bodies) + chunk(b"IEND", b"")
+    whole = b"".join(bodies)
+    for room in (len(whole), 7, 16, 100):
+        left, crc, at, got = len(bodies[0]), zlib.crc32(b"IDAT"), 8, b""
+        while left >= 0:
+            out = bytearray(room)
+            used, made, left, crc = gather(data[at:], left, crc, out)
+            at, got = at + used, got + bytes(out[:made])
+        assert got == whole
+        assert data[at:] == chunk(b"IEND", b"")
+    for damaged in (b"IDAT", b"IDAT\x00"):  # of a type, and of a body
+        bad = data.replace(damaged, damaged[:-1] + b"\x7f", 1)
+        with pytest.raises(ValueError, match="damaged"):
+            gather(bad[8:], len(bodies[0]), zlib.crc32(bad[4:8]) ^ 1, bytearray(len(whole)))
+
+
+@pytest.mark.parametrize("unit", [0, 1])
+def test_the_size_of_a_pixel_is_told_per_inch(unit: int) -> None:
+    """In the file per metre: 11,811 is 300 per inch of 25.4 mm; without a unit it is a shape."""
+    data = raw_png(noisy((4, 5, 3), "uint8"), [0])
+    size = chunk(b"pHYs", struct.pack(">IIB", 11811, 5906, unit))
+    dpi = decode_picture(data[:33] + size + data[33:], "x").meta.dpi
+    assert dpi == (pytest.approx((300, 150), abs=0.02) if unit else None)

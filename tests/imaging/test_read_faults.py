@@ -15,7 +15,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import Frame, Metadata
 from convcli.imaging.png_chunks import chunk
 from convcli.imaging.png_write import encode_apng, encode_png
-from convcli.imaging.read import decode_picture
+from convcli.imaging.read import check_size, decode_picture
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (9, 11, 3), dtype=np.uint8)
@@ -121,6 +121,40 @@ def test_size_is_refused_by_the_header() -> None:
         decode_picture(png_that_claims(65535, 65535), "x.png")
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "frames", "refused"),
+    [
+        (10, 10, 1, False),
+        (10, 10, 16, False),
+        (10, 10, 17, True),
+        (5, 10, 32, False),
+        (5, 10, 33, True),
+        (101, 1, 1, True),
+        (0, 9, 1, True),
+        (9, 0, 1, True),
+        (1, 1, 1600, False),
+        (1, 1, 1601, True),
+    ],
+)
+def test_all_frames_together_are_sixteen_pictures_at_most(
+    width: int, height: int, frames: int, refused: bool
+) -> None:
+    if refused:
+        with pytest.raises(InputError, match=rf"x: .*{width}x{height}"):
+            check_size("x", width, height, 100, frames)
+    else:
+        check_size("x", width, height, 100, frames)
+
+
+def test_frames_of_an_animation_are_counted() -> None:
+    frames = [Image.fromarray(np.full((10, 10), level, np.uint8)) for level in range(17)]
+    data = io.BytesIO()
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match=r"17 frames of 10x10.*--max-pixels"):
+        decode_picture(data.getvalue(), "x", max_pixels=100)
+    assert decode_picture(data.getvalue(), "x", max_pixels=107).n_frames == 17
+
+
 @pytest.mark.parametrize("kind", FILES)
 def test_max_pixels_holds_on_every_decoder(kind: str) -> None:
     with pytest.raises(InputError, match="--max-pixels"):
@@ -133,11 +167,8 @@ def test_tiff_with_a_loop_of_directories_ends() -> None:
     (first,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, first)
     struct.pack_into("<I", data, first + 2 + 12 * count, first)
-    try:
-        frames = pixels_of(bytes(data))
-    except InputError:
-        return
-    np.testing.assert_array_equal(frames[0], RGB)
+    (frame,) = pixels_of(bytes(data))
+    np.testing.assert_array_equal(frame, RGB)
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "LAB", "I"])
@@ -162,16 +193,23 @@ def test_malformed_exif_is_left_out_with_a_note() -> None:
     assert any("EXIF" in note for note in picture.notes)
 
 
-def test_metadata_bombs_are_not_unfolded() -> None:
-    bomb = zlib.compress(b"\0" * (70 << 20), 9)
+def with_a_profile_of(megabytes: int) -> bytes:
+    bomb = zlib.compress(bytes(megabytes << 20), 9)
     whole = FILES["png"]
-    bad = whole[:33] + chunk(b"iCCP", b"p\0\0" + bomb) + whole[33:]
-    try:
-        picture = decode_picture(bad, "x.png")
-    except InputError:
-        return
+    return whole[:33] + chunk(b"iCCP", b"p\0\0" + bomb) + whole[33:]
+
+
+def test_metadata_bombs_are_not_unfolded() -> None:
+    picture = decode_picture(with_a_profile_of(40), "x.png")
     assert picture.meta.icc is None
     assert any("iCCP" in note for note in picture.notes)
+    np.testing.assert_array_equal(next(iter(picture.frames)).pixels, RGB)
+
+
+def test_metadata_bombs_that_are_left_to_pillow_are_refused() -> None:
+    """Longer, folded, than the fast reader keeps."""
+    with pytest.raises(InputError, match="too large"):
+        decode_picture(with_a_profile_of(70), "x.png")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import convcli
 from convcli.errors import KernelError
 from convcli.kernels.export import FORMATS, export_kernel
-from convcli.kernels.kernel import Kernel
+from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.load import load_kernel
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "kernels"
@@ -166,6 +166,9 @@ BAD = {
     "ragged.txt": ("1 2 3\n4 5\n", "line 2"),
     "ragged.csv": ("1,2\n\n3,4,5\n", "line 3"),
     "ragged.json": ("[[1, 2],\n [3]]", "line 2"),
+    "mixed_later.json": ('{"name": "x",\n"weights": [[1, 2], 3]}', "line 2"),
+    "no_columns.mat": ("0 1\n1\n", "1x1 to"),
+    "no_rows.mat": ("1 0\n1\n", "1x1 to"),
     "ragged_bank.json": ("[[[[1, 2]]],\n [[[3]]]]", "line 2"),
     "ragged.toml": ("name = 'a'\nweights = [\n [1, 2],\n [3, 4, 5],\n]", "line 4"),
     "mixed.json": ("[[1, 2], 3]", "mixed"),
@@ -292,3 +295,12 @@ def test_zero_and_even_kernels_load() -> None:
     assert not load_kernel("0 0; 0 0").weights.any()
     assert export_kernel(load_kernel("0 0; 0 0"), "csv") == b"0,0\n0,0\n"
     assert load_kernel("1 1 1 1").shape == (1, 4)
+
+
+def test_rows_and_columns_may_be_as_long_as_a_kernel_may_be() -> None:
+    line = ["1"] * MAX_SIDE
+    assert load_kernel(" ".join(line)).weights.shape == (1, MAX_SIDE)
+    assert load_kernel(";".join(line)).weights.shape == (MAX_SIDE, 1)
+    for separator in (" ", ";"):
+        with pytest.raises(KernelError, match=f"more than {MAX_SIDE}"):
+            load_kernel(separator.join([*line, "1"]))

@@ -12,7 +12,10 @@ import pytest
 from PIL import ImageFilter
 from scipy import ndimage, signal
 
+from convcli.errors import KernelError
+from convcli.kernels import formulas
 from convcli.kernels.catalogue import ALIASES, GROUPS, PRESETS
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "data" / "worked_examples.json").read_text())
@@ -59,6 +62,16 @@ def test_sobel_7_is_the_product_of_its_factors() -> None:
     column, row = [1, 6, 15, 20, 15, 6, 1], [-1, -4, -5, 0, 5, 4, 1]
     assert (load_kernel("sobel-x:7").weights == np.outer(column, row)).all()
     assert (load_kernel("sobel-y:7").weights == np.outer(row, column)).all()
+
+
+def test_farid_is_the_published_pair() -> None:
+    """Farid and Simoncelli (2004), table of 5 taps, with the digits that scikit-image prints."""
+    smooth = [0.0376593171958126, 0.249153396177344, 0.426374573253687]
+    slope = [0.109603762960254, 0.276690988455557]
+    column = np.array([*smooth, smooth[1], smooth[0]])
+    row = np.array([-slope[0], -slope[1], 0, slope[1], slope[0]])
+    np.testing.assert_allclose(load_kernel("farid-x").weights, np.outer(column, row), atol=5e-8)
+    np.testing.assert_allclose(load_kernel("farid-y").weights, np.outer(row, column), atol=5e-8)
 
 
 def test_unsharp_5x5_is_the_textbook_one() -> None:
@@ -331,3 +344,97 @@ def test_errors_say_what_would_work(spec: str) -> None:
     for piece in ERRORS[spec]:
         assert piece in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("disk:0", "1"),
+        ("gabor:8", "gabor:8,0"),
+        ("gabor:8", "gabor:8,aspect=1,phase=0"),
+        ("motion:9", "motion:9,0"),
+        ("box:3", "box:3,3"),
+        ("box:1", "1"),
+    ],
+)
+def test_what_is_left_out_and_the_least_that_is_allowed(short: str, long: str) -> None:
+    assert (scaled(short) == scaled(long)).all()
+
+
+def test_what_a_preset_cannot_do_without_is_named_first() -> None:
+    with pytest.raises(KernelError, match=r"^motion needs length \(pixels\), a number from 1 to"):
+        load_kernel("motion")
+
+
+@pytest.mark.parametrize("literal", ["3x0: 1", "0x3: 1", "1x10001: 1", "10001x1: 1"])
+def test_sides_of_a_literal(literal: str) -> None:
+    with pytest.raises(KernelError, match=r"says .*; 1x1 to 10000x10000 is allowed"):
+        load_kernel(literal)
+
+
+@pytest.mark.parametrize("shape", [(1, 10_001), (10_001, 1)])
+def test_no_side_is_longer_than_10_000(shape: tuple[int, int]) -> None:
+    with pytest.raises(KernelError, match="at most 10000x10000"):
+        Kernel(np.ones(shape))
+    assert Kernel(np.ones(tuple(min(side, 10_000) for side in shape))).weights.size == 10_000
+
+
+def test_a_kernel_too_wide_says_how_wide() -> None:
+    """Before its memory is asked for; the limits of the parameters are below it."""
+    with pytest.raises(KernelError, match="asks for a kernel of 20401x20401; at most 10000x10000"):
+        formulas.gaussian(3400.0)
+
+
+ODD, ANGLE, SIGMA = "an odd whole number from 1 to 9999", "a number from -360 to 360", (
+    "a number from 0.05 to 1666"  # three sigmas to both sides fit into 10,000
+)  # fmt: skip
+ALLOWED = {
+    "gaussian": {"sigma": SIGMA, "size": ODD},
+    "binomial": {"size": "a whole number from 1 to 27"},
+    "box": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
+    "disk": {"radius": "a number from 0 to 4999"},
+    "motion": {"length": "a number from 1 to 9997", "angle": ANGLE},
+    "unsharp": {"sigma": SIGMA, "amount": "a number from 0 to 100", "size": ODD},
+    "sobel": {"size": "one of 3, 5, 7"},
+    "sobel-x": {"size": "one of 3, 5, 7"},
+    "sobel-y": {"size": "one of 3, 5, 7"},
+    "dgauss": {"sigma": SIGMA, "size": ODD},
+    "dgauss-x": {"sigma": SIGMA, "size": ODD},
+    "dgauss-y": {"sigma": SIGMA, "size": ODD},
+    "log": {"sigma": "a number from 0.05 to 1249", "size": ODD},  # four sigmas
+    "dog": {"sigma": SIGMA, "wider": SIGMA, "size": ODD},
+    "gabor": {
+        "wavelength": "a number from 2 to 1000",  # a shorter one has no samples between
+        "angle": ANGLE,
+        "sigma": "a number from 0.3 to 1666",
+        "aspect": "a number from 0.1 to 10",
+        "phase": ANGLE,
+    },
+    "identity": {"size": ODD},
+}
+
+
+def test_the_numbers_that_each_preset_takes() -> None:
+    found = {
+        name: {parameter.name: parameter.allowed for parameter in preset.parameters}
+        for name, preset in PRESETS.items()
+        if preset.parameters
+    }
+    assert found == ALLOWED
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_the_least_and_the_most_are_taken_and_nothing_beyond(name: str) -> None:
+    """By number, where they make no kernel of thousands of weights."""
+    for parameter, allowed in ALLOWED[name].items():
+        if not allowed.startswith(("a number", "one of")):
+            continue
+        rest = [p.name for p in PRESETS[name].parameters]
+        needed = [p for p in rest[: PRESETS[name].required] if p != parameter]
+        others = "".join(f",{p}=3" for p in needed)
+        numbers = [float(n) for n in re.findall(r"-?[0-9.]+", allowed.replace(",", ""))]
+        for beyond in (numbers[0] - 0.01, numbers[-1] + 0.01):
+            with pytest.raises(KernelError, match=re.escape(allowed)):
+                load_kernel(f"{name}:{parameter}={beyond:g}{others}")
+        if numbers[0] < 400:
+            assert load_kernel(f"{name}:{parameter}={numbers[0]:g}{others}").weights.size

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from convcli.kernels.catalogue import PRESETS
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
-from convcli.kernels.properties import describe, symmetries
+from convcli.kernels.properties import describe, response_range, symmetries
 
 
 def example(name: str) -> str:
@@ -48,6 +53,9 @@ def test_bank_range_is_that_of_its_worst_output() -> None:
 
 
 EFFECTS = {
+    "-0.1 0.9 -0.1": "sharpens: flat areas times 0.7",
+    "-1 -2 -1": "smooths: flat areas times -4",
+    "0.5 -0.25": "smooths and differentiates: flat areas times 0.25",
     "identity": "changes nothing",
     "identity:5": "changes nothing",
     "gaussian:2": "smooths: brightness kept",
@@ -88,6 +96,10 @@ def test_the_effect_on_a_flat_picture(name: str) -> None:
         assert value == pytest.approx(float(effect.rsplit(" ", 1)[1]), abs=1e-9)
     elif "brightness kept" in effect or effect == "changes nothing":
         assert value == pytest.approx(100)
+    else:
+        found = re.fullmatch(r"rescales: flat areas times (\S+) plus (\S+)", effect)
+        assert found, effect
+        assert value == pytest.approx(float(found[1]) * 100 + float(found[2]))
 
 
 @pytest.mark.parametrize(
@@ -125,3 +137,29 @@ def test_large_kernels_are_described_without_their_rank() -> None:
     rng = np.random.default_rng(1)
     part = describe(load_kernel(rng.normal(size=(513, 514)))).parts[0]
     assert part.rank is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "want"),
+    [
+        ([[[-1, 0]], [[-1, 0]]], (-255, 0)),
+        ([[[-1], [1]], [[-1], [1]]], (-255, 255)),
+        ([[[-1, 1]], [[1, -1]]], (0, 255)),
+        ([[[-1, 1, 0]], [[0, -1, 1]], [[1, 0, -1]]], (0, 255)),
+        ([[[2, 0]], [[0, -3]]], (0, 510)),
+    ],
+)
+def test_the_range_of_a_maximum(weights: list[Any], want: tuple[float, float]) -> None:
+    """Against every picture of five levels as large as the kernel."""
+    kernel = Kernel(np.array(weights, float), combine="maximum")
+    assert response_range(kernel) == want
+    pictures = itertools.product(np.linspace(0, 255, 5), repeat=kernel.weights[0].size)
+    found = [(kernel.weights.reshape(len(weights), -1) @ p).max() for p in np.array(list(pictures))]
+    assert (min(found), max(found)) == want
+
+
+def test_the_sum_of_a_stack_is_that_of_its_first_part_and_of_a_bank_the_mean() -> None:
+    weights = np.array([[[1.0, 2]], [[5, 6]]])
+    assert Kernel(weights, combine="maximum", scale=0.5).sum == 1.5
+    assert Kernel(weights.reshape(2, 1, 1, 2), scale=0.5).sum == 3.5
+    assert Kernel(weights[0], scale=0.5).sum == 1.5

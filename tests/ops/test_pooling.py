@@ -99,6 +99,19 @@ def test_gradients_equal_central_differences(backend: Any, seed: int) -> None:
             assert ((high - low) * grad_y).sum() / 0.5 == pytest.approx(actual[index], abs=1e-9)
 
 
+@pytest.mark.parametrize("at", range(4))
+def test_nan_wins_wherever_it_stands(backend: Any, at: int) -> None:
+    """As in PyTorch; the first of several."""
+    x = np.array([[[3.0, -1.0], [9.0, 2.0]]])
+    x.flat[at] = np.nan
+    best, indices = max_pool(backend.put(x), 2, return_indices=True, dims=2)
+    assert np.isnan(backend.get(best)).all()
+    assert backend.get(indices).ravel().tolist() == [at]
+    assert np.isnan(backend.get(max_pool(backend.put(x), 2, dims=2))).all()
+    grad = backend.get(max_pool_grad(backend.put(np.ones((1, 1, 1))), backend.put(x), 2, dims=2))
+    assert grad.ravel().tolist() == [float(place == at) for place in range(4)]
+
+
 def test_ceil_mode_drops_a_window_that_begins_beyond_the_input() -> None:
     x = np.arange(9.0)
     options: dict[str, Any] = {"stride": 4, "padding": 2, "ceil_mode": True}

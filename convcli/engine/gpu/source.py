@@ -71,6 +71,8 @@ def alignment(shape: Shape, itemsize: int) -> int:
 
     >>> alignment(Shape(1, (3, 3), (1, 1), (1, 1), 16), 1)
     16
+    >>> alignment(Shape(1, (3, 3), (1, 1), (1, 1), 2), 1)
+    0
     """
     widest = gcd(16, shape.samples * shape.stride[1] * itemsize)
     if shape.chunk:

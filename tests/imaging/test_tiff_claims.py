@@ -1,0 +1,176 @@
+"""What the header of a TIFF says: sizes believed or not, resolution, kinds that are not read."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from convcli.errors import InputError
+from convcli.imaging.formats import format_of_name
+from convcli.imaging.large.source import open_source
+from convcli.imaging.large.tiff_source import MOST_FOLDED
+from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.read import decode_picture
+from convcli.imaging.write import encode_picture
+
+
+def claiming(width: int, height: int, rows: int, compression: int, strips: int) -> bytes:
+    """A gray TIFF of so many strips of ``rows`` rows, all of them at byte 8."""
+    tables = 8 + 2 + 12 * 9 + 4
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression)]
+    entries += [(262, 3, 1, 1), (273, 4, strips, tables), (277, 3, 1, 1), (278, 4, 1, rows)]
+    entries += [(279, 4, strips, tables + 4 * strips)]
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + table + bytes(4)
+    return head + struct.pack("<I", 8) * strips + struct.pack("<I", 1) * strips
+
+
+SIDE = int(MAX_PIXELS**0.5)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "rows", "compression", "strips", "size", "believed"),
+    [
+        (0, 9, 9, 1, 2, 0, False),
+        (9, 0, 9, 1, 2, 0, False),
+        (100, 100, 50, 1, 2, 10_000, True),
+        (100, 100, 50, 1, 2, 9_999, False),
+        (100, 100, 50, 8, 2, -(-10_000 // MOST_FOLDED), True),
+        (1000, 1000, 500, 8, 2, 1_000_000 // MOST_FOLDED - 1, False),
+        (1000, 1000, 500, 8, 2, -(-1_000_000 // MOST_FOLDED), True),
+        (1000, 1000, 300, 8, 4, 10_000, True),
+        (1000, 1000, 300, 8, 3, 10_000, False),  # the last rows have no strip
+        (SIDE, 2 * SIDE, SIDE, 8, 2, 3 * MAX_PIXELS // MOST_FOLDED, True),
+        (SIDE + 1, 2 * SIDE + 2, SIDE + 1, 8, 2, 3 * MAX_PIXELS // MOST_FOLDED, False),
+    ],
+)
+def test_a_claim_is_believed_if_the_file_can_hold_it(
+    tmp_path: Path, width: int, height: int, rows: int, compression: int, strips: int, size: int,
+    believed: bool,
+) -> None:  # fmt: skip
+    """Otherwise it is read whole, where ``--max-pixels`` decides."""
+    data = claiming(width, height, rows, compression, strips)
+    path = tmp_path / "x.tif"
+    path.write_bytes(data)
+    with path.open("r+b") as file:
+        file.truncate(max(size, len(data) if believed else size or len(data)))
+    if not believed and size and size < len(data):
+        pytest.skip("the header alone is longer")
+    source = open_source(str(path))
+    assert (source is not None) == believed
+    if source is not None:
+        source.close()
+
+
+def written(pixels: np.ndarray, **options: Any) -> bytes:
+    out = io.BytesIO()
+    tifffile.imwrite(out, pixels, metadata=None, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
+@pytest.mark.parametrize("unit, factor", [("INCH", 1.0), ("CENTIMETER", 2.54)])
+def test_resolution_is_that_of_each_axis_in_dots_per_inch(
+    dtype: str, unit: str, factor: float
+) -> None:
+    data = written(np.zeros((4, 5), dtype), resolution=(300, 150), resolutionunit=unit)
+    assert decode_picture(data, "x").meta.dpi == pytest.approx((300 * factor, 150 * factor))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
+@pytest.mark.parametrize("numbers", [(0, 150), (300, 0)])
+def test_a_resolution_of_zero_is_none(dtype: str, numbers: tuple[int, int]) -> None:
+    data = written(np.zeros((4, 5), dtype), resolution=numbers, resolutionunit="INCH")
+    assert decode_picture(data, "x").meta.dpi is None
+
+
+def test_resolution_without_a_unit_says_nothing() -> None:
+    data = written(np.zeros((4, 5), np.uint16), resolution=(3, 2), resolutionunit="NONE")
+    assert decode_picture(data, "x").meta.dpi is None
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (written(np.zeros((4, 5, 3), np.uint16), photometric="cielab"), "CIELAB is not read"),
+        (written(np.zeros((2, 16, 16), np.uint16), volumetric=True, tile=(2, 16, 16)), "not read"),
+        (written(np.zeros((4, 5), np.float32), photometric="miniswhite"), "0 is white"),
+        (
+            written(np.zeros((4, 6, 5), np.uint16), photometric="rgb", planarconfig="contig"),
+            "5 samples per pixel",
+        ),
+        (
+            written(np.zeros((4, 5, 4), np.uint16), photometric="rgb", extrasamples=["assocalpha"]),
+            "premultiplied",
+        ),
+    ],
+    ids=["lab", "volume", "white_is_zero", "five_samples", "premultiplied"],
+)
+def test_kinds_that_are_not_read_are_named(data: bytes, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        decode_picture(data, "x.tif")
+
+
+def test_white_is_zero_is_turned_round() -> None:
+    for dtype, white in (("uint8", 255), ("uint16", 65535)):
+        pixels = np.array([[0, 1, white]], dtype)
+        (frame,) = decode_picture(written(pixels, photometric="miniswhite"), "x").frames
+        assert frame.pixels.ravel().tolist() == [white, white - 1, 0]
+
+
+def test_planes_are_put_side_by_side() -> None:
+    pixels = np.random.default_rng(1).integers(0, 65536, (3, 4, 5), dtype=np.uint16)
+    (frame,) = decode_picture(
+        written(pixels, photometric="rgb", planarconfig="separate"), "x"
+    ).frames
+    np.testing.assert_array_equal(frame.pixels, pixels.transpose(1, 2, 0))
+
+
+def test_pages_of_other_kinds_are_refused() -> None:
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        writer.write(np.zeros((4, 5), np.float64), metadata=None)
+        writer.write(np.zeros((4, 5), np.float32), metadata=None)
+    with pytest.raises(InputError, match="mix kinds"):
+        decode_picture(out.getvalue(), "x.tif")
+
+
+def test_xmp_is_written_as_bytes() -> None:
+    """XMP specification, part 3: tag 700, of type BYTE."""
+    picture = Picture("TIFF", "gray", False, np.dtype("uint8"), (4, 5), [])
+    picture.frames = [Frame(np.zeros((4, 5, 1), np.uint8))]
+    picture.meta.xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    data = encode_picture(picture, format_of_name("tiff"), "o.tif")
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tag = file.pages.first.tags[700]
+        assert (int(tag.dtype), bytes(tag.value)) == (1, picture.meta.xmp)
+    assert decode_picture(data, "x").meta.xmp == picture.meta.xmp
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "photometric", "space"),
+    [
+        ((4, 5, 4), "uint8", "separated", "cmyk"),
+        ((4, 5), "uint16", "minisblack", "gray"),
+        ((4, 5), "float32", "minisblack", "gray"),
+    ],
+)
+def test_pages_of_one_kind_are_frames(
+    shape: tuple[int, ...], dtype: str, photometric: str, space: str
+) -> None:
+    pages = [np.full(shape, level).astype(dtype) for level in (1, 200)]
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        for page in pages:
+            writer.write(page, photometric=photometric, metadata=None)
+    picture = decode_picture(out.getvalue(), "x.tif")
+    assert (picture.n_frames, picture.space, picture.dtype) == (2, space, np.dtype(dtype))
+    for frame, page in zip(picture.frames, pages, strict=True):
+        np.testing.assert_array_equal(frame.pixels, page.reshape(4, 5, -1))

@@ -1,0 +1,92 @@
+"""Colours next to transparency, against sums of colour times alpha pixel by pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convcli.imaging.api import filter_image
+from convcli.kernels.kernel import Kernel
+
+BLUR = np.array([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])
+MODES = {"constant:0": 0.0, "constant:51": 0.2, "constant:255": 1.0, "edge": None, "reflect": None}
+
+
+def picture(channels: int) -> np.ndarray:
+    """Random colours, half transparent here and there, with a hole that the kernel fits into."""
+    rng = np.random.default_rng(channels)
+    x = rng.random((9, 11, channels + 1)).astype(np.float32)
+    x[..., -1] = rng.choice([0, 0.25, 1], x.shape[:2])
+    x[3:7, 4:9, -1] = 0
+    x[0, :, -1] = 0.5  # where the border matters
+    return x
+
+
+def by_the_pixel(
+    x: np.ndarray, weights: np.ndarray, scale: float, bias: float, border: str
+) -> np.ndarray:
+    """The weighted mean of colours, each counted by its alpha; what lies outside is opaque."""
+    out = np.zeros(x.shape)
+    height, width, channels = x.shape
+    for y, left in np.ndindex(height, width):
+        colour, alpha = np.zeros(channels - 1), 0.0
+        for (i, j), w in np.ndenumerate(weights):
+            row, column = y + i - 1, left + j - 1
+            if MODES[border] is not None and not (0 <= row < height and 0 <= column < width):
+                cell = np.append(np.full(channels - 1, MODES[border]), 1.0)
+            elif border == "edge":
+                cell = x[min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+            else:
+                row = abs(row) if row < height else 2 * (height - 1) - row
+                column = abs(column) if column < width else 2 * (width - 1) - column
+                cell = x[row, column]
+            colour += w * cell[:-1].astype(float) * cell[-1]
+            alpha += w * cell[-1]
+        alpha /= weights.sum()
+        if alpha:
+            out[y, left, :-1] = scale * colour / alpha + bias / 255
+        out[y, left, -1] = alpha
+    return out
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("border", MODES)
+@pytest.mark.parametrize("scale, bias", [(1 / 16, 0.0), (1 / 16, 40.0), (1 / 8, -25.5)])
+def test_colours_are_weighted_by_their_alpha(
+    channels: int, border: str, scale: float, bias: float
+) -> None:
+    x = picture(channels)
+    kernel = Kernel(BLUR, scale=scale, bias=bias)
+    got = filter_image(x, kernel, border=border, backend="numpy")
+    want = by_the_pixel(x, BLUR, scale, bias, border)
+    assert (want[..., -1] == 0).any()
+    np.testing.assert_allclose(got, want, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype, white", [("uint8", 255), ("uint16", 65535)])
+def test_bias_and_border_mean_the_same_at_every_depth(dtype: str, white: int) -> None:
+    x = np.rint(picture(3) * white).astype(dtype)
+    kernel = Kernel(BLUR, scale=1 / 16, bias=40)
+    got = filter_image(x, kernel, border="constant:51", backend="numpy")
+    want = by_the_pixel(x / white, BLUR, 1 / 16, 40, "constant:51").clip(0, 1) * white
+    assert np.abs(got - want).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "weights", [[[-1.0, 0, 1]], [[0, 1.0, 0], [1, -4, 1], [0, 1, 0]], [[1.0]], [[-1.0]]]
+)
+def test_differences_and_single_taps_leave_alpha_as_it_is(weights: list[list[float]]) -> None:
+    x = picture(3)
+    got = filter_image(x, Kernel(weights), range="float", backend="numpy")
+    np.testing.assert_allclose(got[..., -1], x[..., -1], atol=1e-7)
+    opaque = filter_image(x[..., :3], Kernel(weights), range="float", backend="numpy")
+    np.testing.assert_allclose(got[..., :3], opaque, atol=1e-6)
+
+
+def test_a_sum_that_is_small_beside_the_weights_is_no_difference() -> None:
+    x = picture(1)
+    kernel = np.array([[-500.0, 1001.0, -500.0]])
+    got = filter_image(x, Kernel(kernel), backend="numpy", range="float")
+    padded = np.pad(x[..., 1].astype(float), ((0, 0), (1, 1)), "reflect")
+    want = (padded[:, :-2] * -500 + padded[:, 1:-1] * 1001 + padded[:, 2:] * -500).clip(0, 1)
+    np.testing.assert_allclose(got[..., 1], want, atol=1e-4)
