@@ -95,6 +95,7 @@ def test_a_wheel_without_extensions_is_for_all_systems(project, run):
     assert [wheel.name[-17:] for wheel in project.glob("dist/*.whl")] == ["-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_a_compiler_that_works_leaves_no_note(project, run):
     assert len(list(project.glob("convcli/*.missing"))) == len(EXTENSIONS)
     subprocess.run(

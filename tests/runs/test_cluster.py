@@ -140,6 +140,7 @@ def test_a_local_cluster_writes_the_same_bytes(folder: Path) -> None:
     assert len(files(folder / "two")) == 11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [["-k", "gaussian:5"], ["-k", "sobel", "--range", "stretch", "--stride", "2"]],

@@ -144,13 +144,15 @@ static inline __attribute__((always_inline)) int64_t whole_d(double t)
     return bits;
 }
 
+#if defined(__x86_64__) /* for bytes.h */
 /* The weights of taps t and t + 1, of a list that ends at `stop`, side by side. */
-static inline int pair_of(const Job *job, long t, long stop)
+static int pair_of(const Job *job, long t, long stop)
 {
     const int first = (int)job->taps[t].weight;
     const int second = t + 1 < stop ? (int)job->taps[t + 1].weight : 0;
     return (first & 255) | (second & 255) << 8;
 }
+#endif
 
 enum { STREAMED = 32 << 20, FIN_BLOCK = 4096, FLAT_SHIFT = 1024, MOST_PAIRS = 126 };
 
