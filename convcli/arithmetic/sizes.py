@@ -26,8 +26,8 @@ def _number(text: str, name: str, whole: str) -> int:
 def _short(text: str) -> str:
     """A text in quotes, of 40 letters at most.
 
-    >>> len(_short("x" * 40)), len(_short("x" * 41)), _short("x" * 41)[-5:]
-    (42, 42, "x...'")
+    >>> _short("x" * 40).count("x"), _short("x" * 41).count("x"), _short("x" * 41)[-5:]
+    (40, 37, "x...'")
     """
     return repr(text if len(text) <= 40 else text[:37] + "...")
 

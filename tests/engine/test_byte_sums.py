@@ -197,7 +197,7 @@ def test_a_stack_and_a_bank(isa):
     np.testing.assert_array_equal(execute(plan, x).pixels, want.clip(0, 255))
 
 
-@pytest.mark.parametrize("scale", [1 / 2, 1 / 3, 1 / 7])
+@pytest.mark.parametrize("scale", [1 / 2, 1 / 7, 0.37])
 def test_a_difference_is_not_divided_as_a_mean_is(isa, scale):
     """Its absolute value stays within a byte, but the sums are of either sign."""
     x = picture(40, 131, 1)
@@ -207,5 +207,4 @@ def test_a_difference_is_not_divided_as_a_mean_is(isa, scale):
     )
     assert not plan.steps[0].finish.clip
     sums = reference(x, [[-1, 1]], ((0, 0), (0, 0)))
-    want = [round(abs(Fraction(int(s))) * Fraction(scale)) for s in sums.ravel()]
-    assert execute(plan, x).pixels.ravel().tolist() == want
+    np.testing.assert_array_equal(execute(plan, x).pixels, np.rint(np.abs(sums) * scale))

@@ -95,6 +95,9 @@ def test_a_line_and_its_taps_are_valid():
         {"sum_type": "i", "work": "f", "reach": 1, "col_stride": 2},
         {"sum_type": "i", "work": "i"},
         {"add": -1},
+        {"add": 65536},
+        {"multiply": -1},
+        {"shift": -1},
         {"multiply": 65536},
         {"shift": 16},
         # Products of 64 bits that wrap to something small.

@@ -225,3 +225,10 @@ def test_a_part_that_cannot_be_made_leaves_the_old_file(
         write_atomic(tmp_path / "a", made(), overwrite=True)
     assert (tmp_path / "a").read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_program_without_standard_output_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has None there where the descriptor was closed before it began."""
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputError, match="standard output is closed"):
+        atomic.write_stdout(b"x")

@@ -7,6 +7,7 @@ import pytest
 
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.read import decode_picture
 from convcli.imaging.write import encode_picture
 
 
@@ -46,3 +47,31 @@ def test_the_loop_of_an_animation_is_kept(count: int) -> None:
     data = encoded([solid(50 * k, 3) for k in range(count)], loop=7)
     assert (b"NETSCAPE2.0\x03\x01\x07\0\0" in data) == (count > 1)
     assert len(controls(data)) == count
+
+
+def test_a_frame_that_names_no_time_takes_none() -> None:
+    data = encoded([solid(50 * k, 3) for k in range(2)])
+    still = data.replace(b"\x21\xf9\x04\x00\x05\x00", b"\x21\xf9\x04\x00\x00\x00")
+    assert still.count(b"\x21\xf9\x04\x00\x00\x00") == 2
+    for file, duration in ((data, 50.0), (still, 0.0)):
+        assert [frame.duration for frame in decode_picture(file, "x").frames] == [duration] * 2
+
+
+@pytest.mark.parametrize("colours", [255, 256, 4096])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_as_many_colours_as_there_is_room_for(colours: int, channels: int) -> None:
+    """256, or 255 and a transparent one; as they are where they are no more."""
+    codes = np.arange(colours).reshape(-1, 64 if colours == 4096 else 1)
+    rgb = np.stack([codes % 16 * 16, codes // 16 % 16 * 16, codes // 256 * 16], -1)
+    pixels = np.full((*codes.shape, channels), 255, np.uint8)
+    pixels[..., :3] = rgb
+    if channels == 4:
+        pixels[0, 0, 3] = 0
+    picture = Picture("GIF", "rgb", channels == 4, np.dtype("uint8"), codes.shape, [Frame(pixels)])
+    data = encode_picture(picture, format_of_name("gif"), "o.gif")
+    (frame,) = decode_picture(data, "x").frames
+    seen = frame.pixels[..., -1] == 255 if channels == 4 else np.ones(codes.shape, bool)
+    found = np.unique(frame.pixels[seen][:, :3], axis=0)
+    assert len(found) == min(colours, 256) - (channels == 4)
+    if colours < 256 or (colours == 256 and channels == 3):
+        np.testing.assert_array_equal(frame.pixels[seen], pixels[seen])

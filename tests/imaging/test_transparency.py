@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from convcli.errors import KernelError
 from convcli.imaging.api import filter_image
 from convcli.kernels.kernel import Kernel
 
@@ -90,3 +91,14 @@ def test_a_sum_that_is_small_beside_the_weights_is_no_difference() -> None:
     padded = np.pad(x[..., 1].astype(float), ((0, 0), (1, 1)), "reflect")
     want = (padded[:, :-2] * -500 + padded[:, 1:-1] * 1001 + padded[:, 2:] * -500).clip(0, 1)
     np.testing.assert_allclose(got[..., 1], want, atol=1e-4)
+
+
+def test_what_can_be_normalised() -> None:
+    """One tap can, though it leaves alpha as it is; a stack and a difference cannot."""
+    x = picture(3)
+    got = filter_image(x, Kernel([[4.0]]), normalize=True, backend="numpy")
+    np.testing.assert_allclose(got, x, atol=1e-6)
+    stack = Kernel(np.array([[[1.0, 2.0]], [[3.0, 0.0]]]), combine="magnitude")
+    for kernel in (stack, Kernel([[-1.0, 1.0]]), Kernel([[0.0]])):
+        with pytest.raises(KernelError, match="cannot be normalised"):
+            filter_image(x, kernel, normalize=True, backend="numpy")
