@@ -18,7 +18,7 @@ out statements, in Python and in C; the sample is the same for a seed. Written b
 `tools/mutants.py --json FILE --page docs/mutants.md`.
 
 "Equivalent" gives the same results as the code, for the reason below; `tools/mutants.toml` lists
-these. All others were noticed by a test.
+these. What nobody has judged yet stands at the end. All others were noticed by a test.
 
 """
 
@@ -53,6 +53,10 @@ def page(results: dict[str, Any]) -> str:
         for e in sorted(results.values(), key=_place)
         if e["state"] == "equivalent" and e["asked"] != NAMED
     ]
+    open_ = [e for e in sorted(results.values(), key=_place) if e["state"] == "survived"]
+    if open_:
+        lines += ["", "## Survived, and not judged yet", ""]
+        lines += [f"- `{e['file']}`, `{e['function']}`: {_change(e)}" for e in open_]
     return HEAD + "\n".join(lines) + "\n"
 
 
