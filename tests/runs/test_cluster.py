@@ -186,6 +186,7 @@ filtering.write_atomic = dying
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "within", "after"])
 def test_a_lost_worker_loses_nothing(folder: Path, cluster: Start, moment: str) -> None:
     """One dies in its third task: before it writes its file, within that, or untold after it."""
@@ -201,6 +202,7 @@ def test_a_lost_worker_loses_nothing(folder: Path, cluster: Start, moment: str) 
     assert_same(folder / "one", folder / "two")
 
 
+@pytest.mark.slow
 def test_a_cluster_run_goes_on_where_it_was_killed(folder: Path) -> None:
     (folder / "in/2.png").unlink()
     args = ["-r", "in", "-k", "box:3", "-o", "two", "--cluster", "local:1", "--resume"]
