@@ -94,6 +94,7 @@ def test_a_line_and_its_taps_are_valid():
         {"sum_type": "i", "work": "f", "value": -1.0},
         {"sum_type": "i", "work": "f", "reach": 1, "col_stride": 2},
         {"sum_type": "i", "work": "i"},
+        {"rows": np.zeros(7, np.int64), "out_rows": 8, "bottom": 8, "dst": np.zeros(40, np.uint8)},
         {"add": -1},
         {"add": 65536},
         {"multiply": -1},
@@ -272,3 +273,15 @@ def test_finish_rounds_whole_sums_first(work):
     call = finish_call(sums=sums, type="d", rows=1, whole=True, work=work, scale=2.0)
     _loops.finish(*call.values())
     assert call["dst"][1, 2:, 1].tolist() == [0, 2, 200]
+
+
+def test_more_memory_than_there_is_is_an_error():
+    """A million rows of a million samples are to be kept at a time: two terabytes."""
+    many = 2**20
+    call = arguments(
+        dst=np.zeros(1, np.uint8), out_rows=1, out_cols=1, rows=np.zeros(many, np.int64),
+        cols=np.zeros(many, np.int64), first=0, last=0, reach=many, bottom=1, right=1,
+        taps=np.array([(0, many - 1, many - 1, 1.0)], _TAP), value=0.5,
+    )  # fmt: skip
+    with pytest.raises(MemoryError):
+        _loops.tile(*call.values())
