@@ -424,6 +424,18 @@ def test_bodies_are_gathered_and_summed() -> None:
             gather(bad[8:], len(bodies[0]), zlib.crc32(bad[4:8]) ^ 1, bytearray(len(whole)))
 
 
+@pytest.mark.parametrize("length", [0, 1 << 7, 0x7F, 1 << 23, 0x7FFFFFFF])
+def test_the_length_of_the_next_chunk_is_told(length: int) -> None:
+    """The specification's limit is 2**31 - 1."""
+    gather = import_module("convcli._png").gather
+    body = chunk(b"IDAT", b"abc")[8:]
+    following = struct.pack(">I4s", length, b"IDAT")
+    crc = zlib.crc32(b"IDAT")
+    assert gather(body + following, 3, crc, bytearray(3)) == (15, 3, length, crc)
+    with pytest.raises(ValueError, match="damaged"):
+        gather(body + struct.pack(">I4s", length | 1 << 31, b"IDAT"), 3, crc, bytearray(3))
+
+
 @pytest.mark.parametrize("unit", [0, 1])
 def test_the_size_of_a_pixel_is_told_per_inch(unit: int) -> None:
     """In the file per metre: 11,811 is 300 per inch of 25.4 mm; without a unit it is a shape."""

@@ -153,6 +153,11 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 72
     assert done.returncode == 0
 
 
+def askew(*strides: int) -> np.ndarray:
+    """Numbers that do not lie a whole number of numbers apart."""
+    return np.ndarray((1, 2, 3, 4), np.float32, bytearray(400), strides=strides)
+
+
 FILL_WRONG: dict[str, tuple[Any, ...]] = {
     "memory_too_small": (np.ones((1, 2, 3, 4), np.float32), 23, 0, 1, (0, 0), (3, 4), 1),
     "phases_need_more": (np.ones((1, 1, 1, 5), np.float32), 5, 0, 1, (0, 0), (1, 5), 3),
@@ -164,6 +169,10 @@ FILL_WRONG: dict[str, tuple[Any, ...]] = {
     "no_phases": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 0),
     "phases_huge": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 2**63 - 1),
     "far_before": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (-(2**62), 0), (3, 4), 1),
+    "images_askew": (askew(98, 48, 16, 4), 100, 0, 1, (0, 0), (3, 4), 1),
+    "channels_askew": (askew(96, 50, 16, 4), 100, 0, 1, (0, 0), (3, 4), 1),
+    "rows_askew": (askew(96, 48, 17, 4), 100, 0, 1, (0, 0), (3, 4), 1),
+    "columns_askew": (askew(96, 48, 24, 6), 100, 0, 1, (0, 0), (3, 4), 1),
     "bytes": (np.ones((1, 2, 3, 4), np.uint8), 100, 0, 1, (0, 0), (3, 4), 1),
 }
 
