@@ -155,7 +155,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 72
 
 def askew(*strides: int) -> np.ndarray:
     """Numbers that do not lie a whole number of numbers apart."""
-    return np.ndarray((1, 2, 3, 4), np.float32, bytearray(400), strides=strides)
+    return np.ndarray((2, 2, 3, 4), np.float32, bytearray(800), strides=strides)
 
 
 FILL_WRONG: dict[str, tuple[Any, ...]] = {
