@@ -387,6 +387,7 @@ def test_the_filters_trust_no_count(wrong: dict[str, Any]) -> None:
         run(**wrong)
 
 
+@compiled
 def test_the_sum_of_every_chunk_of_pixels_is_compared() -> None:
     """Where the pixels are whole: nothing else would notice."""
     data = raw_png(noisy((40, 30, 3), "uint8"), [4, 1, 2])
