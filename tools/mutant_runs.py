@@ -253,20 +253,21 @@ class Measured:
 
         Siblings see the same, so that most mutants are noticed soon.
         """
-        names = sorted(set(tests) & self.seconds.keys(), key=lambda n: self.seconds[n])
+        seconds = dict(self.seconds)
+        names = sorted(set(tests) & seconds.keys(), key=lambda n: seconds[n])
         families: dict[str, list[str]] = defaultdict(list)
         for name in names:
             families[name.partition("[")[0]].append(name)
         rank = {name: place for family in families.values() for place, name in enumerate(family)}
-        return sorted(names, key=lambda n: (rank[n], self.seconds[n]))
+        return sorted(names, key=lambda n: (rank[n], seconds[n]))
 
 
 def within(tests: list[str], seconds: dict[str, float], budget: float) -> list[str]:
     """As many of the tests as take so long together, one at least, in their order."""
     chosen: set[str] = set()
     spent = 0.0
-    for test in sorted(tests, key=lambda test: seconds[test]):
-        spent += seconds[test]
+    for test in sorted(tests, key=lambda test: seconds.get(test, 0.0)):
+        spent += seconds.get(test, 0.0)
         if chosen and spent > budget:
             break
         chosen.add(test)
