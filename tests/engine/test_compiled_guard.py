@@ -94,7 +94,13 @@ def test_a_line_and_its_taps_are_valid():
         {"sum_type": "i", "work": "f", "value": -1.0},
         {"sum_type": "i", "work": "f", "reach": 1, "col_stride": 2},
         {"sum_type": "i", "work": "i"},
-        {"rows": np.zeros(7, np.int64), "out_rows": 8, "bottom": 8, "dst": np.zeros(40, np.uint8)},
+        # One row too few, behind which in memory there is something that looks like more.
+        {
+            "rows": np.zeros(9, np.int64)[:7],
+            "out_rows": 8,
+            "bottom": 8,
+            "dst": np.zeros(40, np.uint8),
+        },
         {"add": -1},
         {"add": 65536},
         {"multiply": -1},
@@ -285,3 +291,27 @@ def test_more_memory_than_there_is_is_an_error():
     )  # fmt: skip
     with pytest.raises(MemoryError):
         _loops.tile(*call.values())
+
+
+@pytest.mark.parametrize("work", ["f", "d"])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"scale": 1.5}, {"bias": 1.5}, {"offset": 1.5}, {"ratio": 1.5}, {"bias": 1.0},
+        {"offset": 1.0}, {"scale": 0.5, "bias": -9.0, "offset": 4.0, "ratio": 2.0},
+    ],
+    ids=lambda numbers: "_".join(numbers),
+)  # fmt: skip
+@pytest.mark.parametrize("absolute", [False, True])
+def test_every_number_of_the_formula_counts(work, numbers, absolute):
+    sums = np.array([[-40.0, 3.0, 12.25]])
+    dst = np.zeros((1, 3, 1))
+    call = finish_call(
+        sums=sums, type="d", rows=1, pitch=3, work=work, dst=dst, out_type="d", out_rows=1,
+        out_cols=3, out_channels=1, top=0, left=0, channel=0, count=False, absolute=absolute,
+        **numbers,
+    )  # fmt: skip
+    _loops.finish(*call.values())
+    want = sums * call["scale"] + call["bias"]
+    want = ((np.abs(want) if absolute else want) + call["offset"]) * call["ratio"]
+    assert dst.ravel().tolist() == want.ravel().tolist()
