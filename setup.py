@@ -123,5 +123,5 @@ setup(
             "_png", "convcli/imaging", "png_rows.c", "png_gather.c", extra_compile_args=OPTIONS
         ),
     ],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}, "build_ext": {"parallel": True}},
 )

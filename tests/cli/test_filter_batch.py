@@ -389,6 +389,7 @@ def test_resume_does_not_replace_what_it_did_not_make(tree: Path) -> None:
     assert files("out") == {"b.png": b"mine"}
 
 
+@pytest.mark.slow
 def test_a_torn_journal_is_harmless(tree: Path) -> None:
     assert run_batch(output="whole").returncode == 0
     assert run_batch().returncode == 0
@@ -453,6 +454,7 @@ def kill_and_resume(tree: Path, pipe: Pipe, count: int, kills: int, jobs: int) -
     assert files("out") == files("whole")
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_the_same(tree: Path, narrow_pipe: Pipe) -> None:
     kill_and_resume(tree, narrow_pipe, 60, 3, 2)
 

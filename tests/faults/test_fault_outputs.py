@@ -159,12 +159,14 @@ def test_a_read_only_folder_is_refused_before_decoding(
 # ---------------------------------------------------------------- processes that die
 
 
+@pytest.mark.slow
 def test_killed_while_writing(soak: ModuleType, tmp_path: Path) -> None:
     figures = soak.kill_often(tmp_path, 8)
     assert figures["strays"] >= 4, "a kill did not come while the temporary was there"
     assert figures["sweeps_checked"] > 0
 
 
+@pytest.mark.slow
 def test_16_writers_and_a_reader(soak: ModuleType, tmp_path: Path) -> None:
     figures = soak.write_at_once(tmp_path, 16, 5)
     assert figures["reads"] > 20

@@ -16,6 +16,8 @@ from PIL import Image
 
 Run = Callable[..., Any]
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {
     "png": "filter in.png -k gaussian:2 -o out.png",
     "png-16-bits": "filter deep.png -k sobel -o out.png",

@@ -21,6 +21,15 @@ from convcli.kernels.kernel import Kernel
 from convcli.ops.columns import Sliding
 from convcli.ops.depthwise import launch_of
 
+# One generation for everybody, the others for CI: each takes as long.
+EACH_ARCH = pytest.mark.parametrize(
+    "arch",
+    [
+        pytest.param("sm_75", marks=pytest.mark.slow),
+        "sm_80",
+        pytest.param("sm_90", marks=pytest.mark.slow),
+    ],
+)
 ELF = b"\x7fELF"
 RNG = np.random.default_rng(3)
 WHOLE3 = Kernel(RNG.integers(-2, 3, (3, 3)).astype(float), scale=1 / 3)
@@ -108,7 +117,7 @@ def compiler(tmp_path_factory):
     pytest.skip("neither NVRTC (pip install nvidia-cuda-nvrtc) nor nvcc is here")
 
 
-@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90"])
+@EACH_ARCH
 @pytest.mark.parametrize("case", CASES)
 def test_compiles(compiler, case, arch):
     kernel, dtype, channels, options = CASES[case]
@@ -139,7 +148,7 @@ class Text:
         self.text = text
 
 
-@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90"])
+@EACH_ARCH
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_depthwise_compiles(compiler, dtype, stride, arch):

@@ -212,6 +212,7 @@ def test_a_picture_on_the_device_stays_there(shim, width):
     agrees(shim, plan_of(x, CHAIN), x, run_resident)
 
 
+@pytest.mark.slow
 def test_random_filters(shim):
     path = Path(__file__).parents[1] / "test_filter_reference.py"
     spec = importlib.util.spec_from_file_location("reference_cases", path)
