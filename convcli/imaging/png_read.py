@@ -12,7 +12,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.png_chunks import Header, read_header, walk
 from convcli.imaging.png_fast import CHANNELS, Plain, read_plain
-from convcli.imaging.png_metadata import read_metadata
+from convcli.imaging.png_metadata import read_metadata, without_metadata
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import take_orientation, turn_upright
@@ -28,6 +28,7 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     header = read_header(data, name)
     check_size(name, header.width, header.height, max_pixels)
     meta, notes = read_metadata(data, name)
+    data = without_metadata(data, name)
     if header.depth == 16:
         return _read_deep(data, name, header, meta, notes)
     # Pillow's import costs a tenth of a small picture's time; most PNGs are plain.
