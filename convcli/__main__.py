@@ -21,11 +21,20 @@ def main() -> NoReturn:
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if ours:  # nothing is begun yet: an interrupt may end the process where it is
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from convcli.cli.app import run
+    try:
+        from convcli.cli.app import run
 
-    if ours:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    _leave(run(sys.argv[1:]))
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = run(sys.argv[1:])
+    except MemoryError:  # outside of the boundary, or in telling of another
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write("convcli: not enough memory\n")
+        code = 1
+    try:
+        _leave(code)
+    except MemoryError:  # even an orderly end takes some
+        os._exit(code)
 
 
 # CPython keeps the frames of its calls in pieces of 16 KB, and maps and unmaps one at each call

@@ -210,7 +210,10 @@ def invoke(argv: list[str]) -> int:
         from convcli.cli.complete import join_options
 
         join_options()
-        return int(root.main(args=argv, prog_name="convcli", standalone_mode=False) or 0)
+        try:
+            return int(root.main(args=argv, prog_name="convcli", standalone_mode=False) or 0)
+        except ConvcliError:
+            return 2  # a word before is wrong: nothing to offer, and no message into the prompt
     # Not root.main(): it turns interrupts and closed pipes into ordinary exits.
     try:
         with root.make_context("convcli", argv) as ctx:

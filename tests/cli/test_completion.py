@@ -62,6 +62,11 @@ def test_bash(words: str, offered: str) -> None:
     assert bash(*words.split()) == offered.split()
 
 
+def test_a_wrong_word_before_brings_no_message_into_the_prompt() -> None:
+    done = run("bash", COMP_WORDS="convcli nosuch ", COMP_CWORD="2")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_zsh() -> None:
     done = run("zsh", _TYPER_COMPLETE_ARGS="convcli filter -k disk")
     assert done.stdout == '_arguments \'*: :(("disk\\\\:"\n"disk\\\\:5"))\'\n'

@@ -269,6 +269,11 @@ def test_too_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "out.png").unlink()
     # Room for the libraries and the pixels, and for a few of the 63 stacks.
     assert run("large", 64, enough + 100) == (1, "convcli: not enough memory\n")
+    # With less it is said as well, by whoever met the limit first, and nothing after it.
+    for megabytes in range(enough - 60, enough + 60, 7):
+        code, said = run("large", 8, megabytes)
+        assert (code, len(said.splitlines())) == (1, 1), said
+        assert "emory" in said
     assert {p.name for p in tmp_path.iterdir()} == {"large.png", "small.png"}
 
 
