@@ -64,7 +64,7 @@ def test_bash(words: str, offered: str) -> None:
 
 def test_a_wrong_word_before_brings_no_message_into_the_prompt() -> None:
     done = run("bash", COMP_WORDS="convcli nosuch ", COMP_CWORD="2")
-    assert (done.stdout, done.stderr) == ("", "")
+    assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 def test_zsh() -> None:
