@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from convcli.errors import InputError, OutputError, UsageError
 from convcli.imaging.atomic import Data, parts
 
-__all__ = ["exists_url", "is_url", "list_url", "read_url", "split_url", "write_url"]
+__all__ = ["exists_url", "is_url", "list_url", "read_url", "split_path", "split_url", "write_url"]
 
 
 def is_url(path: str) -> bool:
@@ -31,6 +32,17 @@ def split_url(path: str) -> tuple[str, str]:
         return "", path
     scheme, mark, rest = path.partition("://")
     return scheme + mark, rest
+
+
+def split_path(name: str) -> tuple[str, PurePath]:
+    """The scheme of a name, empty for a path, and its path: URLs have slashes on every system.
+
+    >>> scheme, path = split_path("s3://bucket/a.png")
+    >>> scheme + str(path.parent / "b.png")
+    's3://bucket/b.png'
+    """
+    scheme, rest = split_url(name)
+    return scheme, PurePosixPath(rest) if scheme else Path(rest)
 
 
 def _file_system(url: str) -> tuple[Any, str]:

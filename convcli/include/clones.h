@@ -13,8 +13,15 @@
  * Why not target_clones: GCC 11 knows no arch=x86-64-v4, Clang and musl have no such clones, and
  * a table can be held to one copy by tests. */
 
+#include <limits.h>
+#include <stdint.h>
+
 #if !defined(__GNUC__)
 #error "the loops need the vector types of GCC or Clang; convcli then uses its NumPy loops"
+#endif
+
+#if LONG_MAX < PTRDIFF_MAX
+#error "the loops count in long, which is too short on 64-bit Windows; convcli then uses NumPy's"
 #endif
 
 #if defined(__x86_64__)

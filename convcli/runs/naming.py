@@ -11,11 +11,12 @@ from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.urls import exists_url, is_url, split_url
+from convcli.imaging.urls import exists_url, is_url, split_path
 from convcli.runs.inputs import Source, find_sources
 from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
 from convcli.runs.request import FilterRequest, Job
 from convcli.runs.template import check_inside, fill, is_template, root_of
+from convcli.system.files import without_capitals
 
 __all__ = ["name_jobs", "output_root", "slug"]
 
@@ -132,12 +133,12 @@ def _output_of(
         raise UsageError(f"standard input has no name to use in the folder {output}; name a file")
     last = _with_format(request, Path(name).name or name.strip("./") or "folder")
     if not is_template(output):
-        scheme, rest = split_url(output)
-        return scheme + str(Path(rest) / source.folder / last)
+        scheme, root = split_path(output)
+        return scheme + str(root / source.folder / last)
     parent = source.folder
     if not source.found and not parent:  # a name of the command line, in the folder it says
-        folder = Path(split_url(name)[1]).parent
-        parent = str(Path(*[part for part in folder.parts if part != folder.anchor]))
+        folder = split_path(name)[1].parent
+        parent = str(type(folder)(*[part for part in folder.parts if part != folder.anchor]))
     return fill(
         output,
         parent=parent,
@@ -152,13 +153,13 @@ def _output_of(
 def _with_format(request: FilterRequest, name: str) -> str:
     if request.format is None:
         return name
-    return str(Path(name).with_suffix(format_of_name(request.format).suffix))
+    scheme, path = split_path(name)
+    return scheme + str(path.with_suffix(format_of_name(request.format).suffix))
 
 
 def _beside(request: FilterRequest, name: str) -> str:
     """``img.png`` with ``sobel-x`` becomes ``img-sobel-x.png``, in the same folder."""
-    scheme, rest = split_url(name)
-    path = Path(_with_format(request, rest))
+    scheme, path = split_path(_with_format(request, name))
     ending = f"-{slug(request)}{path.suffix}"
     stem = os.fsencode(path.stem)[: NAME_BYTES - len(os.fsencode(ending))]
     # A cut inside a character would make a name that is no text.
@@ -180,7 +181,7 @@ def _check_collisions(jobs: list[Job]) -> None:
             if parent not in folders:
                 folders[parent] = os.path.realpath(parent)
             key = f"{folders[parent]}{os.sep}{path.name}"
-        key = os.path.normcase(key)  # where capitals make no difference
+        key = without_capitals(key)
         if key in seen:
             raise UsageError(
                 f"{display_name(seen[key])} and {display_name(job.input)} would both be written "

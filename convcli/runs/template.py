@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from pathlib import Path
 from string import Formatter
 
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
-from convcli.imaging.urls import is_url, split_url
+from convcli.imaging.urls import is_url, split_path, split_url
 
 __all__ = ["FIELDS", "check_inside", "fill", "is_template", "root_of"]
 
@@ -37,10 +38,10 @@ def root_of(template: str) -> str:
     >>> root_of("out/small/{parent}/{stem}.png"), root_of("{stem}-blur.png")
     ('out/small', '.')
     """
-    scheme, rest = split_url(template)
-    parts = Path(rest).parts
+    scheme, path = split_path(template)
+    parts = path.parts
     fixed = parts[: next(i for i, part in enumerate(parts) if is_template(part))]
-    return scheme + str(Path(*fixed)) if fixed else os.curdir
+    return scheme + str(type(path)(*fixed)) if fixed else os.curdir
 
 
 def fill(template: str, **values: str | int) -> str:
@@ -67,7 +68,8 @@ def fill(template: str, **values: str | int) -> str:
             )
     scheme, rest = split_url(template)
     try:
-        return scheme + os.path.normpath(rest.format(**values))
+        normal = posixpath.normpath if scheme else os.path.normpath
+        return scheme + normal(rest.format(**values))
     except (ValueError, IndexError, KeyError) as error:
         raise UsageError(f"--output {template!r}: {error}; allowed: {allowed}") from None
 
@@ -81,11 +83,14 @@ def check_inside(path: str, root: str) -> None:
         If it would.
     """
     if is_url(path):
-        home, folder = split_url(root)[1].strip("/"), str(Path(split_url(path)[1]).parent)
-        folder = folder.strip("/")
+        home, folder = (
+            str(p).strip("/") for p in (split_path(root)[1], split_path(path)[1].parent)
+        )
+        mark = "/"
     else:
         home, folder = os.path.realpath(root), os.path.realpath(Path(path).parent)
-    if folder != home and not folder.startswith(home.rstrip(os.sep) + os.sep):
+        mark = os.sep
+    if folder != home and not folder.startswith(home.rstrip(mark) + mark):
         raise UsageError(
             f"{display_name(path)} would lie outside of {display_name(root)}, in "
             f"{display_name(folder)}; nothing was done"

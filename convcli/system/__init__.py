@@ -8,6 +8,7 @@ Windows give the same results. What is weaker elsewhere than on Linux:
   the sweep of a folder leaves files alone that changed in the last minute, and folders for good.
 - Windows has no lock that several share: a resumed run waits until nobody else has the journal
   open, and two that begin at the same instant are not told apart.
+- Windows has no compiled loops: they need GCC or Clang and a `long` of 64 bits. NumPy's serve.
 - Neither macOS nor Windows says cheaply when it was started: there every file of a batch is on the
   disk before the journal calls it done, instead of all at the end.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from typing import Any, TypeAlias
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "read_at",
     "reader_has_gone",
     "set_mode",
+    "without_capitals",
     "write",
     "write_at",
 ]
@@ -53,6 +55,14 @@ def open_to_write(path: StrPath) -> int:
 def open_new(path: StrPath) -> int:
     """A descriptor to write a new file, of mode 0666 less the umask; nobody else's is opened."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY | _NO_LINK, 0o666)
+
+
+def without_capitals(path: str) -> str:
+    """What names of the same file have in common where capitals make no difference.
+
+    A volume of macOS can be set to tell them apart; two such names are then taken for one.
+    """
+    return os.path.normcase(path).casefold() if WINDOWS or sys.platform == "darwin" else path
 
 
 if not hasattr(os, "pread"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ntpath
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ import pytest
 from PIL import Image
 
 from convcli.cli import app
-from convcli.imaging import atomic
-from convcli.runs import journal
+from convcli.errors import UsageError
+from convcli.imaging import atomic, urls
+from convcli.runs import journal, template
 
 Run = Any
 everywhere = pytest.mark.parametrize("system", ["", "windows", "macos"])
@@ -250,6 +252,38 @@ def test_what_an_encoding_lacks_is_escaped(words: str, encoding: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode(encoding)
+
+
+@everywhere
+def test_two_names_for_one_file_where_capitals_make_no_difference(
+    python: Run, tmp_path: Path, system: str
+) -> None:
+    for name in ("x/a.png", "y/A.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("L", (8, 8), 7).save(tmp_path / name)
+    words = "filter x/a.png y/A.png -k identity -o out/".split()
+    done = python("-m", "convcli", *words, system=system, cwd=tmp_path)
+    if system:
+        assert done.code == 2, done.err
+        assert "would both be written to" in done.err
+    else:
+        assert done.code == 0, done.err
+        assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "A.png"}
+
+
+def test_urls_have_slashes_where_paths_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (urls, template):
+        monkeypatch.setattr(module, "Path", PureWindowsPath)
+    monkeypatch.setattr(template.os, "path", ntpath)
+    scheme, path = urls.split_path("s3://bucket/in/a.png")
+    assert scheme + str(path.with_name("b.png")) == "s3://bucket/in/b.png"
+    assert str(urls.split_path("in/a.png")[1]) == "in\\a.png"
+    filled = template.fill("s3://bucket/out/{parent}/{name}", parent="x/y", name="a.png")
+    assert filled == "s3://bucket/out/x/y/a.png"
+    assert template.root_of("s3://bucket/out/{parent}/{name}") == "s3://bucket/out"
+    template.check_inside(filled, "s3://bucket/out")
+    with pytest.raises(UsageError, match="would lie outside"):
+        template.check_inside("s3://bucket/other/a.png", "s3://bucket/out")
 
 
 @pytest.mark.ci
