@@ -19,7 +19,12 @@ from convcli.imaging.jpeg_read import LargeJpeg, begin_jpeg
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.quiet import silence_libtiff, silence_logs
 from convcli.imaging.read import check_size, decoding
-from convcli.imaging.upright import take_orientation, turn_upright
+from convcli.imaging.upright import (
+    ORIENTATION,
+    orientation_of,
+    take_orientation,
+    turn_upright,
+)
 
 __all__ = ["open_with_pillow", "picture_of", "read_with_pillow"]
 
@@ -66,7 +71,8 @@ def read_with_pillow(
         meta.jpeg = _jpeg_settings(image)
     if kind == "WEBP":
         meta.lossless = b"VP8L" in data[:64] or b"VP8L" in data[: min(len(data), 1 << 12)]
-    return picture_of(image, kind, name, meta, notes, max_pixels, begun)
+    orientation = take_orientation(meta, notes)
+    return picture_of(image, kind, name, meta, notes, max_pixels, orientation, begun)
 
 
 def open_with_pillow(data: bytes, kind: str) -> Any:
@@ -92,9 +98,10 @@ def picture_of(
     meta: Metadata,
     notes: list[str],
     max_pixels: int,
+    orientation: int = 1,
     begun: LargeJpeg | None = None,
 ) -> Picture:
-    """Wrap an opened image: frames are decoded as they are asked for.
+    """Wrap an opened image: frames are decoded and turned upright as they are asked for.
 
     The pixels of a large JPEG may be decoded already, by a faster library than Pillow.
     """
@@ -106,7 +113,6 @@ def picture_of(
         n_frames = 1
     width, height = image.size
     check_size(name, width, height, max_pixels, n_frames)
-    orientation = take_orientation(meta, notes)
     if n_frames == 1:
         frames: Any = [_frame(image, name, orientation, None, begun)]
         first = frames[0].pixels
@@ -196,7 +202,7 @@ def _frame(
     if pixels is None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image.load()
+            _load(image)
             pixels = _expand(image, name, mode)
     disposal = image.info.get("disposal", getattr(image, "disposal_method", 0))
     return Frame(
@@ -204,6 +210,18 @@ def _frame(
         duration=float(image.info.get("duration", 0) or 0),
         disposal=int(disposal or 0),
     )
+
+
+def _load(image: Any) -> None:
+    """Decode the frame. Pillow turns each page of a TIFF itself: by what we read, not by its EXIF.
+
+    Its EXIF object loses tags to whoever collects metadata, and it knows fewer spellings of XMP.
+    """
+    if image.format == "TIFF":
+        xmp = image.info.get("xmp")
+        xmp = xmp.encode() if isinstance(xmp, str) else xmp
+        image.getexif()[ORIENTATION] = orientation_of(image.tag_v2.get(ORIENTATION), xmp)
+    image.load()
 
 
 def _expand(image: Any, name: str, mode: str | None) -> NDArray[Any]:

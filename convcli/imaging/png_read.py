@@ -36,7 +36,8 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
 
     image = open_with_pillow(data, "PNG")
     meta.loop = image.info.get("loop")
-    picture = picture_of(image, "PNG", name, meta, notes, max_pixels)
+    orientation = take_orientation(meta, notes)
+    picture = picture_of(image, "PNG", name, meta, notes, max_pixels, orientation)
     if getattr(image, "is_animated", False) and getattr(image, "default_image", False):
         raise InputError(f"{name}: an animation whose first picture is not part of it is not read")
     return picture

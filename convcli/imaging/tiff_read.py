@@ -13,21 +13,13 @@ from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import check_size
-from convcli.imaging.upright import turn_upright
+from convcli.imaging.upright import ORIENTATION, orientation_of, take_orientation, turn_upright
 
-__all__ = ["page_metadata", "read_tiff"]
+__all__ = ["page_metadata", "page_orientation", "read_tiff"]
 
 BITS, COMPRESSION, DESCRIPTION, SAMPLES, FORMAT = 258, 259, 270, 277, 339
 KIND, WHITE_IS_ZERO, LAYERS = 262, 0, 32997
-ORIENTATION, X_RESOLUTION, Y_RESOLUTION, UNIT, XMP, ICC, EXIF_IFD = (
-    274,
-    282,
-    283,
-    296,
-    700,
-    34675,
-    34665,
-)
+X_RESOLUTION, Y_RESOLUTION, UNIT, XMP, ICC, EXIF_IFD = 282, 283, 296, 700, 34675, 34665
 TEXT_TAGS = (269, DESCRIPTION, 271, 272, 285, 305, 306, 315, 316, 33432)
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 MAX_PAGES = 10_000
@@ -43,6 +35,7 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
         if image is not None and _pillow_keeps(image):
             meta = Metadata(compression=image.info.get("compression"))
             notes = _collect(image, meta)
+            take_orientation(meta, notes, image.tag_v2.get(ORIENTATION))  # Pillow turns the pages
             return picture_of(image, "TIFF", name, meta, notes, max_pixels)
     return _read_with_tifffile(data, name, max_pixels)
 
@@ -82,7 +75,6 @@ def _collect(image: Any, meta: Metadata) -> list[str]:
         x, y = (float(value) for value in image.info["dpi"])
         meta.dpi = (x, y) if x > 0 and y > 0 else None
     exif = image.getexif()
-    # Pillow turns TIFF pixels upright itself when it loads them.
     for tag in list(exif):
         if tag not in (EXIF_IFD, 34853):
             del exif[tag]
@@ -97,14 +89,17 @@ def _common(meta: Metadata, tags: dict[int, Any], notes: list[str]) -> None:
             value = value.decode("utf-8", "replace")
         if isinstance(value, str):
             meta.tiff_tags[tag] = value
-    xmp = tags.get(XMP)
-    meta.xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp) if xmp else None
+    meta.xmp = _packet(tags.get(XMP))
     icc = tags.get(ICC)
     icc = bytes(icc) if icc else None
     if icc is not None and not (len(icc) >= 128 and icc[36:40] == b"acsp"):
         notes.append("its ICC profile is malformed and was left out")
         icc = None
     meta.icc = icc
+
+
+def _packet(xmp: Any) -> bytes | None:
+    return xmp.encode() if isinstance(xmp, str) else bytes(xmp) if xmp else None
 
 
 def _read_with_tifffile(data: bytes, name: str, max_pixels: int) -> Picture:
@@ -120,9 +115,7 @@ def _read_with_tifffile(data: bytes, name: str, max_pixels: int) -> Picture:
         for page in pages:
             check_size(name, int(page.imagewidth), int(page.imagelength), max_pixels, len(pages))
             pixels, space, alpha = _page(page, name)
-            tag = page.tags.get(ORIENTATION)
-            pixels = turn_upright(pixels, int(tag.value) if tag is not None else 1)
-            frames.append(Frame(pixels))
+            frames.append(Frame(turn_upright(pixels, page_orientation(page))))
             kinds.add((space, alpha, pixels.dtype.name))
         if len(kinds) > 1:
             raise InputError(f"{name}: its pages mix kinds of pixels: {sorted(kinds)}")
@@ -147,7 +140,13 @@ def page_metadata(page: Any, notes: list[str]) -> Metadata:
     meta = Metadata(compression=_compression(page))
     _common(meta, {tag.code: tag.value for tag in page.tags}, notes)
     meta.dpi = _dpi(page)
+    take_orientation(meta, notes, page.tags.valueof(ORIENTATION))
     return meta
+
+
+def page_orientation(page: Any) -> int:
+    """How a page that tifffile has opened, and does not turn, is to be turned."""
+    return orientation_of(page.tags.valueof(ORIENTATION), _packet(page.tags.valueof(XMP)))
 
 
 def _page(page: Any, name: str) -> tuple[NDArray[Any], str, bool]:

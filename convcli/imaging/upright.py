@@ -1,4 +1,4 @@
-"""EXIF orientation: pixels are turned upright once, and the tag says so afterwards."""
+"""Orientation in EXIF, TIFF tags and XMP: pixels are turned upright once, and all say so then."""
 
 from __future__ import annotations
 
@@ -11,9 +11,23 @@ from numpy.typing import NDArray
 
 from convcli.imaging.picture import Metadata
 
-__all__ = ["exif_orientation", "reset_exif", "reset_xmp", "take_orientation", "turn_upright"]
+__all__ = [
+    "ORIENTATION",
+    "exif_orientation",
+    "orientation_of",
+    "reset_exif",
+    "reset_xmp",
+    "take_orientation",
+    "turn_upright",
+]
 
 ORIENTATION = 0x0112
+KINDS = {3: "H", 4: "I"}
+"""Types that the tag is found with, SHORT as it should be and LONG, in struct's words."""
+IN_XMP = re.compile(
+    rb"(\btiff:Orientation(?:\s*=\s*[\"']|\s*>|\s[^<>]{0,200}>)\s*)([0-9])(?=\s*[\"'<])"
+)
+"""``tiff:Orientation`` as attribute or element. Bounded, so that no packet takes long to search."""
 
 
 def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -35,41 +49,37 @@ def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(pixels)
 
 
-def _entry(exif: bytes) -> tuple[str, int] | None:
-    """Byte order, and where the orientation's value lies, or None if there is none.
+def _entries(exif: bytes) -> list[tuple[str, int]]:
+    """How and where the orientation stands in the first directory: struct's format, offset.
 
     Raises ``ValueError`` if the bytes are no TIFF structure.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
         raise ValueError("no TIFF header")
+    found = []
     try:
         (offset,) = struct.unpack_from(f"{order}I", exif, 4)
         (count,) = struct.unpack_from(f"{order}H", exif, offset)
-        for i in range(count):
-            at = offset + 2 + 12 * i
+        for at in range(offset + 2, offset + 2 + 12 * count, 12):
             tag, kind, n = struct.unpack_from(f"{order}HHI", exif, at)
-            if tag == ORIENTATION and kind == 3 and n == 1:
-                struct.unpack_from(f"{order}H", exif, at + 8)
-                return order, at + 8
+            if tag == ORIENTATION and kind in KINDS and n == 1:
+                struct.unpack_from(f"{order}I", exif, at + 8)
+                found.append((order + KINDS[kind], at + 8))
     except struct.error as error:
         raise ValueError("directory beyond the end") from error
-    return None
+    return found
 
 
-def exif_orientation(exif: bytes) -> int:
-    """Orientation of an EXIF block; 1 when there is none.
+def exif_orientation(exif: bytes) -> int | None:
+    """What an EXIF block says, the first entry of several; None if it says nothing.
 
     Raises
     ------
     ValueError
         If the block is malformed.
     """
-    entry = _entry(exif)
-    if entry is None:
-        return 1
-    order, at = entry
-    return int(struct.unpack_from(f"{order}H", exif, at)[0])
+    return next((int(struct.unpack_from(kind, exif, at)[0]) for kind, at in _entries(exif)), None)
 
 
 def reset_exif(exif: bytes) -> bytes:
@@ -77,11 +87,10 @@ def reset_exif(exif: bytes) -> bytes:
 
     Patching in place keeps what a rewrite would lose: maker notes that point by offset.
     """
-    entry = _entry(exif)
-    if entry is None:
-        return exif
-    order, at = entry
-    return exif[:at] + struct.pack(f"{order}H", 1) + exif[at + 2 :]
+    block = bytearray(exif)
+    for kind, at in _entries(exif):
+        struct.pack_into(kind, block, at, 1)
+    return bytes(block)
 
 
 def reset_xmp(xmp: bytes) -> bytes:
@@ -90,27 +99,44 @@ def reset_xmp(xmp: bytes) -> bytes:
     >>> reset_xmp(b'<rdf tiff:Orientation="6"/>')
     b'<rdf tiff:Orientation="1"/>'
     """
-    xmp = re.sub(rb"(tiff:Orientation\s*=\s*[\"'])\d(?=[\"'])", rb"\g<1>1", xmp)
-    return re.sub(rb"(<tiff:Orientation>\s*)\d(?=\s*<)", rb"\g<1>1", xmp)
+    return IN_XMP.sub(rb"\g<1>1", xmp)
 
 
-def take_orientation(meta: Metadata, notes: list[str]) -> int:
+def orientation_of(stated: Any, xmp: bytes | None) -> int:
+    """The orientation, 1 to 8, where EXIF or a TIFF tag has ``stated`` one, or None.
+
+    XMP counts where they say nothing; where both do, EXIF is right, as the Metadata Working
+    Group has it: programs that know no XMP turn pictures too.
+
+    >>> orientation_of(None, b'<tiff:Orientation>6</tiff:Orientation>')
+    6
+    >>> orientation_of(3, b'<tiff:Orientation>6</tiff:Orientation>')
+    3
+    """
+    if stated is None and xmp is not None:
+        found = IN_XMP.search(xmp)
+        stated = int(found[2]) if found else None
+    return int(stated) if isinstance(stated, int) and 1 <= stated <= 8 else 1
+
+
+def take_orientation(meta: Metadata, notes: list[str], stated: Any = None) -> int:
     """Read the orientation and reset it in the metadata, for pixels that are then turned.
 
-    A malformed EXIF block is left out, with a note. Resolutions change places with the axes.
+    ``stated`` is what the file says outside of EXIF and XMP: a tag of TIFF. A malformed EXIF block
+    is left out, with a note. Resolutions change places with the axes.
     """
+    if meta.exif is not None:
+        try:
+            in_exif = exif_orientation(meta.exif)
+            meta.exif = reset_exif(meta.exif)
+            stated = in_exif if stated is None else stated
+        except ValueError as error:
+            meta.exif = None
+            notes.append(f"its EXIF block is malformed ({error}) and was left out")
+    orientation = orientation_of(stated, meta.xmp)
     if meta.xmp is not None:
         meta.xmp = reset_xmp(meta.xmp)
-    if meta.exif is None:
-        return 1
-    try:
-        orientation = exif_orientation(meta.exif)
-        meta.exif = reset_exif(meta.exif)
-    except ValueError as error:
-        meta.exif = None
-        notes.append(f"its EXIF block is malformed ({error}) and was left out")
-        return 1
-    if orientation in (5, 6, 7, 8):
+    if orientation >= 5:
         meta.dpi = meta.dpi[::-1] if meta.dpi else None
         meta.png_chunks = [
             (kind, body[4:8] + body[:4] + body[8:] if kind == b"pHYs" else body)

@@ -19,13 +19,12 @@ from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import COLOURS
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import decoding
-from convcli.imaging.tiff_read import page_metadata
+from convcli.imaging.tiff_read import page_metadata, page_orientation
 from convcli.system.files import open_to_read, read_at
 
 __all__ = ["open_tiff"]
 
 SPACES = {"MINISBLACK": "gray", "RGB": "rgb", "SEPARATED": "cmyk"}
-ORIENTATION = 274
 CACHE_BYTES = 48 * 2**20
 """Decoded strips or tiles that are kept, at least two rows of them."""
 MOST_FOLDED = 1100
@@ -143,7 +142,6 @@ def open_tiff(path: str, name: str) -> Source | None:
         page: Any = file.pages.first
         space = SPACES.get(page.photometric.name)
         samples = int(page.samplesperpixel)
-        tag = page.tags.get(ORIENTATION)
         extra = samples - COLOURS.get(space or "", 0)
         plain = (
             len(file.pages) == 1
@@ -153,7 +151,7 @@ def open_tiff(path: str, name: str) -> Source | None:
             and page.dtype.itemsize * 8 == page.bitspersample
             and page.imagedepth == 1
             and (samples == 1 or page.planarconfig.name == "CONTIG")
-            and (tag is None or int(tag.value) == 1)
+            and page_orientation(page) == 1
             and extra in (0, 1)
             and not (extra and page.extrasamples and page.extrasamples[0].name == "ASSOCALPHA")
             and _is_backed(page, Path(path).stat().st_size)
