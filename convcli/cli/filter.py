@@ -44,7 +44,7 @@ def filter_command(
         list[str] | None,
         typer.Argument(
             metavar="INPUT...",
-            help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF, Zarr, .npy; folders with -r; globs in "
+            help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, PFM, AVIF, Zarr, .npy; folders with -r; globs in "
             "quotes ('photos/**/*.jpg'). - reads standard input.",
             show_default=False,
         ),

@@ -63,8 +63,9 @@ FORMATS: dict[str, Format] = {
         ),
         _format("WEBP", ".webp", "gray graya rgb rgba", frames=True, longest=16383),
         _format("GIF", ".gif", "gray graya rgb rgba", frames=True, longest=65535),
-        _format("BMP", ".bmp .dib", "gray rgb"),
+        _format("BMP", ".bmp .dib", "gray rgb rgba"),
         _format("PPM", ".ppm .pgm .pnm .pbm", "gray rgb", "uint8 uint16"),
+        _format("PFM", ".pfm", "gray rgb", "float32"),
         _format("AVIF", ".avif", "gray rgb rgba"),
     )
 }
@@ -126,8 +127,11 @@ def sniff(data: bytes, name: str) -> str:
         return "GIF"
     if head[:2] == b"BM":
         return "BMP"
-    if head[:1] == b"P" and head[1:2] in b"123456f" and head[2:3].isspace():
-        return "PPM"
+    if head[:1] == b"P" and (head[2:3].isspace() or head[2:3] == b"#"):
+        if head[1:2] in b"123456":
+            return "PPM"
+        if head[1:2] in b"Ff":
+            return "PFM"
     if head[4:8] == b"ftyp" and (b"avif" in head or b"avis" in head):
         return "AVIF"
     if not head:

@@ -81,7 +81,10 @@ def assemble_gif(
 ) -> bytes:
     """A GIF from image blocks; ``size`` is (height, width)."""
     height, width = size
-    parts = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
+    # OpenCV clears the canvas only where a table for all frames has the background's colour.
+    cleared = any(disposal == 2 for _, _, disposal, _ in frames)
+    parts = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70 | 0x80 * cleared, 0, 0)]
+    parts.append(bytes(6 * cleared))
     if loop is not None:
         parts.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", loop & 0xFFFF) + b"\0")
     if comment:

@@ -37,6 +37,8 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     comment: bytes | None = None
     loop: int | None = None
+    pfm_scale: float | None = None
+    """The third number of a PFM's header: the unit of its samples, which are kept as they are."""
     background: int | None = None
     png_chunks: list[tuple[bytes, bytes]] = field(default_factory=list)
     """PNG chunks that have no home in the other fields: text, gamma, time."""

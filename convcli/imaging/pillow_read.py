@@ -35,7 +35,6 @@ PLUGINS = {
     "WEBP": "WebPImagePlugin",
     "GIF": "GifImagePlugin",
     "BMP": "BmpImagePlugin",
-    "PPM": "PpmImagePlugin",
     "AVIF": "AvifImagePlugin",
 }
 

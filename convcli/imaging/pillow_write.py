@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convcli.imaging.gif import GifFrame, assemble_gif, image_block
 from convcli.imaging.picture import Frame, Metadata, Picture
 from convcli.imaging.pillow_read import PLUGINS
 from convcli.imaging.webp import assemble_webp
@@ -49,9 +48,7 @@ def _save(image: Any, kind: str, **options: Any) -> bytes:
 
 
 def encode_with_pillow(picture: Picture, kind: str, quality: int | None) -> bytes:
-    """Encode as WebP, GIF, BMP or AVIF."""
-    if kind == "GIF":
-        return _gif(picture)
+    """Encode as WebP, BMP or AVIF."""
     options = metadata_options(picture.meta, kind)
     if kind == "WEBP":
         # `exact` keeps the colours of fully transparent pixels, which lossless promises.
@@ -86,47 +83,3 @@ def metadata_options(meta: Metadata, kind: str) -> dict[str, Any]:
         if meta.comment:
             options["comment"] = meta.comment
     return options
-
-
-def _gif(picture: Picture) -> bytes:
-    frames: list[GifFrame] = []
-    for frame in picture.frames:
-        block, transparent = _gif_frame(frame.pixels, picture.space, picture.alpha)
-        frames.append((block, frame.duration, frame.disposal, transparent))
-    # Every frame covers the canvas; only before a frame with holes must the canvas be cleared.
-    for index, (block, duration, _, transparent) in enumerate(frames):
-        following = frames[(index + 1) % len(frames)][3]
-        if following is not None and len(frames) > 1:
-            frames[index] = (block, duration, 2, transparent)
-    loop = picture.meta.loop if picture.n_frames > 1 else None
-    return assemble_gif(picture.size, frames, loop=loop, comment=picture.meta.comment)
-
-
-def _gif_frame(pixels: NDArray[Any], space: str, alpha: bool) -> tuple[bytes, int | None]:
-    """One frame as an image block, with the index of its transparent colour."""
-    colours = pixels[..., : pixels.shape[-1] - alpha]
-    clear = pixels[..., -1] < 128 if alpha else None
-    spare = int(clear is not None and bool(clear.any()))
-    rgb = np.repeat(colours, 3, axis=-1) if space == "gray" else colours
-    codes = (rgb.astype(np.uint32) * np.array([1 << 16, 1 << 8, 1], np.uint32)).sum(-1)
-    if spare:
-        codes[clear] = codes[~clear][0] if clear is not None and not clear.all() else 0
-    distinct, indices = np.unique(codes, return_inverse=True)
-    if len(distinct) <= 256 - spare:
-        # Few enough colours: exact, whatever a quantiser would make of them.
-        palette = np.stack([distinct >> 16, distinct >> 8 & 255, distinct & 255], -1)
-        indexed = indices.reshape(codes.shape).astype(np.uint8)
-        table = palette.astype(np.uint8).tobytes()
-    else:
-        image = to_pillow(np.ascontiguousarray(rgb), "rgb", False)
-        best = image.quantize(256 - spare)
-        drawn = image.quantize(palette=best, dither=Image.Dither.FLOYDSTEINBERG)
-        indexed = np.array(drawn)
-        table = bytes(best.getpalette("RGB"))[: 3 * (256 - spare)]
-    transparent = len(table) // 3 if spare else None
-    if clear is not None and transparent is not None:
-        indexed[clear] = transparent
-        table += b"\0\0\0"
-    image = Image.fromarray(np.ascontiguousarray(indexed))
-    image.putpalette(table)
-    return image_block(_save(image, "GIF", optimize=False)), transparent

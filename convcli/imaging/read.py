@@ -50,7 +50,7 @@ def decode_picture(
             from convcli.imaging.tiff_read import read_tiff
 
             return read_tiff(data, name, max_pixels)
-        if kind == "PPM":
+        if kind in ("PPM", "PFM"):
             from convcli.imaging.pnm import read_pnm
 
             return read_pnm(data, name, max_pixels)

@@ -41,7 +41,7 @@ def check_fits(fmt: Format, picture: Picture, name: str) -> None:
         what += f" of {longest} pixels a side, only {fmt.longest}"
     able = [f.suffix for f in FORMATS.values() if fits(f)]
     advice = f"use {' or '.join(able)}" if able else "no format holds that"
-    if dtype.startswith("float") and not able[1:]:
+    if dtype.startswith("float"):
         advice += ", or another --range than float, or --depth 8 or 16"
     raise UsageError(f"{name}: {fmt.name} cannot hold {what}; {advice}")
 
@@ -67,6 +67,8 @@ def encode_picture(
         If the encoder fails.
     """
     check_fits(fmt, picture, name)
+    if fmt.name != "PFM" and abs(picture.meta.pfm_scale or 1) != 1:
+        picture.notes.append(f"its scale {picture.meta.pfm_scale:g} is kept in .pfm only")
     if fmt.name == "PNG":
         from convcli.imaging.png_write import apng_parts, png_parts
 
@@ -74,11 +76,22 @@ def encode_picture(
         if picture.n_frames > 1:
             return apng_parts(picture.frames, picture.n_frames, picture.meta, **how)
         return png_parts(next(iter(picture.frames)).pixels, picture.meta, **how)
-    if fmt.name == "PPM":
-        from convcli.imaging.pnm import encode_pnm
+    if fmt.name in ("PPM", "PFM"):
+        from convcli.imaging.pnm import encode_pfm, encode_pnm
 
-        return encode_pnm(next(iter(picture.frames)).pixels)
+        pixels = next(iter(picture.frames)).pixels
+        return (
+            encode_pnm(pixels) if fmt.name == "PPM" else encode_pfm(pixels, picture.meta.pfm_scale)
+        )
     with _our_words(name, fmt.name):
+        if fmt.name == "BMP" and picture.alpha:
+            from convcli.imaging.bmp import encode_bmp_with_alpha
+
+            return encode_bmp_with_alpha(next(iter(picture.frames)).pixels, picture.meta.dpi)
+        if fmt.name == "GIF":
+            from convcli.imaging.gif_write import encode_gif
+
+            return encode_gif(picture)
         if fmt.name == "JPEG":
             from convcli.imaging.jpeg_write import jpeg_parts
 

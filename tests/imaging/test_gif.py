@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.picture import Frame, Picture
@@ -75,3 +78,61 @@ def test_as_many_colours_as_there_is_room_for(colours: int, channels: int) -> No
     assert len(found) == min(colours, 256) - (channels == 4)
     if colours < 256 or (colours == 256 and channels == 3):
         np.testing.assert_array_equal(frame.pixels[seen], pixels[seen])
+
+
+def composed(data: bytes) -> list[np.ndarray]:
+    """Every frame as Pillow shows it."""
+    image = Image.open(io.BytesIO(data))
+    frames = []
+    for index in range(image.n_frames):
+        image.seek(index)
+        frames.append(np.asarray(image.convert("RGBA")))
+    return frames
+
+
+@pytest.mark.parametrize("colours", [1, 255, 256])
+def test_other_programs_see_the_holes_after_an_opaque_frame(colours: int) -> None:
+    """Of 256 colours one makes room for the transparent one, without which none is seen."""
+    codes = np.arange(42 * 7).reshape(-1, 7) % colours
+    opaque = np.full((*codes.shape, 4), 255, np.uint8)
+    opaque[..., 0], opaque[..., 1] = codes, codes // 2
+    holes = opaque.copy()
+    holes[1:4, 2:5, 3] = 0
+    picture = Picture(
+        "GIF", "rgb", True, opaque.dtype, codes.shape, [Frame(opaque), Frame(holes)], 2, True
+    )
+    data = encode_picture(picture, format_of_name("gif"), "o.gif")
+    first, second = composed(data)
+    assert (first[..., 3] == 255).all()
+    np.testing.assert_array_equal(second[..., 3], holes[..., 3])
+    worst = np.abs(first.astype(int) - opaque).max()
+    assert worst <= (1 if colours == 256 else 0)
+    assert len(picture.notes) == (colours == 256)
+
+
+@pytest.mark.parametrize("colours", [200, 256, 300, 5000])
+def test_colours_that_find_no_room_are_counted_in_a_note(colours: int) -> None:
+    rgb = np.random.default_rng(colours).permutation(2**24)[:colours]
+    rgb = np.stack([rgb >> 16, rgb >> 8 & 255, rgb & 255], -1).astype(np.uint8)[None]
+    frames = [Frame(rgb), Frame(rgb[:, :1].repeat(colours, 1))]
+    picture = Picture("GIF", "rgb", False, rgb.dtype, (1, colours), frames, 2, True)
+    data = encode_picture(picture, format_of_name("gif"), "o.gif")
+    worst = np.abs(composed(data)[0][..., :3].astype(int) - rgb).max()
+    if colours <= 256:
+        assert (worst, picture.notes) == (0, [])
+    else:
+        (note,) = picture.notes
+        assert f"off by up to {worst} levels" in note
+        assert "1 of 2 have more" in note
+
+
+def test_half_transparent_pixels_and_odd_times_are_named() -> None:
+    faint = solid(40)
+    faint[0, 0, 3] = 100
+    picture = Picture(
+        "WEBP", "rgb", True, faint.dtype, (6, 7), [Frame(faint, 33), Frame(solid(9), 40)], 2, True
+    )
+    encode_picture(picture, format_of_name("gif"), "o.gif")
+    alpha, time = picture.notes
+    assert "half-transparent" in alpha
+    assert "3 ms" in time
