@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""Bits per sample that each colour type may have."""
 
 
 class Header(NamedTuple):
@@ -43,7 +45,7 @@ def walk(data: bytes, name: str) -> Iterator[tuple[bytes, memoryview, int]]:
     Raises
     ------
     InputError
-        If the file ends before IEND.
+        If the file ends before IEND, or something else stands where a chunk should.
     """
     view = memoryview(data)
     at = len(SIGNATURE)
@@ -51,6 +53,8 @@ def walk(data: bytes, name: str) -> Iterator[tuple[bytes, memoryview, int]]:
         if at + 12 > len(data):
             raise InputError(f"{name}: the PNG is cut short: it ends before its end mark")
         length, kind = struct.unpack_from(">I4s", data, at)
+        if not kind.isalpha():
+            raise InputError(f"{name}: the PNG is damaged: a chunk is called {kind!r}")
         end = at + 12 + length
         if end > len(data):
             raise InputError(f"{name}: the PNG is cut short inside its chunk {kind!r}")
@@ -61,13 +65,33 @@ def walk(data: bytes, name: str) -> Iterator[tuple[bytes, memoryview, int]]:
 
 
 def read_header(data: bytes, name: str) -> Header:
-    """Read IHDR, the first chunk."""
+    """Read IHDR, the first chunk.
+
+    Raises
+    ------
+    InputError
+        If it claims what the specification does not allow (section 11.2.1).
+    """
     kind, body, crc = next(walk(data, name))
     if kind != b"IHDR" or len(body) != 13 or zlib.crc32(body, zlib.crc32(kind)) != crc:
         raise InputError(f"{name}: the PNG's header is damaged")
-    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", body)
+    width, height, depth, colour, compression, filtering, interlace = struct.unpack(
+        ">IIBBBBB", body
+    )
     if not (0 < width < 2**31 and 0 < height < 2**31):
         raise InputError(f"{name}: the PNG's header claims {width}x{height} pixels")
+    for what, value, allowed in (
+        ("colour type", colour, tuple(DEPTHS)),
+        ("bit depth", depth, DEPTHS.get(colour, ())),
+        ("compression method", compression, (0,)),
+        ("filter method", filtering, (0,)),
+        ("interlace method", interlace, (0, 1)),
+    ):
+        if value not in allowed:
+            raise InputError(
+                f"{name}: the PNG's header claims {what} {value}; "
+                f"allowed: {', '.join(map(str, allowed))}"
+            )
     return Header(width, height, depth, colour, bool(interlace))
 
 

@@ -9,9 +9,9 @@ import struct
 import zlib
 
 from convcli.imaging.picture import Metadata
-from convcli.imaging.png_chunks import SIGNATURE, read_header, walk
+from convcli.imaging.png_chunks import read_header, walk
 
-__all__ = ["metadata_chunks", "read_metadata", "without_metadata"]
+__all__ = ["metadata_chunks", "read_metadata"]
 
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 MAX_TEXT = 16 << 20
@@ -62,19 +62,6 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
             notes[f"the chunk {kind.decode()} is malformed or too large and was left out"] = None
             room -= room // 4  # what was unfolded in vain counts too
     return meta, list(notes)
-
-
-def without_metadata(data: bytes, name: str) -> bytes:
-    """The same picture without what :func:`read_metadata` reads.
-
-    Libraries that decode the pixels would unfold it a second time, and refuse the whole file for a
-    text that is damaged or too long.
-    """
-    parts: list[bytes | memoryview] = [SIGNATURE]
-    for kind, body, crc in walk(data, name):
-        if kind not in READ:
-            parts += [struct.pack(">I4s", len(body), kind), body, struct.pack(">I", crc)]
-    return b"".join(parts)
 
 
 def _inflate(data: bytes, room: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Decoding PNG: 16 bits without loss, 8 bits and less through Pillow, all chunks collected."""
+"""Decoding PNG: the plain ones by our own reader, the rest by libpng, which also judges them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.png_chunks import Header, read_header, walk
 from convcli.imaging.png_fast import CHANNELS, Plain, read_plain
-from convcli.imaging.png_metadata import read_metadata, without_metadata
-from convcli.imaging.quiet import silence_logs
+from convcli.imaging.png_metadata import read_metadata
+from convcli.imaging.png_rules import pixels_alone
+from convcli.imaging.quiet import listen
 from convcli.imaging.read import check_size
 from convcli.imaging.upright import take_orientation, turn_upright
 
-__all__ = ["picture_of_plain", "read_png"]
+__all__ = ["decode_still", "picture_of_plain", "read_png"]
+
+OF_IMAGECODECS = "Interlace handling should be turned on when using png_read_image"
+"""Said of every interlaced file, for how imagecodecs calls libpng."""
 
 
 def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
@@ -28,10 +32,12 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     header = read_header(data, name)
     check_size(name, header.width, header.height, max_pixels)
     meta, notes = read_metadata(data, name)
-    data = without_metadata(data, name)
+    data, more = pixels_alone(data, name)
+    notes += more
+    if not any(kind == b"acTL" for kind, _, _ in walk(data, name)):
+        return _upright(decode_still(data, name, notes), header, meta, notes)
     if header.depth == 16:
-        return _read_deep(data, name, header, meta, notes)
-    # Pillow's import costs a tenth of a small picture's time; most PNGs are plain.
+        raise InputError(f"{name}: an animated PNG of 16 bits is not read")
     from convcli.imaging.pillow_read import open_with_pillow, picture_of
 
     image = open_with_pillow(data, "PNG")
@@ -52,24 +58,27 @@ def picture_of_plain(plain: Plain, name: str) -> Picture:
     return _upright(pixels, header, meta, notes)
 
 
-def _read_deep(data: bytes, name: str, header: Header, meta: Metadata, notes: list[str]) -> Picture:
-    """16 bits: Pillow would halve the depth of all but gray."""
+def decode_still(data: bytes, name: str, notes: list[str]) -> NDArray[Any]:
+    """The pixels (H, W, C) of a file that :func:`pixels_alone` has seen, as libpng reads them.
+
+    Fewer than 8 bits become 8, palettes colours, a transparent colour alpha. What libpng minds
+    but reads goes to the notes.
+
+    Raises
+    ------
+    InputError
+        What libpng refuses, too few pixels among it.
+    """
     import imagecodecs
 
-    silence_logs()
-    kinds = {kind: bytes(body) for kind, body, _ in walk(data, name) if kind in (b"acTL", b"tRNS")}
-    if b"acTL" in kinds:
-        raise InputError(f"{name}: an animated PNG of 16 bits is not read")
-    space = "gray" if header.colour_type in (0, 4) else "rgb"
-    pixels = np.asarray(imagecodecs.png_decode(data))
-    channels = pixels.size // (header.width * header.height)
-    pixels = pixels.reshape(header.height, header.width, channels)
-    if b"tRNS" in kinds and channels == COLOURS[space]:
-        # One colour is transparent: the alpha channel says the same for every pixel.
-        key = np.frombuffer(kinds[b"tRNS"], ">u2")
-        opaque = (pixels != key).any(axis=-1, keepdims=True)
-        pixels = np.concatenate([pixels, opaque * np.uint16(65535)], axis=-1)
-    return _upright(pixels, header, meta, notes)
+    with listen("imagecodecs") as said:
+        try:
+            pixels = np.asarray(imagecodecs.png_decode(data))
+        except RuntimeError as error:
+            why = "; ".join([str(error), *said])
+            raise InputError(f"{name}: libpng refuses the PNG: {why}") from error
+    notes += [f"its pixels were read, but libpng says: {t}" for t in said if t != OF_IMAGECODECS]
+    return pixels.reshape(*pixels.shape[:2], -1)
 
 
 def _upright(pixels: NDArray[Any], header: Header, meta: Metadata, notes: list[str]) -> Picture:

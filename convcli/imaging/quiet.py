@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from functools import cache
 
-__all__ = ["silence_libtiff", "silence_logs"]
+__all__ = ["listen", "silence_libtiff", "silence_logs"]
 
 
 @cache
@@ -17,6 +20,28 @@ def silence_logs() -> None:
 
     for name in ("PIL", "imagecodecs", "tifffile"):
         logging.getLogger(name).addHandler(logging.NullHandler())
+
+
+@contextlib.contextmanager
+def listen(logger: str) -> Iterator[list[str]]:
+    """What a library logs while it decodes in this thread, each message once: its warnings."""
+    import logging
+
+    said: list[str] = []
+    here = threading.get_ident()
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage().removeprefix("PNG warning: ")
+            if record.thread == here and text not in said:
+                said.append(text)
+
+    ear = Ear(logging.WARNING)
+    logging.getLogger(logger).addHandler(ear)
+    try:
+        yield said
+    finally:
+        logging.getLogger(logger).removeHandler(ear)
 
 
 @cache
