@@ -68,6 +68,8 @@ class Picture:
     meta: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
     """What the user should hear about: metadata that had to be dropped and the like."""
+    still_first: bool = False
+    """Whether the first frame is what programs without animation show, and no part of it."""
 
 
 def full_scale(dtype: Any) -> float:

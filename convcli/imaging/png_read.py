@@ -36,17 +36,9 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     notes += more
     if not any(kind == b"acTL" for kind, _, _ in walk(data, name)):
         return _upright(decode_still(data, name, notes), header, meta, notes)
-    if header.depth == 16:
-        raise InputError(f"{name}: an animated PNG of 16 bits is not read")
-    from convcli.imaging.pillow_read import open_with_pillow, picture_of
+    from convcli.imaging.apng import read_apng
 
-    image = open_with_pillow(data, "PNG")
-    meta.loop = image.info.get("loop")
-    orientation = take_orientation(meta, notes)
-    picture = picture_of(image, "PNG", name, meta, notes, max_pixels, orientation)
-    if getattr(image, "is_animated", False) and getattr(image, "default_image", False):
-        raise InputError(f"{name}: an animation whose first picture is not part of it is not read")
-    return picture
+    return read_apng(data, name, header, max_pixels, meta, notes)
 
 
 def picture_of_plain(plain: Plain, name: str) -> Picture:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -112,16 +113,18 @@ def encode_apng(
     n_frames: int,
     meta: Metadata,
     *,
+    still_first: bool = False,
     threads: int = 1,
     compression: str = "default",
 ) -> bytes:
     """Encode an animation of ``n_frames`` frames of one shape, each stored whole.
 
     Every frame replaces the one before it, so frames that happen to be equal stay frames of
-    their own, with their own durations. Source: PNG, third edition, section 11.3.6.
+    their own, with their own durations. ``still_first`` says that the first is no part of the
+    animation. Source: PNG, third edition, section 11.3.6.
     """
     how: dict[str, Any] = {"threads": threads, "compression": compression}
-    return b"".join(apng_parts(frames, n_frames, meta, **how))
+    return b"".join(apng_parts(frames, n_frames, meta, still_first=still_first, **how))
 
 
 def apng_parts(
@@ -129,6 +132,7 @@ def apng_parts(
     n_frames: int,
     meta: Metadata,
     *,
+    still_first: bool = False,
     threads: int = 1,
     compression: str = "default",
 ) -> Iterator[bytes]:
@@ -138,24 +142,34 @@ def apng_parts(
     sequence = 0
     for index, frame in enumerate(frames):
         header = header or _header(frame.pixels)
-        delay = min(max(round(frame.duration), 0), 65535)
-        control = struct.pack(
-            ">IIIIIHHBB",
-            *(sequence, header.width, header.height, 0, 0),
-            *(delay, 1000, frame.disposal if frame.disposal in (0, 1, 2) else 0, 0),
-        )
-        pixels.append(chunk(b"fcTL", control))
-        sequence += 1
-        for part in _deflate(frame.pixels, threads, compression):
-            if index == 0:
-                pixels += chunk_parts(b"IDAT", part)
-            else:
-                pixels += chunk_parts(b"fdAT", [struct.pack(">I", sequence), *part])
-                sequence += 1
+        if index or not still_first:
+            place = header.width, header.height, 0, 0
+            control = struct.pack(">5I2H2B", sequence, *place, *_delay(frame.duration), 0, 0)
+            pixels.append(chunk(b"fcTL", control))
+            sequence += 1
+        stream = _deflate(frame.pixels, threads, compression)
+        if index == 0:
+            pixels += [part for body in stream for part in chunk_parts(b"IDAT", body)]
+        else:  # in one piece: imagecodecs reads no more
+            data = [part for body in stream for part in body]
+            pixels += chunk_parts(b"fdAT", [struct.pack(">I", sequence), *data])
+            sequence += 1
     assert header is not None, "an animation has at least one frame"
-    before = [(b"acTL", struct.pack(">II", n_frames, meta.loop or 0))]
+    before = [(b"acTL", struct.pack(">II", n_frames - still_first, meta.loop or 0))]
     before += metadata_chunks(meta, header.depth, header.colour_type)
     return assemble(header, before, pixels)
+
+
+def _delay(duration: float) -> tuple[int, int]:
+    """Milliseconds as a fraction of a second, as near as two numbers of 16 bits come.
+
+    >>> _delay(40.0), _delay(1000 / 30), _delay(1e9)
+    ((1, 25), (1, 30), (65535, 1))
+    """
+    seconds = Fraction(min(max(duration / 1000, 0), 65535))
+    largest = min(65535, int(65535 / seconds)) if seconds else 1
+    delay = seconds.limit_denominator(largest)
+    return delay.numerator, delay.denominator
 
 
 def _header(pixels: NDArray[Any]) -> Header:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from convcli.errors import OutputError, UsageError
@@ -69,11 +70,14 @@ def encode_picture(
     check_fits(fmt, picture, name)
     if fmt.name != "PFM" and abs(picture.meta.pfm_scale or 1) != 1:
         picture.notes.append(f"its scale {picture.meta.pfm_scale:g} is kept in .pfm only")
+    if picture.still_first and fmt.name != "PNG":
+        picture = _animation_alone(picture)
     if fmt.name == "PNG":
         from convcli.imaging.png_write import apng_parts, png_parts
 
         how: dict[str, Any] = {"threads": threads, "compression": compression}
         if picture.n_frames > 1:
+            how["still_first"] = picture.still_first
             return apng_parts(picture.frames, picture.n_frames, picture.meta, **how)
         return png_parts(next(iter(picture.frames)).pixels, picture.meta, **how)
     if fmt.name in ("PPM", "PFM"):
@@ -103,6 +107,13 @@ def encode_picture(
         from convcli.imaging.pillow_write import encode_with_pillow
 
         return encode_with_pillow(picture, fmt.name, quality)
+
+
+def _animation_alone(picture: Picture) -> Picture:
+    """Without the picture for programs that show no animation, which APNG alone can hold."""
+    picture.notes.append("the picture before the animation, which is no part of it, was left out")
+    frames = list(picture.frames)[1:]
+    return replace(picture, frames=frames, n_frames=len(frames), still_first=False)
 
 
 def _in_our_words(parts: Iterable[bytes], name: str, fmt: str) -> Iterator[bytes]:

@@ -1,0 +1,205 @@
+"""Animated PNG, read: each frame is decoded as a PNG of its own and laid on the canvas.
+
+Not through Pillow, which reads no 16 bits, and lays half-transparent pixels over others as if
+alpha were a colour.
+
+Source: Portable Network Graphics (PNG) Specification, third edition, sections 11.3.6 and 13.16.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from convcli.errors import InputError
+from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture, full_scale
+from convcli.imaging.png_chunks import Header, assemble, chunk, walk
+from convcli.imaging.png_read import decode_still
+from convcli.imaging.read import check_size, decoding
+from convcli.imaging.upright import take_orientation, turn_upright
+
+__all__ = ["read_apng"]
+
+NOTHING, BACKGROUND, PREVIOUS = range(3)
+"""What becomes of a frame's place once its time is up."""
+OVER = 1
+CONTROL = struct.Struct(">4I2H2B")
+
+
+class _Shot(NamedTuple):
+    """A frame as it is stored: its place on the canvas, how long, how it comes and goes."""
+
+    width: int
+    height: int
+    x: int
+    y: int
+    duration: float
+    dispose: int
+    blend: int
+    data: list[memoryview]
+    """What its pixels were compressed to."""
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def covers(self, other: _Shot) -> bool:
+        """Whether the other lies within this one."""
+        return all(
+            mine.start <= theirs.start and theirs.stop <= mine.stop
+            for mine, theirs in zip(self.place, other.place, strict=True)
+        )
+
+
+class _File(NamedTuple):
+    """What :func:`_parse` finds."""
+
+    claimed: int
+    plays: int
+    shots: list[_Shot]
+    still: list[memoryview]
+    """The picture that is no part of the animation, if there is one."""
+    shared: list[tuple[bytes, bytes]]
+    """Palette and transparent colours, for all frames."""
+
+
+def read_apng(
+    data: bytes, name: str, header: Header, max_pixels: int, meta: Metadata, notes: list[str]
+) -> Picture:
+    """Read what ``pixels_alone`` left of a file with an ``acTL`` chunk."""
+    file = _parse(data, name)
+    _check(file, header, name)
+    n_frames = len(file.shots) + bool(file.still)
+    check_size(name, header.width, header.height, max_pixels, n_frames)
+    meta.loop = file.plays
+    frames = _Frames(file, header, name, take_orientation(meta, notes), notes)
+    first = next(iter(frames)).pixels
+    return Picture(
+        format="PNG",
+        space=frames.space,
+        alpha=frames.alpha,
+        dtype=first.dtype,
+        size=first.shape[:2],
+        frames=frames,
+        n_frames=n_frames,
+        animated=n_frames > 1,
+        still_first=bool(file.still) and n_frames > 1,
+        meta=meta,
+        notes=notes,
+    )
+
+
+def _parse(data: bytes, name: str) -> _File:
+    file = _File(0, 0, [], [], [])
+    sequence = 0
+    for kind, body, crc in walk(data, name):
+        if kind in (b"acTL", b"fcTL", b"fdAT"):
+            if isal_zlib.crc32(body, isal_zlib.crc32(kind)) != crc:
+                raise InputError(f"{name}: the PNG's chunk {kind.decode()} is damaged")
+            if len(body) < {b"acTL": 8, b"fcTL": CONTROL.size + 4, b"fdAT": 4}[kind]:
+                raise InputError(f"{name}: the PNG's chunk {kind.decode()} is cut short")
+        if kind in (b"fcTL", b"fdAT"):
+            if int.from_bytes(body[:4]) != sequence:
+                raise InputError(f"{name}: the animation's chunks are out of order")
+            sequence += 1
+        if kind == b"acTL":
+            claimed, plays = struct.unpack_from(">II", body)
+            file = file._replace(claimed=claimed, plays=plays)
+        elif kind == b"fcTL":
+            width, height, x, y, part, whole, *ops = CONTROL.unpack_from(body, 4)
+            delay = 1000 * part / (whole or 100)
+            file.shots.append(_Shot(width, height, x, y, delay, ops[0], ops[1], []))
+        elif kind == b"IDAT":
+            (file.shots[-1].data if file.shots else file.still).append(body)
+        elif kind == b"fdAT":
+            if not file.shots:
+                raise InputError(f"{name}: the animation's chunks are out of order")
+            file.shots[-1].data.append(body[4:])
+        elif kind in (b"PLTE", b"tRNS"):
+            file.shared.append((kind, bytes(body)))
+    return file
+
+
+def _check(file: _File, header: Header, name: str) -> None:
+    if file.claimed != len(file.shots) or not file.shots:
+        raise InputError(
+            f"{name}: the animation claims {file.claimed} frames, and the file has {len(file.shots)}"
+        )
+    canvas = _canvas(header)
+    for number, shot in enumerate(file.shots, 1):
+        inside = canvas.covers(shot) and min(shot.width, shot.height) > 0
+        if not inside or not shot.data or shot.dispose > PREVIOUS or shot.blend > OVER:
+            raise InputError(f"{name}: frame {number} of the animation is damaged")
+
+
+def _canvas(header: Header) -> _Shot:
+    return _Shot(header.width, header.height, 0, 0, 0.0, NOTHING, 0, [])
+
+
+class _Frames:
+    """The frames as they are seen, made at each walk; before them the picture that is none."""
+
+    def __init__(
+        self, file: _File, header: Header, name: str, orientation: int, notes: list[str]
+    ) -> None:
+        self._of = file, header, name, orientation, notes
+        self.space = "gray" if header.colour_type in (0, 4) else "rgb"
+        self._own_alpha = header.colour_type in (4, 6) or any(k == b"tRNS" for k, _ in file.shared)
+        self.alpha = self._own_alpha or _shows_ground(file.shots, _canvas(header))
+
+    def __iter__(self) -> Iterator[Frame]:
+        file, header, _, orientation, _ = self._of
+        if file.still:
+            still = self._decoded(_canvas(header)._replace(data=file.still))
+            yield Frame(turn_upright(still, orientation))
+        dtype = np.uint16 if header.depth == 16 else np.uint8
+        canvas = np.zeros((header.height, header.width, COLOURS[self.space] + self.alpha), dtype)
+        for number, shot in enumerate(file.shots):
+            under, pixels = canvas[shot.place], self._decoded(shot)
+            kept = under.copy() if shot.dispose == PREVIOUS and number else np.zeros_like(under)
+            under[...] = _over(pixels, under) if self.alpha and shot.blend == OVER else pixels
+            yield Frame(turn_upright(canvas.copy(), orientation), shot.duration)
+            if shot.dispose != NOTHING:
+                under[...] = kept
+
+    def _decoded(self, shot: _Shot) -> NDArray[Any]:
+        file, header, name, _, notes = self._of
+        alone = header._replace(width=shot.width, height=shot.height)
+        data = assemble(alone, file.shared, (chunk(b"IDAT", bytes(d)) for d in shot.data))
+        said: list[str] = []
+        with decoding(name, "PNG"):
+            pixels = decode_still(b"".join(data), name, said)
+        notes += [note for note in said if note not in notes]
+        if self.alpha and not self._own_alpha:
+            opaque = np.full_like(pixels[..., :1], full_scale(pixels.dtype))
+            pixels = np.concatenate([pixels, opaque], axis=-1)
+        return pixels
+
+
+def _shows_ground(shots: list[_Shot], canvas: _Shot) -> bool:
+    """Whether the canvas, which is transparent, is seen through frames that are opaque."""
+    if not shots[0].covers(canvas):
+        return True
+    return any(
+        (now.dispose == BACKGROUND or (now.dispose == PREVIOUS and now is shots[0]))
+        and not following.covers(now)
+        for now, following in pairwise(shots)
+    )
+
+
+def _over(front: NDArray[Any], back: NDArray[Any]) -> NDArray[Any]:
+    """Front laid over back, both with alpha that colours are not multiplied by."""
+    white = full_scale(front.dtype)
+    of_front = front[..., -1:] / white
+    of_back = back[..., -1:] / white * (1 - of_front)
+    alpha = of_front + of_back
+    mixed = front[..., :-1] * of_front + back[..., :-1] * of_back
+    colours = np.divide(mixed, alpha, out=back[..., :-1].astype(float), where=alpha > 0)
+    joined = np.rint(np.concatenate([colours, alpha * white], axis=-1))
+    return np.asarray(joined, front.dtype)
