@@ -28,7 +28,10 @@ def _beginning(words: Iterable[str], incomplete: str) -> list[str]:
 
 
 def kernels(incomplete: str) -> list[str]:
-    """Complete the name of a preset; with a colon where numbers may or must follow."""
+    """Complete the name of a preset; with a colon where numbers may or must follow.
+
+    Other names are offered where no preset's own name begins so.
+    """
     from convcli.kernels.catalogue import ALIASES, PRESETS
 
     found: list[str] = []
@@ -39,7 +42,11 @@ def kernels(incomplete: str) -> list[str]:
     if len(found) == 1 and found[0].endswith(":"):
         # Alone it would be followed by a space; with an example the word stays open.
         found.append(PRESETS[found[0][:-1]].example)
-    return found or _beginning(ALIASES, incomplete)
+    return found or [
+        alias + ":" * bool(PRESETS[name].required)
+        for alias, name in ALIASES.items()
+        if alias.startswith(incomplete)
+    ]
 
 
 def networks(incomplete: str) -> list[str]:

@@ -35,8 +35,8 @@ def filter_command(
             "-k",
             autocompletion=complete.kernels,
             help="A preset (see 'convcli kernel list'), a preset with numbers (gaussian:1.5), a "
-            'kernel file, or weights in quotes ("1 0 -1; 2 0 -2; 1 0 -1"). Repeat it for a '
-            "chain without rounding in between.",
+            'kernel file, or weights in quotes ("1 0 -1; 2 0 -2; 1 0 -1"). Repeat it, or write '
+            '"gaussian:2 | sobel", for a chain without rounding in between.',
             show_default=False,
         ),
     ],
@@ -419,7 +419,7 @@ def filter_command(
         begin(inputs[0], limit)
 
     # What comes with NumPy, half of the start: the input is read and decoded meanwhile.
-    from convcli.kernels.load import load_kernel
+    from convcli.kernels.load import load_chain
     from convcli.runs.batch import Batch
     from convcli.runs.filtering import Failure
     from convcli.runs.memory import parse_size
@@ -437,7 +437,7 @@ def filter_command(
 
     request = FilterRequest(
         inputs=tuple(inputs or ()),
-        kernels=tuple(load_kernel(text) for text in kernel),
+        kernels=tuple(step for text in kernel for step in load_chain(text)),
         options=options,
         output=output,
         format=format,

@@ -19,7 +19,7 @@ from convcli.imaging.picture import COLOURS, Frame, Picture
 from convcli.imaging.pillow_read import SPACES
 from convcli.imaging.pillow_write import to_pillow
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.load import load_kernel
+from convcli.kernels.load import load_chain
 
 __all__ = ["filter_image"]
 
@@ -107,7 +107,8 @@ def filter_image(
         ``(H, W, C)`` of uint8, uint16, float32 or float64. White is 255, 65535 or 1.0. Two and
         four channels of an array are gray and RGB with alpha.
     kernel
-        A name, a file, a literal, an array, a :class:`convcli.Kernel`, or a list of these.
+        A name, a file, a literal, an array, a :class:`convcli.Kernel`, a chain of names and
+        literals such as ``"gaussian:2 | sobel"``, or a list of these.
     padding
         ``"same"``, ``"valid"``, ``"full"``, a number, ``(PH, PW)`` or
         ``((top, bottom), (left, right))``.
@@ -143,7 +144,8 @@ def filter_image(
     >>> filter_image(step, "sobel-x")[1].tolist()
     [0, 36, 36, 0]
     """
-    kernels = [load_kernel(k) for k in (kernel if _is_chain(kernel) else [kernel])]
+    given = kernel if _is_chain(kernel) else [kernel]
+    kernels = [step for one in given for step in load_chain(one)]
     options = FilterOptions(
         padding=padding,
         stride=stride,

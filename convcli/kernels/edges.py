@@ -60,10 +60,16 @@ def _gradients(
     parameters: tuple[Parameter, ...] = (),
     required: int = 0,
     value: str = "",
+    also: str = "",
 ) -> list[Preset]:
-    """The presets ``name-x``, ``name-y`` and their magnitude ``name``."""
+    """The presets ``name-x``, ``name-y`` and their magnitude ``name``.
 
-    def preset(end: str, purpose: str, build: Callable[..., Parts], combine: Combine) -> Preset:
+    scikit-image calls the former ``name_v`` and ``name_h``, by the edges that they find.
+    """
+
+    def preset(
+        end: str, purpose: str, build: Callable[..., Parts], combine: Combine, also: str
+    ) -> Preset:
         return Preset(
             name + end,
             "edges",
@@ -76,18 +82,21 @@ def _gradients(
             absolute=True,
             required=required,
             example=f"{name}{end}:{value}" if value else "",
+            also=also,
+            sized="" if value else f"sobel{end}",
         )
 
     return [
-        preset("-x", "slope to the right: vertical edges", _x, "none"),
-        preset("-y", "slope downwards: horizontal edges", _y, "none"),
-        preset("", f"edges in every direction, {quality}", _both, "magnitude"),
+        preset("-x", "slope to the right: vertical edges", _x, "none", f"{name}-v"),
+        preset("-y", "slope downwards: horizontal edges", _y, "none", f"{name}-h"),
+        preset("", f"edges in every direction, {quality}", _both, "magnitude", also),
     ]
 
 
 EDGES = [
     *_gradients("sobel", _sobel, "Sobel and Feldman 1968; sizes as OpenCV getDerivKernels",
-                "the usual choice", (SOBEL_SIZE,), value="5"),
+                "the usual choice", (SOBEL_SIZE,), value="5",
+                also="edge edges edge-detection gradient gradient-magnitude"),
     *_gradients("scharr", lambda: ([3, 10, 3], [-1, 0, 1]), "Scharr 2000",
                 "truer in direction than sobel"),
     *_gradients("prewitt", lambda: ([1, 1, 1], [-1, 0, 1]), "Prewitt 1970", "plain mean across"),
@@ -96,14 +105,17 @@ EDGES = [
     *_gradients("farid", lambda: _FARID, "Farid and Simoncelli 2004, 5 taps",
                 "accurate in direction, 5x5"),
     *_gradients("dgauss", formulas.gaussian_slope, "derivative of a Gaussian: Canny 1986",
-                "of one scale, robust to noise", (SIGMA, SIZE), required=1, value="2"),
+                "of one scale, robust to noise", (SIGMA, SIZE), required=1, value="2",
+                also="gaussian-gradient gaussian-gradient-magnitude gaussian-derivative"),
     Preset("roberts-x", "edges", "slope towards the upper left, 2x2",
-           fixed(_ROBERTS_X), "Roberts 1963", "derivative", absolute=True),
+           fixed(_ROBERTS_X), "Roberts 1963", "derivative", absolute=True,
+           also="roberts-pos-diag", sized="sobel-x"),
     Preset("roberts-y", "edges", "slope towards the upper right, 2x2",
-           fixed(_ROBERTS_Y), "Roberts 1963", "derivative", absolute=True),
+           fixed(_ROBERTS_Y), "Roberts 1963", "derivative", absolute=True,
+           also="roberts-neg-diag", sized="sobel-y"),
     Preset("roberts", "edges", "edges in every direction, 2x2, the sharpest",
            lambda: Parts(np.stack([rows(_ROBERTS_X), rows(_ROBERTS_Y)])), "Roberts 1963",
-           "derivative", combine="magnitude", absolute=True),
+           "derivative", combine="magnitude", absolute=True, also="roberts-cross", sized="sobel"),
     Preset("kirsch", "edges", "the strongest of eight compass directions",
            lambda: Parts(formulas.rotations(rows("5 5 5;-3 0 -3;-3 -3 -3"))), "Kirsch 1971",
            "derivative", combine="maximum", absolute=True),
@@ -111,18 +123,21 @@ EDGES = [
            lambda: Parts(formulas.rotations(rows("-1 0 1;-2 0 2;-1 0 1"))), "Robinson 1977",
            "derivative", combine="maximum", absolute=True),
     Preset("laplacian", "edges", "fine detail and corners; the centre is -4",
-           fixed("0 1 0;1 -4 1;0 1 0"), TEXTBOOK, "derivative", absolute=True),
+           fixed("0 1 0;1 -4 1;0 1 0"), TEXTBOOK, "derivative", absolute=True,
+           also="laplace laplacian4", sized="log"),
     Preset("laplacian8", "edges", "fine detail, diagonals too; the centre is -8",
-           fixed("1 1 1;1 -8 1;1 1 1"), TEXTBOOK, "derivative", absolute=True),
+           fixed("1 1 1;1 -8 1;1 1 1"), TEXTBOOK, "derivative", absolute=True, sized="log"),
     Preset("log", "edges", "spots and edges of one scale (Laplacian of Gaussian)", formulas.log,
            "Marr and Hildreth 1980", "derivative", (
                Parameter("sigma", "standard deviation in pixels", 0.05, 1249), LOG_SIZE),
-           absolute=True, required=1, example="log:2"),
+           absolute=True, required=1, example="log:2",
+           also="laplacian-of-gaussian gaussian-laplace marr-hildreth mexican-hat"),
     Preset("dog", "edges", "spots and edges between two scales (difference of Gaussians)",
            formulas.dog, "Marr and Hildreth 1980; 1.6 approximates log", "derivative",
            (Parameter("sigma", "standard deviation of the narrower", 0.05, 1666, default=1),
             Parameter("wider", "standard deviation of the wider", 0.05, 1666, default=1.6), SIZE),
-           absolute=True, example="dog:2,3.2"),
+           absolute=True, example="dog:2,3.2",
+           also="difference-of-gaussians difference-of-gaussian"),
     Preset("gabor", "edges", "stripes of one width and direction", formulas.gabor, "Daugman 1985",
            "derivative",
            (Parameter("wavelength", "pixels from stripe to stripe", 2, 1000),
@@ -132,7 +147,8 @@ EDGES = [
             Parameter("phase", "degrees", -360, 360, default=0)),
            absolute=True, required=1, example="gabor:8,45"),
     Preset("outline", "edges", "light outlines on black, as Pillow's FIND_EDGES",
-           fixed("-1 -1 -1;-1 8 -1;-1 -1 -1"), f"{PILLOW}.FIND_EDGES", "derivative"),
+           fixed("-1 -1 -1;-1 8 -1;-1 -1 -1"), f"{PILLOW}.FIND_EDGES", "derivative",
+           also="find-edges"),
     Preset("contour", "edges", "dark outlines on white, as Pillow's CONTOUR",
            fixed("-1 -1 -1;-1 8 -1;-1 -1 -1", bias=255), f"{PILLOW}.CONTOUR", "derivative"),
 ]  # fmt: skip

@@ -10,26 +10,13 @@ from typing import TypeAlias
 from numpy.typing import ArrayLike
 
 from convcli.errors import KernelError
-from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
 from convcli.kernels.kernel import Kernel, as_numbers
-from convcli.kernels.parameters import parse_values
+from convcli.kernels.names import find
 
-__all__ = ["KernelLike", "load_kernel"]
+__all__ = ["KernelLike", "load_chain", "load_kernel"]
 
 KernelLike: TypeAlias = str | Path | Kernel | ArrayLike
 """Whatever names a kernel, or is one."""
-
-_SYNONYMS = {
-    "bilateral": "gaussian",
-    "blur": "gaussian",
-    "bokeh": "disk",
-    "edge": "sobel",
-    "edges": "sobel",
-    "mean": "average",
-    "negative": "invert",
-    "uniform": "box",
-}
-"""What people type first -> the preset to offer."""
 
 _LITERAL = r"(?i)\s*[\[{]|\s*[-+−]?[.\d]|\s*-?(nan|inf)"
 
@@ -43,7 +30,8 @@ def load_kernel(spec: KernelLike) -> Kernel:
         One of
 
         - a preset, perhaps with parameters: ``"sobel-x"``, ``"gaussian:1.5"``,
-          ``"gaussian:sigma=1.5,size=9"`` (``convcli kernel list`` shows all);
+          ``"gaussian:sigma=1.5,size=9"`` (``convcli kernel list`` shows all), also by another
+          tool's name, as in ``"GaussianBlur"``;
         - the path of a file: text, CSV, TSV, JSON, TOML, ``.npy``, libvips ``.mat`` or an
           ImageMagick string. ``"./sobel-x"`` is the file of that name;
         - a literal: ``"1 0 -1; 2 0 -2; 1 0 -1"``, ``"[[1, 0, -1], [2, 0, -2]]"`` or
@@ -64,19 +52,46 @@ def load_kernel(spec: KernelLike) -> Kernel:
     [-2.0, 0.0, 2.0]
     >>> load_kernel("1 0 -1; 2 0 -2").shape
     (2, 3)
-    >>> load_kernel("sobelx")
+    >>> load_kernel("gausian:2")
     Traceback (most recent call last):
     ...
-    convcli.errors.KernelError: there is no kernel 'sobelx'; did you mean 'sobel-x' or 'sobel'? (see 'convcli kernel list')
+    convcli.errors.KernelError: there is no kernel 'gausian:2'; did you mean 'gaussian:2'? (see 'convcli kernel list')
     """
     if isinstance(spec, Kernel):
         return spec
     if isinstance(spec, Path):
         return _load_file(spec)
     if isinstance(spec, str):
+        parts = _split(spec)
+        if len(parts) > 1:
+            raise KernelError(f"{spec!r} is a chain of {len(parts)} kernels; give one of them")
         return _load_text(spec)
     weights = as_numbers(spec, "the array")
     return Kernel(weights[None, :] if weights.ndim == 1 else weights)
+
+
+def load_chain(spec: KernelLike) -> tuple[Kernel, ...]:
+    """Load a kernel, or the kernels of a chain such as ``"gaussian:2 | sobel"``.
+
+    >>> [kernel.name for kernel in load_chain("gaussian:2 | sobel")]
+    ['gaussian:2', 'sobel']
+    """
+    if isinstance(spec, str):
+        return tuple(_load_text(part) for part in _split(spec))
+    return (load_kernel(spec),)
+
+
+def _split(text: str) -> list[str]:
+    """The kernels of a chain; names in JSON and of files may hold the bar themselves."""
+    if "|" not in text or text.lstrip()[:1] in "[{" or _exists(text):
+        return [text]
+    parts = text.split("|")
+    if not all(part.strip() for part in parts):
+        raise KernelError(
+            f"the chain {text!r} has a '|' without a kernel beside it; write it as in "
+            "gaussian:2 | sobel"
+        )
+    return parts
 
 
 def _load_text(spec: str) -> Kernel:
@@ -87,41 +102,30 @@ def _load_text(spec: str) -> Kernel:
         raise KernelError(
             "'-' is no kernel: standard input is the picture; give a file or a preset"
         )
-    head, colon, rest = text.partition(":")
-    name = head.strip().lower().replace("_", "-")
-    preset = PRESETS.get(ALIASES.get(name, name))
-    if preset is not None:
-        return _load_preset(preset, rest.strip(), bool(colon))
+    try:
+        found = find(text)
+    except KernelError as error:
+        raise KernelError(_amended(text, str(error))) from error
+    if found is not None:
+        return found.make()
     if _is_literal(text):
         from convcli.kernels.files import parse_literal
 
         return parse_literal(text)
-    if _is_path(text):
+    is_path = _is_path(text)
+    if is_path and ("/" in text or os.sep in text or _exists(text)):
         return _load_file(Path(spec))
-    raise KernelError(f"there is no kernel {text!r}{_suggestion(name)} (see 'convcli kernel list')")
+    from convcli.kernels.hints import refusal
+
+    raise KernelError(refusal(text, "file" if is_path else "kernel"))
 
 
-def _load_preset(preset: Preset, text: str, colon: bool) -> Kernel:
-    if colon and not text:
-        raise KernelError(
-            f"nothing follows the colon of {preset.name!r}; "
-            + (f"write {preset.example}" if preset.example else f"write {preset.name}")
-        )
-    if not colon:
-        if preset.required:
-            missing = preset.parameters[0]
-            raise KernelError(
-                f"{preset.name} needs {missing.name} ({missing.note}), {missing.allowed}, "
-                f"as in {preset.example}"
-            )
-        return preset.make()
-    if preset.name == "box":
-        text = re.sub(r"^(\d+)[xX](\d+)$", r"\1,\2", text)
-    values = parse_values(preset.name, preset.parameters, text, preset.example)
-    for parameter in preset.parameters[: preset.required]:
-        if parameter.name not in values:
-            raise KernelError(f"{preset.name} needs {parameter.name}, as in {preset.example}")
-    return preset.make(values)
+def _amended(text: str, message: str) -> str:
+    """A message about a preset's numbers, with what to type instead unless it says so itself."""
+    from convcli.kernels.hints import instead
+
+    told = "did you mean" in message or "; write" in message
+    return message if told else message + instead(text)
 
 
 def _load_file(path: Path) -> Kernel:
@@ -145,11 +149,3 @@ def _is_path(text: str) -> bool:
 
 def _exists(text: str) -> bool:
     return os.path.exists(text)  # noqa: PTH110  (Path.exists raises where a name is too long)
-
-
-def _suggestion(name: str) -> str:
-    import difflib  # by those who mistype only
-
-    found = difflib.get_close_matches(name, [*PRESETS, *ALIASES, *_SYNONYMS], 2)
-    near = dict.fromkeys(_SYNONYMS.get(word, word) for word in found)
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -15,7 +15,8 @@ __all__ = ["Parameter", "format_values", "parse_values"]
 class Parameter(NamedTuple):
     """One number of a parametric preset: its meaning, its default and what it may be.
 
-    ``default`` None means that a formula derives it from the others, as ``note`` says.
+    ``default`` None means that a formula derives it from the others, as ``note`` says. One that
+    is ``named`` is given by its name only.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Parameter(NamedTuple):
     whole: bool = False
     odd: bool = False
     choices: tuple[int, ...] = ()
+    named: bool = False
 
     @property
     def allowed(self) -> str:
@@ -63,7 +65,7 @@ def parse_values(
     """
     as_in = f", as in {example}"
     if not parameters:
-        raise KernelError(f"kernel {preset!r} has no parameters, but {text!r} follows its name")
+        raise KernelError(f"{preset} takes no numbers, but {text!r} follows its name")
     values: dict[str, float] = {}
     named = False
     for position, item in enumerate(text.split(",")):
@@ -94,10 +96,13 @@ def _by_name(preset: str, parameters: Sequence[Parameter], name: str) -> Paramet
 def _by_position(
     preset: str, parameters: Sequence[Parameter], position: int, as_in: str
 ) -> Parameter:
-    if position < len(parameters):
-        return parameters[position]
-    names = ", ".join(p.name for p in parameters)
-    raise KernelError(f"{preset} takes at most {len(parameters)} numbers ({names}){as_in}")
+    placed = [p for p in parameters if not p.named]
+    if position < len(placed):
+        return placed[position]
+    count = f"{len(placed)} number" + "s" * (len(placed) != 1)
+    names = ", ".join(p.name for p in placed)
+    others = "".join(f"; {p.name}: {p.note}" for p in parameters if p.named)
+    raise KernelError(f"{preset} takes at most {count} ({names}){as_in}{others}")
 
 
 def _checked(preset: str, parameter: Parameter, text: str, as_in: str) -> float:
@@ -128,5 +133,6 @@ def format_values(parameters: Sequence[Parameter], values: dict[str, float]) -> 
             in_order = False
             continue
         number = re.sub(r"\.0$", "", repr(float(values[parameter.name])))
-        parts.append(number if in_order else f"{parameter.name}={number}")
+        placed = in_order and not parameter.named
+        parts.append(number if placed else f"{parameter.name}={number}")
     return ",".join(parts)

@@ -11,16 +11,32 @@ from convcli.kernels.formulas import Array, Parts
 from convcli.kernels.kernel import MAX_SIDE, Combine, Kernel, Role
 from convcli.kernels.parameters import Parameter, format_values
 
-__all__ = ["PILLOW", "SIGMA", "SIZE", "TEXTBOOK", "Preset", "fixed", "mix", "rows"]
+__all__ = [
+    "AMOUNT",
+    "PILLOW",
+    "SIGMA",
+    "SIZE",
+    "TEXTBOOK",
+    "Preset",
+    "fixed",
+    "mix",
+    "rows",
+    "strengthened",
+]
 
 SIGMA = Parameter("sigma", "standard deviation in pixels", 0.05, 1666)
 SIZE = Parameter("size", "side; 2 ceil(3 sigma) + 1 by default", 1, MAX_SIDE - 1, odd=True)
+AMOUNT = Parameter("amount", "strength", 0, 100, default=1)
 PILLOW = "Pillow ImageFilter"
 TEXTBOOK = "Gonzalez and Woods, Digital Image Processing, chapter 3"
 
 
 class Preset(NamedTuple):
-    """One entry of the catalogue; ``build`` takes the parameters by name."""
+    """One entry of the catalogue; ``build`` takes the parameters by name.
+
+    ``also`` holds its other names, those of other tools among them. ``sized`` names the preset
+    to take where a number is wanted and this one has none.
+    """
 
     name: str
     group: str
@@ -33,6 +49,8 @@ class Preset(NamedTuple):
     absolute: bool = False
     required: int = 0
     example: str = ""
+    also: str = ""
+    sized: str = ""
 
     def make(self, values: dict[str, float] | None = None) -> Kernel:
         """The kernel, named after what was asked for.
@@ -73,6 +91,17 @@ def rows(text: str) -> Array:
 def fixed(text: str, scale: float = 1, bias: float = 0) -> Callable[..., Parts]:
     """Weights that do not depend on anything."""
     return lambda: Parts(rows(text), scale, bias)
+
+
+def strengthened(text: str) -> Callable[..., Parts]:
+    """The picture plus ``amount`` times its response to weights that sum to zero."""
+
+    def build(amount: float = 1) -> Parts:
+        weights = amount * rows(text)
+        weights[weights.shape[0] // 2, weights.shape[1] // 2] += 1
+        return Parts(weights)
+
+    return build
 
 
 def mix(text: str, scale: float = 1) -> Callable[..., Parts]:

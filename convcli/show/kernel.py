@@ -29,6 +29,7 @@ def catalogue_json() -> str:
     entries = [
         {
             "name": preset.name,
+            "also": preset.also.split(),
             "group": preset.group,
             "purpose": preset.purpose,
             "example": preset.example or preset.name,
@@ -59,6 +60,8 @@ def show_catalogue(console: Console | None = None) -> None:
                     names = ", ".join(p.name for p in preset.parameters)
                     line.append(f": {preset.example} ({names})", "dim")
                 _print_hanging(console, line, column)
+    other = "Other names are taken too (blur, mean, edges, negative, FIND_EDGES): --json lists all."
+    _print_hanging(console, Text(other, "dim"), 0)
 
 
 def _print_hanging(console: Console, line: Text, indent: int) -> None:

@@ -45,6 +45,8 @@ BASH = [
     ("filter -k sob", "sobel-x sobel-x: sobel-y sobel-y: sobel sobel:"),
     ("filter a.png -k disk", "disk: disk:5"),
     ("filter -k greys", "greyscale"),
+    ("filter -k bl", "blur"),
+    ("filter -k boke", "bokeh:"),
     ("filter -k gaussian : 2 --border re", "reflect"),
     ("filter --border rep", "replicate"),
     ("filter --border = re", "reflect"),

@@ -472,7 +472,7 @@ def test_clipping_is_warned_of(convcli: Cli, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["-k", "sobelx"], ("did you mean", "sobel-x")),
+        (["-k", "sobbel-x"], ("did you mean", "sobel-x")),
         (["-k", "box:3", "--border", "reflct"], ("did you mean 'reflect'",)),
         (["-k", "box:3", "--range", "abz"], ("did you mean 'abs'",)),
         (["-k", "box:3", "--stride", "0"], ("--stride is 0", "1 or more")),

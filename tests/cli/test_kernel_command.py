@@ -112,7 +112,8 @@ def test_nothing_is_overwritten_unasked(convcli: Run, tmp_path: Path) -> None:
 
 
 WRONG = {
-    "unknown kernel": (["show", "sobelx"], "did you mean 'sobel-x'"),
+    "unknown kernel": (["show", "sobbel-x"], "did you mean 'sobel-x'"),
+    "no convolution": (["show", "canny"], "the nearest is -k dgauss"),
     "misspelt option": (["show", "sobel-x", "--jsn"], "--jsn"),
     "no kernel": (["show"], "KERNEL"),
     "no output": (["export", "sobel-x"], "--output"),

@@ -15,8 +15,10 @@ from scipy import ndimage, signal
 from convcli.errors import KernelError
 from convcli.kernels import formulas
 from convcli.kernels.catalogue import ALIASES, GROUPS, PRESETS
+from convcli.kernels.elsewhere import ELSEWHERE
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
+from convcli.kernels.names import preset_of, squeezed
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "data" / "worked_examples.json").read_text())
 
@@ -266,14 +268,42 @@ def test_roles_agree_with_sums(name: str) -> None:
         assert not kernel.absolute
 
 
-@pytest.mark.parametrize("alias", ALIASES)
-def test_aliases_load_the_same(alias: str) -> None:
-    assert load_kernel(alias).name == ALIASES[alias]
-    assert alias not in PRESETS
+def test_other_names_mean_the_same_preset() -> None:
+    for alias, name in ALIASES.items():
+        found = preset_of(alias)
+        assert found is not None
+        assert found.name == name
+    names = [squeezed(name) for name in [*PRESETS, *ALIASES, *ELSEWHERE]]
+    assert len(set(names)) == len(names), "each name means one thing"
 
 
-def test_names_are_forgiving_about_case_and_dashes() -> None:
-    assert load_kernel(" Sobel_X ").name == "sobel-x"
+@pytest.mark.parametrize("name", [" Sobel_X ", "sobelx", "SobelX", "SOBEL X"])
+def test_names_are_forgiving_about_case_and_dashes(name: str) -> None:
+    assert load_kernel(name).name == "sobel-x"
+
+
+@pytest.mark.parametrize("name", ["sharpen", "sharpen4", "emboss"])
+def test_an_amount_scales_what_is_added_to_the_picture(name: str) -> None:
+    identity = np.zeros((3, 3))
+    identity[1, 1] = 1
+    added = scaled(name) - identity
+    assert (scaled(f"{name}:2.5") == identity + 2.5 * added).all()
+    assert (scaled(f"{name}:0") == identity).all()
+
+
+def test_a_mean_of_any_side() -> None:
+    assert (scaled("average:5") == np.full((5, 5), 1 / 25)).all()
+    assert (scaled("mean") == np.full((3, 3), 1 / 9)).all()
+
+
+def test_a_third_number_of_unsharp_is_not_taken_for_a_size() -> None:
+    """Elsewhere it is a threshold."""
+    for third in ("0.02", "3"):
+        with pytest.raises(KernelError, match=r"at most 2 numbers.*threshold"):
+            load_kernel(f"unsharp:2,1.5,{third}")
+    sized = load_kernel("unsharp:2,1.5,size=9")
+    assert sized.shape == (9, 9)
+    assert load_kernel(sized.name).shape == (9, 9)
 
 
 @pytest.mark.parametrize(
@@ -321,14 +351,13 @@ ERRORS = {
     "binomial:28": ("size is 28", "27"),
     "disk": ("needs radius", "disk:5"),
     "gabor:angle=3": ("needs wavelength", "gabor:8,45"),
-    "laplacian:3": ("no parameters", "'3'"),
-    "sobelx": ("did you mean 'sobel-x'",),
-    "gausian:1.5": ("did you mean 'gaussian'",),
+    "laplacian:3": ("takes no numbers", "'3'"),
     "missing.csv": ("there is no file 'missing.csv'",),
     "1-sharpen.csv": ("there is no file '1-sharpen.csv'",),
     "1 0 O": ("'O' is not a number",),
     "blurr": ("did you mean 'gaussian'",),
-    "blur": ("did you mean 'gaussian'",),
+    "sobel |": ("'|' without a kernel",),
+    "sobel | invert": ("a chain of 2 kernels",),
     "zzzzzz": ("there is no kernel 'zzzzzz'", "convcli kernel list"),
     "-": ("standard input",),
     "": ("no kernel is given",),
@@ -413,6 +442,9 @@ ALLOWED = {
         "phase": ANGLE,
     },
     "identity": {"size": ODD},
+    "sharpen": {"amount": "a number from 0 to 100"},
+    "sharpen4": {"amount": "a number from 0 to 100"},
+    "emboss": {"amount": "a number from 0 to 100"},
 }
 
 

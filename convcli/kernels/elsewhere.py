@@ -1,0 +1,73 @@
+"""What other programs offer beside kernels, and the line that comes nearest to it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+__all__ = ["ELSEWHERE", "Elsewhere"]
+
+
+class Elsewhere(NamedTuple):
+    """``line`` makes options of ``filter`` from a number, ``number`` by default.
+
+    Empty where nothing comes near; ``exact`` where the line does the very same.
+    """
+
+    line: Callable[[float], str]
+    number: float = 0
+    exact: bool = False
+
+
+_TABLE = {
+    "canny canny-edges hysteresis": Elsewhere(lambda sigma: f"-k dgauss:{sigma:g}", 1.4),
+    "median median-blur median-filter mode mode-filter rank rank-filter rank-order percentile "
+    "percentile-filter min minimum min-filter minimum-filter max maximum max-filter "
+    "maximum-filter despeckle dust-and-scratches denoise denoise-bilateral denoise-tv "
+    "denoise-nl-means denoise-wavelet reduce-noise nl-means non-local-means bilateral "
+    "bilateral-filter bilateral-blur surface-blur smart-blur selective-blur kuwahara oil-paint "
+    "oil-painting guided-filter anisotropic-diffusion wiener": Elsewhere(lambda _: "-k gaussian:1"),
+    "radial-blur rotational-blur zoom-blur spin-blur tilt-shift": Elsewhere(
+        lambda sigma: f"-k gaussian:{sigma:g}", 3
+    ),
+    "pixelate pixellate pixelize mosaic": Elsewhere(
+        lambda side: f"-k box:{side:g} --stride {side:g}", 8
+    ),
+    "resize downscale downsample shrink thumbnail reduce subsample": Elsewhere(
+        lambda factor: f"-k box:{factor:g} --stride {factor:g}", 2
+    ),
+    "threshold binarize binarise binary black-threshold white-threshold adaptive-threshold "
+    "threshold-otsu threshold-local otsu black-and-white bw": Elsewhere(
+        # 255 from the threshold on, which is 255 levels above what clips to black.
+        lambda level: f"-k identity --scale 510 --bias {255 - 510 * level:g}", 128
+    ),
+    "auto-contrast auto-level auto-levels normalize normalise contrast-stretch equalize equalise "
+    "equalize-hist clahe histogram levels": Elsewhere(lambda _: "-k identity --range stretch"),
+    "brightness brighten exposure": Elsewhere(lambda times: f"-k identity --scale {times:g}", 1.2),
+    "contrast": Elsewhere(
+        lambda times: f"-k identity --scale {times:g} --bias {127.5 * (1 - times):g}", 1.5
+    ),
+    "deblur deconvolve deconvolution richardson-lucy smart-sharpen clarity cas": Elsewhere(
+        lambda sigma: f"-k unsharp:{sigma:g}", 2
+    ),
+    "corner corners harris corner-harris shi-tomasi": Elsewhere(lambda _: "-k laplacian8"),
+    "sketch pencil pencil-sketch charcoal cartoon": Elsewhere(
+        lambda _: "-k grayscale -k sobel -k invert"
+    ),
+    "high-pass": Elsewhere(
+        # A Gaussian of 0.05 pixels is the picture itself.
+        lambda sigma: f"-k dog:0.05,{sigma:g} --range offset", 10, exact=True
+    ),
+    "custom kernel matrix weights convolution convolve correlate conv conv2d filter2d": Elsewhere(
+        lambda _: "-k '0 -1 0; -1 5 -1; 0 -1 0'", exact=True
+    ),
+    "erode erosion dilate dilation opening closing tophat blackhat bottomhat morphology "
+    "skeleton skeletonize thinning watershed hough distance-transform inpaint rotate flip flop "
+    "mirror crop swirl solarize solarise posterize posterise gamma dither quantize "
+    "vignette": Elsewhere(lambda _: ""),
+}  # fmt: skip
+
+ELSEWHERE: dict[str, Elsewhere] = {
+    name: entry for names, entry in _TABLE.items() for name in names.split()
+}
+"""Name -> what to do here."""

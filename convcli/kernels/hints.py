@@ -1,0 +1,191 @@
+"""What to type instead of something that is no kernel: a line that was tried before it is shown.
+
+Imported only when something was refused. Every way of writing that other programs have makes
+candidates; the first that can be loaded is offered.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from math import isqrt
+
+from convcli.errors import KernelError
+from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
+from convcli.kernels.elsewhere import ELSEWHERE, Elsewhere
+from convcli.kernels.names import find, preset_of, squeezed
+
+__all__ = ["instead", "refusal", "square_rows"]
+
+_ELSEWHERE = {squeezed(name): entry for name, entry in ELSEWHERE.items()}
+_NAMES = {squeezed(name): name for name in [*PRESETS, *ALIASES, *ELSEWHERE]}
+LONGEST = 1000
+"""Characters that are looked at: time grows with their square, and no name is longer."""
+
+_ENDS = re.compile(r"[:=(\[@\s-]|(?<=[A-Za-z])(?=[\d.])|$")
+"""Where a name may end and numbers begin."""
+
+_N = r"(\d+\.?\d*|\.\d+)"
+Rewrite = Callable[[re.Match[str]], str]
+_REWRITES: list[tuple[str, Rewrite]] = [
+    # ImageMagick: radius x sigma, + amount + threshold; a radius of 0 chooses itself.
+    (rf"(gaussian|log|unsharp) \w+.(\d+)x{_N}", lambda m: _of_radius(m[1], m[3], m[2])),
+    (rf"sharpen \w+.(\d+)x{_N}", lambda m: _of_radius("unsharp", m[2], m[1])),
+    (rf"(gaussian|log) \w+.0,{_N}", lambda m: f"{m[1]}:{m[2]}"),
+    (rf"(unsharp|sharpen) \w+.\d+x{_N}\+{_N}.*", lambda m: f"unsharp:{m[2]},{m[3]}"),
+    (rf"dog \w+.\d+[x,]{_N},{_N}", lambda m: f"dog:{m[1]},{m[2]}"),
+    (r"laplacian \w+.0", lambda m: "outline"),
+    (r"laplacian \w+.1", lambda m: "laplacian"),
+    (r"(\w+) \w+.(?:0|180)", lambda m: f"{m[1]}-x"),
+    (r"(\w+) \w+.(?:90|270)", lambda m: f"{m[1]}-y"),
+    # Pillow and Photoshop: radius, percent, threshold.
+    (rf"unsharp \w+.{_N},{_N}%?(?:,.*)?", lambda m: f"unsharp:{m[1]},{_percent(m[2])}"),
+    # Pillow and FFmpeg: the radius of a square.
+    (r"box (?:boxblur|avgblur)\((\d+).*", lambda m: f"box:{2 * int(m[1]) + 1}"),
+    # FFmpeg: columns, rows, amount.
+    (rf"unsharp \w+\(\d+:\d+:{_N}.*", lambda m: f"unsharp:amount={m[1]}"),
+    # OpenCV: a size in brackets, then sigma; 0 for that which goes with the size.
+    (r"gaussian \w+\(.*\((\d+),\d+\),0.*", lambda m: f"gaussian:size={m[1]}"),
+    (rf"gaussian \w+\(.*\((\d+),\d+\),{_N}.*", lambda m: f"gaussian:{m[2]},{m[1]}"),
+    (r"(?:box|gaussian) \w+\(.*\((\d+),(\d+).*", lambda m: f"box:{m[1]}x{m[2]}"),
+    (rf"gaussian \w+.(\d*[13579]),{_N}", lambda m: f"gaussian:{m[2]},{m[1]}" * (m[1] != "1")),
+]
+"""How others write a preset's numbers. What is matched is the preset, then what was typed."""
+
+
+def refusal(text: str, what: str = "kernel") -> str:
+    """The message about a text that names no kernel, or a ``file`` that is missing.
+
+    >>> refusal("gausian:2")
+    "there is no kernel 'gausian:2'; did you mean 'gaussian:2'? (see 'convcli kernel list')"
+    >>> refusal("canny:2")
+    "'canny' is not a convolution; the nearest is -k dgauss:2"
+    """
+    message, see = f"there is no {what} {_short(text)}", " (see 'convcli kernel list')"
+    text = text[:LONGEST]
+    hint = instead(text)
+    name, _, rest = _take_apart(text)
+    if hint or squeezed(name) not in _ELSEWHERE:
+        return message + hint + see * (what == "kernel")
+    told = f"{name!r} {_told(_ELSEWHERE[squeezed(name)], rest)}"
+    return told if text.startswith(name) else f"{message}; {told}"
+
+
+def instead(text: str) -> str:
+    """The end of a message: the first candidate that can be loaded; empty without one.
+
+    >>> instead("Gaussian:0x2"), instead("sobel,invert"), instead("gaussian:-1")
+    ("; did you mean 'gaussian:2'?", "; did you mean 'sobel | invert'?", '')
+    """
+    for candidate in _candidates(text[:LONGEST]):
+        if candidate != text and _loads(candidate):
+            known = preset_of(candidate)
+            return f"; did you mean {(known.name if known else candidate)!r}?"
+    return ""
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 120 else f"{text[:100]}...")
+
+
+def square_rows(numbers: list[str]) -> str:
+    """Numbers as a square with an odd side, row by row; empty if they make none.
+
+    >>> square_rows("1 2 1 2 4 2 1 2 1".split())
+    '1 2 1; 2 4 2; 1 2 1'
+    """
+    side = isqrt(len(numbers))
+    if side < 3 or side % 2 == 0 or side * side != len(numbers):
+        return ""
+    return "; ".join(" ".join(numbers[i : i + side]) for i in range(0, len(numbers), side))
+
+
+def _loads(candidate: str) -> bool:
+    """Whether it names presets or is a literal; large kernels are not made to find out."""
+    from convcli.kernels.files import parse_literal
+
+    try:
+        if candidate[:1].isalpha():
+            return all(find(part) is not None for part in candidate.split("|"))
+        return bool(candidate) and parse_literal(candidate) is not None
+    except KernelError:
+        return False
+
+
+def _candidates(text: str) -> Iterator[str]:
+    parts = [p for p in re.split(r"\s*(?:->|=>|\u2192|[,;+>&/]+|\bthen\b)\s*|\s+", text) if p]
+    if len(parts) > 1:
+        yield " | ".join(parts)
+    name, mark, rest = _take_apart(text)
+    preset = preset_of(name)
+    if preset is not None:
+        yield from _numbered(preset, f"{squeezed(name)}{mark}", rest)
+    else:
+        yield from _weights(text)
+
+
+def _take_apart(text: str) -> tuple[str, str, str]:
+    """The longest name that is known, or else the nearest; what ends it; what follows."""
+    text = re.sub(r"^(?:[A-Za-z_]\w*\.)+(?=[A-Za-z])", "", text.strip())  # cv2.GaussianBlur
+    for end in reversed([match.start() for match in _ENDS.finditer(text)]):
+        if squeezed(text[:end]) in _NAMES:
+            return text[:end].strip(), *_after(text[end:])
+    word = re.match(r"[A-Za-z _-]*", text)
+    typed = word[0] if word else ""
+    near = difflib.get_close_matches(squeezed(typed), _NAMES, 1, 0.7)
+    return _NAMES[near[0]] if near else "", *_after(text[len(typed) :])
+
+
+def _after(text: str) -> tuple[str, str]:
+    """How numbers were joined to a name (``:``, ``(`` for calls and options, blank), and they."""
+    text = re.sub(r"(?<=\d)\s*(?:px|pixels?|deg|degrees|\u00b0)", "", text.strip())
+    text = re.sub(r"(?<=[\d.])\s+(?=[-\d.])", ",", text)
+    rest = re.sub(r"\s+", "", re.sub(r"(?<=[a-z])\s+(?=[\d.])", "=", text))
+    mark = {":": ":", "=": "(", "(": "(", "[": "("}.get(rest[:1], " ")
+    rest = rest[1:] if rest[:1] in (*":=([@-",) else rest
+    return mark, rest.rstrip(")]'\"")
+
+
+def _numbered(preset: Preset, typed: str, rest: str) -> Iterator[str]:
+    """A preset with numbers as others write them, then in plainer ways."""
+    for unnamed in (rest, re.sub(r"[a-z_]+=", "", rest)):
+        for pattern, rewrite in _REWRITES:
+            match = re.fullmatch(pattern, f"{preset.name} {typed}{unnamed}")
+            if match:
+                yield rewrite(match)
+    numbers = re.findall(rf"(?<![\w.-]){_N}(?![\w.])", rest)
+    for one in [rest, *numbers] if len(numbers) == 1 else [rest] * bool(rest):
+        yield from (f"{preset.name}:{one}", f"{preset.name}-{one}", f"{preset.name}{one}")
+        yield f"{preset.sized}:{one}"
+    if not (rest and preset.parameters):
+        yield preset.name
+
+
+def _of_radius(name: str, sigma: str, radius: str) -> str:
+    return f"{name}:{sigma}" + f",size={2 * int(radius) + 1}" * (int(radius) > 0)
+
+
+def _percent(number: str) -> str:
+    return f"{float(number) / 100:g}" if float(number) > 10 else number
+
+
+def _weights(text: str) -> Iterator[str]:
+    """Weights inside of what was typed: an array of Python, a flat list of FFmpeg."""
+    nested = re.search(r"\[\s*\[.*\]\s*\]", text, re.S)
+    if nested:
+        yield nested[0]
+    for run in re.findall(r"[-+\d.,/\s]{9,}", text):
+        yield square_rows(re.split(r"[\s,]+", run.strip(" ,")))
+
+
+def _told(entry: Elsewhere, rest: str) -> str:
+    numbers = re.findall(rf"^{_N}", rest)
+    for number in [*map(float, numbers), entry.number]:
+        line = entry.line(number)
+        if line and _loads(shlex.split(line)[1]):
+            break
+    else:
+        return "is not a convolution, and no kernel comes near it"
+    return f"is written {line}" if entry.exact else f"is not a convolution; the nearest is {line}"

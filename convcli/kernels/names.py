@@ -1,0 +1,77 @@
+"""Names of presets as people write them, with or without numbers: ``GaussianBlur``, ``box:9x5``."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from convcli.errors import KernelError
+from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.parameters import parse_values
+
+__all__ = ["Named", "find", "preset_of", "squeezed"]
+
+
+def squeezed(name: str) -> str:
+    """A name without capitals, dashes and blanks: ``FIND_EDGES``, ``findEdges`` are find-edges.
+
+    >>> squeezed("Sobel_X")
+    'sobelx'
+    """
+    return re.sub(r"[\s_-]+", "", name.lower())
+
+
+_PRESETS = {squeezed(name): PRESETS[ALIASES.get(name, name)] for name in [*ALIASES, *PRESETS]}
+
+
+def preset_of(name: str) -> Preset | None:
+    """The preset of that name, or of that other name.
+
+    >>> preset_of("FIND_EDGES").name, preset_of("gausian")
+    ('outline', None)
+    """
+    return _PRESETS.get(squeezed(name))
+
+
+class Named(NamedTuple):
+    """A preset and the numbers that were given with it; nothing is computed yet."""
+
+    preset: Preset
+    values: dict[str, float]
+
+    def make(self) -> Kernel:
+        """The kernel."""
+        return self.preset.make(self.values)
+
+
+def find(text: str) -> Named | None:
+    """The preset that a text names, with the numbers after its colon; None if it names none.
+
+    Raises
+    ------
+    KernelError
+        If the preset does not take these numbers, or needs some.
+
+    >>> find("Gaussian:1.5").values
+    {'sigma': 1.5}
+    """
+    name, colon, rest = text.partition(":")
+    preset = preset_of(name)
+    if preset is None:
+        return None
+    rest = rest.strip()
+    if colon and not rest:
+        raise KernelError(
+            f"nothing follows the colon of {preset.name!r}; write {preset.example or preset.name}"
+        )
+    if preset.name == "box":
+        rest = re.sub(r"^(\d+)[xX](\d+)$", r"\1,\2", rest)
+    values = parse_values(preset.name, preset.parameters, rest, preset.example) if colon else {}
+    for needed in preset.parameters[: preset.required]:
+        if needed.name not in values:
+            raise KernelError(
+                f"{preset.name} needs {needed.name} ({needed.note}), {needed.allowed}, "
+                f"as in {preset.example}"
+            )
+    return Named(preset, values)

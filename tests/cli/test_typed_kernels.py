@@ -1,0 +1,273 @@
+"""What people type after -k, from the habits of a dozen programs: it is right, or the line that is
+right is offered, and that line works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter, ImageOps
+from scipy import ndimage
+
+import convcli as package
+from convcli.kernels.elsewhere import ELSEWHERE
+from convcli.kernels.hints import refusal
+from convcli.kernels.load import load_chain
+
+Cli = Callable[..., Any]
+
+TAKEN = {
+    # plain words
+    "blur": "gaussian",
+    "blur:2": "gaussian:2",
+    "edge": "sobel",
+    "edges": "sobel",
+    "mean": "box",
+    "average:5": "box:5",
+    "negate": "invert",
+    "negative": "invert",
+    "grey": "grayscale",
+    "Gray": "grayscale",
+    "sharpen:2": "sharpen:2",
+    "emboss:2": "emboss:2",
+    "sobelx": "sobel-x",
+    # Pillow
+    "FIND_EDGES": "outline",
+    "EDGE_ENHANCE_MORE": "edge-enhance-more",
+    "UnsharpMask": "unsharp",
+    "GaussianBlur": "gaussian",
+    # Photoshop, GIMP
+    "Gaussian Blur": "gaussian",
+    "Unsharp Mask": "unsharp",
+    "lens blur:3": "disk:3",
+    "Motion Blur:9,45": "motion:9,45",
+    "Difference of Gaussians": "dog",
+    # scikit-image, SciPy, libvips
+    "sobel_h": "sobel-y",
+    "sobel_v": "sobel-x",
+    "roberts_pos_diag": "roberts-x",
+    "gaussian_laplace:2": "log:2",
+    "uniform_filter": "box",
+    "gaussblur:1.5": "gaussian:1.5",
+    "laplace": "laplacian",
+    # ImageMagick
+    "Disk:3.5": "disk:3.5",
+    "Unity": "identity",
+    # chains
+    "gaussian:2 | sobel": "gaussian:2, sobel",
+    "blur:1|edges|negate": "gaussian:1, sobel, invert",
+    "1 2 1; 2 4 2 | sobel": "kernel, sobel",
+}
+
+HINTED = {
+    # a number joined as elsewhere, or to a misspelt name
+    "gaussian=2": "gaussian:2",
+    "gaussian(2)": "gaussian:2",
+    "gaussian 2": "gaussian:2",
+    "gaussian2": "gaussian:2",
+    "gausian:2": "gaussian:2",
+    "gaussain 1.5": "gaussian:1.5",
+    "gaussian:5px": "gaussian:5",
+    "gaussian:radius=2": "gaussian:2",
+    "gaussian:sigma 2": "gaussian:sigma=2",
+    "blurr:3": "gaussian:3",
+    "box(5x3)": "box:5x3",
+    "motion:15 45": "motion:15,45",
+    # numbers for presets that take none
+    "smooth:2": "gaussian:2",
+    "scharr:5": "sobel:5",
+    "laplacian:3": "log:3",
+    "laplacian:8": "laplacian8",
+    "grayscale:601": "grayscale-601",
+    "invert:2": "invert",
+    # ImageMagick
+    "Gaussian:0x2": "gaussian:2",
+    "Gaussian:3x2": "gaussian:2,size=7",
+    "Gaussian:0,2": "gaussian:2",
+    "Blur:0x1": "gaussian:1",
+    "sharpen:0x1.5": "unsharp:1.5",
+    "unsharp:0x2+1.5+0.02": "unsharp:2,1.5",
+    "LoG:0x2": "log:2",
+    "DoG:0,1,1.6": "dog:1,1.6",
+    "Sobel:0": "sobel-x",
+    "Sobel:90": "sobel-y",
+    "Prewitt:90": "prewitt-y",
+    "Laplacian:0": "outline",
+    # FFmpeg
+    "gblur=sigma=2": "gaussian:sigma=2",
+    "boxblur=2:1": "box:5",
+    "unsharp=5:5:1.5": "unsharp:amount=1.5",
+    'convolution="0 -1 0 -1 5 -1 0 -1 0"': "0 -1 0; -1 5 -1; 0 -1 0",
+    "convolution=0 -1 0 -1 5 -1 0 -1 0:1 1 1 1 1 1 1 1 1": "0 -1 0; -1 5 -1; 0 -1 0",
+    # Pillow, OpenCV, NumPy, SciPy, scikit-image, CSS
+    "GaussianBlur(2)": "gaussian:2",
+    "ImageFilter.GaussianBlur(radius=2)": "gaussian:2",
+    "ImageFilter.FIND_EDGES": "outline",
+    "BoxBlur(2)": "box:5",
+    "UnsharpMask(2, 150, 3)": "unsharp:2,1.5",
+    "UnsharpMask(radius=2, percent=150, threshold=3)": "unsharp:2,1.5",
+    "Kernel((3,3),[0,-1,0,-1,5,-1,0,-1,0])": "0 -1 0; -1 5 -1; 0 -1 0",
+    "cv2.GaussianBlur(img, (5, 5), 1.5)": "gaussian:1.5,5",
+    "cv2.GaussianBlur(img,(5,5),0)": "gaussian:size=5",
+    "gaussian:5,1.5": "gaussian:1.5,5",
+    "cv2.blur(img,(5,3))": "box:5x3",
+    "np.array([[0,-1,0],[-1,5,-1],[0,-1,0]])": "[[0,-1,0],[-1,5,-1],[0,-1,0]]",
+    "scipy.ndimage.gaussian_laplace(2)": "log:2",
+    "skimage.filters.sobel_h": "sobel-y",
+    "blur(5px)": "gaussian:5",
+    "grayscale(100%)": "grayscale",
+    # Photoshop
+    "unsharp:2,150%": "unsharp:2,1.5",
+    "unsharp:2,1.5,0.02": "unsharp:2,1.5",
+    # chains
+    "sobel,invert": "sobel | invert",
+    "gaussian:2,sobel": "gaussian:2 | sobel",
+    "sobel -> invert": "sobel | invert",
+    "blur sobel": "blur | sobel",
+}
+
+NEAREST = {
+    "canny": "-k dgauss:1.4",
+    "canny:2": "-k dgauss:2",
+    "cv2.Canny": "-k dgauss:1.4",
+    "bilateral": "-k gaussian:1",
+    "median:5": "-k gaussian:1",
+    "threshold": "-k identity --scale 510 --bias -65025",
+    "pixelate": "-k box:8 --stride 8",
+    "pixelate:16": "-k box:16 --stride 16",
+    "pixelate:0": "-k box:8 --stride 8",
+    "High Pass:5": "-k dog:0.05,5 --range offset",
+    "cannny": "-k dgauss:1.4",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    levels = np.random.default_rng(3).integers(0, 256, (16, 24, 3), np.uint8)
+    Image.fromarray(levels).save(tmp_path / "in.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def filtered(convcli: Cli, *options: str) -> np.ndarray:
+    done = convcli("filter", "in.png", *options, "-o", "out.png", "--overwrite")
+    assert done.code == 0, done.err
+    with Image.open("out.png") as image:
+        return np.asarray(image).astype(int)
+
+
+def refused(convcli: Cli, typed: str) -> str:
+    """The one line about it; nothing was done."""
+    done = convcli("filter", "in.png", "-k", typed, "-o", "out.png")
+    assert done.code == 2, done.err
+    assert done.err.count("\n") == 1
+    assert not Path("out.png").exists()
+    return str(done.err)
+
+
+@pytest.mark.parametrize("typed", TAKEN)
+def test_what_is_taken(typed: str) -> None:
+    assert ", ".join(kernel.name for kernel in load_chain(typed)) == TAKEN[typed]
+
+
+@pytest.mark.parametrize("typed", HINTED)
+def test_the_line_that_is_offered_works(convcli: Cli, folder: Path, typed: str) -> None:
+    message = refused(convcli, typed)
+    assert f"did you mean {HINTED[typed]!r}?" in message
+    filtered(convcli, "-k", HINTED[typed])
+
+
+@pytest.mark.parametrize("typed", NEAREST)
+def test_what_is_no_convolution_says_what_comes_nearest(
+    convcli: Cli, folder: Path, typed: str
+) -> None:
+    message = refused(convcli, typed)
+    assert message.endswith(f" {NEAREST[typed]}\n")
+    filtered(convcli, *shlex.split(NEAREST[typed]))
+
+
+def test_every_line_for_what_is_found_elsewhere_works(convcli: Cli, folder: Path) -> None:
+    lines = set()
+    for name in ELSEWHERE:
+        message = refusal(name)
+        line = re.fullmatch(rf"'{name}' .*? (-k .*)|'{name}' is not .* comes near it", message)
+        assert line is not None, message
+        lines.add(line[1])
+    assert None in lines
+    for line in lines - {None}:
+        filtered(convcli, *shlex.split(line))
+
+
+@pytest.mark.parametrize("typed", ["zzzzzz", "gaussian:0", "gaussian:1,8", "sobel:4", "x.csv"])
+def test_nothing_is_offered_where_nothing_is_near(convcli: Cli, folder: Path, typed: str) -> None:
+    message = refused(convcli, typed)
+    assert "did you mean" not in message
+    assert "nearest" not in message
+
+
+def test_a_chain_is_written_with_bars_as_in_shape(convcli: Cli, folder: Path) -> None:
+    chain = filtered(convcli, "-k", "gaussian:2 | sobel | invert")
+    assert (chain == filtered(convcli, "-k", "gaussian:2", "-k", "sobel", "-k", "invert")).all()
+    Path("a|b.csv").write_text("2\n")
+    assert filtered(convcli, "-k", "a|b.csv").any(), "a file may have a bar in its name"
+    assert "chain of 2" in convcli("kernel", "show", "gaussian | sobel").err
+    image = np.eye(5, dtype=np.uint8) * 255
+    same = package.filter_image(image, ["gaussian", "sobel"])
+    assert (package.filter_image(image, "gaussian | sobel") == same).all()
+
+
+# ---------------------------------------------------------------- the lines mean the same
+
+
+def source(mode: str = "RGB") -> Image.Image:
+    with Image.open("in.png") as image:
+        return image.convert(mode)
+
+
+def test_a_box_of_a_radius_is_that_of_pillow(convcli: Cli, folder: Path) -> None:
+    blurred = source().filter(ImageFilter.BoxBlur(2))
+    ours = filtered(convcli, "-k", HINTED["BoxBlur(2)"], "--border", "edge")
+    assert abs(ours - np.asarray(blurred).astype(int)).max() <= 1
+
+
+def test_a_threshold_is_that_of_pillow(convcli: Cli, folder: Path) -> None:
+    for level in (100, 128):
+        line = refusal(f"threshold:{level}").partition("nearest is ")[2]
+        cut = source().point(lambda v, level=level: 255 * (v >= level))
+        assert (filtered(convcli, *shlex.split(line)) == np.asarray(cut)).all()
+
+
+def test_pixels_of_a_mosaic_are_means(convcli: Cli, folder: Path) -> None:
+    means = np.asarray(source().reduce(8)).astype(int)
+    assert abs(filtered(convcli, *shlex.split(NEAREST["pixelate"])) - means).max() <= 1
+
+
+def test_an_auto_contrast_is_that_of_pillow(convcli: Cli, folder: Path) -> None:
+    source("L").point(lambda v: 60 + v // 3).save("in.png")
+    ours = filtered(convcli, *shlex.split(refusal("autocontrast").partition("nearest is ")[2]))
+    assert abs(ours - np.asarray(ImageOps.autocontrast(source("L"))).astype(int)).max() <= 1
+
+
+def test_a_high_pass_is_the_picture_less_its_blur(convcli: Cli, folder: Path) -> None:
+    image = np.asarray(source("RGB")).astype(float)
+    blurred = ndimage.gaussian_filter(image, (5, 5, 0), radius=(15, 15, 0), mode="mirror")
+    ours = filtered(convcli, *shlex.split(NEAREST["High Pass:5"]))
+    np.testing.assert_allclose(ours, (image - blurred + 127.5).clip(0, 255), atol=1)
+
+
+def test_the_sides_of_an_edge_are_named_as_in_scikit_image() -> None:
+    """``sobel_h`` finds horizontal edges: it answers to brightness that changes downwards."""
+    ramp = np.add.outer(np.arange(9.0), np.zeros(9))
+    for name in ("sobel_h", "scharr_h", "prewitt_h", "farid_h"):
+        kernel = package.load_kernel(name)
+        assert ndimage.correlate(ramp, kernel.weights)[4, 4] > 0
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "a " * 50_000, "gaussian" + "(" * 100_000])
+def test_a_long_text_gets_a_short_line(text: str) -> None:
+    assert len(refusal(text)) < 300
