@@ -503,6 +503,8 @@ def filter_command(
         if batch.named > 1 and not isinstance(stop, Exception):
             say(f"convcli: {tally_line(tally)}")
         raise
+    for note in [] if quiet else tally.notes:
+        say(f"convcli: warning: {note}")
     if tally.failures or tally.skipped or (many and not quiet):
         say(f"convcli: {tally_line(tally)}")
     return 1 if tally.failures else 0

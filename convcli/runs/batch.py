@@ -97,6 +97,7 @@ class Batch:
             if self.journal is not None and not tally.failures and not self._keeps_journal():
                 self.journal.remove()
         finally:
+            tally.notes += self._pool.notes
             for result in self._pool.late:  # of files that an interrupt found under way
                 self._count(result)
             if self._pool.lost:
@@ -205,6 +206,7 @@ class _Alone:
         self.request, self.journal = request, journal
         self.stopped = self.lost = False
         self.late: list[Report | Failure] = []
+        self.notes: list[str] = []
 
     def stop(self) -> None:
         """Begin no more files."""

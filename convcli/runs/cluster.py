@@ -28,9 +28,12 @@ from convcli.runs.filtering import Failure, attempt, slim
 from convcli.runs.journal import Journal
 from convcli.runs.large import is_in_parts, report_in_parts
 from convcli.runs.request import FilterRequest, Job, Report
+from convcli.system.machine import default_threads, require_descriptors, require_threads
 
 __all__ = ["Cluster"]
 
+MOST_LOCAL = 1024
+"""Most processes of a cluster on this machine: a mistyped number must not take all of it."""
 AHEAD = 4
 """Tasks under way for every thread of the workers: enough to hide the way to the scheduler."""
 
@@ -62,6 +65,7 @@ class Cluster:
         self.stopped = False
         self.lost = True  # nobody tells which workers were: look what they have left
         self.late: list[Report | Failure] = []
+        self.notes: list[str] = []
         self._waiting: dict[Any, Job] = {}
 
     def stop(self) -> None:
@@ -142,17 +146,7 @@ def connect(address: str, stack: ExitStack) -> Any:
     for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if address == "local" or address.startswith("local:"):
-        count = address.partition(":")[2]
-        if count and (not count.isdigit() or int(count) < 1):
-            raise UsageError(f"--cluster {address!r}: the number of processes must be 1 or more")
-        cluster = distributed.LocalCluster(
-            n_workers=int(count) if count else None,
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        )
-        stack.enter_context(cluster)
-        address = cluster.scheduler_address
+        address = stack.enter_context(_local(distributed, address)).scheduler_address
     elif "://" not in address:
         raise UsageError(
             f"--cluster {address!r} is no scheduler; allowed: tcp://HOST:8786, local, local:N"
@@ -165,6 +159,32 @@ def connect(address: str, stack: ExitStack) -> Any:
             f"--cluster {address}: no scheduler with workers answers there ({error})"
         ) from error
     return client
+
+
+def _local(distributed: Any, address: str) -> Any:
+    """A cluster of processes on this machine."""
+    word = address.partition(":")[2]
+    count = int(word) if word.isdecimal() and len(word) < 5 else 0
+    if word and not 1 <= count <= MOST_LOCAL:
+        raise UsageError(
+            f"--cluster {address!r}: the number of processes must be 1 to {MOST_LOCAL:,}"
+        )
+    try:
+        # Where Dask lacks one of them on the way, it waits for it.
+        require_descriptors(32 + 12 * (count or default_threads()))
+        require_threads(16 + 12 * (count or default_threads()))
+        return distributed.LocalCluster(
+            n_workers=count or None,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(
+            f"--cluster {address}: its processes cannot be started ({reason}); "
+            "take fewer, or -j instead"
+        ) from error
 
 
 def _threads(client: Any) -> int:

@@ -143,6 +143,8 @@ class Tally:
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
     warned: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What the user should hear about the batch."""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     cores: int = 0

@@ -4,19 +4,20 @@ Processes, not threads. Decoding, filtering and encoding release the interpreter
 do nearly as well: 1,000 PNGs of 512x512 took two threads 26.8 and 28.2 s and two processes 25.6
 and 23.2 s, in turn on a busy machine. But a decoder that crashes takes a process with it and not
 the batch, and a forked process starts in 10 ms.
+
+Not ``concurrent.futures``: where a process or one of its threads cannot be started, its pool waits
+for ever for those that were; and one worker that dies takes the others with it. Here a worker is
+a process at the end of a line of its own, which shows to each side that the other has gone.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,13 @@ from convcli.imaging.atomic import display_name
 from convcli.runs.filtering import Failure, attempt
 from convcli.runs.journal import Journal
 from convcli.runs.request import FilterRequest, Job, Report
+from convcli.system.machine import require_descriptors
 from convcli.system.process import ignore_stops, start_method
 
 __all__ = ["Workers"]
+
+DESCRIPTORS = 24
+"""Those of a worker's lines, and of the libraries and files that it opens."""
 
 
 class Workers:
@@ -38,98 +43,159 @@ class Workers:
         self.stopped = False
         self.lost = False
         self.late: list[Report | Failure] = []
-        self._running: dict[Future[Report | Failure], Job] = {}
+        self.notes: list[str] = []
+        self._crew: list[_Worker] = []
 
     def stop(self) -> None:
         """Begin no more files."""
         self.stopped = True
-        for future in [f for f in self._running if f.cancel()]:
-            del self._running[future]
 
     def results(self, jobs: deque[Job]) -> Iterator[Report | Failure]:
         """Carry out the jobs, each result as it comes."""
-        suspects: deque[Job] = deque()
-        while (jobs or suspects) and not self.stopped:
-            if suspects:  # one at a time, to see which of them kills its worker
-                job = suspects.popleft()
-                lost = yield from self._round(deque([job]), 1)
-                for dead in lost:
-                    reason = "its worker was killed, perhaps for want of memory"
-                    yield Failure(dead, RunError(f"{display_name(dead.input)}: {reason}"))
-            else:
-                suspects.extend((yield from self._round(jobs, self.workers)))
-
-    def _round(
-        self, jobs: deque[Job], workers: int
-    ) -> Generator[Report | Failure, None, list[Job]]:
-        """A pool's life; returns the jobs that were under way when a worker died."""
-        pool = ProcessPoolExecutor(
-            workers, _context(), initializer=_start_worker, initargs=_arguments(self)
-        )
-        running: dict[Future[Report | Failure], Job] = {}
-        self._running = running
-        others = multiprocessing.active_children()
         try:
-            while (jobs and not self.stopped) or running:
-                # Few are handed out ahead, so memory does not grow with the number of files.
-                while jobs and not self.stopped and len(running) < 2 * workers:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore", DeprecationWarning)  # fork, with threads
-                        running[pool.submit(_work, jobs[0])] = jobs[0]
-                    jobs.popleft()
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    result = future.result()
-                    del running[future]
-                    yield result  # which may call stop()
-            return []
-        except BrokenProcessPool:
-            self.lost = True
-            # The pool tells the others to end, by a signal that they do not hear, and would wait
-            # for them for ever (from Python 3.12 on). The files they are at are done again.
-            for worker in multiprocessing.active_children():
-                if worker not in others:
-                    worker.kill()
-            for future in [f for f in running if f.done() and not f.exception()]:
-                del running[future]
-                yield future.result()
-            # Some may have been written before the end; no other file was there at the start.
-            return [job._replace(overwrite=True) for job in running.values()]
+            suspects = yield from self._round(jobs, self.workers)
+            self._dismiss()
+            for job in suspects:  # one at a time, to see which of them kills its worker
+                alone = deque([job])
+                guilty = yield from self._round(alone, 1)
+                if guilty or (alone and not self.stopped):
+                    reason = "its worker was killed, perhaps for want of memory"
+                    yield Failure(job, RunError(f"{display_name(job.input)}: {reason}"))
+            while jobs and not self.stopped:  # no worker could be started
+                yield attempt(self.request, jobs.popleft(), self.journal)
         finally:
-            # What is under way is finished: its file is whole, or not there at all.
-            pool.shutdown(wait=True, cancel_futures=True)
-            ended = [f for f in running if f.done() and not f.cancelled() and not f.exception()]
-            self.late = [future.result() for future in ended]
+            self._dismiss()
+
+    def _round(self, jobs: deque[Job], most: int) -> Generator[Report | Failure, None, list[Job]]:
+        """Carry out the jobs by ``most`` workers; returns those whose workers died of them.
+
+        Jobs are left where no worker can be started.
+        """
+        suspects: list[Job] = []
+        while True:
+            while jobs and not self.stopped and (free := self._free(most, len(jobs))):
+                free.begin(jobs.popleft())
+            busy = {worker.line: worker for worker in self._crew if worker.jobs}
+            if not busy:
+                return suspects
+            for line in wait(list(busy)):
+                worker = busy[line]
+                job, result = worker.result()
+                if result is not None:
+                    yield result
+                    continue
+                self.lost = True
+                self._crew.remove(worker)
+                # It may have been written before the end; no other file was there before.
+                suspects.append(job._replace(overwrite=True))
+                jobs.extendleft(reversed(worker.jobs))
+
+    def _free(self, most: int, left: int) -> _Worker | None:
+        """A worker to give a file to, a new one while there are not ``most``."""
+        free = min(self._crew, key=lambda worker: len(worker.jobs), default=None)
+        if free and not free.jobs:
+            return free
+        if len(self._crew) < min(most, self.workers):
+            try:
+                self._crew.append(_Worker(self.request, self.journal, self._crew))
+            except (OSError, MemoryError) as error:
+                self._note(error)
+                self.workers = len(self._crew)
+            else:
+                return self._crew[-1]
+        # One more, so that it need not wait for us; not of the last ones, which others could do.
+        return free if free and len(free.jobs) < 2 and left > 2 * len(self._crew) else None
+
+    def _note(self, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or "not enough memory"
+        found = len(self._crew) or "none"
+        self.notes.append(
+            f"{found} of {self.workers} worker processes could be started ({reason}); "
+            "the files took longer for that"
+        )
+
+    def _dismiss(self) -> None:
+        """Let the workers go. What is under way is finished: its file is whole, or not there."""
+        crew, self._crew = self._crew, []
+        try:
+            for worker in crew:
+                while worker.jobs:
+                    _, result = worker.result()
+                    if result is None:
+                        break
+                    self.late.append(result)
+        finally:
+            for worker in crew:
+                worker.line.close()
+        for worker in crew:
+            worker.process.join()
 
 
-def _context() -> Any:
-    return multiprocessing.get_context(start_method())
+class _Worker:
+    """A process that does one file after the other; ``jobs`` are those that it was given.
+
+    Raises
+    ------
+    OSError
+        If there is no room for it.
+    """
+
+    def __init__(
+        self, request: FilterRequest, journal: Journal | None, others: list[_Worker]
+    ) -> None:
+        require_descriptors(DESCRIPTORS)
+        context: Any = multiprocessing.get_context(start_method())
+        self.jobs: deque[Job] = deque()
+        self.line, far = context.Pipe()
+        forked = start_method() == "fork"
+        lines = [self.line, *(other.line for other in others)] if forked else []
+        journal_of = journal and (journal.path, journal.options)
+        try:
+            self.process = context.Process(target=_serve, args=(far, lines, request, journal_of))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # fork, with threads
+                self.process.start()
+        except BaseException:
+            self.line.close()
+            raise
+        finally:
+            far.close()
+
+    def begin(self, job: Job) -> None:
+        """Have a file done after those that were begun; :meth:`result` tells of the first."""
+        with suppress(OSError):  # it has died meanwhile, which its result will show
+            self.line.send(job)
+        self.jobs.append(job)
+
+    def result(self) -> tuple[Job, Report | Failure | None]:
+        """Wait for what became of a file; None if the process died of it."""
+        job = self.jobs.popleft()
+        try:
+            return job, self.line.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            self.line.close()
+            return job, None
+        except BaseException:  # an interrupt: what is left of the answer is no answer
+            self.jobs.clear()
+            raise
 
 
-def _arguments(pool: Workers) -> tuple[Any, ...]:
-    journal = pool.journal
-    return pool.request, journal and (journal.path, journal.options)
+def _serve(
+    line: Connection,
+    inherited: list[Connection],
+    request: FilterRequest,
+    journal: tuple[Path, str] | None,
+) -> None:
+    """In the worker: do what comes down the line until its other end is closed.
 
-
-_state: dict[str, Any] = {}
-
-
-def _start_worker(request: FilterRequest, journal: tuple[Path, str] | None) -> None:
+    A parent that is killed closes it too, once no other worker holds the same end ``inherited``.
+    """
     # The parent is told to stop, and lets its workers finish the file they are at.
     ignore_stops()
-    _state["request"] = request
-    _state["journal"] = Journal(*journal) if journal else None
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers, so they watch it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        with suppress(Exception):
-            parent.join()
-        os._exit(1)
-
-
-def _work(job: Job) -> Report | Failure:
-    return attempt(_state["request"], job, _state["journal"])
+    for other in inherited:
+        other.close()
+    book = Journal(*journal) if journal else None
+    with suppress(EOFError, OSError):
+        while True:
+            line.send(attempt(request, line.recv(), book))

@@ -20,6 +20,8 @@ __all__ = [
     "fresh_memory",
     "lacks_memory",
     "memory_file",
+    "require_descriptors",
+    "require_threads",
 ]
 
 Buffer: TypeAlias = "bytearray | mmap.mmap"
@@ -101,6 +103,33 @@ def lacks_memory(error: BaseException) -> bool:
     # A thread needs room for its stack, a library for itself.
     words = {RuntimeError: "can't start new thread", ImportError: "failed to map segment"}
     return words.get(type(error), "\0") in str(error)
+
+
+def require_descriptors(count: int) -> None:
+    """Raise the system's error (an ``OSError``) if so many more files cannot be opened."""
+    opened: list[int] = []
+    try:
+        for _ in range(count):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def require_threads(count: int) -> None:
+    """Raise Python's ``RuntimeError`` if so many more threads cannot be started."""
+    import threading
+
+    end = threading.Event()
+    threads = [threading.Thread(target=end.wait) for _ in range(count)]
+    try:
+        for thread in threads:
+            thread.start()
+    finally:
+        end.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
 def default_threads() -> int:

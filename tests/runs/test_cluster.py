@@ -13,7 +13,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,7 +21,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convcli.errors import RunError
 from convcli.imaging.png_chunks import walk
+from convcli.runs.cluster import connect
 
 distributed = pytest.importorskip("distributed")
 zarr = pytest.importorskip("zarr")
@@ -219,9 +221,10 @@ def test_a_cluster_run_goes_on_where_it_was_killed(folder: Path) -> None:
         (["--cluster", "tcp://127.0.0.1:9"], 1, "no scheduler with workers answers"),
         (["--cluster", "somewhere"], 2, "is no scheduler; allowed: tcp://"),
         (["--cluster", "local:none"], 2, "number of processes"),
+        (["--cluster", "local:1000000000"], 2, "1 to 1,024"),
         (["--cluster", "local:2", "--in-place"], 2, "exclude each other"),
     ],
-    ids=["nobody_there", "no_address", "no_number", "in_place"],
+    ids=["nobody_there", "no_address", "no_number", "too_many", "in_place"],
 )
 def test_mistakes_are_said_in_one_line(
     folder: Path, args: list[str], code: int, words: str
@@ -234,3 +237,15 @@ def test_mistakes_are_said_in_one_line(
     assert len(done.stderr.splitlines()) == 1
     assert files(folder / "in") == before
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("missing", ["require_descriptors", "require_threads"])
+def test_processes_that_cannot_be_started_here_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    def fail(count: int) -> None:
+        raise OSError(24, "no room")
+
+    monkeypatch.setattr(f"convcli.runs.cluster.{missing}", fail)
+    with ExitStack() as stack, pytest.raises(RunError, match=r"local:2: .*\(no room\)"):
+        connect("local:2", stack)
