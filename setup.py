@@ -120,7 +120,12 @@ setup(
         extension("_loops", "convcli/engine/cpu/loops", "loops.c", extra_compile_args=FLOATS),
         extension("_tensors", "convcli/ops/loops", "tensors.c", extra_compile_args=FLOATS),
         extension(
-            "_png", "convcli/imaging", "png_rows.c", "png_gather.c", extra_compile_args=OPTIONS
+            "_png",
+            "convcli/imaging",
+            "png_rows.c",
+            "png_gather.c",
+            "jpeg_scan.c",
+            extra_compile_args=OPTIONS,
         ),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}, "build_ext": {"parallel": True}},

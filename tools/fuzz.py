@@ -17,6 +17,7 @@ import contextlib
 import mmap
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -128,7 +129,8 @@ def main() -> int:
         total += len(findings)
         kinds = collections.defaultdict(list)
         for number, text in findings:
-            kinds[text.partition(": ")[0] + text.partition(": ")[2][:60]].append((number, text))
+            kind = re.sub(r"0x[0-9a-f]+|[0-9]+", "N", text.partition(": ")[2])
+            kinds[text.partition(": ")[0] + kind[:70]].append((number, text))
         print(
             f"{name}: {count:,} cases in {time.monotonic() - began:.0f} s, {len(findings)} findings"
         )

@@ -16,12 +16,13 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
+from fuzz_corpus import pictures
+from fuzz_libraries import read_as_libraries_do
 from mutations import damage, damage_text, with_right_sums
 
 from convcli.errors import ConvcliError
@@ -202,70 +203,6 @@ def png_round_trip(rnd: random.Random) -> None:
 # ---------------------------------------------------------------- filter
 
 
-def _saved(fmt: str, image: Image.Image, **options: Any) -> bytes:
-    out = io.BytesIO()
-    image.save(out, fmt, **options)
-    return out.getvalue()
-
-
-@cache
-def pictures() -> dict[str, bytes]:
-    """The corpus: the samples, and generated files of every format and kind."""
-    import tifffile
-
-    from convcli.imaging.picture import Frame, Metadata
-    from convcli.imaging.png_write import encode_apng, encode_png
-
-    samples = ROOT / "samples"
-    found = {p.name: p.read_bytes() for p in (samples / "sideways.jpg", samples / "spin.gif")}
-    rgb = np.random.default_rng(7).integers(0, 256, (19, 23, 3), dtype=np.uint8)
-    rgb[4:12] = 200
-    image = Image.fromarray(rgb)
-    moving = {"save_all": True, "duration": [40, 60]}
-    moving["append_images"] = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, "a description"
-    found |= {
-        "rgb.png": _saved("PNG", image, exif=exif.tobytes(), dpi=(72, 72)),
-        "palette.png": _saved("PNG", image.quantize(9), transparency=2),
-        "interlaced.png": _saved("PNG", image.convert("1")),
-        "gray-alpha.png": _saved("PNG", image.convert("LA")),
-        "deep.png": encode_png(rgb.astype(np.uint16) * 257, Metadata(xmp=b"<x/>")),
-        "moving.png": encode_apng([Frame(rgb, 40), Frame(rgb[::-1], 80)], 2, Metadata()),
-        "plain.jpg": _saved("JPEG", image, exif=exif.tobytes(), comment=b"hello"),
-        "progressive.jpg": _saved("JPEG", image, progressive=True, subsampling=0),
-        "cmyk.jpg": _saved("JPEG", image.convert("CMYK")),
-        "plain.gif": _saved("GIF", image.quantize(16)),
-        "plain.bmp": _saved("BMP", image),
-        "palette.bmp": _saved("BMP", image.quantize(16)),
-        "plain.tif": _saved("TIFF", image, exif=exif),
-        "lzw.tif": _saved("TIFF", image, compression="tiff_lzw"),
-        "jpeg.tif": _saved("TIFF", image, compression="jpeg"),
-        "fax.tif": _saved("TIFF", image.convert("1"), compression="group4"),
-        "pages.tif": _saved("TIFF", image, save_all=True, append_images=[image.convert("L")]),
-        "plain.webp": _saved("WEBP", image, exif=exif),
-        "lossless.webp": _saved("WEBP", image, lossless=True),
-        "moving.webp": _saved("WEBP", image, **moving),
-        "plain.ppm": _saved("PPM", image),
-        "deep.pgm": b"P5\n11 9\n65535\n" + rgb[:9, :11, :2].tobytes(),
-        "plain.pbm": _saved("PPM", image.convert("1")),
-        "text.pgm": b"P2\n3 2\n255\n1 2 3\n4 5 6\n",
-        "float.pfm": b"Pf\n3 2\n-1.0\n" + np.arange(6, dtype="<f4").tobytes(),
-        "plain.avif": _saved("AVIF", image),
-    }
-    for name, array, how in (
-        ("deep.tif", rgb.astype(np.uint16) * 257, {"compression": "zlib", "predictor": True}),
-        ("float.tif", (rgb / 255).astype(np.float32), {}),
-        ("tiled.tif", np.tile(rgb.astype(np.uint16), (2, 2, 1)), {"tile": (16, 16)}),
-        ("big.tif", rgb.astype(np.uint16), {"bigtiff": True}),
-    ):
-        out = io.BytesIO()
-        with tifffile.TiffWriter(out, bigtiff=bool(how.pop("bigtiff", False))) as writer:
-            writer.write(array, photometric="rgb", **how)
-        found[name] = out.getvalue()
-    return found
-
-
 KERNELS = ("sobel-x", "box:3", "gaussian:1.5", "grayscale", "identity", "1 2; 3 -7")
 OPTIONS = ((), (), (), ("--stride", "2"), ("--padding", "valid"), ("--linear",), ("--luma",))
 
@@ -360,5 +297,9 @@ TARGETS: dict[str, Callable[[random.Random], None]] = {
     "tensors": tensor_text,
     "png": png_round_trip,
     "filter": filter_picture,
+    "libraries": read_as_libraries_do,
 }
-GROUPS = {"parsers": [name for name in TARGETS if name != "filter"], "all": list(TARGETS)}
+GROUPS = {
+    "parsers": [name for name in TARGETS if name not in ("filter", "libraries")],
+    "all": list(TARGETS),
+}

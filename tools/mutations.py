@@ -6,7 +6,7 @@ import random
 import struct
 import zlib
 
-__all__ = ["damage", "damage_text", "with_right_sums"]
+__all__ = ["damage", "damage_chunks", "damage_scan", "damage_text", "with_right_sums"]
 
 EDGES = (0, 1, 2, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1)
 WORDS = (
@@ -72,6 +72,88 @@ def damage_text(text: str, rnd: random.Random, others: list[str]) -> str:
         else:
             text = text[:at] + chr(rnd.choice((0, 9, 32, 127, 233, 0x2212, 0x1F600))) + text[at:]
     return text
+
+
+def damage_chunks(png: bytes, rnd: random.Random) -> bytes:
+    """A PNG whose chunks are changed as wholes: lost, doubled, moved, cut, their pixels unfolded."""
+    chunks, at = [], 8
+    while at + 12 <= len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        chunks.append([png[at + 4 : at + 8], png[at + 8 : at + 8 + length]])
+        at += 12 + length
+    for _ in range(rnd.choice((1, 1, 2, 3))):
+        kind, i = rnd.randrange(8), rnd.randrange(len(chunks))
+        name, body = chunks[i]
+        if kind == 0 and len(chunks) > 1:
+            del chunks[i]
+        elif kind == 1:
+            chunks.insert(rnd.randrange(len(chunks) + 1), [name, body])
+        elif kind == 2:
+            chunks.insert(rnd.randrange(len(chunks)), chunks.pop(i))
+        elif kind == 3:
+            cut = rnd.randrange(len(body) + 1)
+            chunks[i : i + 1] = [[name, body[:cut]], [name, body[cut:]]]
+        elif kind == 4:
+            chunks[i] = [name, (body + rnd.randbytes(3))[: rnd.randrange(len(body) + 4)]]
+        elif kind == 5:
+            new = rnd.choice(
+                (b"tEXt", b"ABCD", b"abCd", b"PLTE", b"tRNS", b"IDAT", b"IHDR", b"IEND")
+            )
+            size = rnd.choice((0, 1, 2, 3, 6, 48))
+            chunks.insert(rnd.randrange(len(chunks) + 1), [new, rnd.randbytes(size)])
+        elif kind == 6 and body:
+            put = rnd.randrange(len(body))
+            chunks[i] = [name, body[:put] + bytes([rnd.randrange(256)]) + body[put + 1 :]]
+        else:
+            chunks = _other_pixels(chunks, rnd)
+    out = b"".join(struct.pack(">I", len(b)) + n + b + bytes(4) for n, b in chunks)
+    return with_right_sums(png[:8] + out)
+
+
+def _other_pixels(chunks: list[list[bytes]], rnd: random.Random) -> list[list[bytes]]:
+    """More or fewer bytes of rows, or others, folded anew."""
+    where = [i for i, (name, _) in enumerate(chunks) if name == b"IDAT"]
+    try:
+        raw = bytearray(zlib.decompressobj().decompress(b"".join(chunks[i][1] for i in where)))
+    except zlib.error:
+        return chunks
+    if not where or not raw:
+        return chunks
+    kind, at = rnd.randrange(3), rnd.randrange(len(raw))
+    if kind == 0:
+        del raw[at:]
+    elif kind == 1:
+        raw += rnd.randbytes(rnd.choice((1, 2, 50)))
+    else:
+        raw[at] = rnd.randrange(256)
+    packed = zlib.compressobj(rnd.randrange(10), zlib.DEFLATED, rnd.choice((9, 12, 15, 15)))
+    new = [b"IDAT", packed.compress(raw) + packed.flush()]
+    return [new if i == where[0] else c for i, c in enumerate(chunks) if i not in where[1:]]
+
+
+def damage_scan(jpeg: bytes, rnd: random.Random) -> bytes:
+    """A JPEG whose coded data lack something, have too much or another restart marker."""
+    start = jpeg.find(b"\xff\xda") + 14
+    if start < 14 or start + 4 > len(jpeg):
+        return jpeg
+    out = bytearray(jpeg)
+    at = rnd.randrange(start, len(out) - 1)
+    kind, size = rnd.randrange(5), rnd.choice((1, 2, 9, 100, 1 << 20))
+    if kind == 0:
+        out[at:-2] = b""
+    elif kind == 1:
+        del out[at : min(at + size, len(out) - 2)]
+    elif kind == 2:
+        out[at:at] = rnd.randbytes(min(size, 100)).replace(b"\xff", b"\0")
+    elif kind == 3:
+        out[at] ^= 1 << rnd.randrange(8)
+    else:
+        markers = [
+            i for i in range(start, len(out) - 1) if out[i] == 255 and 208 <= out[i + 1] < 216
+        ]
+        if markers:
+            out[rnd.choice(markers) + 1] = 208 + rnd.randrange(8)
+    return bytes(out)
 
 
 def with_right_sums(png: bytes) -> bytes:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.gif import check_gif
+from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.jpeg_read import LargeJpeg, begin_jpeg
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.quiet import silence_libtiff, silence_logs
@@ -68,6 +69,8 @@ def read_with_pillow(
     notes = _collect(image, meta)
     if kind == "JPEG":
         meta.jpeg = _jpeg_settings(image)
+        check_size(name, image.width, image.height, max_pixels)
+        notes += jpeg_faults(data)  # while the pixels are decoded, if they are begun
     if kind == "WEBP":
         meta.lossless = b"VP8L" in data[:64] or b"VP8L" in data[: min(len(data), 1 << 12)]
     orientation = take_orientation(meta, notes)

@@ -238,6 +238,7 @@ static PyMethodDef methods[] = {
     {"unfilter", unfilter, METH_VARARGS, unfilter_doc},
     {"filter", filter, METH_VARARGS, filter_doc},
     {"gather", png_gather, METH_VARARGS, png_gather_doc},
+    {"scan", jpeg_scan, METH_VARARGS, jpeg_scan_doc},
     CLONES_METHODS,
     {NULL, NULL, 0, NULL},
 };
@@ -252,7 +253,7 @@ static int prepare(PyObject *module)
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)prepare}, CLONES_SLOT, {0, NULL}};
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "convcli._png", "PNG row filters.", 0, methods, slots,
+    PyModuleDef_HEAD_INIT, "convcli._png", "PNG row filters, JPEG scans.", 0, methods, slots,
     NULL, NULL, NULL,
 };
 
