@@ -68,6 +68,7 @@ kernel.combine
 kernel.absolute
 kernel.source
 kernel.note
+kernel.remark
 kernel.slug
 kernel.shape
 kernel.is_bank

@@ -460,6 +460,10 @@ def filter_command(
     to_stdout = output == "-" or (output is None and "-" in request.inputs and not in_place)
     if as_json and to_stdout and not dry_run:
         raise UsageError("--json needs standard output, which the picture takes; add -o FILE")
+    if not quiet:
+        for step in request.kernels:
+            if step.remark:
+                say(f"convcli: warning: kernel {step.name!r} is {step.remark}")
     batch = Batch(request)
     tally = batch.tally
     # Thousands of lines tell nobody anything: a bar, the failures, and the sum of it.

@@ -29,6 +29,8 @@ class Filtered:
     flip: bool
     range: str
     """How values became pixels: ``auto`` is resolved."""
+    brightens: str = ""
+    """Which kernels make the picture brighter as a whole, or black; empty if none does."""
     samples: int = 0
     clipped: int = 0
     seconds: float = 0.0
@@ -77,9 +79,23 @@ def prepare(
             result.meta.icc = None
             result.notes.append(f"its ICC profile describes {picture.space} and was left out")
     filtered = Filtered(
-        result, work.plan(picture.size), work.how_alpha(), options.flip, _range(chain, options)
+        result,
+        work.plan(picture.size),
+        work.how_alpha(),
+        options.flip,
+        _range(chain, options),
+        "" if options.normalize else _brightens(kernels),
     )
     return work, filtered
+
+
+def _brightens(kernels: Sequence[Kernel]) -> str:
+    """Kernels of several weights whose sum is neither that of a mean nor of a difference."""
+    return ", ".join(
+        f"the weights of {kernel.name} sum to {kernel.sum:g}"
+        for kernel in kernels
+        if kernel.shape != (1, 1) and not kernel.bias and not -0.01 <= kernel.sum <= 1.01
+    )
 
 
 def _range(chain: Sequence[Kernel], options: FilterOptions) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convcli.errors import KernelError, did_you_mean
 from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.numerals import parse_number
+from convcli.kernels.tables import row_remark
 
 __all__ = ["FIELDS", "parse_json", "parse_toml"]
 
@@ -121,7 +122,12 @@ def _kernel(document: Any, place: _Place, stem: str) -> Kernel:
     if "weights" not in fields:
         raise KernelError(f"{place.name} has no weights; write them as [[1, 0, -1], [2, 0, -2]]")
     weights = _array(fields.pop("weights"), place)
-    return Kernel(weights, **{"name": stem, **_checked_fields(fields, place.name)})
+    flat = weights.ndim == 1
+    return Kernel(
+        weights[None] if flat else weights,
+        remark=row_remark("", weights.size) if flat else "",
+        **{"name": stem, **_checked_fields(fields, place.name)},
+    )
 
 
 def _checked_fields(fields: dict[str, Any], name: str) -> dict[str, Any]:
@@ -145,11 +151,10 @@ def _checked_fields(fields: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _array(value: Any, place: _Place) -> NDArray[np.float64]:
-    """Weights as an array of 2 to 4 dimensions; a plain list is one row."""
+    """Weights as an array of 1 to 4 dimensions; a plain list is one row."""
     if not isinstance(value, list):
         place.fail("the weights must be rows of numbers, as in [[1, 0, -1], [2, 0, -2]]")
-    array = np.array(_nested(value, place, 1), dtype=np.float64)
-    return array[None, :] if array.ndim == 1 else array
+    return np.array(_nested(value, place, 1), dtype=np.float64)
 
 
 def _nested(value: list[Any], place: _Place, depth: int) -> list[Any]:

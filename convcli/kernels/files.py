@@ -7,8 +7,8 @@ suffix  format
 .json   array of rows (GDAL's matrix), or object with weights, scale, bias, name, ...
 .toml   the same object as a table
 .mat    libvips: ``W H [scale offset]``, then the rows; sums are *divided* by its scale
-others  text: rows with commas, tabs or spaces (CSV, TSV, ImageJ), an ImageMagick string, or
-        JSON or TOML, told apart by how it begins
+others  text: rows with commas, tabs, spaces or semicolons (CSV, TSV, ImageJ), perhaps below a
+        header, an ImageMagick string, or JSON or TOML, told apart by how it begins
 ======  =======================================================================================
 """
 
@@ -18,10 +18,11 @@ import re
 from pathlib import Path
 
 from convcli.errors import KernelError
+from convcli.kernels.imagemagick import is_imagemagick, parse_imagemagick
 from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.regular import open_regular, read_regular
-from convcli.kernels.rows import is_imagemagick, parse_imagemagick, parse_rows
+from convcli.kernels.rows import parse_rows
 
 __all__ = ["MAX_TEXT_BYTES", "load_file", "parse_literal"]
 
@@ -87,7 +88,8 @@ def _parse(text: str, name: str, stem: str, suffix: str) -> Kernel:
         return parse_toml(text, name, stem)
     if is_imagemagick(text):
         return Kernel(parse_imagemagick(text, name), name=stem)
-    return Kernel(parse_rows(text, name, numbered=not literal), name=stem)
+    weights, remark = parse_rows(text, name, numbered=not literal)
+    return Kernel(weights, name=stem, remark=remark)
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -117,7 +119,7 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
 def _parse_mat(text: str, name: str, stem: str) -> Kernel:
     """Read a libvips matrix. https://www.libvips.org/API/current/method.Image.matrixload.html"""
     header, _, body = text.lstrip("\n").partition("\n")
-    numbers = parse_rows(header.replace(";", " "), f"{name}, line 1", numbered=False)[0].tolist()
+    numbers = parse_rows(header.replace(";", " "), f"{name}, line 1", numbered=False)[0][0].tolist()
     if len(numbers) not in (2, 4):
         raise KernelError(
             f"{name}, line 1: a .mat file begins with its width and height, or with width, "
@@ -129,7 +131,7 @@ def _parse_mat(text: str, name: str, stem: str) -> Kernel:
         raise KernelError(f"{name}, line 1: {size}; 1x1 to {MAX_SIDE}x{MAX_SIDE} is allowed")
     if scale == 0:
         raise KernelError(f"{name}, line 1: the scale is 0; libvips divides by it")
-    weights = parse_rows("\n" + body.replace(";", " "), name)
+    weights, _ = parse_rows("\n" + body.replace(";", " "), name)
     if weights.shape != (height, width):
         raise KernelError(
             f"{name}, line 1: says {size} (width x height), but {weights.shape[1]}x"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         absolute: bool
         source: str
         note: str
+        remark: str
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -62,6 +63,10 @@ class Kernel:
         need to (half of an edge is negative).
     source
         Where the definition comes from.
+    note
+        What it is for, in words.
+    remark
+        What whoever wrote it may have overlooked; empty for most.
 
     Raises
     ------
@@ -81,6 +86,7 @@ class Kernel:
     absolute: bool
     source: str
     note: str = field(repr=False)
+    remark: str = field(repr=False)
 
     def __init__(
         self,
@@ -93,10 +99,12 @@ class Kernel:
         absolute: bool = False,
         source: str = "",
         note: str = "",
+        remark: str = "",
     ) -> None:
         # Written out because what is given (lists too) is not what is kept.
         checked = _checked(as_numbers(weights, f"kernel {name!r}"), scale, bias, name, combine)
-        kept = (checked, float(scale), float(bias), name, role, combine, absolute, source, note)
+        numbers = (checked, float(scale), float(bias))
+        kept = (*numbers, name, role, combine, absolute, source, note, remark)
         for part, value in zip(fields(self), kept, strict=True):
             object.__setattr__(self, part.name, value)
 

@@ -85,8 +85,8 @@ def _split(text: str) -> list[str]:
     """The kernels of a chain; names in JSON and of files may hold the bar themselves."""
     if "|" not in text or text.lstrip()[:1] in "[{" or _exists(text):
         return [text]
-    parts = text.split("|")
-    if not all(part.strip() for part in parts):
+    parts = [part.strip() for part in text.split("|")]
+    if not all(parts):
         raise KernelError(
             f"the chain {text!r} has a '|' without a kernel beside it; write it as in "
             "gaussian:2 | sobel"

@@ -90,9 +90,14 @@ class Report:
         notes = list(self.filtered.picture.notes)
         share = self.filtered.clipped_fraction
         if share > 0.01:
+            cause = self.filtered.brightens
+            advice = (
+                f": {cause}; --normalize divides by that"
+                if cause
+                else "; --range stretch, offset or float keeps them apart"
+            )
             notes.append(
-                f"{share:.1%} of the samples fell outside the range and were clipped; "
-                "--range stretch, offset or float keeps them apart"
+                f"{share:.1%} of the samples fell outside the range and were clipped{advice}"
             )
         return notes
 

@@ -81,6 +81,7 @@ def kernel_json(kernel: Kernel) -> str:
         {
             "name": kernel.name,
             "purpose": kernel.note,
+            "remark": kernel.remark,
             "shape": kernel.weights.shape,
             "weights": kernel.weights.tolist(),
             "scale": kernel.scale,
@@ -161,6 +162,8 @@ def _pictures(kernel: Kernel) -> Iterator[tuple[str, Array]]:
 
 def _facts(kernel: Kernel, found: Properties) -> Iterator[tuple[str, str]]:
     yield "does", found.effect
+    if kernel.remark:
+        yield "note", kernel.remark
     yield "scale", _fraction(kernel.scale)
     if kernel.bias:
         yield "bias", f"{kernel.bias:g} (of 255)"

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter, ImageOps
 from scipy import ndimage
 
 import convcli as package
+from convcli.errors import KernelError
 from convcli.kernels.elsewhere import ELSEWHERE
 from convcli.kernels.hints import refusal
 from convcli.kernels.load import load_chain
@@ -176,9 +177,17 @@ def test_what_is_taken(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", HINTED)
-def test_the_line_that_is_offered_works(convcli: Cli, folder: Path, typed: str) -> None:
-    message = refused(convcli, typed)
-    assert f"did you mean {HINTED[typed]!r}?" in message
+def test_the_line_that_is_offered_works(typed: str) -> None:
+    with pytest.raises(KernelError) as caught:
+        load_chain(typed)
+    assert f"did you mean {HINTED[typed]!r}?" in str(caught.value)
+    image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    assert package.filter_image(image, HINTED[typed]).size
+
+
+@pytest.mark.parametrize("typed", ["gausian:2", "Gaussian:0x2", "sobel,invert"])
+def test_the_command_offers_it_in_one_line(convcli: Cli, folder: Path, typed: str) -> None:
+    assert f"did you mean {HINTED[typed]!r}?" in refused(convcli, typed)
     filtered(convcli, "-k", HINTED[typed])
 
 
@@ -213,12 +222,47 @@ def test_nothing_is_offered_where_nothing_is_near(convcli: Cli, folder: Path, ty
 def test_a_chain_is_written_with_bars_as_in_shape(convcli: Cli, folder: Path) -> None:
     chain = filtered(convcli, "-k", "gaussian:2 | sobel | invert")
     assert (chain == filtered(convcli, "-k", "gaussian:2", "-k", "sobel", "-k", "invert")).all()
+    Path("k.txt").write_text("1 2\n")
+    assert (
+        filtered(convcli, "-k", "k.txt | invert") == filtered(convcli, "-k", "1 2", "-k", "invert")
+    ).all()
     Path("a|b.csv").write_text("2\n")
     assert filtered(convcli, "-k", "a|b.csv").any(), "a file may have a bar in its name"
     assert "chain of 2" in convcli("kernel", "show", "gaussian | sobel").err
     image = np.eye(5, dtype=np.uint8) * 255
     same = package.filter_image(image, ["gaussian", "sobel"])
     assert (package.filter_image(image, "gaussian | sobel") == same).all()
+
+
+# ---------------------------------------------------------------- weights that were overlooked
+
+
+def test_a_row_that_is_probably_a_square_is_said_once(convcli: Cli, folder: Path) -> None:
+    Path("two.png").write_bytes(Path("in.png").read_bytes())
+    command = ("filter", "in.png", "two.png", "-k", "0,-1,0,-1,5,-1,0,-1,0", "--overwrite")
+    assert convcli(*command).err.count("row of 9; for 3x3 write ; after every third") == 1
+    assert convcli(*command, "--quiet").err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (["-k", "k.txt"], "the weights of k sum to 16; --normalize divides by that"),
+        (["-k", "sharpen", "-k", "k.txt"], "the weights of k sum to 16; --normalize divides"),
+        (["-k", "-1 -2 -1"], "the weights of kernel sum to -4; --normalize divides by that"),
+        (["-k", "sharpen"], "--range stretch, offset or float"),
+        (["-k", "0 -1 0; -1 4 -1; 0 -1 0"], "--range stretch, offset or float"),
+        (["-k", "k.txt", "--normalize", "--scale", "3"], "--range stretch, offset or float"),
+    ],
+)
+def test_clipping_names_the_sum_that_caused_it(
+    convcli: Cli, folder: Path, options: list[str], advice: str
+) -> None:
+    Path("k.txt").write_text("1 2 1\n2 4 2\n1 2 1\n")
+    done = convcli("filter", "in.png", *options, "-o", "out.png")
+    assert done.code == 0
+    assert re.search(r"clipped[:;] " + re.escape(advice), done.err), done.err
+    assert ("--normalize" in done.err) == ("--normalize" in advice)
 
 
 # ---------------------------------------------------------------- the lines mean the same

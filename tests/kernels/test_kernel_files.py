@@ -30,6 +30,11 @@ SAME = {
     "comment.csv": "# a kernel\n1,0,-1 # first\n2,0,-5/2\n",
     "k.tsv": "1\t0\t-1\n2\t0\t-2.5\n",
     "semicolons.txt": "1 0 -1; 2 0 -2.5",
+    "spreadsheet.csv": "1;0;-1\n2;0;-2.5\n",
+    "decimal_commas.csv": "1;0;-1;\n2,0;0;-2,5;\n",
+    "quoted.csv": '"1","0","-1"\n"2","0","-2.5"\n',
+    "header.csv": "left,middle,right\n1,0,-1\n2,0,-2.5\n",
+    "quoted_header.csv": '"V1";"the middle";"V3"\n1;0;-1\n2;0;-2,5\n',
     "semicolons_and_lines.txt": "1 0 -1;\n2 0 -2.5;\n",
     "minus.txt": "1 0 −1\n2 0 −2.5\n",
     "no_suffix": "1 0 -1\n2 0 -2.5\n",
@@ -69,6 +74,30 @@ def test_every_format_reads_the_same_weights(tmp_path: Path, name: str) -> None:
 )
 def test_literals(literal: str) -> None:
     assert convcli.load_kernel(literal).weights.tolist() == ROWS
+
+
+@pytest.mark.parametrize(
+    ("literal", "remark"),
+    [
+        ("0,-1,0,-1,5,-1,0,-1,0", "a row of 9; for 3x3 write ; after every third"),
+        ("[0,-1,0,-1,5,-1,0,-1,0]", "a row of 9; for 3x3 write ; after every third"),
+        ("1 " * 25, "a row of 25; for 5x5 write ; after every fifth"),
+        ("1,2 3,4", "a row of 4; for 2x2 write ; between the rows"),
+        ("1,2,1 2,4,2", "a row of 6; for 2x3 write ; between the rows"),
+        ("9x1: 1 2 3 4 5 4 3 2 1", ""),
+        ("[[1,2,3,4,5,4,3,2,1]]", ""),
+        ("1;2;3;4;5;4;3;2;1", ""),
+        ("1, 2, 3, 4", ""),
+        ("1 2 1; 2 4 2; 1 2 1", ""),
+    ],
+)
+def test_a_row_that_is_probably_a_square_is_remarked_on(literal: str, remark: str) -> None:
+    assert load_kernel(literal).remark == remark
+
+
+def test_a_header_that_was_left_out_is_remarked_on(tmp_path: Path) -> None:
+    (tmp_path / "k.csv").write_text("O,O,O\n1,2,1\n")
+    assert load_kernel(str(tmp_path / "k.csv")).remark.endswith("a header: O, O, O")
 
 
 def test_minus_first_is_a_literal() -> None:
@@ -210,9 +239,13 @@ BAD = {
     "bad_role.json": ('{"weights": [[1]], "role": "blur"}', "role"),
     "bad_name.json": ('{"weights": [[1]], "name": 3}', "name must be text"),
     "cut.json": ("[[1, 2],\n [3", "line 2"),
-    "words.txt": ("a b\nc d\n", "'a' is not a number"),
-    "header.csv": ("x,y\n1,2\n", "line 1"),
-    "spreadsheet.csv": ("1;2;1\n2;4;2\n", "';'"),
+    "words.txt": ("a b\nc d\n", "line 2: 'c' is not a number"),
+    "only_a_header.csv": ("x,y\n", "line 1: 'x' is not a number"),
+    "nan_first.csv": ("nan,nan\n1,2\n", "line 1"),
+    "letter_among_numbers.csv": ("1,O\n1,2\n", "line 1"),
+    "two_separators.csv": ("1 2; 1 2\n2 4; 2 4\n", "not both"),
+    "empty_cell_between_semicolons.csv": ("1;;2\n3;4;5\n", "line 1: a cell is empty"),
+    "empty_row.txt": ("1 2;; 3 4", "row 2 is empty"),
     "underscore.txt": ("1_000", "1_000"),
     "zero.txt": ("1/0", "divides by zero"),
     "short.im": ("3x3: 1,2,3", "9 weights, but 3"),
