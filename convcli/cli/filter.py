@@ -334,7 +334,8 @@ def filter_command(
         typer.Option(
             "--max-pixels",
             min=1,
-            help="Refuse larger pictures by their header. Default: 178,956,970.",
+            help="Refuse larger pictures by their header, and several frames that take more "
+            "than 16 bytes for each of these pixels together. Default: 178,956,970.",
             rich_help_panel=_RUN,
         ),
     ] = None,

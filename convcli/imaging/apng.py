@@ -21,7 +21,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture, full_scale
 from convcli.imaging.png_chunks import Header, assemble, chunk, walk
 from convcli.imaging.png_read import decode_still
-from convcli.imaging.read import check_size, decoding
+from convcli.imaging.read import check_frames, decoding
 from convcli.imaging.upright import take_orientation, turn_upright
 
 __all__ = ["read_apng"]
@@ -76,9 +76,10 @@ def read_apng(
     file = _parse(data, name)
     _check(file, header, name)
     n_frames = len(file.shots) + bool(file.still)
-    check_size(name, header.width, header.height, max_pixels, n_frames)
     meta.loop = file.plays
     frames = _Frames(file, header, name, take_orientation(meta, notes), notes)
+    pixel = (COLOURS[frames.space] + frames.alpha) * (2 if header.depth == 16 else 1)
+    check_frames(name, n_frames, header.width * header.height * pixel * n_frames, max_pixels)
     first = next(iter(frames)).pixels
     return Picture(
         format="PNG",

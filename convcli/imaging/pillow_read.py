@@ -19,7 +19,7 @@ from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.jpeg_read import LargeJpeg, begin_jpeg
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.quiet import silence_libtiff, silence_logs
-from convcli.imaging.read import check_size, decoding
+from convcli.imaging.read import check_frames, check_size, decoding
 from convcli.imaging.upright import (
     ORIENTATION,
     orientation_of,
@@ -114,13 +114,15 @@ def picture_of(
             notes.append(f"{n_frames - 1} secondary pictures of the JPEG were left out")
         n_frames = 1
     width, height = image.size
-    check_size(name, width, height, max_pixels, n_frames)
+    check_size(name, width, height, max_pixels)
     if n_frames == 1:
         frames: Any = [_frame(image, name, orientation, None, begun)]
         first = frames[0].pixels
         mode = _mode_after_expansion(image)
     else:
-        mode = _common_mode(image, n_frames, name, max_pixels, kind)
+        if kind != "TIFF":  # whose pages are of several sizes, and were counted one by one
+            check_frames(name, n_frames, n_frames * _sample_bytes(image), max_pixels)
+        mode = _common_mode(image, n_frames, name, max_pixels)
         frames = _Frames(image, n_frames, name, orientation, mode)
         first = next(iter(frames)).pixels
     space, alpha = SPACES[mode]
@@ -160,13 +162,14 @@ def _seek(image: Any, index: int, name: str) -> None:
         raise InputError(f"{name}: frame {index + 1} is missing: the file is cut short") from error
 
 
-def _common_mode(image: Any, count: int, name: str, max_pixels: int, kind: str) -> str:
+def _common_mode(image: Any, count: int, name: str, max_pixels: int) -> str:
     """The one mode that holds every frame: alpha and colour as soon as one frame has them."""
-    modes = set()
+    modes, taken = set(), 0
     for index in range(count):
         _seek(image, index, name)
-        width, height = image.size
-        check_size(name, width, height, max_pixels)
+        check_size(name, image.width, image.height, max_pixels)
+        taken += _sample_bytes(image)  # a frame beyond the canvas of a GIF enlarges those after it
+        check_frames(name, count, taken, max_pixels)
         modes.add(_mode_after_expansion(image))
     image.seek(0)
     if len(modes) == 1:
@@ -175,6 +178,14 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int, kind: str) 
         raise InputError(f"{name}: its pages mix the modes {', '.join(sorted(modes))}")
     colour = any(mode.startswith("RGB") for mode in modes)
     return ("RGB" if colour else "L") + "A" * any(mode.endswith("A") for mode in modes)
+
+
+def _sample_bytes(image: Any) -> int:
+    """What the samples of a frame take at least."""
+    mode = _mode_after_expansion(image)
+    space, alpha = SPACES.get(mode, ("gray", False))
+    item = {"I;16": 2, "F": 4}.get(mode, 1)
+    return int(image.width * image.height * (COLOURS[space] + alpha) * item)
 
 
 def _mode_after_expansion(image: Any) -> str:

@@ -17,7 +17,10 @@ from convcli.system.machine import lacks_memory
 if TYPE_CHECKING:
     from convcli.imaging.jpeg_read import LargeJpeg
 
-__all__ = ["check_size", "decode_picture", "decoding", "read_picture"]
+__all__ = ["check_frames", "check_size", "decode_picture", "decoding", "read_picture"]
+
+FRAME_BYTES = 16
+"""Bytes that all frames of a file may take, for each pixel that one of them may have."""
 
 
 def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -79,7 +82,7 @@ def decoding(name: str, kind: str) -> Iterator[None]:
         raise InputError(f"{name}: cannot be decoded as {kind}: {detail}") from error
 
 
-def check_size(name: str, width: int, height: int, max_pixels: int, frames: int = 1) -> None:
+def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     """Refuse a picture by what its header claims, before anything is allocated."""
     if width < 1 or height < 1:
         raise InputError(f"{name}: the header claims {width}x{height} pixels")
@@ -88,8 +91,14 @@ def check_size(name: str, width: int, height: int, max_pixels: int, frames: int 
             f"{name}: {width}x{height} is {width * height:,} pixels, and at most {max_pixels:,} "
             "are allowed; raise the limit with --max-pixels if you trust the file"
         )
-    if width * height * frames > 16 * max_pixels:
+
+
+def check_frames(name: str, frames: int, taken: int, max_pixels: int) -> None:
+    """Refuse several frames or pages by the bytes that their samples would take together."""
+    allowed = FRAME_BYTES * max_pixels
+    if frames > 1 and taken > allowed:
         raise InputError(
-            f"{name}: {frames} frames of {width}x{height} are more than 16 times {max_pixels:,} "
-            "pixels; raise the limit with --max-pixels if you trust the file"
+            f"{name}: its {frames:,} frames are {taken:,} bytes of samples, and at most {allowed:,} "
+            f"({FRAME_BYTES} for each of {max_pixels:,} pixels) are allowed; raise the limit with "
+            "--max-pixels if you trust the file"
         )

@@ -12,7 +12,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.quiet import silence_logs
-from convcli.imaging.read import check_size
+from convcli.imaging.tiff_pages import check_pages
 from convcli.imaging.upright import ORIENTATION, orientation_of, take_orientation, turn_upright
 
 __all__ = ["page_metadata", "page_orientation", "read_tiff"]
@@ -23,11 +23,13 @@ X_RESOLUTION, Y_RESOLUTION, UNIT, XMP, ICC, EXIF_IFD = 282, 283, 296, 700, 34675
 TEXT_TAGS = (269, DESCRIPTION, 271, 272, 285, 305, 306, 315, 316, 33432)
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 MAX_PAGES = 10_000
+"""Pillow looks for each page's place in a list of those before it; more are left to tifffile."""
 
 
 def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
     """Decode a TIFF or BigTIFF, every page of it."""
-    if data[2:4] in (b"*\0", b"\0*"):
+    count = check_pages(io.BytesIO(data), name, max_pixels)
+    if data[2:4] in (b"*\0", b"\0*") and count <= MAX_PAGES:
         try:
             image = open_with_pillow(data, "TIFF")
         except Exception:
@@ -37,7 +39,7 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
             notes = _collect(image, meta)
             take_orientation(meta, notes, image.tag_v2.get(ORIENTATION))  # Pillow turns the pages
             return picture_of(image, "TIFF", name, meta, notes, max_pixels)
-    return _read_with_tifffile(data, name, max_pixels)
+    return _read_with_tifffile(data, name, count)
 
 
 def _pillow_keeps(image: Any) -> bool:
@@ -46,7 +48,7 @@ def _pillow_keeps(image: Any) -> bool:
     It does not turn round deep samples of which 0 is white, and sees one layer of a volume.
     """
     try:
-        for index in range(min(image.n_frames, MAX_PAGES)):
+        for index in range(image.n_frames):
             image.seek(index)
             bits = image.tag_v2.get(BITS, (1,))
             deepest = max(bits) if isinstance(bits, tuple) else int(bits)
@@ -102,18 +104,17 @@ def _packet(xmp: Any) -> bytes | None:
     return xmp.encode() if isinstance(xmp, str) else bytes(xmp) if xmp else None
 
 
-def _read_with_tifffile(data: bytes, name: str, max_pixels: int) -> Picture:
+def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
     import tifffile
 
     silence_logs()
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages: list[Any] = list(file.pages)
-        if not pages:
+        if not count:
             raise InputError(f"{name}: the TIFF has no pages")
+        pages: list[Any] = [file.pages[index] for index in range(count)]
         frames: list[Frame] = []
         kinds: set[tuple[str, bool, str]] = set()
         for page in pages:
-            check_size(name, int(page.imagewidth), int(page.imagelength), max_pixels, len(pages))
             pixels, space, alpha = _page(page, name)
             frames.append(Frame(turn_upright(pixels, page_orientation(page))))
             kinds.add((space, alpha, pixels.dtype.name))

@@ -198,6 +198,25 @@ def test_gif_extents_bombs(
     assert refused("in.gif").peak < quiet
 
 
+def test_frames_that_are_too_many_together_are_refused_before_the_first(
+    refused: Callable[..., Any], tmp_path: Path, quiet: int
+) -> None:
+    (tmp_path / "in.gif").write_bytes(gif([(0, 0, 1, 1)] * 100, (6000, 4000)))
+    assert refused("in.gif", says="100 frames are 7,200,000,000 bytes").peak < quiet
+    page = tiff(13_000, 13_000, compression=8)
+    pages = b""
+    for number in range(1, 61):  # each where the last one ends, with its own places moved there
+        part = bytearray(page[8:])
+        start = 8 + len(pages)
+        for entry in range(2, 2 + 12 * 9, 12):
+            if struct.unpack_from("<H", part, entry)[0] == 273:
+                struct.pack_into("<I", part, entry + 8, start + 2 + 12 * 9 + 4)
+        struct.pack_into("<I", part, 2 + 12 * 9, start + len(part) if number < 60 else 0)
+        pages += bytes(part)
+    (tmp_path / "in.tif").write_bytes(page[:8] + pages)
+    assert refused("in.tif", says="60 frames are 10,140,000,000 bytes").peak < quiet
+
+
 @pytest.mark.parametrize("compression", [1, 5, 8], ids=["raw", "lzw", "deflate"])
 def test_tiff_tiles_larger_than_the_picture(
     refused: Callable[..., Any], tmp_path: Path, quiet: int, compression: int

@@ -15,7 +15,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import Frame, Metadata
 from convcli.imaging.png_chunks import chunk
 from convcli.imaging.png_write import encode_apng, encode_png
-from convcli.imaging.read import check_size, decode_picture
+from convcli.imaging.read import check_frames, check_size, decode_picture
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (9, 11, 3), dtype=np.uint8)
@@ -122,37 +122,38 @@ def test_size_is_refused_by_the_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "frames", "refused"),
-    [
-        (10, 10, 1, False),
-        (10, 10, 16, False),
-        (10, 10, 17, True),
-        (5, 10, 32, False),
-        (5, 10, 33, True),
-        (101, 1, 1, True),
-        (0, 9, 1, True),
-        (9, 0, 1, True),
-        (1, 1, 1600, False),
-        (1, 1, 1601, True),
-    ],
+    ("width", "height", "refused"),
+    [(10, 10, False), (1, 100, False), (101, 1, True), (0, 9, True), (9, 0, True)],
 )
-def test_all_frames_together_are_sixteen_pictures_at_most(
-    width: int, height: int, frames: int, refused: bool
-) -> None:
+def test_sizes_that_are_refused(width: int, height: int, refused: bool) -> None:
     if refused:
         with pytest.raises(InputError, match=rf"x: .*{width}x{height}"):
-            check_size("x", width, height, 100, frames)
+            check_size("x", width, height, 100)
     else:
-        check_size("x", width, height, 100, frames)
+        check_size("x", width, height, 100)
+
+
+@pytest.mark.parametrize(
+    ("frames", "taken", "refused"),
+    [(2, 1600, False), (2, 1601, True), (1, 3200, False), (1700, 1700, True)],
+)
+def test_all_frames_together_are_sixteen_bytes_a_pixel_at_most(
+    frames: int, taken: int, refused: bool
+) -> None:
+    if refused:
+        with pytest.raises(InputError, match=rf"x: its {frames:,} frames are {taken:,} bytes"):
+            check_frames("x", frames, taken, 100)
+    else:
+        check_frames("x", frames, taken, 100)
 
 
 def test_frames_of_an_animation_are_counted() -> None:
     frames = [Image.fromarray(np.full((10, 10), level, np.uint8)) for level in range(17)]
     data = io.BytesIO()
     frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match=r"17 frames of 10x10.*--max-pixels"):
+    with pytest.raises(InputError, match=r"17 frames are 5,100 bytes.*--max-pixels"):
         decode_picture(data.getvalue(), "x", max_pixels=100)
-    assert decode_picture(data.getvalue(), "x", max_pixels=107).n_frames == 17
+    assert decode_picture(data.getvalue(), "x", max_pixels=319).n_frames == 17
 
 
 @pytest.mark.parametrize("kind", FILES)

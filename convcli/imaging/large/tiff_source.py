@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import COLOURS
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import decoding
+from convcli.imaging.tiff_pages import walk_pages
 from convcli.imaging.tiff_read import page_metadata, page_orientation
 from convcli.system.files import open_to_read, read_at
 
@@ -144,7 +146,7 @@ def open_tiff(path: str, name: str) -> Source | None:
         samples = int(page.samplesperpixel)
         extra = samples - COLOURS.get(space or "", 0)
         plain = (
-            len(file.pages) == 1
+            len(list(islice(walk_pages(file.filehandle, name), 2))) == 1
             and space is not None
             and page.dtype is not None
             and page.dtype.name in DTYPES
