@@ -29,7 +29,7 @@ LITERALS = {"ignore_unknown_options": True}
 LAYER, RESULT = "Layer", "Result"
 
 TENSOR_HELP = (
-    "A literal ('1 2 3', '1 2; 3 4', '[[1,2],[3,4]]', 'a b c' for symbols), a file (.npy, "
+    "A literal ('1 2 3', '1 2; 1/3 4', '[[1,2],[3,4]]', 'a 2b x[0]' for symbols), a file (.npy, "
     ".npz:name, .json, .csv, text, a picture), or - for standard input."
 )
 

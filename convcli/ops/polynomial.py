@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.errors import TensorError
+from convcli.kernels.numerals import parse_number
+from convcli.kernels.tables import split_table
 
-__all__ = ["Polynomial", "symbols"]
+__all__ = ["Polynomial", "entry_array", "parse_entry", "symbols"]
 
 Monomial: TypeAlias = tuple[str, ...]
 Number: TypeAlias = int | float
@@ -96,23 +98,42 @@ class Polynomial:
         return f"Polynomial({str(self)!r})"
 
 
-_ENTRY = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9.]*)\*?(?P<name>[^\W\d]\w*)")
+_ENTRY = re.compile(
+    r"(?P<sign>[+-]?)(?P<number>[0-9./]*)\*?(?P<name>(?:(?<![0-9.])_|[^\W\d_])\w*(?:\[[^\[\]]+\])*['\N{PRIME}]*)"
+)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 
 
-def _entry(token: str) -> Polynomial | Number:
+def parse_entry(token: str) -> Polynomial | Number:
+    """A number as kernels have them (``1/2``), a name (``x1``, ``x[0]``, ``a'``), or both.
+
+    >>> parse_entry("-3"), parse_entry("1/2"), parse_entry("-2x[0]")
+    (-3, 0.5, Polynomial('-2x[0]'))
+
+    Raises
+    ------
+    TensorError
+        If it is neither, or not finite, or a whole number of more than 64 bits.
+    """
+    token = token.replace("\N{MINUS SIGN}", "-")
+    if _WHOLE.fullmatch(token):
+        if not -(2**63) <= int(token) < 2**63:
+            raise TensorError(f"{token} does not fit into 64 bits")
+        return int(token)
     try:
-        number = float(token)
-    except ValueError:
+        return parse_number(token)
+    except ValueError as error:
+        wrong = re.sub(r" is not a number$", "", str(error))
+        if wrong == str(error):  # such as nan: it must not become a name
+            raise TensorError(wrong) from None
         match = _ENTRY.fullmatch(token)
-        if match and match["number"].count(".") < 2 and match["number"] != ".":
-            factor = _entry(match["sign"] + (match["number"] or "1"))
-            return Polynomial.of(match["name"]) * factor
-        raise TensorError(
-            f"{token!r} is neither a number nor a symbol; a symbol is a name like a, x1 or 2b"
-        ) from None
-    if not -1e308 < number < 1e308:
-        raise TensorError(f"{token!r} is not a finite number") from None
-    return int(number) if number == int(number) else number
+        if match is None:
+            raise TensorError(
+                f"{wrong} is neither a number nor a symbol; a symbol is a name like a, x1, x[0] "
+                "or 2b"
+            ) from None
+        factor = parse_entry(match["sign"] + (match["number"] or "1"))
+        return Polynomial.of(re.sub(r"\s", "", match["name"])) * factor
 
 
 def symbols(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
@@ -122,7 +143,7 @@ def symbols(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
     ----------
     text
         ``"a b c"`` is one-dimensional, ``"a b; c d"`` two-dimensional. An entry is a name, a
-        number, or both as in ``-2a``.
+        number, or both as in ``-2a``; a name may have an index or primes, ``x[0]``, ``a'``.
 
     Raises
     ------
@@ -133,12 +154,19 @@ def symbols(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
     >>> print(x[1, 1], x.shape)
     -d (2, 2)
     """
-    rows = [row.replace(",", " ").split() for row in text.strip().strip(";").split(";")]
-    if len({len(row) for row in rows}) != 1 or not rows[0]:
+    rows = [row.cells for row in split_table(text, "symbols", numbered=False, error=TensorError)]
+    if len({len(row) for row in rows}) != 1:
         raise TensorError(
-            f"{text!r}: rows have {', '.join(str(len(row)) for row in rows)} entries; "
+            f"{text!r}: rows have {', '.join(str(len(row)) for row in rows) or 'no'} entries; "
             "they must have the same number, at least one"
         )
+    return entry_array([[parse_entry(token) for token in row] for row in rows])
+
+
+def entry_array(
+    rows: list[list[Polynomial | Number]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
+    """Entries as an object array; a single row is one axis."""
     array = np.empty((len(rows), len(rows[0])), dtype=object)
-    array[...] = [[_entry(token) for token in row] for row in rows]
+    array[...] = rows
     return array if len(rows) > 1 else array[0]

@@ -1,14 +1,14 @@
 """Tensors from files and from the command line.
 
-A text is a literal if it is JSON (begins with ``[`` or ``{``) or if all its entries are numbers;
-else a file, if there is one of that name or the name looks like one; else symbols.
+A text is a literal if it is JSON (begins with ``[`` or ``{``) or if all its entries are numbers
+or symbols; but symbols stand back where there is a file of that name, or it looks like one.
 
 =============  =================================================================================
 source         what is read
 =============  =================================================================================
-``1 2; 3 4``   rows of numbers, separated by ``;`` or line ends; one row is one axis
+``1 2; 1/3 4`` rows of numbers, separated by ``;`` or line ends; one row is one axis
 ``[[1, 2]]``   JSON arrays of any depth, or an object with ``data``, as ``--json`` writes
-``a b c``      symbols, for results like ``ax+by``
+``a 2b x[0]``  symbols, for results like ``ax+by``; in JSON ``[[a, b]]`` too
 x.npy          one array; x.npz:name, one array of several
 x.json         as the literal; other text files as rows (CSV, TSV, spaces)
 a picture      (C, H, W), or (H, W) if gray; several frames are (N, C, H, W)
@@ -29,21 +29,23 @@ from typing import Any, NoReturn
 import numpy as np
 
 from convcli.errors import TensorError
+from convcli.kernels.bare_words import bare_words
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.numerals import parse_number
 from convcli.kernels.regular import open_regular, read_regular
+from convcli.kernels.tables import split_table
 from convcli.ops.arrays import Array
-from convcli.ops.polynomial import symbols
+from convcli.ops.polynomial import Polynomial, entry_array, parse_entry
 
 __all__ = ["parse_tensor", "read_tensor"]
 
 MAX_TEXT_BYTES = 64 << 20
 MAX_MEMBER_BYTES = 8 << 30
 MAX_AXES = 8
-_WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
-_FILE = re.compile(
-    r"[/\\]|\.(npy|npz(:.*)?|json|csv|tsv|txt|png|jpe?g|gif|bmp|tiff?|webp|p[bgpn]m)$", re.I
+_SUFFIX = re.compile(
+    r"\.(npy|npz(:.*)?|json|csv|tsv|txt|png|jpe?g|gif|bmp|tiff?|webp|p[bgpn]m)$", re.I
 )
+_FRACTION = re.compile(r"[-+\N{MINUS SIGN}]?[0-9.]+/[-+0-9.]+[^\W\d]?[^/\\]*")
 
 
 def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = None) -> Array:
@@ -71,12 +73,14 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
     text = source.strip()
     if not text:
         raise TensorError("the tensor is empty; write numbers as in '1 2; 3 4', or name a file")
-    if text[0] in "[{" or _is_numbers(text):
+    if text[0] in "[{":
+        return parse_tensor(bare_words(text), "literal")
+    if _begins_with_number(text) and not _names_file(text):
         return parse_tensor(text, "literal")
-    if _FILE.search(source) or os.path.exists(source):  # noqa: PTH110 (Path raises on long names)
+    if _names_file(text) or os.path.exists(source):  # noqa: PTH110 (Path raises on long names)
         return _read_file(source, read_image)
     try:
-        return symbols(source)
+        return parse_tensor(text, "literal")
     except TensorError as error:
         raise TensorError(
             f"{source!r} is no file, and no literal either: {error}; numbers are written as in "
@@ -84,13 +88,20 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
         ) from error
 
 
-def _is_numbers(text: str) -> bool:
-    first = re.split(r"[\s,;]+", text, maxsplit=1)[0]
+def _begins_with_number(text: str) -> bool:
     try:
-        parse_number(first)
+        parse_number(re.split(r"[\s,;]+", text, maxsplit=1)[0])
     except ValueError as error:
         return "finite" in str(error) or "too l" in str(error)
-    return not _FILE.search(text)
+    return True
+
+
+def _names_file(text: str) -> bool:
+    """Whether it looks like one: by its suffix, or by a slash that is not that of a fraction."""
+    return _SUFFIX.search(text) is not None or any(
+        ("/" in token or "\\" in token) and not _FRACTION.fullmatch(token)
+        for token in re.split(r"[\s,;]+", text)
+    )
 
 
 def _read_file(source: str, read_image: Callable[[bytes, str], Array] | None) -> Array:
@@ -172,46 +183,28 @@ def parse_tensor(text: str, name: str) -> Array:
         raise TensorError(f"{name} is empty")
     if text.lstrip()[0] in "[{":
         return _json(text, name)
-    rows = []
-    for number, line in enumerate(re.split(r"[;\n]", text.strip().rstrip(";")), 1):
-        row = line.partition("#")[0].strip().rstrip(",")
-        if not row:
-            if line.strip() or "\n" in text:
-                continue
-            raise TensorError(f"{name}, row {number} is empty")
-        rows.append((number, re.split(r"\s*,\s*|\s+", row)))
+    rows = split_table(text, name, numbered="\n" in text, error=TensorError)
     if not rows:
         raise TensorError(f"{name} holds no numbers")
-    for number, row in rows:
-        if len(row) != len(rows[0][1]):
+    entries = []
+    for row in rows:
+        if len(row.cells) != len(rows[0].cells):
             raise TensorError(
-                f"{name}, row {number} has {len(row)} entries, the first has {len(rows[0][1])}; "
-                "every row must be equally long"
+                f"{row.place}: this row has {len(row.cells)} entries, the first has "
+                f"{len(rows[0].cells)}; every row must be equally long"
             )
-    if any(re.match(r"[+-]?[0-9.]*\*?[^\W\d]", t) and not _numeric(t) for _, r in rows for t in r):
-        return symbols(";".join(" ".join(row) for _, row in rows))
-    values = [[_number(token, f"{name}, row {number}") for token in row] for number, row in rows]
-    return np.array(values if len(values) > 1 else values[0])
+        entries.append([_entry(cell, row.place) for cell in row.cells])
+    if any(isinstance(entry, Polynomial) for row in entries for entry in row):
+        return entry_array(entries)
+    return np.array(entries if len(entries) > 1 else entries[0])
 
 
-def _numeric(token: str) -> bool:
+def _entry(token: str, place: str) -> int | float | Polynomial:
     try:
-        float(token)
-    except ValueError:
-        return False
-    return True
-
-
-def _number(token: str, where: str) -> int | float:
-    if _WHOLE.fullmatch(token):
-        value = int(token)
-        if not -(2**63) <= value < 2**63:
-            raise TensorError(f"{where}: {token} does not fit into 64 bits")
-        return value
-    try:
-        return parse_number(token)
-    except ValueError as error:
-        raise TensorError(f"{where}: {error}") from error
+        return parse_entry(token)
+    except TensorError as error:
+        empty = "a cell is empty; write 0 where there is none"
+        raise TensorError(f"{place}: {error if token else empty}") from error
 
 
 class _Digits(str):
@@ -246,8 +239,8 @@ def _json(text: str, name: str) -> Array:
     kinds = {type(value) for value in _leaves(values)}
     if not kinds:
         raise TensorError(f"{name} holds no numbers")
-    if str in kinds:
-        return _symbolic(values, name)
+    if Polynomial in kinds:
+        return _symbolic(values)
     array = np.array(values)
     allowed = ("float16", "float32", "float64", "int64")
     if dtype is not None and dtype not in allowed:
@@ -273,11 +266,12 @@ def _nested(value: Any, name: str, depth: int) -> Any:
     if depth > MAX_AXES:
         raise TensorError(f"{name}: nested too deeply; at most {MAX_AXES} levels")
     if isinstance(value, _Digits):
-        return _number(str(value), name)
+        return _entry(str(value), name)
     if isinstance(value, str):
-        if _numeric(value):
+        entry = _entry(value, name)
+        if "/" not in value and not isinstance(entry, Polynomial):
             raise TensorError(f"{name}: {value!r} is text; write numbers without quotes")
-        return value
+        return entry
     if not isinstance(value, list):
         shown = "an object" if isinstance(value, dict) else json.dumps(value)
         raise TensorError(f"{name}: {shown} is not a number")
@@ -306,8 +300,8 @@ def _leaves(nested: Any) -> list[Any]:
     return [leaf for item in nested for leaf in _leaves(item)]
 
 
-def _symbolic(values: Any, name: str) -> Array:
-    leaves = [symbols(leaf)[0] if isinstance(leaf, str) else leaf for leaf in _leaves(values)]
+def _symbolic(values: Any) -> Array:
+    leaves = _leaves(values)
     array = np.empty(len(leaves), dtype=object)
     array[:] = leaves
     return array.reshape(_lengths(values))

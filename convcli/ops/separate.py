@@ -64,6 +64,8 @@ def separate(kernel: Kernel | ArrayLike | OnDevice, rank: int | None = None) -> 
     if weights.ndim != 2 or 0 in weights.shape:
         shape = cross(weights.shape) or "scalar"
         raise TensorError(f"kernel has shape {shape}; only one of two axes, (kH, kW), separates")
+    if weights.dtype == object:
+        raise TensorError("kernel holds symbols; only numbers can be separated")
     weights = weights.astype(np.float64) * getattr(kernel, "scale", 1.0)
     if not np.isfinite(weights).all():
         raise TensorError("kernel: every weight must be finite")
