@@ -134,6 +134,7 @@ network.title
 network.input_shape
 network.source
 network.input_for((64,), None)
+network.evaluate_for((64,), batch=2)
 convcli.Network.parse("conv 8 k3")
 convcli.Network.load("lenet5")
 convcli.Network.of_nodes(network.nodes)
@@ -145,6 +146,7 @@ report.output
 report.totals
 report.totals.flops
 report.failure
+report.inputs, report.outputs
 """
 """Expressions of which everything is known."""
 

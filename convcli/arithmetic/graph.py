@@ -34,8 +34,7 @@ class Node:
 
     ``options`` holds what the kind needs beyond a sliding ``layer``: ``out_channels`` of a
     linear layer, ``size`` of adaptive pooling, ``factor``, ``padding``, ``crop``,
-    ``in_channels`` (checked), and for a node from an ONNX file ``output`` and ``params``.
-    ``depth`` counts the branches around it.
+    ``in_channels`` (checked). ``depth`` counts the branches around it.
     """
 
     name: str

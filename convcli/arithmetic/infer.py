@@ -37,7 +37,8 @@ class Feature:
     @classmethod
     def of_input(cls, shape: Sequence[int]) -> Feature:
         """The network's input, each cell of which sees itself."""
-        return cls(shape[0], tuple(shape[1:]), (ReceptiveField(),) * (len(shape) - 1))
+        fields = tuple(ReceptiveField(extent=size) for size in shape[1:])
+        return cls(shape[0], tuple(shape[1:]), fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,12 @@ def infer(node: Node, inputs: Sequence[Feature], batch: int = 1) -> Inferred:
     if wanted is not None and wanted != given.channels:
         raise ShapeError(f"{wanted} input channels are declared, but {given.channels} arrive")
     if node.layer is not None:
-        found = _slide(node, given, batch)
-    elif node.kind in ELEMENTWISE:
-        found = Inferred(given)
-    else:
-        found = _KINDS.get(node.kind, _from_file)(node, inputs, batch)
-    extra = node.options.get("extra_params", 0)
-    if extra:
-        cost = Cost(found.cost.params + extra, found.cost.macs)
-        found = replace(found, cost=cost)
-    return found
+        return _slide(node, given, batch)
+    if node.kind in ELEMENTWISE:
+        return Inferred(given)
+    if node.kind not in _KINDS:
+        raise ShapeError(f"{node.kind} is not known")
+    return _KINDS[node.kind](node, inputs, batch)
 
 
 def _slide(node: Node, given: Feature, batch: int) -> Inferred:
@@ -144,17 +141,22 @@ def _adaptive_pool(node: Node, inputs: Sequence[Feature], batch: int) -> Inferre
     for field, size, output in zip(given.fields, given.spatial, outputs, strict=True):
         if output < 1:
             raise ShapeError(f"size is {output}; it must be 1 or more")
-        if size % output == 0:
-            step = size // output
-            grown = whole(field, step)
-            fields.append(replace(grown, jump=field.jump * step))
-        else:
-            # Windows repeat with the period of the fraction; a few thousand show the widest.
-            places = range(min(output, MOST_PLACES))
-            widest = max(-(-(i + 1) * size // output) - i * size // output for i in places)
-            grown = whole(field, widest)
-            fields.append(replace(grown, jump=field.jump * size / output, aligned=False))
+        fields.append(_adaptive_field(field, size, output))
     return Inferred(Feature(given.channels, tuple(outputs), tuple(fields)))
+
+
+def _adaptive_field(field: ReceptiveField, size: int, output: int) -> ReceptiveField:
+    if output == 1:
+        return whole(field, size)
+    if size % output == 0:
+        step = size // output
+        return field.reading(step, field.jump * step, (step - 1) / 2)
+    # Windows repeat with the period of the fraction; a few thousand show the widest.
+    places = range(min(output, MOST_PLACES))
+    widest = max(-(-(i + 1) * size // output) - i * size // output for i in places)
+    first = -(-size // output)  # cells of the first window, and of the last
+    jump = field.jump * (size - first) / (output - 1)
+    return replace(field.reading(widest, jump, (first - 1) / 2), aligned=False)
 
 
 def _ones(node: Node, given: Feature) -> int:
@@ -223,21 +225,6 @@ def _joined(inputs: Sequence[Feature], channels: int) -> Inferred:
     before = all(field.aligned for feature in inputs for field in feature.fields)
     note = "the branches are not aligned" if before and not met else ""
     return Inferred(Feature(channels, inputs[0].spatial, fields), note=note)
-
-
-def _from_file(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
-    """An operator that is not known: its shape is taken from the file."""
-    shape = node.options.get("output")
-    if not shape:
-        raise ShapeError(
-            f"operator {node.kind} is not known, and the file gives no shape for it with this input"
-        )
-    rank = len(shape) - 1
-    fields = tuple(replace(field, aligned=False) for field in inputs[0].fields[:rank])
-    fields += (ReceptiveField(aligned=False),) * (rank - len(fields))
-    cost = Cost(node.options.get("params", 0))
-    note = f"operator {node.kind} is not known: its shape is the file's, its MACs are not counted"
-    return Inferred(Feature(shape[0], tuple(shape[1:]), fields), cost, note=note)
 
 
 _KINDS: dict[str, Callable[[Node, Sequence[Feature], int], Inferred]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from convcli.arithmetic.infer import Feature, Inferred, infer
 from convcli.arithmetic.receptive import ReceptiveField
 from convcli.arithmetic.repair import find_repair
 from convcli.arithmetic.sizes import cross, parse_sizes
+from convcli.arithmetic.words import ELEMENTWISE
 from convcli.errors import ShapeError
 
 __all__ = ["Failure", "Network", "NetworkReport", "Row", "Totals"]
@@ -24,7 +25,12 @@ BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer of a report. ``output`` is channels and spatial sizes, without the batch."""
+    """One layer of a report.
+
+    ``output`` is channels and spatial sizes without the batch, ``shape`` all axes. ``flat`` says
+    that no window can slide over it, so that jump and start mean nothing; ``keeps_shape`` that
+    it works cell by cell, as activations do.
+    """
 
     name: str
     kind: str
@@ -35,8 +41,11 @@ class Row:
     macs: int
     activations: int
     fields: tuple[ReceptiveField, ...]
-    depth: int
+    depth: int = 0
     note: str = ""
+    shape: tuple[int, ...] = ()
+    flat: bool = False
+    keeps_shape: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,15 @@ class Totals:
     macs: int
     activations: int
 
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Totals:
+        """The sums over these rows."""
+        return cls(
+            sum(row.params for row in rows),
+            sum(row.macs for row in rows),
+            sum(row.activations for row in rows),
+        )
+
     @property
     def flops(self) -> int:
         """Two per multiply-accumulate."""
@@ -79,7 +97,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class NetworkReport:
-    """A network worked out for one input: a row per layer, up to the failure if there is one."""
+    """A network worked out for one input: a row per layer, up to the failure if there is one.
+
+    ``totals`` are the sums over the rows: with a ``failure`` those of a part. ``inputs`` and
+    ``outputs`` are the shapes by name, batch and all, where the network's file names them.
+    """
 
     title: str
     input: tuple[int, ...]
@@ -88,6 +110,8 @@ class NetworkReport:
     totals: Totals
     failure: Failure | None = None
     source: str = ""
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def output(self) -> tuple[int, ...]:
@@ -228,11 +252,13 @@ class Network:
             channels = own[0] if own else 3
         return (channels, *sizes)
 
-    def evaluate(self, input_shape: Sequence[int] | None = None, batch: int = 1) -> NetworkReport:
+    def evaluate(
+        self, input_shape: Sequence[int] | None = None, batch: int | None = None
+    ) -> NetworkReport:
         """Work every layer out for an input of ``(channels, *spatial)``.
 
-        A layer that cannot take its input ends the report: ``failure`` says where, why and what
-        would repair it.
+        ``batch`` is 1, or what the network's file fixes, unless it is given. A layer that cannot
+        take its input ends the report: ``failure`` says where, why and what would repair it.
 
         Raises
         ------
@@ -240,6 +266,7 @@ class Network:
             If the input shape itself is not one.
         """
         shape = self.input_for(None, None) if input_shape is None else tuple(input_shape)
+        batch = 1 if batch is None else batch
         if len(shape) < 2 or min(shape) < 1 or batch < 1:
             raise ShapeError(
                 f"input is {cross(shape)} with batch {batch}; it needs channels and at least one "
@@ -247,49 +274,55 @@ class Network:
             )
         features = {INPUT: Feature.of_input(shape)}
         rows: list[Row] = []
-        params = macs = activations = 0
         failure = None
         for node in self.nodes:
             given = [features[name] for name in node.inputs]
-            if "output" in node.options and shape != self.input_shape:
-                # The shapes in an ONNX file hold for the input that it was written for.
-                options = {key: v for key, v in node.options.items() if key != "output"}
-                node = replace(node, options=options)
             try:
                 found = infer(node, given, batch)
             except ShapeError as error:
                 failure = Failure(node.name, node.label, str(error), find_repair(node, given))
                 break
             features[node.name] = found.feature
-            params += found.cost.params
-            macs += found.cost.macs
-            cells = batch * prod(found.feature.shape)
-            activations += cells
-            rows.append(_row(node, found, cells))
-        totals = Totals(params, macs, activations)
+            rows.append(_row(node, found, batch))
+        totals = Totals.of(rows)
         return NetworkReport(self.title, shape, batch, tuple(rows), totals, failure, self.source)
 
+    def evaluate_for(
+        self,
+        sizes: Sequence[int] | None = None,
+        channels: int | None = None,
+        batch: int | None = None,
+        named: Mapping[str, Sequence[int]] | None = None,
+    ) -> NetworkReport:
+        """Work every layer out for sizes as ``input_for`` takes them.
 
-def _row(node: Node, found: Inferred, cells: int) -> Row:
+        ``named`` has the sizes of inputs that an ONNX file gives names.
+        """
+        if named:
+            raise ShapeError(
+                f"there is no input {next(iter(named))!r}: only inputs of ONNX files have names"
+            )
+        return self.evaluate(self.input_for(sizes, channels), batch)
+
+
+def _row(node: Node, found: Inferred, batch: int) -> Row:
+    shape = found.feature.shape
     return Row(
         node.name,
         node.kind,
         node.label,
         node.inputs,
-        found.feature.shape,
+        shape,
         found.cost.params,
         found.cost.macs,
-        cells,
+        batch * prod(shape),
         found.feature.fields,
         node.depth,
-        found.note or _doubt(node, found.feature.shape),
+        found.note,
+        (batch, *shape),
+        flat=len(shape) == 1,
+        keeps_shape=node.kind in (*ELEMENTWISE, "batchnorm"),
     )
-
-
-def _doubt(node: Node, shape: tuple[int, ...]) -> str:
-    """What to say if a file gives another shape than the one worked out here."""
-    told = node.options.get("output", shape)
-    return "" if told == shape else f"the file says {cross(told)}, the arithmetic {cross(shape)}"
 
 
 def parse_shape(value: Any) -> tuple[int, ...]:

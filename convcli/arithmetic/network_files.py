@@ -25,7 +25,7 @@ def load_network(name: str) -> Network:
         return _from_text(FOLDER / f"{name.lower()}.toml", name.lower())
     path = Path(name)
     if path.suffix.lower() == ".onnx":
-        from convcli.arithmetic.onnx_reader import read_onnx
+        from convcli.arithmetic.onnx_model.reader import read_onnx
 
         return read_onnx(path)
     if path.suffix.lower() in SUFFIXES:

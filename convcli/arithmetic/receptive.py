@@ -7,7 +7,7 @@ Distill 2019, extended to transposed convolutions, whose stride divides the jump
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
@@ -22,8 +22,9 @@ class ReceptiveField:
 
     ``size`` cells are seen, the centres of neighbouring outputs are ``jump`` cells apart, and
     the first is at ``start`` (0.5 is the middle of the first cell). ``aligned`` is False below
-    a point where branches with different centres or jumps were joined; ``size`` is then that
-    of the larger.
+    a point where branches with different centres or jumps were joined. ``extent`` is the size of
+    the input where that is known; ``complete`` says that all of it is seen, and nothing that
+    follows can see more.
 
     >>> first = ReceptiveField().after(Window(224, 7, 2, 1, 3, 3))
     >>> first.size, first.jump, first.start
@@ -34,6 +35,24 @@ class ReceptiveField:
     jump: float = 1
     start: float = 0.5
     aligned: bool = True
+    extent: int | None = field(default=None, repr=False, compare=False)
+    complete: bool = field(default=False, repr=False, compare=False)
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Where the first output begins and ends to see."""
+        return self.start - self.size / 2, self.start + self.size / 2
+
+    def reading(self, cells: int, jump: float, first: float) -> ReceptiveField:
+        """The field of outputs ``jump`` apart, each of which reads ``cells`` neighbours of these.
+
+        The middle of what the first reads lies ``first`` positions behind the first of these.
+        """
+        jump = _plain(jump)
+        if self.complete:
+            return replace(self, jump=jump)
+        size = _plain(self.size + (cells - 1) * self.jump)
+        return replace(self, size=size, jump=jump, start=self.start + first * self.jump)
 
     def after(self, window: Window | PoolWindow | TransposedWindow) -> ReceptiveField:
         """The field after one more layer: ``r += (ke - 1) j``, ``j *= s``.
@@ -44,28 +63,17 @@ class ReceptiveField:
         reach = window.effective_kernel - 1
         shift = reach / 2 - window.before
         if isinstance(window, TransposedWindow):
-            return ReceptiveField(
-                _plain(self.size + reach // window.stride * self.jump),
-                _plain(self.jump / window.stride),
-                self.start - shift * self.jump / window.stride,
-                self.aligned,
-            )
-        return ReceptiveField(
-            _plain(self.size + reach * self.jump),
-            _plain(self.jump * window.stride),
-            self.start + shift * self.jump,
-            self.aligned,
-        )
+            stride = window.stride
+            return self.reading(reach // stride + 1, self.jump / stride, -shift / stride)
+        return self.reading(reach + 1, self.jump * window.stride, shift)
 
     def moved(self, cells: float) -> ReceptiveField:
         """The field after ``cells`` outputs were cropped off the beginning."""
-        return ReceptiveField(self.size, self.jump, self.start + cells * self.jump, self.aligned)
+        return self.reading(1, self.jump, cells)
 
     def scaled(self, factor: int) -> ReceptiveField:
         """The field after each output was repeated ``factor`` times (nearest neighbour)."""
-        jump = _plain(self.jump / factor)
-        start = self.start - (factor - 1) / 2 * jump
-        return ReceptiveField(self.size, jump, start, self.aligned)
+        return self.reading(1, self.jump / factor, (1 / factor - 1) / 2)
 
 
 def _plain(value: float) -> float:
@@ -76,28 +84,41 @@ def _plain(value: float) -> float:
 def whole(field: ReceptiveField, outputs: int) -> ReceptiveField:
     """The field of something that reads all ``outputs`` positions: global pooling, flatten.
 
-    >>> whole(ReceptiveField(3, 1, 0.5), 10).size
-    12
+    Padding is nothing to be seen: where the size of the input is known, the field ends there.
+
+    >>> whole(ReceptiveField(3, 1, 0.5, extent=10), 10)
+    ReceptiveField(size=10, jump=1, start=5.0, aligned=True)
     """
-    return ReceptiveField(
-        _plain(field.size + (outputs - 1) * field.jump),
-        field.jump,
-        field.start + (outputs - 1) / 2 * field.jump,
-        field.aligned,
+    found = field.reading(outputs, field.jump, (outputs - 1) / 2)
+    if field.extent is None or field.complete:
+        return found
+    low, high = (min(max(edge, 0), field.extent) for edge in found.edges)
+    complete = high - low == field.extent
+    return replace(
+        found,
+        size=_plain(high - low),
+        start=(low + high) / 2,
+        aligned=field.aligned or complete,
+        complete=complete,
     )
 
 
 def merge(fields: Sequence[ReceptiveField]) -> ReceptiveField:
-    """The field where branches meet: the largest, not aligned if centres or jumps differ.
+    """The field where branches meet: what any of them sees, not aligned if centres or jumps differ.
+
+    Where jumps differ, what is seen changes from place to place; the largest field is given.
 
     >>> merge([ReceptiveField(3, 2, 0.5), ReceptiveField(7, 2, 0.5)])
     ReceptiveField(size=7, jump=2, start=0.5, aligned=True)
+    >>> merge([ReceptiveField(1, 2, 0.5), ReceptiveField(1, 2, 1.5)])
+    ReceptiveField(size=2, jump=2, start=1.0, aligned=False)
     """
-    largest = max(fields, key=lambda field: field.size)
-    aligned = all(
-        field.aligned
-        and abs(field.jump - largest.jump) < 1e-9
-        and abs(field.start - largest.start) < 1e-9
-        for field in fields
-    )
-    return ReceptiveField(largest.size, largest.jump, largest.start, aligned)
+    largest = max(fields, key=lambda field: (field.complete, field.size))
+    together = all(abs(field.jump - largest.jump) < 1e-9 for field in fields)
+    centred = all(abs(field.start - largest.start) < 1e-9 for field in fields)
+    if together and not centred and not largest.complete:
+        low = min(field.edges[0] for field in fields)
+        high = max(field.edges[1] for field in fields)
+        largest = replace(largest, size=_plain(high - low), start=(low + high) / 2)
+    alike = together and centred and all(field.aligned for field in fields)
+    return replace(largest, aligned=largest.complete or alike)

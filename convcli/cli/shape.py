@@ -1,6 +1,6 @@
 """``convcli shape``: sizes of layers and networks, with the working."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,7 @@ from convcli.cli import complete
 from convcli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
+    from convcli.arithmetic.network import NetworkReport
     from convcli.cli.shape_options import LayerOptions
 
 app = typer.Typer(add_completion=False)
@@ -44,15 +45,19 @@ def shape(
         "file, or a built-in name such as resnet50.",
         show_default=False,
     ),
-    n: str = typer.Option(
-        "",
-        "--n",
-        "--input",
-        "-n",
-        metavar="SIZE",
-        rich_help_panel=LAYER,
-        help="Input size; 3x224x224 begins with the channels of a network.",
-    ),
+    n: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--n",
+            "--input",
+            "-n",
+            metavar="SIZE",
+            rich_help_panel=LAYER,
+            help="Input size; 3x224x224 begins with the channels of a network. For an ONNX file "
+            "with several inputs name=1x3x224x224, once for each.",
+            show_default=False,
+        ),
+    ] = None,
     k: str = typer.Option(
         "",
         "--k",
@@ -118,8 +123,12 @@ def shape(
     bias: bool = typer.Option(
         True, "--bias/--no-bias", rich_help_panel=COST, help="Count a bias per output channel."
     ),
-    batch: int = typer.Option(
-        1, "--batch", metavar="N", rich_help_panel=COST, help="Pictures computed at once."
+    batch: int | None = typer.Option(
+        None,
+        "--batch",
+        metavar="N",
+        rich_help_panel=COST,
+        help="Pictures computed at once; 1, or what an ONNX file fixes.",
     ),
     dialect: str = typer.Option(
         "",
@@ -205,9 +214,9 @@ def shape(
     from convcli.cli.shape_options import LayerOptions
 
     options = LayerOptions(
-        n, k, s, p, d, op, transpose, pool, ceil, in_channels, out_channels, groups, bias
+        _one_size(n), k, s, p, d, op, transpose, pool, ceil, in_channels, out_channels, groups, bias
     )
-    if batch < 1:
+    if batch is not None and batch < 1:
         raise ShapeError(f"batch is {batch}; it must be 1 or more")
     if solve:
         both: dict[str, object] = {
@@ -221,7 +230,7 @@ def shape(
         _refuse(["--as"] if dialect else [], "--compare, which shows every dialect")
         _show_comparison(options, form)
     else:
-        _show_layer(options, batch, dialect, form)
+        _show_layer(options, batch or 1, dialect, form)
 
 
 def _one_network(chain: str, network: str) -> str:
@@ -288,34 +297,63 @@ def _show_solutions(options: "LayerOptions", wanted: str, form: str | None) -> N
     emit(lambda roomy: document, form)
 
 
-def _show_network(name: str, n: str, in_channels: int | None, batch: int, form: str | None) -> None:
-    from convcli.arithmetic.network import Network
-    from convcli.arithmetic.sizes import parse_sizes
+def _show_network(
+    name: str, n: list[str] | None, in_channels: int | None, batch: int | None, form: str | None
+) -> None:
     from convcli.show.shape_network import network_document
     from convcli.show.shape_output import emit
 
-    network = Network.load(name)
-    sizes = parse_sizes(n, "input size") if n else None
-    report = network.evaluate(network.input_for(sizes, in_channels), batch)
+    report = _worked_out(name, n, in_channels, batch)
     emit(lambda roomy: network_document(report, roomy=roomy), form)
     if report.failure:
         raise ShapeError(str(report.failure))
 
 
 def _draw_network(
-    name: str, n: str, in_channels: int | None, batch: int, output: str, overwrite: bool
+    name: str,
+    n: list[str] | None,
+    in_channels: int | None,
+    batch: int | None,
+    output: str,
+    overwrite: bool,
 ) -> None:
-    from convcli.arithmetic.network import Network
-    from convcli.arithmetic.sizes import parse_sizes
     from convcli.cli.drawing import FIGURES, check_drawing, write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.network_figure import network_figure
 
     check_drawing(output, overwrite, FIGURES)
-    network = Network.load(name)
-    sizes = parse_sizes(n, "input size") if n else None
-    report = network.evaluate(network.input_for(sizes, in_channels), batch)
+    report = _worked_out(name, n, in_channels, batch)
     drawing = network_figure(report, theme_of("light"))
     write_drawing(drawing, output, drawing.title, overwrite=overwrite)
     if report.failure:
         raise ShapeError(str(report.failure))
+
+
+def _worked_out(
+    name: str, n: list[str] | None, in_channels: int | None, batch: int | None
+) -> "NetworkReport":
+    from convcli.arithmetic.network import Network
+    from convcli.arithmetic.sizes import parse_sizes
+
+    network = Network.load(name)
+    named: dict[str, tuple[int, ...]] = {}
+    plain = []
+    for word in n or ():
+        of, mark, sizes = word.rpartition("=")
+        if not mark:
+            plain.append(word)
+        elif of in named:
+            raise UsageError(f"--n {of}= is given twice")
+        else:
+            named[of] = parse_sizes(sizes, f"input {of}")
+    size = _one_size(plain)
+    asked = parse_sizes(size, "input size") if size else None
+    return network.evaluate_for(asked, in_channels, batch, named)
+
+
+def _one_size(n: list[str] | None) -> str:
+    if n and len(n) > 1:
+        raise UsageError(
+            f"--n is given {len(n)} times, {' and '.join(n)}; give one size, or name=SIZE"
+        )
+    return n[0] if n else ""

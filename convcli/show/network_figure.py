@@ -122,8 +122,10 @@ def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
             shapes += _arrow(at - 7, base - 22, theme)
         x += room + GAP
     totals = report.totals
-    sub = f"input {cross(report.input)} -> output {cross(report.output)}"
-    sub += f", {amount(totals.params)} parameters, {amount(totals.macs)} MACs"
+    sub = f"input {cross(report.input)}"
+    if report.failure is None:
+        sub += f" -> output {cross(report.output)}"
+        sub += f", {amount(totals.params)} parameters, {amount(totals.macs)} MACs"
     title = "Network" if report.title == "chain" else report.title
     shapes.append(Text(MARGIN, MARGIN + 4, title, TITLE, theme.ink, "start", True))
     shapes.append(Text(MARGIN, MARGIN + 27, sub, WORD, theme.muted, "start"))

@@ -8,7 +8,6 @@ from typing import Any
 from convcli.arithmetic.network import NetworkReport, Row
 from convcli.arithmetic.receptive import ReceptiveField
 from convcli.arithmetic.sizes import cross
-from convcli.arithmetic.words import ELEMENTWISE
 from convcli.show.shape_document import (
     Column,
     Document,
@@ -27,14 +26,17 @@ __all__ = ["ROOMY", "fold", "network_document"]
 ROOMY = 112
 """Columns from which on names and exact numbers fit."""
 
-FOLDED = {*ELEMENTWISE, "batchnorm"}
-
 
 def fold(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows grouped so that what keeps the shape (bn, relu, ...) joins the layer before it."""
+    """Rows grouped so that what keeps the shape (bn, relu, ...) joins the layer before it.
+
+    It reads nothing else, as the two halves of SiLU, x and its sigmoid, do.
+    """
     groups: list[list[Row]] = []
     for row in rows:
-        if groups and row.kind in FOLDED and row.inputs == (groups[-1][-1].name,):
+        before = {other.name for other in groups[-1]} if groups else set()
+        joins = row.keeps_shape and {*row.inputs} <= before
+        if joins and row.output == groups[-1][-1].output:
             groups[-1].append(row)
         else:
             groups.append([row])
@@ -59,7 +61,8 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
     totals = report.totals
     if sums != [totals.params, totals.macs, totals.activations]:
         raise AssertionError(f"the rows sum to {sums}, the totals are {totals}")
-    total = ["total", "", count(sums[0]), count(sums[1]), memory(sums[2]), "", "", ""]
+    whole = "total" if report.failure is None else "up to there"
+    total = [whole, "", count(sums[0]), count(sums[1]), memory(sums[2]), "", "", ""]
     columns = [
         Column("layer", "left"),
         Column("output", "left"),
@@ -76,12 +79,12 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
     parts: list[Part] = [Table(columns, [*cells, total], footer=1)]
     if not roomy and len(groups) < len(report.rows):
         parts.append(Notes(["bn, relu and the like are counted in the layer above them"]))
-    parts.append(Pairs(_facts(report)))
+    if report.failure is None:  # a part says nothing of the whole
+        parts.append(Pairs(_facts(report)))
     said = list(dict.fromkeys(f"{row.name}: {row.note}" for row in report.rows if row.note))
     if any(not field.aligned for row in report.rows for field in row.fields):
         said.append(
-            "~ a receptive field behind branches that are not aligned (the larger is shown), "
-            "uneven pooling or an unknown operator"
+            "~ a receptive field behind branches that are not aligned, uneven pooling or resizing"
         )
     if said:
         parts.append(Notes(said, title="worth knowing"))
@@ -91,7 +94,10 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
         if failure.repair:
             lines.append(failure.repair)
         parts.append(Notes(lines, title="the chain breaks here", warning=True))
-    title = report.title + f"  {cross(report.input)} -> {cross(report.output)}"
+    title = (
+        report.title
+        + f"  {cross(report.input)} -> {'?' if report.failure else cross(report.output)}"
+    )
     return Document(title, parts, _data(report), [_record(row) for row in report.rows])
 
 
@@ -109,7 +115,7 @@ def _cells(group: Sequence[Row], above: Row | None, roomy: bool) -> list[str]:
         count(params) if params else "-",
         count(macs) if macs else "-",
         memory(sum(row.activations for row in group)),
-        *_field(first.fields, flat=len(first.output) == 1),
+        *_field(first.fields, first.flat),
     ]
     return [first.name, *cells] if roomy else cells
 
@@ -143,6 +149,10 @@ def _facts(report: NetworkReport) -> list[tuple[str, str]]:
         ("FLOPs", f"{number(totals.flops)}, 2 per MAC"),
         ("activations", f"{memory(totals.activations)} in float32, every layer's output kept"),
     ]
+    for what, shapes in (("output", report.outputs), ("input", report.inputs)):
+        if len(shapes) > 1:
+            named = ", ".join(f"{name} {cross(shape)}" for name, shape in shapes.items())
+            rows.insert(0, (what + "s", named))
     if report.batch != 1:
         rows.insert(0, ("batch", str(report.batch)))
     if report.source:
@@ -156,7 +166,7 @@ def _data(report: NetworkReport) -> dict[str, Any]:
         "network": report.title,
         "input": [report.batch, *report.input],
         "output": [report.batch, *report.output],
-        "layers": [_layer_data(row, report.batch) for row in report.rows],
+        "layers": [_layer_data(row) for row in report.rows],
         "totals": {
             "params": totals.params,
             "macs": totals.macs,
@@ -165,8 +175,12 @@ def _data(report: NetworkReport) -> dict[str, Any]:
             "activations_bytes": totals.activations_bytes,
         },
     }
+    for key, shapes in (("inputs", report.inputs), ("outputs", report.outputs)):
+        if shapes:
+            data[key] = {name: list(shape) for name, shape in shapes.items()}
     if report.failure:
         failure = report.failure
+        data["output"] = data["totals"] = None  # what there is belongs to a part
         data["failure"] = {
             "name": failure.name,
             "layer": failure.label,
@@ -176,27 +190,26 @@ def _data(report: NetworkReport) -> dict[str, Any]:
     return data
 
 
-def _layer_data(row: Row, batch: int) -> dict[str, Any]:
-    flat = len(row.output) == 1
+def _layer_data(row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": row.kind,
         "layer": row.label,
         "inputs": list(row.inputs),
-        "output": [batch, *row.output],
+        "output": list(row.shape),
         "params": row.params,
         "macs": row.macs,
         "activations_bytes": 4 * row.activations,
         "receptive_field": [field.size for field in row.fields],
-        "jump": None if flat else [field.jump for field in row.fields],
-        "start": None if flat else [field.start for field in row.fields],
+        "jump": None if row.flat else [field.jump for field in row.fields],
+        "start": None if row.flat else [field.start for field in row.fields],
         "aligned": all(field.aligned for field in row.fields),
         "note": row.note,
     }
 
 
 def _record(row: Row) -> dict[str, Any]:
-    sizes, jump, start = _field(row.fields, flat=len(row.output) == 1)
+    sizes, jump, start = _field(row.fields, row.flat)
     return {
         "name": row.name,
         "kind": row.kind,

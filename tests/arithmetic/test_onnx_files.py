@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from convcli import InputError, Network, ShapeError
 from convcli.arithmetic.network import NetworkReport
+from convcli.cli.app import run
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper  # noqa: E402
@@ -80,29 +82,62 @@ def test_a_network_with_every_operator(tmp_path: Path) -> None:
     convs = 8 * 3 * 49 + 8 + 8 * 4 * 9 + 16 * 4 * 9
     assert report.totals.params == convs + 2 * 8 + (7 * 4 + 7) + (7 * 5 + 5)
     macs = 8 * 3 * 49 * 17 * 16 + 8 * 4 * 9 * 64 + 16 * 4 * 9 * 64 + 28 + 35
-    assert report.totals.macs == macs
+    assert report.batch == 2  # the file's own
+    assert report.totals.macs == 2 * macs
 
 
-def test_an_unknown_operator_keeps_the_shape_of_the_file(tmp_path: Path) -> None:
+def test_an_operator_without_a_rule_sees_all_that_reaches_it(tmp_path: Path) -> None:
     nodes = [
-        make("Conv", "x w", "a"),
-        make("Erf", "a", "b"),
-        make("Transpose", "b", "c", perm=[0, 1, 3, 2]),
-        make("Relu", "c", "y"),
+        make("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        make("GridSample", "a g", "b"),
+        make("Relu", "b", "y"),
     ]
-    path = save(tmp_path / "m.onnx", nodes, [weight("w", 4, 3, 3, 3)], [1, 3, 9, 7])
-    network = Network.load(path)
-    report = network.evaluate()
-    assert outputs(report)["Erf_b"] == (4, 7, 5)
-    assert report.output == (4, 5, 7)
-    assert "Erf is not known" in report.rows[1].note
-    assert report.rows[1].kind == "Erf"
-    assert not report.rows[-1].fields[0].aligned
-    # The file's shapes hold for its own input only.
-    other = network.evaluate((3, 19, 17))
-    assert other.failure is not None
-    assert other.failure.name == "Erf_b"
-    assert "no shape for it with this input" in other.failure.reason
+    grid = weight("g", 1, 5, 6, 2)
+    path = save(tmp_path / "m.onnx", nodes, [weight("w", 4, 3, 3, 3), grid], [1, 3, 9, 7])
+    report = Network.load(path).evaluate()
+    assert outputs(report)["GridSample_b"] == (4, 5, 6)
+    assert "GridSample is taken to see all that reaches it" in report.rows[1].note
+    assert [[field.size for field in row.fields] for row in report.rows] == [[3, 3], [9, 7], [9, 7]]
+    # The shapes in a file hold for its own input only, and are not relied on.
+    assert Network.load(path).evaluate((3, 19, 17)).output == (4, 5, 6)
+
+
+CANNOT_BE_FOLLOWED = {
+    "depends on the numbers": (make("NonZero", "a", "b"), "NonZero"),
+    "my.domain.Trick is no operator of ONNX": (
+        helper.make_node("Trick", ["a"], ["b"], name="Trick_b", domain="my.domain"),
+        "my.domain.Trick",
+    ),
+    "for 5 input channels, but 4 arrive": (make("Conv", "a v", "b"), "Conv"),
+    "Incompatible dimensions": (make("MatMul", "a m", "b"), "MatMul"),
+}
+
+
+@pytest.mark.parametrize("reason", CANNOT_BE_FOLLOWED)
+def test_what_cannot_be_followed_says_where_and_has_no_totals(
+    tmp_path: Path, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node, op = CANNOT_BE_FOLLOWED[reason]
+    weights = [weight("w", 4, 3, 3, 3), weight("v", 6, 5, 3, 3), weight("m", 8, 2)]
+    nodes = [make("Conv", "x w", "a"), node, make("Relu", "b", "y")]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3, None, None])
+    graph = helper.make_graph(nodes, "m", [given], [onnx.ValueInfoProto(name="y")], weights)
+    imports = [helper.make_opsetid("", 22), helper.make_opsetid("my.domain", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=imports), str(tmp_path / "m.onnx"))
+    report = Network.load(str(tmp_path / "m.onnx")).evaluate_for((9, 7))
+    assert [row.name for row in report.rows] == ["Conv_a"]
+    assert report.failure is not None
+    assert (report.failure.name, report.failure.label) == (f"{node.op_type}_b", op)
+    assert reason in report.failure.reason
+    for form in ("", "--json", "--csv", "--markdown"):
+        command = ["shape", str(tmp_path / "m.onnx"), "--n", "9x7", *filter(None, [form])]
+        assert run(command) == 2
+        out, err = capsys.readouterr()
+        assert reason in err
+        if form == "--json":
+            assert json.loads(out)["totals"] is None
+        assert "total " not in out
+        assert "FLOPs" not in out
 
 
 def test_a_reshape_to_flat_is_a_flatten_and_shapes_are_constants(tmp_path: Path) -> None:
@@ -235,7 +270,7 @@ def test_output_padding_is_read(tmp_path: Path) -> None:
 
 
 def test_only_a_reshape_to_flat_is_a_flatten(tmp_path: Path) -> None:
-    for to, kind in (([0, -1], "flatten"), ([0, 3, -1], "Reshape")):
+    for to, kind in (([0, -1], "flatten"), ([0, 3, -1], "reshape")):
         shape = helper.make_tensor("r", TensorProto.INT64, [len(to)], to)
         path = save(
             tmp_path / "m.onnx", [make("Reshape", "x r", "y")], [shape], [1, 3, 9, 7], len(to)
@@ -262,3 +297,83 @@ def test_a_weight_may_be_a_constant_of_the_graph(tmp_path: Path) -> None:
     report = Network.load(path).evaluate()
     assert report.output == (4, 7, 5)
     assert [row.kind for row in report.rows] == ["conv"]
+
+
+def test_an_if_whose_condition_follows_from_sizes_is_its_branch(tmp_path: Path) -> None:
+    """PyTorch asks whether an axis has one cell before it takes the axis away."""
+    made = [onnx.ValueInfoProto(name=name) for name in ("t", "f")]
+    then = helper.make_graph(
+        [helper.make_node("Squeeze", ["x", "two"], ["t"])], "then", [], made[:1]
+    )
+    other = helper.make_graph([make("Identity", "x", "f")], "other", [], made[1:])
+    numbers = [("two", [2]), ("one", [1])]
+    constants = [helper.make_tensor(n, TensorProto.INT64, [len(v)], v) for n, v in numbers]
+    nodes = [
+        make("Shape", "x", "s", start=2, end=3),
+        make("Equal", "s one", "c"),
+        helper.make_node("If", ["c"], ["i"], name="if", then_branch=then, else_branch=other),
+        make("Relu", "i", "y"),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, constants, ["n", 3, "h", "w"], 3)
+    assert Network.load(path).evaluate_for((1, 7)).output == (3, 7)
+    assert Network.load(path).evaluate_for((5, 7)).output == (3, 5, 7)
+
+
+def test_functions_of_the_file_are_followed(tmp_path: Path) -> None:
+    body = [make("Sigmoid", "a", "b"), make("Mul", "a b", "c")]
+    imports = [helper.make_opsetid("", 22), helper.make_opsetid("mine", 1)]
+    silu = helper.make_function("mine", "Silu", ["a"], ["c"], body, imports[:1])
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "h", "w"])
+    nodes = [make("Conv", "x w", "q"), helper.make_node("Silu", ["q"], ["y"], domain="mine")]
+    graph = helper.make_graph(
+        nodes, "m", [given], [onnx.ValueInfoProto(name="y")], [weight("w", 9, 3, 3, 3)]
+    )
+    model = helper.make_model(graph, opset_imports=imports, functions=[silu])
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    report = Network.load(str(tmp_path / "m.onnx")).evaluate_for((9, 7))
+    assert [(row.kind, row.output) for row in report.rows] == [
+        (kind, (9, 7, 5)) for kind in ("conv", "sigmoid", "mul")
+    ]
+
+
+def test_weights_beside_the_file_are_not_needed_and_stored_ones_not_kept(tmp_path: Path) -> None:
+    nodes = [make("Conv", "x w", "a"), make("Conv", "a v", "y")]
+    path = save(
+        tmp_path / "m.onnx",
+        nodes,
+        [weight("w", 40, 3, 9, 9), weight("v", 8, 40, 3, 3)],
+        [1, 3, "h", "w"],
+    )
+    model = onnx.load(path)
+    onnx.save(
+        model, path, save_as_external_data=True, location="weights", size_threshold=3 * 40 * 81 * 4
+    )
+    (tmp_path / "weights").unlink()
+    network = Network.load(path)
+    assert network.evaluate_for((32,)).totals.params == 40 * 3 * 81 + 8 * 40 * 9
+    assert network.model.ByteSize() < 2000  # type: ignore[attr-defined]
+
+
+def test_shared_and_unpacked_weights_are_counted_once(tmp_path: Path) -> None:
+    """A head on two levels, quantised: the weight is whole numbers with a scale."""
+    numbers = helper.make_tensor("q", TensorProto.INT8, [3, 3, 3, 3], bytes(81), raw=True)
+    scale = helper.make_tensor("s", TensorProto.FLOAT, [], [0.5])
+    nodes = [
+        make("DequantizeLinear", "q s", "w"),
+        make("Conv", "x w", "a"),
+        make("MaxPool", "a", "b", kernel_shape=[2, 2]),
+        make("Conv", "b w", "y"),
+    ]
+    report = Network.load(save(tmp_path / "m.onnx", nodes, [numbers, scale], [1, 3, 16, 16]))
+    assert [row.params for row in report.evaluate().rows] == [81, 0, 0]
+
+
+def test_constants_that_would_fill_the_memory_are_not_computed(tmp_path: Path) -> None:
+    huge = helper.make_tensor("n", TensorProto.INT64, [1], [2**40])
+    nodes = [
+        make("ConstantOfShape", "n", "z"),
+        make("ReduceSum", "z", "s", keepdims=0),
+        make("Add", "x s", "y"),
+    ]
+    report = Network.load(save(tmp_path / "m.onnx", nodes, [huge], [1, 3, 9, 7])).evaluate()
+    assert report.output == (3, 9, 7)

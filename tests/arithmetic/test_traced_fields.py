@@ -46,7 +46,7 @@ def traced(node: Node, inputs: Sequence[Cells]) -> Cells:
         return [nothing] * before + given + [nothing] * after
     if node.kind in ("globalavgpool", "flatten"):
         return [nothing.union(*given)]
-    if node.kind == "adaptiveavgpool":
+    if node.kind in ("adaptiveavgpool", "adaptivemaxpool"):
         n, out = len(given), node.options["size"][0]
         return [nothing.union(*given[i * n // out : -(-(i + 1) * n // out)]) for i in range(out)]
     if node.kind in ("add", "concat"):
@@ -93,6 +93,36 @@ def test_the_field_is_what_tracing_sees(chain: str) -> None:
             assert not full or abs(sum(centres) / len(centres) - field.start) < 0.3
         else:
             assert all(centre == field.start for centre in centres)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "conv 2 k3 | adaptiveavgpool 7 | flatten",
+        "conv 2 k3 p1 | maxpool k3 s2 p1 | gap | conv 2 k3 p1",
+        "conv 2 k7 p3 | adaptiveavgpool 1",
+        "maxpool k2 s5 | flatten",
+        "add[ conv 2 k3 p1 ; conv 2 k2 | pad 1,0 ] | adaptivemaxpool 5 | flatten",
+    ],
+)
+def test_what_reads_everything_sees_the_input_and_no_more(chain: str) -> None:
+    network = Network.parse(f"input 2x32 | {chain}")
+    row = network.evaluate().rows[-1]
+    cells = frozenset().union(*trace(network, 32)[row.name])
+    assert row.fields[0].size == max(cells) - min(cells) + 1
+    assert row.fields[0].start == (max(cells) + min(cells)) / 2 + 0.5
+    assert row.fields[0].aligned
+
+
+def test_branches_off_centre_see_what_any_of_them_sees() -> None:
+    network = Network.parse(
+        "input 2x32 | concat[ conv 2 k3 s2 p1 ; conv 2 k3 s2 p0,1 ] | conv 2 k3"
+    )
+    field = network.evaluate().rows[-1].fields[0]
+    both, last = (trace(network, 32)[name] for name in ("concat1", "conv3"))
+    assert max(both[5]) - min(both[5]) + 1 == 4
+    assert field.size == max(last[5]) - min(last[5]) + 1
+    assert not field.aligned
 
 
 def test_what_is_not_aligned_really_is_not() -> None:

@@ -1,0 +1,220 @@
+"""One pass over an ONNX graph: a row for each node that the input reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from math import prod
+from typing import Any
+
+from convcli.arithmetic.graph import INPUT, Node
+from convcli.arithmetic.infer import Feature
+from convcli.arithmetic.network import Failure, Row
+from convcli.arithmetic.onnx_model.fields import POINTWISE, flow_after, follows
+from convcli.arithmetic.onnx_model.flow import Along, Flow
+from convcli.arithmetic.onnx_model.inputs import ModelInput
+from convcli.arithmetic.onnx_model.layers import (
+    SLIDING,
+    kind_and_label,
+    linear_macs,
+    sliding_layer,
+    weight_places,
+)
+from convcli.arithmetic.onnx_model.step import Step
+from convcli.arithmetic.onnx_model.tensors import MALFORMED, Tensors, domain_of
+from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.repair import find_repair
+from convcli.arithmetic.sizes import cross
+from convcli.errors import ShapeError
+
+__all__ = ["Walk"]
+
+FLOATS = (1, 10, 11, 16)
+"""TensorProto's float32, float16, float64 and bfloat16; integer constants are shapes and axes."""
+
+
+class Walk:
+    """One pass over the graph."""
+
+    def __init__(
+        self, model: Any, inputs: Sequence[ModelInput], shapes: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        self.graph = model.graph
+        self.tensors = Tensors(model)
+        self.rows: list[Row] = []
+        self.flows: dict[str, Flow] = {}
+        self.makers: dict[str, str] = {}
+        self.roots: dict[str, str] = {}
+        self.counted: set[str] = set()
+        self.trained: set[str] = set()
+        self.names: set[str] = set()
+        first = shapes[inputs[0].name]
+        self.batch = first[0] if len(first) > 1 else 1
+        for given in inputs:
+            shape = shapes[given.name]
+            self.tensors.add_input(given.name, given.kind, shape)
+            self.flows[given.name] = {
+                key: Along(ReceptiveField(extent=shape[axis]), (axis,), shape[axis])
+                for key, axis in enumerate(given.spatial)
+            }
+            self.makers[given.name] = INPUT if len(inputs) == 1 else given.name
+        self._add_constants(self.graph)
+
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """Sizes of what the model returns."""
+        shapes = {info.name: self.tensors.shape(info.name) for info in self.graph.output}
+        return {name: shape for name, shape in shapes.items() if shape is not None}
+
+    def run(self) -> Failure | None:
+        """Fill ``rows``, up to the node at which it ends if there is one."""
+        for node in self._nodes(self.graph.node):
+            try:
+                self._take(node)
+            except ShapeError as error:
+                return self._failure(node, str(error))
+            except MALFORMED as error:
+                return self._failure(node, f"its attributes make no sense: {error}")
+        return None
+
+    def _nodes(self, nodes: Iterable[Any]) -> Iterator[Any]:
+        """The nodes that run: of an If whose condition is known, those of its branch."""
+        for node in nodes:
+            chosen = self.tensors.values(node.input[0]) if node.op_type == "If" else None
+            if chosen is None or domain_of(node):
+                yield node
+                continue
+            branch = "then_branch" if chosen[0] else "else_branch"
+            graph = next(entry.g for entry in node.attribute if entry.name == branch)
+            self._add_constants(graph)
+            yield from self._nodes(graph.node)
+            for made, name in zip(graph.output, node.output, strict=True):
+                self.tensors.rename(made.name, name)
+                for table in (self.flows, self.makers, self.roots):
+                    if made.name in table:
+                        table[name] = table[made.name]  # type: ignore[assignment]
+
+    def _add_constants(self, graph: Any) -> None:
+        self.tensors.add_constants(graph)
+        self.trained |= {t.name for t in graph.initializer if t.data_type in FLOATS and t.dims}
+
+    def _take(self, node: Any) -> None:
+        made = [name for name in node.output if name]
+        reads = [name for name in node.input if name in self.flows]
+        try:
+            self.tensors.infer(node)
+        except ShapeError:
+            if reads:
+                raise
+            return  # it is missed where it is read
+        if not reads or all(name in self.tensors.numbers for name in made):
+            self._remember_root(node)
+            return
+        step = Step.of(node, self.tensors, self.flows)
+        self._check_shapes(step, made)
+        self._add_row(step)
+
+    def _remember_root(self, node: Any) -> None:
+        """What a constant is made of: shared and unpacked weights are counted once."""
+        shapes = {name: self.tensors.shape(name) or () for name in node.input if name}
+        largest = max(shapes, key=lambda name: prod(shapes[name]), default=None)
+        if largest is not None:
+            self.roots |= dict.fromkeys(node.output, self.roots.get(largest, largest))
+
+    def _check_shapes(self, step: Step, made: Sequence[str]) -> None:
+        for name in made:
+            if self.tensors.shape(name) is not None:
+                continue
+            if step.op in POINTWISE or step.op.endswith("Normalization"):
+                self.tensors.rename(step.node.input[0], name)
+            elif domain_of(step.node):
+                raise ShapeError(f"{step.op} is no operator of ONNX, so its size is not known")
+            else:
+                raise ShapeError(
+                    "its size depends on the numbers that arrive, which only running it tells"
+                )
+
+    def _add_row(self, step: Step) -> None:
+        node, note, macs = step.node, "", linear_macs(step)
+        layer = sliding_layer(step) if step.op in SLIDING else None
+        kind, label = kind_and_label(step, layer)
+        if layer is not None:
+            step.windows = layer.windows(step.shape(0)[2:])
+            note = _doubt(step)
+            macs = layer.cost(step.shape(0)[1], step.windows, step.shape(0)[0]).macs
+        elif not follows(step.op):
+            note = f"{step.op} is taken to see all that reaches it; its MACs are not counted"
+        inputs = tuple(dict.fromkeys(self.makers[n] for n in node.input if n in self.flows))
+        name = self._name(node)
+        for place, output in enumerate(node.output):
+            if output:
+                self.flows[output] = flow_after(step, place)
+                self.makers[output] = name
+        shown = next(place for place, output in enumerate(node.output) if output)
+        shape, flow = step.out(shown), self.flows[node.output[shown]]
+        if not note and len(inputs) > 1 and _aligned(step.given.values()) > _aligned([flow]):
+            note = "the branches are not aligned"
+        row = Row(
+            name,
+            kind,
+            label,
+            inputs,
+            self.without_batch(shape),
+            self._params(step),
+            macs,
+            prod(shape),
+            tuple(flow[key].field for key in sorted(flow)),
+            note=note,
+            shape=shape,
+            flat=not any(along.alone and along.axes for along in flow.values()),
+            keeps_shape=step.op in POINTWISE,
+        )
+        self.rows.append(row)
+
+    def without_batch(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape as tables show it: its first axis is left out if it is the batch."""
+        return shape[1:] if len(shape) > 1 and shape[0] == self.batch else shape or (1,)
+
+    def _params(self, step: Step) -> int:
+        """Cells of the parameters that a node reads and no node before it did."""
+        places = weight_places(step.op)
+        count = 0
+        for place, name in enumerate(step.node.input):
+            if not name or name in self.flows or (places is not None and place not in places):
+                continue
+            root = self.roots.get(name, name)
+            if (places is None and root not in self.trained) or root in self.counted:
+                continue
+            self.counted.add(root)
+            count += prod(self.tensors.shape(name) or (0,))
+        return count
+
+    def _name(self, node: Any) -> str:
+        name = node.name or next(output for output in node.output if output)
+        while name in self.names:
+            name += "'"
+        self.names.add(name)
+        return str(name)
+
+    def _failure(self, node: Any, reason: str) -> Failure:
+        repair = ""
+        if node.op_type in SLIDING and node.input[0] in self.flows:
+            with suppress(ShapeError, *MALFORMED):
+                repair = self._repair(Step.of(node, self.tensors, self.flows))
+        label = node.op_type if not domain_of(node) else f"{node.domain}.{node.op_type}"
+        return Failure(self._name(node), label, reason, repair)
+
+    def _repair(self, step: Step) -> str:
+        shape, layer = step.shape(0), sliding_layer(step)
+        given = Feature(shape[1], shape[2:], (ReceptiveField(),) * len(shape[2:]))
+        return find_repair(Node("", layer.kind, (), str(layer), layer), [given])
+
+
+def _aligned(flows: Iterable[Flow]) -> bool:
+    return all(along.field.aligned for flow in flows for along in flow.values())
+
+
+def _doubt(step: Step) -> str:
+    """What to say if ONNX gives another size than the arithmetic here."""
+    sizes = tuple(window.output for window in step.windows)
+    told = step.out()[2:]
+    return "" if sizes == told else f"ONNX says {cross(told)}, the arithmetic {cross(sizes)}"
