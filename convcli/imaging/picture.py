@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLOURS", "Frame", "Metadata", "Picture", "full_scale"]
+__all__ = ["COLOURS", "Frame", "Metadata", "Picture", "full_scale", "widened"]
 
 COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
 """Number of colour channels of each colour space, alpha not counted."""
@@ -80,3 +80,16 @@ def full_scale(dtype: Any) -> float:
     """
     dtype = np.dtype(dtype)
     return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
+
+
+def widened(bits: int) -> str:
+    """The note on samples that come at a greater depth than they are stored with.
+
+    >>> widened(1)
+    'its 1-bit samples were widened to 8 bits'
+    >>> widened(12)
+    'its 12-bit samples were put into 16 bits as they are'
+    """
+    if bits < 8:
+        return f"its {bits}-bit samples were widened to 8 bits"
+    return f"its {bits}-bit samples were put into 16 bits as they are"

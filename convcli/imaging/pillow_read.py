@@ -23,6 +23,7 @@ from convcli.imaging.read import check_frames, check_size, decoding
 from convcli.imaging.upright import (
     ORIENTATION,
     orientation_of,
+    packet_of,
     take_orientation,
     turn_upright,
 )
@@ -231,9 +232,9 @@ def _load(image: Any) -> None:
     Its EXIF object loses tags to whoever collects metadata, and it knows fewer spellings of XMP.
     """
     if image.format == "TIFF":
-        xmp = image.info.get("xmp")
-        xmp = xmp.encode() if isinstance(xmp, str) else xmp
-        image.getexif()[ORIENTATION] = orientation_of(image.tag_v2.get(ORIENTATION), xmp)
+        image.getexif()[ORIENTATION] = orientation_of(
+            image.tag_v2.get(ORIENTATION), packet_of(image.info.get("xmp"))
+        )
     image.load()
 
 

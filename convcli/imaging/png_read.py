@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
+from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture, widened
 from convcli.imaging.png_chunks import Header, read_header, walk
 from convcli.imaging.png_fast import CHANNELS, Plain, read_plain
 from convcli.imaging.png_metadata import read_metadata
@@ -20,6 +20,7 @@ from convcli.imaging.upright import take_orientation, turn_upright
 
 __all__ = ["decode_still", "picture_of_plain", "read_png"]
 
+GRAY = 0
 OF_IMAGECODECS = "Interlace handling should be turned on when using png_read_image"
 """Said of every interlaced file, for how imagecodecs calls libpng."""
 
@@ -34,6 +35,8 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     meta, notes = read_metadata(data, name)
     data, more = pixels_alone(data, name)
     notes += more
+    if header.depth < 8 and header.colour_type == GRAY:
+        notes.append(widened(header.depth))
     if not any(kind == b"acTL" for kind, _, _ in walk(data, name)):
         return _upright(decode_still(data, name, notes), header, meta, notes)
     from convcli.imaging.apng import read_apng

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.picture import Frame, Metadata, Picture
+from convcli.imaging.picture import Frame, Metadata, Picture, widened
 from convcli.imaging.read import check_size
 
 __all__ = ["encode_pfm", "encode_pnm", "read_pnm"]
@@ -61,6 +61,9 @@ def read_pnm(data: bytes, name: str, max_pixels: int) -> Picture:
         pixels, rest = _bits_of_text(file) if kind in TEXT else _bits(file)
     else:
         pixels, rest = _levels(file, kind in TEXT)
+    notes = [widened(1)] if kind in BITS else []
+    if rest.strip():
+        notes.append("what follows its first picture was left out")
     return Picture(
         format="PFM" if kind in FLOATS else "PPM",
         space="rgb" if kind in COLOURED else "gray",
@@ -69,7 +72,7 @@ def read_pnm(data: bytes, name: str, max_pixels: int) -> Picture:
         size=(file.height, file.width),
         frames=[Frame(pixels.reshape(file.height, file.width, file.channels))],
         meta=meta,
-        notes=["what follows its first picture was left out"] if rest.strip() else [],
+        notes=notes,
     )
 
 

@@ -6,22 +6,27 @@ import io
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
+from convcli.imaging.picture import Frame, Metadata, Picture, widened
 from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.tiff_pages import check_pages
-from convcli.imaging.upright import ORIENTATION, orientation_of, take_orientation, turn_upright
+from convcli.imaging.tiff_samples import page_pixels, says_its_kind
+from convcli.imaging.upright import (
+    ORIENTATION,
+    orientation_of,
+    packet_of,
+    take_orientation,
+    turn_upright,
+)
 
 __all__ = ["page_metadata", "page_orientation", "read_tiff"]
 
-BITS, COMPRESSION, DESCRIPTION, SAMPLES, FORMAT = 258, 259, 270, 277, 339
-KIND, WHITE_IS_ZERO, LAYERS = 262, 0, 32997
+BITS, COMPRESSION, BIT_ORDER, DESCRIPTION, SAMPLES, FORMAT = 258, 259, 266, 270, 277, 339
+KIND, WHITE_IS_ZERO, PALETTE, PLANES, LAYERS = 262, 0, 3, 284, 32997
 X_RESOLUTION, Y_RESOLUTION, UNIT, XMP, ICC, EXIF_IFD = 282, 283, 296, 700, 34675, 34665
 TEXT_TAGS = (269, DESCRIPTION, 271, 272, 285, 305, 306, 315, 316, 33432)
-DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 MAX_PAGES = 10_000
 """Pillow looks for each page's place in a list of those before it; more are left to tifffile."""
 
@@ -37,36 +42,55 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
         if image is not None and _pillow_keeps(image):
             meta = Metadata(compression=image.info.get("compression"))
             notes = _collect(image, meta)
+            notes += _narrow(image)
             take_orientation(meta, notes, image.tag_v2.get(ORIENTATION))  # Pillow turns the pages
             return picture_of(image, "TIFF", name, meta, notes, max_pixels)
     return _read_with_tifffile(data, name, count)
 
 
 def _pillow_keeps(image: Any) -> bool:
-    """Whether Pillow decodes every page at full depth, as what it is.
-
-    It does not turn round deep samples of which 0 is white, and sees one layer of a volume.
-    """
+    """Whether Pillow decodes every page at full depth and with all its samples, as what it is."""
     try:
         for index in range(image.n_frames):
             image.seek(index)
-            bits = image.tag_v2.get(BITS, (1,))
-            deepest = max(bits) if isinstance(bits, tuple) else int(bits)
-            plain = image.tag_v2.get(KIND) != WHITE_IS_ZERO
-            if deepest > 8 and not (
-                (plain and image.mode == "F" and deepest == 32)
-                or (plain and image.mode in ("I;16", "I;16B") and deepest == 16)
-            ):
-                return False
-            if image.tag_v2.get(LAYERS, 1) != 1:
-                return False
-            kinds = image.tag_v2.get(FORMAT, (1,))
-            if image.mode != "F" and set(kinds if isinstance(kinds, tuple) else (kinds,)) != {1}:
+            if not _pillow_keeps_page(image, image.tag_v2):
                 return False
         image.seek(0)
     except EOFError:
         return False
     return True
+
+
+def _pillow_keeps_page(image: Any, tags: Any) -> bool:
+    deepest, kind = max(_numbers(tags.get(BITS, 1))), tags.get(KIND)
+    if deepest > 8 and not (
+        # It does not turn round deep samples of which 0 is white.
+        kind != WHITE_IS_ZERO and (deepest, image.mode) in ((32, "F"), (16, "I;16"), (16, "I;16B"))
+    ):
+        return False
+    if not says_its_kind(kind, tags.get(COMPRESSION, 1)):
+        return False
+    # It sees one layer of a volume, leaves out samples beyond those it knows, and has no way back
+    # from premultiplied gray.
+    bands = image.getbands()
+    if tags.get(LAYERS, 1) != 1 or tags.get(SAMPLES, 1) > len(bands) or image.mode == "La":
+        return False
+    # Of what is not compressed it takes planes by the letters of the mode, whatever they mean, and
+    # knows few kinds whose bits stand the other way round.
+    odd = tags.get(PLANES) == 2 or tags.get(BIT_ORDER) == 2
+    if odd and image.info.get("compression") == "raw" and image.mode not in ("RGB", "CMYK"):
+        return False
+    return image.mode == "F" or set(_numbers(tags.get(FORMAT, 1))) == {1}
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (int(value),)
+
+
+def _narrow(image: Any) -> list[str]:
+    """A note where samples have fewer bits than 8, which is what filters work on."""
+    bits = max(_numbers(image.tag_v2.get(BITS, 1)))
+    return [widened(bits)] if bits < 8 and image.tag_v2.get(KIND) != PALETTE else []
 
 
 def _collect(image: Any, meta: Metadata) -> list[str]:
@@ -91,17 +115,14 @@ def _common(meta: Metadata, tags: dict[int, Any], notes: list[str]) -> None:
             value = value.decode("utf-8", "replace")
         if isinstance(value, str):
             meta.tiff_tags[tag] = value
-    meta.xmp = _packet(tags.get(XMP))
+    meta.xmp = packet_of(tags.get(XMP))
     icc = tags.get(ICC)
-    icc = bytes(icc) if icc else None
-    if icc is not None and not (len(icc) >= 128 and icc[36:40] == b"acsp"):
+    if icc is not None and not (
+        isinstance(icc, bytes) and len(icc) >= 128 and icc[36:40] == b"acsp"
+    ):
         notes.append("its ICC profile is malformed and was left out")
         icc = None
     meta.icc = icc
-
-
-def _packet(xmp: Any) -> bytes | None:
-    return xmp.encode() if isinstance(xmp, str) else bytes(xmp) if xmp else None
 
 
 def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
@@ -112,15 +133,15 @@ def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
         if not count:
             raise InputError(f"{name}: the TIFF has no pages")
         pages: list[Any] = [file.pages[index] for index in range(count)]
+        notes: list[str] = []
         frames: list[Frame] = []
         kinds: set[tuple[str, bool, str]] = set()
         for page in pages:
-            pixels, space, alpha = _page(page, name)
+            pixels, space, alpha = page_pixels(page, name, notes)
             frames.append(Frame(turn_upright(pixels, page_orientation(page))))
             kinds.add((space, alpha, pixels.dtype.name))
         if len(kinds) > 1:
             raise InputError(f"{name}: its pages mix kinds of pixels: {sorted(kinds)}")
-        notes: list[str] = []
         meta = page_metadata(pages[0], notes)
         space, alpha, dtype = kinds.pop()
     return Picture(
@@ -147,42 +168,7 @@ def page_metadata(page: Any, notes: list[str]) -> Metadata:
 
 def page_orientation(page: Any) -> int:
     """How a page that tifffile has opened, and does not turn, is to be turned."""
-    return orientation_of(page.tags.valueof(ORIENTATION), _packet(page.tags.valueof(XMP)))
-
-
-def _page(page: Any, name: str) -> tuple[NDArray[Any], str, bool]:
-    """Pixels (H, W, C), colour space and alpha of one page."""
-    if page.dtype is None or page.dtype.name not in DTYPES:
-        raise InputError(
-            f"{name}: samples of type {page.dtype} are not read, since they could not be kept "
-            f"exactly; allowed: {', '.join(DTYPES)}"
-        )
-    photometric = page.photometric.name
-    space = {"MINISBLACK": "gray", "MINISWHITE": "gray", "RGB": "rgb", "SEPARATED": "cmyk"}.get(
-        photometric
-    )
-    if space is None or page.imagedepth != 1:
-        raise InputError(f"{name}: a TIFF of kind {photometric} is not read at this depth")
-    pixels = np.asarray(page.asarray())
-    samples = int(page.samplesperpixel)
-    if samples > 1 and page.planarconfig.name == "SEPARATE":
-        pixels = np.moveaxis(pixels.reshape(samples, *pixels.shape[-2:]), 0, -1)
-    pixels = pixels.reshape(page.imagelength, page.imagewidth, samples)
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    if pixels.dtype == np.float16:
-        pixels = pixels.astype(np.float32)
-    extra = samples - COLOURS[space]
-    if extra not in (0, 1):
-        raise InputError(f"{name}: {samples} samples per pixel of {photometric} are not read")
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise InputError(f"{name}: some samples are not finite numbers; a filter would smear them")
-    if photometric == "MINISWHITE":
-        if pixels.dtype.kind == "f":
-            raise InputError(f"{name}: floating-point samples where 0 is white are not read")
-        pixels = np.iinfo(pixels.dtype).max - pixels
-    if extra and page.extrasamples and page.extrasamples[0].name == "ASSOCALPHA":
-        raise InputError(f"{name}: premultiplied alpha at this depth is not read")
-    return np.ascontiguousarray(pixels), space, bool(extra)
+    return orientation_of(page.tags.valueof(ORIENTATION), packet_of(page.tags.valueof(XMP)))
 
 
 def _compression(page: Any) -> str | None:

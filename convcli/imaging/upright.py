@@ -15,6 +15,7 @@ __all__ = [
     "ORIENTATION",
     "exif_orientation",
     "orientation_of",
+    "packet_of",
     "reset_exif",
     "reset_xmp",
     "take_orientation",
@@ -100,6 +101,12 @@ def reset_xmp(xmp: bytes) -> bytes:
     b'<rdf tiff:Orientation="1"/>'
     """
     return IN_XMP.sub(rb"\g<1>1", xmp)
+
+
+def packet_of(xmp: Any) -> bytes | None:
+    """The XMP packet in a tag of bytes or text; one of numbers is none."""
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    return xmp if isinstance(xmp, bytes) and xmp else None
 
 
 def orientation_of(stated: Any, xmp: bytes | None) -> int:

@@ -17,16 +17,15 @@ from convcli.engine.regions import Span
 from convcli.errors import InputError
 from convcli.imaging.large.source import DTYPES, FileRows, Source, native
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.picture import COLOURS
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import decoding
 from convcli.imaging.tiff_pages import walk_pages
 from convcli.imaging.tiff_read import page_metadata, page_orientation
+from convcli.imaging.tiff_samples import KIND, PALETTE, WHITE_IS_ZERO, page_space
 from convcli.system.files import open_to_read, read_at
 
 __all__ = ["open_tiff"]
 
-SPACES = {"MINISBLACK": "gray", "RGB": "rgb", "SEPARATED": "cmyk"}
 CACHE_BYTES = 48 * 2**20
 """Decoded strips or tiles that are kept, at least two rows of them."""
 MOST_FOLDED = 1100
@@ -142,24 +141,23 @@ def open_tiff(path: str, name: str) -> Source | None:
         file = tifffile.TiffFile(path)
         on_failure.callback(file.close)
         page: Any = file.pages.first
-        space = SPACES.get(page.photometric.name)
+        known = page_space(page)
         samples = int(page.samplesperpixel)
-        extra = samples - COLOURS.get(space or "", 0)
         plain = (
             len(list(islice(walk_pages(file.filehandle, name), 2))) == 1
-            and space is not None
+            and KIND in page.tags
+            and page.photometric not in (WHITE_IS_ZERO, PALETTE)
             and page.dtype is not None
             and page.dtype.name in DTYPES
             and page.dtype.itemsize * 8 == page.bitspersample
             and page.imagedepth == 1
-            and (samples == 1 or page.planarconfig.name == "CONTIG")
+            and (samples == 1 or page.planarconfig == 1)
             and page_orientation(page) == 1
-            and extra in (0, 1)
-            and not (extra and page.extrasamples and page.extrasamples[0].name == "ASSOCALPHA")
             and _is_backed(page, Path(path).stat().st_size)
         )
-        if not plain or space is None:
+        if not plain or known is None:
             return None
+        space, alpha = known
         notes: list[str] = []
         chunks = (
             (page.tilelength, page.tilewidth)
@@ -172,7 +170,7 @@ def open_tiff(path: str, name: str) -> Source | None:
             shape=(page.imagelength, page.imagewidth, samples),
             dtype=native(page.dtype),
             space=space,
-            alpha=bool(extra),
+            alpha=alpha,
             chunks=chunks if page.is_tiled or page.compression != 1 else None,
             meta=page_metadata(page, notes),
             notes=notes,
