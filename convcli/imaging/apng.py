@@ -135,6 +135,8 @@ def _check(file: _File, header: Header, name: str) -> None:
     canvas = _canvas(header)
     for number, shot in enumerate(file.shots, 1):
         inside = canvas.covers(shot) and min(shot.width, shot.height) > 0
+        if number == 1 and not file.still:  # in IDAT, which is as large as the canvas
+            inside &= shot.covers(canvas)
         if not inside or not shot.data or shot.dispose > PREVIOUS or shot.blend > OVER:
             raise InputError(f"{name}: frame {number} of the animation is damaged")
 
@@ -151,8 +153,8 @@ class _Frames:
     ) -> None:
         self._of = file, header, name, orientation, notes
         self.space = "gray" if header.colour_type in (0, 4) else "rgb"
-        self._own_alpha = header.colour_type in (4, 6) or any(k == b"tRNS" for k, _ in file.shared)
-        self.alpha = self._own_alpha or _shows_ground(file.shots, _canvas(header))
+        own_alpha = header.colour_type in (4, 6) or any(k == b"tRNS" for k, _ in file.shared)
+        self.alpha = own_alpha or _shows_ground(file.shots, _canvas(header))
 
     def __iter__(self) -> Iterator[Frame]:
         file, header, _, orientation, _ = self._of
@@ -177,7 +179,7 @@ class _Frames:
         with decoding(name, "PNG"):
             pixels = decode_still(b"".join(data), name, said)
         notes += [note for note in said if note not in notes]
-        if self.alpha and not self._own_alpha:
+        if pixels.shape[-1] < COLOURS[self.space] + self.alpha:
             opaque = np.full_like(pixels[..., :1], full_scale(pixels.dtype))
             pixels = np.concatenate([pixels, opaque], axis=-1)
         return pixels

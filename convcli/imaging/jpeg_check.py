@@ -6,12 +6,14 @@ are followed here, without making pixels: see ``jpeg_scan.c``. Source: ITU-T T.8
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from convcli.extensions import extension
-from convcli.imaging.jpeg_markers import DRI, EOI, HUFFMAN_FRAMES, RST0, SOS
+from convcli.imaging.jpeg_markers import DRI, EOI, HUFFMAN_FRAMES, RST0, SOS, segments
 
 __all__ = ["jpeg_faults"]
 
@@ -44,7 +46,7 @@ class _Check:
 
     def __init__(self) -> None:
         self.faults: dict[str, None] = {}  # each once, in order
-        self._tables = dict.fromkeys((*range(4), *range(16, 20)), b"")
+        self._tables = dict.fromkeys((*range(4), *range(16, 20)), b"") | _usual_tables()
         self._restart = 0
         self._frame: _Frame | None = None
 
@@ -148,6 +150,18 @@ class _Frame:
             known = self._known.setdefault(keys[0], bytearray(8 * across * down))
         how = blocks, first, last, bits > 15, self._progressive, known
         return _Scan(across * down, across, rows, how)
+
+
+@cache
+def _usual_tables() -> dict[int, bytes]:
+    """Those of T.81, annex K.3, which libjpeg takes where a file has none, as frames of MJPEG do."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "JPEG")
+    data = out.getvalue()
+    tables = [data[at + 4 : end] for marker, at, end in segments(data) if marker == DHT]
+    return dict(pair for body in tables for pair in _codes(body))
 
 
 def _upwards(size: int, by: int) -> int:

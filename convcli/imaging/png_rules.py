@@ -19,10 +19,10 @@ from convcli.imaging.png_chunks import SIGNATURE, chunk, read_header, walk
 __all__ = ["pixels_alone"]
 
 PALETTE = 3
-BEFORE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+BEFORE = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"IDAT")
 """What the pixels depend on; it has no meaning behind them."""
-ANIMATION = (b"acTL", b"fcTL", b"fdAT")
-CRITICAL = (*BEFORE, b"IEND")
+ANIMATION = (b"fcTL", b"fdAT")
+CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
 def pixels_alone(data: bytes, name: str) -> tuple[bytes, list[str]]:
@@ -37,37 +37,36 @@ def pixels_alone(data: bytes, name: str) -> tuple[bytes, list[str]]:
         If a chunk that must be understood is unknown, damaged, missing, or there twice.
     """
     header = read_header(data, name)
+    once = (b"IHDR", b"acTL", b"PLTE" if header.colour_type == PALETTE else b"")
     parts: list[bytes | memoryview] = [SIGNATURE]
     notes: dict[str, None] = {}  # each once, in order
     seen: set[bytes] = set()
-    last = b""
+    over = False  # whether the run of IDATs is
     for kind, body, crc in walk(data, name):
-        if fault := _fault(kind, body, crc, seen):
+        whole = isal_zlib.crc32(body, isal_zlib.crc32(kind)) == crc
+        if fault := _fault(kind, whole, kind in once and kind in seen):
             raise InputError(f"{name}: the PNG's chunk {kind.decode()} {fault}")
         if kind == b"IDAT" and header.colour_type == PALETTE and b"PLTE" not in seen:
             raise InputError(f"{name}: the PNG has no palette before its pixels")
-        behind = b"IDAT" in seen and not kind == last == b"IDAT"
-        if kind == b"IEND" and len(body):
-            notes["what its end mark holds was left out"] = None
-        elif kind in BEFORE and behind:
+        over |= b"IDAT" in seen and kind != b"IDAT"
+        if kind == b"IEND" and (len(body) or not whole):
+            notes["its end mark is damaged"] = None
+        elif kind in BEFORE and over:
             notes[f"a chunk {kind.decode()} behind its pixels was left out"] = None
         elif kind in BEFORE or kind in ANIMATION:
             parts += [struct.pack(">I4s", len(body), kind), body, struct.pack(">I", crc)]
         seen.add(kind)
-        last = kind
     if b"IDAT" not in seen:
         raise InputError(f"{name}: the PNG has no pixels")
     return b"".join([*parts, chunk(b"IEND", b"")]), list(notes)
 
 
-def _fault(kind: bytes, body: memoryview, crc: int, seen: set[bytes]) -> str:
+def _fault(kind: bytes, whole: bool, again: bool) -> str:
     """Why a chunk may not be passed over; empty where it may."""
-    if kind[0] & 0x20:  # ancillary (section 5.4)
+    if again:
+        return "is there twice"
+    if kind[0] & 0x20 or kind == b"IEND":  # ancillary (section 5.4)
         return ""
     if kind not in CRITICAL:
         return "is not known, and says that it must be understood"
-    if kind == b"IHDR" and kind in seen:
-        return "is there twice"
-    if isal_zlib.crc32(body, isal_zlib.crc32(kind)) != crc:
-        return "is damaged: its checksum is wrong"
-    return ""
+    return "" if whole else "is damaged: its checksum is wrong"

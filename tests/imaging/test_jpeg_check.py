@@ -143,6 +143,18 @@ def test_tables_may_come_from_elsewhere() -> None:
 
 
 @compiled
+def test_tables_that_nobody_gives_are_the_usual_ones() -> None:
+    """As libjpeg has it, for frames of MJPEG."""
+    data = saved("420")
+    head = b"".join(data[at:end] for marker, at, end in segments(data) if marker != 0xC4)
+    bare = data[:2] + head + data[scan_of(data) :]
+    assert bare.count(b"\xff\xc4") == 0
+    np.testing.assert_array_equal(pixels_of(bare), pixels_of(data))
+    assert jpeg_faults(bare) == []
+    assert jpeg_faults(bare[: len(bare) // 2] + b"\xff\xd9")
+
+
+@compiled
 @kinds
 def test_any_damage_is_passed_over(kind: str) -> None:
     rng = np.random.default_rng(5)

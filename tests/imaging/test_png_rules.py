@@ -96,6 +96,10 @@ REFUSED = {
         head() + idat(PIXELS[:99]) + chunk(b"tEXt", b"a\0b") + idat(PIXELS[99:]) + END,
         "Not enough image data",
     ),
+    "sum_of_stream_behind_others": (
+        head() + idat(PIXELS[:-4]) + chunk(b"tEXt", b"a\0b") + 2 * idat(PIXELS[-4:]) + END,
+        "Not enough image data",
+    ),
     "window_of_64_KB": (head() + idat(b"\x88\x1c" + PIXELS[2:]) + END, "invalid window size"),
     "head_of_stream": (head() + idat(b"\x78\x9d" + PIXELS[2:]) + END, "incorrect header check"),
     "dictionary": (head() + idat(b"\x78\xbb" + PIXELS[2:]) + END, "libpng refuses"),
@@ -108,7 +112,14 @@ REFUSED = {
     "sum_of_pixels": (head() + wrong_sum(idat()) + END, "IDAT is damaged"),
     "sum_of_no_pixels": (head() + idat() + wrong_sum(idat(b"")) + END, "IDAT is damaged"),
     "sum_of_palette": (head(8, 3) + wrong_sum(PALETTE) + idat() + END, "PLTE is damaged"),
-    "sum_of_end": (head() + idat() + wrong_sum(END), "IEND is damaged"),
+    "second_palette": (
+        head(8, 3) + PALETTE + idat(zlib.compress(stream(8, 3))) + PALETTE + END,
+        "PLTE is there twice",
+    ),
+    "second_animation": (
+        head() + 2 * chunk(b"acTL", struct.pack(">II", 1, 0)) + idat() + END,
+        "acTL is there twice",
+    ),
     "no_palette": (head(8, 3) + idat(zlib.compress(stream(8, 3))) + END, "no palette"),
     "palette_of_4_bytes": (
         head(8, 3) + chunk(b"PLTE", b"abcd") + idat(zlib.compress(stream(8, 3))) + END,
@@ -139,7 +150,12 @@ REPAIRED = {
         head() + idat(PIXELS[:-4]) + idat(bytes(4)) + END,
         "incorrect data check",
     ),
-    "content_of_end": (head() + idat() + chunk(b"IEND", b"abc"), "what its end mark holds"),
+    "content_of_end": (head() + idat() + chunk(b"IEND", b"abc"), "its end mark is damaged"),
+    "sum_of_end": (head() + idat() + wrong_sum(END), "its end mark is damaged"),
+    "animation_behind": (
+        head() + idat() + chunk(b"acTL", struct.pack(">II", 1, 0)) + END,
+        "acTL behind its pixels",
+    ),
     "second_palette": (head() + PALETTE + PALETTE + idat() + END, "PLTE: duplicate"),
     "palette_behind": (head() + idat() + PALETTE + END, "PLTE behind its pixels"),
     "palette_of_gray": (head(8, 0) + PALETTE + GRAY + END, "PLTE: ignored"),
@@ -160,7 +176,7 @@ REPAIRED = {
     "transparency_behind": (head(8, 0) + GRAY + CLEAR + END, "tRNS behind its pixels"),
     "sum_of_transparency": (head(8, 0) + wrong_sum(CLEAR) + GRAY + END, "tRNS: CRC error"),
     "pixels_behind_others": (
-        head() + idat() + chunk(b"tEXt", b"a\0b") + idat(b"abc") + END,
+        head() + idat() + chunk(b"tEXt", b"a\0b") + idat(b"abc") + idat(b"d") + END,
         "IDAT behind its pixels",
     ),
 }
