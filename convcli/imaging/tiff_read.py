@@ -13,6 +13,7 @@ from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.tiff_pages import check_pages
 from convcli.imaging.tiff_samples import page_pixels, says_its_kind
+from convcli.imaging.tiff_strips import strip_notes, strips_of
 from convcli.imaging.upright import (
     ORIENTATION,
     orientation_of,
@@ -39,22 +40,25 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
             image = open_with_pillow(data, "TIFF")
         except Exception:
             image = None  # sample layouts that Pillow does not know: tifffile does, or explains
-        if image is not None and _pillow_keeps(image):
+        lacks: list[str] = []
+        if image is not None and _pillow_keeps(image, data, name, lacks):
             meta = Metadata(compression=image.info.get("compression"))
-            notes = _collect(image, meta)
+            notes = _collect(image, meta) + lacks
             notes += _narrow(image)
             take_orientation(meta, notes, image.tag_v2.get(ORIENTATION))  # Pillow turns the pages
             return picture_of(image, "TIFF", name, meta, notes, max_pixels)
     return _read_with_tifffile(data, name, count)
 
 
-def _pillow_keeps(image: Any) -> bool:
+def _pillow_keeps(image: Any, data: bytes, name: str, notes: list[str]) -> bool:
     """Whether Pillow decodes every page at full depth and with all its samples, as what it is."""
     try:
         for index in range(image.n_frames):
             image.seek(index)
-            if not _pillow_keeps_page(image, image.tag_v2):
+            tags = image.tag_v2
+            if not _pillow_keeps_page(image, tags) or strips_of(tags.get).absent:
                 return False
+            notes += strip_notes(tags.get, data, name)
         image.seek(0)
     except EOFError:
         return False
@@ -137,6 +141,7 @@ def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
         frames: list[Frame] = []
         kinds: set[tuple[str, bool, str]] = set()
         for page in pages:
+            notes += strip_notes(page.tags.valueof, data, name)
             pixels, space, alpha = page_pixels(page, name, notes)
             frames.append(Frame(turn_upright(pixels, page_orientation(page))))
             kinds.add((space, alpha, pixels.dtype.name))

@@ -29,7 +29,8 @@ def claiming(width: int, height: int, rows: int, compression: int, strips: int) 
     entries += [(279, 4, strips, tables + 4 * strips)]
     table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + table + bytes(4)
-    return head + struct.pack("<I", 8) * strips + struct.pack("<I", 1) * strips
+    each = rows * width if compression == 1 else 1
+    return head + struct.pack("<I", 8) * strips + struct.pack("<I", each) * strips
 
 
 SIDE = int(MAX_PIXELS**0.5)

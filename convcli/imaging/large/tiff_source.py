@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.regions import Span
 from convcli.errors import InputError
+from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.large.source import DTYPES, FileRows, Source, native
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.quiet import silence_logs
@@ -22,6 +23,7 @@ from convcli.imaging.read import decoding
 from convcli.imaging.tiff_pages import walk_pages
 from convcli.imaging.tiff_read import page_metadata, page_orientation
 from convcli.imaging.tiff_samples import KIND, PALETTE, WHITE_IS_ZERO, page_space
+from convcli.imaging.tiff_strips import JPEG, check_strips, strips_of
 from convcli.system.files import open_to_read, read_at
 
 __all__ = ["open_tiff"]
@@ -43,7 +45,7 @@ class TiffSource(Source):
 
     def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
         page = self.page
-        if page.is_tiled or page.compression != 1:
+        if self.chunks is not None:
             with decoding(self.name, "TIFF"):
                 self._decoded(rows, cols, out)
             return
@@ -89,6 +91,8 @@ class TiffSource(Source):
             data = read_at(self.fd, size, offset)
             if len(data) != size:
                 raise InputError(f"{self.name}: the file is cut short")
+            if page.compression == JPEG:
+                self.notes += jpeg_faults(data, page.jpegtables or b"")
             decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
             chunk = decoded.reshape(decoded.shape[-3:])[: shape[-3], : shape[-2]]
         cache[index] = chunk
@@ -158,7 +162,8 @@ def open_tiff(path: str, name: str) -> Source | None:
         if not plain or known is None:
             return None
         space, alpha = known
-        notes: list[str] = []
+        strips = strips_of(page.tags.valueof)
+        notes = check_strips(strips, file.filehandle.size, name)
         chunks = (
             (page.tilelength, page.tilewidth)
             if page.is_tiled
@@ -171,7 +176,7 @@ def open_tiff(path: str, name: str) -> Source | None:
             dtype=native(page.dtype),
             space=space,
             alpha=alpha,
-            chunks=chunks if page.is_tiled or page.compression != 1 else None,
+            chunks=chunks if page.is_tiled or page.compression != 1 or strips.absent else None,
             meta=page_metadata(page, notes),
             notes=notes,
             file=file,

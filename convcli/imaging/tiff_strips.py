@@ -1,0 +1,136 @@
+"""The strips and tiles of a TIFF: whether all of a page are in the file, and as long as they must be.
+
+Pillow takes rows that are not there from whatever lies behind, tifffile gives zeros for them, and
+both take what libjpeg makes up. Source: TIFF 6.0 specification (1992), sections 3, 15 and 22.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from convcli.errors import InputError
+from convcli.imaging.jpeg_check import jpeg_faults
+
+__all__ = ["JPEG", "Strips", "check_strips", "strip_notes", "strips_of"]
+
+PLAIN, JPEG = 1, 7
+SUBSAMPLED = 6
+"""The kind of pixel, YCbCr, that takes fewer bits than its samples have."""
+
+
+class Strips(NamedTuple):
+    """What the tags of a page say of them; sizes in pixels."""
+
+    kind: str
+    wanted: int
+    rows: int
+    columns: int
+    height: int
+    """Of the page, in rows."""
+    bits: int
+    """Of a pixel, or of a sample where planes are stored apart; 0 if the tags do not say."""
+    compression: int
+    offsets: Sequence[int]
+    counts: Sequence[int]
+    tables: bytes
+    """Of JPEG, for all of them."""
+
+    def least(self, index: int) -> int:
+        """How many bytes one has at least."""
+        if self.compression != PLAIN:
+            return 1
+        left = self.height - index % math.ceil(self.height / self.rows) * self.rows
+        rows = self.rows if self.kind == "tiles" else min(self.rows, left)
+        return rows * math.ceil(self.columns * self.bits / 8)
+
+    @property
+    def absent(self) -> int:
+        """How many of them are nowhere in the file, as of pictures that are mostly empty."""
+        pairs = zip(self.offsets[: self.wanted], self.counts[: self.wanted], strict=False)
+        return sum(not count and not (offset and self.alone) for offset, count in pairs)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the length is known without being told: libtiff then does not mind a wrong one."""
+        return self.compression == PLAIN and self.wanted == 1
+
+
+def strips_of(get: Callable[[int], Any]) -> Strips:
+    """Ask for the tags of a page by their numbers; ``get`` gives None where there is none."""
+
+    def numbers(tag: int, default: int = 0) -> tuple[int, ...]:
+        value = get(tag)
+        value = default if value is None else value
+        return tuple(map(int, value)) if isinstance(value, (tuple, list)) else (int(value),)
+
+    width, height = numbers(256)[0], numbers(257)[0]
+    tiled = get(322) is not None
+    columns, rows = (
+        (numbers(322)[0], numbers(323)[0]) if tiled else (width, numbers(278, height)[0])
+    )
+    rows = max(rows if tiled else min(rows, height), 1)
+    samples, bits = numbers(277, 1)[0], numbers(258, 1)
+    offsets, counts = (get(tag) for tag in ((324, 325) if tiled else (273, 279)))
+    apart = numbers(284, 1)[0] == 2
+    pixel = bits[0] * (1 if apart else samples)
+    across = math.ceil(width / max(columns, 1))
+    return Strips(
+        kind="tiles" if tiled else "strips",
+        wanted=across * math.ceil(height / rows) * (samples if apart else 1),
+        rows=rows,
+        columns=columns,
+        height=height,
+        bits=0 if get(262) == SUBSAMPLED else pixel,
+        compression=numbers(259, PLAIN)[0],
+        offsets=() if offsets is None else numbers(324 if tiled else 273),
+        counts=() if counts is None else numbers(325 if tiled else 279),
+        tables=bytes(get(347) or b""),
+    )
+
+
+def check_strips(strips: Strips, size: int, name: str) -> list[str]:
+    """Refuse a page whose pixels are not all in a file of ``size`` bytes; notes on empty parts.
+
+    Raises
+    ------
+    InputError
+        If a strip or tile is missing, too short, or cut short.
+    """
+    kind, wanted = strips.kind, strips.wanted
+    have = min(len(strips.offsets), len(strips.counts))
+    if have < wanted:
+        raise InputError(f"{name}: the TIFF has {have} of the {wanted} {kind} of its pixels")
+    notes = []
+    for index in range(wanted):
+        offset, count, least = strips.offsets[index], strips.counts[index], strips.least(index)
+        if strips.alone and count < least and offset:
+            notes.append(f"its pixels take {least} bytes, and it says {count}; all were read")
+        elif 0 < count < least:
+            raise InputError(
+                f"{name}: {count} bytes for number {index + 1} of the {wanted} {kind} of the TIFF; "
+                f"its pixels take {least}"
+            )
+        if (count or strips.alone) and offset + (
+            least if strips.compression == PLAIN else count
+        ) > size:
+            raise InputError(
+                f"{name}: the TIFF is cut short in number {index + 1} of its {wanted} {kind}"
+            )
+    empty = strips.absent
+    if empty:
+        notes.append(f"{empty} of its {wanted} {kind} are not there and were left empty")
+    return notes
+
+
+def strip_notes(get: Callable[[int], Any], data: bytes, name: str) -> list[str]:
+    """As :func:`check_strips`, for a whole file; and what libjpeg makes up, if they are JPEGs."""
+    strips = strips_of(get)
+    notes = dict.fromkeys(check_strips(strips, len(data), name))
+    if strips.compression == JPEG:
+        for index in range(strips.wanted):
+            start, size = strips.offsets[index], strips.counts[index]
+            for fault in jpeg_faults(data[start : start + size], strips.tables):
+                notes[f"number {index + 1} of its {strips.wanted} {strips.kind}: {fault}"] = None
+    return list(notes)
