@@ -10,6 +10,7 @@ import zlib
 
 from convcli.imaging.picture import Metadata
 from convcli.imaging.png_chunks import read_header, walk
+from convcli.imaging.png_profiles import take_profiles
 
 __all__ = ["metadata_chunks", "read_metadata"]
 
@@ -45,7 +46,7 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
                 meta.icc = _inflate(raw[raw.index(b"\0") + 2 :], room)
                 room -= len(meta.icc)
             elif kind == b"eXIf":
-                meta.exif = raw
+                meta.exif = raw.removeprefix(b"Exif\0\0")
             elif kind == b"pHYs":
                 x, y, unit = struct.unpack(">IIB", raw)
                 meta.dpi = (x * 0.0254, y * 0.0254) if unit == 1 else None
@@ -61,6 +62,7 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
         except (ValueError, IndexError, struct.error, zlib.error):
             notes[f"the chunk {kind.decode()} is malformed or too large and was left out"] = None
             room -= room // 4  # what was unfolded in vain counts too
+    take_profiles(meta, notes)
     return meta, list(notes)
 
 

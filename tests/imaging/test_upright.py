@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from convcli.imaging.large.source import open_source
 from convcli.imaging.picture import Picture
+from convcli.imaging.png_chunks import chunk
 from convcli.imaging.read import decode_picture
 from convcli.imaging.upright import exif_orientation, reset_exif, reset_xmp
 from convcli.kernels.load import load_kernel
@@ -335,3 +338,85 @@ def test_every_frame_of_an_animation_is_turned(fmt: str) -> None:
     picture = decode_picture(out.getvalue(), "x")
     for frame, pixels in zip(picture.frames, frames, strict=True):
         np.testing.assert_array_equal(frame.pixels[..., :3], turned(pixels, 5))
+
+
+# ------------------------------------------------------------------ EXIF in the text of a PNG
+
+
+def raw_profile(name: str, profile: bytes) -> bytes:
+    """As ImageMagick writes it: name, length, and 36 bytes in hex a line."""
+    digits = re.sub("(.{72})", r"\1\n", profile.hex())
+    return f"\n{name}\n{len(profile):8}\n{digits}\n".encode()
+
+
+TEXTS: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "tEXt": (b"tEXt", lambda text: text),
+    "zTXt": (b"zTXt", lambda text: b"\0" + zlib.compress(text)),
+    "iTXt": (b"iTXt", lambda text: b"\0\0\0\0" + text),
+    "iTXt_compressed": (b"iTXt", lambda text: b"\1\0en\0\0" + zlib.compress(text)),
+}
+
+
+def with_text(how: str, keyword: str, text: bytes, *others: tuple[bytes, bytes]) -> bytes:
+    """A PNG of ``mild`` pixels with a text and other chunks."""
+    kind, body = TEXTS[how]
+    out = io.BytesIO()
+    Image.fromarray(mild((7, 11))).save(out, "PNG")
+    chunks = [*others, (kind, keyword.encode() + b"\0" + body(text))]
+    data = out.getvalue()
+    return data[:33] + b"".join(chunk(*each) for each in chunks) + data[33:]
+
+
+SIX, THREE = exif_of("big", (274, 3, 6)), exif_of("little", (274, 3, 3))
+
+
+@pytest.mark.parametrize("how", TEXTS)
+@pytest.mark.parametrize(
+    ("keyword", "profile"),
+    [
+        ("exif", b"Exif\0\0" + SIX),
+        ("exif", SIX),
+        ("APP1", b"Exif\0\0" + SIX),
+        ("APP1", b"http://ns.adobe.com/xap/1.0/\0" + xmp(SPELLINGS[0])),
+        ("xmp", xmp(SPELLINGS[2])),
+    ],
+    ids=["exif", "bare_exif", "app1", "app1_of_xmp", "xmp"],
+)
+def test_a_profile_in_the_text_of_a_png_is_undone_and_reset(
+    how: str, keyword: str, profile: bytes, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+    text = raw_profile(keyword.lower(), profile)
+    source.write_bytes(with_text(how, f"Raw profile type {keyword}", text))
+    identity(source, target)
+    with Image.open(target) as image:
+        np.testing.assert_array_equal(np.asarray(image), turned(mild((7, 11)), 6))
+        assert not any("Raw profile" in key for key in image.info)
+    assert len(words := words_of_orientation(target)) and set(words) == {1}
+    picture = decode_picture(target.read_bytes(), "x")
+    assert (picture.meta.exif, picture.meta.xmp).count(None) == 1  # the profile is still there
+
+
+def test_a_chunk_of_exif_counts_more_than_a_text() -> None:
+    keyword, text = "Raw profile type exif", raw_profile("exif", b"Exif\0\0" + SIX)
+    picture = decode_picture(with_text("zTXt", keyword, text, (b"eXIf", THREE)), "x")
+    np.testing.assert_array_equal(only_frame(picture), turned(mild((7, 11)), 3))
+    assert picture.notes == ["a second EXIF, in 'Raw profile type exif', was left out"]
+    again = decode_picture(with_text("zTXt", keyword, text, (b"eXIf", b"Exif\0\0" + SIX)), "x")
+    np.testing.assert_array_equal(only_frame(again), turned(mild((7, 11)), 6))
+    assert again.notes == []  # the same twice
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\nexif\n", b"\nexif\n 3\n4d4", b"\nexif\n 4\n4d4d", b"\nexif\n x\n4d"]
+)
+def test_a_profile_that_is_damaged_is_left_out_and_said(text: bytes) -> None:
+    picture = decode_picture(with_text("tEXt", "Raw profile type exif", text), "x")
+    np.testing.assert_array_equal(only_frame(picture), mild((7, 11)))
+    assert picture.notes == ["its text 'Raw profile type exif' is malformed and was left out"]
+
+
+def test_other_profiles_and_texts_stay_where_they_are() -> None:
+    text = raw_profile("iptc", b"anything")
+    meta = decode_picture(with_text("tEXt", "Raw profile type iptc", text), "x").meta
+    assert meta.png_chunks == [(b"tEXt", b"Raw profile type iptc\0" + text)]
