@@ -7,8 +7,11 @@ printed as resolved, because the same word means different things in different t
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import NamedTuple
 
+from convcli.arithmetic.numerals import parse_share
 from convcli.errors import UsageError, did_you_mean
 
 __all__ = ["ALIASES", "PICTURES", "Border", "parse_border"]
@@ -25,17 +28,21 @@ ALIASES: dict[str, str] = {
     "zero": "constant",
     "zeros": "constant",
     "black": "constant",
+    "white": "constant:255",
     "replicate": "edge",
     "nearest": "edge",
     "clamp": "edge",
     "copy": "edge",
     "extend": "edge",
+    "duplicate": "edge",
     "mirror": "reflect",
     "reflect-101": "reflect",
     "reflect101": "reflect",
     "circular": "wrap",
     "periodic": "wrap",
     "grid-wrap": "wrap",
+    "tile": "wrap",
+    "repeat": "wrap",
     "grid-mirror": "symmetric",
     "grid-constant": "constant",
 }
@@ -51,8 +58,10 @@ class Border(NamedTuple):
         return f"constant:{self.value:g}" if self.mode == "constant" else self.mode
 
 
-def parse_border(text: str) -> Border:
-    """Read ``reflect``, ``constant:128``, or another tool's name for one.
+def parse_border(text: str, colour: Callable[[str], float | None] | None = None) -> Border:
+    """Read ``reflect``, ``constant:128``, ``constant:50%``, or another tool's name for one.
+
+    ``colour`` knows the levels of gray colours by name; None for other colours and no colour.
 
     >>> parse_border("REFLECT_101")
     Border(mode='reflect', value=0.0)
@@ -60,19 +69,28 @@ def parse_border(text: str) -> Border:
     'constant:7'
     """
     name, colon, value = text.strip().partition(":")
-    key = name.lower().replace("_", "-").removeprefix("border-")
-    mode = ALIASES.get(key, key)
+    key = name.lower().replace("_", "-").removeprefix("cv2.").removeprefix("border-")
+    mode, known, level = ALIASES.get(key, key).partition(":")
     if mode not in PICTURES:
         hint = did_you_mean(key, [*PICTURES, *ALIASES])
+        if re.fullmatch(r"[\d.]+%?", key):
+            hint = f"; did you mean 'constant:{key}'?"
         raise UsageError(f"border {text!r} is not known{hint}; allowed: {', '.join(PICTURES)}")
     if not colon:
-        return Border(mode)
-    if mode != "constant":
+        return Border(mode, float(level or 0))
+    if mode != "constant" or known:
         raise UsageError(f"border {text!r}: only constant takes a value, as in constant:128")
+    return Border(mode, _level(text, value, colour))
+
+
+def _level(text: str, value: str, colour: Callable[[str], float | None] | None) -> float:
     try:
-        number = float(value)
+        number: float | None = parse_share(value, 255)
     except ValueError:
-        number = float("nan")
-    if not -1e30 < number < 1e30:
-        raise UsageError(f"border {text!r}: {value!r} is not a finite number")
-    return Border(mode, number)
+        number = colour(value) if colour is not None else None
+    if number is None or not -1e30 < number < 1e30:
+        raise UsageError(
+            f"border {text!r}: {value!r} is no level; allowed: 0 (black) to 255 (white), a "
+            "percentage, or a gray colour such as white, silver or #808080"
+        )
+    return number

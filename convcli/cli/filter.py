@@ -19,7 +19,9 @@ EPILOG = f"""Borders, what is read outside the picture:
 
 {_BORDERS}
 
-Other tools' names are taken too: replicate, nearest and clamp are edge; mirror and REFLECT_101 are reflect; circular is wrap; zeros is constant. SciPy's reflect is symmetric here.
+Other tools' names are taken too: replicate, nearest and clamp are edge; mirror and REFLECT_101 are reflect; circular and tile are wrap; zeros and white are constant. SciPy's reflect is symmetric here.
+
+Strides: same lays the positions in the middle, as TensorFlow does. Of an even side, 3x3 with stride 2 keeps 1, 3, 5, ...; of an odd one 0, 2, 4, .... --padding 1 (2 for 5x5, and so on) always keeps 0, 2, 4, ..., as [::2] takes of the result without a stride.
 
 Even sizes and odd paddings: the extra row and column go at the end. Transparent pictures: kernels that do not sum to zero weight each colour by its alpha; others leave alpha alone.
 
@@ -125,7 +127,7 @@ def filter_command(
         typer.Option(
             "--stride",
             metavar="S|SH,SW",
-            help="Keep every S-th position, without computing the others.",
+            help="Keep every S-th position, without computing the others; see below which.",
             rich_help_panel=_SHAPE,
         ),
     ] = "1",
@@ -145,7 +147,8 @@ def filter_command(
             autocompletion=complete.names("arithmetic.borders", "PICTURES", "ALIASES"),
             metavar="NAME",
             help="What is read outside the picture: constant[:V], edge, reflect, symmetric, "
-            "wrap; see below. V is 0 (black) to 255 (white) at any depth.",
+            "wrap; see below. V is 0 (black) to 255 (white) at any depth, a percentage, or a gray "
+            "by name.",
             rich_help_panel=_SHAPE,
         ),
     ] = "reflect",
@@ -178,15 +181,23 @@ def filter_command(
         ),
     ] = False,
     scale: Annotated[
-        float,
-        typer.Option("--scale", help="Multiply the result.", rich_help_panel=_RANGE),
-    ] = 1.0,
-    bias: Annotated[
-        float,
+        str,
         typer.Option(
-            "--bias", help="Add to the result; 255 is white at any depth.", rich_help_panel=_RANGE
+            "--scale",
+            metavar="X",
+            help="Multiply the result: 2, 1/16, 50%.",
+            rich_help_panel=_RANGE,
         ),
-    ] = 0.0,
+    ] = "1",
+    bias: Annotated[
+        str,
+        typer.Option(
+            "--bias",
+            metavar="V",
+            help="Add to the result; 255 or 100% is white at any depth.",
+            rich_help_panel=_RANGE,
+        ),
+    ] = "0",
     luma: Annotated[
         bool,
         typer.Option(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from convcli.arithmetic.borders import parse_border
+from convcli.arithmetic.numerals import parse_share
 from convcli.arithmetic.window import PADDING_NAMES
 from convcli.errors import UsageError, did_you_mean
+from convcli.imaging.grays import gray_level
 from convcli.imaging.options import FilterOptions
 
 if TYPE_CHECKING:
@@ -42,16 +43,15 @@ def filter_options(**words: Any) -> FilterOptions:
     words["backend"] = _on_device(words["backend"], words.pop("device", None))
     if words["depth"] is not None:
         one_of("--depth", words["depth"], DEPTHS)
-    for name in ("scale", "bias"):
-        if not math.isfinite(words[name]):
-            raise UsageError(f"--{name} is {words[name]}; it must be a finite number")
     return FilterOptions(
         **{
             **words,
             "padding": _padding(words["padding"]),
             "stride": _pair("--stride", words["stride"]),
             "dilation": _pair("--dilation", words["dilation"]),
-            "border": parse_border(words["border"]),
+            "border": parse_border(words["border"], gray_level),
+            "scale": _share("--scale", words["scale"], 1, "2, 1/16 or 50%"),
+            "bias": _share("--bias", words["bias"], 255, "128 or 50%"),
         }
     )
 
@@ -88,6 +88,13 @@ def _pair(option: str, text: str) -> tuple[int, int]:
     if min(values) < 1:
         raise UsageError(f"{option} is {text}; it must be 1 or more")
     return values[0], values[-1]
+
+
+def _share(option: str, text: str, whole: float, forms: str) -> float:
+    try:
+        return parse_share(text, whole)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}; write it as in {forms}") from error
 
 
 def _padding(text: str) -> Any:

@@ -14,6 +14,7 @@ from convcli.arithmetic.borders import Border, parse_border
 from convcli.engine.geometry import Padding2d
 from convcli.errors import UsageError
 from convcli.imaging.apply import filter_picture
+from convcli.imaging.grays import gray_level
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.picture import COLOURS, Frame, Picture
 from convcli.imaging.pillow_read import SPACES
@@ -115,7 +116,8 @@ def filter_image(
     stride, dilation
         One number, or one for the height and one for the width.
     border
-        ``constant[:V]``, ``edge``, ``reflect``, ``symmetric``, ``wrap``, or another tool's name.
+        ``constant[:V]``, ``edge``, ``reflect``, ``symmetric``, ``wrap``, or another tool's name;
+        V is 0 to 255, a percentage, or a gray colour such as ``white``.
     flip
         Mathematical convolution instead of correlation.
     normalize, scale, bias
@@ -150,7 +152,7 @@ def filter_image(
         padding=padding,
         stride=stride,
         dilation=dilation,
-        border=border if isinstance(border, Border) else parse_border(border),
+        border=border if isinstance(border, Border) else parse_border(border, gray_level),
         flip=flip,
         normalize=normalize,
         scale=scale,

@@ -78,9 +78,9 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     Raises
     ------
     UsageError
-        If the target exists and ``overwrite`` is false, or is a folder.
+        If the target exists and ``overwrite`` is false, or is a folder, or its folder is missing.
     OutputError
-        If its folder is missing or cannot be written to.
+        If its folder cannot be written to.
     """
     target = Path(path)
     name = display_name(path)
@@ -88,6 +88,8 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         mode = target.stat().st_mode
     except FileNotFoundError:
         mode = 0
+    except NotADirectoryError as error:
+        raise UsageError(f"{name}: {display_name(target.parent)} is not a folder") from error
     except OSError as error:
         raise OutputError(f"{name}: {error.strerror}") from error
     if stat.S_ISDIR(mode):
@@ -98,7 +100,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         return
     folder = Path(os.path.realpath(target)).parent
     if not folder.is_dir():
-        raise OutputError(f"{name}: there is no folder {display_name(folder)}")
+        raise UsageError(f"{name}: there is no folder {display_name(folder)}; make it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{name}: the folder {display_name(folder)} cannot be written to")
 

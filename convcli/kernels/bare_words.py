@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from convcli.kernels.numerals import parse_number
+from convcli.arithmetic.numerals import parse_number
 
 __all__ = ["bare_words"]
 

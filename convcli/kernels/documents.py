@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError, did_you_mean
 from convcli.kernels.kernel import MAX_SIDE, Kernel
-from convcli.kernels.numerals import parse_number
 from convcli.kernels.tables import row_remark
 
 __all__ = ["FIELDS", "parse_json", "parse_toml"]

@@ -7,9 +7,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError
 from convcli.kernels.kernel import MAX_SIDE
-from convcli.kernels.numerals import parse_number
 
 __all__ = ["is_imagemagick", "parse_imagemagick"]
 

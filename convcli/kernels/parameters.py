@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError, did_you_mean
-from convcli.kernels.numerals import parse_number
 
 __all__ = ["Parameter", "format_values", "parse_values"]
 

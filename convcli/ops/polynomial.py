@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convcli.arithmetic.numerals import parse_number
 from convcli.errors import TensorError
-from convcli.kernels.numerals import parse_number
 from convcli.kernels.tables import split_table
 
 __all__ = ["Polynomial", "entry_array", "parse_entry", "symbols"]

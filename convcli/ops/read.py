@@ -28,10 +28,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from convcli.arithmetic.numerals import parse_number
 from convcli.errors import TensorError
 from convcli.kernels.bare_words import bare_words
 from convcli.kernels.npy import MAGIC, read_npy
-from convcli.kernels.numerals import parse_number
 from convcli.kernels.regular import open_regular, read_regular
 from convcli.kernels.tables import split_table
 from convcli.ops.arrays import Array

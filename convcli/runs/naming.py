@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Set
@@ -12,6 +13,7 @@ from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.urls import exists_url, is_url, split_path
+from convcli.kernels.names import preset_of
 from convcli.runs.inputs import Source, find_sources
 from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
 from convcli.runs.request import FilterRequest, Job
@@ -53,6 +55,7 @@ def name_jobs(request: FilterRequest) -> list[Job]:
         raise UsageError("files behind URLs cannot be replaced in place; use -o")
     if request.in_place and request.output is not None:
         raise UsageError("--in-place and --output exclude each other")
+    _check_last(request)
     root = output_root(request)
     sources = find_sources(
         request.inputs,
@@ -85,6 +88,33 @@ def name_jobs(request: FilterRequest) -> list[Job]:
             check_inside(path, root or os.curdir)
     _check_all(request, jobs, into_folder)
     return jobs
+
+
+def _check_last(request: FilterRequest) -> None:
+    """Refuse a last name that was meant as the output, or as a kernel, before anything is done.
+
+    Elsewhere the output is named last. Of three and more inputs, one that is missing fails alone.
+    """
+    names = request.inputs
+    last = names[-1] if len(names) > 1 else STDIN
+    if request.output is not None or request.in_place or last == STDIN or is_url(last):
+        return
+    path = Path(last)
+    pair = len(names) == 2
+    if path.is_dir():
+        is_picture = path.suffix.lower() in LARGE_SUFFIXES
+        meant = pair and Path(names[0]).is_file() and not request.recursive and not is_picture
+        problem = "is a folder"
+    else:
+        meant = not (os.path.lexists(last) or glob.has_magic(last))
+        meant = meant and (pair or last.endswith(("/", os.sep)) or not path.suffix)
+        problem = "there is no such file"
+    if not meant:
+        return
+    option = "-k" if preset_of(last) else "-o"
+    end = "/" * (option == "-o" and not path.suffix and not last.endswith("/"))
+    name = display_name(last)
+    raise UsageError(f"{name}: {problem}; nothing was done; did you mean {option} {name}{end}?")
 
 
 def output_root(request: FilterRequest) -> str | None:
@@ -229,7 +259,12 @@ def _check(
         return  # a device
     if not request.in_place and _identity(job.output) in inputs:
         raise UsageError(f"{display_name(job.output)} is an input; use --in-place to replace it")
-    kind_of(job.output, request)
+    try:
+        kind_of(job.output, request)
+    except UsageError as error:
+        if target.suffix or job.output != request.output:
+            raise
+        raise UsageError(f"{error}; {display_name(target)}/ is a folder") from error
     if into_folder and not target.parent.exists():
         _check_makeable(target)  # it is made when the first result is ready
         return

@@ -48,7 +48,7 @@ BASH = [
     ("filter -k bl", "blur"),
     ("filter -k boke", "bokeh:"),
     ("filter -k gaussian : 2 --border re", "reflect"),
-    ("filter --border rep", "replicate"),
+    ("filter --border repl", "replicate"),
     ("filter --border = re", "reflect"),
     ("filter --border = wrap --depth f", "float"),
     ("filter -k ./sam", ""),

@@ -75,7 +75,7 @@ def test_mistakes_are_told_in_one_line(
     convcli: Callable[..., object], arguments: str, words: str
 ) -> None:
     done = convcli("draw", *arguments.split())
-    assert done.code == (1 if "no folder" in words else 2)
+    assert done.code == 2
     assert words in done.err
     assert done.err.count("\n") == 1
     assert done.out == b""

@@ -349,7 +349,7 @@ def test_awkward_names(convcli: Cli, folder: Path, name: bytes) -> None:
 
 def test_a_missing_output_folder_is_named_before_decoding(convcli: Cli, folder: Path) -> None:
     done = convcli("filter", "img.png", "-k", "box:3", "-o", "nowhere/o.png")
-    failed(done, 1, "there is no folder", "nowhere")
+    failed(done, 2, "there is no folder", "nowhere", "make it first")
 
 
 @pytest.mark.parametrize("buffered", ["", "1"])

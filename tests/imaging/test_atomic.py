@@ -100,8 +100,11 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="there is no folder"):
+    with pytest.raises(UsageError, match="there is no folder"):
         write_atomic(tmp_path / "no" / "a", b"new")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="file is not a folder"):
+        write_atomic(tmp_path / "file" / "a", b"new")
 
 
 def test_a_folder_as_target_is_refused(tmp_path: Path) -> None:

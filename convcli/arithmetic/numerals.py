@@ -1,11 +1,11 @@
-"""Numbers as people write them in kernels: decimals and fractions, nothing else."""
+"""Numbers as people write them: decimals and fractions; percentages where they mean something."""
 
 from __future__ import annotations
 
 import math
 import re
 
-__all__ = ["parse_number"]
+__all__ = ["parse_number", "parse_share"]
 
 _DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBER = rf"(?a)({_DECIMAL})(?:/({_DECIMAL}))?"  # compiled when a number is read
@@ -46,3 +46,18 @@ def parse_number(token: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{shown!r} is too large; it must be below 1.8e308")
     return value
+
+
+def parse_share(token: str, whole: float) -> float:
+    """Read a number, or a percentage of ``whole``.
+
+    >>> parse_share("50%", 255), parse_share("1/16", 255)
+    (127.5, 0.0625)
+
+    Raises
+    ------
+    ValueError
+        As :func:`parse_number`.
+    """
+    number = parse_number(token.strip().removesuffix("%").rstrip())
+    return number * whole / 100 if token.rstrip().endswith("%") else number
