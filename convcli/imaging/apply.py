@@ -12,6 +12,7 @@ from convcli.engine.plan import Plan
 from convcli.imaging.chain import lay_out, prepare_chain
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.revise import revised
 from convcli.imaging.work import Work
 from convcli.kernels.kernel import Kernel
 
@@ -73,11 +74,12 @@ def prepare(
         size=work.plan(picture.size).shape_out[:2],
         frames=(),
     )
+    result.meta, notes = revised(
+        picture.meta, work.plan(picture.size), picture, result, picture.n_frames
+    )
+    result.notes += notes
     if layout.space != picture.space:
-        result.meta = replace(picture.meta, jpeg={**picture.meta.jpeg, "changed": True})
-        if result.meta.icc is not None:
-            result.meta.icc = None
-            result.notes.append(f"its ICC profile describes {picture.space} and was left out")
+        result.meta.jpeg = {**picture.meta.jpeg, "changed": True}
     filtered = Filtered(
         result,
         work.plan(picture.size),
@@ -113,8 +115,15 @@ class _Frames:
     def __iter__(self) -> Iterator[Frame]:
         picture, work, tally = self._of
         tally.samples, tally.clipped, tally.seconds = 0, 0, 0.0
-        for frame in picture.frames:
+        for number, frame in enumerate(picture.frames):
             start = perf_counter()
             done = work.frame(frame, tally)
             tally.seconds += perf_counter() - start
+            if frame.meta is not None:
+                plan, pages = work.plan(frame.pixels.shape[:2]), picture.n_frames - number
+                done.meta, notes = revised(frame.meta, plan, picture, tally.picture, pages)
+                if number:  # the first page's are the picture's, and told of already
+                    new = done.meta.stale[len(frame.meta.stale) :]
+                    notes += [f"left out: {name} on page {number + 1}" for name in new]
+                    tally.picture.notes += [n for n in notes if n not in tally.picture.notes]
             yield done

@@ -52,7 +52,7 @@ def encode_gif(picture: Picture) -> bytes:
             disposal = 2
         frames.append((still.block, duration, disposal, still.clear if holes else None))
     loop = picture.meta.loop if picture.n_frames > 1 else None
-    return assemble_gif(picture.size, frames, loop=loop, comment=picture.meta.comment)
+    return assemble_gif(picture.size, frames, picture.meta, loop=loop)
 
 
 def _notes(stills: list[_Still]) -> list[str]:

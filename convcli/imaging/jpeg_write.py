@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin  # noqa: F401  (registers the encoder)
 
 from convcli.imaging.jpeg_markers import DRI, EOI, RST0, SOS, frame_header, segments
+from convcli.imaging.jpeg_metadata import with_segments
 from convcli.imaging.picture import Picture
-from convcli.imaging.pillow_write import DEFAULT_QUALITY, metadata_options, to_pillow
+from convcli.imaging.pillow_write import DEFAULT_QUALITY, to_pillow
 from convcli.imaging.threads import in_order
 from convcli.system.machine import memory_file
 
@@ -54,18 +55,20 @@ def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> It
     pixels = next(iter(picture.frames)).pixels
     height, width, _ = pixels.shape
     options = _pixel_options(picture, quality)
-    described = options | metadata_options(picture.meta, "JPEG")
     rows = max(1, BAND_PIXELS // width // TALLEST_MCU) * TALLEST_MCU
     large = height * width >= LARGE and rows < height <= MOST_ROWS
     if not large or picture.space == "cmyk" or options.get("progressive"):
-        return iter([_save(pixels, picture.space, io.BytesIO(), described)])
+        jpeg = _save(pixels, picture.space, io.BytesIO(), options)
+        return iter([with_segments(jpeg, picture.meta)])
 
     def band(start: int) -> bytes:
         # Only what is written to a descriptor is encoded without holding up other threads.
         with memory_file() as file:
             part = pixels[start : start + rows]
-            jpeg = _save(part, picture.space, file, options if start else described)
-        return _after(start // rows, jpeg) if start else _first(jpeg, height)
+            jpeg = _save(part, picture.space, file, options)
+        if start:
+            return _after(start // rows, jpeg)
+        return with_segments(_first(jpeg, height), picture.meta)
 
     def bands() -> Iterator[bytes]:
         yield from in_order(band, range(0, height, rows), threads)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.imaging.tiff_fields import Fields
+
 __all__ = ["COLOURS", "Frame", "Metadata", "Picture", "full_scale", "widened"]
 
 COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
@@ -24,6 +26,8 @@ class Frame:
     """Milliseconds on screen."""
     disposal: int = 0
     """How the frame is cleared, in the words of its own format."""
+    meta: Metadata | None = None
+    """Of a page that has metadata of its own, after the first."""
 
 
 @dataclass(slots=True)
@@ -34,22 +38,32 @@ class Metadata:
     exif: bytes | None = None
     """A TIFF structure, without the ``Exif`` header that JPEG puts before it."""
     xmp: bytes | None = None
+    photoshop: bytes | None = None
+    """Photoshop's image resources, of which IPTC's captions are one."""
     dpi: tuple[float, float] | None = None
-    comment: bytes | None = None
+    aspect: tuple[int, int] | None = None
+    """Dots across and down for the same length, where no unit of length is given."""
+    comments: list[bytes] = field(default_factory=list)
+    fields: Fields = field(default_factory=dict)
+    """What a page of a TIFF says that has no home in the other fields."""
+    blocks: list[tuple[str, str, bytes]] = field(default_factory=list)
+    """What only one format has a place for: the format, the block's name in it, the block."""
+    stale: list[str] = field(default_factory=list)
+    """Names of what the source said that would not be true of any other picture."""
     loop: int | None = None
     pfm_scale: float | None = None
     """The third number of a PFM's header: the unit of its samples, which are kept as they are."""
     background: int | None = None
     png_chunks: list[tuple[bytes, bytes]] = field(default_factory=list)
-    """PNG chunks that have no home in the other fields: text, gamma, time."""
+    """PNG chunks that have no home in the other fields: text, gamma, time, other people's."""
     png_header: tuple[int, int] | None = None
     """Bit depth and colour type of the source, if it was a PNG."""
     jpeg: dict[str, Any] = field(default_factory=dict)
     """Quantisation tables and subsampling of the source, if it was a JPEG."""
     lossless: bool = True
     """Whether the source's own compression was lossless (WebP comes both ways)."""
-    tiff_tags: dict[int, Any] = field(default_factory=dict)
-    compression: str | None = None
+    compression: int | None = None
+    """TIFF's number of it."""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import warnings
 from collections.abc import Iterator
@@ -14,12 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.gif import check_gif
+from convcli.imaging.gif import check_gif, read_gif_metadata
 from convcli.imaging.jpeg_check import jpeg_faults
+from convcli.imaging.jpeg_metadata import read_jpeg_metadata
 from convcli.imaging.jpeg_read import LargeJpeg, begin_jpeg
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
+from convcli.imaging.profiles import sound_profile
 from convcli.imaging.quiet import silence_libtiff, silence_logs
 from convcli.imaging.read import check_frames, check_size, decoding
+from convcli.imaging.tiff_metadata import exif_dpi
 from convcli.imaging.upright import (
     ORIENTATION,
     orientation_of,
@@ -27,6 +29,7 @@ from convcli.imaging.upright import (
     take_orientation,
     turn_upright,
 )
+from convcli.imaging.webp import read_webp_metadata
 
 __all__ = ["open_with_pillow", "picture_of", "read_with_pillow"]
 
@@ -39,6 +42,9 @@ PLUGINS = {
     "BMP": "BmpImagePlugin",
     "AVIF": "AvifImagePlugin",
 }
+
+CONTAINERS = {"JPEG": read_jpeg_metadata, "GIF": read_gif_metadata, "WEBP": read_webp_metadata}
+"""Formats whose blocks are walked here: Pillow passes on some of them, and some in pieces."""
 
 # Pillow's modes -> colour space and alpha. Palettes and bilevel pictures are expanded first.
 SPACES = {
@@ -67,7 +73,13 @@ def read_with_pillow(
         begun = begin_jpeg(data, max_pixels)
     image = open_with_pillow(data, kind)
     meta = Metadata()
-    notes = _collect(image, meta)
+    notes: list[str] = []
+    if kind in CONTAINERS:
+        CONTAINERS[kind](data, meta, notes)
+        loop = image.info.get("loop")
+        meta.loop = int(loop) if loop is not None else None
+    else:
+        _collect(image, meta, notes)
     if kind == "JPEG":
         meta.jpeg = _jpeg_settings(image)
         check_size(name, image.width, image.height, max_pixels)
@@ -256,31 +268,17 @@ def _expand(image: Any, name: str, mode: str | None) -> NDArray[Any]:
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def _collect(image: Any, meta: Metadata) -> list[str]:
-    """Take what travels along from Pillow's ``info``."""
-    info, notes = image.info, []
+def _collect(image: Any, meta: Metadata, notes: list[str]) -> None:
+    """Take what travels along from Pillow's ``info``: of BMP and AVIF."""
+    info = image.info
     icc = info.get("icc_profile")
-    if icc:
-        # ICC.1:2022, 7.2: a header of 128 bytes with 'acsp' at 36.
-        if len(icc) >= 128 and icc[36:40] == b"acsp":
-            meta.icc = icc
-        else:
-            notes.append("its ICC profile is malformed and was left out")
+    meta.icc = sound_profile(icc, notes) if icc else None
     exif = info.get("exif")
-    if exif:
-        meta.exif = exif.removeprefix(b"Exif\0\0")
+    meta.exif = exif.removeprefix(b"Exif\0\0") if exif else None
     xmp = info.get("xmp")
     meta.xmp = xmp.encode() if isinstance(xmp, str) else xmp
-    dpi = info.get("dpi")
-    if dpi is not None:
-        with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
-            x, y = (float(value) for value in dpi)
-            meta.dpi = (x, y) if x > 0 and y > 0 else None
-    comment = info.get("comment")
-    meta.comment = comment.encode() if isinstance(comment, str) else comment
-    loop = info.get("loop")
-    meta.loop = int(loop) if loop is not None else None
-    return notes
+    x, y = (float(value) for value in info.get("dpi", (0, 0)))
+    meta.dpi = (x, y) if x > 0 and y > 0 else exif_dpi(meta.exif)
 
 
 def _jpeg_settings(image: Any) -> dict[str, Any]:

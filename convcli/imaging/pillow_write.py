@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convcli.imaging.picture import Frame, Metadata, Picture
+from convcli.imaging.picture import Metadata, Picture
 from convcli.imaging.pillow_read import PLUGINS
 from convcli.imaging.webp import assemble_webp
 
-__all__ = ["DEFAULT_QUALITY", "encode_with_pillow", "metadata_options", "to_pillow"]
+__all__ = ["DEFAULT_QUALITY", "encode_with_pillow", "to_pillow"]
 
 DEFAULT_QUALITY = 90
 """Quality of JPEG and lossy WebP where the source has none to keep."""
@@ -49,27 +49,29 @@ def _save(image: Any, kind: str, **options: Any) -> bytes:
 
 def encode_with_pillow(picture: Picture, kind: str, quality: int | None) -> bytes:
     """Encode as WebP, BMP or AVIF."""
-    options = metadata_options(picture.meta, kind)
     if kind == "WEBP":
-        # `exact` keeps the colours of fully transparent pixels, which lossless promises.
-        lossless = picture.format == "WEBP" and picture.meta.lossless and quality is None
-        options |= {"lossless": lossless, "exact": lossless, "quality": quality or DEFAULT_QUALITY}
-        if picture.n_frames > 1:
-            stills = [(_still(f, picture, options), f.duration) for f in picture.frames]
-            return assemble_webp(picture.size, stills, picture.meta, alpha=picture.alpha)
-    elif kind == "AVIF" and quality is not None:
+        return _webp(picture, quality)
+    options = metadata_options(picture.meta, kind)
+    if kind == "AVIF" and quality is not None:
         options["quality"] = quality
     image = to_pillow(next(iter(picture.frames)).pixels, picture.space, picture.alpha)
     return _save(image, kind, **options)
 
 
-def _still(frame: Frame, picture: Picture, options: dict[str, Any]) -> bytes:
-    pixel_options = {key: options[key] for key in ("lossless", "exact", "quality")}
-    return _save(to_pillow(frame.pixels, picture.space, picture.alpha), "WEBP", **pixel_options)
+def _webp(picture: Picture, quality: int | None) -> bytes:
+    # `exact` keeps the colours of fully transparent pixels, which lossless promises.
+    lossless = picture.format == "WEBP" and picture.meta.lossless and quality is None
+    how = {"lossless": lossless, "exact": lossless, "quality": quality or DEFAULT_QUALITY}
+    stills = []
+    for frame in picture.frames:
+        image = to_pillow(frame.pixels, picture.space, picture.alpha)
+        stills.append((_save(image, "WEBP", **how), frame.duration))
+    animated = picture.n_frames > 1
+    return assemble_webp(picture.size, stills, picture.meta, alpha=picture.alpha, animated=animated)
 
 
 def metadata_options(meta: Metadata, kind: str) -> dict[str, Any]:
-    """What travels along, as Pillow's writers call it."""
+    """What travels along in a BMP or AVIF, as Pillow's writers call it."""
     if kind == "BMP":
         return {"dpi": meta.dpi} if meta.dpi else {}
     options: dict[str, Any] = {"icc_profile": meta.icc} if meta.icc else {}
@@ -77,9 +79,4 @@ def metadata_options(meta: Metadata, kind: str) -> dict[str, Any]:
         options["exif"] = b"Exif\0\0" + meta.exif
     if meta.xmp:
         options["xmp"] = meta.xmp
-    if kind == "JPEG":
-        if meta.dpi:
-            options["dpi"] = tuple(round(value) for value in meta.dpi)
-        if meta.comment:
-            options["comment"] = meta.comment
     return options

@@ -9,10 +9,13 @@ import struct
 import zlib
 
 from convcli.imaging.picture import Metadata
-from convcli.imaging.png_chunks import read_header, walk
+from convcli.imaging.png_chunks import Header, read_header, walk
 from convcli.imaging.png_profiles import take_profiles
 
-__all__ = ["metadata_chunks", "read_metadata"]
+__all__ = ["metadata_chunks", "read_metadata", "says_nothing", "text_of"]
+
+INCH = 0.0254
+PALETTE = 3
 
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 MAX_TEXT = 16 << 20
@@ -21,11 +24,19 @@ hundred chunks of 60 KB that unfold to 60 MB each took 11 s."""
 MAX_NOTE = 1 << 20
 """Most bytes of one compressed text that is carried over; Pillow opens no PNG with a longer one."""
 
-# Chunks that a filter may carry over as they are, whatever it does to the pixels. What is not
-# listed depends on the pixels (PLTE, tRNS, hIST, sBIT, bKGD: see below) or on the animation.
-KEPT = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt", b"tIME"}
-KEPT_IF_SAME_TYPE = {b"sBIT", b"bKGD"}
-READ = KEPT | KEPT_IF_SAME_TYPE | {b"iCCP", b"eXIf", b"pHYs"}
+OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
+STALE = (b"hIST", b"sPLT", b"sBIT", b"iDOT")
+"""What tells of the old pixels and nothing else: how often the colours of a palette occur, which
+colours to reduce it to, how many bits mean something, where in the file the pixels stand."""
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+KEPT = (*TEXTS, b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME")
+SAFE = 0x20
+"""Bit of a chunk's last letter: it may be copied whatever happens to the pixels (section 5.4)."""
+SRGB = {
+    b"gAMA": struct.pack(">I", 45455),
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+}
+"""What these say of sRGB, which is what readers take for granted."""
 
 
 def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
@@ -33,12 +44,14 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
     header = read_header(data, name)
     meta = Metadata(png_header=(header.depth, header.colour_type))
     notes: dict[str, None] = {}  # each once, in order
-    room = MAX_TEXT
+    room, palette = MAX_TEXT, b""
     for kind, body, crc in walk(data, name):
-        if kind not in READ:
+        if kind == b"PLTE":
+            palette = bytes(body)
+        if kind in OF_PIXELS or kind in STALE:
             continue
         if zlib.crc32(body, zlib.crc32(kind)) != crc:
-            notes[f"the chunk {kind.decode()} is damaged and was left out"] = None
+            notes[f"the chunk {_named(kind)} is damaged and was left out"] = None
             continue
         raw = bytes(body)
         try:
@@ -49,21 +62,40 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
                 meta.exif = raw.removeprefix(b"Exif\0\0")
             elif kind == b"pHYs":
                 x, y, unit = struct.unpack(">IIB", raw)
-                meta.dpi = (x * 0.0254, y * 0.0254) if unit == 1 else None
-                meta.png_chunks.append((kind, raw))
+                if x and y:
+                    meta.dpi = (x * INCH, y * INCH) if unit == 1 else None
+                    meta.aspect = None if unit == 1 else (x, y)
+            elif kind == b"bKGD":
+                meta.png_chunks.append((kind, _background(raw, header, palette)))
             elif kind == b"iTXt" and raw.startswith(XMP_KEYWORD + b"\0"):
                 meta.xmp = _xmp(raw, room)
                 room -= len(meta.xmp)
-            elif folded := _folded_text(kind, raw):
-                room -= len(_inflate(folded, min(room, MAX_NOTE)))
-                meta.png_chunks.append((kind, raw))
+            elif kind not in KEPT and not kind[3] & SAFE:
+                meta.stale.append(f"chunk {_named(kind)}")
             else:
+                if folded := _folded_text(kind, raw):
+                    room -= len(_inflate(folded, min(room, MAX_NOTE)))
                 meta.png_chunks.append((kind, raw))
         except (ValueError, IndexError, struct.error, zlib.error):
-            notes[f"the chunk {kind.decode()} is malformed or too large and was left out"] = None
+            notes[f"the chunk {_named(kind)} is malformed or too large and was left out"] = None
             room -= room // 4  # what was unfolded in vain counts too
     take_profiles(meta, notes)
     return meta, list(notes)
+
+
+def _named(kind: bytes) -> str:
+    return kind.decode("latin-1")
+
+
+def _background(raw: bytes, header: Header, palette: bytes) -> bytes:
+    """The background of the picture with its palette and its few bits expanded."""
+    if header.colour_type == PALETTE:
+        red, green, blue = palette[3 * raw[0] : 3 * raw[0] + 3]
+        return struct.pack(">3H", red, green, blue)
+    if header.depth < 8:
+        (level,) = struct.unpack(">H", raw)
+        return struct.pack(">H", level * 255 // (2**header.depth - 1))
+    return raw
 
 
 def _inflate(data: bytes, room: int) -> bytes:
@@ -79,7 +111,7 @@ def _inflate(data: bytes, room: int) -> bytes:
 
 def _folded_text(kind: bytes, raw: bytes) -> bytes:
     """The compressed part of a text chunk; empty if there is none."""
-    start = raw.index(b"\0") + 1 if kind in (b"zTXt", b"iTXt") else 0
+    start = raw.index(b"\0") + 1 if kind in TEXTS else 0
     if kind == b"zTXt":
         return raw[start + 1 :]
     if kind == b"iTXt" and raw[start : start + 1] == b"\1":
@@ -95,26 +127,61 @@ def _xmp(itxt: bytes, room: int) -> bytes:
     return _inflate(text, room) if compressed else text
 
 
+def text_of(kind: bytes, raw: bytes) -> tuple[str, str]:
+    """Keyword and text of a chunk that was read; two empty ones if it is none of text."""
+    if kind not in TEXTS:
+        return "", ""
+    keyword, _, rest = raw.partition(b"\0")
+    folded = _folded_text(kind, raw)
+    text = zlib.decompress(folded) if folded else rest
+    if kind == b"iTXt" and not folded:
+        text = rest[2:].split(b"\0", 2)[-1]
+    code = "utf-8" if kind == b"iTXt" else "latin-1"
+    return keyword.decode("latin-1"), text.decode(code, "replace")
+
+
+def says_nothing(kind: bytes, raw: bytes, meta: Metadata) -> bool:
+    """Whether a chunk says of colours what is taken for granted, or what a profile says better."""
+    if kind in (b"gAMA", b"cHRM"):
+        standard = any(other == b"sRGB" for other, _ in meta.png_chunks)
+        return standard or meta.icc is not None or raw == SRGB[kind]
+    return kind == b"sRGB"
+
+
 def metadata_chunks(meta: Metadata, depth: int, colour_type: int) -> list[tuple[bytes, bytes]]:
     """The chunks that go between IHDR and the pixels."""
-    same_type = meta.png_header == (depth, colour_type)
     chunks: list[tuple[bytes, bytes]] = []
     if meta.icc is not None:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(meta.icc)))
-    kinds = {kind for kind, _ in meta.png_chunks}
     for kind, body in meta.png_chunks:
-        if kind in KEPT_IF_SAME_TYPE and not same_type:
-            continue
+        if kind == b"bKGD" and not _is_background(body, depth, colour_type):
+            continue  # of a picture of other colours, or of another depth
         chunks.append((kind, body))
-    if meta.dpi is not None and b"pHYs" not in kinds:
-        x, y = (round(value / 0.0254) for value in meta.dpi)
-        if 0 < x < 2**31 and 0 < y < 2**31:
-            chunks.append((b"pHYs", struct.pack(">IIB", x, y, 1)))
+    dots = [round(value / INCH) for value in meta.dpi] if meta.dpi else meta.aspect
+    if dots and all(0 < value < 2**31 for value in dots):
+        chunks.append((b"pHYs", struct.pack(">IIB", *dots, meta.dpi is not None)))
     if meta.exif is not None:
         chunks.append((b"eXIf", meta.exif))
     if meta.xmp is not None:
         chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + meta.xmp))
-    if meta.comment is not None and not any(body.startswith(b"Comment\0") for _, body in chunks):
-        text = meta.comment.decode("utf-8", "replace").encode("latin-1", "replace")
-        chunks.append((b"tEXt", b"Comment\0" + text.replace(b"\0", b"")))
+    chunks += [_comment(text) for text in meta.comments]
     return chunks
+
+
+def _is_background(body: bytes, depth: int, colour_type: int) -> bool:
+    numbers = len(body) // 2
+    levels = struct.unpack(f">{numbers}H", body[: 2 * numbers])
+    return numbers == (1 if colour_type in (0, 4) else 3) and max(levels) < 2**depth
+
+
+def _comment(comment: bytes) -> tuple[bytes, bytes]:
+    """A comment of another format as text: Latin-1 if it can be, or else UTF-8."""
+    comment = comment.replace(b"\0", b"")
+    try:
+        text = comment.decode()
+    except UnicodeDecodeError:
+        return b"tEXt", b"Comment\0" + comment
+    try:
+        return b"tEXt", b"Comment\0" + text.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"iTXt", b"Comment\0\0\0\0\0" + comment

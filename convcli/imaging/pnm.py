@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,7 +26,7 @@ __all__ = ["encode_pfm", "encode_pnm", "read_pnm"]
 
 NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+([^\s#]{1,40})")
 END = re.compile(rb"(?:#[^\r\n]*)?\s")
-COMMENT = re.compile(rb"#[^\r\n]*")
+COMMENT = re.compile(rb"#[ ]?([^\r\n]*)")
 BITS, TEXT, COLOURED, FLOATS = b"14", b"123", b"36F", b"Ff"
 
 Samples: TypeAlias = tuple[NDArray[Any], bytes]
@@ -53,7 +54,7 @@ def read_pnm(data: bytes, name: str, max_pixels: int) -> Picture:
     kind = data[1:2]
     file = _open(data, name, kind)
     check_size(name, file.width, file.height, max_pixels)
-    meta = Metadata()
+    meta = Metadata(comments=[] if kind in FLOATS else COMMENT.findall(data[: file.body]))
     if kind in FLOATS:
         meta.pfm_scale = _scale(file)
         pixels, rest = _floats(file, "<f4" if meta.pfm_scale < 0 else ">f4")
@@ -174,15 +175,19 @@ def _numbers(file: _File, top: int) -> Samples:
     return samples, rest
 
 
-def encode_pnm(pixels: NDArray[Any]) -> bytes:
+def encode_pnm(pixels: NDArray[Any], comments: Sequence[bytes] = ()) -> bytes:
     """Encode an array (H, W, 1 or 3) of uint8 or uint16 as binary PGM or PPM.
+
+    Every line of a comment becomes a line of the header.
 
     >>> encode_pnm(np.zeros((1, 2, 1), np.uint16))
     b'P5\\n2 1\\n65535\\n\\x00\\x00\\x00\\x00'
     """
     height, width, channels = pixels.shape
     kind = 5 if channels == 1 else 6
-    head = f"P{kind}\n{width} {height}\n{np.iinfo(pixels.dtype).max}\n".encode()
+    lines = [b"# " + line for comment in comments for line in comment.splitlines()]
+    size = f"{width} {height}\n{np.iinfo(pixels.dtype).max}\n".encode()
+    head = b"\n".join([b"P%d" % kind, *lines, size])
     return head + pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).tobytes()
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import Frame, Metadata, Picture, widened
 from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.quiet import silence_logs
+from convcli.imaging.tiff_metadata import read_pages
 from convcli.imaging.tiff_pages import check_pages
 from convcli.imaging.tiff_samples import page_pixels, says_its_kind
 from convcli.imaging.tiff_strips import strip_notes, strips_of
@@ -18,22 +22,30 @@ from convcli.imaging.upright import (
     ORIENTATION,
     orientation_of,
     packet_of,
-    take_orientation,
     turn_upright,
 )
 
-__all__ = ["page_metadata", "page_orientation", "read_tiff"]
+__all__ = ["page_orientation", "read_tiff"]
 
-BITS, COMPRESSION, BIT_ORDER, DESCRIPTION, SAMPLES, FORMAT = 258, 259, 266, 270, 277, 339
+BITS, COMPRESSION, BIT_ORDER, SAMPLES, FORMAT = 258, 259, 266, 277, 339
 KIND, WHITE_IS_ZERO, PALETTE, PLANES, LAYERS = 262, 0, 3, 284, 32997
-X_RESOLUTION, Y_RESOLUTION, UNIT, XMP, ICC, EXIF_IFD = 282, 283, 296, 700, 34675, 34665
-TEXT_TAGS = (269, DESCRIPTION, 271, 272, 285, 305, 306, 315, 316, 33432)
+XMP = 700
 MAX_PAGES = 10_000
 """Pillow looks for each page's place in a list of those before it; more are left to tifffile."""
 
 
 def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
     """Decode a TIFF or BigTIFF, every page of it."""
+    picture = _decoded(data, name, max_pixels)
+    pages = read_pages(lambda at, n: data[at : at + n], len(data), picture.notes)
+    if pages:
+        picture.meta = pages[0]
+    if picture.n_frames > 1:
+        picture.frames = Pages(picture.frames, pages)
+    return picture
+
+
+def _decoded(data: bytes, name: str, max_pixels: int) -> Picture:
     count = check_pages(io.BytesIO(data), name, max_pixels)
     if data[2:4] in (b"*\0", b"\0*") and count <= MAX_PAGES:
         try:
@@ -42,12 +54,21 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
             image = None  # sample layouts that Pillow does not know: tifffile does, or explains
         lacks: list[str] = []
         if image is not None and _pillow_keeps(image, data, name, lacks):
-            meta = Metadata(compression=image.info.get("compression"))
-            notes = _collect(image, meta) + lacks
-            notes += _narrow(image)
-            take_orientation(meta, notes, image.tag_v2.get(ORIENTATION))  # Pillow turns the pages
-            return picture_of(image, "TIFF", name, meta, notes, max_pixels)
+            # Pillow turns the pages.
+            return picture_of(image, "TIFF", name, Metadata(), lacks + _narrow(image), max_pixels)
     return _read_with_tifffile(data, name, count)
+
+
+class Pages:
+    """The frames of a document, each with what its own page says."""
+
+    def __init__(self, frames: Iterable[Frame], pages: Sequence[Metadata]) -> None:
+        self._of = frames, pages
+
+    def __iter__(self) -> Iterator[Frame]:
+        frames, pages = self._of
+        for frame, meta in zip(frames, chain(pages, repeat(None)), strict=False):
+            yield replace(frame, meta=meta)
 
 
 def _pillow_keeps(image: Any, data: bytes, name: str, notes: list[str]) -> bool:
@@ -97,38 +118,6 @@ def _narrow(image: Any) -> list[str]:
     return [widened(bits)] if bits < 8 and image.tag_v2.get(KIND) != PALETTE else []
 
 
-def _collect(image: Any, meta: Metadata) -> list[str]:
-    tags = image.tag_v2
-    notes: list[str] = []
-    _common(meta, {tag: tags[tag] for tag in (*TEXT_TAGS, XMP, ICC) if tag in tags}, notes)
-    if "dpi" in image.info:
-        x, y = (float(value) for value in image.info["dpi"])
-        meta.dpi = (x, y) if x > 0 and y > 0 else None
-    exif = image.getexif()
-    for tag in list(exif):
-        if tag not in (EXIF_IFD, 34853):
-            del exif[tag]
-    meta.exif = exif.tobytes().removeprefix(b"Exif\0\0") if len(exif) else None
-    return notes
-
-
-def _common(meta: Metadata, tags: dict[int, Any], notes: list[str]) -> None:
-    for tag in TEXT_TAGS:
-        value = tags.get(tag)
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
-        if isinstance(value, str):
-            meta.tiff_tags[tag] = value
-    meta.xmp = packet_of(tags.get(XMP))
-    icc = tags.get(ICC)
-    if icc is not None and not (
-        isinstance(icc, bytes) and len(icc) >= 128 and icc[36:40] == b"acsp"
-    ):
-        notes.append("its ICC profile is malformed and was left out")
-        icc = None
-    meta.icc = icc
-
-
 def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
     import tifffile
 
@@ -147,7 +136,6 @@ def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
             kinds.add((space, alpha, pixels.dtype.name))
         if len(kinds) > 1:
             raise InputError(f"{name}: its pages mix kinds of pixels: {sorted(kinds)}")
-        meta = page_metadata(pages[0], notes)
         space, alpha, dtype = kinds.pop()
     return Picture(
         format="TIFF",
@@ -157,43 +145,10 @@ def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
         size=frames[0].pixels.shape[:2],
         frames=frames,
         n_frames=len(frames),
-        meta=meta,
         notes=notes,
     )
-
-
-def page_metadata(page: Any, notes: list[str]) -> Metadata:
-    """What travels along with a page that tifffile has opened."""
-    meta = Metadata(compression=_compression(page))
-    _common(meta, {tag.code: tag.value for tag in page.tags}, notes)
-    meta.dpi = _dpi(page)
-    take_orientation(meta, notes, page.tags.valueof(ORIENTATION))
-    return meta
 
 
 def page_orientation(page: Any) -> int:
     """How a page that tifffile has opened, and does not turn, is to be turned."""
     return orientation_of(page.tags.valueof(ORIENTATION), packet_of(page.tags.valueof(XMP)))
-
-
-def _compression(page: Any) -> str | None:
-    name = page.compression.name.lower()
-    return {
-        "adobe_deflate": "tiff_adobe_deflate",
-        "deflate": "tiff_adobe_deflate",
-        "lzw": "tiff_lzw",
-        "zstd": "zstd",
-        "packbits": "packbits",
-    }.get(name)
-
-
-def _dpi(page: Any) -> tuple[float, float] | None:
-    def value(tag: int) -> float:
-        found = page.tags.get(tag)
-        top, bottom = found.value if found is not None else (0, 1)
-        return top / bottom if bottom else 0.0
-
-    unit = page.tags.get(UNIT)
-    factor = {2: 1.0, 3: 2.54}.get(int(unit.value) if unit is not None else 2, 0.0)
-    x, y = value(X_RESOLUTION) * factor, value(Y_RESOLUTION) * factor
-    return (x, y) if x > 0 and y > 0 else None

@@ -145,8 +145,5 @@ def take_orientation(meta: Metadata, notes: list[str], stated: Any = None) -> in
         meta.xmp = reset_xmp(meta.xmp)
     if orientation >= 5:
         meta.dpi = meta.dpi[::-1] if meta.dpi else None
-        meta.png_chunks = [
-            (kind, body[4:8] + body[:4] + body[8:] if kind == b"pHYs" else body)
-            for kind, body in meta.png_chunks
-        ]
+        meta.aspect = meta.aspect[::-1] if meta.aspect else None
     return orientation

@@ -84,9 +84,9 @@ def encode_picture(
         from convcli.imaging.pnm import encode_pfm, encode_pnm
 
         pixels = next(iter(picture.frames)).pixels
-        return (
-            encode_pnm(pixels) if fmt.name == "PPM" else encode_pfm(pixels, picture.meta.pfm_scale)
-        )
+        if fmt.name == "PPM":
+            return encode_pnm(pixels, picture.meta.comments)
+        return encode_pfm(pixels, picture.meta.pfm_scale)
     with _our_words(name, fmt.name):
         if fmt.name == "BMP" and picture.alpha:
             from convcli.imaging.bmp import encode_bmp_with_alpha

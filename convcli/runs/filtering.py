@@ -12,6 +12,7 @@ from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.atomic import Data, display_name, parts, write_atomic, write_stdout
+from convcli.imaging.carry import carried, note_of_loss
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
 from convcli.imaging.picture import Metadata, Picture
@@ -84,6 +85,8 @@ def filter_file(
     fmt = _format_of(request, job, picture.format)
     target = "standard output" if job.output == STDIN else display_name(job.output)
     check_fits(fmt, result, target)
+    result.meta, lost = carried(result.meta, fmt.name)
+    result.notes += note_of_loss(result.meta, fmt.name, lost)
     report = Report(job, request.kernel_names, filtered, fmt.name, not request.dry_run, seconds)
     clock.lap("plan")
     planned(report)

@@ -94,7 +94,7 @@ def test_identity_gives_back_every_pixel(kind: str, tmp_path: Path) -> None:
     assert (after.dtype, after.alpha) == (before.dtype, before.alpha)
     assert after.meta.dpi == pytest.approx(before.meta.dpi) if before.meta.dpi else True
     assert after.meta.icc == before.meta.icc
-    assert after.meta.tiff_tags == before.meta.tiff_tags
+    assert after.meta.fields == before.meta.fields
     for a, b in zip(after.frames, before.frames, strict=True):
         np.testing.assert_array_equal(a.pixels, b.pixels)
 

@@ -139,7 +139,8 @@ def test_the_header_is_that_of_one_picture_but_for_the_restart_interval() -> Non
     pixels = photograph(150, 131, 3)
     source = picture(pixels)
     meta = source.meta
-    meta.icc, meta.xmp, meta.comment, meta.dpi = ICC, b"<x:xmpmeta/>", b"a comment", (300.0, 240.0)
+    meta.icc, meta.xmp, meta.dpi = ICC, b"<x:xmpmeta/>", (300.0, 240.0)
+    meta.comments = [b"a comment"]
     thumbnail = whole(photograph(16, 16, 3))  # with a frame header of its own
     meta.exif = b"II*\0\x08\0\0\0\0\0\0\0\0\0" + thumbnail
     options = {
@@ -147,7 +148,7 @@ def test_the_header_is_that_of_one_picture_but_for_the_restart_interval() -> Non
         "icc_profile": ICC,
         "exif": b"Exif\0\0" + meta.exif,
         "xmp": meta.xmp,
-        "comment": meta.comment,
+        "comment": b"a comment",
         "dpi": (300, 240),
     }
     got, expected = segments(encode_jpeg(source, None)), segments(whole(pixels, **options))
@@ -160,9 +161,15 @@ def test_the_header_is_that_of_one_picture_but_for_the_restart_interval() -> Non
 def test_metadata_come_back() -> None:
     source = picture(photograph(150, 131, 3))
     meta = source.meta
-    meta.icc, meta.xmp, meta.comment, meta.dpi = ICC * 40, b"<x:xmpmeta/>", b"words", (72.0, 72.0)
+    meta.icc, meta.xmp, meta.dpi = ICC * 40, b"<x:xmpmeta/>", (72.0, 72.0)
+    meta.comments = [b"words"]
     back = decode_picture(encode_jpeg(source, 80, threads=2), "o.jpg").meta
-    assert (back.icc, back.xmp, back.comment, back.dpi) == (ICC * 40, meta.xmp, b"words", meta.dpi)
+    assert (back.icc, back.xmp, back.comments, back.dpi) == (
+        ICC * 40,
+        meta.xmp,
+        [b"words"],
+        meta.dpi,
+    )
 
 
 @pytest.mark.usefixtures("small_bands")

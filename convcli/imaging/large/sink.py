@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +17,10 @@ from convcli.engine.cpu.tiles import Tile
 from convcli.errors import UsageError
 from convcli.imaging.atomic import atomic_file, atomic_folder
 from convcli.imaging.large.source import Source
-from convcli.imaging.tiff_write import page_options
+from convcli.imaging.picture import Metadata
+from convcli.imaging.tiff_fields import Fields
+from convcli.imaging.tiff_metadata import page_fields
+from convcli.imaging.tiff_write import page_options, say
 from convcli.imaging.urls import is_url
 from convcli.system.files import open_to_write, write_at
 
@@ -58,12 +62,7 @@ def chunk_of(source: Source, shape: tuple[int, int, int]) -> tuple[int, int]:
 
 def needs_whole_rows(fmt: str, source: Source, alpha: bool, space: str) -> bool:
     """Whether a format can only be written in parts that are as wide as the picture."""
-    return fmt == "TIFF" and _compression(source, alpha, space) is not None
-
-
-def _compression(source: Source, alpha: bool, space: str) -> Any:
-    same = source.format == "TIFF"
-    return page_options(source.meta, space, alpha, same_source=same)["compression"]
+    return fmt == "TIFF" and page_options(source.meta, space, alpha)["compression"] is not None
 
 
 @contextlib.contextmanager
@@ -74,6 +73,7 @@ def open_sink(
     dtype: str,
     source: Source,
     *,
+    meta: Metadata,
     space: str,
     alpha: bool,
     overwrite: bool,
@@ -90,8 +90,10 @@ def open_sink(
         ``TIFF``, ``NPY``, ``RAW`` or ``ZARR``.
     shape, dtype, space, alpha
         Of the result.
+    meta
+        What the result says besides its pixels.
     source
-        Gives the metadata, the chunks and whether there is an axis of channels.
+        Gives the chunks and whether there is an axis of channels.
     ready
         Told size and time of change of what is about to take its place.
     """
@@ -112,15 +114,19 @@ def open_sink(
         elif fmt == "RAW":
             offset = 0
         elif fmt == "TIFF":
-            options = page_options(source.meta, space, alpha, same_source=source.format == "TIFF")
+            options, fields = page_options(meta, space, alpha), page_fields(meta)
+            big = _is_big(shape, dtype, fields)
             if options["compression"] is not None:
-                yield Sink(_to_tiles(str(temporary), shape, dtype, options, threads))
+                yield Sink(_to_tiles(str(temporary), shape, dtype, options, big, threads))
+                _add_fields(temporary, fields)
                 return
-            offset = _empty_tiff(str(temporary), shape, dtype, options)
+            offset = _empty_tiff(str(temporary), shape, dtype, options, big)
         else:
             raise UsageError(f"{fmt} cannot be written part by part; use .tif, .npy or .zarr")
         rows = RowTarget(str(temporary), offset, shape, np.dtype(dtype))
         os.ftruncate(fd, offset + shape[0] * rows.row_bytes)
+        if fmt == "TIFF":
+            _add_fields(temporary, fields)
         yield Sink(_by(rows), rows)
 
 
@@ -181,15 +187,23 @@ def _frame(shape: tuple[int, int, int]) -> tuple[int, ...]:
     return shape[:2] if shape[2] == 1 else shape
 
 
-def _is_big(shape: tuple[int, int, int], dtype: str) -> bool:
-    return int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize > 2**32 - 2**25
+def _is_big(shape: tuple[int, int, int], dtype: str, fields: Fields) -> bool:
+    size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
+    return size + sum(len(field.data) for field in fields.values()) > 2**32 - 2**25
 
 
-def _empty_tiff(path: str, shape: tuple[int, int, int], dtype: str, options: dict[str, Any]) -> int:
+def _add_fields(path: Path, fields: Fields) -> None:
+    with path.open("r+b") as file:
+        say(file, [fields])
+
+
+def _empty_tiff(
+    path: str, shape: tuple[int, int, int], dtype: str, options: dict[str, Any], big: bool
+) -> int:
     """A TIFF whose samples are a hole still; returns where they lie."""
     import tifffile
 
-    with tifffile.TiffWriter(path, bigtiff=_is_big(shape, dtype)) as writer:
+    with tifffile.TiffWriter(path, bigtiff=big) as writer:
         place = writer.write(
             shape=_frame(shape),
             dtype=dtype,
@@ -201,12 +215,17 @@ def _empty_tiff(path: str, shape: tuple[int, int, int], dtype: str, options: dic
 
 
 def _to_tiles(
-    path: str, shape: tuple[int, int, int], dtype: str, options: dict[str, Any], threads: int
+    path: str,
+    shape: tuple[int, int, int],
+    dtype: str,
+    options: dict[str, Any],
+    big: bool,
+    threads: int,
 ) -> Write:
     def write(parts: Parts) -> None:
         import tifffile
 
-        with tifffile.TiffWriter(path, bigtiff=_is_big(shape, dtype)) as writer:
+        with tifffile.TiffWriter(path, bigtiff=big) as writer:
             writer.write(
                 _tiles(parts, shape, dtype),
                 shape=_frame(shape),

@@ -18,10 +18,12 @@ from convcli.errors import InputError
 from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.large.source import DTYPES, FileRows, Source, native
 from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.picture import Metadata
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import decoding
+from convcli.imaging.tiff_metadata import read_pages
 from convcli.imaging.tiff_pages import walk_pages
-from convcli.imaging.tiff_read import page_metadata, page_orientation
+from convcli.imaging.tiff_read import page_orientation
 from convcli.imaging.tiff_samples import KIND, PALETTE, WHITE_IS_ZERO, page_space
 from convcli.imaging.tiff_strips import JPEG, check_strips, strips_of
 from convcli.system.files import open_to_read, read_at
@@ -169,6 +171,9 @@ def open_tiff(path: str, name: str) -> Source | None:
             if page.is_tiled
             else (min(page.rowsperstrip, page.imagelength), page.imagewidth)
         )
+        fd = open_to_read(path)
+        on_failure.callback(os.close, fd)
+        said = read_pages(lambda at, n: read_at(fd, n, at), os.fstat(fd).st_size, notes, 1)
         source = TiffSource(
             name=name,
             format="TIFF",
@@ -177,11 +182,11 @@ def open_tiff(path: str, name: str) -> Source | None:
             space=space,
             alpha=alpha,
             chunks=chunks if page.is_tiled or page.compression != 1 or strips.absent else None,
-            meta=page_metadata(page, notes),
+            meta=said[0] if said else Metadata(),
             notes=notes,
             file=file,
             page=page,
-            fd=open_to_read(path),
+            fd=fd,
         )
         on_failure.pop_all()  # the source closes it
         return source

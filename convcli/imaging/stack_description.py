@@ -1,0 +1,119 @@
+"""Descriptions that programs write into a TIFF to find its stack of pages again.
+
+They tell of sizes, types and numbers of pages. Those of a filtered picture are told anew; where
+that cannot be done, the description is left out, since a reader would believe it.
+
+Source: tifffile's documentation; ImageJ's ``TiffEncoder``; OME data model, 2016-06.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import NamedTuple
+
+__all__ = ["Stack", "described_anew", "kind_of_stack"]
+
+OME_TYPES = {"float32": "float", "float64": "double"}
+IMAGES = re.compile(rb"^images=(\d+)", re.MULTILINE)
+TAG = re.compile(rb"<(?:\w+:)?Pixels\s[^>]*>")
+SAMPLES = re.compile(rb"SamplesPerPixel=[\"'](\d+)[\"']")
+
+
+class Stack(NamedTuple):
+    """What there is to be told."""
+
+    pages: int
+    """From the one on that is described."""
+    old: tuple[int, int, int]
+    new: tuple[int, int, int]
+    """Height, width and channels of a page, before and after."""
+    dtype: str
+    scale: tuple[int, int]
+    """Old rows and columns for each new one."""
+
+
+def kind_of_stack(text: bytes) -> str | None:
+    """Whose description it is, if it is one of a stack.
+
+    >>> kind_of_stack(b'{"shape": [3, 4]}'), kind_of_stack(b"A stack of hay")
+    ('tifffile', None)
+    """
+    if text.startswith(b"{") and b'"shape"' in text:
+        return "tifffile"
+    if text.startswith(b"ImageJ="):
+        return "ImageJ"
+    return "OME" if b"<OME" in text[:4096] and TAG.search(text) else None
+
+
+def described_anew(text: bytes, kind: str, stack: Stack) -> bytes | None:
+    """The description of the result, or None if it cannot be told."""
+    tell = {"tifffile": _shape, "ImageJ": _images, "OME": _pixels}[kind]
+    try:
+        return tell(text, stack)
+    except (ValueError, TypeError, KeyError):  # no numbers where they should be
+        return None
+
+
+def _shape(text: bytes, stack: Stack) -> bytes | None:
+    facts = json.loads(text)
+    shape = tuple(int(n) for n in facts["shape"])
+    (h, w, c), new = stack.old, stack.new
+    told: tuple[int, ...]
+    if shape[-3:] == (h, w, c):
+        pages, told = shape[:-3], new
+    elif shape[-2:] == (h, w) and c == new[2] == 1:
+        pages, told = shape[:-2], new[:2]
+    elif shape[-3:] == (c, h, w) and "axes" not in facts:  # planes, which are written as pixels
+        pages, told = shape[:-3], new
+    else:
+        return None
+    if math.prod(pages) > stack.pages:
+        return None
+    if pages + told == shape:
+        return text
+    return json.dumps({**facts, "shape": [*pages, *told]}).encode()
+
+
+def _images(text: bytes, stack: Stack) -> bytes | None:
+    found = IMAGES.search(text)
+    return text if int(found[1] if found else 1) == stack.pages else None
+
+
+def _pixels(text: bytes, stack: Stack) -> bytes | None:
+    tags = TAG.findall(text)
+    if len(tags) != 1:
+        return None
+    (old,) = tags
+    number = {n: _number(old, n) for n in (b"SizeX", b"SizeY", b"SizeZ", b"SizeT", b"SizeC")}
+    found = SAMPLES.search(text)
+    planes = number[b"SizeZ"] * number[b"SizeT"] * number[b"SizeC"]
+    per_page = int(found[1]) if found else stack.old[2]
+    sizes = (number[b"SizeY"], number[b"SizeX"], per_page)
+    if sizes != stack.old or planes != stack.pages * per_page or stack.new[2] != per_page:
+        return None
+    told = _set(_set(old, b"SizeY", stack.new[0]), b"SizeX", stack.new[1])
+    told = _set(told, b"Type", OME_TYPES.get(stack.dtype, stack.dtype).encode())
+    for name, scale in ((b"PhysicalSizeY", stack.scale[0]), (b"PhysicalSizeX", stack.scale[1])):
+        value = re.search(rb"\b%s=[\"']([^\"']*)" % name, told)
+        if value and scale != 1:
+            told = _set(told, name, repr(float(value[1]) * scale).encode())
+    if _type(old) != _type(told):
+        told = re.sub(rb"\s+SignificantBits=[\"'][^\"']*[\"']", b"", told)
+    return text.replace(old, told)
+
+
+def _type(tag: bytes) -> bytes:
+    found = re.search(rb"\bType=[\"']([^\"']*)", tag)
+    return found[1] if found else b""
+
+
+def _number(tag: bytes, name: bytes) -> int:
+    found = re.search(rb"\b%s=[\"'](\d+)[\"']" % name, tag)
+    return int(found[1]) if found else 0
+
+
+def _set(tag: bytes, name: bytes, value: bytes | int) -> bytes:
+    text = value if isinstance(value, bytes) else b"%d" % value
+    return re.sub(rb"(\b%s=[\"'])[^\"']*" % name, rb"\g<1>%b" % text, tag)
