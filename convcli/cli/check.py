@@ -23,7 +23,10 @@ app = typer.Typer(
 X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
 W = Annotated[str, typer.Argument(metavar="W", help="The weight, written likewise.")]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="An object with both sides, the difference and the verdict.")
+    bool,
+    typer.Option(
+        "--json", help="An object with both sides and their parts, the difference and the verdict."
+    ),
 ]
 
 
@@ -41,6 +44,7 @@ def _run(
 
         emit_json(
             {
+                **{name: tensor_document(part) for name, part in found.parts.items()},
                 found.left_name: tensor_document(found.left),
                 found.right_name: tensor_document(found.right),
                 "largest_difference": found.difference,
@@ -102,7 +106,7 @@ def gradient(
     dims: Dims = None,
     as_json: AsJson = False,
 ) -> None:
-    """Analytic gradients are the central differences of the loss."""
+    """Analytic gradients of the loss <conv(x), v> are its central differences."""
     from convcli.ops.checks import check_gradient
 
     _run(check_gradient, x, w, dims, as_json, (stride, padding, dilation, groups))

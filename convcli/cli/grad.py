@@ -6,6 +6,8 @@ import typer
 
 from convcli.cli import complete
 from convcli.cli.tensor_options import (
+    BACKWARD,
+    FORWARD,
     LITERALS,
     RANKS,
     Dilation,
@@ -16,7 +18,7 @@ from convcli.cli.tensor_options import (
     Overwrite,
     Padding,
     Stride,
-    W,
+    WEither,
     X,
 )
 
@@ -29,7 +31,7 @@ ONLY = ("x", "weight", "bias")
 @app.command(context_settings=LITERALS)
 def grad(
     x: X,
-    w: W,
+    w: WEither,
     grad_y: Annotated[
         str,
         typer.Option(help="Gradient for the output; ones by default, the loss sum(y)."),
@@ -85,7 +87,9 @@ def grad(
     check_output(output, overwrite)
     a, weight = read(x, "X"), read(w, "W")
     options = convolution_options(stride, padding, dilation)
-    options.update(groups=groups, dims=resolve_dims(a, weight, dims))
+    options.update(
+        groups=groups, dims=resolve_dims(a, weight, dims, BACKWARD if transposed else FORWARD)
+    )
     compute = gradients.conv_transpose_grad if transposed else gradients.conv_grad
     forward = conv.conv_transpose if transposed else conv.conv
     if flip:
@@ -115,4 +119,6 @@ def grad(
             show_tensor(value, f"gradient for {name}:")
 
 
-grad.__doc__ = f"""Gradients of a convolution for its input, weight and bias.{RANKS}"""
+grad.__doc__ = (
+    f"Gradients of a convolution for its input, weight and bias.{RANKS.format(axes=FORWARD)}"
+)

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from convcli.cli.tensor_options import (
+    BACKWARD,
+    FORWARD,
     LITERALS,
     RANKS,
     AsJson,
@@ -17,6 +19,7 @@ from convcli.cli.tensor_options import (
     Padding,
     Stride,
     W,
+    WTransposed,
     X,
 )
 
@@ -93,15 +96,13 @@ def conv(
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 
 
-conv.__doc__ = (
-    f"""Convolve tensors: sequences, images or volumes, with the working if asked.{RANKS}"""
-)
+conv.__doc__ = f"""Convolve tensors: sequences, images or volumes, with the working if asked.{RANKS.format(axes=FORWARD)}"""
 
 
 @transpose_app.command(context_settings=LITERALS)
 def conv_transpose(
     x: X,
-    w: W,
+    w: WTransposed,
     bias: Bias = "",
     stride: Stride = "1",
     padding: Padding = "0",
@@ -146,7 +147,7 @@ def conv_transpose(
     options = convolution_options(stride, padding, dilation)
     options.update(
         groups=groups,
-        dims=resolve_dims(a, weight, dims),
+        dims=resolve_dims(a, weight, dims, BACKWARD),
         output_padding=per_axis_option(output_padding, "output padding"),
         output_shape=per_axis_option(output_shape, "output shape") if output_shape else None,
     )
@@ -164,9 +165,9 @@ def conv_transpose(
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 
 
-conv_transpose.__doc__ = f"""Transposed convolution: every input value stamps the kernel.
-
-W is (C_in, C_out/groups, *kernel), or a bare kernel.{RANKS}"""
+conv_transpose.__doc__ = (
+    "Transposed convolution: every input value stamps the kernel." + RANKS.format(axes=BACKWARD)
+)
 
 
 def _sizes(array: Any) -> str:

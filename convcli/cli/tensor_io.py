@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from convcli.cli.tensor_options import FORWARD
 from convcli.errors import ShapeError, TensorError, UsageError
 
 if TYPE_CHECKING:
@@ -79,15 +80,14 @@ def convolution_options(stride: str, padding: str, dilation: str) -> dict[str, A
     }
 
 
-def resolve_dims(x: Any, weight: Any, dims: int | None) -> int | None:
-    """Ask for ``--dims`` where a pair of shapes has two meanings."""
+def resolve_dims(x: Any, weight: Any, dims: int | None, axes: str = FORWARD) -> int | None:
+    """Ask for ``--dims`` where a pair of shapes has two meanings; ``axes`` are the weight's."""
     if dims is None and x.ndim == weight.ndim == 3:
         from convcli.arithmetic.sizes import cross
 
         raise ShapeError(
             f"x {cross(x.shape)} and weight {cross(weight.shape)} can be read in two ways; "
-            "--dims 1 is (N, C, length) with (C_out, C_in, k), --dims 3 is one volume with one "
-            "kernel"
+            f"--dims 1 is (N, C, length) with {axes}, --dims 3 is one volume with one kernel"
         )
     return dims
 

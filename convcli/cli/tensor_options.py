@@ -7,6 +7,8 @@ import typer
 from convcli.cli import complete
 
 __all__ = [
+    "BACKWARD",
+    "FORWARD",
     "LITERALS",
     "RANKS",
     "TENSOR_HELP",
@@ -20,6 +22,8 @@ __all__ = [
     "Padding",
     "Stride",
     "W",
+    "WEither",
+    "WTransposed",
     "X",
 ]
 
@@ -88,11 +92,26 @@ AsJson: TypeAlias = Annotated[
 ]
 
 X: TypeAlias = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
+FORWARD = "(C_out, C_in/groups, *kernel)"
+BACKWARD = "(C_in, C_out/groups, *kernel)"
+"""The axes of a weight, of a convolution and of a transposed one."""
+
 W: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="W", help=f"The weight, written likewise: {FORWARD}, or a bare kernel."),
+]
+WTransposed: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="W", help=f"The weight, written likewise: {BACKWARD}, or a bare kernel."
+    ),
+]
+WEither: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="W",
-        help="The weight, written likewise: (C_out, C_in/groups, *kernel), or a bare kernel.",
+        help=f"The weight, written likewise: {FORWARD}, with --transposed {BACKWARD}, or a bare "
+        "kernel.",
     ),
 ]
 Flip: TypeAlias = Annotated[
@@ -109,8 +128,8 @@ RANKS = """
 \b
 Ranks: the weight names the number of spatial axes.
   W 1-D or 2-D     a bare kernel, for X bare or with channel axes of size 1
-  W 4-D or 5-D     (C_out, C_in/groups, *kernel), for images or volumes
-  W 3-D            (C_out, C_in/groups, k) with X (length) or (C, length);
+  W 4-D or 5-D     {axes}, for images or volumes
+  W 3-D            the same for one axis, with X (length) or (C, length);
                    a bare 3-D kernel with X of 4 or 5 axes; else say --dims
   X                bare, (C, *spatial) or (N, C, *spatial); the result likewise
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,11 @@ __all__ = ["Check", "check_adjoint", "check_equivariance", "check_gradient"]
 
 
 class Check(NamedTuple):
-    """Both sides of an identity, with the largest difference and what rounding explains."""
+    """Both sides of an identity, with the largest difference and what rounding explains.
+
+    ``parts`` are the tensors that the sides are made of besides what was given, by name, so that
+    the numbers can be worked out again.
+    """
 
     left_name: str
     left: Array
@@ -25,6 +31,7 @@ class Check(NamedTuple):
     right: Array
     difference: float
     tolerance: float
+    parts: Mapping[str, Array] = MappingProxyType({})
 
     @property
     def holds(self) -> bool:
@@ -88,7 +95,8 @@ def check_adjoint(x: Array, weight: Array, *, dims: int | None = None, **options
     left = (y.astype(wide) * v.astype(wide)).sum()
     right = (x.astype(wide) * back.astype(wide)).sum()
     rtol = max(float(np.finfo(y.dtype).eps), 1e-13) * y.size if y.dtype.kind == "f" else 0.0
-    return _compare("<conv(x), v>", left, "<x, conv_transpose(v)>", right, rtol)
+    found = _compare("<conv(x), v>", left, "<x, conv_transpose(v)>", right, rtol)
+    return found._replace(parts={"v": v, "conv(x)": y, "conv_transpose(v)": back})
 
 
 def check_gradient(x: Array, weight: Array, *, dims: int | None = None, **options: Any) -> Check:
@@ -110,7 +118,9 @@ def check_gradient(x: Array, weight: Array, *, dims: int | None = None, **option
     ]
     left = np.concatenate([grads.x.ravel(), grads.weight.ravel()])
     right = np.concatenate([s.ravel() for s in slopes])
-    return _compare("gradient for x, then weight", left, "central differences", right, 1e-7)
+    name = "gradient of <conv(x), v> for x, then weight"
+    found = _compare(name, left, "central differences", right, 1e-7)
+    return found._replace(parts={"v": v, "conv(x)": y})
 
 
 MAX_SLOPES = 4096

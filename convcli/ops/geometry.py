@@ -80,7 +80,11 @@ class Geometry:
         return shape[2 - self.result_axes :]
 
 
-def spatial_rank(x: Shape, weight: Shape, dims: int | None) -> int:
+WEIGHTS = ("(C_in, C_out/groups, *kernel)", "(C_out, C_in/groups, *kernel)")
+"""The axes of a weight, of a transposed convolution and of a convolution."""
+
+
+def spatial_rank(x: Shape, weight: Shape, dims: int | None, axes: str = WEIGHTS[1]) -> int:
     """Spatial rank of a pair: from the weight, which is bare or has two axes more."""
     if dims is not None and dims not in (1, 2, 3):
         raise ShapeError(f"dims is {dims}; it must be 1, 2 or 3")
@@ -91,9 +95,17 @@ def spatial_rank(x: Shape, weight: Shape, dims: int | None) -> int:
         raise ShapeError(
             f"x of shape {cross(x) or 'scalar'} and weight of shape {cross(weight) or 'scalar'}"
             f"{given} do not go together; with 1 to 3 spatial axes, x is (N, C, *spatial), "
-            "(C, *spatial) or bare, weight is (C_out, C_in/groups, *kernel) or bare"
+            f"(C, *spatial) or bare, weight is {axes} or bare"
         )
     return fits[0]
+
+
+def refuse_empty(x: Shape, rank: int) -> None:
+    """Refuse an empty axis; only a batch may be of none, whose results are none either."""
+    if 0 in (x[1:] if len(x) == rank + 2 else x):
+        raise ShapeError(
+            f"x is {cross(x)}; only the batch, first of (N, C, *spatial), may be empty"
+        )
 
 
 def with_channels(shape: Shape, rank: int) -> Shape:
@@ -109,9 +121,11 @@ def _operands(
     x: Shape, weight: Shape, groups: int, dims: int | None, x_meets: int
 ) -> tuple[int, Shape, Shape, int]:
     """Rank, complete shapes, and the axes of the result; ``x_meets`` is the weight axis of x."""
-    rank = spatial_rank(x, weight, dims)
-    if 0 in x or 0 in weight:
-        raise ShapeError(f"x is {cross(x)} and weight {cross(weight)}; no axis may be empty")
+    axes = WEIGHTS[x_meets]
+    rank = spatial_rank(x, weight, dims, axes)
+    refuse_empty(x, rank)
+    if 0 in weight:
+        raise ShapeError(f"weight is {cross(weight)}; no axis of it may be empty")
     bare = len(x) == len(weight) == rank
     result_axes = 0 if bare else max(len(x) - rank, 1)
     full_x, full_weight = with_channels(x, rank), with_channels(weight, rank)
@@ -126,11 +140,7 @@ def _operands(
     expected = second * groups if x_meets else first
     if full_x[1] != expected:
         rule = f"{second} per group times {groups}" if x_meets else "its first axis"
-        hint = (
-            "; the weight has no channel axes: give (C_out, C_in/groups, *kernel)"
-            if len(weight) == rank
-            else ""
-        )
+        hint = f"; the weight has no channel axes: give {axes}" if len(weight) == rank else ""
         raise ShapeError(
             f"x {cross(x)} has {full_x[1]} channels, but weight {cross(weight)} with groups "
             f"{groups} needs {expected} ({rule}){hint}"

@@ -47,6 +47,8 @@ def tasks(
 
     In pieces that can run at the same time.
     """
+    if not out.size:  # a batch of none
+        return []
     if compiled.serves(sliding, out):
         return compiled.tasks(*_flattened(sliding, weight, bias, out))
     if depthwise.serves(sliding, weight, out):
@@ -155,6 +157,8 @@ def backward_weight(geometry: Geometry, big: Array, small: Array, work: Any) -> 
     """Gradient for the weight: windows of ``big`` weighted by ``small``, in the working type."""
     g = geometry
     xp = namespace(big)
+    if not g.batch:
+        return xp.zeros(g.weight_shape, work)
     start = tuple(-before for before in g.before)
     sliding = Sliding(xp, big, g.groups, g.kernel, g.output, g.stride, g.dilation, start, work)
     rows = small.reshape(g.batch, g.groups, g.small_channels // g.groups, -1)

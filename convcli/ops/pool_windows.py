@@ -14,7 +14,7 @@ from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.window import Padding, per_axis
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.arrays import Array
-from convcli.ops.geometry import PerAxis
+from convcli.ops.geometry import PerAxis, refuse_empty
 
 __all__ = [
     "Pool",
@@ -75,6 +75,7 @@ def resolve(
     if x.dtype.kind == "O":
         raise TensorError("symbols cannot be pooled: they have no order and no mean")
     rank = spatial_rank(x, kernel_size, dims)
+    refuse_empty(x.shape, rank)
     sizes = x.shape[x.ndim - rank :]
     kernel = per_axis(kernel_size, rank, "kernel_size")
     strides = kernel if stride is None else per_axis(stride, rank, "stride")

@@ -14,7 +14,7 @@ from convcli.arithmetic.window import Padding, conv_window, per_axis
 from convcli.errors import ShapeError
 from convcli.ops.arrays import Array, as_operand, common_namespace
 from convcli.ops.columns import windows
-from convcli.ops.geometry import Geometry, PerAxis, conv_geometry
+from convcli.ops.geometry import Geometry, PerAxis, conv_geometry, refuse_empty, with_channels
 from convcli.ops.signatures import Device, Scalar, SlidingOptions, Tensor
 
 __all__ = ["col2im", "im2col"]
@@ -145,7 +145,8 @@ def _unfolded(
             f"x of shape {cross(shape) or 'scalar'} and kernel_size {kernel_size} do not go "
             "together; x is (N, C, *spatial), (C, *spatial) or bare, with 1 to 3 spatial axes"
         )
-    full = (1,) * (rank + 2 - len(shape)) + shape
+    refuse_empty(shape, rank)
+    full = with_channels(shape, rank)
     kernel = per_axis(kernel_size, rank, "kernel_size")
     for n, k, s, p, d in zip(
         full[2:],

@@ -255,8 +255,10 @@ def _shifted(index: tuple[int, ...]) -> str:
 
 
 def show_check(check: Check, console: Console | None = None) -> None:
-    """Print both sides of an identity and the largest difference."""
+    """Print both sides of an identity, what they are made of, and the largest difference."""
     console = console or make_console()
+    for name, part in check.parts.items():
+        show_tensor(part, f"{name}:", console)
     show_tensor(check.left, f"{check.left_name}:", console)
     show_tensor(check.right, f"{check.right_name}:", console)
     claim = f"both sides agree (allowed: {cell_text(check.tolerance)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import prod
 
 import pytest
@@ -103,6 +104,39 @@ def test_documented_output_sizes(name: str) -> None:
     report = Network.load(name).evaluate()
     assert report.failure is None
     assert sizes_of(report) == STAGES[name]
+
+
+NAMES = {
+    "vgg11": [
+        "conv1_1",
+        "conv2_1",
+        "conv3_1",
+        "conv3_2",
+        "conv4_2",
+        "conv5_1",
+        "fc6",
+        "fc7",
+        "fc8",
+    ],
+    "vgg16": ["conv1_2", "pool1", "conv2_1", "conv3_3", "conv4_1", "conv5_3", "pool5", "fc8"],
+    "vgg19": ["conv1_1", "conv3_4", "conv4_4", "conv5_4", "fc6"],
+    "resnet18": ["conv1", "conv2_2.conv1", "conv3_1.conv2", "conv5_2.add1", "fc"],
+    "resnet34": ["conv2_3.conv1", "conv3_4.conv1", "conv4_6.conv2", "conv5_3.add1"],
+    "resnet50": ["conv1", "conv2_3.conv3", "conv3_4.conv1", "conv4_6.conv2", "conv5_3.add1", "fc"],
+}
+"""Layers by the names of the papers and of their authors' models: stage, then place in it."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layers_have_the_names_of_the_paper(name: str) -> None:
+    rows = [row.name for row in Network.load(name).evaluate().rows]
+    assert [row for row in rows if row in NAMES[name]] == NAMES[name]
+    sizes = {r.name: r.output[1] for r in Network.load(name).evaluate().rows if len(r.output) > 1}
+    scale = 1 if name.startswith("vgg") else 2  # a stage halves the picture
+    for layer in set(NAMES[name]) & sizes.keys() - {"conv1"}:
+        stage = int(re.sub(r"\D*(\d).*", r"\1", layer))
+        pooled = layer.startswith("pool")
+        assert sizes[layer] == 224 // scale // 2 ** (stage - 1 + pooled)
 
 
 def last_field(report: NetworkReport, kind: str) -> tuple[float, float]:

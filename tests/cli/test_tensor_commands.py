@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -244,6 +245,51 @@ def test_impulse_separate_pool_and_checks(convcli: Run) -> None:
             assert "✓ both sides agree" in done.out.decode()
     done = convcli("check", "adjoint", "[[[1,2],[3,4]],[[5,6],[7,8]]]", "[[[[1]]],[[[2]]]]", "--groups", 2, "--json")  # fmt: skip
     assert json.loads(done.out)["holds"] is True
+
+
+def test_checks_show_what_their_numbers_come_from(convcli: Run) -> None:
+    """With the vector that is drawn, both sides can be worked out on paper."""
+    x, w = [1, 2, 3, 5], [1, 0, -1]
+    found = json.loads(convcli("check", "adjoint", "1 2 3 5", "1 0 -1", "--json").out)
+    parts = {name: np.array(value["data"]) for name, value in found.items() if "data" in str(value)}
+    v = parts["v"]
+    assert parts["conv(x)"].tolist() == np.correlate(x, w).tolist()
+    assert parts["conv_transpose(v)"].tolist() == np.convolve(v, w).tolist()
+    assert parts["<conv(x), v>"] == np.correlate(x, w) @ v
+    assert parts["<x, conv_transpose(v)>"] == x @ np.convolve(v, w)
+    found = json.loads(convcli("check", "gradient", "1 2 3 5", "1 0 -1", "--json").out)
+    v = np.array(found["v"]["data"])
+    by_hand = [*np.convolve(v, w), *np.correlate(x, v)]
+    assert found["gradient of <conv(x), v> for x, then weight"]["data"] == by_hand
+    text = convcli("check", "gradient", "1 2 3 5", "1 0 -1").out.decode()
+    assert text.startswith("v:  2 float64\n")
+
+
+def test_each_command_names_the_axes_of_its_own_weight(convcli: Run) -> None:
+    forward, backward = "(C_out, C_in/groups, *kernel)", "(C_in, C_out/groups, *kernel)"
+    words = {
+        name: re.sub(r"[\s│]+", " ", convcli(name, "--help").out.decode())
+        for name in ("conv", "conv-transpose", "grad")
+    }
+    assert forward in words["conv"]
+    assert "C_in, C_out" not in words["conv"]
+    assert backward in words["conv-transpose"]
+    assert "C_out, C_in" not in words["conv-transpose"]
+    assert f"{forward}, with --transposed {backward}" in words["grad"]
+    cube, vector = "[[[1,2]]]", "[[[1,2]]]"
+    for name, axes in (("conv", forward), ("conv-transpose", backward)):
+        assert axes in convcli(name, cube, vector).err.replace("\n", " ")
+        assert axes in convcli(name, "1 2 3", "[[[[1]]]]").err.replace("\n", " ")
+
+
+def test_a_batch_of_none_goes_through(convcli: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "none.npy", np.ones((0, 3, 5, 6)))
+    np.save(tmp_path / "w.npy", np.ones((4, 3, 3, 3)))
+    done = convcli("conv", tmp_path / "none.npy", tmp_path / "w.npy", "--steps", "--json")
+    assert json.loads(done.out)["shape"] == [0, 4, 3, 4]
+    done = convcli("conv", tmp_path / "none.npy", tmp_path / "w.npy")
+    assert "0x4x3x4 float64" in done.out.decode()
+    assert "0x3x2x3 float64" in convcli("pool", "max", tmp_path / "none.npy").out.decode()
 
 
 def test_start_up_imports_only_what_is_used(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "scalar": (np.ones(()), np.ones(3), {}, "shape scalar"),
     "bias": (np.ones((1, 4)), np.ones((2, 1, 3)), {"bias": [1.0, 2, 3]}, "each of the 2 output channels"),
     "padding_name": (np.ones(4), np.ones(2), {"padding": "SAME?"}, "padding 'SAME\\?' is not known"),
-    "empty_axis": (np.ones((0,)), np.ones(2), {}, "no axis may be empty"),
+    "empty_axis": (np.ones((0,)), np.ones(2), {}, "x is 0; only the batch"),
     "dims": (np.ones(4), np.ones(2), {"dims": 3}, "and dims=3"),
 }  # fmt: skip
 
