@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -67,9 +68,18 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
-            hint = did_you_mean(name, COMMANDS)
+            hint = _filter_meant(name) or did_you_mean(name, COMMANDS)
             raise UsageError(f"no command {name!r}{hint}; there are {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+
+def _filter_meant(name: str) -> str:
+    """The hint for a kernel or a file where a command belongs."""
+    from convcli.kernels.names import preset_of
+
+    if preset_of(name.partition(":")[0]):
+        return f"; did you mean 'convcli filter IMAGE -k {name}'?"
+    return f"; did you mean 'convcli filter {name} -k KERNEL'?" * Path(name).is_file()
 
 
 def _version(value: bool) -> None:

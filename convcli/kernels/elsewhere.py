@@ -43,9 +43,11 @@ _TABLE = {
     ),
     "auto-contrast auto-level auto-levels normalize normalise contrast-stretch equalize equalise "
     "equalize-hist clahe histogram levels": Elsewhere(lambda _: "-k identity --range stretch"),
-    "brightness brighten exposure": Elsewhere(lambda times: f"-k identity --scale {times:g}", 1.2),
+    "brightness brighten exposure": Elsewhere(
+        lambda times: f"-k identity --scale {times:g}", 1.2, exact=True
+    ),
     "contrast": Elsewhere(
-        lambda times: f"-k identity --scale {times:g} --bias {127.5 * (1 - times):g}", 1.5
+        lambda times: f"-k identity --scale {times:g} --bias {127.5 * (1 - times):g}", 1.5, exact=True
     ),
     "deblur deconvolve deconvolution richardson-lucy smart-sharpen clarity cas": Elsewhere(
         lambda sigma: f"-k unsharp:{sigma:g}", 2

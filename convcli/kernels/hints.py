@@ -30,6 +30,9 @@ _ENDS = re.compile(r"[:=(\[@\s-]|(?<=[A-Za-z])(?=[\d.])|$")
 _N = r"(\d+\.?\d*|\.\d+)"
 Rewrite = Callable[[re.Match[str]], str]
 _REWRITES: list[tuple[str, Rewrite]] = [
+    # A side, as people say "a 5x5 blur".
+    (r"gaussian \w+.(\d+)x\1", lambda m: f"gaussian:size={m[1]}"),
+    (r"sharpen \w+.3x3", lambda m: "sharpen"),
     # ImageMagick: radius x sigma, + amount + threshold; a radius of 0 chooses itself.
     (rf"(gaussian|log|unsharp) \w+.(\d+)x{_N}", lambda m: _of_radius(m[1], m[3], m[2])),
     (rf"sharpen \w+.(\d+)x{_N}", lambda m: _of_radius("unsharp", m[2], m[1])),
@@ -155,6 +158,7 @@ def _numbered(preset: Preset, typed: str, rest: str) -> Iterator[str]:
             match = re.fullmatch(pattern, f"{preset.name} {typed}{unnamed}")
             if match:
                 yield rewrite(match)
+    rest = re.sub(rf"{_N}%", lambda m: f"{float(m[1]) / 100:g}", rest)
     numbers = re.findall(rf"(?<![\w.-]){_N}(?![\w.])", rest)
     for one in [rest, *numbers] if len(numbers) == 1 else [rest] * bool(rest):
         yield from (f"{preset.name}:{one}", f"{preset.name}-{one}", f"{preset.name}{one}")

@@ -78,6 +78,9 @@ HINTED = {
     "gaussian:sigma 2": "gaussian:sigma=2",
     "blurr:3": "gaussian:3",
     "box(5x3)": "box:5x3",
+    "blur 5x5": "gaussian:size=5",
+    "sharpen:3x3": "sharpen",
+    "sharpen 50%": "sharpen:0.5",
     "motion:15 45": "motion:15,45",
     # numbers for presets that take none
     "smooth:2": "gaussian:2",
@@ -144,6 +147,7 @@ NEAREST = {
     "pixelate:0": "-k box:8 --stride 8",
     "High Pass:5": "-k dog:0.05,5 --range offset",
     "cannny": "-k dgauss:1.4",
+    "brightness:1.5": "-k identity --scale 1.5",
 }
 
 
@@ -232,6 +236,21 @@ def test_a_chain_is_written_with_bars_as_in_shape(convcli: Cli, folder: Path) ->
     image = np.eye(5, dtype=np.uint8) * 255
     same = package.filter_image(image, ["gaussian", "sobel"])
     assert (package.filter_image(image, "gaussian | sobel") == same).all()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("blur:2 in.png", "did you mean 'convcli filter IMAGE -k blur:2'?"),
+        ("in.png -k blur", "did you mean 'convcli filter in.png -k KERNEL'?"),
+        ("fliter in.png", "did you mean 'filter'?"),
+    ],
+)
+def test_a_command_that_was_left_out(convcli: Cli, folder: Path, typed: str, meant: str) -> None:
+    done = convcli(*typed.split())
+    assert done.code == 2
+    assert meant in done.err
+    assert done.err.count("\n") == 1
 
 
 # ---------------------------------------------------------------- weights that were overlooked
