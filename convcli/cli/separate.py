@@ -1,17 +1,28 @@
 """``convcli separate``: a kernel as columns times rows."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convcli.cli import complete
 from convcli.cli.tensor_options import LITERALS, TENSOR_HELP
+
+if TYPE_CHECKING:
+    import numpy as np
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(context_settings=LITERALS)
 def separate(
-    kernel: Annotated[str, typer.Argument(metavar="KERNEL", help=f"The weights. {TENSOR_HELP}")],
+    kernel: Annotated[
+        str,
+        typer.Argument(
+            metavar="KERNEL",
+            autocompletion=complete.kernels,
+            help=f"A preset (gaussian:2), or the weights. {TENSOR_HELP}",
+        ),
+    ],
     rank: Annotated[
         int | None,
         typer.Option(help="Column-row pairs; as many as it needs by default, fewer approximate."),
@@ -21,10 +32,10 @@ def separate(
     ] = False,
 ) -> None:
     """Split a two-dimensional kernel into columns times rows: two short passes for a long one."""
-    from convcli.cli.tensor_io import emit_json, read
+    from convcli.cli.tensor_io import emit_json
     from convcli.ops.separate import separate as compute
 
-    weights = read(kernel, "KERNEL")
+    weights = _weights(kernel)
     found = compute(weights, rank)
     if as_json:
         emit_json(
@@ -39,3 +50,15 @@ def separate(
     from convcli.show.algebra import show_separated
 
     show_separated(weights, found)
+
+
+def _weights(kernel: str) -> "np.ndarray[Any, Any]":
+    """Of a preset, which no symbol can be here, or as every tensor."""
+    from convcli.cli.tensor_io import read
+    from convcli.kernels.load import load_kernel
+    from convcli.kernels.names import preset_of
+
+    if preset_of(kernel.partition(":")[0]) is None:
+        return read(kernel, "KERNEL")
+    loaded = load_kernel(kernel)
+    return loaded.weights * loaded.scale

@@ -36,8 +36,17 @@ def read(source: str, name: str) -> np.ndarray[Any, Any]:
     try:
         tensor: np.ndarray[Any, Any] = read_tensor(source, _read_image)
     except TensorError as error:
-        raise TensorError(f"{name}: {error}") from error
+        raise TensorError(f"{name}: {error}{_of_preset(source)}") from error
     return tensor
+
+
+def _of_preset(source: str) -> str:
+    """How to get at the weights of a preset that was named in place of a tensor."""
+    from convcli.kernels.names import preset_of
+
+    if preset_of(source.partition(":")[0]) is None:
+        return ""
+    return f"; convcli kernel export {source} -o w.csv writes a preset's weights"
 
 
 def _read_image(data: bytes, name: str) -> np.ndarray[Any, Any]:

@@ -81,6 +81,23 @@ def test_a_fraction_is_not_taken_for_a_folder_nor_a_file_for_a_fraction(
             read_tensor(missing)
 
 
+def test_a_preset_where_weights_belong(
+    convcli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(convcli("separate", "gaussian:1", "--json").out)
+    weights = package.load_kernel("gaussian:1").weights
+    np.testing.assert_allclose(np.outer(found["columns"][0], found["rows"][0]), weights)
+    assert "only one of two axes" in convcli("separate", "sobel").err
+    done = convcli("conv", "[[1,2,3],[4,5,6],[7,8,9]]", "sobel-x")
+    assert done.code == 2
+    line = done.err.partition("; convcli ")[2].partition(" writes")[0]
+    assert line == "kernel export sobel-x -o w.csv"
+    assert convcli(*line.split()).code == 0
+    found = json.loads(convcli("conv", "[[1,2,3],[4,5,6],[7,8,9]]", "w.csv", "--json").out)
+    assert found["data"] == [[8]]
+
+
 def test_an_array_of_whole_numbers_stays_exact() -> None:
     whole = "9007199254740993 a"
     assert read_tensor(whole)[0] == 9007199254740993
