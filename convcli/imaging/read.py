@@ -77,6 +77,9 @@ def decoding(name: str, kind: str) -> Iterator[None]:
     except Exception as error:
         if lacks_memory(error):
             raise MemoryError from error
+        if isinstance(error, TypeError | AttributeError | LookupError):
+            # A library that stumbles over what it did not expect says so in words of Python.
+            raise InputError(f"{name}: cannot be decoded as {kind}: it is damaged") from error
         reason = str(error).strip().splitlines()
         detail = reason[0] if reason else type(error).__name__
         raise InputError(f"{name}: cannot be decoded as {kind}: {detail}") from error

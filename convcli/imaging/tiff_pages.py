@@ -28,7 +28,8 @@ SHARED = 100
 TYPE_BYTES = dict(
     zip(range(1, 19), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8), strict=True)
 )
-CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+CODES = dict(zip((1, 3, 4, 6, 8, 9, 13, 16, 17, 18), "BHIbhiIQqQ", strict=True))
+CLAIMS = (WIDTH, HEIGHT, BITS, KIND, SAMPLES)
 
 
 class _File(Protocol):
@@ -128,9 +129,9 @@ def _page(file: _File, table: bytes, layout: _Layout, size: int) -> tuple[PageSi
             if at + length > size:
                 continue  # which readers skip
             pointed += length
-            if tag in (BITS, SAMPLES):
+            if tag in CLAIMS:
                 value = _read(file, at, 8)
-        if tag in (WIDTH, HEIGHT, BITS, KIND, SAMPLES) and kind in CODES and count:
+        if tag in CLAIMS and kind in CODES and count:
             code = struct.Struct(layout.order + CODES[kind])
             found[tag] = code.unpack_from(value.ljust(8, b"\0"))[0]
     colours = 3 if found.get(KIND) == PALETTE else 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,70 @@ def test_pages_of_one_kind_are_frames(
     assert (picture.n_frames, picture.space, picture.dtype) == (2, space, np.dtype(dtype))
     for frame, page in zip(picture.frames, pages, strict=True):
         np.testing.assert_array_equal(frame.pixels, page.reshape(4, 5, -1))
+
+
+def with_tag(data: bytes, tag: int, kind: int, count: int, value: bytes) -> bytes:
+    """A little-endian TIFF one of whose tags has another type and value; another tag if it is 0."""
+    (at,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, at)
+    table = [bytearray(data[at + 2 + 12 * i : at + 14 + 12 * i]) for i in range(entries)]
+    for entry in table:
+        if struct.unpack_from("<H", entry)[0] == tag:
+            where = value if len(value) <= 4 else struct.pack("<I", len(data))
+            entry[:] = struct.pack("<HHI", tag if kind else 65000, kind or 1, count)
+            entry += where.ljust(4, b"\0")
+    table.sort(key=lambda entry: struct.unpack_from("<H", entry)[0])
+    end = at + 2 + 12 * entries
+    behind = value if len(value) > 4 else b""
+    return data[: at + 2] + b"".join(table) + data[end:] + behind
+
+
+@pytest.mark.parametrize("tag", [256, 257], ids=["width", "height"])
+@pytest.mark.parametrize(("kind", "form"), [(4, "I"), (9, "i"), (13, "I"), (16, "Q"), (18, "Q")])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_a_size_of_any_type_is_held_to_the_limit(
+    tag: int, kind: int, form: str, dtype: str
+) -> None:
+    value = struct.pack(f"<{form}", 10**9 if form in "Ii" else 10**11)
+    data = with_tag(written(np.zeros((4, 5, 3), dtype)), tag, kind, 1, value)
+    with pytest.raises(InputError, match=r"at most|Dimensions|too large"):
+        decode_picture(data, "x.tif")
+
+
+SPARED = (274, 282, 283, 296)
+"""Orientation and resolution: no picture is refused for them."""
+PYTHON_WORDS = re.compile("object|attribute|index|unpack|not supported|argument|tuple|bytes-like")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_tags_that_are_missing_or_of_another_type_are_done_without_or_named(
+    dtype: str, tmp_path: Path
+) -> None:
+    """In words of pictures, not of Python."""
+    pixels = np.random.default_rng(2).integers(0, 256, (4, 5, 3)).astype(dtype)
+    tags = [(274, 3, 1, 1, True)]
+    data = written(
+        pixels, photometric="rgb", resolution=(3, 2), resolutionunit="INCH", extratags=tags
+    )
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        present = [tag.code for tag in file.pages.first.tags]
+    path = tmp_path / "x.tif"
+    for tag in present:
+        for kind, count, value in [(0, 0, b""), (1, 1, b"\1"), (2, 2, b"7\0"), (3, 0, b""),
+                                   (3, 3, b"\1\0" * 3), (12, 1, bytes(8)), (99, 1, b"")]:  # fmt: skip
+            path.write_bytes(with_tag(data, tag, kind, count, value))
+            for read in (lambda: decode_picture(path.read_bytes(), "x"), opened(path)):
+                try:
+                    read()
+                except InputError as error:
+                    assert tag not in SPARED, (tag, kind, str(error))
+                    assert not PYTHON_WORDS.search(str(error)), (tag, kind, str(error))
+
+
+def opened(path: Path) -> Callable[[], None]:
+    def read() -> None:
+        source = open_source(str(path))
+        if source is not None:
+            source.close()
+
+    return read
