@@ -224,6 +224,32 @@ def test_an_orientation_that_only_xmp_has_is_undone_and_reset(
     assert words_of_orientation(target) == [1, 1]
 
 
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_no_format_hands_the_old_orientation_to_another(fmt: str, tmp_path: Path) -> None:
+    pixels, source = mild((40, 56)), tmp_path / f"in.{fmt.lower()}"
+    source.write_bytes(saying(fmt, xmp(SPELLINGS[0]), 6, pixels))
+    for other in FORMATS:
+        target = tmp_path / f"out.{other.lower()}"
+        identity(source, target)
+        with Image.open(target) as image:
+            difference = np.asarray(image.convert("RGB")).astype(int) - turned(pixels, 6)
+        assert np.abs(difference).mean() <= 4
+        assert words_of_orientation(target) == [1, 1], other
+
+
+def test_a_batch_is_turned_file_by_file(tmp_path: Path) -> None:
+    pixels = mild((7, 11))
+    sources = [tmp_path / f"{orientation}.tiff" for orientation in ALL]
+    for source, orientation in zip(sources, ALL, strict=True):
+        source.write_bytes(tiff(pixels, orientation, photometric="rgb"))
+    names = tuple(map(str, sources))
+    request = FilterRequest(names, (load_kernel("identity"),), output=f"{tmp_path}/out/{{name}}")
+    assert len(list(run_request(request))) == len(sources)
+    for source, orientation in zip(sources, ALL, strict=True):
+        written = tifffile.imread(tmp_path / "out" / source.name)
+        np.testing.assert_array_equal(written, turned(pixels, orientation))
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("fmt", ["PNG", "TIFF"])
 def test_every_spelling_of_xmp_is_read(fmt: str, spelling: str) -> None:
