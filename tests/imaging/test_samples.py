@@ -1,4 +1,4 @@
-"""Samples of a TIFF, however many, deep and ordered: all of them, as they are meant, or refused."""
+"""Samples, however many, deep and ordered: all of them, as they are meant, or a word of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -227,3 +228,13 @@ def test_few_bits_of_a_gray_png_are_said(bits: int) -> None:
     pixels = [chunk(b"IDAT", zlib.compress(rows))]
     data = b"".join(assemble(Header(9, 9, bits, 0, False), [], pixels))
     assert decode_picture(data, "x").notes == [widened(bits)]
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_depth_that_is_lost_with_an_avif_is_said(bits: int) -> None:
+    if not imagecodecs.AVIF.available:
+        pytest.skip("needs imagecodecs with AVIF")
+    pixels = np.full((16, 16, 3), 2**bits // 3, np.uint8 if bits == 8 else np.uint16)
+    picture = decode_picture(imagecodecs.avif_encode(pixels, bitspersample=bits), "x")
+    assert abs(only_frame(picture).astype(int) - 85).max() <= 2
+    assert [f"{bits}-bit" in note for note in picture.notes] == [True] * (bits > 8)
