@@ -64,7 +64,9 @@ def _run(
 def equivariance(
     x: X,
     w: W,
-    shift: Annotated[int, typer.Option(help="Cells of the output to move by.")] = 1,
+    shift: Annotated[
+        int, typer.Option(min=-1000, max=1000, help="Cells of the output to move by.")
+    ] = 1,
     stride: Stride = "1",
     padding: Padding = "0",
     dilation: Dilation = "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -24,6 +25,8 @@ __all__ = [
     "write",
 ]
 
+MOST = 1_000_000
+"""Cells along an axis that an option may ask for."""
 _FORMATS = (".npy", ".json", ".csv")
 
 
@@ -69,6 +72,7 @@ def per_axis_option(text: str, name: str) -> Any:
     from convcli.arithmetic.sizes import parse_sizes
 
     sizes = parse_sizes(text, name)
+    _check_numbers(name, sizes)
     return sizes[0] if len(sizes) == 1 else sizes
 
 
@@ -77,7 +81,19 @@ def padding_option(text: str) -> Any:
     from convcli.arithmetic.sizes import parse_padding
 
     padding = parse_padding(text)
+    for entry in padding:
+        _check_numbers("padding", entry if isinstance(entry, tuple) else (entry,))
     return padding[0] if len(padding) == 1 and not isinstance(padding[0], tuple) else padding
+
+
+def _check_numbers(name: str, numbers: Iterable[object]) -> None:
+    """Refuse a mistyped number, before all that it would fill with zeros is made."""
+    for number in numbers:
+        if isinstance(number, int) and number > MOST:
+            raise ShapeError(
+                f"{name} is {number:,}; at most {MOST:,} is computed here ('convcli shape' works "
+                "out any size)"
+            )
 
 
 def convolution_options(stride: str, padding: str, dilation: str) -> dict[str, Any]:

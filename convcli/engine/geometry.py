@@ -7,9 +7,14 @@ from typing import TypeAlias
 
 from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
 from convcli.errors import ShapeError
-from convcli.kernels.kernel import Kernel
+from convcli.kernels.kernel import MAX_SIDE, Kernel
 
 __all__ = ["Padding2d", "checked_shape", "windows"]
+
+MOST_CELLS = 1 << 26
+"""Of an axis; for each of them there is an index of eight bytes."""
+MOST_OUTSIDE = 1 << 20
+"""Cells that are read outside of the picture on each side."""
 
 Padding2d: TypeAlias = int | str | Sequence[int] | Sequence[Sequence[int]]
 """A number, a name, ``(PH, PW)`` or ``((top, bottom), (left, right))``."""
@@ -29,6 +34,7 @@ def windows(
             conv_window(n, k, stride=s, padding=p, dilation=d)
             for n, k, s, p, d in zip(size, kernel.shape, strides, pads, dilations, strict=True)
         )
+        _check_extent(rows, cols)
     except ShapeError as error:
         raise ShapeError(
             str(error),
@@ -37,6 +43,25 @@ def windows(
             f"{size[1]}x{size[0]}",
         ) from None
     return rows, cols
+
+
+def _check_extent(rows: Window, cols: Window) -> None:
+    """Refuse what no memory holds: mistyped numbers, and headers that claim whatever they like."""
+    for window in (rows, cols):
+        if window.size > MOST_CELLS:
+            raise ShapeError(
+                f"an axis has {window.size:,} cells; at most {MOST_CELLS:,} are allowed"
+            )
+        if max(window.before, window.after) > MOST_OUTSIDE:
+            raise ShapeError(
+                f"{max(window.before, window.after):,} cells are read outside of the picture; "
+                f"at most {MOST_OUTSIDE:,} are allowed on each side"
+            )
+    if rows.effective_kernel * cols.effective_kernel > MAX_SIDE**2:
+        raise ShapeError(
+            f"the kernel spans {rows.effective_kernel}x{cols.effective_kernel} cells; at most "
+            f"{MAX_SIDE}x{MAX_SIDE}, or as many in another shape, are allowed"
+        )
 
 
 def _per_axis_padding(padding: Padding2d) -> tuple[Padding, Padding]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from convcli.errors import InputError, OutputError, UsageError
+from convcli.errors import ConvcliError, InputError, OutputError, RunError, UsageError
 from convcli.imaging.atomic import Data, parts
+from convcli.system.machine import lacks_memory
 
 __all__ = ["exists_url", "is_url", "list_url", "read_url", "split_path", "split_url", "write_url"]
 
@@ -53,10 +56,29 @@ def _file_system(url: str) -> tuple[Any, str]:
             f"{url}: URLs need fsspec; install it with: pip install 'convcli[scale]'"
         ) from error
     try:
-        system, path = fsspec.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise UsageError(f"{url}: {error}") from error
+        with _failing_as(InputError, url):  # an archive is opened, a server asked, already here
+            system, path = fsspec.url_to_fs(url)
+    except InputError as error:
+        if isinstance(error.__cause__, (ImportError, ValueError, TypeError)):
+            raise UsageError(str(error)) from error.__cause__  # what it says is no URL, or not ours
+        raise
     return system, path
+
+
+@contextlib.contextmanager
+def _failing_as(kind: type[RunError], url: str) -> Iterator[None]:
+    """Turn whatever a file system raises, of which each has its own kinds, into one line."""
+    try:
+        yield
+    except ConvcliError:
+        raise
+    except FileNotFoundError as error:
+        raise kind(f"{url}: there is no such file") from error
+    except Exception as error:
+        if lacks_memory(error):
+            raise MemoryError from error
+        said = str(getattr(error, "strerror", None) or error).strip().splitlines()
+        raise kind(f"{url}: {said[0] if said else type(error).__name__}") from error
 
 
 def read_url(url: str) -> bytes:
@@ -68,12 +90,8 @@ def read_url(url: str) -> bytes:
         If they cannot be had.
     """
     system, path = _file_system(url)
-    try:
+    with _failing_as(InputError, url):
         return bytes(system.cat_file(path))
-    except FileNotFoundError as error:
-        raise InputError(f"{url}: there is no such file") from error
-    except Exception as error:
-        raise InputError(f"{url}: {error}") from error
 
 
 def write_url(url: str, data: Data) -> int:
@@ -87,7 +105,7 @@ def write_url(url: str, data: Data) -> int:
         If that fails.
     """
     system, path = _file_system(url)
-    try:
+    with _failing_as(OutputError, url):
         if not isinstance(system.protocol, str) and "file" in system.protocol:
             from convcli.imaging.atomic import write_atomic
 
@@ -96,19 +114,13 @@ def write_url(url: str, data: Data) -> int:
         whole = b"".join(parts(data))
         system.pipe_file(path, whole)  # an object appears whole, when the upload is complete
         return len(whole)
-    except OutputError:
-        raise
-    except Exception as error:
-        raise OutputError(f"{url}: {error}") from error
 
 
 def exists_url(url: str) -> bool:
     """Whether there is something behind a URL."""
     system, path = _file_system(url)
-    try:
+    with _failing_as(InputError, url):
         return bool(system.exists(path))
-    except Exception as error:
-        raise InputError(f"{url}: {error}") from error
 
 
 def list_url(url: str, *, recursive: bool) -> list[tuple[str, str]] | None:
@@ -119,7 +131,7 @@ def list_url(url: str, *, recursive: bool) -> list[tuple[str, str]] | None:
     from glob import has_magic
 
     system, path = _file_system(url)
-    try:
+    with _failing_as(InputError, url):
         if has_magic(path):
             base = path[: min(path.index(c) for c in "*?[" if c in path)].rpartition("/")[0]
             found = system.glob(path)
@@ -127,10 +139,8 @@ def list_url(url: str, *, recursive: bool) -> list[tuple[str, str]] | None:
             base, found = path.rstrip("/"), system.find(path)
         else:
             return None
-    except Exception as error:
-        raise InputError(f"{url}: {error}") from error
-    return [
-        (system.unstrip_protocol(name), name[len(base) :].strip("/").rpartition("/")[0])
-        for name in sorted(found)
-        if not system.isdir(name)
-    ]
+        return [
+            (system.unstrip_protocol(name), name[len(base) :].strip("/").rpartition("/")[0])
+            for name in sorted(found)
+            if not system.isdir(name)
+        ]

@@ -270,7 +270,7 @@ def _part(
 
 
 def _open(request: FilterRequest, job: Job) -> Source:
-    source = open_source(job.input, request.raw)
+    source = open_source(job.input, request.raw, request.max_pixels)
     if source is None:
         raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
     return source

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from convcli.engine.plan import Plan
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.apply import filter_picture
@@ -87,6 +89,7 @@ def filter_file(
     check_fits(fmt, result, target)
     result.meta, lost = carried(result.meta, fmt.name)
     result.notes += note_of_loss(result.meta, fmt.name, lost)
+    _check_result(filtered.plan, target, request.max_pixels)
     report = Report(job, request.kernel_names, filtered, fmt.name, not request.dry_run, seconds)
     clock.lap("plan")
     planned(report)
@@ -113,6 +116,17 @@ def filter_file(
     seconds["encode"] = making - filtered.seconds
     seconds["write"] = clock.since() - making
     return slim(report)
+
+
+def _check_result(plan: Plan, target: str, max_pixels: int) -> None:
+    """Refuse a padding that makes of a picture more than may be read of one."""
+    height, width = max((step.shape_out[:2] for step in plan.steps), key=math.prod)
+    if height * width > max(max_pixels, math.prod(plan.shape_in[:2])):
+        raise UsageError(
+            f"{target}: with this padding there would be {width}x{height} pixels, "
+            f"{height * width:,}, and at most {max_pixels:,} are made; raise the limit with "
+            "--max-pixels"
+        )
 
 
 def _write(

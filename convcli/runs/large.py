@@ -145,7 +145,7 @@ def is_in_parts(request: FilterRequest, job: Job) -> bool:
     if not is_large_name(request, job) or kind_of(job.output, request) not in IN_PARTS:
         return False
     try:
-        source = open_source(job.input, request.raw)
+        source = open_source(job.input, request.raw, request.max_pixels)
     except ConvcliError:
         return False  # its own task will say what is wrong
     if source is None:
@@ -162,7 +162,7 @@ def _better_whole(request: FilterRequest, job: Job, source: Source) -> bool:
 def _source(request: FilterRequest, job: Job) -> Source | None:
     if job.input == STDIN and kind_of(job.output, request) == "TIFF":
         return None
-    source = None if job.input == STDIN else open_source(job.input, request.raw)
+    source = None if job.input == STDIN else open_source(job.input, request.raw, request.max_pixels)
     if source is None and kind_of(job.output, request) != "TIFF":
         name = "standard input" if job.input == STDIN else display_name(job.input)
         data = read_url(job.input) if is_url(job.input) else read_bytes(job.input)
@@ -196,7 +196,7 @@ def read_array(request: FilterRequest, job: Job) -> Picture | None:
     suffix = PurePath(job.input).suffix.lower()
     if job.input == STDIN or (suffix not in LARGE_SUFFIXES and request.raw is None):
         return None
-    source = open_source(job.input, request.raw)
+    source = open_source(job.input, request.raw, request.max_pixels)
     if source is None or source.format == "TIFF":
         return None
     with source:

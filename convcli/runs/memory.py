@@ -22,7 +22,11 @@ def parse_size(text: str) -> int:
     >>> parse_size("512M"), parse_size("1.5GiB")
     (536870912, 1610612736)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(
+        r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE
+    )
     if match is None or float(match[1]) == 0:
-        raise UsageError(f"--memory {text!r} is no size; allowed: a number with K, M, G or T")
+        raise UsageError(
+            f"--memory {text[:40]!r} is no size; allowed: a number with K, M, G or T, as in 512M"
+        )
     return int(float(match[1]) * UNITS[match[2].upper()])

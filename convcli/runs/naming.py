@@ -17,13 +17,10 @@ from convcli.kernels.names import preset_of
 from convcli.runs.inputs import Source, find_sources
 from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
 from convcli.runs.request import FilterRequest, Job
-from convcli.runs.template import check_inside, fill, is_template, root_of
+from convcli.runs.template import NAME_BYTES, check_inside, fill, is_template, root_of
 from convcli.system.files import without_capitals
 
 __all__ = ["name_jobs", "output_root", "slug"]
-
-NAME_BYTES = 255
-"""Longest file name that the common file systems take."""
 
 
 def slug(request: FilterRequest) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.urls import is_url, split_path, split_url
 
-__all__ = ["FIELDS", "check_inside", "fill", "is_template", "root_of"]
+__all__ = ["FIELDS", "NAME_BYTES", "check_inside", "fill", "is_template", "root_of"]
 
+NAME_BYTES = 255
+"""Longest file name that the common file systems take."""
 FIELDS = {
     "parent": "the input's folder",
     "stem": "its name without the suffix",
@@ -55,23 +59,36 @@ def fill(template: str, **values: str | int) -> str:
     >>> fill("out/{parent}/{stem}-{kernel}{suffix}", parent="a", stem="x", kernel="box", suffix=".png")
     'out/a/x-box.png'
     """
-    allowed = ", ".join(f"{{{name}}} ({what})" for name, what in FIELDS.items())
-    try:
-        fields = [(field, how) for _, field, _, how in Formatter().parse(template) if field]
-    except ValueError as error:
-        raise UsageError(f"--output {template!r}: {error}; allowed: {allowed}") from None
-    for field, conversion in fields:
-        if field not in FIELDS or conversion:
-            raise UsageError(
-                f"--output {template!r}: {{{field}}} is no field; allowed: {allowed}; "
-                "{{ and }} stand for braces"
-            )
     scheme, rest = split_url(template)
     try:
-        normal = posixpath.normpath if scheme else os.path.normpath
-        return scheme + normal(rest.format(**values))
-    except (ValueError, IndexError, KeyError) as error:
-        raise UsageError(f"--output {template!r}: {error}; allowed: {allowed}") from None
+        filled: str = _Names().vformat(rest, (), values)
+    except ValueError as error:
+        allowed = ", ".join(f"{{{name}}} ({what})" for name, what in FIELDS.items())
+        raise UsageError(
+            f"--output {template!r}: {error}; allowed: {allowed}; {{{{ and }}}} stand for braces"
+        ) from None
+    normal = posixpath.normpath if scheme else os.path.normpath
+    return scheme + normal(filled)
+
+
+class _Names(Formatter):
+    """Python's format strings, with our fields alone and no more letters than a name may have."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+        if field_name not in FIELDS:
+            raise ValueError(f"{{{field_name}}} is no field")
+        return kwargs[field_name], field_name
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        if conversion:
+            raise ValueError(f"!{conversion} is not known")
+        return value
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        for digits in re.findall(r"\d+", format_spec):
+            if len(digits.lstrip("0")) > 3 or int(digits) > NAME_BYTES:
+                raise ValueError(f"a field of {digits[:20]} letters; {NAME_BYTES} are a whole name")
+        return super().format_field(value, format_spec)
 
 
 def check_inside(path: str, root: str) -> None:

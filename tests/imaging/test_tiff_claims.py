@@ -15,8 +15,7 @@ import tifffile
 
 from convcli.errors import InputError
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.large.source import open_source
-from convcli.imaging.large.tiff_source import MOST_FOLDED
+from convcli.imaging.large.source import MOST_FOLDED, open_source
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import Frame, Picture
 from convcli.imaging.read import decode_picture

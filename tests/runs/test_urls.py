@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from PIL import Image
 
 fsspec = pytest.importorskip("fsspec")
 
+from convcli.cli import app  # noqa: E402
 from convcli.errors import InputError, UsageError  # noqa: E402
 from convcli.imaging import urls  # noqa: E402
 from convcli.kernels.load import load_kernel  # noqa: E402
@@ -87,3 +91,86 @@ def test_a_protocol_that_is_not_installed() -> None:
     assert done.returncode == 2
     assert "abc://x/a.png: Protocol not known: abc" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+class Failing(fsspec.AbstractFileSystem):  # type: ignore[misc]
+    """A file system that raises what it is told, where it is told."""
+
+    protocol, cachable = "failing", False
+    error: Exception
+    at = ""
+
+    def _asked(self, name: str) -> None:
+        if self.at == name:
+            raise self.error
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked("init")
+
+    def cat_file(self, *_: object, **__: object) -> bytes:
+        self._asked("read")
+        return SMALL.getvalue()
+
+    def pipe_file(self, *_: object, **__: object) -> None:
+        self._asked("write")
+
+    def exists(self, *_: object, **__: object) -> bool:
+        self._asked("exists")
+        return False
+
+    def glob(self, *_: object, **__: object) -> list[str]:
+        self._asked("glob")
+        return ["a.png"]
+
+    def isdir(self, *_: object) -> bool:
+        self._asked("isdir")
+        return False
+
+
+SMALL = io.BytesIO()
+Image.new("L", (3, 2)).save(SMALL, "PNG")
+ERRORS = [
+    (zipfile.BadZipFile("no zip"), 1, "no zip"),
+    (tarfile.ReadError("invalid header"), 1, "invalid header"),
+    (ConnectionRefusedError(111, "Connection refused"), 1, "Connection refused"),
+    (TimeoutError(), 1, "TimeoutError"),
+    (KeyError("bucket"), 1, "'bucket'"),
+    (RuntimeError("two\nlines"), 1, "two"),
+    (TypeError("missing 'fo'"), 2, "missing 'fo'"),
+    (ValueError("no URL"), 2, "no URL"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"), ERRORS, ids=[type(e[0]).__name__ for e in ERRORS]
+)
+@pytest.mark.parametrize("at", ["init", "read", "write", "exists", "glob", "isdir"])
+def test_whatever_a_file_system_raises_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path,
+    at: str, error: Exception, code: int, says: str,
+) -> None:  # fmt: skip
+    fsspec.register_implementation("failing", Failing, clobber=True)
+    monkeypatch.setattr(Failing, "error", error, raising=False)
+    monkeypatch.setattr(Failing, "at", at)
+    (tmp_path / "in.png").write_bytes(SMALL.getvalue())
+    url = "failing://*.png" if at in ("glob", "isdir") else "failing://a.png"
+    inputs, output = (str(tmp_path / "in.png"), url), (url, str(tmp_path / "out.png"))
+    source, target = inputs if at in ("write", "exists") else output
+    done = app.run(["filter", source, "-k", "box:3", "-o", target])
+    assert done == (code if at == "init" else 1)
+    assert capfd.readouterr().err.splitlines()[-1] == f"convcli: {url}: {says}"
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("scheme", ["zip", "tar"])
+def test_what_is_no_archive_is_said(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, scheme: str
+) -> None:
+    (tmp_path / "text").write_text("no archive\n" * 99)
+    url = f"{scheme}://x.png::file://{tmp_path}/text"
+    for nested in (url, f"zip://y.png::{url}"):
+        assert app.run(["filter", nested, "-k", "box:3", "-o", str(tmp_path / "o.png")]) == 1
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith(f"convcli: {nested}: ")
+        assert "internal error" not in line

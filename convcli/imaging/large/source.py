@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from convcli.engine.regions import Ranges, Span, cells
 from convcli.errors import InputError, UsageError
 from convcli.imaging.atomic import display_name
+from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import Metadata
 from convcli.imaging.urls import is_url
 from convcli.system.files import open_to_read, read_at
 
 __all__ = [
     "DTYPES",
+    "MOST_FOLDED",
     "ArraySource",
     "FileRows",
     "Layout",
@@ -33,6 +35,8 @@ __all__ = [
 ]
 
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+MOST_FOLDED = 1100
+"""Most bytes that deflate makes of one; more pixels to a byte of a file are not believed."""
 CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 
 
@@ -173,8 +177,12 @@ class ArraySource(Source):
         out[...] = self.pixels[slice(*rows), slice(*cols)]
 
 
-def open_source(path: str, layout: Layout | None = None) -> Source | None:
+def open_source(
+    path: str, layout: Layout | None = None, max_pixels: int = MAX_PIXELS
+) -> Source | None:
     """Open a picture to be read part by part, or give None where it can only be read whole.
+
+    It may have more than ``max_pixels``, if the file is large enough to hold them.
 
     Raises
     ------
@@ -192,7 +200,7 @@ def open_source(path: str, layout: Layout | None = None) -> Source | None:
     if suffix == ".zarr" or (Path(path).is_dir() and _is_zarr(Path(path))):
         from convcli.imaging.large.zarr_files import open_zarr
 
-        return open_zarr(path, name)
+        return open_zarr(path, name, max_pixels)
     if suffix == ".raw":
         raise UsageError(f"{name}: a raw file needs --shape H,W or H,W,C and --dtype")
     if suffix == ".npy":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,14 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
-from convcli.imaging.large.source import Source, native, spaces_of
+from convcli.imaging.large.source import MOST_FOLDED, Source, native, spaces_of
+from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.urls import is_url
 
 __all__ = ["ZarrSource", "ZarrTarget", "create_zarr", "import_zarr", "open_zarr"]
+
+FEW_CHUNKS = 1 << 16
+"""Chunks that may be asked for although they are not there: it takes some seconds."""
 
 
 def import_zarr() -> Any:
@@ -61,8 +66,14 @@ class ZarrSource(Source):
         out[...] = part.transpose(order).reshape(out.shape)
 
 
-def open_zarr(path: str, name: str) -> Source:
-    """An array, or the largest level of an OME-Zarr image."""
+def open_zarr(path: str, name: str, max_pixels: int = MAX_PIXELS) -> Source:
+    """An array, or the largest level of an OME-Zarr image.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or claims more than it can be believed to hold.
+    """
     zarr = import_zarr()
     try:
         node = zarr.open(path, mode="r")
@@ -74,7 +85,8 @@ def open_zarr(path: str, name: str) -> Source:
     axes = _axes(node.shape, names, name)
     shape = tuple(node.shape[axis] for axis in axes if axis is not None)
     full, space, alpha = spaces_of(shape, node.dtype, name)
-    chunks = node.chunks
+    chunks = node.chunks[axes[0] or 0], node.chunks[axes[1] or 0]
+    _check_claims(node, full, chunks, name, max_pixels)
     return ZarrSource(
         name=name,
         format="ZARR",
@@ -83,12 +95,41 @@ def open_zarr(path: str, name: str) -> Source:
         space=space,
         alpha=alpha,
         flat=axes[2] is None,
-        chunks=(chunks[axes[0] or 0], chunks[axes[1] or 0]),
+        chunks=chunks,
         array=node,
         axes=axes,
         zarr_format=node.metadata.zarr_format,
         names=names,
     )
+
+
+def _check_claims(
+    array: Any,
+    shape: tuple[int, int, int],
+    chunks: tuple[int, int],
+    name: str,
+    max_pixels: int,
+) -> None:
+    """Refuse an array that is large by its header alone.
+
+    Chunks that are not there hold the same value everywhere, so a few bytes can claim any size.
+    """
+    height, width = (min(n, c) for n, c in zip(shape, chunks, strict=False))
+    advice = "raise the limit with --max-pixels if you trust the file"
+    if height * width > max_pixels:
+        raise InputError(
+            f"{name}: one chunk is {width}x{height}, {width * height:,} pixels, and at most "
+            f"{max_pixels:,} are allowed; {advice}"
+        )
+    pixels = shape[0] * shape[1]
+    count = math.prod(-(-n // c) for n, c in zip(shape, chunks, strict=False))
+    if pixels > max_pixels or count > FEW_CHUNKS:
+        stored = array.nbytes_stored()
+        if max(pixels, count * MOST_FOLDED) > max(max_pixels, stored * MOST_FOLDED):
+            raise InputError(
+                f"{name}: {shape[1]}x{shape[0]} pixels in {count:,} chunks are not believed of "
+                f"{stored:,} stored bytes; {advice}"
+            )
 
 
 def _largest_level(group: Any, name: str) -> tuple[Any, tuple[str, ...]]:
