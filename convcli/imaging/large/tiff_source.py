@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 
 from convcli.engine.regions import Span
 from convcli.errors import InputError
-<<<<<<< HEAD
 from convcli.imaging.jpeg_check import jpeg_faults
-from convcli.imaging.large.source import DTYPES, FileRows, Source, native
-=======
 from convcli.imaging.large.source import DTYPES, MOST_FOLDED, FileRows, Source, native
->>>>>>> 8650a84 (Mistyped numbers, headers of Zarr and file systems behind URLs are refused in one line, at once)
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.picture import Metadata
 from convcli.imaging.quiet import silence_logs
