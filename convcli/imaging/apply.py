@@ -12,7 +12,6 @@ from convcli.engine.plan import Plan
 from convcli.imaging.chain import lay_out, prepare_chain
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.picture import Frame, Picture
-from convcli.imaging.revise import revised
 from convcli.imaging.work import Work
 from convcli.kernels.kernel import Kernel
 
@@ -74,12 +73,14 @@ def prepare(
         size=work.plan(picture.size).shape_out[:2],
         frames=(),
     )
-    result.meta, notes = revised(
-        picture.meta, work.plan(picture.size), picture, result, picture.n_frames
-    )
-    result.notes += notes
+    if not picture.meta.silent:
+        from convcli.imaging.revise import revised
+
+        plan = work.plan(picture.size)
+        result.meta, notes = revised(picture.meta, plan, picture, result, picture.n_frames)
+        result.notes += notes
     if layout.space != picture.space:
-        result.meta.jpeg = {**picture.meta.jpeg, "changed": True}
+        result.meta = replace(result.meta, jpeg={**picture.meta.jpeg, "changed": True})
     filtered = Filtered(
         result,
         work.plan(picture.size),
@@ -120,6 +121,8 @@ class _Frames:
             done = work.frame(frame, tally)
             tally.seconds += perf_counter() - start
             if frame.meta is not None:
+                from convcli.imaging.revise import revised
+
                 plan, pages = work.plan(frame.pixels.shape[:2]), picture.n_frames - number
                 done.meta, notes = revised(frame.meta, plan, picture, tally.picture, pages)
                 if number:  # the first page's are the picture's, and told of already

@@ -1,6 +1,6 @@
 """Which format has room for what a picture says, and what becomes of the rest.
 
-The one place that knows: :func:`carried` turns what a file said into what another can say, and
+The one place that knows: :func:`carry` turns what a file said into what another can say, and
 names what it cannot. Writers write all that they are given.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from convcli.imaging.georeference import GEO
 from convcli.imaging.photoshop import with_iptc
-from convcli.imaging.picture import Metadata
+from convcli.imaging.picture import Metadata, Picture
 from convcli.imaging.png_metadata import says_nothing, text_of
 from convcli.imaging.stack_description import kind_of_stack
 from convcli.imaging.tiff_fields import EXIF, GPS, Fields
@@ -28,7 +28,7 @@ from convcli.imaging.tiff_metadata import (
     text_field,
 )
 
-__all__ = ["CARRIES", "carried", "note_of_loss"]
+__all__ = ["CARRIES", "carried", "carry"]
 
 CARRIES: dict[str, frozenset[str]] = {
     name: frozenset(what.split())
@@ -76,14 +76,16 @@ class _Left(NamedTuple):
     lost: list[str]
 
 
-def note_of_loss(meta: Metadata, fmt: str, lost: list[str]) -> list[str]:
-    """One note on all that is left out, or none."""
+def carry(picture: Picture, fmt: str) -> None:
+    """Let a picture say what a format has room for, and one note name the rest."""
+    picture.meta, lost = carried(picture.meta, fmt)
     parts = {
         f"{fmt} has no place for that": lost,
-        "true of the old pixels only": list(dict.fromkeys(meta.stale)),
+        "true of the old pixels only": list(dict.fromkeys(picture.meta.stale)),
     }
     said = "; ".join(f"{_listed(names)} ({why})" for why, names in parts.items() if names)
-    return [f"left out: {said}"] if said else []
+    if said:
+        picture.notes.append(f"left out: {said}")
 
 
 def _listed(names: list[str]) -> str:

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 
 from convcli.imaging.tiff_fields import EXIF, INTEROP, LONG, Field, Fields
 
-__all__ = ["revised_exif", "revised_fields", "revised_xmp"]
+__all__ = ["revised_exif", "revised_fields", "revised_xmp", "without_orientation"]
 
 WIDTHS, HEIGHTS = (256, 40962, 4097), (257, 40963, 4098)
 """In the first directory, in that of EXIF, and in that of interoperability."""
+ORIENTATION = 274
 THUMBNAIL = ((513, 514), (273, 279))
 """Where a thumbnail lies and how long it is: a JPEG, or one strip of samples."""
 PREVIEWS = (b"xmp:Thumbnails", b"xap:Thumbnails")
@@ -71,6 +72,26 @@ def _blank(block: bytearray, order: str, at: int) -> None:
             del block[start:]
         else:
             block[start:end] = bytes(end - start)
+
+
+def without_orientation(exif: bytes) -> bytes:
+    """The block of an upright picture without its orientation, every value where it was.
+
+    Pillow takes it out of the EXIF of an AVIF, and writes the block anew if it finds one.
+    """
+    block = bytearray(exif)
+    try:
+        order = {b"II": "<", b"MM": ">"}[bytes(block[:2])]
+        (at,) = struct.unpack_from(f"{order}I", block, 4)
+        (count,) = struct.unpack_from(f"{order}H", block, at)
+        for tag, entry, _ in reversed(list(_entries(block, order, at))):
+            if tag == ORIENTATION:
+                count, end = count - 1, at + 6 + 12 * count
+                block[entry:end] = block[entry + 12 : end] + bytes(12)
+        struct.pack_into(f"{order}H", block, at, count)
+    except (struct.error, KeyError):
+        return exif
+    return bytes(block)
 
 
 def revised_fields(fields: Fields, size: tuple[int, int]) -> Fields:

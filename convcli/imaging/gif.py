@@ -10,9 +10,9 @@ ICC.1:2001-04, annex B, for profiles in GIF.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
-from fractions import Fraction
 
 from convcli.errors import InputError
 from convcli.imaging.picture import Metadata
@@ -99,8 +99,8 @@ def read_gif_metadata(data: bytes, meta: Metadata, notes: list[str]) -> None:
         elif label == PLAIN_TEXT:
             meta.stale.append("text to be drawn over it")
     if data[12]:
-        pair = Fraction(64, data[12] + 15)  # the height of a pixel by its width, as dots are
-        meta.aspect = pair.numerator, pair.denominator
+        shared = math.gcd(64, data[12] + 15)  # the height of a pixel by its width, as dots are
+        meta.aspect = 64 // shared, (data[12] + 15) // shared
 
 
 def _joined(data: bytes, at: int) -> bytes:

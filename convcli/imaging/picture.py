@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.imaging.tiff_fields import Fields
+if TYPE_CHECKING:
+    from convcli.imaging.tiff_fields import Fields
 
 __all__ = ["COLOURS", "Frame", "Metadata", "Picture", "full_scale", "widened"]
 
@@ -64,6 +65,13 @@ class Metadata:
     """Whether the source's own compression was lossless (WebP comes both ways)."""
     compression: int | None = None
     """TIFF's number of it."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is said, as of most small pictures: nothing need be imported then."""
+        said = (self.icc, self.exif, self.xmp, self.photoshop, self.dpi, self.aspect)
+        lists = (self.comments, self.fields, self.blocks, self.png_chunks, self.stale)
+        return not any(said) and not any(lists)
 
 
 @dataclass(slots=True)

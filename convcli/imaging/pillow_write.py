@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convcli.imaging.exif import without_orientation
 from convcli.imaging.picture import Metadata, Picture
 from convcli.imaging.pillow_read import PLUGINS
 from convcli.imaging.webp import assemble_webp
@@ -76,7 +77,7 @@ def metadata_options(meta: Metadata, kind: str) -> dict[str, Any]:
         return {"dpi": meta.dpi} if meta.dpi else {}
     options: dict[str, Any] = {"icc_profile": meta.icc} if meta.icc else {}
     if meta.exif:
-        options["exif"] = b"Exif\0\0" + meta.exif
+        options["exif"] = b"Exif\0\0" + without_orientation(meta.exif)
     if meta.xmp:
         options["xmp"] = meta.xmp
     return options

@@ -8,7 +8,6 @@ Source: tifffile's documentation; ImageJ's ``TiffEncoder``; OME data model, 2016
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import NamedTuple
@@ -57,6 +56,8 @@ def described_anew(text: bytes, kind: str, stack: Stack) -> bytes | None:
 
 
 def _shape(text: bytes, stack: Stack) -> bytes | None:
+    import json
+
     facts = json.loads(text)
     shape = tuple(int(n) for n in facts["shape"])
     (h, w, c), new = stack.old, stack.new

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-from fractions import Fraction
 
 from convcli.imaging.photoshop import iptc_of
 from convcli.imaging.picture import Metadata
@@ -151,6 +150,8 @@ def _aspect(fields: Fields) -> tuple[int, int] | None:
     across, down = (_ratio(fields.get(tag)) for tag in (X_RESOLUTION, Y_RESOLUTION))
     if across <= 0 or down <= 0:
         return None
+    from fractions import Fraction
+
     pair = Fraction(across / down).limit_denominator(10_000)
     return pair.numerator, pair.denominator
 
@@ -226,6 +227,8 @@ def resolution(dpi: tuple[float, float]) -> Fields:
 
 
 def _resolution(dots: tuple[float, float], unit: int) -> Fields:
+    from fractions import Fraction
+
     pairs = [Fraction(value).limit_denominator(10_000) for value in dots]
     if not all(0 < pair.numerator < 2**32 for pair in pairs):
         return {}

@@ -14,7 +14,6 @@ from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.atomic import Data, display_name, parts, write_atomic, write_stdout
-from convcli.imaging.carry import carried, note_of_loss
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
 from convcli.imaging.picture import Metadata, Picture
@@ -87,8 +86,10 @@ def filter_file(
     fmt = _format_of(request, job, picture.format)
     target = "standard output" if job.output == STDIN else display_name(job.output)
     check_fits(fmt, result, target)
-    result.meta, lost = carried(result.meta, fmt.name)
-    result.notes += note_of_loss(result.meta, fmt.name, lost)
+    if not result.meta.silent:
+        from convcli.imaging.carry import carry
+
+        carry(result, fmt.name)
     _check_result(filtered.plan, target, request.max_pixels)
     report = Report(job, request.kernel_names, filtered, fmt.name, not request.dry_run, seconds)
     clock.lap("plan")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import BackendError, ConvcliError, UsageError
 from convcli.imaging.atomic import display_name
-from convcli.imaging.carry import carried, note_of_loss
+from convcli.imaging.carry import carry
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS
 from convcli.imaging.large.regional import Regional
@@ -236,8 +236,7 @@ def _report(
     dtype = result.dtype.name
     if kind == "TIFF" and not FORMATS["TIFF"].holds(result.space, result.alpha, dtype):
         raise UsageError(f"{target}: TIFF cannot hold {dtype} {result.space}")
-    result.meta, lost = carried(result.meta, kind)
-    result.notes += note_of_loss(result.meta, kind, lost)
+    carry(result, kind)
     whole_rows = needs_whole_rows(kind, source, result.alpha, result.space)
     shape = (*regional.plan.shape_out[:2], COLOURS[result.space] + result.alpha)
     if maker is None:
