@@ -282,8 +282,9 @@ def test_finish_rounds_whole_sums_first(work):
 
 
 def test_more_memory_than_there_is_is_an_error():
-    """A million rows of a million samples are to be kept at a time: two terabytes."""
-    many = 2**20
+    """2^24 rows of 2^24 samples: more than any address space, so that a system which promises
+    memory that it does not have refuses it as well."""
+    many = 2**24
     call = arguments(
         dst=np.zeros(1, np.uint8), out_rows=1, out_cols=1, rows=np.zeros(many, np.int64),
         cols=np.zeros(many, np.int64), first=0, last=0, reach=many, bottom=1, right=1,

@@ -75,7 +75,7 @@ def alignment(shape: Shape, itemsize: int) -> int:
     0
     """
     widest = gcd(16, shape.samples * shape.stride[1] * itemsize)
-    if shape.chunk:
+    if shape.kernel[1] > shape.chunk > 0:
         widest = gcd(widest, shape.chunk * shape.dilation[1] * shape.channels * itemsize)
     return widest if widest >= max(4, itemsize) else 0
 

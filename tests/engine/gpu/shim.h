@@ -4,6 +4,7 @@
 #define __device__
 #define __constant__ static const
 #define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(n)
 
 struct Index {
@@ -44,8 +45,16 @@ static inline float __fmaf_rn(float a, float b, float c) { return __builtin_fmaf
 static inline double __fma_rn(double a, double b, double c) { return __builtin_fma(a, b, c); }
 static inline float __fsqrt_rn(float a) { return __builtin_sqrtf(a); }
 static inline double __dsqrt_rn(double a) { return __builtin_sqrt(a); }
-static inline float rintf(float a) { return __builtin_rintf(a); }
-static inline double rint(double a) { return __builtin_rint(a); }
+
+// Half to even; what lies outside becomes the nearest number there is. Of NaN a float makes 0, a
+// double the least number, as PTX says of `cvt`.
+static inline int __double2int_rn(double a)
+{
+    if (a >= 2147483647.0)
+        return 2147483647;
+    return a > -2147483648.0 ? (int)__builtin_rint(a) : -2147483647 - 1;
+}
+static inline int __float2int_rn(float a) { return a == a ? __double2int_rn(a) : 0; }
 static inline float fabsf(float a) { return __builtin_fabsf(a); }
 static inline double fabs(double a) { return __builtin_fabs(a); }
 static inline int min(int a, int b) { return a < b ? a : b; }

@@ -115,7 +115,7 @@ def test_little_memory_means_tiles(cupy, memory_limit):
 def test_no_memory_is_an_error_by_name_and_a_note_under_auto(cupy, memory_limit):
     x = picture((400, 60_000, 3))
     plan = plan_filter(x.shape, x.dtype, [SOBEL], backend="cupy")
-    memory_limit(1 << 20)
+    memory_limit(512 << 10)  # less than one row's tile: 3 rows of 180,000 bytes in, 1 out
     with pytest.raises(BackendError, match="out of memory"):
         execute(plan, x)
     outcome = execute(replace(plan, fallback=True), x)

@@ -35,7 +35,16 @@ extern "C" __global__ void __launch_bounds__(128) bank(ARGUMENTS)
     }
     int outside = 0;
 #pragma unroll
-    for (int k = 0; k < C_OUT; k++)
-        out[o * pitch_out + x * C_OUT + k] = finished(response(sums[k]), outside);
+    for (int k = 0; k < C_OUT; k++) {
+        const work_t value = shown(response(sums[k]));
+        out_t *to = out + o * pitch_out + x * C_OUT + k;
+#if OUT_WHOLE
+        const int whole = nearest(value);
+        outside += CLIP && (whole & ~WHITE);
+        *to = (out_t)min(max(whole, 0), WHITE);
+#else
+        *to = (out_t)value;
+#endif
+    }
     report(clipped, outside);
 }

@@ -15,6 +15,7 @@
 // every thread, columns only by the threads at the left and right end.
 
 #define INLINE static __device__ __forceinline__
+#define CALLED static __device__ __noinline__
 #define AT(n) ((n) / CHANNELS * (STRIDE_W * CHANNELS) + (n) % CHANNELS)
 #define TAP (DILATION_W * CHANNELS)
 #define ARGUMENTS                                                                              \
@@ -34,11 +35,30 @@ INLINE double root(double a) { return __dsqrt_rn(a); }
 INLINE float size(float a) { return fabsf(a); }
 INLINE double size(double a) { return fabs(a); }
 
-INLINE float nearest(float a) { return rintf(a); }
-INLINE double nearest(double a) { return rint(a); }
+// Half to even; NaN becomes 0, what is too large the largest number.
+INLINE int nearest(float a) { return __float2int_rn(a); }
+INLINE int nearest(double a) { return a != a ? 0 : __double2int_rn(a); }
 
-// Cells [start, start + COUNT) of a row of the padded picture, counted in samples from its first
-// position; the cells of the input itself begin at position `before`.
+// Cell `at` of a row of the padded picture, counted in samples from its first position.
+INLINE acc_t looked_up(const in_t *__restrict__ row, int at, const int *__restrict__ cols,
+                       int positions, acc_t border)
+{
+    const int column = cols[min(at / CHANNELS, positions - 1)];
+    return column < 0 ? border : (acc_t)row[column * CHANNELS + at % CHANNELS];
+}
+
+// What few threads do, those at the left and right end, must not cost the others registers.
+template <int COUNT>
+CALLED void gather(acc_t *cells, const in_t *__restrict__ row, int start,
+                   const int *__restrict__ cols, int positions, acc_t border)
+{
+#pragma unroll 1
+    for (int k = 0; k < COUNT; k++)
+        cells[k] = looked_up(row, start + k, cols, positions, border);
+}
+
+// Cells [start, start + COUNT) of a row of the padded picture; the cells of the input itself
+// begin at position `before`.
 template <int COUNT>
 INLINE void load(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start, int before,
                  int samples_in, const int *__restrict__ cols, int positions, acc_t border)
@@ -85,12 +105,11 @@ INLINE void load(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start,
 #endif
         return;
     }
+    acc_t edge[COUNT]; // in memory: a call needs its address
+    gather<COUNT>(edge, row, start, cols, positions, border);
 #pragma unroll
-    for (int k = 0; k < COUNT; k++) {
-        const int position = min((start + k) / CHANNELS, positions - 1);
-        const int column = cols[position];
-        cells[k] = column < 0 ? border : (acc_t)row[column * CHANNELS + (start + k) % CHANNELS];
-    }
+    for (int k = 0; k < COUNT; k++)
+        cells[k] = edge[k];
 }
 
 template <int COUNT> INLINE void fill(acc_t (&cells)[COUNT], acc_t value)
@@ -117,7 +136,7 @@ INLINE work_t combined(work_t one, work_t other)
     return one > other || one != one ? one : other; // as numpy.maximum: NaN wins
 }
 
-INLINE out_t finished(work_t value, int &outside)
+INLINE work_t shown(work_t value)
 {
     if (COMBINE == MAGNITUDE)
         value = root(value);
@@ -129,17 +148,7 @@ INLINE out_t finished(work_t value, int &outside)
         value = value + OFFSET;
     if (RATIO != (work_t)1)
         value = value * RATIO;
-#if OUT_WHOLE
-    value = nearest(value);
-    if (CLIP) {
-        outside += value < (work_t)0 || value > (work_t)WHITE;
-        value = value > (work_t)0 ? value : (work_t)0; // NaN becomes black
-        value = value < (work_t)WHITE ? value : (work_t)WHITE;
-    }
-    return (out_t)(int)value;
-#else
-    return (out_t)value;
-#endif
+    return value;
 }
 
 INLINE void report(unsigned long long *clipped, int outside)
@@ -149,34 +158,40 @@ INLINE void report(unsigned long long *clipped, int outside)
         atomicAdd(clipped + (blockIdx.x + blockIdx.y) % COUNTERS, (unsigned long long)outside);
 }
 
-INLINE unsigned bits(unsigned char v) { return v; }
-INLINE unsigned bits(unsigned short v) { return v; }
+// Two whole numbers as bytes, the nearest that there are; `above` follows them.
+INLINE unsigned bytes_of(int first, int second, unsigned above)
+{
+#if __CUDA_ARCH__ >= 720
+    unsigned word;
+    asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, %3;" : "=r"(word) : "r"(second), "r"(first), "r"(above));
+    return word;
+#else
+    return min(max(first, 0), 255) | min(max(second, 0), 255) << 8 | above << 16;
+#endif
+}
+
+INLINE unsigned shorts_of(int first, int second)
+{
+#if __CUDA_ARCH__ >= 720
+    unsigned word;
+    asm("cvt.pack.sat.u16.s32 %0, %1, %2;" : "=r"(word) : "r"(second), "r"(first));
+    return word;
+#else
+    return min(max(first, 0), 65535) | (unsigned)min(max(second, 0), 65535) << 16;
+#endif
+}
+
+INLINE int nearest(int a) { return a; }
 INLINE unsigned bits(int v) { return (unsigned)v; }
 INLINE unsigned bits(float v) { return __float_as_uint(v); }
 
 #if NX * OUT_BYTES % 4 == 0 // not so for the bank, which stores sample by sample
-// NX finished samples in words of STORE_BYTES.
-INLINE void store(out_t *to, const out_t (&samples)[NX])
+#define OUT_WORDS (NX * OUT_BYTES / 4)
+
+INLINE void store_words(out_t *to, const unsigned (&raw)[OUT_WORDS])
 {
-    unsigned raw[NX * OUT_BYTES / 4];
-#if OUT_BYTES == 8
 #pragma unroll
-    for (int n = 0; n < NX; n++) {
-        raw[2 * n] = (unsigned)__double2loint(samples[n]);
-        raw[2 * n + 1] = (unsigned)__double2hiint(samples[n]);
-    }
-#else
-    constexpr int per = 4 / OUT_BYTES;
-#pragma unroll
-    for (int k = 0; k < NX / per; k++) {
-        raw[k] = 0;
-#pragma unroll
-        for (int b = 0; b < per; b++)
-            raw[k] |= bits(samples[k * per + b]) << (b * OUT_BYTES * 8 % 32);
-    }
-#endif
-#pragma unroll
-    for (int k = 0; k < NX * OUT_BYTES / STORE_BYTES; k++) {
+    for (int k = 0; k < OUT_WORDS * 4 / STORE_BYTES; k++) {
 #if STORE_BYTES == 16
         ((uint4 *)to)[k] =
             make_uint4(raw[4 * k], raw[4 * k + 1], raw[4 * k + 2], raw[4 * k + 3]);
@@ -186,5 +201,48 @@ INLINE void store(out_t *to, const out_t (&samples)[NX])
         ((unsigned *)to)[k] = raw[k];
 #endif
     }
+}
+
+// Rounds NX values, stores them, and returns how many of the first `valid` lie outside the range.
+template <typename value_t> INLINE int store(out_t *to, const value_t (&values)[NX], int valid)
+{
+    unsigned raw[OUT_WORDS];
+    int outside = 0;
+#if OUT_WHOLE
+    int whole[NX];
+    int all = 0; // WHITE is 2^n - 1: a bit beyond it shows that something lies outside
+#pragma unroll
+    for (int n = 0; n < NX; n++) {
+        whole[n] = nearest(values[n]);
+        all |= whole[n];
+    }
+    if (CLIP && all & ~WHITE) {
+#pragma unroll
+        for (int n = 0; n < NX; n++)
+            outside += n < valid && (whole[n] & ~WHITE);
+    }
+#pragma unroll
+    for (int k = 0; k < OUT_WORDS; k++) {
+#if OUT_BYTES == 1
+        const unsigned above = bytes_of(whole[4 * k + 2], whole[4 * k + 3], 0);
+        raw[k] = bytes_of(whole[4 * k], whole[4 * k + 1], above);
+#else
+        raw[k] = shorts_of(whole[2 * k], whole[2 * k + 1]);
+#endif
+    }
+#else
+#pragma unroll
+    for (int n = 0; n < NX; n++) {
+        const out_t value = (out_t)values[n];
+#if OUT_BYTES == 8
+        raw[2 * n] = (unsigned)__double2loint(value);
+        raw[2 * n + 1] = (unsigned)__double2hiint(value);
+#else
+        raw[n] = bits(value);
+#endif
+    }
+#endif
+    store_words(to, raw);
+    return outside;
 }
 #endif

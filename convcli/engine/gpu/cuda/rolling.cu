@@ -76,20 +76,16 @@ INLINE void clear(acc_t (&sums)[MEMBERS][NX])
 
 INLINE int finish_row(out_t *to, const acc_t (&sums)[MEMBERS][NX], int valid)
 {
-    out_t samples[NX];
-    int outside = 0;
+    work_t values[NX];
 #pragma unroll
     for (int n = 0; n < NX; n++) {
         work_t value = response(sums[0][n]);
 #pragma unroll
         for (int p = 1; p < MEMBERS; p++)
             value = combined(value, response(sums[p][n]));
-        int out_of_range = 0;
-        samples[n] = finished(value, out_of_range);
-        outside += n < valid ? out_of_range : 0;
+        values[n] = shown(value);
     }
-    store(to, samples);
-    return outside;
+    return store(to, values, valid);
 }
 
 extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)

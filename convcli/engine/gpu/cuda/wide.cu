@@ -77,14 +77,10 @@ extern "C" __global__ void __launch_bounds__(128) wide(ARGUMENTS)
 #pragma unroll
     for (int tile = 0; tile < TILE_H; tile++) {
         if (top + tile < bottom) {
-            out_t samples[NX];
 #pragma unroll
-            for (int n = 0; n < NX; n++) {
-                int out_of_range = 0;
-                samples[n] = finished(values[tile][n], out_of_range);
-                outside += x + n < samples_out ? out_of_range : 0;
-            }
-            store(out + (top + tile) * pitch_out + x, samples);
+            for (int n = 0; n < NX; n++)
+                values[tile][n] = shown(values[tile][n]);
+            outside += store(out + (top + tile) * pitch_out + x, values[tile], samples_out - x);
         }
     }
     report(clipped, outside);
