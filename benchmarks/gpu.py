@@ -26,7 +26,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,9 @@ def filters() -> list[tuple[str, Kernel, dict[str, Any]]]:
         return Kernel(np.outer(line, line) / line.sum() ** 2)
 
     return [
+        ("sobel-x", load_kernel("sobel-x"), {}),
+        ("gaussian-5x5", load_kernel("gaussian-5x5"), {}),
+        ("box:15", load_kernel("box:15"), {}),
         ("3x3", dense(3), {"algorithm": "direct"}),
         ("5x5", dense(5), {"algorithm": "direct"}),
         ("7x7", dense(7), {"algorithm": "direct"}),
@@ -270,8 +274,6 @@ def peers(
     bench: Bench, inputs: list[Any], kernel: Kernel, options: dict[str, Any]
 ) -> dict[str, Any]:
     """Seconds of cupyx and PyTorch for the same filter; None where there is no such thing."""
-    from cupyx.scipy import ndimage
-
     found: dict[str, float | None] = {"ndimage": None, "signal": None, "torch": None}
     x, weights = inputs[0], bench.cp.asarray(kernel.weights * kernel.scale, np.float32)
     cube = weights[:, :, None]
@@ -285,12 +287,11 @@ def peers(
             print(f"  (peer: {type(error).__name__} {str(error)[:80]})", file=sys.stderr)
             return None
 
+    ndimage, signal = peer("cupyx.scipy.ndimage"), peer("cupyx.scipy.signal")
     if stride == 1:
-        if not huge:
+        if ndimage and not huge:
             found["ndimage"] = timed(lambda one: ndimage.correlate(one, cube, mode="mirror"))
-        if weights.size >= 225 and x.dtype == np.float32:
-            from cupyx.scipy import signal
-
+        if signal and weights.size >= 225 and x.dtype == np.float32:
             flipped = cube[::-1, ::-1]
             found["signal"] = timed(
                 lambda one: signal.fftconvolve(one, flipped, mode="same", axes=(0, 1))
@@ -312,12 +313,19 @@ def peers(
     return found
 
 
-def load_torch() -> Any:
+@cache
+def peer(name: str) -> Any:
+    """Another library's module, or None and its reason on standard error."""
     try:
-        import torch
-    except ImportError:
+        return import_module(name)
+    except ImportError as error:
+        print(f"  (peer: {error})", file=sys.stderr)
         return None
-    if not torch.cuda.is_available():
+
+
+def load_torch() -> Any:
+    torch = peer("torch")
+    if torch is None or not torch.cuda.is_available():
         return None
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -448,7 +456,7 @@ def wall(action: Callable[[], Any], rounds: int) -> float:
 
 def whole_process(bench: Bench) -> None:
     """The command on one photo: what auto has to beat."""
-    bench.say("| convcli filter, 24 MP RGB PNG | seconds, GPU | seconds, CPU |")
+    bench.say("| convcli filter, 24 MP RGB PPM | seconds, GPU | seconds, CPU |")
     bench.say("|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.ppm"), Path(folder, "out.ppm")

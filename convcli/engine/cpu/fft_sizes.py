@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["efficiency", "fft_length"]
+__all__ = ["efficiency", "fft_length", "smooth_length"]
 
 
 def fft_length(kernel: int, outputs: int) -> int:
@@ -14,7 +14,7 @@ def fft_length(kernel: int, outputs: int) -> int:
     length = 256
     while length < 5 * kernel:
         length *= 2
-    return min(length, _smooth(outputs + kernel - 1))
+    return min(length, smooth_length(outputs + kernel - 1))
 
 
 def efficiency(kernel: int, outputs: int) -> float:
@@ -24,8 +24,12 @@ def efficiency(kernel: int, outputs: int) -> float:
     return outputs / (tiles * length)
 
 
-def _smooth(n: int) -> int:
-    """Smallest even number from ``n`` on with no prime factor above 5."""
+def smooth_length(n: int) -> int:
+    """Smallest even number from ``n`` on with no prime factor above 5: a fast transform.
+
+    >>> smooth_length(4097)
+    4320
+    """
     while True:
         m = n
         for p in (2, 3, 5):

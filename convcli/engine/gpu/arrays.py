@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.borders import OUTSIDE, axis_map
+from convcli.engine.cpu.fft_sizes import smooth_length
 from convcli.engine.finish import Finisher
 from convcli.engine.plan import Step
 
@@ -114,7 +115,7 @@ def _transformed(
     xp: Any, step: Step, padded: Any, geometry: list[tuple[int, int, int]]
 ) -> Iterator[Any]:
     (row_stride, row_dilation, rows), (col_stride, col_dilation, cols) = geometry
-    size = padded.shape[:2]
+    size = tuple(smooth_length(n) for n in padded.shape[:2])
     spread = np.zeros(
         (
             *step.weights.shape[:-2],

@@ -33,8 +33,12 @@ FFT_BYTES = 48
 FEWEST_ROWS = 16
 """Smaller tiles would not save the day: their halo is larger than they are."""
 
-THREADS_WANTED = 1 << 18
-"""Enough threads to hide the latency of memory on the largest devices."""
+THREADS_WANTED = 1 << 17
+"""Enough threads to hide the latency of memory on the largest devices; with more, each would walk
+down fewer rows and read its neighbours' more often."""
+
+FEWEST_PER_THREAD, MOST_PER_THREAD = 4, 32
+"""Rows that a thread walks down."""
 
 
 class OutOfDeviceMemory(Exception):
@@ -64,6 +68,9 @@ class Device(Protocol):
 
     def host(self, array: Any) -> NDArray[Any]:
         """A small array, in host memory."""
+
+    def address(self, array: Any) -> int:
+        """Where an array begins."""
 
     def free_bytes(self) -> int:
         """Memory that a picture may take."""
@@ -163,13 +170,22 @@ def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
     height = x.shape[0]
     flat = x.reshape(height, -1)
     slab = Slab(flat, np.arange(height), flat.shape[1])
-    if flat.shape[1] != pitch(flat.shape[1], x.dtype.name) or not flat.flags.c_contiguous:
+    if not _is_slab(device, flat):
         slab = _slab(device, slab.rows, flat.shape[1], x.dtype.name)
         slab.data[:, : slab.samples] = flat
     wanted = needed_rows(plan, np.arange(plan.shape_out[0]))
     slab.rows = np.arange(height)
     slab, clipped = _run_steps(device, plan, slab, [slab.rows, *wanted[1:]])
     return slab.data[:, : slab.samples].reshape(plan.shape_out), clipped
+
+
+def _is_slab(device: Device, flat: Any) -> bool:
+    """Whether rows start at multiples of 16 bytes already; a view may begin anywhere."""
+    return bool(
+        flat.flags.c_contiguous
+        and flat.shape[1] == pitch(flat.shape[1], flat.dtype.name)
+        and device.address(flat) % 16 == 0
+    )
 
 
 def _run_steps(device: Device, plan: Plan, slab: Slab, wanted: list[Rows]) -> tuple[Slab, int]:
@@ -241,10 +257,12 @@ def _cut(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _grid(each: Pass, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
     """Rows per thread and blocks.
 
-    A thread that walks far reads few rows twice, but then there are fewer threads.
+    A thread that walks far reads few rows twice, but then there are fewer threads. It reads as
+    many rows before its first output as the kernel is high, so a high kernel wants a long walk.
     """
     across = -(-samples // each.samples)
-    tile = each.tile or min(max(rows * across // THREADS_WANTED, 4), 32)
+    least = max(FEWEST_PER_THREAD, each.rows.kernel_size)
+    tile = each.tile or min(max(rows * across // THREADS_WANTED, least), MOST_PER_THREAD)
     return tile, (-(-across // BLOCK[0]), -(-rows // (tile * BLOCK[1])))
 
 

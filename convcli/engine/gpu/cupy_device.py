@@ -8,6 +8,7 @@ transfers overlaps with what another computes.
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -46,11 +47,18 @@ def cuda_failures() -> tuple[type[BaseException], ...]:
     """What CuPy raises when something is wrong with a device."""
     from cupy import cuda
 
+    transforms = _transforms()
     return (
+        *((transforms.CuFFTError,) if transforms else ()),
         cuda.runtime.CUDARuntimeError,
         cuda.driver.CUDADriverError,
         cuda.compiler.CompileException,
     )
+
+
+def _transforms() -> Any:
+    """CuPy's module of Fourier transforms, if one was made; loading it needs a library more."""
+    return sys.modules.get("cupy.cuda.cufft")
 
 
 class CupyDevice:
@@ -153,6 +161,9 @@ class CupyDevice:
         result: NDArray[Any] = self.xp.asnumpy(array, stream=self.stream)
         return result
 
+    def address(self, array: Any) -> int:
+        return int(array.data.ptr)
+
     def free_bytes(self) -> int:
         pool = self.xp.get_default_memory_pool()
         free = self.xp.cuda.runtime.memGetInfo()[0] + pool.free_bytes()
@@ -164,6 +175,8 @@ class CupyDevice:
     def release(self) -> None:
         """Give memory that is kept for later back, before a smaller attempt."""
         self._kept.clear()
+        if _transforms():
+            self.xp.fft.config.get_plan_cache().clear()  # plans hold memory to work in
         self.xp.get_default_memory_pool().free_all_blocks()
 
 

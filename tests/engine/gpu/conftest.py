@@ -117,6 +117,9 @@ class ShimDevice:
     def host(self, array):
         return array
 
+    def address(self, array):
+        return array.ctypes.data
+
     def free_bytes(self):
         return self.free
 

@@ -59,6 +59,16 @@ static inline float fabsf(float a) { return __builtin_fabsf(a); }
 static inline double fabs(double a) { return __builtin_fabs(a); }
 static inline int min(int a, int b) { return a < b ? a : b; }
 static inline int max(int a, int b) { return a > b ? a : b; }
+static inline int abs(int a) { return a < 0 ? -a : a; }
+static inline unsigned __byte_perm(unsigned low, unsigned high, unsigned which)
+{
+    unsigned word = 0;
+    for (int b = 0; b < 4; b++) {
+        const unsigned from = which >> 4 * b & 7;
+        word |= ((from < 4 ? low >> 8 * from : high >> 8 * (from - 4)) & 0xff) << 8 * b;
+    }
+    return word;
+}
 
 template <class T> static inline T atomicAdd(T *at, T more)
 {

@@ -45,6 +45,7 @@ BANK = Kernel(RNG.normal(size=(3, 3, 3, 3)) / 9)
 CASES = {
     "u8_gray_3x3": (WHOLE3, "uint8", 1, {}),
     "u8_rgb_3x3_to_u16": (WHOLE3, "uint8", 3, {"out_dtype": "uint16"}),
+    "u8_rgb_whole_pair": (PAIR, "uint8", 3, {}),
     "u8_rgb_5x5": (REAL5, "uint8", 3, {}),
     "u16_gray_7x7": (REAL7, "uint16", 1, {"algorithm": "direct"}),
     "u8_gray_separable_7x7": (BLUR7, "uint8", 1, {"algorithm": "separable"}),
@@ -135,7 +136,7 @@ def test_the_cases_meet_every_kernel_and_type_of_sum():
     for kernel, dtype, channels, options in CASES.values():
         plan = plan_filter((50, 60, channels), dtype, [kernel], backend="numpy", **options)
         met |= {(p.source.function, p.acc) for p in passes_of(plan.steps[0], dtype)}
-    assert {function for function, _ in met} == {"rolling", "wide", "bank"}
+    assert {function for function, _ in met} == {"rolling", "bytes", "wide", "bank"}
     assert {acc for _, acc in met} == {"float32", "float64", "int32"}
 
 

@@ -69,7 +69,8 @@ def plan_of(x, kernels, **options):
 def test_borders_depths_channels(shim, kernel, dtype, channels, mode):
     x = picture(dtype, (11, 29, channels))
     agrees(shim, plan_of(x, kernel, border=Border(mode, 1.0 * (mode == "constant"))), x)
-    assert set(shim.launched) == {"rolling"}
+    whole = dtype == "uint8" and kernel in (SOBEL, ROBERTS)
+    assert set(shim.launched) == {"bytes" if whole else "rolling"}
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -89,6 +90,54 @@ def test_strides_and_dilations(shim, kernel, stride, dilation, channels, dtype):
         "border": Border("wrap"),
     }
     agrees(shim, plan_of(x, kernel, **options), x)
+
+
+@pytest.mark.parametrize("height", [1, 2, 4, 5, 8, 9])
+@pytest.mark.parametrize("width", [1, 2, 5])
+@pytest.mark.parametrize("mode", PICTURES)
+def test_whole_weights_on_bytes(shim, height, width, mode):
+    rng = np.random.default_rng(height * 10 + width)
+    weights = rng.integers(-127, 128, (height, width)).astype(float)
+    weights.flat[0], weights.flat[-1] = -127, 127
+    x = picture("uint8", (19, 83, 3), seed=height)
+    options = {"algorithm": "direct", "border": Border(mode, 255.0 * (mode == "constant"))}
+    for scale, range_ in [(1.0, "clip"), (1 / 64, "abs"), (1 / 999, "offset"), (1.0, "float")]:
+        agrees(shim, plan_of(x, Kernel(weights, scale=scale), range=range_, **options), x)
+    assert set(shim.launched) == {"bytes"}
+    across = {"stride": (1, 2), "dilation": (1, 3), "padding": ((0, 9), (7, 1))}
+    agrees(shim, plan_of(x, Kernel(weights, bias=7), **options, **across), x)
+
+
+@pytest.mark.parametrize(
+    ("weights", "options"),
+    [
+        (np.full((3, 3), 128.0), {}),
+        (RNG.normal(size=(3, 3)) / 4, {}),
+        (np.eye(3), {"border": Border("constant", 0.5)}),
+        (np.eye(3), {"border": Border("constant", -1.0)}),
+        (np.eye(3), {"stride": (2, 1)}),
+        (np.eye(3), {"dilation": (2, 1)}),
+        (np.eye(40), {}),
+    ],
+    ids=["too_large", "fractions", "border_half", "border_negative", "strided", "dilated", "tall"],
+)
+def test_what_does_not_fit_into_bytes_is_done_otherwise(shim, weights, options):
+    x = picture("uint8", (45, 83, 3))
+    agrees(shim, plan_of(x, Kernel(weights), algorithm="direct", **options), x)
+    assert "bytes" not in shim.launched
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("out_dtype", ["uint8", "uint16"])
+def test_what_is_not_a_number_is_black_and_not_counted(shim, dtype, out_dtype):
+    x = np.full((4, 33, 1), 0.4, dtype)
+    x[:, :20] = [[[np.nan]], [[-np.inf]], [[1e30]], [[0.5]]]
+    plan = plan_of(x, Kernel([[1.0]]), out_dtype=out_dtype, range="clip", algorithm="direct")
+    got, clipped = run_tiles(shim, plan, x)
+    white = np.iinfo(out_dtype).max
+    assert got[:, 0, 0].tolist() == [0, 0, white, round(white / 2)]
+    assert clipped == 40
+    agrees(shim, plan, x)
 
 
 # A thread makes 16 samples and a block 512 of a row; strips of 4 rows, blocks of 16.
@@ -113,7 +162,8 @@ def test_paddings_wider_than_the_picture(shim, mode, padding):
         (LARGE, "uint8", ["wide"]),
         (LARGE, "float64", ["wide"]),
         (WHOLE_LARGE, "uint16", ["wide"]),
-        (COMPASS, "uint8", ["rolling"]),
+        (COMPASS, "uint8", ["bytes"]),
+        (COMPASS, "uint16", ["rolling"]),
         (TABLE, "uint8", ["wide"]),
         (MIX, "uint8", ["bank"]),
         (MIX, "float32", ["bank"]),
@@ -124,6 +174,7 @@ def test_paddings_wider_than_the_picture(shim, mode, padding):
         "float64",
         "int32_sums",
         "compass",
+        "compass_uint16",
         "weights_in_memory",
         "bank",
         "bank_float",
@@ -207,8 +258,13 @@ def test_tiles_give_what_the_whole_gives(shim, monkeypatch, mode, rows):
 
 
 @pytest.mark.parametrize("width", [64, 21], ids=["aligned", "copied"])
-def test_a_picture_on_the_device_stays_there(shim, width):
-    x = picture("uint8", (19, width, 1))
+@pytest.mark.parametrize("start", [0, 1, 8])
+def test_a_picture_on_the_device_stays_there(shim, width, start):
+    """Also a part of something larger, that begins at any address."""
+    memory = np.zeros(19 * width + 64, np.uint8)
+    first = -memory.ctypes.data % 16 + start
+    x = memory[first : first + 19 * width].reshape(19, width, 1)
+    x[...] = picture("uint8", (19, width, 1))
     agrees(shim, plan_of(x, CHAIN), x, run_resident)
 
 

@@ -5,6 +5,7 @@ The module in CuPy's place copies only when an event is waited for, as late as a
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -65,6 +66,7 @@ def test_small_arrays_are_moved_once(fake_cupy):
     ("kind", "words"),
     [
         ("runtime", "device 0 failed .*illegal address.*use --backend numpy"),
+        ("transform", "device 0 failed .*CuFFTError: CUFFT_ALLOC_FAILED.*use --backend numpy"),
         ("import", r"a library of CUDA is missing .*libcufft.*convcli\[cuda13\]"),
     ],
 )
@@ -80,6 +82,10 @@ def test_a_device_that_fails_is_reported(fake_cupy, monkeypatch, kind, words):
     raised = ImportError("libcufft.so.12: cannot open\nmore")
     if kind == "runtime":
         raised = errors["CUDARuntimeError"]("cudaErrorIllegalAddress: an illegal address")
+    if kind == "transform":
+        transforms = SimpleNamespace(CuFFTError=type("CuFFTError", (RuntimeError,), {}))
+        monkeypatch.setitem(sys.modules, "cupy.cuda.cufft", transforms)
+        raised = transforms.CuFFTError("CUFFT_ALLOC_FAILED")
 
     def run_tiles(device, plan, x):
         raise raised

@@ -57,6 +57,30 @@ CALLED void gather(acc_t *cells, const in_t *__restrict__ row, int start,
         cells[k] = looked_up(row, start + k, cols, positions, border);
 }
 
+#if LOAD_BYTES
+#define WORDS_OF(count) (((SKEW + (count)) * IN_BYTES + LOAD_BYTES - 1) / LOAD_BYTES)
+
+// The words that hold COUNT samples; the first stands SKEW samples after the start of a word in
+// every thread, so all loads are aligned.
+template <int COUNT>
+INLINE void load_words(unsigned (&raw)[WORDS_OF(COUNT) * LOAD_BYTES / 4], const in_t *first)
+{
+    const char *from = (const char *)(first - SKEW);
+#pragma unroll
+    for (int k = 0; k < WORDS_OF(COUNT); k++) {
+#if LOAD_BYTES == 16
+        const uint4 w = ((const uint4 *)from)[k];
+        raw[4 * k] = w.x, raw[4 * k + 1] = w.y, raw[4 * k + 2] = w.z, raw[4 * k + 3] = w.w;
+#elif LOAD_BYTES == 8
+        const uint2 w = ((const uint2 *)from)[k];
+        raw[2 * k] = w.x, raw[2 * k + 1] = w.y;
+#else
+        raw[k] = ((const unsigned *)from)[k];
+#endif
+    }
+}
+#endif
+
 // Cells [start, start + COUNT) of a row of the padded picture; the cells of the input itself
 // begin at position `before`.
 template <int COUNT>
@@ -66,22 +90,8 @@ INLINE void load(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start,
     const int first = start - before * CHANNELS;
     if (first >= 0 && first + COUNT <= samples_in) {
 #if LOAD_BYTES
-        // `first` leaves the same remainder in every thread, so all loads are aligned.
-        constexpr int WORDS = ((SKEW + COUNT) * IN_BYTES + LOAD_BYTES - 1) / LOAD_BYTES;
-        unsigned raw[WORDS * LOAD_BYTES / 4];
-        const char *from = (const char *)(row + (first - SKEW));
-#pragma unroll
-        for (int k = 0; k < WORDS; k++) {
-#if LOAD_BYTES == 16
-            const uint4 w = ((const uint4 *)from)[k];
-            raw[4 * k] = w.x, raw[4 * k + 1] = w.y, raw[4 * k + 2] = w.z, raw[4 * k + 3] = w.w;
-#elif LOAD_BYTES == 8
-            const uint2 w = ((const uint2 *)from)[k];
-            raw[2 * k] = w.x, raw[2 * k + 1] = w.y;
-#else
-            raw[k] = ((const unsigned *)from)[k];
-#endif
-        }
+        unsigned raw[WORDS_OF(COUNT) * LOAD_BYTES / 4];
+        load_words<COUNT>(raw, row + first);
 #pragma unroll
         for (int k = 0; k < COUNT; k++) {
             constexpr int per = IN_BYTES < 4 ? 4 / IN_BYTES : 1;
