@@ -291,6 +291,10 @@ def peers(
     if stride == 1:
         if ndimage and not huge:
             found["ndimage"] = timed(lambda one: ndimage.correlate(one, cube, mode="mirror"))
+        lines = rank_one(bench, weights)
+        if ndimage and lines is not None:
+            seconds = timed(lambda one: by_lines(ndimage, one, *lines))
+            found["ndimage"] = min(seconds or math.inf, found["ndimage"] or math.inf)
         if signal and weights.size >= 225 and x.dtype == np.float32:
             flipped = cube[::-1, ::-1]
             found["signal"] = timed(
@@ -311,6 +315,19 @@ def peers(
             len(planes),
         )
     return found
+
+
+def rank_one(bench: Bench, weights: Any) -> tuple[Any, Any] | None:
+    """Column and row of a separable kernel, as a user of cupyx would write it."""
+    u, s, v = np.linalg.svd(bench.cp.asnumpy(weights).astype(np.float64))
+    if s[1] > 1e-6 * s[0]:
+        return None
+    return bench.cp.asarray(u[:, 0] * s[0]), bench.cp.asarray(v[0])
+
+
+def by_lines(ndimage: Any, x: Any, column: Any, row: Any) -> Any:
+    down = ndimage.correlate1d(x, column, axis=0, output=np.float32, mode="mirror")
+    return ndimage.correlate1d(down, row, axis=1, output=x.dtype, mode="mirror")
 
 
 @cache
