@@ -6,7 +6,6 @@
 // unrolled down, and the code stays small. The next row is on its way while one is worked on.
 
 constexpr int SPAN = AT(NX - 1) + (KERNEL_W - 1) * TAP + 1;
-constexpr int RAW = WORDS_OF(SPAN) * LOAD_BYTES / 4;
 
 INLINE int dot(unsigned bytes, int weights, int sum)
 {
@@ -21,32 +20,46 @@ INLINE int dot(unsigned bytes, int weights, int sum)
 #endif
 }
 
-// The bytes that a row shows this thread, as `load` of common.cu makes cells of them.
-INLINE void load_bytes(unsigned (&raw)[RAW], const in_t *__restrict__ in, int row,
-                       long long pitch_in, int start, int before, int samples_in,
-                       const int *__restrict__ cols, int positions, int border)
+// Moves the bytes of each cell up by a row; `held` is the row that comes, laid out as in memory.
+INLINE void push(unsigned (&columns)[SPAN][WORDS], const unsigned (&held)[HELD(SPAN)])
 {
-    const int first = start - before * CHANNELS;
-    const in_t *from = in + row * pitch_in;
-    if (row >= 0 && first >= 0 && first + SPAN <= samples_in) {
-        load_words<SPAN>(raw, from + first);
-        return;
-    }
-    int edge[SPAN];
-    if (row >= 0)
-        gather<SPAN>(edge, from, start, cols, positions, border);
 #pragma unroll
-    for (int k = 0; k < RAW; k++)
-        raw[k] = row < 0 ? (unsigned)border * 0x01010101u : 0;
-    if (row >= 0) {
+    for (int k = 0; k < SPAN; k++) {
 #pragma unroll
-        for (int k = 0; k < SPAN; k++)
-            raw[(k + SKEW) / 4] |= (unsigned)edge[k] << (k + SKEW) % 4 * 8;
+        for (int w = 0; w < WORDS - 1; w++)
+            columns[k][w] = __byte_perm(columns[k][w], columns[k][w + 1], 0x4321);
+        columns[k][WORDS - 1] = __byte_perm(columns[k][WORDS - 1], held[(k + SKEW) / 4],
+                                            0x4321 + (k + SKEW) % 4 * 0x1000);
     }
 }
 
-INLINE int finish_row(out_t *to, const int (&sums)[MEMBERS][NX], int valid)
+// A row of which some cells lie outside the picture, laid out as if they did not.
+CALLED void bytes_at_edge(unsigned *held, const in_t *__restrict__ row, int start,
+                          const int *__restrict__ cols, int positions, int border)
 {
+    for (int k = 0; k < HELD(SPAN); k++)
+        held[k] = 0;
+    for (int k = 0; k < SPAN; k++) {
+        const int cell = row ? looked_up(row, start + k, cols, positions, border) : border;
+        held[(k + SKEW) / 4] |= (unsigned)cell << (k + SKEW) % 4 * 8;
+    }
+}
+
+INLINE int finish_row(out_t *to, const unsigned (&columns)[SPAN][WORDS], int valid)
+{
+    int sums[MEMBERS][NX];
+#pragma unroll
+    for (int p = 0; p < MEMBERS; p++)
+#pragma unroll
+        for (int n = 0; n < NX; n++) {
+            sums[p][n] = 0;
+#pragma unroll
+            for (int j = 0; j < KERNEL_W; j++)
+#pragma unroll
+                for (int w = 0; w < WORDS; w++)
+                    if (packed(p, j, w))
+                        sums[p][n] = dot(columns[AT(n) + j * TAP][w], packed(p, j, w), sums[p][n]);
+        }
 #if INTEGER // the whole formula is, without a scale
     int values[NX];
 #pragma unroll
@@ -82,44 +95,39 @@ extern "C" __global__ void __launch_bounds__(128) bytes(ARGUMENTS)
         return;
     const int bottom = min(top + rows_per_thread, rows_out);
     const int end = bottom + KERNEL_H - 1;
-    unsigned columns[SPAN][WORDS] = {}, coming[RAW];
+    const int start = x * STRIDE_W, first = start - before * CHANNELS;
+    const bool inside = first >= 0 && first + SPAN <= samples_in;
+    const Walk walk(rows, top, end);
+    unsigned columns[SPAN][WORDS] = {}, coming[AHEAD][HELD(SPAN)];
     int outside = 0;
-    load_bytes(coming, in, rows[top], pitch_in, x * STRIDE_W, before, samples_in, cols, positions,
-               (int)border);
+#pragma unroll
+    for (int ahead = 0; ahead < AHEAD; ahead++)
+        if (inside && top + ahead < end && walk[top + ahead] >= 0)
+            fetch<SPAN>(coming[ahead], in + walk[top + ahead] * pitch_in + first);
 #pragma unroll 1
-    for (int at = top; at < end; at++) {
-        unsigned raw[RAW];
+    for (int base = top; base < end; base += AHEAD) {
 #pragma unroll
-        for (int k = 0; k < RAW; k++)
-            raw[k] = coming[k];
-        if (at + 1 < end)
-            load_bytes(coming, in, rows[at + 1], pitch_in, x * STRIDE_W, before, samples_in, cols, positions,
-                       (int)border);
+        for (int turn = 0; turn < AHEAD; turn++) {
+            const int at = base + turn;
+            if (at >= end)
+                continue;
+            const int row = walk[at];
+            if (row < 0 || !inside) {
+                unsigned edge[HELD(SPAN)]; // in memory: a call needs its address
+                bytes_at_edge(edge, row < 0 ? 0 : in + row * pitch_in, start, cols, positions,
+                              (int)border);
 #pragma unroll
-        for (int k = 0; k < SPAN; k++) {
-#pragma unroll
-            for (int w = 0; w < WORDS - 1; w++)
-                columns[k][w] = __byte_perm(columns[k][w], columns[k][w + 1], 0x4321);
-            columns[k][WORDS - 1] = __byte_perm(columns[k][WORDS - 1], raw[(k + SKEW) / 4],
-                                                0x4321 + (k + SKEW) % 4 * 0x1000);
-        }
-        const int done = at - (KERNEL_H - 1);
-        if (done < top)
-            continue;
-        int sums[MEMBERS][NX];
-#pragma unroll
-        for (int p = 0; p < MEMBERS; p++)
-#pragma unroll
-            for (int n = 0; n < NX; n++) {
-                sums[p][n] = 0;
-#pragma unroll
-                for (int j = 0; j < KERNEL_W; j++)
-#pragma unroll
-                    for (int w = 0; w < WORDS; w++)
-                        if (packed(p, j, w))
-                            sums[p][n] = dot(columns[AT(n) + j * TAP][w], packed(p, j, w), sums[p][n]);
+                for (int k = 0; k < HELD(SPAN); k++)
+                    coming[turn][k] = edge[k];
             }
-        outside += finish_row(out + done * pitch_out + x, sums, samples_out - x);
+            push(columns, coming[turn]);
+            const int next = at + AHEAD;
+            if (inside && next < end && walk[next] >= 0)
+                fetch<SPAN>(coming[turn], in + walk[next] * pitch_in + first);
+            const int done = at - (KERNEL_H - 1);
+            if (done >= top)
+                outside += finish_row(out + done * pitch_out + x, columns, samples_out - x);
+        }
     }
     report(clipped, outside);
 }

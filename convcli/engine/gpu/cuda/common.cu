@@ -15,6 +15,7 @@
 // every thread, columns only by the threads at the left and right end.
 
 #define INLINE static __device__ __forceinline__
+#define INLINE_MEMBER __device__ __forceinline__
 #define CALLED static __device__ __noinline__
 #define AT(n) ((n) / CHANNELS * (STRIDE_W * CHANNELS) + (n) % CHANNELS)
 #define TAP (DILATION_W * CHANNELS)
@@ -81,6 +82,63 @@ INLINE void load_words(unsigned (&raw)[WORDS_OF(COUNT) * LOAD_BYTES / 4], const 
 }
 #endif
 
+#if LOAD_BYTES
+#define HELD(count) (WORDS_OF(count) * LOAD_BYTES / 4)
+typedef unsigned held_t;
+#else
+#define HELD(count) (count)
+typedef in_t held_t;
+#endif
+
+// COUNT samples from memory, as they are; all of them are in the picture.
+template <int COUNT>
+INLINE void fetch(held_t (&held)[HELD(COUNT)], const in_t *__restrict__ first)
+{
+#if LOAD_BYTES
+    load_words<COUNT>(held, first);
+#else
+#pragma unroll
+    for (int k = 0; k < COUNT; k++)
+        held[k] = first[k];
+#endif
+}
+
+template <int COUNT> INLINE void unpack(acc_t (&cells)[COUNT], const held_t (&held)[HELD(COUNT)])
+{
+#pragma unroll
+    for (int k = 0; k < COUNT; k++) {
+#if !LOAD_BYTES
+        cells[k] = (acc_t)held[k];
+#else
+        constexpr int per = IN_BYTES < 4 ? 4 / IN_BYTES : 1;
+        const int at = k + SKEW;
+#if IN_BYTES == 1
+        cells[k] = (acc_t)((held[at / per] >> (at % per * 8)) & 0xffu);
+#elif IN_BYTES == 2
+        cells[k] = (acc_t)((held[at / per] >> (at % per * 16)) & 0xffffu);
+#elif IN_WHOLE
+        cells[k] = (acc_t)(int)held[at / per];
+#elif IN_BYTES == 4
+        cells[k] = (acc_t)__uint_as_float(held[at / per]);
+#else
+        cells[k] = (acc_t)__hiloint2double((int)held[2 * at + 1], (int)held[2 * at]);
+#endif
+#endif
+    }
+}
+
+// Cells of which some lie outside the picture.
+template <int COUNT>
+INLINE void cells_at_edge(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start,
+                          const int *__restrict__ cols, int positions, acc_t border)
+{
+    acc_t edge[COUNT]; // in memory: a call needs its address
+    gather<COUNT>(edge, row, start, cols, positions, border);
+#pragma unroll
+    for (int k = 0; k < COUNT; k++)
+        cells[k] = edge[k];
+}
+
 // Cells [start, start + COUNT) of a row of the padded picture; the cells of the input itself
 // begin at position `before`.
 template <int COUNT>
@@ -89,38 +147,28 @@ INLINE void load(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start,
 {
     const int first = start - before * CHANNELS;
     if (first >= 0 && first + COUNT <= samples_in) {
-#if LOAD_BYTES
-        unsigned raw[WORDS_OF(COUNT) * LOAD_BYTES / 4];
-        load_words<COUNT>(raw, row + first);
-#pragma unroll
-        for (int k = 0; k < COUNT; k++) {
-            constexpr int per = IN_BYTES < 4 ? 4 / IN_BYTES : 1;
-            const int at = k + SKEW;
-#if IN_BYTES == 1
-            cells[k] = (acc_t)((raw[at / per] >> (at % per * 8)) & 0xffu);
-#elif IN_BYTES == 2
-            cells[k] = (acc_t)((raw[at / per] >> (at % per * 16)) & 0xffffu);
-#elif IN_WHOLE
-            cells[k] = (acc_t)(int)raw[at / per];
-#elif IN_BYTES == 4
-            cells[k] = (acc_t)__uint_as_float(raw[at / per]);
-#else
-            cells[k] = (acc_t)__hiloint2double((int)raw[2 * at + 1], (int)raw[2 * at]);
-#endif
-        }
-#else
-#pragma unroll
-        for (int k = 0; k < COUNT; k++)
-            cells[k] = (acc_t)row[first + k];
-#endif
-        return;
+        held_t held[HELD(COUNT)];
+        fetch<COUNT>(held, row + first);
+        unpack<COUNT>(cells, held);
+    } else {
+        cells_at_edge<COUNT>(cells, row, start, cols, positions, border);
     }
-    acc_t edge[COUNT]; // in memory: a call needs its address
-    gather<COUNT>(edge, row, start, cols, positions, border);
-#pragma unroll
-    for (int k = 0; k < COUNT; k++)
-        cells[k] = edge[k];
 }
+
+// The rows that a thread reads one after another. Where they follow one another in memory too,
+// which is nearly everywhere, no load has to wait for the map.
+struct Walk {
+    const int *__restrict__ rows;
+    int top, first;
+    bool straight;
+
+    INLINE_MEMBER Walk(const int *__restrict__ rows, int top, int end) : rows(rows), top(top)
+    {
+        first = rows[top];
+        straight = first >= 0 && rows[end - 1] - first == end - 1 - top;
+    }
+    INLINE_MEMBER int operator[](int at) const { return straight ? first + (at - top) : rows[at]; }
+};
 
 template <int COUNT> INLINE void fill(acc_t (&cells)[COUNT], acc_t value)
 {
@@ -163,8 +211,17 @@ INLINE work_t shown(work_t value)
 
 INLINE void report(unsigned long long *clipped, int outside)
 {
-    // Many counters, or one address would be the bottleneck where most samples clip.
-    if (CLIP && outside)
+    if (!CLIP)
+        return;
+    // Threads of a warp together, and many counters: where most samples clip, additions to one
+    // address would take longer than the filter.
+#if __CUDA_ARCH__ >= 800
+    const unsigned together = __activemask();
+    outside = __reduce_add_sync(together, outside);
+    if ((threadIdx.x & 31) != __ffs((int)together) - 1) // a warp lies along x
+        return;
+#endif
+    if (outside)
         atomicAdd(clipped + (blockIdx.x + blockIdx.y) % COUNTERS, (unsigned long long)outside);
 }
 

@@ -96,6 +96,8 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
         return;
     const int bottom = min(top + rows_per_thread, rows_out);
     const int valid = samples_out - x;
+    const int start = x * STRIDE_W, first = start - before * CHANNELS;
+    const bool inside = first >= 0 && first + SPAN <= samples_in;
     acc_t cells[SPAN], across[LINES][NX];
     int outside = 0;
 
@@ -104,17 +106,29 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
 #pragma unroll
     for (int i = 0; i < KERNEL_H; i++)
         clear(sums[i]);
-    for (int base = top; base < bottom + KERNEL_H - 1; base += KERNEL_H) {
+    const int end = bottom + KERNEL_H - 1;
+    const Walk walk(rows, top, end);
+    held_t coming[AHEAD][HELD(SPAN)];
+#pragma unroll
+    for (int ahead = 0; ahead < AHEAD; ahead++)
+        if (inside && top + ahead < end && walk[top + ahead] >= 0)
+            fetch<SPAN>(coming[ahead], in + walk[top + ahead] * pitch_in + first);
+    for (int base = top; base < end; base += KERNEL_H) {
 #pragma unroll
         for (int turn = 0; turn < KERNEL_H; turn++) {
             const int at = base + turn;
-            if (at < bottom + KERNEL_H - 1) {
-                const int row = rows[at];
+            if (at < end) {
+                const int row = walk[at];
                 if (row < 0)
                     fill(cells, (acc_t)border);
+                else if (inside)
+                    unpack<SPAN>(cells, coming[turn % AHEAD]);
                 else
-                    load(cells, in + row * pitch_in, x * STRIDE_W, before, samples_in, cols,
-                         positions, (acc_t)border);
+                    cells_at_edge<SPAN>(cells, in + row * pitch_in, start, cols, positions,
+                                        (acc_t)border);
+                const int next = at + AHEAD;
+                if (inside && next < end && walk[next] >= 0)
+                    fetch<SPAN>(coming[turn % AHEAD], in + walk[next] * pitch_in + first);
                 sum_across(across, cells);
                 clear(sums[turn]); // the output row `at` begins here, as its kernel's row 0
 #pragma unroll
@@ -137,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
             if (row < 0)
                 fill(cells, (acc_t)border);
             else
-                load(cells, in + row * pitch_in, x * STRIDE_W, before, samples_in, cols, positions,
+                load(cells, in + row * pitch_in, start, before, samples_in, cols, positions,
                      (acc_t)border);
             sum_across(across, cells);
             add_row(sums, cells, across, i);
