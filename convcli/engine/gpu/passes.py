@@ -194,7 +194,6 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
                 factors=factors,
                 members=members,
                 ROLLING=int(rolls),
-                AHEAD=ahead_of(kh),
             )
             return _pass(job, source, shape, 0 if rolls else 4)
     return None
@@ -232,7 +231,6 @@ def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
             weights=weights,
             members=members,
             INTEGER=int(_in_integers(finish)),
-            AHEAD=BYTES_AHEAD,
         )
         return replace(_pass(job, source, shape, 0), acc="int32")
     return None
@@ -246,14 +244,6 @@ def _in_integers(finish: Finish) -> bool:
         and float(finish.bias).is_integer()
         and float(finish.offset).is_integer()
     )
-
-
-BYTES_AHEAD = 2
-
-
-def ahead_of(kh: int) -> int:
-    """Rows that are under way while one is worked on: a divisor of the kernel's height."""
-    return kh if kh <= 3 else 1
 
 
 def _direct(job: _Job) -> tuple[Pass, ...] | None:

@@ -98,36 +98,27 @@ extern "C" __global__ void __launch_bounds__(128) bytes(ARGUMENTS)
     const int start = x * STRIDE_W, first = start - before * CHANNELS;
     const bool inside = first >= 0 && first + SPAN <= samples_in;
     const Walk walk(rows, top, end);
-    unsigned columns[SPAN][WORDS] = {}, coming[AHEAD][HELD(SPAN)];
+    unsigned columns[SPAN][WORDS] = {}, coming[HELD(SPAN)];
     int outside = 0;
-#pragma unroll
-    for (int ahead = 0; ahead < AHEAD; ahead++)
-        if (inside && top + ahead < end && walk[top + ahead] >= 0)
-            fetch<SPAN>(coming[ahead], in + walk[top + ahead] * pitch_in + first);
+    if (inside && walk[top] >= 0)
+        fetch<SPAN>(coming, in + walk[top] * pitch_in + first);
 #pragma unroll 1
-    for (int base = top; base < end; base += AHEAD) {
+    for (int at = top; at < end; at++) {
+        const int row = walk[at];
+        if (row < 0 || !inside) {
+            unsigned edge[HELD(SPAN)]; // in memory: a call needs its address
+            bytes_at_edge(edge, row < 0 ? 0 : in + row * pitch_in, start, cols, positions,
+                          (int)border);
 #pragma unroll
-        for (int turn = 0; turn < AHEAD; turn++) {
-            const int at = base + turn;
-            if (at >= end)
-                continue;
-            const int row = walk[at];
-            if (row < 0 || !inside) {
-                unsigned edge[HELD(SPAN)]; // in memory: a call needs its address
-                bytes_at_edge(edge, row < 0 ? 0 : in + row * pitch_in, start, cols, positions,
-                              (int)border);
-#pragma unroll
-                for (int k = 0; k < HELD(SPAN); k++)
-                    coming[turn][k] = edge[k];
-            }
-            push(columns, coming[turn]);
-            const int next = at + AHEAD;
-            if (inside && next < end && walk[next] >= 0)
-                fetch<SPAN>(coming[turn], in + walk[next] * pitch_in + first);
-            const int done = at - (KERNEL_H - 1);
-            if (done >= top)
-                outside += finish_row(out + done * pitch_out + x, columns, samples_out - x);
+            for (int k = 0; k < HELD(SPAN); k++)
+                coming[k] = edge[k];
         }
+        push(columns, coming);
+        if (inside && at + 1 < end && walk[at + 1] >= 0)
+            fetch<SPAN>(coming, in + walk[at + 1] * pitch_in + first);
+        const int done = at - (KERNEL_H - 1);
+        if (done >= top)
+            outside += finish_row(out + done * pitch_out + x, columns, samples_out - x);
     }
     report(clipped, outside);
 }

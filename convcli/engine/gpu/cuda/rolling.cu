@@ -108,11 +108,9 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
         clear(sums[i]);
     const int end = bottom + KERNEL_H - 1;
     const Walk walk(rows, top, end);
-    held_t coming[AHEAD][HELD(SPAN)];
-#pragma unroll
-    for (int ahead = 0; ahead < AHEAD; ahead++)
-        if (inside && top + ahead < end && walk[top + ahead] >= 0)
-            fetch<SPAN>(coming[ahead], in + walk[top + ahead] * pitch_in + first);
+    held_t coming[HELD(SPAN)]; // the next row is on its way while one is worked on
+    if (inside && walk[top] >= 0)
+        fetch<SPAN>(coming, in + walk[top] * pitch_in + first);
     for (int base = top; base < end; base += KERNEL_H) {
 #pragma unroll
         for (int turn = 0; turn < KERNEL_H; turn++) {
@@ -122,13 +120,12 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
                 if (row < 0)
                     fill(cells, (acc_t)border);
                 else if (inside)
-                    unpack<SPAN>(cells, coming[turn % AHEAD]);
+                    unpack<SPAN>(cells, coming);
                 else
                     cells_at_edge<SPAN>(cells, in + row * pitch_in, start, cols, positions,
                                         (acc_t)border);
-                const int next = at + AHEAD;
-                if (inside && next < end && walk[next] >= 0)
-                    fetch<SPAN>(coming[turn % AHEAD], in + walk[next] * pitch_in + first);
+                if (inside && at + 1 < end && walk[at + 1] >= 0)
+                    fetch<SPAN>(coming, in + walk[at + 1] * pitch_in + first);
                 sum_across(across, cells);
                 clear(sums[turn]); // the output row `at` begins here, as its kernel's row 0
 #pragma unroll
