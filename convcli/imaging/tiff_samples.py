@@ -26,8 +26,8 @@ SPACES = {
 }
 """Colour space of each kind that is read, and samples that it takes."""
 PREMULTIPLIED, ALPHA, COREL = 1, 2, 999
-IMPLYING = (2, 3, 4, 6, 7, 32771)
-"""Compressions that tell what 0 is: fax, where it is white, and JPEG."""
+IMPLYING = (2, 3, 4, 6)
+"""Compressions that tell what 0 is: fax, where it is white, and JPEG of the old kind."""
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 
 

@@ -171,23 +171,32 @@ def test_extra_samples_of_another_type_are_understood() -> None:
 # ------------------------------------------------------------------ what they mean
 
 
+def test_samples_without_their_depth_are_refused() -> None:
+    """Where one number a sample is too much for the entry, it is lost with the end of the file."""
+    data = tiff(RNG.integers(0, 256, (3, 5, 3)), RGB)
+    assert "258" in refusal(data.replace(struct.pack(">HHI", 258, SHORT, 3), bytes(8)))
+
+
 @pytest.mark.parametrize("bits", [1, 8, 16])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_tiff_that_does_not_say_what_0_is_is_refused(bits: int, count: int) -> None:
     assert "262" in refusal(tiff(RNG.integers(0, 2, (3, 5, count)), None, bits))
 
 
-@pytest.mark.parametrize("compression", ["group3", "group4"])
+@pytest.mark.parametrize("compression", ["tiff_ccitt", "group3", "group4", "jpeg"])
 def test_fax_says_itself_that_0_is_white(compression: str) -> None:
-    image = Image.fromarray(RNG.integers(0, 2, (9, 40), dtype=np.uint8) * 255).convert("1")
+    image = Image.fromarray(RNG.integers(0, 2, (9, 40), dtype=np.uint8) * 255)
     out = io.BytesIO()
-    image.save(out, "TIFF", compression=compression)
+    image.convert("L" if compression == "jpeg" else "1").save(out, "TIFF", compression=compression)
     with tifffile.TiffFile(io.BytesIO(out.getvalue())) as file:
         at, kind = file.pages.first.tags[262].offset, file.pages.first.photometric
     data = bytearray(out.getvalue())
     data[at : at + 2] = (263).to_bytes(2, "little")  # another tag
+    if compression == "jpeg":
+        assert "262" in refusal(bytes(data))
+        return
     got = only_frame(decode_picture(bytes(data), "x"))[..., 0]
-    np.testing.assert_array_equal(got if kind == WHITE_IS_ZERO else 255 - got, image.convert("L"))
+    np.testing.assert_array_equal(got if kind == WHITE_IS_ZERO else 255 - got, image)
 
 
 # ------------------------------------------------------------------ how deep they are
