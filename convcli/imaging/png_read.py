@@ -33,15 +33,29 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
     header = read_header(data, name)
     check_size(name, header.width, header.height, max_pixels)
     meta, notes = read_metadata(data, name)
-    data, more = pixels_alone(data, name)
+    moves, more = _moves(data, name)
+    notes += more
+    data, more = pixels_alone(data, name, moves)
     notes += more
     if header.depth < 8 and header.colour_type == GRAY:
         notes.append(widened(header.depth))
-    if not any(kind == b"acTL" for kind, _, _ in walk(data, name)):
+    if not moves:
         return _upright(decode_still(data, name, notes), header, meta, notes)
     from convcli.imaging.apng import read_apng
 
     return read_apng(data, name, header, max_pixels, meta, notes)
+
+
+def _moves(data: bytes, name: str) -> tuple[bool, list[str]]:
+    """Whether it is an animation, by what the chunk before its pixels claims; and a note."""
+    for kind, body, _ in walk(data, name):
+        if kind == b"IDAT":
+            break
+        if kind == b"acTL":
+            if 0 < int.from_bytes(body[:4]) < 2**31:
+                return True, []
+            return False, ["its animation is damaged: the picture for programs without was taken"]
+    return False, []
 
 
 def picture_of_plain(plain: Plain, name: str) -> Picture:

@@ -21,12 +21,14 @@ __all__ = ["pixels_alone"]
 PALETTE = 3
 BEFORE = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"IDAT")
 """What the pixels depend on; it has no meaning behind them."""
-ANIMATION = (b"fcTL", b"fdAT")
+ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
-def pixels_alone(data: bytes, name: str) -> tuple[bytes, list[str]]:
+def pixels_alone(data: bytes, name: str, moves: bool = False) -> tuple[bytes, list[str]]:
     """The file without all that its pixels do not depend on, and notes on what else was left out.
+
+    The chunks of an animation stay where it ``moves``.
 
     Libraries that decode it would unfold profiles and texts a second time, and refuse the whole
     file for one that is damaged or too long.
@@ -53,6 +55,8 @@ def pixels_alone(data: bytes, name: str) -> tuple[bytes, list[str]]:
             notes["its end mark is damaged"] = None
         elif kind in BEFORE and over:
             notes[f"a chunk {kind.decode()} behind its pixels was left out"] = None
+        elif kind in ANIMATION and not moves:
+            continue
         elif kind in BEFORE or kind in ANIMATION:
             parts += [struct.pack(">I4s", len(body), kind), body, struct.pack(">I", crc)]
         seen.add(kind)

@@ -249,3 +249,17 @@ def test_a_damaged_animation_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=says):
             list(decode_picture(data, "x").frames)
+
+
+def test_an_animation_that_claims_no_frames_is_the_picture_before_it() -> None:
+    """As in other programs; with a note, as for one that claims too many."""
+    pixels = np.zeros((*SIZE, 1), np.uint8)
+    good = apng([Shot(pixels)], 0, still=pixels + 9)
+    claim = chunk(b"acTL", struct.pack(">II", 1, 3))
+    for instead in (chunk(b"acTL", bytes(8)), chunk(b"acTL", b"\xff" * 8)):
+        picture = decode_picture(good.replace(claim, instead), "x")
+        assert (picture.n_frames, picture.animated) == (1, False)
+        assert "animation is damaged" in picture.notes[0]
+        np.testing.assert_array_equal(next(iter(picture.frames)).pixels, pixels + 9)
+    behind = good.replace(claim, b"").replace(chunk(b"IEND", b""), claim + chunk(b"IEND", b""))
+    assert decode_picture(behind, "x").n_frames == 1
