@@ -56,8 +56,8 @@ class Shown(NamedTuple):
     alpha: bool
     durations: list[float] | None = None
     """Milliseconds, where the decoder says."""
-    truncates: bool = False
-    """Whether it is a level off where frames are laid over others."""
+    tolerance: int = 0
+    """By how much the decoder may be off: OpenCV truncates each time it lays frames over."""
 
     @property
     def mode(self) -> str:
@@ -135,10 +135,11 @@ def _pillow_array(image: Any, space: str, alpha: bool) -> np.ndarray:
 def _pillow_loses(data: bytes, image: Any) -> bool:
     """Where Pillow is known to lose depth, alpha, or the way frames are laid over others."""
     if image.format == "PNG":
-        deep = data[24] == 16 and not (data[25] == 0 and b"tRNS" not in data)
+        moves = getattr(image, "is_animated", False)
+        deep = data[24] == 16 and (moves or data[25] != 0 or b"tRNS" in data)
         return deep or (getattr(image, "is_animated", False) and _lays_over(data))
-    if image.format == "PPM":
-        return image.mode == "RGB" and b"\n255\n" not in data[:64] and data[1:2] in b"36"
+    if kind_of(data) == "PPM":
+        return image.mode == "RGB" and maximum(data) > 255
     if image.format == "TIFF":
         bits = np.atleast_1d(image.tag_v2.get(258, 1))
         return bool(image.mode == "I" or (bits.max() > 8 and image.mode not in ("F", "I;16")))
@@ -255,8 +256,10 @@ def with_opencv(data: bytes) -> Shown | None:
     pixels = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
     if pixels is None or (kind == "PNG" and b"tRNS" in data) or pixels.ndim > 3:
         return None
-    if kind == "PPM" and (data[1:2] in b"14" or b"\n255\n" not in data[:64]):
+    if kind == "PPM" and maximum(data) not in (255, 65535):
         return None  # keeps levels as they are, whatever the maximum
+    if kind == "PFM" and maximum(data) != 1:
+        return None  # divides by it
     return _upright(_from_bgr(pixels.reshape(*pixels.shape[:2], -1)), data)
 
 
@@ -264,6 +267,8 @@ def _moving(raw: np.ndarray, data: bytes) -> Shown | None:
     good, found = cv2.imdecodeanimation(raw)
     if not good or len(found.frames) < 2:
         return None
+    if _lays_over(data) and data[25] not in (4, 6) and b"tRNS" not in data:
+        return None  # clears to black, for want of alpha
     frames = [_from_bgr(frame) for frame in found.frames]
     durations = [float(d) for d in found.durations]
     if data.index(b"IDAT") < data.index(b"fcTL"):  # no part of the animation, and not given
@@ -272,7 +277,13 @@ def _moving(raw: np.ndarray, data: bytes) -> Shown | None:
             [np.asarray(still)[..., : frames[0].shape[-1]], *frames],
             [0, *durations],
         )
-    return Shown(frames, "rgb", frames[0].shape[-1] == 4, durations, truncates=_lays_over(data))
+    return Shown(frames, "rgb", frames[0].shape[-1] == 4, durations, len(frames) * _lays_over(data))
+
+
+def maximum(netpbm: bytes) -> float:
+    """The third number of the header: the maximum, or the scale of floats; 1 for bits."""
+    words = re.sub(rb"#[^\r\n]*", b"", netpbm[:1000]).split(None, 4)
+    return 1 if words[0] in (b"P1", b"P4") else abs(float(words[3]))
 
 
 def _from_bgr(pixels: np.ndarray) -> np.ndarray:
@@ -334,8 +345,14 @@ def captions(data: bytes) -> dict[str, Any]:
             tags = {tag.code: tag.value for tag in file.pages[0].tags}
         found = {f"tag {code}": _plain(tags[code]) for code in TIFF_TEXTS if code in tags}
         return found | ({"profile": tags[34675]} if 34675 in tags else {})
+    if kind_of(data) == "PFM":
+        return {}
     with opened(data) as image:
-        texts, info, exif = getattr(image, "text", {}), image.info, image.getexif()
+        try:
+            texts = getattr(image, "text", {})
+        except ValueError:  # it decodes all frames of a PNG to find them, and cannot always
+            texts = {}
+        info, exif = image.info, image.getexif()
         found = {f"text {k}": str(v) for k, v in texts.items() if k != XMP}
         found |= {key: info[key] for key in ("icc_profile", "comment") if info.get(key)}
         found |= {"xmp": True} if info.get("xmp") else {}

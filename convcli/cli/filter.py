@@ -69,7 +69,7 @@ def filter_command(
             "-f",
             autocompletion=complete.formats,
             metavar="NAME",
-            help="png, jpeg, tiff, webp, gif, bmp, ppm or avif, for standard output or another "
+            help="png, jpeg, tiff, webp, gif, bmp, ppm, pfm or avif, for standard output or another "
             "suffix. Default: the input's.",
             rich_help_panel=_OUTPUT,
         ),

@@ -30,6 +30,8 @@ __all__ = ["page_orientation", "read_tiff"]
 BITS, COMPRESSION, BIT_ORDER, SAMPLES, FORMAT = 258, 259, 266, 277, 339
 KIND, WHITE_IS_ZERO, PALETTE, PLANES, LAYERS = 262, 0, 3, 284, 32997
 XMP = 700
+NEWER = ("webp", "lzma", "zstd")
+"""Compressions that not every Pillow was built with."""
 MAX_PAGES = 10_000
 """Pillow looks for each page's place in a list of those before it; more are left to tifffile."""
 
@@ -88,10 +90,10 @@ def _pillow_keeps(image: Any, data: bytes, name: str, notes: list[str]) -> bool:
 
 def _pillow_keeps_page(image: Any, tags: Any) -> bool:
     deepest, kind = max(_numbers(tags.get(BITS, 1))), tags.get(KIND)
-    if deepest > 8 and not (
-        # It does not turn round deep samples of which 0 is white.
-        kind != WHITE_IS_ZERO and (deepest, image.mode) in ((32, "F"), (16, "I;16"), (16, "I;16B"))
-    ):
+    # It does not turn round deep samples of which 0 is white, and swaps the bytes of compressed
+    # floats twice.
+    deep = (deepest, image.mode) in ((16, "I;16"), (16, "I;16B")) and kind != WHITE_IS_ZERO
+    if (deepest > 8 and not deep) or image.info.get("compression") in NEWER:
         return False
     if not says_its_kind(kind, tags.get(COMPRESSION, 1)):
         return False
@@ -100,12 +102,14 @@ def _pillow_keeps_page(image: Any, tags: Any) -> bool:
     bands = image.getbands()
     if tags.get(LAYERS, 1) != 1 or tags.get(SAMPLES, 1) > len(bands) or image.mode == "La":
         return False
+    if tags.get(PLANES) == 2 and image.mode == "LA":
+        return False
     # Of what is not compressed it takes planes by the letters of the mode, whatever they mean, and
     # knows few kinds whose bits stand the other way round.
     odd = tags.get(PLANES) == 2 or tags.get(BIT_ORDER) == 2
     if odd and image.info.get("compression") == "raw" and image.mode not in ("RGB", "CMYK"):
         return False
-    return image.mode == "F" or set(_numbers(tags.get(FORMAT, 1))) == {1}
+    return set(_numbers(tags.get(FORMAT, 1))) == {1}
 
 
 def _numbers(value: Any) -> tuple[int, ...]:
