@@ -322,7 +322,8 @@ def filter_command(
             "--memory",
             metavar="SIZE",
             help="Filter larger TIFF, Zarr, .npy and raw files part by part within this much, "
-            "as in 512M; the result is the same. Default: a quarter of what is free.",
+            "as in 512M; the result is the same. What has to be read whole is refused where it "
+            "takes more. Default: a quarter of what is free.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -425,7 +426,8 @@ def filter_command(
     one_of("--on-error", on_error, ON_ERROR)
     one_of("--compression", compression, COMPRESSIONS)
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    if inputs and len(inputs) == 1 and files_from is None and cluster is None:
+    alone = inputs and len(inputs) == 1 and files_from is None and cluster is None
+    if inputs and alone and memory is None:  # else nobody has asked yet whether there is room
         from convcli.imaging.ahead import begin
 
         begin(inputs[0], limit)

@@ -31,7 +31,7 @@ from convcli.imaging.upright import (
 )
 from convcli.imaging.webp import read_webp_metadata
 
-__all__ = ["open_with_pillow", "picture_of", "read_with_pillow"]
+__all__ = ["open_with_pillow", "picture_of", "read_with_pillow", "sample_bytes"]
 
 PLUGINS = {
     "PNG": "PngImagePlugin",
@@ -147,7 +147,7 @@ def picture_of(
         mode = _mode_after_expansion(image)
     else:
         if kind != "TIFF":  # whose pages are of several sizes, and were counted one by one
-            check_frames(name, n_frames, n_frames * _sample_bytes(image), max_pixels)
+            check_frames(name, n_frames, n_frames * sample_bytes(image), max_pixels)
         mode = _common_mode(image, n_frames, name, max_pixels)
         frames = _Frames(image, n_frames, name, orientation, mode)
         first = next(iter(frames)).pixels
@@ -194,7 +194,7 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int) -> str:
     for index in range(count):
         _seek(image, index, name)
         check_size(name, image.width, image.height, max_pixels)
-        taken += _sample_bytes(image)  # a frame beyond the canvas of a GIF enlarges those after it
+        taken += sample_bytes(image)  # a frame beyond the canvas of a GIF enlarges those after it
         check_frames(name, count, taken, max_pixels)
         modes.add(_mode_after_expansion(image))
     image.seek(0)
@@ -206,7 +206,7 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int) -> str:
     return ("RGB" if colour else "L") + "A" * any(mode.endswith("A") for mode in modes)
 
 
-def _sample_bytes(image: Any) -> int:
+def sample_bytes(image: Any) -> int:
     """What the samples of a frame take at least."""
     mode = _mode_after_expansion(image)
     space, alpha = SPACES.get(mode, ("gray", False))

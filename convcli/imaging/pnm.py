@@ -22,7 +22,7 @@ from convcli.errors import InputError
 from convcli.imaging.picture import Frame, Metadata, Picture, widened
 from convcli.imaging.read import check_size
 
-__all__ = ["encode_pfm", "encode_pnm", "read_pnm"]
+__all__ = ["claimed_bytes", "encode_pfm", "encode_pnm", "read_pnm"]
 
 NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+([^\s#]{1,40})")
 END = re.compile(rb"(?:#[^\r\n]*)?\s")
@@ -75,6 +75,14 @@ def read_pnm(data: bytes, name: str, max_pixels: int) -> Picture:
         meta=meta,
         notes=notes,
     )
+
+
+def claimed_bytes(data: bytes, name: str) -> int:
+    """Bytes of the samples that the header promises."""
+    kind = data[1:2]
+    file = _open(data, name, kind)
+    deep = 4 if kind in FLOATS else 2 if kind not in BITS and _whole(file.top, name) > 255 else 1
+    return file.wanted * deep
 
 
 def _open(data: bytes, name: str, kind: bytes) -> _File:

@@ -196,6 +196,10 @@ def _read(request: FilterRequest, job: Job, name: str, clock: _Clock) -> Picture
         clock.lap("read")
         return ahead.picture(name, request.max_pixels)
     data = read_url(job.input) if is_url(job.input) else read_bytes(job.input)
+    if request.memory is not None:
+        from convcli.runs.memory import WHOLE, check_memory
+
+        check_memory(request, name, data, copies=WHOLE)
     clock.lap("read")
     return decode_picture(data, name, max_pixels=request.max_pixels)
 

@@ -8,8 +8,10 @@ from pathlib import Path, PurePath
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
+from convcli.engine.backends import backend_and_device
 from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import BackendError, ConvcliError, UsageError
+from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.carry import carry
 from convcli.imaging.files import STDIN, read_bytes
@@ -21,21 +23,24 @@ from convcli.imaging.picture import COLOURS, Frame, Picture
 from convcli.imaging.read import check_size, decode_picture
 from convcli.imaging.urls import is_url, read_url
 from convcli.runs.kinds import LARGE_SUFFIXES, is_large_name, kind_of
+from convcli.runs.memory import BASE_BYTES, LEAST_ROOM, WHOLE, budget, check_memory, require
 from convcli.runs.request import FilterRequest, Job, Report
-from convcli.system.machine import free_memory
 
 if TYPE_CHECKING:
     from convcli.runs.journal import Journal
 
-__all__ = ["Maker", "fits_whole", "is_in_parts", "parts_of", "read_array", "report_in_parts"]
+__all__ = [
+    "Maker",
+    "fits_whole",
+    "is_in_parts",
+    "parts_of",
+    "read_array",
+    "report_in_parts",
+]
 
-BASE_BYTES = 140 * 2**20
-"""The interpreter with its libraries, the loops' scratch, the writer's buffers."""
 IN_PARTS = ("TIFF", "NPY", "RAW", "ZARR")
 TASK_BYTES = 64 * 2**20
 """Memory of a part that is a task: some of them wait for their turn on every machine."""
-LEAST_BYTES = BASE_BYTES + 64 * 2**20
-"""What a run without ``--memory`` may take however little is free: enough for small parts."""
 ENOUGH = 256 * 2**20
 """Parts larger than this are not filtered any faster."""
 
@@ -53,16 +58,6 @@ class Maker(Protocol):
         """
 
 
-def budget(request: FilterRequest) -> int:
-    """Bytes that this process may take in all: ``memory``, or a quarter of what is free.
-
-    Not below ``LEAST_BYTES``, unless asked for: a small array would be refused on a full machine.
-    """
-    if request.memory is not None:
-        return request.memory
-    return max(free_memory() // 4 // max(request.jobs or 1, 1), LEAST_BYTES)
-
-
 def fits_whole(request: FilterRequest, source: Source) -> bool:
     """Whether a picture is better read whole: its samples, in and out and encoded, fit."""
     samples = math.prod(source.shape)
@@ -70,6 +65,11 @@ def fits_whole(request: FilterRequest, source: Source) -> bool:
         return False
     item = source.dtype.itemsize
     return samples * (item * 4 + 4) + BASE_BYTES <= budget(request)
+
+
+def _held(source: Source) -> int:
+    """Bytes of a picture that was decoded whole."""
+    return source.pixels.nbytes if isinstance(source, ArraySource) else 0
 
 
 def parts_of(
@@ -91,7 +91,7 @@ def parts_of(
     """
     height, width = regional.plan.shape_out[:2]
     tall, wide = align or regional.tile
-    room = max(memory - BASE_BYTES, 2**20)
+    room = max(memory - BASE_BYTES, LEAST_ROOM)
     enough = min(room, enough)
 
     def cost(rows: int, cols: int) -> int:
@@ -165,8 +165,13 @@ def _source(request: FilterRequest, job: Job) -> Source | None:
     source = None if job.input == STDIN else open_source(job.input, request.raw, request.max_pixels)
     if source is None and kind_of(job.output, request) != "TIFF":
         name = "standard input" if job.input == STDIN else display_name(job.input)
-        data = read_url(job.input) if is_url(job.input) else read_bytes(job.input)
-        picture = decode_picture(data, name, max_pixels=request.max_pixels)
+        ahead = take(job.input)
+        if ahead is not None:
+            picture = ahead.picture(name, request.max_pixels)
+        else:
+            data = read_url(job.input) if is_url(job.input) else read_bytes(job.input)
+            check_memory(request, name, data)
+            picture = decode_picture(data, name, max_pixels=request.max_pixels)
         if picture.n_frames > 1:
             raise UsageError(f"{name} has {picture.n_frames} frames; {job.output} holds one")
         pixels = next(iter(picture.frames)).pixels
@@ -202,6 +207,7 @@ def read_array(request: FilterRequest, job: Job) -> Picture | None:
     with source:
         height, width, _ = source.shape
         check_size(source.name, width, height, request.max_pixels)
+        require(request, source.name, WHOLE * math.prod(source.shape) * source.dtype.itemsize)
         pixels = source.read((((0, height),), ((0, width),)))
         return Picture(
             source.format,
@@ -222,10 +228,10 @@ def _report(
     maker: Maker | None,
     part_done: Callable[[int, int], None],
 ) -> Report:
-    if request.options.backend == "cupy":
+    if backend_and_device(request.options.backend)[0] == "cupy":
         raise BackendError(
             f"{source.name}: pictures that are read part by part are filtered on the CPU; "
-            "use --backend numpy"
+            "leave out --backend cupy and --device"
         )
     began = perf_counter()
     signature = journal.source_of(job) if journal else None
@@ -237,14 +243,15 @@ def _report(
     if kind == "TIFF" and not FORMATS["TIFF"].holds(result.space, result.alpha, dtype):
         raise UsageError(f"{target}: TIFF cannot hold {dtype} {result.space}")
     carry(result, kind)
+    memory = budget(request) - (_held(source) if request.memory is not None else 0)
     whole_rows = needs_whole_rows(kind, source, result.alpha, result.space)
     shape = (*regional.plan.shape_out[:2], COLOURS[result.space] + result.alpha)
     if maker is None:
-        places = parts_of(regional, budget(request), whole_rows=whole_rows)
+        places = parts_of(regional, memory, whole_rows=whole_rows)
     else:
         places = parts_of(
             regional,
-            budget(request),
+            memory,
             whole_rows=whole_rows,
             enough=TASK_BYTES,
             # No two tasks may write to one chunk.

@@ -68,7 +68,8 @@ def test_every_form_gives_the_same_samples(convcli: Cli, scene: np.ndarray) -> N
     for source, target in (("x.npy", "a.npy"), ("x.npy", "a.tif"), ("x.npy", "a.zarr"),
                            ("x.tif", "b.npy"), ("a.zarr", "c.png")):  # fmt: skip
         kernel = "identity" if source == "a.zarr" else "gaussian:2"
-        done = convcli("filter", source, "-k", kernel, "-o", target, *SMALL)
+        limit = SMALL if target != "c.png" else []  # which is encoded whole
+        done = convcli("filter", source, "-k", kernel, "-o", target, *limit)
         assert done.code == 0, done.err
     np.testing.assert_array_equal(np.load("a.npy"), expected)
     np.testing.assert_array_equal(np.load("b.npy"), expected)
@@ -85,7 +86,7 @@ def test_an_array_is_filtered_where_little_memory_is_free(
     convcli: Cli, scene: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = [convcli("filter", "x.npy", "-k", "gaussian:2", "-o", "plenty.npy", "--memory", "9G")]
-    monkeypatch.setattr("convcli.runs.large.free_memory", lambda: 2**26)
+    monkeypatch.setattr("convcli.runs.memory.free_memory", lambda: 2**26)
     done.append(convcli("filter", "x.npy", "-k", "gaussian:2", "-o", "little.npy"))
     assert [d.code for d in done] == [0, 0], done[1].err
     np.testing.assert_array_equal(np.load("little.npy"), np.load("plenty.npy"))
