@@ -80,7 +80,10 @@ def pictures() -> dict[str, bytes]:
         with tifffile.TiffWriter(out, bigtiff=bool(how.pop("bigtiff", False))) as writer:
             writer.write(array, photometric="rgb", **how)
         found[name] = out.getvalue()
-    return found
+    for name, array in (("gray.npy", rgb[..., 0]), ("deep.npy", rgb.astype(">u2"))):
+        out = io.BytesIO()
+        np.save(out, array)
+        found[name] = out.getvalue()
     return found | _pngs() | _jpegs(image) | _tiffs(rgb)
 
 

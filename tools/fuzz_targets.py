@@ -22,7 +22,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fuzz_corpus import pictures
-from fuzz_libraries import read_as_libraries_do
+from fuzz_libraries import folder, read_as_libraries_do
 from mutations import damage, damage_text, with_right_sums
 
 from convcli.errors import ConvcliError
@@ -48,13 +48,6 @@ def refusable(call: Callable[[], object]) -> None:
     except ConvcliError as error:
         if not str(error).strip():
             raise Finding("refused without a reason") from error
-
-
-@cache
-def folder() -> Path:
-    """A place for cases that must be files; in memory where there is such a place."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="convcli-fuzz-", dir=memory if memory.is_dir() else None))
 
 
 def as_file(data: bytes, suffix: str) -> Path:
@@ -277,6 +270,9 @@ def judge(code: int, said: str, target: Path) -> None:
 def opens(path: Path) -> None:
     """Whether another program reads the picture, every frame of it."""
     data = path.read_bytes()
+    if path.suffix == ".npy":
+        np.load(io.BytesIO(data), allow_pickle=False)
+        return
     if path.suffix == ".tif":
         import tifffile
 

@@ -17,7 +17,7 @@ from convcli.imaging.jpeg_markers import DRI, EOI, HUFFMAN_FRAMES, RST0, SOS, se
 
 __all__ = ["jpeg_faults"]
 
-DHT, PROGRESSIVE, SOI, TEM = 0xC4, 0xC2, 0xD8, 0x01
+DHT, PROGRESSIVE, SOI, TEM, ADOBE = 0xC4, 0xC2, 0xD8, 0x01, 0xEE
 FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, 0xCC}
 ALONE = (SOI, TEM, *range(RST0, RST0 + 8))
 """Markers without a segment."""
@@ -48,6 +48,7 @@ class _Check:
         self.faults: dict[str, None] = {}  # each once, in order
         self._tables = dict.fromkeys((*range(4), *range(16, 20)), b"") | _usual_tables()
         self._restart = 0
+        self._transform = -1
         self._frame: _Frame | None = None
 
     def follow(self, data: bytes) -> None:
@@ -75,6 +76,8 @@ class _Check:
                     if key not in self._tables:
                         raise ValueError(f"no Huffman table {key}")
                     self._tables[key] = table
+            elif marker == ADOBE and body.startswith(b"Adobe") and len(body) > 11:
+                self._transform = body[11]
             elif marker == DRI:
                 self._restart = int.from_bytes(body[:2], "big")
             elif marker == SOS and self._frame is not None:
@@ -82,7 +85,15 @@ class _Check:
                 unwanted += more
         if unwanted:
             self.faults[f"{unwanted} bytes between its parts were left out"] = None
-        if self._frame is not None and self._frame.is_coarse():
+        if self._frame is None:
+            return
+        if self._transform > (1, 1, 1, 1, 2)[min(self._frame.components, 4)]:
+            self.faults[f"its colour transform {self._transform} is not known; libjpeg guesses"] = (
+                None
+            )
+        if self._frame.odd:
+            self.faults["a scan is headed as one of another kind of JPEG"] = None
+        if self._frame.is_coarse():
             self.faults["some of its scans are not there, so its pixels are coarse"] = None
 
     def _scan(self, frame: _Frame, data: bytes, at: int, body: bytes) -> tuple[int, int]:
@@ -116,6 +127,8 @@ class _Frame:
 
     def __init__(self, body: bytes, progressive: bool) -> None:
         _, self.height, self.width, count = struct.unpack_from(">BHHB", body)
+        self.components = count
+        self.odd = False  # whether a scan is headed as one of another kind
         self._progressive = progressive
         parts = [body[at : at + 3] for at in range(6, 6 + 3 * count, 3)]
         self._factors = {part[0]: (part[1] >> 4, part[1] & 15) for part in parts}
@@ -131,7 +144,10 @@ class _Frame:
         """What a scan header says."""
         count = body[0]
         keys, tables = body[1 : 1 + 2 * count : 2], body[2 : 2 + 2 * count : 2]
-        first, last, bits = body[1 + 2 * count : 4 + 2 * count] if self._progressive else (0, 63, 0)
+        first, last, bits = body[1 + 2 * count : 4 + 2 * count]
+        if not self._progressive:
+            self.odd |= (first, last, bits) != (0, 63, 0)
+            first, last, bits = 0, 63, 0
         for key in keys:
             self._coarse.update({(key, k): bits & 15 for k in range(first, last + 1)})
         wide, tall = self._most

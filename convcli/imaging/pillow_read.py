@@ -19,7 +19,7 @@ from convcli.imaging.jpeg_metadata import read_jpeg_metadata
 from convcli.imaging.jpeg_read import LargeJpeg, begin_jpeg
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.profiles import sound_profile
-from convcli.imaging.quiet import silence_libtiff, silence_logs
+from convcli.imaging.quiet import listen_to_libtiff, silence_libtiff, silence_logs
 from convcli.imaging.read import check_frames, check_size, decoding
 from convcli.imaging.tiff_metadata import exif_dpi
 from convcli.imaging.upright import (
@@ -142,14 +142,14 @@ def picture_of(
     width, height = image.size
     check_size(name, width, height, max_pixels)
     if n_frames == 1:
-        frames: Any = [_frame(image, name, orientation, None, begun)]
+        frames: Any = [_frame(image, name, orientation, None, notes, begun)]
         first = frames[0].pixels
         mode = _mode_after_expansion(image)
     else:
         if kind != "TIFF":  # whose pages are of several sizes, and were counted one by one
             check_frames(name, n_frames, n_frames * sample_bytes(image), max_pixels)
         mode = _common_mode(image, n_frames, name, max_pixels)
-        frames = _Frames(image, n_frames, name, orientation, mode)
+        frames = _Frames(image, n_frames, name, orientation, mode, notes)
         first = next(iter(frames)).pixels
     space, alpha = SPACES[mode]
     return Picture(
@@ -169,15 +169,17 @@ def picture_of(
 class _Frames:
     """The frames of an animation or the pages of a document, decoded at each walk."""
 
-    def __init__(self, image: Any, count: int, name: str, orientation: int, mode: str) -> None:
-        self._of = image, count, name, orientation, mode
+    def __init__(
+        self, image: Any, count: int, name: str, orientation: int, mode: str, notes: list[str]
+    ) -> None:
+        self._of = image, count, name, orientation, mode, notes
 
     def __iter__(self) -> Iterator[Frame]:
-        image, count, name, orientation, mode = self._of
+        image, count, name, orientation, mode, notes = self._of
         for index in range(count):
             with decoding(name, image.format):
                 _seek(image, index, name)
-                frame = _frame(image, name, orientation, mode)
+                frame = _frame(image, name, orientation, mode, notes)
             yield frame
 
 
@@ -233,15 +235,22 @@ def _mode_after_expansion(image: Any) -> str:
 
 
 def _frame(
-    image: Any, name: str, orientation: int, mode: str | None, begun: LargeJpeg | None = None
+    image: Any,
+    name: str,
+    orientation: int,
+    mode: str | None,
+    notes: list[str],
+    begun: LargeJpeg | None = None,
 ) -> Frame:
     pixels = None
     if begun is not None and begun.shape == (image.height, image.width, len(image.getbands())):
         pixels = begun.pixels()
     if pixels is None:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), listen_to_libtiff() as said:
             warnings.simplefilter("ignore")
             _load(image)
+            minded = (f"its pixels were read, but libtiff says: {text}" for text in sorted(said))
+            notes += [note for note in minded if note not in notes]
             pixels = _expand(image, name, mode)
     disposal = image.info.get("disposal", getattr(image, "disposal_method", 0))
     return Frame(

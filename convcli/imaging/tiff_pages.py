@@ -21,6 +21,8 @@ from convcli.imaging.read import check_frames, check_size
 __all__ = ["PageSize", "check_pages", "walk_pages"]
 
 WIDTH, HEIGHT, BITS, KIND, SAMPLES = 256, 257, 258, 262, 277
+LAYOUT = (*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339)
+"""Tags that say what the bytes of the pixels mean."""
 PALETTE = 3
 SHARED = 100
 """How many times the bytes of a file its tags may point at: pages share profiles and texts."""
@@ -79,10 +81,12 @@ def walk_pages(file: _File, name: str) -> Iterator[PageSize]:
         entries = layout.head.unpack(head)[0] if len(head) == layout.head.size else size
         length = entries * layout.entry.size
         if at + len(head) + length + layout.next.size > size:
-            return
+            raise InputError(
+                f"{name}: the TIFF is cut short: the directory of its page {len(seen)} is not there"
+            )
         read += len(head) + length + layout.next.size
         table = file.read(length)
-        page, pointed = _page(file, table, layout, size)
+        page, pointed = _page(file, table, layout, size, name)
         shared += pointed
         if read > size or shared > SHARED * size:
             raise InputError(f"{name}: the directories of the TIFF share what belongs to one page")
@@ -118,15 +122,21 @@ def _layout(file: _File) -> _Layout | None:
     return _Layout(order, struct.Struct(order + count), struct.Struct(order + entry), after, start)
 
 
-def _page(file: _File, table: bytes, layout: _Layout, size: int) -> tuple[PageSize, int]:
+def _page(file: _File, table: bytes, layout: _Layout, size: int, name: str) -> tuple[PageSize, int]:
     """What one directory says, and how many bytes of the file it points at."""
     found = {SAMPLES: 1, BITS: 1}
     pointed = 0
     for tag, kind, count, value in layout.entry.iter_unpack(table):
         length = TYPE_BYTES.get(kind, 0) * count
+        if tag in LAYOUT and not 0 < length <= size:
+            raise InputError(f"{name}: the TIFF's tag {tag} is damaged")
         if length > len(value):
             (at,) = layout.next.unpack(value)
             if at + length > size:
+                if tag in LAYOUT:
+                    raise InputError(
+                        f"{name}: the TIFF's tag {tag} lies beyond the end of the file"
+                    )
                 continue  # which readers skip
             pointed += length
             if tag in CLAIMS:

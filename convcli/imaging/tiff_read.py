@@ -79,7 +79,7 @@ def _pillow_keeps(image: Any, data: bytes, name: str, notes: list[str]) -> bool:
         for index in range(image.n_frames):
             image.seek(index)
             tags = image.tag_v2
-            if not _pillow_keeps_page(image, tags) or strips_of(tags.get).absent:
+            if not _pillow_keeps_page(image, tags) or not strips_of(tags.get).told:
                 return False
             notes += strip_notes(tags.get, data, name)
         image.seek(0)

@@ -1,7 +1,7 @@
 """The strips and tiles of a TIFF: whether all of a page are in the file, and as long as they must be.
 
-Pillow takes rows that are not there from whatever lies behind, tifffile gives zeros for them, and
-both take what libjpeg makes up. Source: TIFF 6.0 specification (1992), sections 3, 15 and 22.
+Pillow takes rows that are not there from whatever lies behind, tifffile gives zeros for them, both
+take what libjpeg makes up, and libtiff looks at no checksum. Source: TIFF 6.0 specification (1992), sections 3, 15 and 22.
 """
 
 from __future__ import annotations
@@ -10,12 +10,25 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from isal import isal_zlib
+
 from convcli.errors import InputError
 from convcli.imaging.jpeg_check import jpeg_faults
+from convcli.imaging.jpeg_markers import frame_header
 
-__all__ = ["JPEG", "Strips", "check_strips", "strip_notes", "strips_of"]
+__all__ = [
+    "JPEG",
+    "LZMA",
+    "Strips",
+    "check_strips",
+    "is_sound",
+    "strip_notes",
+    "strips_of",
+]
 
-PLAIN, JPEG = 1, 7
+PLAIN, JPEG, LZMA = 1, 7, 34925
+FOLDED = (8, 32946, LZMA)
+"""Those with a checksum."""
 SUBSAMPLED = 6
 """The kind of pixel, YCbCr, that takes fewer bits than its samples have."""
 
@@ -27,8 +40,9 @@ class Strips(NamedTuple):
     wanted: int
     rows: int
     columns: int
+    width: int
     height: int
-    """Of the page, in rows."""
+    """Of the page."""
     bits: int
     """Of a pixel, or of a sample where planes are stored apart; 0 if the tags do not say."""
     compression: int
@@ -37,12 +51,20 @@ class Strips(NamedTuple):
     tables: bytes
     """Of JPEG, for all of them."""
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Rows and columns of one, as far as they are within the page."""
+        across = math.ceil(self.width / self.columns)
+        row, column = divmod(index % (across * math.ceil(self.height / self.rows)), across)
+        return (
+            min(self.rows, self.height - row * self.rows),
+            min(self.columns, self.width - column * self.columns),
+        )
+
     def least(self, index: int) -> int:
         """How many bytes one has at least."""
         if self.compression != PLAIN:
             return 1
-        left = self.height - index % math.ceil(self.height / self.rows) * self.rows
-        rows = self.rows if self.kind == "tiles" else min(self.rows, left)
+        rows = self.rows if self.kind == "tiles" else self.size(index)[0]
         return rows * math.ceil(self.columns * self.bits / 8)
 
     @property
@@ -50,6 +72,14 @@ class Strips(NamedTuple):
         """How many of them are nowhere in the file, as of pictures that are mostly empty."""
         pairs = zip(self.offsets[: self.wanted], self.counts[: self.wanted], strict=False)
         return sum(not count and not (offset and self.alone) for offset, count in pairs)
+
+    @property
+    def told(self) -> bool:
+        """Whether there is one for each part of the page, no more and no less, and none is empty.
+
+        Pillow lays those that are too many over the others.
+        """
+        return len(self.offsets) == self.wanted and not self.absent
 
     @property
     def alone(self) -> bool:
@@ -67,20 +97,22 @@ def strips_of(get: Callable[[int], Any]) -> Strips:
 
     width, height = numbers(256)[0], numbers(257)[0]
     tiled = get(322) is not None
-    columns, rows = (
-        (numbers(322)[0], numbers(323)[0]) if tiled else (width, numbers(278, height)[0])
-    )
-    rows = max(rows if tiled else min(rows, height), 1)
+    if tiled:
+        columns, rows = numbers(322)[0], numbers(323)[0]
+    else:
+        columns, rows = width, min(numbers(278, height)[0], height)
+    columns, rows = max(columns, 1), max(rows, 1)
     samples, bits = numbers(277, 1)[0], numbers(258, 1)
     offsets, counts = (get(tag) for tag in ((324, 325) if tiled else (273, 279)))
     apart = numbers(284, 1)[0] == 2
     pixel = bits[0] * (1 if apart else samples)
-    across = math.ceil(width / max(columns, 1))
+    across = math.ceil(width / columns)
     return Strips(
         kind="tiles" if tiled else "strips",
         wanted=across * math.ceil(height / rows) * (samples if apart else 1),
         rows=rows,
         columns=columns,
+        width=width,
         height=height,
         bits=0 if get(262) == SUBSAMPLED else pixel,
         compression=numbers(259, PLAIN)[0],
@@ -99,6 +131,8 @@ def check_strips(strips: Strips, size: int, name: str) -> list[str]:
         If a strip or tile is missing, too short, or cut short.
     """
     kind, wanted = strips.kind, strips.wanted
+    if not wanted:
+        raise InputError(f"{name}: the header claims {strips.width}x{strips.height} pixels")
     have = min(len(strips.offsets), len(strips.counts))
     if have < wanted:
         raise InputError(f"{name}: the TIFF has {have} of the {wanted} {kind} of its pixels")
@@ -125,12 +159,39 @@ def check_strips(strips: Strips, size: int, name: str) -> list[str]:
 
 
 def strip_notes(get: Callable[[int], Any], data: bytes, name: str) -> list[str]:
-    """As :func:`check_strips`, for a whole file; and what libjpeg makes up, if they are JPEGs."""
+    """As :func:`check_strips`, for a whole file; and what is wrong within each."""
     strips = strips_of(get)
     notes = dict.fromkeys(check_strips(strips, len(data), name))
-    if strips.compression == JPEG:
-        for index in range(strips.wanted):
-            start, size = strips.offsets[index], strips.counts[index]
-            for fault in jpeg_faults(data[start : start + size], strips.tables):
-                notes[f"number {index + 1} of its {strips.wanted} {strips.kind}: {fault}"] = None
+    for index in range(strips.wanted):
+        start, length = strips.offsets[index], strips.counts[index]
+        number = f"number {index + 1} of the {strips.wanted} {strips.kind} of the TIFF"
+        part = data[start : start + length]
+        if not length:
+            continue
+        if strips.compression in FOLDED and not is_sound(part, strips.compression):
+            raise InputError(f"{name}: {number} is damaged")
+        if strips.compression == JPEG:
+            frame, (rows, columns) = frame_header(part), strips.size(index)
+            if frame is not None and (frame.height < rows or frame.width < columns):
+                raise InputError(
+                    f"{name}: {number} has {frame.width}x{frame.height} pixels, "
+                    f"and should have {columns}x{rows}"
+                )
+            for fault in jpeg_faults(part, strips.tables):
+                notes[f"{number}: {fault}"] = None
     return list(notes)
+
+
+def is_sound(data: bytes, compression: int) -> bool:
+    """Whether folded data can be unfolded to their end, and have the checksum that they should."""
+    import lzma
+
+    unfold: Any = lzma.LZMADecompressor() if compression == LZMA else isal_zlib.decompressobj()
+    made = b"."
+    try:
+        while made and not unfold.eof:
+            made = unfold.decompress(data, 1 << 20)
+            data = b"" if compression == LZMA else unfold.unconsumed_tail
+    except (isal_zlib.error, lzma.LZMAError):  # type: ignore[misc]
+        return False
+    return bool(unfold.eof)

@@ -109,6 +109,7 @@ def test_damage_of_every_kind_is_named() -> None:
         (data[:first] + b"ab" + data[first:], "2 bytes between its parts were left out"),
         (data[:2] + b"abcd" + data[2:], "4 bytes between its parts were left out"),
         (data[:-2], "it has no end mark"),
+        (data[: start - 2] + b"\x20" + data[start - 1 :], "headed as one of another kind"),
     ):
         assert says in " ".join(jpeg_faults(damaged)), says
     data = saved("progressive")
@@ -116,6 +117,20 @@ def test_damage_of_every_kind_is_named() -> None:
     assert jpeg_faults(data[:last] + b"\xff\xd9") == [
         "some of its scans are not there, so its pixels are coarse"
     ]
+
+
+@compiled
+@pytest.mark.parametrize("kind", ["cmyk", "420"])
+def test_a_colour_transform_that_is_not_known_is_said(kind: str) -> None:
+    """In Adobe's APP14; libjpeg takes the usual one."""
+    data = saved(kind)
+    app14 = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0"
+    if kind == "cmyk":
+        data = data[:2] + data[next(end for marker, _, end in segments(data) if marker == 0xEE) :]
+    for transform, known in ((0, True), (1, kind == "420"), (2, kind == "cmyk"), (105, False)):
+        (*faults,) = jpeg_faults(data[:2] + app14 + bytes([transform]) + data[2:])
+        if kind != "cmyk" or transform != 1:
+            assert (faults == []) == known, transform
 
 
 @compiled

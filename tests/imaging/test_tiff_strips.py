@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.large.source import open_source
+from convcli.imaging.quiet import silence_libtiff
 from convcli.imaging.read import decode_picture
 
 RNG = np.random.default_rng(4)
@@ -86,6 +88,51 @@ def test_what_is_missing_or_short_is_refused(
         assert refusal(changed(data, COUNTS[kind], 20, at=2), path)
 
 
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_a_wrong_checksum_is_refused(compression: str, tmp_path: Path) -> None:
+    """libtiff stops reading where the pixels do, before it."""
+    data = bytearray(written(GRAY, "strips", compression))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        end = file.pages.first.dataoffsets[3] + file.pages.first.databytecounts[3]
+    data[end - (2 if compression == "zlib" else 30)] ^= 1
+    said = refusal(bytes(data), tmp_path / "x.tif")
+    assert "number 4 of the 5 strips of the TIFF is damaged" in said
+
+
+@pytest.mark.parametrize("pixels", [GRAY.astype(np.uint16), DEEP], ids=["gray", "rgb"])
+@pytest.mark.parametrize("damage", [(2, "H", 143), (4, "I", 1 << 30), (4, "I", 0)])
+def test_a_damaged_tag_of_the_layout_is_refused(
+    pixels: np.ndarray, damage: tuple[int, str, int], tmp_path: Path
+) -> None:
+    """Its type, or how many numbers it has. Without it, of 16 bits one would be left."""
+    data = bytearray(written(pixels, "strips", None))
+    at, code, value = damage
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        struct.pack_into(f"<{code}", data, file.pages.first.tags[258].offset + at, value)
+    assert "tag 258 is damaged" in refusal(bytes(data), tmp_path / "x.tif")
+
+
+def test_strips_that_are_too_many_are_not_laid_over_the_others(tmp_path: Path) -> None:
+    """As Pillow does."""
+    (frame,) = decode_picture(changed(written(GRAY, "strips", None), 257, 8), "x.tif").frames
+    np.testing.assert_array_equal(frame.pixels[..., 0], GRAY[:8])
+
+
+def test_jpegs_that_are_smaller_than_their_strips_are_refused(tmp_path: Path) -> None:
+    data = changed(written(GRAY, "strips", "jpeg"), 256, 480)
+    assert "has 48x" in refusal(data, tmp_path / "x.tif")
+
+
+@kinds
+@pytest.mark.parametrize("tag", [256, 257])
+def test_a_page_without_a_size_is_refused(
+    pixels: np.ndarray, kind: str, compression: str | None, tag: int, tmp_path: Path
+) -> None:
+    """Or with one of a number that tags of its type cannot have, which readers pass over."""
+    data = written(pixels, kind, compression)
+    assert re.search(r"claims \d+x\d+ pixels", refusal(changed(data, tag, 0), tmp_path / "x.tif"))
+
+
 @kinds
 def test_what_is_empty_is_said_to_be(
     pixels: np.ndarray, kind: str, compression: str | None, tmp_path: Path
@@ -132,7 +179,9 @@ def test_pixels_that_libjpeg_makes_up_are_said(pixels: np.ndarray, tmp_path: Pat
     cut = whole[: size * 3 // 4].rstrip(b"\xff") + b"\xff\xd9"
     data = data[:start] + cut + data[start + len(cut) :]
     (note,) = decode_picture(data, "x.tif").notes
-    assert re.match(r"number 2 of its . strips: its pixels end in row 0 of .*; from there on", note)
+    assert re.match(
+        r"number 2 of the . strips of the TIFF: its pixels end in row 0 of .*; from there on", note
+    )
     path = tmp_path / "x.tif"
     path.write_bytes(data)
     source = open_source(str(path))
@@ -140,3 +189,31 @@ def test_pixels_that_libjpeg_makes_up_are_said(pixels: np.ndarray, tmp_path: Pat
         with source:
             source.read(([(0, 40)], [(0, 48)]))
             assert any("from there on some are made up" in note for note in source.notes)
+
+
+@pytest.mark.skipif(not silence_libtiff(), reason="libtiff is linked invisibly")
+def test_what_libtiff_minds_and_reads_is_said() -> None:
+    """Fax codes that are none: the rest of the row is made up."""
+    out = io.BytesIO()
+    Image.fromarray(GRAY > 100).save(out, "TIFF", compression="group4")
+    data = out.getvalue()
+    assert not [n for n in decode_picture(data, "x.tif").notes if "libtiff" in n]
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        start, size = file.pages.first.dataoffsets[0], file.pages.first.databytecounts[0]
+    middle = start + size // 2
+    data = data[:middle] + b"Z" * (start + size - middle) + data[start + size :]
+    notes = decode_picture(data, "x.tif").notes
+    assert any("libtiff says: " in note and "code word" in note for note in notes)
+
+
+def test_a_page_whose_directory_is_not_there_is_not_left_out(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        for pixels in (GRAY, GRAY[::-1]):
+            writer.write(pixels, metadata=None)
+    data = bytearray(out.getvalue())
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        first, second = file.pages[0].offset, file.pages[1].offset
+    at = data.index(struct.pack("<I", second), first)
+    struct.pack_into("<I", data, at, len(data) - 5)
+    assert "page 2" in refusal(bytes(data), tmp_path / "x.tif")

@@ -25,7 +25,13 @@ from convcli.imaging.tiff_metadata import read_pages
 from convcli.imaging.tiff_pages import walk_pages
 from convcli.imaging.tiff_read import page_orientation
 from convcli.imaging.tiff_samples import KIND, PALETTE, WHITE_IS_ZERO, page_space
-from convcli.imaging.tiff_strips import JPEG, check_strips, strips_of
+from convcli.imaging.tiff_strips import (
+    JPEG,
+    LZMA,
+    check_strips,
+    is_sound,
+    strips_of,
+)
 from convcli.system.files import open_to_read, read_at
 
 __all__ = ["open_tiff"]
@@ -91,6 +97,10 @@ class TiffSource(Source):
             data = read_at(self.fd, size, offset)
             if len(data) != size:
                 raise InputError(f"{self.name}: the file is cut short")
+            if page.compression == LZMA and not is_sound(data, LZMA):
+                raise InputError(
+                    f"{self.name}: number {index + 1} of its strips or tiles is damaged"
+                )
             if page.compression == JPEG:
                 self.notes += jpeg_faults(data, page.jpegtables or b"")
             decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
