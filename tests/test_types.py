@@ -146,7 +146,8 @@ report.output
 report.totals
 report.totals.flops
 report.failure
-report.inputs, report.outputs
+report.inputs
+report.outputs
 """
 """Expressions of which everything is known."""
 
