@@ -65,6 +65,8 @@ def parse_rows(text: str, name: str, *, numbered: bool = True) -> tuple[Array, s
     if not rows:
         raise KernelError(f"{name} holds no weights")
     remark = row_remark(text, len(rows[0])) if len(rows) == 1 else ""
+    if numbered and len(rows) > 1 and len(rows[0]) == 1 and "\n" not in text.strip():
+        remark = f"a column of {len(rows)}, for ; ends a row; a row is written with commas"
     if header is not None:
         remark = f"read without its first line, which is a header: {', '.join(header.cells)}"
     return np.array(rows), remark

@@ -95,6 +95,15 @@ def test_a_row_that_is_probably_a_square_is_remarked_on(literal: str, remark: st
     assert load_kernel(literal).remark == remark
 
 
+def test_a_line_of_semicolons_in_a_file_is_remarked_on(tmp_path: Path) -> None:
+    """Of several lines each would be a row of cells; one alone is a column, as on the command line."""
+    (tmp_path / "k.csv").write_text("1;2;1\n")
+    kernel = load_kernel(str(tmp_path / "k.csv"))
+    assert kernel.shape == (3, 1)
+    assert kernel.remark.startswith("a column of 3")
+    assert load_kernel("1;2;1").remark == ""
+
+
 def test_a_header_that_was_left_out_is_remarked_on(tmp_path: Path) -> None:
     (tmp_path / "k.csv").write_text("O,O,O\n1,2,1\n")
     assert load_kernel(str(tmp_path / "k.csv")).remark.endswith("a header: O, O, O")
