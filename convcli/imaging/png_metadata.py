@@ -30,6 +30,8 @@ STALE = (b"hIST", b"sPLT", b"sBIT", b"iDOT")
 colours to reduce it to, how many bits mean something, where in the file the pixels stand."""
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 KEPT = (*TEXTS, b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME")
+ONCE = {b"iCCP", b"eXIf", b"pHYs", b"bKGD", *KEPT} - {*TEXTS}
+"""Of a second one libpng warns, and keeps the first."""
 SAFE = 0x20
 """Bit of a chunk's last letter: it may be copied whatever happens to the pixels (section 5.4)."""
 SRGB = {
@@ -45,6 +47,7 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
     meta = Metadata(png_header=(header.depth, header.colour_type))
     notes: dict[str, None] = {}  # each once, in order
     room, palette = MAX_TEXT, b""
+    seen: set[bytes] = set()
     for kind, body, crc in walk(data, name):
         if kind == b"PLTE":
             palette = bytes(body)
@@ -53,6 +56,10 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
         if zlib.crc32(body, zlib.crc32(kind)) != crc:
             notes[f"the chunk {_named(kind)} is damaged and was left out"] = None
             continue
+        if kind in seen & ONCE:
+            notes[f"a second chunk {_named(kind)} was left out"] = None
+            continue
+        seen.add(kind)
         raw = bytes(body)
         try:
             if kind == b"iCCP":

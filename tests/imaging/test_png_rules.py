@@ -217,3 +217,13 @@ def test_what_follows_the_end_does_not_count() -> None:
     """As libpng, which stops there."""
     picture = decode_picture(head() + idat() + END + b"more", "x.png")
     assert picture.notes == []
+
+
+def test_of_what_may_stand_once_the_first_counts() -> None:
+    """As libpng has it, which warns of the second."""
+    size = [chunk(b"pHYs", struct.pack(">IIB", n, n, 1)) for n in (3937, 11811)]
+    text = chunk(b"tEXt", b"a\0b")
+    picture = decode_picture(head() + b"".join(size) + 2 * text + idat() + END, "x.png")
+    assert picture.notes == ["a second chunk pHYs was left out"]
+    assert picture.meta.dpi == pytest.approx((100, 100), abs=0.01)
+    assert [kind for kind, _ in picture.meta.png_chunks].count(b"tEXt") == 2
