@@ -12,13 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["encode_bmp_with_alpha"]
+__all__ = ["encode_bmp_with_alpha", "profile_of_bmp"]
 
-FILE_HEADER, V4_HEADER = 14, 108
-BIT_FIELDS, SRGB = 3, 0x73524742
+FILE_HEADER, V4_HEADER, V5_HEADER = 14, 108, 124
+BIT_FIELDS, SRGB, EMBEDDED = 3, 0x73524742, 0x4D424544
 MASKS = (0x00FF0000, 0x0000FF00, 0x000000FF, 0xFF000000)
 """Of red, green, blue and alpha: the order that Windows itself uses."""
 INCH = 0.0254
+
+
+def profile_of_bmp(data: bytes) -> bytes | None:
+    """The ICC profile that is embedded in a BMP, which Pillow does not look for.
+
+    Source: Microsoft's BITMAPV5HEADER: where it begins, counted from the header on, and its size.
+    """
+    header = data[FILE_HEADER : FILE_HEADER + V5_HEADER]
+    if len(header) < V5_HEADER or struct.unpack_from("<I", header) != (V5_HEADER,):
+        return None
+    if struct.unpack_from("<I", header, 56) != (EMBEDDED,):
+        return None
+    at, size = struct.unpack_from("<II", header, 112)
+    return data[FILE_HEADER + at : FILE_HEADER + at + size]
 
 
 def encode_bmp_with_alpha(pixels: NDArray[np.uint8], dpi: tuple[float, float] | None) -> bytes:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from convcli.arithmetic.window import Window
 from convcli.imaging.tiff_fields import ASCII, DOUBLE, SHORT, Field, Fields
 
-__all__ = ["GEO", "Move", "follow", "is_point", "moved"]
+__all__ = ["GEO", "POSITION", "Move", "follow", "is_point", "moved"]
 
 PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS = 33550, 33922, 34264, 34735
 GDAL_METADATA, NO_DATA, RPC = 42112, 42113, 50844
+POSITION = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, RPC))
+"""Where pixels lie; the other tags say in which coordinates, and what their values mean."""
 GEO = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS, 34736, 34737, GDAL_METADATA, NO_DATA, RPC))
 RASTER_TYPE, IS_POINT = 1025, 2
 RPC_NUMBERS, RPC_OFFSETS, RPC_SCALES = 92, (2, 3), (7, 8)

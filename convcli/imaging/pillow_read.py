@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.errors import InputError
+from convcli.imaging.bmp import profile_of_bmp
 from convcli.imaging.gif import check_gif, read_gif_metadata
 from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.jpeg_metadata import read_jpeg_metadata
@@ -79,7 +80,7 @@ def read_with_pillow(
         loop = image.info.get("loop")
         meta.loop = int(loop) if loop is not None else None
     else:
-        _collect(image, meta, notes)
+        _collect(image, data, meta, notes)
     if kind == "JPEG":
         meta.jpeg = _jpeg_settings(image)
         check_size(name, image.width, image.height, max_pixels)
@@ -290,10 +291,10 @@ def _expand(image: Any, name: str, mode: str | None) -> NDArray[Any]:
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def _collect(image: Any, meta: Metadata, notes: list[str]) -> None:
+def _collect(image: Any, data: bytes, meta: Metadata, notes: list[str]) -> None:
     """Take what travels along from Pillow's ``info``: of BMP and AVIF."""
     info = image.info
-    icc = info.get("icc_profile")
+    icc = info.get("icc_profile") if image.format == "AVIF" else profile_of_bmp(data)
     meta.icc = sound_profile(icc, notes) if icc else None
     exif = info.get("exif")
     meta.exif = exif.removeprefix(b"Exif\0\0") if exif else None

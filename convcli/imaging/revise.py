@@ -5,12 +5,14 @@ Everything else that a file says besides its pixels stays as it was, byte by byt
 - Previews (in EXIF, XMP, Photoshop's resources) show the old picture, and may show what somebody
   meant to hide. They say nothing that the picture does not: left out without a note.
 - Sizes in pixels (EXIF, XMP, the descriptions of tifffile, ImageJ and OME) are those of the result.
+- The resolution of ImageJ's pictures is that of the microscope.
 - Georeferences follow the pixels: :mod:`convcli.imaging.georeference`.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import replace
 
 from convcli.engine.plan import Plan
@@ -19,10 +21,19 @@ from convcli.imaging.georeference import follow
 from convcli.imaging.photoshop import without_previews
 from convcli.imaging.picture import COLOURS, Metadata, Picture
 from convcli.imaging.stack_description import Stack, described_anew, kind_of_stack
-from convcli.imaging.tiff_fields import Fields
-from convcli.imaging.tiff_metadata import DESCRIPTION, PHOTOSHOP, text_field
+from convcli.imaging.tiff_fields import RATIONAL, Fields
+from convcli.imaging.tiff_metadata import (
+    DESCRIPTION,
+    PHOTOSHOP,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    text_field,
+)
 
 __all__ = ["revised"]
+
+IMAGEJ = frozenset((50838, 50839))
+"""How long the parts of ImageJ's own metadata are, and these."""
 
 
 def revised(
@@ -75,4 +86,22 @@ def _redescribe(fields: Fields, stack: Stack) -> list[str]:
         return [f"description of its pages by {kind}"]
     if told != text:
         fields[DESCRIPTION] = text_field(told)
-    return []
+    return _recalibrate(fields, stack) if kind == "ImageJ" else []
+
+
+def _recalibrate(fields: Fields, stack: Stack) -> list[str]:
+    """To ImageJ the resolution is the size of a pixel under the microscope, not on paper.
+
+    Its own tags hold regions in pixels, beside labels of pages.
+    """
+    for tag, scale in zip((Y_RESOLUTION, X_RESOLUTION), stack.scale, strict=True):
+        field = fields.get(tag)
+        if field is not None and field.kind == RATIONAL:
+            top, bottom = struct.unpack("<II", field.data)
+            if bottom * scale < 2**32:
+                fields[tag] = field._replace(data=struct.pack("<II", top, bottom * scale))
+    if stack.old[:2] == stack.new[:2] or not IMAGEJ & fields.keys():
+        return []
+    for tag in IMAGEJ & fields.keys():
+        del fields[tag]
+    return ["ImageJ's regions and labels"]

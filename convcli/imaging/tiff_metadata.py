@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 
+from convcli.imaging.georeference import POSITION
 from convcli.imaging.photoshop import iptc_of
 from convcli.imaging.picture import Metadata
 from convcli.imaging.profiles import sound_profile
@@ -34,6 +35,8 @@ __all__ = [
     "IPTC",
     "PHOTOSHOP",
     "RESOLUTION",
+    "X_RESOLUTION",
+    "Y_RESOLUTION",
     "exif_block",
     "exif_dpi",
     "exif_fields",
@@ -84,8 +87,8 @@ STRUCTURE = frozenset(
     )
 )
 UNREAD = STRUCTURE - {COMPRESSION, ORIENTATION, PROFILE, PACKET, SUBPAGES, LAYERS}
-DNG = range(50706, 52600)
-"""Adobe's tags of raw pictures. With them a filtered picture would be developed a second time."""
+DNG = (50706, 50707)
+"""The version of a raw picture, with which a filtered one would be developed a second time."""
 NOT_IN_EXIF = (ORIENTATION, *RESOLUTION)
 
 
@@ -117,13 +120,18 @@ def _page_metadata(fields: Fields, lost: set[int], notes: list[str]) -> Metadata
     gone = {
         "pictures below a page": SUBPAGES in fields or SUBPAGES in lost,
         "layers": LAYERS in fields,
-        "tags of a raw picture": any(tag in DNG for tag in fields),
+        "that it is a raw picture (DNG)": any(tag in DNG for tag in fields),
     }
     meta.stale = [what for what, found in gone.items() if found]
     meta.stale += [f"TIFF tag {tag}" for tag in sorted(lost - STRUCTURE)]
     meta.fields = {tag: f for tag, f in fields.items() if tag not in STRUCTURE and tag not in DNG}
-    if take_orientation(meta, notes, _number(fields, ORIENTATION)) >= 5:
+    orientation = take_orientation(meta, notes, _number(fields, ORIENTATION))
+    if orientation >= 5:
         _swap(meta.fields)
+    if orientation != 1 and POSITION & meta.fields.keys():
+        # Readers of georeferences know no orientation, and place the pixels as they are stored.
+        meta.stale.append("georeference of pixels that were turned")
+        meta.fields = {tag: f for tag, f in meta.fields.items() if tag not in POSITION}
     return meta
 
 

@@ -379,6 +379,21 @@ def test_lines_of_a_netpbm_header_are_comments(filtered: Filtered) -> None:
     assert back.count(b"\x21\xfe") == 3
 
 
+def test_the_profile_of_a_bmp_is_found(filtered: Filtered) -> None:
+    data = saved("BMP")
+    header = struct.pack("<I", 124) + data[18:54] + bytes(16) + b"DEBM" + bytes(52)
+    start = 124 + len(data) - 54
+    header += struct.pack("<III", start, len(ICC), 0)
+    assert len(header) == 124
+    whole = data[:10] + struct.pack("<I", 14 + 124) + header + data[54:] + ICC
+    out, warnings = filtered(whole, ".bmp", ".png")
+    with Image.open(io.BytesIO(out)) as image:
+        assert image.info["icc_profile"] == ICC
+    assert warnings == []
+    said = ["left out: ICC profile (BMP has no place for that)"]
+    assert filtered(whole, ".bmp")[1] == said
+
+
 # ------------------------------------------------------------------------- all files of a command
 
 

@@ -121,6 +121,7 @@ def test_tags_of_every_type_keep_their_values(route: str, tmp_path: Path) -> Non
         65012: (12, (0.1,)),
         33723: (7, b"\x1c\x02\x78\0\x07caption"),
         318: (5, (3127, 10000, 3290, 10000)),
+        50844: (12, tuple(float(i) for i in range(92))),
     }
     tags = [
         (code, kind, len(value) // (2 if kind in (5, 10) else 1), value, True)
@@ -344,6 +345,16 @@ def test_what_gdal_knows_of_a_band_stays_but_for_its_statistics(tmp_path: Path) 
     assert raw(out, 34737) == raw(data, 34737)
 
 
+def test_the_georeference_of_turned_pixels_is_said_to_be_left_out(tmp_path: Path) -> None:
+    tags, _ = placed("ties", False)
+    data = made("tifffile", extratags=[*tags, tag(274, 3, (6,)), tag(42113, 2, b"0")])
+    out, report = filtered(data, tmp_path)
+    assert raw(out, 33550) is raw(out, 33922) is None
+    assert raw(out, 42113) == raw(data, 42113)
+    (note,) = report.warnings
+    assert note.startswith("left out: georeference of pixels that were turned")
+
+
 def test_damaged_geo_tags_are_kept_as_they_are() -> None:
     odd = {
         33550: Field(SHORT, b"\1\0"),
@@ -407,6 +418,26 @@ def test_the_type_and_the_size_of_a_pixel_are_told_anew(tmp_path: Path) -> None:
     assert b"SignificantBits" not in text
 
 
+def test_imagej_s_pixels_grow_and_its_regions_go(tmp_path: Path) -> None:
+    path = tmp_path / "s.tif"
+    pixels = np.zeros((2, H, W), np.uint8)
+    about = {"unit": "um", "Labels": ["a", "b"], "axes": "ZYX"}
+    tifffile.imwrite(path, pixels, imagej=True, resolution=(4.0, 2.0), metadata=about)
+    data = path.read_bytes()
+    out, report = filtered(data, tmp_path, stride=(3, 2))
+    with tifffile.TiffFile(io.BytesIO(out)) as file:
+        tags = file.pages.first.tags
+        assert [np.divide(*tags[code].value) for code in (282, 283)] == [4 / 2, 2 / 3]
+        assert 50839 not in tags
+    (note,) = report.warnings
+    assert note == "left out: ImageJ's regions and labels (true of the old pixels only)"
+    same, report = filtered(data, tmp_path, kernel="box:3")
+    with tifffile.TiffFile(io.BytesIO(same)) as file:
+        assert file.imagej_metadata is not None
+        assert file.imagej_metadata["Labels"] == ["a", "b"]
+    assert report.warnings == []
+
+
 @pytest.mark.parametrize(
     ("description", "kind"),
     [
@@ -457,4 +488,6 @@ def test_a_raw_picture_s_tags_are_left_out(tmp_path: Path) -> None:
     data = made("tifffile", extratags=[tag(50706, 1, (1, 4, 0, 0))])
     again, report = filtered(data, tmp_path)
     assert raw(again, 50706) is None
-    assert report.warnings == ["left out: tags of a raw picture (true of the old pixels only)"]
+    assert report.warnings == [
+        "left out: that it is a raw picture (DNG) (true of the old pixels only)"
+    ]
