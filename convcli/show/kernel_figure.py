@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,9 @@ SIDE, GAP, MARGIN, TOP = 216.0, 64.0, 44.0, 112.0
 TITLE, WORD, TICK = 17.0, 13.0, 11.0
 NUMBERED = 9
 """Largest kernel with its weights written into the cells."""
+
+STROKES = ((1.0, 0.0), (8.0, 3.5), (2.5, 2.0))
+"""Strokes and gaps of three lines that a print in gray tells apart: whole, dashed, dotted."""
 
 SMALLEST = 7.5
 """Smallest font of a weight; where it would have to be smaller, the colours alone are shown."""
@@ -236,15 +240,35 @@ def _profile(response: Array, x: float, y: float, peak: float, theme: Theme) -> 
             (x + SIDE * i / (len(values) - 1), y + SIDE * (1 - value / peak))
             for i, value in enumerate(values)
         ]
-        pairs = list(itertools.pairwise(points))
-        for index, (a, b) in enumerate(pairs):
-            # Whole, dashed, dotted: three lines that a print in gray tells apart.
-            if number == 0 or (number == 1 and index % 4 < 3) or (number == 2 and index % 2 == 0):
-                ends = (round(a[0], 2), round(a[1], 2), round(b[0], 2), round(b[1], 2))
-                yield Line(*ends, colour, 2.0)
-        at = x + number * SIDE / 3
-        style = 0.0 if number == 0 else 5.0 if number == 1 else 2.0
-        yield Line(at, y + SIDE + 30, at + 16, y + SIDE + 30, colour, 2.0, style)
-        yield Text(at + 21, y + SIDE + 30, name, TICK, theme.muted, "start")
+        yield from _stroked(points, STROKES[number], colour)
+        at, below = x + number * SIDE / 3, y + SIDE + 30
+        yield from _stroked([(at, below), (at + 19, below)], STROKES[number], colour)
+        yield Text(at + 23, below, name, TICK, theme.muted, "start")
     for place, word in ((0.0, "0"), (0.5, "1/4"), (1.0, "1/2")):
         yield Text(x + place * SIDE, y + SIDE + 12, word, TICK, theme.muted)
+
+
+def _stroked(
+    points: Sequence[tuple[float, float]], stroke: tuple[float, float], colour: str
+) -> Iterator[Line]:
+    """A line through ``points``, in strokes and gaps as long on a steep part as on a flat one."""
+    drawn, gap = stroke
+    left = drawn if gap else math.inf
+    on = True
+    for (ax, ay), (bx, by) in itertools.pairwise(points):
+        length = math.hypot(bx - ax, by - ay)
+        done = 0.0
+        while done < length:
+            step = min(left, length - done)
+            if on:
+                ends = (
+                    (ax + (bx - ax) * t / length, ay + (by - ay) * t / length)
+                    for t in (done, done + step)
+                )
+                (x1, y1), (x2, y2) = ends
+                yield Line(round(x1, 2), round(y1, 2), round(x2, 2), round(y2, 2), colour, 2.0)
+            done += step
+            left -= step
+            if left <= 1e-9:
+                on = not on
+                left = drawn if on else gap

@@ -11,14 +11,30 @@ from convcli.show.draw.theme import Theme
 __all__ = ["cell_shapes", "font_size"]
 
 
-def font_size(cell: float, longest: int) -> float:
-    """A font in which ``longest`` digits fit into a cell.
+BOLD = 1.08
+"""How much wider a bold text is."""
 
-    >>> font_size(40, 1), font_size(40, 6)
-    (16.0, 10.3)
+SMALLEST = 6.5
+"""Smallest font of a number in a cell; a smaller one nobody reads, so it is left out."""
+
+ASIDE = 0.08
+"""How far a number moves up and to the left for the weight in its corner, in cells."""
+
+
+def font_size(cell: float, longest: str, aside: bool = False) -> float:
+    """A font in which the ``longest`` text fits into a cell, bold too; 0 where it is too small.
+
+    ``aside`` makes room for a weight in the corner.
+
+    >>> font_size(40, "1"), font_size(40, "-0.0152"), font_size(40, "-0.0152", aside=True)
+    (16.0, 9.3, 7.9)
+    >>> font_size(14, "255")
+    0.0
     """
-    fits = 0.9 * cell / max(text_width("0" * longest, 1), 0.1)
-    return round(min(0.4 * cell, fits), 1)
+    room = (0.92 - 2 * ASIDE if aside else 0.9) * cell
+    fits = room / max(BOLD * text_width(longest, 1), 0.1)
+    size = round(min(0.4 * cell, fits), 1)
+    return size if size >= SMALLEST else 0.0
 
 
 def cell_shapes(
@@ -43,16 +59,15 @@ def cell_shapes(
     thin = 0.5 if cell.mark == "nought" and not lit else 1.0
     yield Rect(*box, fill, stroke, thin, dash, radius)
     yield from _mark(cell, x, y, side, ink.lit_stroke if lit else ink.stroke, theme)
-    if cell.text and side >= 11:
+    if cell.text and font:
         quiet = not lit and cell.mark in ("padding", "zero", "cropped", "overhang")
         colour = theme.lit_ink if lit else theme.muted if quiet else theme.ink
-        shift = 0.08 * side if cell.corner else 0.0
+        shift = ASIDE * side if cell.corner else 0.0
         yield Text(x + side / 2 - shift, y + side / 2 - shift, cell.text, font, colour, bold=lit)
-    if cell.corner and side >= 24:
-        size = min(0.26 * side, 0.6 * font_size(side, len(cell.corner)))
-        yield Text(
-            x + side * 0.93, y + side * 0.82, cell.corner, round(size, 1), theme.corner, "end"
-        )
+    small = 0.6 * font_size(side, cell.corner) if side >= 24 else 0.0
+    if cell.corner and small:
+        size = round(min(0.26 * side, small), 1)
+        yield Text(x + side * 0.93, y + side * 0.82, cell.corner, size, theme.corner, "end")
 
 
 def _mark(

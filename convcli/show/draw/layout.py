@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,10 +15,17 @@ from convcli.show.draw.theme import Theme
 __all__ = ["Drawing", "Layers", "lay_out"]
 
 Layers: TypeAlias = tuple[tuple[Shape, ...], ...]
-"""Shapes of one step: cells, what is written in them, beams over them, outlines and words."""
+"""Shapes of one step: cells, beams over them, what is written in them, outlines and words."""
 
 MARGIN, GAP, LABEL = 24.0, 56.0, 24.0
-WIDEST, TALLEST, USUAL, LARGEST, SMALLEST = 940.0, 660.0, 40.0, 84.0, 6.0
+PAGE, USUAL_PAGE = (940.0, 660.0), (640.0, 440.0)
+"""The most room that boards take, and that which they take unless their numbers need more: on a
+wide page, as it is shown in a text, the words would be tiny."""
+
+WORTH = 0.1
+"""Share of the numbers that must be easier to read on a wide page for it to be taken."""
+
+USUAL, LARGEST, SMALLEST = 40.0, 84.0, 6.0
 READABLE = 10.0
 """Font for which cells with long numbers become larger than usual, if there is room."""
 
@@ -48,7 +56,8 @@ class _Spot:
 def lay_out(scene: Scene, theme: Theme) -> Drawing:
     """Place the boards, then draw every step."""
     first = {board.name: board for board in scene.steps[0].boards}
-    side = _cell_side(scene, first)
+    longest = {name: _longest(scene, name) for name in first}
+    side = _cell_side(scene, first, longest)
     rows = [_row_size(row, first, side) for row in scene.layout]
     content = max(width for width, _ in rows)
     lines = max(len(step.formula) for step in scene.steps)
@@ -63,7 +72,7 @@ def lay_out(scene: Scene, theme: Theme) -> Drawing:
         top += row_height + 20
     bottom = top + lines * 21 + (30 if scene.legend else 6)
     canvas = Canvas(round(width), round(bottom + 8), theme.ground)
-    fonts = {name: _font(scene, name, spots[name].side) for name in spots}
+    fonts = {name: font_size(side, *longest[name]) for name in spots}
     base = tuple(_frame_words(scene, theme, canvas.width, canvas.height))
     frames = []
     for number, step in enumerate(scene.steps):
@@ -79,7 +88,7 @@ def lay_out(scene: Scene, theme: Theme) -> Drawing:
         # Grounds lie below what is written on them, in whichever step either of them appears.
         grounds = tuple(shape for shape in cells if _is_ground(shape))
         written = tuple(shape for shape in cells if not _is_ground(shape))
-        frames.append((base + grounds, written, beams, labels + outlines + words_now))
+        frames.append((base + grounds, beams, written, labels + outlines + words_now))
     return Drawing(canvas, tuple(frames), scene.title, scene.description)
 
 
@@ -88,15 +97,40 @@ def _is_ground(shape: Shape) -> bool:
     return isinstance(shape, Rect) and bool(shape.stroke)
 
 
-def _cell_side(scene: Scene, boards: dict[str, Board]) -> float:
+def _cell_side(
+    scene: Scene, boards: dict[str, Board], longest: Mapping[str, tuple[str, bool]]
+) -> float:
     """The largest cell with which everything fits on the page."""
-    longest = max(len(c.text) for step in scene.steps for b in step.boards for c in b.all())
-    side = min(max(USUAL, text_width("0" * longest, READABLE) / 0.9), LARGEST)
+    texts = longest.values()
+    needed = [READABLE * USUAL / (font_size(USUAL, *text) or READABLE) for text in texts]
+    usual = min(max([USUAL, *needed]), LARGEST)
+    large, small = (_fitting(scene, boards, usual, *page) for page in (PAGE, USUAL_PAGE))
+    cells = {name: math.prod(boards[name].shape) for name in boards if longest[name][0]}
+    gain = sum(
+        cells[name]
+        for name in cells
+        if font_size(small, *longest[name]) < min(font_size(large, *longest[name]), READABLE)
+    )
+    return large if gain > WORTH * sum(cells.values()) else small
+
+
+def _fitting(
+    scene: Scene, boards: dict[str, Board], side: float, widest: float, tallest: float
+) -> float:
     for row in scene.layout:
         across = sum(max(boards[name].shape[1] for name in stack) for stack in row)
-        side = min(side, (WIDEST - GAP * (len(row) - 1)) / across)
+        side = min(side, (widest - GAP * (len(row) - 1)) / across)
     down = sum(max(sum(boards[n].shape[0] for n in stack) for stack in row) for row in scene.layout)
-    return float(max(min(side, TALLEST / down) // 1, SMALLEST))
+    return float(max(min(side, tallest / down) // 1, SMALLEST))
+
+
+def _longest(scene: Scene, name: str) -> tuple[str, bool]:
+    """The widest text in the cells of a board, and whether weights stand in their corners."""
+    cells = {cell for step in scene.steps for cell in step.board(name).all()}
+    texts = {cell.text for cell in cells}
+    # Of texts of one width the first by letters: a set has no order of its own.
+    widest = max(sorted(texts), key=lambda text: text_width(text, 1), default="")
+    return widest, any(cell.corner for cell in cells)
 
 
 def _stack_size(
@@ -144,13 +178,6 @@ def _label_width(board: Board) -> float:
     return text_width(board.name, SMALL) * 1.08 + 7 + text_width(board.note, SMALL - 1)
 
 
-def _font(scene: Scene, name: str, side: float) -> float:
-    longest = max(
-        (len(cell.text) for step in scene.steps for cell in step.board(name).all()), default=1
-    )
-    return font_size(side, max(longest, 1))
-
-
 def _board_shapes(board: Board, spot: _Spot, font: float, theme: Theme) -> Iterator[Shape]:
     for r, row in enumerate(board.cells):
         for c, cell in enumerate(row):
@@ -163,6 +190,9 @@ def _labels(step: Step, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape
         spot = spots[board.name]
         left = spot.x + (spot.columns * spot.side - _label_width(board)) / 2
         y = spot.y - 11
+        # No beam runs through the words.
+        ground = (round(left - 3, 1), y - 8, round(_label_width(board) + 6, 1), 16.0)
+        yield Rect(*ground, theme.ground)
         yield Text(round(left, 1), y, board.name, SMALL, theme.ink, "start", True)
         beside = left + text_width(board.name, SMALL) * 1.08 + 7
         yield Text(round(beside, 1), y, board.note, SMALL - 1, theme.muted, "start")
