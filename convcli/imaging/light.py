@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
+from convcli.kernels.blas import matmul
 
 __all__ = ["LUMINANCE", "from_linear", "luminance", "to_linear"]
 
@@ -55,4 +56,4 @@ def from_linear(values: NDArray[Any]) -> NDArray[Any]:
 def luminance(colours: NDArray[Any]) -> NDArray[Any]:
     """Brightness of RGB (H, W, 3) as (H, W, 1)."""
     weights = np.array(LUMINANCE, colours.dtype)
-    return np.asarray(colours @ weights)[..., np.newaxis]
+    return np.asarray(matmul(np, colours, weights))[..., np.newaxis]

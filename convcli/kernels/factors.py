@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.kernels.blas import matmul
+
 __all__ = ["low_rank_factors", "numerical_rank", "separable_factors"]
 
 Array = NDArray[np.float64]
@@ -93,4 +95,4 @@ def low_rank_factors(weights: Array, rank: int) -> tuple[Array, Array, float]:
     left, values, right = np.linalg.svd(weights, full_matrices=False)
     root = np.sqrt(values[:rank])
     columns, rows = left[:, :rank] * root, root[:, None] * right[:rank]
-    return columns, rows, float(np.abs(columns @ rows - weights).max())
+    return columns, rows, float(np.abs(matmul(np, columns, rows) - weights).max())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.kernels.blas import matmul
 from convcli.kernels.factors import low_rank_factors, numerical_rank, separable_factors
 from convcli.kernels.kernel import Kernel
 
@@ -139,7 +140,7 @@ def _part(weights: Array, scale: float) -> Part:
     factors = separable_factors(weights)
     if factors is not None:
         column, row = factors[0][:, None], factors[1][None, :]
-        error = float(np.abs(column @ row - weights).max())
+        error = float(np.abs(matmul(np, column, row) - weights).max())
         return Part(weights, total, symmetry, 1, column, row, error)
     if not weights.any():
         return Part(weights, total, symmetry, 0, *none)

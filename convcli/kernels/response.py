@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.kernels.blas import matmul
+
 __all__ = ["frequencies", "frequency_response"]
 
 Array = NDArray[np.float64]
@@ -41,5 +43,5 @@ def frequency_response(weights: Array, count: int = 65) -> Array:
     rows, columns = weights.shape
     u = np.exp(-2j * np.pi * np.outer(frequencies(count), np.arange(rows)))
     v = np.exp(-2j * np.pi * np.outer(np.arange(columns), frequencies(count)))
-    response: Array = np.abs(u @ weights @ v)
+    response: Array = np.abs(matmul(np, matmul(np, u, weights), v))
     return response

@@ -18,7 +18,6 @@ __all__ = [
     "Array",
     "as_operand",
     "common_namespace",
-    "matmul",
     "namespace",
     "result_type",
     "working_type",
@@ -149,17 +148,3 @@ def largest(array: Array) -> int:
     if array.size == 0:
         return 0
     return max(abs(int(array.min())), abs(int(array.max())))
-
-
-def matmul(xp: Any, left: Array, right: Array, out: Array | None = None) -> Array:
-    """``left @ right`` without a word: infinities and NaN are answered as IEEE 754 says.
-
-    NumPy warns of an invalid value when a flag of the processor is up after BLAS, and BLAS raises
-    it at times for what it computes in vain: lanes of a vector beyond the matrix, filled with
-    whatever lay in memory (numpy#24067, OpenBLAS#1924). The compiled loops do not warn either.
-
-    >>> matmul(np, np.array([[np.inf, 1.0]]), np.array([[0.0], [1.0]])).tolist()
-    [[nan]]
-    """
-    with np.errstate(all="ignore"):
-        return xp.matmul(left, right, out=out)

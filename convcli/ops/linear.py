@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convcli.kernels.blas import matmul
 from convcli.ops import compiled, depthwise
-from convcli.ops.arrays import Array, matmul, namespace
+from convcli.ops.arrays import Array, namespace
 from convcli.ops.columns import Block, Sliding
 from convcli.ops.geometry import Geometry
 from convcli.ops.workers import run_all

@@ -12,7 +12,8 @@ import numpy as np
 
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
-from convcli.ops.arrays import Array, as_operand, matmul
+from convcli.kernels.blas import matmul
+from convcli.ops.arrays import Array, as_operand
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
 from convcli.ops.geometry import Geometry, conv_geometry
 from convcli.ops.matrices import circulant, shift_matrix, toeplitz

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convcli.kernels.blas import matmul
 from convcli.ops.checks import Check
 from convcli.ops.impulses import Impulse
 from convcli.ops.products import Product
@@ -183,7 +184,7 @@ def show_circulant(
     console.print()
     _side_by_side(console, ["C S = ", Box(cs), "   S C = ", Box(sc)])
     equal = bool((cs == sc).all())
-    rolled = bool((s @ s.T == np.eye(len(s))).all())
+    rolled = bool((matmul(np, s, s.T) == np.eye(len(s))).all())
     _verdict(
         console, equal, "C S = S C: circular convolution commutes with shifts", float(not equal)
     )
