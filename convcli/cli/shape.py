@@ -323,6 +323,8 @@ def _draw_network(
 
     check_drawing(output, overwrite, FIGURES)
     report = _worked_out(name, n, in_channels, batch)
+    if report.failure and not report.rows:
+        raise ShapeError(str(report.failure))
     drawing = network_figure(report, theme_of("light"))
     write_drawing(drawing, output, drawing.title, overwrite=overwrite)
     if report.failure:

@@ -151,7 +151,9 @@ def _facts(report: NetworkReport) -> list[tuple[str, str]]:
     ]
     for what, shapes in (("output", report.outputs), ("input", report.inputs)):
         if len(shapes) > 1:
-            named = ", ".join(f"{name} {cross(shape)}" for name, shape in shapes.items())
+            named = ", ".join(
+                f"{name} {cross(shape) or 'scalar'}" for name, shape in shapes.items()
+            )
             rows.insert(0, (what + "s", named))
     if report.batch != 1:
         rows.insert(0, ("batch", str(report.batch)))

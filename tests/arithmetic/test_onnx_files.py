@@ -109,6 +109,7 @@ CANNOT_BE_FOLLOWED = {
         "my.domain.Trick",
     ),
     "for 5 input channels, but 4 arrive": (make("Conv", "a v", "b"), "Conv"),
+    "makes a sequence or a map of tensors": (make("SplitToSequence", "a", "b"), "SplitToSequence"),
     "Incompatible dimensions": (make("MatMul", "a m", "b"), "MatMul"),
 }
 
@@ -297,6 +298,35 @@ def test_a_weight_may_be_a_constant_of_the_graph(tmp_path: Path) -> None:
     report = Network.load(path).evaluate()
     assert report.output == (4, 7, 5)
     assert [row.kind for row in report.rows] == ["conv"]
+
+
+def test_the_reason_is_told_where_there_is_nothing_to_draw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save(tmp_path / "m.onnx", [make("NonZero", "x", "y")], [], [1, 3, "h", "w"], 2)
+    assert run(["shape", path, "--n", "9", "-o", str(tmp_path / "m.svg")]) == 2
+    assert "depends on the numbers that arrive" in capsys.readouterr().err
+    assert not (tmp_path / "m.svg").exists()
+
+
+def test_a_drawing_of_a_part_has_no_totals(tmp_path: Path) -> None:
+    nodes = [make("Conv", "x w", "a"), make("NonZero", "a", "y")]
+    path = save(tmp_path / "m.onnx", nodes, [weight("w", 4, 3, 3, 3)], [1, 3, "h", "w"], 2)
+    assert run(["shape", path, "--n", "9", "-o", str(tmp_path / "m.svg")]) == 2
+    drawn = (tmp_path / "m.svg").read_text(encoding="utf-8")
+    assert "depends on the numbers that arrive" in drawn
+    assert "MACs" not in drawn
+
+
+def test_outputs_without_axes_have_rows_too(tmp_path: Path) -> None:
+    nodes = [make("ReduceMean", "x", "a", keepdims=0), make("Neg", "a", "y")]
+    path = save(tmp_path / "m.onnx", nodes, [], [1, 3, "h", "w"], 0)
+    report = Network.load(path).evaluate_for((9, 7))
+    assert [row.shape for row in report.rows] == [(), ()]
+    assert [field.size for field in report.rows[-1].fields] == [9, 7]
+    for form in ("--json", "--csv", "-o"):
+        extra = [str(tmp_path / "m.svg")] if form == "-o" else []
+        assert run(["shape", path, "--n", "9x7", form, *extra]) == 0
 
 
 def test_an_if_whose_condition_follows_from_sizes_is_its_branch(tmp_path: Path) -> None:

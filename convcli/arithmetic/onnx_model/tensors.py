@@ -119,6 +119,10 @@ class Tensors:
         sizes = tuple(size for size in dims or () if isinstance(size, int))
         return None if dims is None or len(sizes) != len(dims) else sizes
 
+    def kind(self, name: str) -> str:
+        """``tensor_type``, ``sequence_type``, ...; empty where nothing is known."""
+        return (self.types[name].WhichOneof("value") if name in self.types else None) or ""
+
     def values(self, name: str) -> list[Any] | None:
         """The numbers of a constant in a row, or None where they are not known."""
         if name not in self.numbers:

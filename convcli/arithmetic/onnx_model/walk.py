@@ -128,6 +128,8 @@ class Walk:
                 self.tensors.rename(step.node.input[0], name)
             elif domain_of(step.node):
                 raise ShapeError(f"{step.op} is no operator of ONNX, so its size is not known")
+            elif self.tensors.kind(name) not in ("", "tensor_type"):
+                raise ShapeError("it makes a sequence or a map of tensors, which is not followed")
             else:
                 raise ShapeError(
                     "its size depends on the numbers that arrive, which only running it tells"
