@@ -30,6 +30,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fuzz_targets
+from fuzz_libraries import prepare
 from fuzz_targets import GROUPS, TARGETS
 
 SECONDS = 10
@@ -122,6 +123,8 @@ def main() -> int:
         for name in names:
             one(name, given.seed, given.only)
         return 0
+    if "libraries" in names:
+        prepare()
     total = 0
     for name in names:
         began, count = time.monotonic(), given.count // len(names)

@@ -31,8 +31,9 @@ from mutations import damage, damage_chunks, damage_scan, with_right_sums
 
 from convcli.errors import ConvcliError
 from convcli.imaging.read import decode_picture
+from convcli.imaging.tiff_strips import strips_of
 
-__all__ = ["Disagreement", "compare", "mutated", "read_as_libraries_do"]
+__all__ = ["Disagreement", "compare", "mutated", "prepare", "read_as_libraries_do"]
 
 MAX_PIXELS = 1_000_000
 
@@ -66,6 +67,12 @@ def mutated(rnd: random.Random) -> tuple[str, bytes]:
     return suffix, data
 
 
+def prepare() -> None:
+    """Import all that a case may need: it takes longer than many cases."""
+    for name, data in pictures().items():
+        compare(Path(name).suffix, data)
+
+
 def compare(suffix: str, data: bytes) -> None:
     """Let all read a file.
 
@@ -74,6 +81,7 @@ def compare(suffix: str, data: bytes) -> None:
     Disagreement
         If they do not agree, and no exception says why.
     """
+    refusal = ""
     with _stderr() as said:
         try:
             picture = decode_picture(data, "case", max_pixels=MAX_PIXELS)
@@ -83,7 +91,7 @@ def compare(suffix: str, data: bytes) -> None:
     if said:
         raise Disagreement(f"written to standard error: {said[0]}")
     if suffix in (".tif", ".npy"):
-        _check_parts(suffix, data, None if picture is None else frames)
+        _check_parts(suffix, data, None if picture is None else frames, refusal)
     if picture is None:
         if suffix == ".png" and data[:8] == b"\x89PNG\r\n\x1a\n":
             _check_refusal(suffix, data, refusal)
@@ -117,7 +125,7 @@ def compare(suffix: str, data: bytes) -> None:
                     )
 
 
-def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None) -> None:
+def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None, refusal: str) -> None:
     """Whether a file that can be read part by part is, or is refused, as when it is read whole."""
     from convcli.imaging.large.source import open_source
 
@@ -138,7 +146,7 @@ def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None) -> No
             whole = [np.load(io.BytesIO(data), allow_pickle=False).reshape(pixels.shape)]
             whole = [w.astype(w.dtype.newbyteorder("=")) for w in whole]
     if whole is None:
-        _report(f"read part by part only: {suffix}", data)
+        _report(f"read part by part only: {suffix}: {refusal}", data)
     elif difference := _difference(pixels, whole[0]):
         _report(f"read otherwise part by part: {suffix}: {difference}", data)
 
@@ -218,11 +226,13 @@ def _pillow(data: bytes) -> Frames:
     with Image.open(io.BytesIO(data)) as image:
         for index in range(getattr(image, "n_frames", 1) if image.format != "MPO" else 1):
             image.seek(index)
+            # Pillow lays strips that are too many over the others.
+            sound = image.format != "TIFF" or strips_of(image.tag_v2.get).told
             image.load()
             upright = image
             with contextlib.suppress(struct.error):  # of an EXIF block that is damaged
                 upright = ImageOps.exif_transpose(image)
-            frames.append(_array(upright))
+            frames.append(_array(upright) if sound else None)
         if (
             image.format == "GIF"
             and len({frame.shape for frame in frames if frame is not None}) > 1

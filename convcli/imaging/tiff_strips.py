@@ -15,6 +15,7 @@ from isal import isal_zlib
 from convcli.errors import InputError
 from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.jpeg_markers import frame_header
+from convcli.imaging.options import MAX_PIXELS
 
 __all__ = [
     "JPEG",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 PLAIN, JPEG, LZMA = 1, 7, 34925
+FAX = (2, 3, 4)
 FOLDED = (8, 32946, LZMA)
 """Those with a checksum."""
 SUBSAMPLED = 6
@@ -71,7 +73,9 @@ class Strips(NamedTuple):
     def absent(self) -> int:
         """How many of them are nowhere in the file, as of pictures that are mostly empty."""
         pairs = zip(self.offsets[: self.wanted], self.counts[: self.wanted], strict=False)
-        return sum(not count and not (offset and self.alone) for offset, count in pairs)
+        return sum(
+            not count and not (offset and self.compression == PLAIN) for offset, count in pairs
+        )
 
     @property
     def told(self) -> bool:
@@ -133,6 +137,15 @@ def check_strips(strips: Strips, size: int, name: str) -> list[str]:
     kind, wanted = strips.kind, strips.wanted
     if not wanted:
         raise InputError(f"{name}: the header claims {strips.width}x{strips.height} pixels")
+    if strips.rows * strips.columns > MAX_PIXELS and kind == "tiles":
+        raise InputError(
+            f"{name}: the header claims tiles of {strips.columns}x{strips.rows} pixels"
+        )
+    if strips.compression in FAX and strips.bits != 1:
+        raise InputError(
+            f"{name}: the TIFF claims {strips.bits} bits for each pixel in the codes of fax machines, "
+            "which have one"
+        )
     have = min(len(strips.offsets), len(strips.counts))
     if have < wanted:
         raise InputError(f"{name}: the TIFF has {have} of the {wanted} {kind} of its pixels")
@@ -141,7 +154,7 @@ def check_strips(strips: Strips, size: int, name: str) -> list[str]:
         offset, count, least = strips.offsets[index], strips.counts[index], strips.least(index)
         if strips.alone and count < least and offset:
             notes.append(f"its pixels take {least} bytes, and it says {count}; all were read")
-        elif 0 < count < least:
+        elif count < least and (count or (offset and strips.compression == PLAIN)):
             raise InputError(
                 f"{name}: {count} bytes for number {index + 1} of the {wanted} {kind} of the TIFF; "
                 f"its pixels take {least}"

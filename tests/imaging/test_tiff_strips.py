@@ -112,6 +112,23 @@ def test_a_damaged_tag_of_the_layout_is_refused(
     assert "tag 258 is damaged" in refusal(bytes(data), tmp_path / "x.tif")
 
 
+@pytest.mark.parametrize(
+    ("kind", "tag", "value", "says"),
+    [
+        ("tiles", 323, 2**32 - 1, "claims tiles of 16x4294967295 pixels"),
+        ("strips", 259, 4, "claims 16 bits for each pixel in the codes of fax machines"),
+        ("tiles", 325, 0, "0 bytes for number 1 of the 9 tiles"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_it_is_tried(
+    kind: str, tag: int, value: int, says: str, tmp_path: Path
+) -> None:
+    data = written(GRAY.astype(np.uint16), kind, None)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:  # one number, in its own place
+        assert file.pages.first.tags[tag].count in (1, 9)
+    assert says in refusal(changed(data, tag, value), tmp_path / "x.tif")
+
+
 def test_strips_that_are_too_many_are_not_laid_over_the_others(tmp_path: Path) -> None:
     """As Pillow does."""
     (frame,) = decode_picture(changed(written(GRAY, "strips", None), 257, 8), "x.tif").frames
