@@ -27,7 +27,7 @@ from convcli.runs.filtering import Failure, attempt
 from convcli.runs.journal import Journal
 from convcli.runs.request import FilterRequest, Job, Report
 from convcli.system.machine import require_descriptors
-from convcli.system.process import ignore_stops, start_method
+from convcli.system.process import ignore_stops, start_method, stops_held_back
 
 __all__ = ["Workers"]
 
@@ -152,7 +152,7 @@ class _Worker:
         journal_of = journal and (journal.path, journal.options)
         try:
             self.process = context.Process(target=_serve, args=(far, lines, request, journal_of))
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), stops_held_back():
                 warnings.simplefilter("ignore", DeprecationWarning)  # fork, with threads
                 self.process.start()
         except BaseException:

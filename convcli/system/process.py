@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "on_termination",
     "settle_streams",
     "start_method",
+    "stops_held_back",
 ]
 
 WINDOWS = os.name == "nt"
@@ -47,6 +49,22 @@ def ignore_stops() -> None:
     import signal
 
     _handle(("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"), signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def stops_held_back() -> Iterator[None]:
+    """Let such signals wait while a process is started, which comes to ignore them a little later."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    stops = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _handle(names: tuple[str, ...], handler: Any) -> None:

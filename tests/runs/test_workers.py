@@ -71,6 +71,26 @@ def test_fewer_workers_do_all_the_files(
     assert batch.tally.notes == ([wanted] if said else [])
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signals to hold back")
+def test_an_interrupt_while_a_worker_starts_waits_for_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal interrupts the children as well, before they have come to ignore it."""
+    real, here = os.fork, os.getpid()
+
+    def fork() -> int:
+        child = real()
+        os.kill(os.getpid(), signal.SIGINT)
+        return child
+
+    monkeypatch.setattr(os, "fork", fork)
+    with pytest.raises(KeyboardInterrupt):
+        list(Batch(REQUEST).run())
+    assert os.getpid() == here
+    assert capfd.readouterr().err == ""
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT}
+
+
 def test_a_file_that_kills_its_worker_is_not_tried_in_this_process(
     folder: Path, forks: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
