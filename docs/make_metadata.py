@@ -339,7 +339,8 @@ RULES = """## Rules
 - **Said anew**: sizes in EXIF and XMP; the descriptions by which tifffile, ImageJ and OME-TIFF find
   their pages, and the size of a pixel in OME; left out, with the note, where they do not fit.
 - **True of the old pixels only**, left out with the note: content credentials (C2PA), that a TIFF
-  is a raw picture (DNG), layers, pictures below a page, tags that point into the old file.
+  is a raw picture (DNG), layers, pictures below a page, tags that point into the old file,
+  and what follows the end of a picture, such as a film.
 - **Resolutions stay as they are with a stride**: they say how large to print, not what was seen;
   but those of ImageJ's pictures are the microscope's, and follow.
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from convcli.errors import InputError
 from convcli.imaging.picture import Metadata
-from convcli.imaging.profiles import sound_profile
+from convcli.imaging.profiles import behind, sound_profile
 
 __all__ = ["GifFrame", "assemble_gif", "check_gif", "image_block", "read_gif_metadata"]
 
@@ -83,6 +83,7 @@ def image_block(gif: bytes) -> bytes:
 
 def read_gif_metadata(data: bytes, meta: Metadata, notes: list[str]) -> None:
     """What a GIF says besides its pixels, as it stands."""
+    end = 13 + _table_bytes(data[10])
     for kind, start, end in _blocks(data, "gif"):
         if kind != EXTENSION:
             continue
@@ -98,6 +99,7 @@ def read_gif_metadata(data: bytes, meta: Metadata, notes: list[str]) -> None:
             meta.blocks.append(("GIF", shown, data[start:end]))
         elif label == PLAIN_TEXT:
             meta.stale.append("text to be drawn over it")
+    meta.stale += behind(data, end + 1)
     if data[12]:
         shared = math.gcd(64, data[12] + 15)  # the height of a pixel by its width, as dots are
         meta.aspect = 64 // shared, (data[12] + 15) // shared

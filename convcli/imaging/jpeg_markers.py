@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["DRI", "EOI", "RST0", "SOS", "FrameHeader", "frame_header", "segments"]
+__all__ = ["DRI", "EOI", "RST0", "SOS", "FrameHeader", "end_of", "frame_header", "segments"]
 
 SOS, DRI, RST0, EOI = 0xDA, 0xDD, 0xD0, 0xD9
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""Of those that end coded pixels: restart markers and stuffed bytes do not."""
 HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
 """Start of a frame: baseline, extended sequential, progressive; with Huffman's code."""
 
@@ -49,6 +52,21 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         yield marker, at, end
         at = end
+
+
+def end_of(data: bytes) -> int:
+    """Where the picture ends, behind its end mark; the length of the file if there is none.
+
+    >>> end_of(bytes.fromhex("ffd8 fffe0003aa ffda0002 12ff00 ffd034 ffd9") + b"film")
+    19
+    """
+    at = 2
+    while (found := MARKER.search(data, at)) is not None:
+        at = found.end()
+        if found[0][1] == EOI:
+            return at
+        at += int.from_bytes(data[at : at + 2], "big")
+    return len(data)
 
 
 def frame_header(data: bytes) -> FrameHeader | None:

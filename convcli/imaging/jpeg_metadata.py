@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from convcli.imaging.jpeg_markers import segments
+from convcli.imaging.jpeg_markers import EOI, end_of, segments
 from convcli.imaging.picture import Metadata
-from convcli.imaging.profiles import CREDENTIALS, sound_profile
+from convcli.imaging.profiles import CREDENTIALS, behind, sound_profile
 from convcli.imaging.tiff_metadata import exif_block, exif_dpi, resolution
 
 __all__ = ["read_jpeg_metadata", "with_segments"]
@@ -28,6 +28,7 @@ STALE = {
 the old pixels were coded."""
 MOST = 65533
 """Bytes in a segment, behind its length."""
+END = bytes((0xFF, EOI))
 NO_UNIT, INCH, CENTIMETRE = 0, 1, 2
 
 
@@ -51,6 +52,8 @@ def read_jpeg_metadata(data: bytes, meta: Metadata, notes: list[str]) -> None:
             meta.stale.append(CREDENTIALS)
         elif APP0 <= marker <= 0xEF and not body.startswith(STALE.get(marker, ())):
             meta.blocks.append(("JPEG", _named(marker, body), struct.pack(">B", marker) + body))
+    if not data[-256:].rstrip(b"\0").endswith(END):
+        meta.stale += behind(data, end_of(data))
     if profile:
         meta.icc = sound_profile(b"".join(profile[i] for i in sorted(profile)), notes)
     if meta.dpi is None:

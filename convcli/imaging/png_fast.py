@@ -224,6 +224,7 @@ class _Reader:
         self._take(*self._kept(b"IEND"))
         if not self._rest.endswith(END):
             raise _Unusual
+        self._rest += self._slab.at_hand  # what follows the end, to be told of
 
     def _next(self) -> tuple[int, bytes]:
         """Length and type of the next chunk."""

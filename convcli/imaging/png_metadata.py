@@ -9,8 +9,9 @@ import struct
 import zlib
 
 from convcli.imaging.picture import Metadata
-from convcli.imaging.png_chunks import Header, read_header, walk
+from convcli.imaging.png_chunks import SIGNATURE, Header, read_header, walk
 from convcli.imaging.png_profiles import take_profiles
+from convcli.imaging.profiles import behind
 
 __all__ = ["metadata_chunks", "read_metadata", "says_nothing", "text_of"]
 
@@ -48,7 +49,9 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
     notes: dict[str, None] = {}  # each once, in order
     room, palette = MAX_TEXT, b""
     seen: set[bytes] = set()
+    end = len(SIGNATURE)
     for kind, body, crc in walk(data, name):
+        end += 12 + len(body)
         if kind == b"PLTE":
             palette = bytes(body)
         if kind in OF_PIXELS or kind in STALE:
@@ -86,6 +89,7 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
         except (ValueError, IndexError, struct.error, zlib.error):
             notes[f"the chunk {_named(kind)} is malformed or too large and was left out"] = None
             room -= room // 4  # what was unfolded in vain counts too
+    meta.stale += behind(data, end)
     take_profiles(meta, notes)
     return meta, list(notes)
 

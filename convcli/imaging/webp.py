@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 
 from convcli.imaging.picture import Metadata
-from convcli.imaging.profiles import CREDENTIALS, sound_profile
+from convcli.imaging.profiles import CREDENTIALS, behind, sound_profile
 from convcli.imaging.tiff_metadata import exif_dpi
 
 __all__ = ["assemble_webp", "chunks_of", "read_webp_metadata"]
@@ -40,7 +40,9 @@ def _three(value: int) -> bytes:
 
 def read_webp_metadata(data: bytes, meta: Metadata, notes: list[str]) -> None:
     """What a WebP says besides its pixels, as it stands."""
-    for kind, body in chunks_of(data):
+    end = 8 + int.from_bytes(data[4:8], "little")
+    meta.stale += behind(data, end + end % 2)
+    for kind, body in chunks_of(data[:end]):
         if kind == b"ICCP":
             meta.icc = sound_profile(body, notes)
         elif kind == b"EXIF":

@@ -394,6 +394,17 @@ def test_the_profile_of_a_bmp_is_found(filtered: Filtered) -> None:
     assert filtered(whole, ".bmp")[1] == said
 
 
+@pytest.mark.parametrize("fmt", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_what_follows_the_end_of_a_picture_is_named(fmt: str, filtered: Filtered) -> None:
+    suffix = f".{fmt.lower()}"
+    for mode in ("RGB", "1") if fmt == "PNG" else ("RGB",):  # read by us, and by libpng
+        out, warnings = filtered(saved(fmt, mode) + bytes(3) + b"a film" * 9, suffix)
+        assert b"a film" not in out
+        said = "left out: what follows its end (true of the old pixels only)"
+        assert [w for w in warnings if "left out" in w] == [said]
+        assert not any("left out" in w for w in filtered(saved(fmt, mode) + bytes(9), suffix)[1])
+
+
 # ------------------------------------------------------------------------- all files of a command
 
 
