@@ -318,6 +318,12 @@ def test_of_two_tags_the_first_counts_and_both_are_reset() -> None:
     assert exif_orientation(exif_of("little", (0x010F, 3, 5))) is None
 
 
+@pytest.mark.parametrize("length", [0, 4, 9, 18, 21])
+def test_a_block_that_is_cut_is_malformed(length: int) -> None:
+    with pytest.raises(ValueError, match=r"no TIFF header|beyond the end"):
+        exif_orientation(exif_of("big", (274, 3, 6))[:length])
+
+
 # ------------------------------------------------------------------ large ones, resolutions, frames
 
 
@@ -345,7 +351,7 @@ def test_xmp_that_disagrees_is_reset_in_parts_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 9])
 def test_resolutions_go_with_their_axes(dtype: str, orientation: int) -> None:
     how = {"resolution": (300, 150), "resolutionunit": "INCH"}
     meta = decode_picture(tiff(noise((7, 11), dtype), orientation, **how), "x").meta
