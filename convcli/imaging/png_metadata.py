@@ -65,33 +65,40 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
         seen.add(kind)
         raw = bytes(body)
         try:
-            if kind == b"iCCP":
-                meta.icc = _inflate(raw[raw.index(b"\0") + 2 :], room)
-                room -= len(meta.icc)
-            elif kind == b"eXIf":
-                meta.exif = raw.removeprefix(b"Exif\0\0")
-            elif kind == b"pHYs":
-                x, y, unit = struct.unpack(">IIB", raw)
-                if x and y:
-                    meta.dpi = (x * INCH, y * INCH) if unit == 1 else None
-                    meta.aspect = None if unit == 1 else (x, y)
-            elif kind == b"bKGD":
-                meta.png_chunks.append((kind, _background(raw, header, palette)))
-            elif kind == b"iTXt" and raw.startswith(XMP_KEYWORD + b"\0"):
-                meta.xmp = _xmp(raw, room)
-                room -= len(meta.xmp)
-            elif kind not in KEPT and not kind[3] & SAFE:
-                meta.stale.append(f"chunk {_named(kind)}")
-            else:
-                if folded := _folded_text(kind, raw):
-                    room -= len(_inflate(folded, min(room, MAX_NOTE)))
-                meta.png_chunks.append((kind, raw))
+            if kind == b"bKGD":
+                raw = _background(raw, header, palette)
+            room -= _take(meta, kind, raw, room)
         except (ValueError, IndexError, struct.error, zlib.error):
             notes[f"the chunk {_named(kind)} is malformed or too large and was left out"] = None
             room -= room // 4  # what was unfolded in vain counts too
     meta.stale += behind(data, end)
     take_profiles(meta, notes)
     return meta, list(notes)
+
+
+def _take(meta: Metadata, kind: bytes, raw: bytes, room: int) -> int:
+    """Put a chunk where it belongs; gives how many bytes it unfolds to, at most ``room``."""
+    if kind == b"iCCP":
+        meta.icc = _inflate(raw[raw.index(b"\0") + 2 :], room)
+        return len(meta.icc)
+    if kind == b"iTXt" and raw.startswith(XMP_KEYWORD + b"\0"):
+        meta.xmp = _xmp(raw, room)
+        return len(meta.xmp)
+    if kind == b"eXIf":
+        meta.exif = raw.removeprefix(b"Exif\0\0")
+    elif kind == b"pHYs":
+        x, y, unit = struct.unpack(">IIB", raw)
+        if x and y:
+            meta.dpi = (x * INCH, y * INCH) if unit == 1 else None
+            meta.aspect = None if unit == 1 else (x, y)
+    elif kind not in KEPT and kind != b"bKGD" and not kind[3] & SAFE:
+        meta.stale.append(f"chunk {_named(kind)}")
+    else:
+        folded = _folded_text(kind, raw)
+        unfolded = len(_inflate(folded, min(room, MAX_NOTE))) if folded else 0
+        meta.png_chunks.append((kind, raw))
+        return unfolded
+    return 0
 
 
 def _named(kind: bytes) -> str:
