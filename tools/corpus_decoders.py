@@ -96,7 +96,9 @@ SPACES = {
 
 
 def with_pillow(data: bytes) -> Shown | None:
-    """Pillow, turned by ``ImageOps.exif_transpose``."""
+    """Pillow, turned by ``ImageOps.exif_transpose``; it knows no PFM in colour."""
+    if data[:2] == b"PF":
+        return None
     image = opened(data)
     if _pillow_loses(data, image):
         return None
