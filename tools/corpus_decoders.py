@@ -42,7 +42,8 @@ MAGIC = {
 TIFF_TEXTS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
 MAX_PIXELS = 89_478_485
 """Pillow refuses twice as many."""
-ORIENTATION, XMP = 274, "XML:com.adobe.xmp"
+ORIENTATION = 274
+MADE_ANEW = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp")
 for library in ("PIL", "tifffile", "imagecodecs"):
     logging.getLogger(library).addHandler(logging.NullHandler())
 warnings.simplefilter("ignore")
@@ -142,6 +143,13 @@ def _pillow_loses(data: bytes, image: Any) -> bool:
         return deep or (getattr(image, "is_animated", False) and _lays_over(data))
     if kind_of(data) == "PPM":
         return image.mode == "RGB" and maximum(data) > 255
+    if image.format == "GIF":
+        # It takes a disposal that is not named from the frame before, clears to an opaque colour
+        # unless the frame itself is transparent somewhere, and fills with the first colour.
+        controls = re.findall(rb"!\xf9\x04(.)..(?:.)\0", data, re.DOTALL)
+        ways = [flags[0] >> 2 & 7 for flags in controls]
+        some = {bool(flags[0] & 1) for flags in controls}
+        return len(ways) > 1 and max(ways) > 1 and (len(some) > 1 or 0 in ways[1:])
     if image.format == "TIFF":
         bits = np.atleast_1d(image.tag_v2.get(258, 1))
         return bool(image.mode == "I" or (bits.max() > 8 and image.mode not in ("F", "I;16")))
@@ -253,6 +261,15 @@ def with_opencv(data: bytes) -> Shown | None:
     kind, raw = kind_of(data), np.frombuffer(data, np.uint8)
     if kind == "PNG" and b"acTL" in data[:2000]:
         return _moving(raw, data) if data[24] <= 8 else None
+    if kind == "GIF":
+        good, found = cv2.imdecodeanimation(raw)
+        if not good or len(found.frames) < 2:
+            return None
+        frames = [_from_bgr(frame) for frame in found.frames]
+        alpha = frames[0].shape[-1] == 4
+        if not alpha and re.search(rb"!\xf9\x04[\x01\x05\x09\x0d]", data):
+            return None  # does not see what is transparent
+        return Shown(frames, "rgb", alpha, [float(d) for d in found.durations])
     if kind not in ("PNG", "BMP", "PPM", "PFM", "WEBP") or (kind == "WEBP" and b"ANMF" in data):
         return None
     pixels = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
@@ -341,25 +358,31 @@ def _too_large(data: bytes) -> bool:
 
 
 def captions(data: bytes) -> dict[str, Any]:
-    """Profile, texts, comments and EXIF, as Pillow and tifffile tell them."""
-    if kind_of(data) == "TIFF":
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            tags = {tag.code: tag.value for tag in file.pages[0].tags}
-        found = {f"tag {code}": _plain(tags[code]) for code in TIFF_TEXTS if code in tags}
-        return found | ({"profile": tags[34675]} if 34675 in tags else {})
-    if kind_of(data) == "PFM":
+    """Profile, texts, comments and EXIF, as Pillow and tifffile tell them; nothing if they cannot.
+
+    Not what a filter makes anew: orientation and sizes, EXIF that stands in a text of a PNG.
+    """
+    try:
+        return _of_tiff(data) if kind_of(data) == "TIFF" else _of_others(data)
+    except Exception:  # of a picture that is right it tells; others were judged by their pixels
         return {}
+
+
+def _of_tiff(data: bytes) -> dict[str, Any]:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tags = {tag.code: tag.value for tag in file.pages[0].tags}
+    found = {f"tag {code}": _plain(tags[code]) for code in TIFF_TEXTS if code in tags}
+    return found | ({"profile": tags[34675]} if 34675 in tags else {})
+
+
+def _of_others(data: bytes) -> dict[str, Any]:
     with opened(data) as image:
-        try:
-            texts = getattr(image, "text", {})
-        except ValueError:  # it decodes all frames of a PNG to find them, and cannot always
-            texts = {}
-        info, exif = image.info, image.getexif()
-        found = {f"text {k}": str(v) for k, v in texts.items() if k != XMP}
+        texts, info, exif = getattr(image, "text", {}), image.info, image.getexif()
+        found = {f"text {k}": str(v) for k, v in texts.items() if k not in MADE_ANEW}
         found |= {key: info[key] for key in ("icc_profile", "comment") if info.get(key)}
         found |= {"xmp": True} if info.get("xmp") else {}
         details = exif.get_ifd(0x8769)
-        known = {tag: exif[tag] for tag in exif if tag in range(256, 318) and tag != ORIENTATION}
+        known = {tag: exif[tag] for tag in exif if tag in range(258, 318) and tag != ORIENTATION}
         known |= {tag: details[tag] for tag in (0x9003, 0x829A) if tag in details}
         return found | {f"EXIF {tag}": _plain(value) for tag, value in known.items()}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from itertools import pairwise
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
+from convcli.imaging.canvas import PREVIOUS, Place, compose, shows_ground
 from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture, full_scale
 from convcli.imaging.png_chunks import Header, assemble, chunk, walk
 from convcli.imaging.png_read import decode_still
@@ -26,35 +27,19 @@ from convcli.imaging.upright import take_orientation, turn_upright
 
 __all__ = ["read_apng"]
 
-NOTHING, BACKGROUND, PREVIOUS = range(3)
-"""What becomes of a frame's place once its time is up."""
 OVER = 1
 CONTROL = struct.Struct(">4I2H2B")
 
 
 class _Shot(NamedTuple):
-    """A frame as it is stored: its place on the canvas, how long, how it comes and goes."""
+    """A frame as it is stored; how it goes is numbered as in :mod:`convcli.imaging.canvas`."""
 
-    width: int
-    height: int
-    x: int
-    y: int
+    place: Place
     duration: float
     dispose: int
     blend: int
     data: list[memoryview]
     """What its pixels were compressed to."""
-
-    @property
-    def place(self) -> tuple[slice, slice]:
-        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
-
-    def covers(self, other: _Shot) -> bool:
-        """Whether the other lies within this one."""
-        return all(
-            mine.start <= theirs.start and theirs.stop <= mine.stop
-            for mine, theirs in zip(self.place, other.place, strict=True)
-        )
 
 
 class _File(NamedTuple):
@@ -115,7 +100,8 @@ def _parse(data: bytes, name: str) -> _File:
         elif kind == b"fcTL":
             width, height, x, y, part, whole, *ops = CONTROL.unpack_from(body, 4)
             delay = 1000 * part / (whole or 100)
-            file.shots.append(_Shot(width, height, x, y, delay, ops[0], ops[1], []))
+            place = Place(x, y, width, height)
+            file.shots.append(_Shot(place, delay, ops[0], ops[1], []))
         elif kind == b"IDAT":
             (file.shots[-1].data if file.shots else file.still).append(body)
         elif kind == b"fdAT":
@@ -132,17 +118,13 @@ def _check(file: _File, header: Header, name: str) -> None:
         raise InputError(
             f"{name}: the animation claims {file.claimed} frames, and the file has {len(file.shots)}"
         )
-    canvas = _canvas(header)
+    whole = Place(0, 0, header.width, header.height)
     for number, shot in enumerate(file.shots, 1):
-        inside = canvas.covers(shot) and min(shot.width, shot.height) > 0
+        inside = whole.covers(shot.place) and min(shot.place[2:]) > 0
         if number == 1 and not file.still:  # in IDAT, which is as large as the canvas
-            inside &= shot.covers(canvas)
+            inside &= shot.place == whole
         if not inside or not shot.data or shot.dispose > PREVIOUS or shot.blend > OVER:
             raise InputError(f"{name}: frame {number} of the animation is damaged")
-
-
-def _canvas(header: Header) -> _Shot:
-    return _Shot(header.width, header.height, 0, 0, 0.0, NOTHING, 0, [])
 
 
 class _Frames:
@@ -154,27 +136,29 @@ class _Frames:
         self._of = file, header, name, orientation, notes
         self.space = "gray" if header.colour_type in (0, 4) else "rgb"
         own_alpha = header.colour_type in (4, 6) or any(k == b"tRNS" for k, _ in file.shared)
-        self.alpha = own_alpha or _shows_ground(file.shots, _canvas(header))
+        self._whole = Place(0, 0, header.width, header.height)
+        self.alpha = own_alpha or shows_ground(
+            [(shot.place, shot.dispose, True) for shot in file.shots], self._whole
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         file, header, _, orientation, _ = self._of
         if file.still:
-            still = self._decoded(_canvas(header)._replace(data=file.still))
-            yield Frame(turn_upright(still, orientation))
+            yield Frame(turn_upright(self._decoded(self._whole, file.still), orientation))
         dtype = np.uint16 if header.depth == 16 else np.uint8
-        canvas = np.zeros((header.height, header.width, COLOURS[self.space] + self.alpha), dtype)
-        for number, shot in enumerate(file.shots):
-            under, pixels = canvas[shot.place], self._decoded(shot)
-            kept = under.copy() if shot.dispose == PREVIOUS and number else np.zeros_like(under)
-            under[...] = _over(pixels, under) if self.alpha and shot.blend == OVER else pixels
-            yield Frame(turn_upright(canvas.copy(), orientation), shot.duration)
-            if shot.dispose != NOTHING:
-                under[...] = kept
+        canvas = np.empty((header.height, header.width, COLOURS[self.space] + self.alpha), dtype)
+        laid = ((shot.place, shot.dispose, partial(self._over, shot)) for shot in file.shots)
+        for shot, seen in zip(file.shots, compose(canvas, 0, laid), strict=True):
+            yield Frame(turn_upright(seen, orientation), shot.duration)
 
-    def _decoded(self, shot: _Shot) -> NDArray[Any]:
+    def _over(self, shot: _Shot, under: NDArray[Any]) -> NDArray[Any]:
+        pixels = self._decoded(shot.place, shot.data)
+        return _over(pixels, under) if self.alpha and shot.blend == OVER else pixels
+
+    def _decoded(self, place: Place, stream: list[memoryview]) -> NDArray[Any]:
         file, header, name, _, notes = self._of
-        alone = header._replace(width=shot.width, height=shot.height)
-        data = assemble(alone, file.shared, (chunk(b"IDAT", bytes(d)) for d in shot.data))
+        alone = header._replace(width=place.width, height=place.height)
+        data = assemble(alone, file.shared, (chunk(b"IDAT", bytes(part)) for part in stream))
         said: list[str] = []
         with decoding(name, "PNG"):
             pixels = decode_still(b"".join(data), name, said)
@@ -183,17 +167,6 @@ class _Frames:
             opaque = np.full_like(pixels[..., :1], full_scale(pixels.dtype))
             pixels = np.concatenate([pixels, opaque], axis=-1)
         return pixels
-
-
-def _shows_ground(shots: list[_Shot], canvas: _Shot) -> bool:
-    """Whether the canvas, which is transparent, is seen through frames that are opaque."""
-    if not shots[0].covers(canvas):
-        return True
-    return any(
-        (now.dispose == BACKGROUND or (now.dispose == PREVIOUS and now is shots[0]))
-        and not following.covers(now)
-        for now, following in pairwise(shots)
-    )
 
 
 def _over(front: NDArray[Any], back: NDArray[Any]) -> NDArray[Any]:

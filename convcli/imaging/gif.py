@@ -18,7 +18,15 @@ from convcli.errors import InputError
 from convcli.imaging.picture import Metadata
 from convcli.imaging.profiles import behind, sound_profile
 
-__all__ = ["GifFrame", "assemble_gif", "check_gif", "image_block", "read_gif_metadata"]
+__all__ = [
+    "GifFrame",
+    "assemble_gif",
+    "blocks_of",
+    "image_block",
+    "read_gif_metadata",
+    "read_loop",
+    "table_bytes",
+]
 
 EXTENSION, PLAIN_TEXT, COMMENT, APPLICATION = 0x21, 0x01, 0xFE, 0xFF
 LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
@@ -30,18 +38,12 @@ GifFrame = tuple[bytes, float, int, int | None]
 """Image block, duration in milliseconds, disposal, transparent index."""
 
 
-def check_gif(data: bytes, name: str) -> None:
-    """Refuse a GIF whose blocks do not reach the trailer."""
-    for _ in _blocks(data, name):
-        pass
-
-
-def _blocks(data: bytes, name: str) -> Iterable[tuple[int, int, int]]:
-    """Yield (introducer, start, end) of each block until the trailer."""
+def blocks_of(data: bytes, name: str) -> Iterable[tuple[int, int, int]]:
+    """Yield (introducer, start, end) of each block; a GIF that ends before its trailer is refused."""
     cut = InputError(f"{name}: the GIF is cut short: it ends before its end mark")
     if len(data) < 13:
         raise cut
-    at = 13 + _table_bytes(data[10])
+    at = 13 + table_bytes(data[10])
     while True:
         if at >= len(data):
             raise cut
@@ -53,7 +55,7 @@ def _blocks(data: bytes, name: str) -> Iterable[tuple[int, int, int]]:
         elif kind == 0x2C:
             if at + 10 > len(data):
                 raise cut
-            at += 11 + _table_bytes(data[at + 9])
+            at += 11 + table_bytes(data[at + 9])
         else:
             raise InputError(f"{name}: the GIF is damaged: unknown block {kind:#04x} at {at}")
         while at < len(data) and data[at]:
@@ -64,14 +66,15 @@ def _blocks(data: bytes, name: str) -> Iterable[tuple[int, int, int]]:
         yield kind, start, at
 
 
-def _table_bytes(packed: int) -> int:
+def table_bytes(packed: int) -> int:
+    """How long the table of colours is."""
     return 3 << ((packed & 7) + 1) if packed & 0x80 else 0
 
 
 def image_block(gif: bytes) -> bytes:
     """The image block of a GIF that holds one picture, with its colours as a local table."""
-    table = gif[13 : 13 + _table_bytes(gif[10])]
-    for kind, start, end in _blocks(gif, "frame"):
+    table = gif[13 : 13 + table_bytes(gif[10])]
+    for kind, start, end in blocks_of(gif, "frame"):
         if kind == 0x2C:
             packed = gif[start + 9]
             if packed & 0x80:
@@ -83,8 +86,8 @@ def image_block(gif: bytes) -> bytes:
 
 def read_gif_metadata(data: bytes, meta: Metadata, notes: list[str]) -> None:
     """What a GIF says besides its pixels, as it stands."""
-    end = 13 + _table_bytes(data[10])
-    for kind, start, end in _blocks(data, "gif"):
+    end = 13 + table_bytes(data[10])
+    for kind, start, end in blocks_of(data, "gif"):
         if kind != EXTENSION:
             continue
         label, name = data[start + 1], data[start + 3 : start + 14]
@@ -103,6 +106,14 @@ def read_gif_metadata(data: bytes, meta: Metadata, notes: list[str]) -> None:
     if data[12]:
         shared = math.gcd(64, data[12] + 15)  # the height of a pixel by its width, as dots are
         meta.aspect = 64 // shared, (data[12] + 15) // shared
+
+
+def read_loop(data: bytes, name: str) -> int | None:
+    """How often an animation is shown; 0 is for ever."""
+    for kind, start, _ in blocks_of(data, name):
+        if kind == EXTENSION and data[start + 3 : start + 14] in LOOPS and data[start + 15] == 1:
+            return int.from_bytes(data[start + 16 : start + 18], "little")
+    return None
 
 
 def _joined(data: bytes, at: int) -> bytes:

@@ -14,7 +14,6 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.bmp import profile_of_bmp
-from convcli.imaging.gif import check_gif, read_gif_metadata
 from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.jpeg_metadata import read_jpeg_metadata
 from convcli.imaging.jpeg_read import LargeJpeg, begin_jpeg
@@ -44,7 +43,7 @@ PLUGINS = {
     "AVIF": "AvifImagePlugin",
 }
 
-CONTAINERS = {"JPEG": read_jpeg_metadata, "GIF": read_gif_metadata, "WEBP": read_webp_metadata}
+CONTAINERS = {"JPEG": read_jpeg_metadata, "WEBP": read_webp_metadata}
 """Formats whose blocks are walked here: Pillow passes on some of them, and some in pieces."""
 
 # Pillow's modes -> colour space and alpha. Palettes and bilevel pictures are expanded first.
@@ -66,8 +65,6 @@ def read_with_pillow(
 
     The pixels of a JPEG may have been ``begun`` before.
     """
-    if kind == "GIF":
-        check_gif(data, name)
     if kind == "WEBP":
         _check_riff(data, name)
     if kind == "JPEG" and begun is None:
@@ -197,7 +194,7 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int) -> str:
     for index in range(count):
         _seek(image, index, name)
         check_size(name, image.width, image.height, max_pixels)
-        taken += sample_bytes(image)  # a frame beyond the canvas of a GIF enlarges those after it
+        taken += sample_bytes(image)
         check_frames(name, count, taken, max_pixels)
         modes.add(_mode_after_expansion(image))
     image.seek(0)

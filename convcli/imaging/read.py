@@ -57,6 +57,10 @@ def decode_picture(
             from convcli.imaging.pnm import read_pnm
 
             return read_pnm(data, name, max_pixels)
+        if kind == "GIF":
+            from convcli.imaging.gif_read import read_gif
+
+            return read_gif(data, name, max_pixels)
         from convcli.imaging.pillow_read import read_with_pillow
 
         return read_with_pillow(data, name, kind, max_pixels, begun)
