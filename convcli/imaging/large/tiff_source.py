@@ -182,6 +182,7 @@ def open_tiff(path: str, name: str) -> Source | None:
         fd = open_to_read(path)
         on_failure.callback(os.close, fd)
         said = read_pages(lambda at, n: read_at(fd, n, at), os.fstat(fd).st_size, notes, 1)
+        folded = page.is_tiled or page.compression != 1 or page.predictor != 1
         source = TiffSource(
             name=name,
             format="TIFF",
@@ -189,7 +190,7 @@ def open_tiff(path: str, name: str) -> Source | None:
             dtype=native(page.dtype),
             space=space,
             alpha=alpha,
-            chunks=chunks if page.is_tiled or page.compression != 1 or strips.absent else None,
+            chunks=chunks if folded or strips.absent else None,
             meta=said[0] if said else Metadata(),
             notes=notes,
             file=file,
