@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -280,10 +281,12 @@ def opens(path: Path) -> None:
             for page in file.pages:
                 page.asarray()
         return
-    with Image.open(io.BytesIO(data)) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            image.load()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # EXIF that was damaged is kept as it was
+        with Image.open(io.BytesIO(data)) as image:
+            for index in range(getattr(image, "n_frames", 1)):
+                image.seek(index)
+                image.load()
 
 
 TARGETS: dict[str, Callable[[random.Random], None]] = {

@@ -92,8 +92,7 @@ def test_strides_and_dilations(shim, kernel, stride, dilation, channels, dtype):
     agrees(shim, plan_of(x, kernel, **options), x)
 
 
-@pytest.mark.parametrize("height", [1, 2, 4, 5, 8, 9])
-@pytest.mark.parametrize("width", [1, 2, 5])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 2), (5, 5), (9, 2)])
 @pytest.mark.parametrize("mode", PICTURES)
 def test_whole_weights_on_bytes(shim, height, width, mode):
     rng = np.random.default_rng(height * 10 + width)
