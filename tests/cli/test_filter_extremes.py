@@ -141,7 +141,15 @@ PLAIN = {
 }
 
 
-@pytest.mark.parametrize("name", [*SPEAKING, *PLAIN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        if name in ("help", "conv", "json", "summary")
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in (*SPEAKING, *PLAIN)
+    ],
+)
 def test_force_color_reaches_pipes_and_no_color_outweighs_it(
     tmp_path: Path, samples: Path, name: str
 ) -> None:

@@ -40,7 +40,7 @@ SMALL = ["--memory", "162M"]
         ("150M", ["-k", "gaussian:3"]),
         ("150M", ["-k", "sobel", "--border", "wrap", "--stride", "2"]),
         ("190M", ["-k", "sharpen", "-k", "gaussian:8", "--range", "stretch", "--depth", "16"]),
-        ("190M", ["-k", "emboss", "--luma", "--linear"]),
+        pytest.param("190M", ["-k", "emboss", "--luma", "--linear"], marks=pytest.mark.slow),
     ],
     ids=["blur", "strided", "chain", "luma"],
 )

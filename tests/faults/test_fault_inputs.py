@@ -163,7 +163,9 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("colour", [2, 3], ids=["rgb", "palette"])
+@pytest.mark.parametrize(
+    "colour", [2, pytest.param(3, marks=pytest.mark.slow)], ids=["rgb", "palette"]
+)
 @pytest.mark.parametrize("kind", BOMBS)
 def test_text_and_profile_bombs_stay_folded(
     convcli: Callable[..., Any], tmp_path: Path, quiet: int, kind: str, colour: int

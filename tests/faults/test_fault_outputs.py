@@ -45,6 +45,7 @@ def temporaries(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="mounting needs root")
+@pytest.mark.slow
 def test_a_disk_of_200_kb(tmp_path: Path, noise: Path) -> None:
     script = [
         "set -u",
@@ -90,7 +91,7 @@ def test_a_limit_of_200_kb(tmp_path: Path, noise: Path, suffix: str) -> None:
     ("call", "error", "says"),
     [
         ("write", "ENOSPC", "No space left on device"),
-        ("write", "EIO", "Input/output error"),
+        pytest.param("write", "EIO", "Input/output error", marks=pytest.mark.slow),
         ("fsync", "ENOSPC", "No space left on device"),
         ("rename", "EIO", "Input/output error"),
     ],
@@ -205,7 +206,7 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(
         np.testing.assert_array_equal(np.asarray(got), np.asarray(source))
 
 
-@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+@pytest.mark.parametrize("umask", [0o022, pytest.param(0o077, marks=pytest.mark.slow), 0o002])
 def test_modes(convcli: Callable[..., Any], tmp_path: Path, umask: int) -> None:
     small_picture(tmp_path / "in.png", 3)
     small_picture(tmp_path / "old.png", 4)

@@ -34,7 +34,10 @@ def noise(tmp_path: Path) -> Path:
     return tmp_path / "in.png"
 
 
-@pytest.mark.parametrize("suffix", ["npy", "raw", "zarr", "tif", "png"])
+@pytest.mark.parametrize(
+    "suffix",
+    ["npy", "png", *(pytest.param(s, marks=pytest.mark.slow) for s in ("raw", "tif", "zarr"))],
+)
 def test_too_little_for_it_is_refused_before_it_is_decoded(
     convcli: Callable[..., Any], quiet: int, noise: Path, suffix: str
 ) -> None:
@@ -62,7 +65,7 @@ def test_enough_for_it_is_kept_to(
     assert np.load(tmp_path / "out.npy").shape == SIZE
 
 
-@pytest.mark.parametrize("options", [[], ["--memory", "9G"]])
+@pytest.mark.parametrize("options", [[], pytest.param(["--memory", "9G"], marks=pytest.mark.slow)])
 @pytest.mark.parametrize("suffix", ["npy", "png"])
 def test_it_is_decoded_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, noise: Path, options: list[str], suffix: str

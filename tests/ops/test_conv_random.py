@@ -127,7 +127,9 @@ def close(actual: np.ndarray, expected: np.ndarray, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8", "float16"])
-@pytest.mark.parametrize("group", range(GROUPS // 5))
+@pytest.mark.parametrize(
+    "group", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, GROUPS // 5))]
+)
 def test_conv_equals_the_naive_loop(backend: Any, dtype: str, group: int) -> None:
     rng = np.random.default_rng([group, len(dtype), ord(dtype[0])])
     for _ in range(CASES_PER_GROUP):

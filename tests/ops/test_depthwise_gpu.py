@@ -99,7 +99,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", CASES)
 def test_forward_transposed_and_gradient(on_shim, monkeypatch, case, dtype):
     shape, multiplier, kernel, options = CASES[case]

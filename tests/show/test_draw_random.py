@@ -51,7 +51,7 @@ def requests(draw: Any) -> tuple[Layer, tuple[int, ...], str, bool, bool]:
     return layer, each(st.integers(1, 6)), view, flip, draw(st.booleans())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(requests())
 def test_every_operation_has_a_drawing(
     request: tuple[Layer, tuple[int, ...], str, bool, bool],

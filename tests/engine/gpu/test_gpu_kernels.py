@@ -15,6 +15,7 @@ from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
 RNG = np.random.default_rng(1)
+OTHERS = [mode for mode in PICTURES if mode not in ("constant", "wrap")]
 SOBEL = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], absolute=True)
 REAL = Kernel(RNG.normal(size=(4, 5)) / 4, bias=3)
 BLUR = Kernel(np.outer([0.2, 0.5, 0.31], [0.4, 0.1, 0.3, 0.2]))
@@ -61,8 +62,10 @@ def plan_of(x, kernels, **options):
 
 
 @pytest.mark.parametrize("mode", PICTURES)
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "float32", pytest.param("uint16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     "kernel", [SOBEL, REAL, BLUR, ROBERTS], ids=["whole", "real", "separable", "magnitude"]
 )
@@ -93,7 +96,10 @@ def test_strides_and_dilations(shim, kernel, stride, dilation, channels, dtype):
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 2), (5, 5), (9, 2)])
-@pytest.mark.parametrize("mode", PICTURES)
+@pytest.mark.parametrize(
+    "mode",
+    ["constant", "wrap", *(pytest.param(m, marks=pytest.mark.slow) for m in OTHERS)],
+)
 def test_whole_weights_on_bytes(shim, height, width, mode):
     rng = np.random.default_rng(height * 10 + width)
     weights = rng.integers(-127, 128, (height, width)).astype(float)
