@@ -104,7 +104,8 @@ def with_pillow(data: bytes) -> Shown | None:
     if _pillow_loses(data, image):
         return None
     count = 1 if image.format in ("MPO", "JPEG") else getattr(image, "n_frames", 1)
-    image.seek(count - 1)  # a GIF grows where a frame lies beyond its edge
+    if image.format == "GIF":
+        image.seek(count - 1)  # it grows where a frame lies beyond its edge
     frames, modes, durations = [], [], []
     for index in range(count):
         image.seek(index)

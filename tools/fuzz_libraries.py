@@ -226,6 +226,8 @@ def _with_all(pixels: np.ndarray) -> np.ndarray:
 def _pillow(data: bytes) -> Frames:
     frames: Frames = []
     with Image.open(io.BytesIO(data)) as image:
+        # What the first frame of a GIF leaves open it fills with the first colour.
+        covered = image.format != "GIF" or image.tile[0][1] == (0, 0, *image.size)
         for index in range(getattr(image, "n_frames", 1) if image.format != "MPO" else 1):
             image.seek(index)
             # Pillow lays strips that are too many over the others.
@@ -234,7 +236,7 @@ def _pillow(data: bytes) -> Frames:
             upright = image
             with contextlib.suppress(struct.error):  # of an EXIF block that is damaged
                 upright = ImageOps.exif_transpose(image)
-            frames.append(_array(upright) if sound else None)
+            frames.append(_array(upright) if sound and covered else None)
         if (
             image.format == "GIF"
             and len({frame.shape for frame in frames if frame is not None}) > 1

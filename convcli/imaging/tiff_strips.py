@@ -107,7 +107,8 @@ def strips_of(get: Callable[[int], Any]) -> Strips:
         columns, rows = width, min(numbers(278, height)[0], height)
     columns, rows = max(columns, 1), max(rows, 1)
     samples, bits = numbers(277, 1)[0], numbers(258, 1)
-    offsets, counts = (get(tag) for tag in ((324, 325) if tiled else (273, 279)))
+    offsets = () if get(324 if tiled else 273) is None else numbers(324 if tiled else 273)
+    counts = () if get(325 if tiled else 279) is None else numbers(325 if tiled else 279)
     apart = numbers(284, 1)[0] == 2
     pixel = bits[0] * (1 if apart else samples)
     across = math.ceil(width / columns)
@@ -120,8 +121,9 @@ def strips_of(get: Callable[[int], Any]) -> Strips:
         height=height,
         bits=0 if get(262) == SUBSAMPLED else pixel,
         compression=numbers(259, PLAIN)[0],
-        offsets=() if offsets is None else numbers(324 if tiled else 273),
-        counts=() if counts is None else numbers(325 if tiled else 279),
+        offsets=offsets,
+        # Nothing lies where the file's head is, whatever length is claimed.
+        counts=tuple(count if at else 0 for at, count in zip(offsets, counts, strict=False)),
         tables=bytes(get(347) or b""),
     )
 

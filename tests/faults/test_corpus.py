@@ -28,6 +28,7 @@ def tools() -> Iterator[Any]:
 
 
 KINDS = "pngs apngs jpegs webps avifs gifs bmps netpbms tiffs odd_tiffs".split()
+REFUSED = {"tiff-palette-u2.tif"}  # "a palette of 16 bits is not read"
 STEP = 97
 """Every so many files are checked here; ``slow`` checks all."""
 
@@ -41,7 +42,8 @@ def checked(tools: Any, files: Iterator[tuple[str, bytes]], folder: Path) -> int
         work = folder / "work"
         work.mkdir()
         answer = tools("corpus_check").check(path, work)
-        assert answer["verdict"] in ("right", "disputed", "alone"), (name, answer["lines"])
+        wanted = ("refused",) if name in REFUSED else ("right", "disputed", "alone")
+        assert answer["verdict"] in wanted, (name, answer["lines"])
         for made in work.iterdir():
             made.unlink()
         work.rmdir()

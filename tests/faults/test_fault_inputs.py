@@ -273,6 +273,7 @@ def test_pages_that_point_at_each_other(convcli: Callable[..., Any], tmp_path: P
         np.testing.assert_array_equal(np.asarray(result.convert("RGB")), RGB)
 
 
+@pytest.mark.slow
 def test_a_long_chain_of_empty_directories(
     refused: Callable[..., Any], tmp_path: Path, quiet: int
 ) -> None:

@@ -72,7 +72,7 @@ ON_MACOS = [
 ]
 """What could differ there."""
 
-CODES = {"not-overwritten": 2, "missing-file": 2, "missing-folder": 1, "one-of-them-damaged": 1}
+CODES = {"not-overwritten": 2, "missing-file": 2, "missing-folder": 2, "one-of-them-damaged": 1}
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ class TiffSource(Source):
             cache.move_to_end(index)
             return cache[index]
         offset, size = page.dataoffsets[index], page.databytecounts[index]
-        if size == 0:  # tifffile writes none for tiles of zeros
+        if not (offset and size):  # tifffile writes none for tiles of zeros
             height, width = self.chunks or self.shape[:2]
             chunk = np.zeros((height, width, self.shape[2]), self.dtype)
         else:

@@ -76,8 +76,10 @@ def test_borders_depths_channels(shim, kernel, dtype, channels, mode):
     assert set(shim.launched) == {"bytes" if whole else "rolling"}
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "channels", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2)), 3]
+)
 @pytest.mark.parametrize(
     ("stride", "dilation"),
     [((2, 1), (1, 2)), ((1, 2), (3, 1)), ((3, 2), (2, 3)), ((4, 5), (1, 1))],
@@ -209,6 +211,7 @@ def test_other_algorithms(shim, algorithm):
     agrees(shim, plan_of(x, kernel, algorithm=algorithm, border=Border("symmetric")), x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("out_dtype", ["uint8", "uint16", "float32", "float64"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64"])
 def test_every_pair_of_depths(shim, dtype, out_dtype):
