@@ -30,7 +30,7 @@ def tools() -> Iterator[Any]:
 KINDS = "pngs apngs jpegs webps avifs gifs bmps netpbms tiffs odd_tiffs".split()
 REFUSED = {"tiff-palette-u2.tif"}  # "a palette of 16 bits is not read"
 STEP = 97
-"""Every so many files are checked here; ``slow`` checks all."""
+"""Every so many files are checked here; ``slow`` checks every fifth, `tools/corpus.py` all."""
 
 
 def checked(tools: Any, files: Iterator[tuple[str, bytes]], folder: Path) -> int:
@@ -60,8 +60,9 @@ def test_a_picture_of_every_kind_is_filtered_and_written_back(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_of_them(kind: str, tools: Any, tmp_path: Path) -> None:
-    assert checked(tools, getattr(tools("corpus_make"), kind)(), tmp_path) > 8
+def test_many_of_every_kind(kind: str, tools: Any, tmp_path: Path) -> None:
+    files = getattr(tools("corpus_make"), kind)()
+    assert checked(tools, islice(files, 0, None, 5), tmp_path) > 1
 
 
 def moving(folder: Path) -> Path:
