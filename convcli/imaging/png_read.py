@@ -84,7 +84,7 @@ def decode_still(data: bytes, name: str, notes: list[str]) -> NDArray[Any]:
         try:
             pixels = np.asarray(imagecodecs.png_decode(data))
         except RuntimeError as error:
-            why = "; ".join([str(error), *said])
+            why = "; ".join([str(error), *(t for t in said if t != OF_IMAGECODECS)])
             raise InputError(f"{name}: libpng refuses the PNG: {why}") from error
     notes += [f"its pixels were read, but libpng says: {t}" for t in said if t != OF_IMAGECODECS]
     return pixels.reshape(*pixels.shape[:2], -1)

@@ -106,9 +106,10 @@ def _understood(page: Any, name: str) -> tuple[str, bool]:
     if BITS not in page.tags and page.samplesperpixel > 1:
         raise InputError(f"{name}: its tag 258, bits per sample, is missing or damaged")
     if not says_its_kind(page.tags.valueof(KIND), page.compression):
+        meant = "2 for RGB" if page.samplesperpixel > 2 else "1 where 0 is black, 0 where white"
         raise InputError(
-            f"{name}: its tag 262 is missing, without which nobody knows whether 0 is black or "
-            "white; set it, with tiffset -s 262 1 for black"
+            f"{name}: its tag 262 is missing, without which nobody knows what its samples are; "
+            f"set it with tiffset -s 262 N, N being {meant}"
         )
     kind = getattr(page.photometric, "name", page.photometric)
     if page.photometric not in SPACES or page.imagedepth != 1:

@@ -144,6 +144,11 @@ def show_product(product: Product, console: Console | None = None) -> None:
     console = console or make_console()
     console.print(Text(product.title + ":", "bold"), soft_wrap=True)
     right = product.right
+    if right is not None and right.ndim > 2:  # the windows of a batch
+        for number, columns in enumerate(right):
+            console.print(Text(f"member {number}:"))
+            _side_by_side(console, [Box(columns)])
+        return
     parts: list[Box | str] = []
     if product.left is not None:
         parts += [Box(product.left, _weights(product.left)), " "]

@@ -166,6 +166,19 @@ def test_pictures_are_channels_first(convcli: Run, samples: Path) -> None:
     np.testing.assert_array_equal(found["data"][0], pixels.sum(axis=2, dtype=int))
 
 
+@pytest.mark.parametrize("batch", [0, 2])
+def test_windows_of_a_batch_are_shown_one_after_the_other(
+    batch: int, convcli: Callable[..., Any], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.arange(batch * 6).reshape(batch, 1, 2, 3))
+    done = convcli("matrix", "data", tmp_path / "x.npy", "-k", "2")
+    assert done.code == 0, done.err
+    out = done.out.decode()
+    assert f"each window is a column: {batch}x4x2:" in out
+    assert out.count("member") == batch
+    assert batch == 0 or "10 11" in out
+
+
 def test_pipes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "convcli", "conv"]
     first = subprocess.run([*command, "1 2 3 4", "1 1", "-o", "-"], capture_output=True, check=True)
