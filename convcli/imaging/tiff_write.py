@@ -31,7 +31,8 @@ def page_options(meta: Metadata, space: str, alpha: bool) -> dict[str, Any]:
         "predictor": compression in ("adobe_deflate", "lzw", "zstd"),
         "software": False,
         "metadata": None,
-        "contiguous": False,
+        # Readers of ImageJ's stacks find the pages by their size alone, one behind the other.
+        "contiguous": compression is None,
     }
 
 

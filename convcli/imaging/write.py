@@ -68,6 +68,8 @@ def encode_picture(
         If the encoder fails.
     """
     check_fits(fmt, picture, name)
+    if picture.format == "GIF" != fmt.name and picture.meta.loop is None:
+        picture.meta.loop = 1  # a GIF that does not say is shown once, others for ever
     if fmt.name != "PFM" and abs(picture.meta.pfm_scale or 1) != 1:
         picture.notes.append(f"its scale {picture.meta.pfm_scale:g} is kept in .pfm only")
     if picture.still_first and fmt.name != "PNG":

@@ -136,3 +136,19 @@ def test_half_transparent_pixels_and_odd_times_are_named() -> None:
     alpha, time = picture.notes
     assert "half-transparent" in alpha
     assert "3 ms" in time
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "gif"])
+@pytest.mark.parametrize("loop", [None, 0, 3])
+def test_as_often_as_the_gif_was_shown(suffix: str, loop: int | None) -> None:
+    out = io.BytesIO()
+    frames = [Image.fromarray(np.full((6, 7), 90 * n, np.uint8)) for n in range(2)]
+    more = {} if loop is None else {"loop": loop}
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=50, **more)
+    picture = decode_picture(out.getvalue(), "in.gif")
+    data = encode_picture(picture, format_of_name(suffix), f"out.{suffix}")
+    data = data if isinstance(data, bytes) else b"".join(data)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.n_frames == 2
+        once = None if suffix == "gif" else 1
+        assert image.info.get("loop") == (once if loop is None else loop)
