@@ -121,3 +121,22 @@ def test_a_size_that_does_not_fit_is_told(
 def test_only_onnx_files_name_their_inputs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["shape", "conv 8 k3 | relu", "--n", "x=3x9x9"]) == 2
     assert "only inputs of ONNX files have names" in capsys.readouterr().err
+
+
+def test_a_size_below_zero_ends_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pads = helper.make_node("Constant", [], ["p"], value_ints=[0, 0, -40, 0, 0, 0, 0, 0])
+    nodes = [pads, helper.make_node("Pad", ["x", "p"], ["y"], name="y")]
+    path = save(tmp_path / "m.onnx", nodes, {"x": ["n", 3, "h", "w"]})
+    assert run(["shape", path, "--n", "32", "-o", str(tmp_path / "net.svg")]) == 2
+    assert "its output would have the shape 1x3x-8x32" in capsys.readouterr().err
+
+
+def test_a_name_stays_on_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="\x1b[31mred\nnew")]
+    path = save(tmp_path / "m.onnx", nodes, {"x": ["n", 3, "h", "w"]})
+    assert run(["shape", path, "--n", "32", "--csv"]) == 0
+    out = capsys.readouterr().out
+    assert "\\x1b[31mred\\nnew" in out
+    assert "\x1b" not in out

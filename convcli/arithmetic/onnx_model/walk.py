@@ -32,6 +32,9 @@ __all__ = ["Walk"]
 FLOATS = (1, 10, 11, 16)
 """TensorProto's float32, float16, float64 and bfloat16; integer constants are shapes and axes."""
 
+MOST_CELLS = 2**50
+"""Of a tensor: no machine holds a petabyte, and a file may claim anything."""
+
 
 class Walk:
     """One pass over the graph."""
@@ -122,7 +125,10 @@ class Walk:
 
     def _check_shapes(self, step: Step, made: Sequence[str]) -> None:
         for name in made:
-            if self.tensors.shape(name) is not None:
+            shape = self.tensors.shape(name)
+            if shape is not None:
+                if min(shape, default=0) < 0 or prod(shape) >= MOST_CELLS:
+                    raise ShapeError(f"its output would have the shape {cross(shape)}")
                 continue
             if step.op in POINTWISE or step.op.endswith("Normalization"):
                 self.tensors.rename(step.node.input[0], name)
@@ -192,6 +198,8 @@ class Walk:
 
     def _name(self, node: Any) -> str:
         name = node.name or next(output for output in node.output if output)
+        # On one line, whatever a stranger has written into the file.
+        name = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
         while name in self.names:
             name += "'"
         self.names.add(name)
