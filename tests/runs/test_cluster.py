@@ -96,7 +96,9 @@ def cluster(tmp_path: Path) -> Iterator[Start]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *args],
                 cwd=tmp_path,
-                env=os.environ | {CONNECT: "1 hour"},
+                # A worker waits for its scheduler however slow the machine is. A scheduler asks
+                # one that has died for what it had made, and must give that up in the end.
+                env=os.environ | ({CONNECT: "1 hour"} if args[0] == "worker" else {}),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
