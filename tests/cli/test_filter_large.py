@@ -160,6 +160,7 @@ main()
 """Sends itself a signal once it writes: on a busy machine another process may come too late."""
 
 
+@pytest.mark.slow
 def test_killed_while_writing_leaves_nothing(scene: np.ndarray) -> None:
     with Path("big.raw").open("wb") as file:
         file.truncate(12000 * 12000)

@@ -61,6 +61,7 @@ def plan_of(x, kernels, **options):
     return plan_filter(x.shape, x.dtype, kernels, backend="numpy", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", PICTURES)
 @pytest.mark.parametrize("channels", [1, 3, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ def test_borders_depths_channels(shim, kernel, dtype, channels, mode):
     assert set(shim.launched) == {"bytes" if whole else "rolling"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "channels", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2)), 3]
@@ -195,6 +197,7 @@ def test_kinds_of_kernel(shim, kernel, dtype, functions):
     assert shim.launched == functions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["constant", "reflect", "wrap"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 def test_two_passes_of_a_large_separable_kernel(shim, dtype, mode):
