@@ -372,6 +372,7 @@ def test_resume_does_only_what_is_left(tree: Path) -> None:
     assert files("out") == files("whole")
 
 
+@pytest.mark.slow
 def test_resume_with_other_options_redoes_all(tree: Path) -> None:
     assert run_batch().returncode == 0
     first = modified("out")
@@ -408,6 +409,7 @@ def test_a_torn_journal_is_harmless(tree: Path) -> None:
         assert "7 done before" in done.stderr, (cut, done.stderr)
 
 
+@pytest.mark.slow
 def test_resume_in_place_filters_each_file_once(tree: Path) -> None:
     assert run_batch(output="whole").returncode == 0
     command = [*CONVCLI, "filter", "-r", "in", "-k", "gaussian:2", "--in-place", "--resume"]

@@ -166,7 +166,13 @@ BOMBS = {
 @pytest.mark.parametrize(
     "colour", [2, pytest.param(3, marks=pytest.mark.slow)], ids=["rgb", "palette"]
 )
-@pytest.mark.parametrize("kind", BOMBS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind in ("iCCP", "eighty_zTXt") else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in BOMBS
+    ],
+)
 def test_text_and_profile_bombs_stay_folded(
     convcli: Callable[..., Any], tmp_path: Path, quiet: int, kind: str, colour: int
 ) -> None:

@@ -73,7 +73,17 @@ def test_a_disk_of_200_kb(tmp_path: Path, noise: Path) -> None:
     assert [line for line in lines if "warning" not in line] == wanted
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        *("png", "tif", "jpg"),
+        *(
+            pytest.param(s, marks=pytest.mark.slow)
+            for s in SUFFIXES
+            if s not in ("png", "tif", "jpg")
+        ),
+    ],
+)
 def test_a_limit_of_200_kb(tmp_path: Path, noise: Path, suffix: str) -> None:
     (tmp_path / f"out.{suffix}").write_bytes(b"old")
     command = f"ulimit -f 200; exec {PROGRAM} filter in.png -k identity --overwrite"

@@ -195,7 +195,13 @@ def test_malformed_exif_is_left_out_with_a_note() -> None:
 
 
 @pytest.mark.parametrize("megabytes", [40, 70])
-@pytest.mark.parametrize("kind", ["png", "png_palette", "png_bilevel", "png_16_rgb", "apng"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("png", "png_palette"),
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("png_bilevel", "png_16_rgb", "apng")),
+    ],
+)
 def test_metadata_bombs_are_not_unfolded(kind: str, megabytes: int) -> None:
     """Whatever reads the pixels: the profile is left out, and said."""
     whole = FILES[kind]

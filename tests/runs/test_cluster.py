@@ -222,7 +222,7 @@ def test_a_cluster_run_goes_on_where_it_was_killed(folder: Path) -> None:
     [
         (["--cluster", "tcp://127.0.0.1:9"], 1, "no scheduler with workers answers"),
         (["--cluster", "somewhere"], 2, "is no scheduler; allowed: tcp://"),
-        (["--cluster", "local:none"], 2, "number of processes"),
+        pytest.param(["--cluster", "local:none"], 2, "number of processes", marks=pytest.mark.slow),
         (["--cluster", "local:1000000000"], 2, "1 to 1,024"),
         (["--cluster", "local:2", "--in-place"], 2, "exclude each other"),
     ],

@@ -141,7 +141,10 @@ def test_animations_have_a_frame_for_each_step(suffix: str) -> None:
     assert (np.abs(exact - last).max(-1) == 0).mean() > 0.97
 
 
-@pytest.mark.parametrize("suffix", [".svg", ".gif", ".png", ".webp"])
+@pytest.mark.parametrize(
+    "suffix",
+    [".svg", ".gif", *(pytest.param(s, marks=pytest.mark.slow) for s in (".png", ".webp"))],
+)
 def test_the_same_drawing_is_the_same_bytes(suffix: str) -> None:
     one, two = (drawing_bytes(drawing("scatter"), suffix) for _ in range(2))
     assert one == two

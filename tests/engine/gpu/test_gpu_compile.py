@@ -118,8 +118,14 @@ def compiler(tmp_path_factory):
     pytest.skip("neither NVRTC (pip install nvidia-cuda-nvrtc) nor nvcc is here")
 
 
+SOME = ("u8_gray_3x3", "u8_rgb_whole_pair", "f32_rgb_15x15", "u8_rgb_two_passes", "u8_bank")
+
+
 @EACH_ARCH
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [case if case in SOME else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
+)
 def test_compiles(compiler, case, arch):
     kernel, dtype, channels, options = CASES[case]
     plan = plan_filter((50, 60, channels), dtype, [kernel], backend="numpy", **options)
