@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,22 +48,26 @@ def layer_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_one_way(path: Path) -> None:
-    own = layer_of(path)
-    for name in imported(path):
+def imports() -> Iterator[tuple[Path, str]]:
+    """Every file and what it imports."""
+    for path in FILES:
+        yield from ((path, name) for name in imported(path))
+
+
+def test_imports_go_one_way() -> None:
+    for path, name in imports():
+        own = layer_of(path)
         parts = name.split(".")
         if parts[0] != "convcli" or len(parts) < 2:
             continue
         other = parts[1]
         if other in ("_version", "_loops", "_api") or other == own or other not in RANK:
             continue
-        assert RANK[other] < RANK[own], f"{own} must not import {other}"
+        assert RANK[other] < RANK[own], f"{path}: {own} must not import {other}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_each_library_has_one_home(path: Path) -> None:
-    for name in imported(path):
+def test_each_library_has_one_home() -> None:
+    for path, name in imports():
         top = name.split(".")[0]
         assert layer_of(path) in OWNERS.get(top, {layer_of(path)}), f"{top} in {path}"
 
@@ -95,9 +100,9 @@ def private_names(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_nothing_private_of_the_command_line_s_libraries_is_used(path: Path) -> None:
-    assert not private_names(path.read_text())
+def test_nothing_private_of_the_command_line_s_libraries_is_used() -> None:
+    taken = {path: private_names(path.read_text()) for path in FILES}
+    assert {path: names for path, names in taken.items() if names} == {}
 
 
 @pytest.mark.parametrize(

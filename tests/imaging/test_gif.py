@@ -112,7 +112,7 @@ def test_other_programs_see_the_holes_after_an_opaque_frame(colours: int) -> Non
 
 @pytest.mark.parametrize("colours", [256, 300])
 def test_colours_that_find_no_room_are_counted_in_a_note(colours: int) -> None:
-    rgb = np.random.default_rng(colours).permutation(2**24)[:colours]
+    rgb = np.random.default_rng(colours).choice(2**24, colours, replace=False)
     rgb = np.stack([rgb >> 16, rgb >> 8 & 255, rgb & 255], -1).astype(np.uint8)[None]
     frames = [Frame(rgb), Frame(rgb[:, :1].repeat(colours, 1))]
     picture = Picture("GIF", "rgb", False, rgb.dtype, (1, colours), frames, 2, True)
