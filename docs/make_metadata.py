@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
-from convcli.runs.request import FilterRequest, Report
+from convcli.runs.request import Report, Request
 
 TARGET = Path(__file__).parent / "metadata.md"
 SUFFIXES = {
@@ -274,7 +274,7 @@ def filtered(source: str, target: str, folder: Path) -> tuple[bytes, list[str]]:
     paths = folder / f"in{SUFFIXES[source]}", folder / f"out{SUFFIXES[target]}"
     paths[0].write_bytes(SOURCES[source])
     kernels = (load_kernel("identity"),)
-    request = FilterRequest((str(paths[0]),), kernels, output=str(paths[1]), overwrite=True)
+    request = Request((str(paths[0]),), kernels, output=str(paths[1]), overwrite=True)
     (report,) = run_request(request)
     assert isinstance(report, Report)
     return paths[1].read_bytes(), report.warnings

@@ -437,7 +437,7 @@ def filter_command(
     from convcli.runs.batch import Batch
     from convcli.runs.filtering import Failure
     from convcli.runs.memory import parse_size
-    from convcli.runs.request import FilterRequest, Report
+    from convcli.runs.request import Report, Request
     from convcli.show.messages import (
         explanation,
         print_json,
@@ -449,7 +449,7 @@ def filter_command(
     )
     from convcli.show.progress import part_progress, progress
 
-    request = FilterRequest(
+    request = Request(
         inputs=tuple(inputs or ()),
         kernels=tuple(step for text in kernel for step in load_chain(text)),
         options=options,

@@ -15,7 +15,7 @@ from convcli.imaging.files import STDIN
 from convcli.imaging.urls import is_url
 from convcli.runs.filtering import Failure, attempt, filter_file
 from convcli.runs.naming import name_jobs, output_root
-from convcli.runs.request import FilterRequest, Job, Report, Tally
+from convcli.runs.request import Job, Report, Request, Tally
 from convcli.system.files import flush_all
 from convcli.system.machine import default_threads
 
@@ -52,7 +52,7 @@ class Batch:
         If the request cannot be carried out as it stands; nothing was done then.
     """
 
-    def __init__(self, request: FilterRequest) -> None:
+    def __init__(self, request: Request) -> None:
         self.jobs = name_jobs(request)
         self.named = len(self.jobs)
         self.request = request
@@ -202,7 +202,7 @@ class Batch:
 class _Alone:
     """This process as the only worker."""
 
-    def __init__(self, request: FilterRequest, journal: Journal | None) -> None:
+    def __init__(self, request: Request, journal: Journal | None) -> None:
         self.request, self.journal = request, journal
         self.stopped = self.lost = False
         self.late: list[Report | Failure] = []

@@ -27,7 +27,7 @@ from convcli.imaging.urls import is_url
 from convcli.runs.filtering import Failure, attempt, slim
 from convcli.runs.journal import Journal
 from convcli.runs.large import is_in_parts, report_in_parts
-from convcli.runs.request import FilterRequest, Job, Report
+from convcli.runs.request import Job, Report, Request
 from convcli.system.machine import default_threads, require_descriptors, require_threads
 
 __all__ = ["Cluster"]
@@ -55,7 +55,7 @@ class Cluster:
         If the scheduler cannot be reached.
     """
 
-    def __init__(self, request: FilterRequest, journal: Journal | None, address: str) -> None:
+    def __init__(self, request: Request, journal: Journal | None, address: str) -> None:
         if request.in_place:
             raise UsageError(
                 "--in-place and --cluster exclude each other: a task that a lost worker had begun "
@@ -203,7 +203,7 @@ def _for_worker(job: Job) -> Job:
 class _Maker:
     """Makes the parts of one picture by tasks."""
 
-    def __init__(self, client: Any, request: FilterRequest, job: Job) -> None:
+    def __init__(self, client: Any, request: Request, job: Job) -> None:
         self.client, self.request, self.job = client, request, job
 
     def limits(self, regional: Regional, places: list[Tile]) -> tuple[float, float]:
@@ -244,14 +244,14 @@ class _Maker:
             raise RunError(f"{name}: a task failed on the cluster: {error}") from error
 
 
-def _limits(request: FilterRequest, job: Job, place: tuple[int, ...]) -> tuple[float, float]:
+def _limits(request: Request, job: Job, place: tuple[int, ...]) -> tuple[float, float]:
     """On a worker: smallest and largest value of a part."""
     with _open(request, job) as source:
         return Regional(source, request.kernels, request.options).limits_of(Tile(*place))
 
 
 def _part(
-    request: FilterRequest,
+    request: Request,
     job: Job,
     place: tuple[int, ...],
     limits: tuple[float, float] | None,
@@ -269,7 +269,7 @@ def _part(
         return None, *counts
 
 
-def _open(request: FilterRequest, job: Job) -> Source:
+def _open(request: Request, job: Job) -> Source:
     source = open_source(job.input, request.raw, request.max_pixels)
     if source is None:
         raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")

@@ -22,7 +22,7 @@ from convcli.imaging.urls import is_url, read_url, write_url
 from convcli.imaging.write import check_fits, encode_picture
 from convcli.runs.kinds import is_large_name
 from convcli.runs.naming import name_jobs
-from convcli.runs.request import FilterRequest, Job, Report
+from convcli.runs.request import Job, Report, Request
 from convcli.system.machine import lacks_memory
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Failure:
 
 
 def run_request(
-    request: FilterRequest, *, planned: Callable[[Report], None] = lambda report: None
+    request: Request, *, planned: Callable[[Report], None] = lambda report: None
 ) -> Iterator[Report | Failure]:
     """Filter every input, one after the other; see :class:`convcli.runs.batch.Batch` for many.
 
@@ -57,7 +57,7 @@ def run_request(
 
 
 def filter_file(
-    request: FilterRequest,
+    request: Request,
     job: Job,
     planned: Callable[[Report], None] = lambda report: None,
     journal: Journal | None = None,
@@ -131,7 +131,7 @@ def _check_result(plan: Plan, target: str, max_pixels: int) -> None:
 
 
 def _write(
-    request: FilterRequest,
+    request: Request,
     job: Job,
     encoded: Iterable[bytes],
     journal: Journal | None,
@@ -157,7 +157,7 @@ def _write(
 
 
 def attempt(
-    request: FilterRequest,
+    request: Request,
     job: Job,
     journal: Journal | None = None,
     planned: Callable[[Report], None] = lambda report: None,
@@ -184,7 +184,7 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _read(request: FilterRequest, job: Job, name: str, clock: _Clock) -> Picture:
+def _read(request: Request, job: Job, name: str, clock: _Clock) -> Picture:
     if is_large_name(request, job):
         from convcli.runs.large import read_array
 
@@ -211,7 +211,7 @@ def slim(report: Report) -> Report:
     return report
 
 
-def _format_of(request: FilterRequest, job: Job, source: str) -> Format:
+def _format_of(request: Request, job: Job, source: str) -> Format:
     if job.output == STDIN:
         if request.format is None and source not in FORMATS:
             raise UsageError(f"{source} is not written to standard output; name a format with -f")

@@ -15,13 +15,13 @@ from convcli.imaging.files import STDIN
 from convcli.imaging.formats import FORMATS
 from convcli.imaging.urls import is_url, list_url
 
-__all__ = ["Source", "find_sources"]
+__all__ = ["Input", "find_inputs"]
 
 SUFFIXES = frozenset(suffix for f in FORMATS.values() for suffix in f.suffixes) | {".npy"}
 join = os.path.join  # where Path would drop a leading ./ or a byte that is no text
 
 
-class Source(NamedTuple):
+class Input(NamedTuple):
     """One input.
 
     Parameters
@@ -39,14 +39,14 @@ class Source(NamedTuple):
     found: bool = False
 
 
-def find_sources(
+def find_inputs(
     inputs: Iterable[str],
     *,
     recursive: bool = False,
     files_from: str | None = None,
     null: bool = False,
     output_root: str | None = None,
-) -> list[Source]:
+) -> list[Input]:
     """Every input, in the order of the command line and sorted by name within a folder.
 
     Parameters
@@ -68,26 +68,26 @@ def find_sources(
     if null and files_from is None:
         raise UsageError("-0 says how the names in --files-from end; there is no --files-from")
     skip = os.path.realpath(output_root) if output_root else None
-    found: list[Source] = []
+    found: list[Input] = []
     for name in names:
         if is_url(name):
             listed = list_url(name, recursive=recursive)
             if listed is None:
-                found.append(Source(name))
+                found.append(Input(name))
             else:
-                urls = (Source(url, folder, True) for url, folder in listed if _is_picture(url))
+                urls = (Input(url, folder, True) for url, folder in listed if _is_picture(url))
                 found += _or_refuse(urls, f"{name} matches no file")
         elif name == STDIN or os.path.lexists(name):
             if recursive and Path(name).is_dir() and not name.lower().endswith(".zarr"):
                 found += _or_refuse(_walk(name, skip), f"{display_name(name)} holds no picture")
             else:
-                found.append(Source(name))
+                found.append(Input(name))
         elif glob.has_magic(name):
             found += _or_refuse(
                 _expand(name, recursive, skip), f"{display_name(name)} matches no file"
             )
         else:
-            found.append(Source(name))
+            found.append(Input(name))
     if files_from is not None:
         if files_from == STDIN and STDIN in names:
             raise UsageError("standard input (-) is both a picture and the list of --files-from")
@@ -95,22 +95,22 @@ def find_sources(
     return list(_once(found))
 
 
-def _or_refuse(sources: Iterable[Source], otherwise: str) -> list[Source]:
-    listed = list(sources)
+def _or_refuse(found: Iterable[Input], otherwise: str) -> list[Input]:
+    listed = list(found)
     if not listed:
         raise UsageError(otherwise)
     return listed
 
 
-def _once(sources: list[Source]) -> Iterator[Source]:
+def _once(found: list[Input]) -> Iterator[Input]:
     """Without files that were found more than once; what was named twice is a mistake to tell."""
     seen: set[str] = set()
-    for source in sources:
-        key = source.path if is_url(source.path) else os.path.normpath(source.path)
-        if source.found and key in seen:
+    for one in found:
+        key = one.path if is_url(one.path) else os.path.normpath(one.path)
+        if one.found and key in seen:
             continue
         seen.add(key)
-        yield source
+        yield one
 
 
 def _is_picture(name: str) -> bool:
@@ -118,13 +118,13 @@ def _is_picture(name: str) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
 
 
-def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Source]:
+def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Input]:
     """Pictures below ``root`` by their suffixes; hidden files and linked folders are left out."""
     for folder, folders, files in os.walk(root):
         for name in [n for n in sorted(folders) if n.lower().endswith(".zarr")]:
             folders.remove(name)
             inside = os.path.relpath(folder, root)
-            yield Source(join(folder, name), _folder(join(below, inside)), True)
+            yield Input(join(folder, name), _folder(join(below, inside)), True)
         folders[:] = sorted(
             name
             for name in folders
@@ -133,10 +133,10 @@ def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Source]:
         inside = os.path.relpath(folder, root)
         for name in sorted(files):
             if _is_picture(name):
-                yield Source(join(folder, name), _folder(join(below, inside)), True)
+                yield Input(join(folder, name), _folder(join(below, inside)), True)
 
 
-def _expand(pattern: str, recursive: bool, skip: str | None) -> Iterator[Source]:
+def _expand(pattern: str, recursive: bool, skip: str | None) -> Iterator[Input]:
     """Files that match, with their folders below the part of the pattern that has no stars."""
     base = Path(pattern)
     while glob.has_magic(str(base)):
@@ -149,7 +149,7 @@ def _expand(pattern: str, recursive: bool, skip: str | None) -> Iterator[Source]
             continue
         if skip is not None and os.path.realpath(name).startswith(skip + os.sep):
             continue
-        yield Source(name, _folder(str(Path(inside).parent)), True)
+        yield Input(name, _folder(str(Path(inside).parent)), True)
 
 
 def _folder(path: str) -> str:
@@ -158,7 +158,7 @@ def _folder(path: str) -> str:
     return "" if normal == os.curdir else normal
 
 
-def _listed(path: str, null: bool) -> Iterator[Source]:
+def _listed(path: str, null: bool) -> Iterator[Input]:
     if path == STDIN:
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("--files-from - reads names from a pipe; standard input is none")
@@ -172,4 +172,4 @@ def _listed(path: str, null: bool) -> Iterator[Source]:
         name = os.fsdecode(line if null else line.rstrip(b"\r"))
         if name:
             folder = "" if Path(name).is_absolute() else _folder(str(Path(name).parent))
-            yield Source(name, folder)
+            yield Input(name, folder)

@@ -24,7 +24,7 @@ from isal import isal_zlib
 
 from convcli.errors import OutputError
 from convcli.imaging.atomic import Data, display_name, parts
-from convcli.runs.request import FilterRequest, Job
+from convcli.runs.request import Job, Request
 from convcli.system.files import read_at
 from convcli.system.machine import boot_id
 from convcli.system.sharing import append, open_shared
@@ -35,11 +35,11 @@ PATIENCE = 30.0
 """Seconds that a resumed run waits for the workers of the killed one to end."""
 
 
-def options_hash(request: FilterRequest) -> str:
+def options_hash(request: Request) -> str:
     """A hash of all that decides what is written: kernels, options, and how it is encoded.
 
     >>> from convcli.kernels.kernel import Kernel
-    >>> one, two = (FilterRequest((), (Kernel([[n]], name="k"),)) for n in (1, 2))
+    >>> one, two = (Request((), (Kernel([[n]], name="k"),)) for n in (1, 2))
     >>> options_hash(one) == options_hash(two)
     False
     """

@@ -24,7 +24,7 @@ from convcli.imaging.read import check_size, decode_picture
 from convcli.imaging.urls import is_url, read_url
 from convcli.runs.kinds import LARGE_SUFFIXES, is_large_name, kind_of
 from convcli.runs.memory import BASE_BYTES, LEAST_ROOM, WHOLE, budget, check_memory, require
-from convcli.runs.request import FilterRequest, Job, Report
+from convcli.runs.request import Job, Report, Request
 
 if TYPE_CHECKING:
     from convcli.runs.journal import Journal
@@ -58,7 +58,7 @@ class Maker(Protocol):
         """
 
 
-def fits_whole(request: FilterRequest, source: Source) -> bool:
+def fits_whole(request: Request, source: Source) -> bool:
     """Whether a picture is better read whole: its samples, in and out and encoded, fit."""
     samples = math.prod(source.shape)
     if source.shape[0] * source.shape[1] > request.max_pixels:
@@ -116,7 +116,7 @@ def parts_of(
 
 
 def report_in_parts(
-    request: FilterRequest,
+    request: Request,
     job: Job,
     planned: Callable[[Report], None] = lambda report: None,
     journal: Journal | None = None,
@@ -140,7 +140,7 @@ def report_in_parts(
         return _report(request, job, source, planned, journal, maker, part_done)
 
 
-def is_in_parts(request: FilterRequest, job: Job) -> bool:
+def is_in_parts(request: Request, job: Job) -> bool:
     """Whether a file is stored so that parts of it can be read, and too large to be read whole."""
     if not is_large_name(request, job) or kind_of(job.output, request) not in IN_PARTS:
         return False
@@ -154,12 +154,12 @@ def is_in_parts(request: FilterRequest, job: Job) -> bool:
         return not _better_whole(request, job, source)
 
 
-def _better_whole(request: FilterRequest, job: Job, source: Source) -> bool:
+def _better_whole(request: Request, job: Job, source: Source) -> bool:
     to_tiff = kind_of(job.output, request) == "TIFF"
     return source.format == "TIFF" and to_tiff and fits_whole(request, source)
 
 
-def _source(request: FilterRequest, job: Job) -> Source | None:
+def _source(request: Request, job: Job) -> Source | None:
     if job.input == STDIN and kind_of(job.output, request) == "TIFF":
         return None
     source = None if job.input == STDIN else open_source(job.input, request.raw, request.max_pixels)
@@ -190,7 +190,7 @@ def _source(request: FilterRequest, job: Job) -> Source | None:
     return source
 
 
-def read_array(request: FilterRequest, job: Job) -> Picture | None:
+def read_array(request: Request, job: Job) -> Picture | None:
     """An array file as a picture, read whole; None for files that are pictures themselves.
 
     Raises
@@ -220,7 +220,7 @@ def read_array(request: FilterRequest, job: Job) -> Picture | None:
 
 
 def _report(
-    request: FilterRequest,
+    request: Request,
     job: Job,
     source: Source,
     planned: Callable[[Report], None],

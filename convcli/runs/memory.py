@@ -9,7 +9,7 @@ from convcli.errors import UsageError
 from convcli.system.machine import free_memory
 
 if TYPE_CHECKING:
-    from convcli.runs.request import FilterRequest
+    from convcli.runs.request import Request
 
 __all__ = [
     "BASE_BYTES",
@@ -54,7 +54,7 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * UNITS[match[2].upper()])
 
 
-def budget(request: FilterRequest) -> int:
+def budget(request: Request) -> int:
     """Bytes that this process may take in all: ``memory``, or a quarter of what is free.
 
     Not below ``LEAST_BYTES``, unless asked for: a small array would be refused on a full machine.
@@ -64,7 +64,7 @@ def budget(request: FilterRequest) -> int:
     return max(free_memory() // 4 // max(request.jobs or 1, 1), LEAST_BYTES)
 
 
-def require(request: FilterRequest, name: str, need: int) -> None:
+def require(request: Request, name: str, need: int) -> None:
     """Refuse what ``--memory`` does not hold, where it cannot be done part by part.
 
     Raises
@@ -79,7 +79,7 @@ def require(request: FilterRequest, name: str, need: int) -> None:
         )
 
 
-def check_memory(request: FilterRequest, name: str, data: bytes, *, copies: int = 1) -> None:
+def check_memory(request: Request, name: str, data: bytes, *, copies: int = 1) -> None:
     """Refuse a file before it is decoded, by its header; as :func:`require`."""
     if request.memory is not None:
         from convcli.imaging.claims import decoded_bytes

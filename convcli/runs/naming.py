@@ -14,28 +14,28 @@ from convcli.imaging.files import STDIN
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.urls import exists_url, is_url, split_path
 from convcli.kernels.names import preset_of
-from convcli.runs.inputs import Source, find_sources
+from convcli.runs.inputs import Input, find_inputs
 from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
-from convcli.runs.request import FilterRequest, Job
+from convcli.runs.request import Job, Request
 from convcli.runs.template import NAME_BYTES, check_inside, fill, is_template, root_of
 from convcli.system.files import without_capitals
 
 __all__ = ["name_jobs", "output_root", "slug"]
 
 
-def slug(request: FilterRequest) -> str:
+def slug(request: Request) -> str:
     """The chain as part of a file name.
 
     >>> from convcli.kernels.kernel import Kernel
     >>> names = ["gaussian:1.5", "sobel-x"]
-    >>> slug(FilterRequest((), tuple(Kernel([[1]], name=n) for n in names)))
+    >>> slug(Request((), tuple(Kernel([[1]], name=n) for n in names)))
     'gaussian-1.5-sobel-x'
     """
     parts = [re.sub(r"[^\w.=,+-]+", "-", k.name).strip("-.") for k in request.kernels]
     return "-".join(part or "kernel" for part in parts)[:80]
 
 
-def name_jobs(request: FilterRequest) -> list[Job]:
+def name_jobs(request: Request) -> list[Job]:
     """Find every input and pair it with its output.
 
     Raises
@@ -54,7 +54,7 @@ def name_jobs(request: FilterRequest) -> list[Job]:
         raise UsageError("--in-place and --output exclude each other")
     _check_last(request)
     root = output_root(request)
-    sources = find_sources(
+    inputs = find_inputs(
         request.inputs,
         recursive=request.recursive,
         files_from=request.files_from,
@@ -62,21 +62,21 @@ def name_jobs(request: FilterRequest) -> list[Job]:
         # A folder that is searched for inputs and is the output root as well is no place to skip.
         output_root=root if root not in (None, os.curdir) else None,
     )
-    only = Path(sources[0].path)
-    if len(sources) == 1 and only.suffix.lower() not in LARGE_SUFFIXES and only.is_dir():
+    only = Path(inputs[0].path)
+    if len(inputs) == 1 and only.suffix.lower() not in LARGE_SUFFIXES and only.is_dir():
         raise UsageError(f"{display_name(only)} is a folder; -r takes the pictures in it")
-    into_folder = _into_folder(request, len(sources))
+    into_folder = _into_folder(request, len(inputs))
     jobs = [
-        Job(s.path, _output_of(request, s, number, len(sources), into_folder))
-        for number, s in enumerate(sources, 1)
+        Job(s.path, _output_of(request, s, number, len(inputs), into_folder))
+        for number, s in enumerate(inputs, 1)
     ]
     if request.resume:
         # A run before this one has put its results where this one finds its inputs.
         results = {os.path.normpath(job.output) for job in jobs if job.output != job.input}
         jobs = [
             job
-            for job, source in zip(jobs, sources, strict=True)
-            if not (source.found and os.path.normpath(job.input) in results)
+            for job, one in zip(jobs, inputs, strict=True)
+            if not (one.found and os.path.normpath(job.input) in results)
         ]
     _check_collisions(jobs)
     if into_folder:
@@ -87,7 +87,7 @@ def name_jobs(request: FilterRequest) -> list[Job]:
     return jobs
 
 
-def _check_last(request: FilterRequest) -> None:
+def _check_last(request: Request) -> None:
     """Refuse a last name that was meant as the output, or as a kernel, before anything is done.
 
     Elsewhere the output is named last. Of three and more inputs, one that is missing fails alone.
@@ -114,7 +114,7 @@ def _check_last(request: FilterRequest) -> None:
     raise UsageError(f"{name}: {problem}; nothing was done; did you mean {option} {name}{end}?")
 
 
-def output_root(request: FilterRequest) -> str | None:
+def output_root(request: Request) -> str | None:
     """The folder that ``--output`` names, if it names one."""
     output = request.output
     if output is None or output == STDIN:
@@ -122,7 +122,7 @@ def output_root(request: FilterRequest) -> str | None:
     return root_of(output) if is_template(output) else output
 
 
-def _into_folder(request: FilterRequest, count: int) -> bool:
+def _into_folder(request: Request, count: int) -> bool:
     """Whether the output is a folder or a template, which may hold folders yet to be made."""
     output = request.output
     if output is None or output == STDIN:
@@ -140,10 +140,8 @@ def _into_folder(request: FilterRequest, count: int) -> bool:
     return True
 
 
-def _output_of(
-    request: FilterRequest, source: Source, number: int, count: int, into_folder: bool
-) -> str:
-    name, output = source.path, request.output
+def _output_of(request: Request, one: Input, number: int, count: int, into_folder: bool) -> str:
+    name, output = one.path, request.output
     if request.in_place:
         if name == STDIN:
             raise UsageError("standard input cannot be replaced in place; use -o FILE")
@@ -161,9 +159,9 @@ def _output_of(
     last = _with_format(request, Path(name).name or name.strip("./") or "folder")
     if not is_template(output):
         scheme, root = split_path(output)
-        return scheme + str(root / source.folder / last)
-    parent = source.folder
-    if not source.found and not parent:  # a name of the command line, in the folder it says
+        return scheme + str(root / one.folder / last)
+    parent = one.folder
+    if not one.found and not parent:  # a name of the command line, in the folder it says
         folder = split_path(name)[1].parent
         parent = str(type(folder)(*[part for part in folder.parts if part != folder.anchor]))
     return fill(
@@ -177,14 +175,14 @@ def _output_of(
     )
 
 
-def _with_format(request: FilterRequest, name: str) -> str:
+def _with_format(request: Request, name: str) -> str:
     if request.format is None:
         return name
     scheme, path = split_path(name)
     return scheme + str(path.with_suffix(format_of_name(request.format).suffix))
 
 
-def _beside(request: FilterRequest, name: str) -> str:
+def _beside(request: Request, name: str) -> str:
     """``img.png`` with ``sobel-x`` becomes ``img-sobel-x.png``, in the same folder."""
     scheme, path = split_path(_with_format(request, name))
     ending = f"-{slug(request)}{path.suffix}"
@@ -218,7 +216,7 @@ def _check_collisions(jobs: list[Job]) -> None:
         seen[key] = job.input
 
 
-def _check_all(request: FilterRequest, jobs: list[Job], into_folder: bool) -> None:
+def _check_all(request: Request, jobs: list[Job], into_folder: bool) -> None:
     inputs = {_identity(job.input) for job in jobs} - {None}
     for job in jobs:
         # Of several inputs, one that is no file fails on its own, later.
@@ -236,7 +234,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _check(
-    request: FilterRequest,
+    request: Request,
     job: Job,
     inputs: Set[tuple[int, int] | None],
     into_folder: bool,

@@ -13,10 +13,10 @@ from convcli.kernels.kernel import Kernel
 if TYPE_CHECKING:
     from convcli.imaging.large.source import Layout
 
-__all__ = ["FilterRequest", "Job", "Report", "Tally"]
+__all__ = ["Job", "Report", "Request", "Tally"]
 
 
-class FilterRequest(NamedTuple):
+class Request(NamedTuple):
     """Inputs, kernels and everything else, as the command line gave them."""
 
     inputs: tuple[str, ...]

@@ -25,7 +25,7 @@ from convcli.errors import RunError
 from convcli.imaging.atomic import display_name
 from convcli.runs.filtering import Failure, attempt
 from convcli.runs.journal import Journal
-from convcli.runs.request import FilterRequest, Job, Report
+from convcli.runs.request import Job, Report, Request
 from convcli.system.machine import require_descriptors
 from convcli.system.process import ignore_stops, start_method, stops_held_back
 
@@ -38,7 +38,7 @@ DESCRIPTORS = 24
 class Workers:
     """Worker processes; one that dies takes no other file down."""
 
-    def __init__(self, request: FilterRequest, journal: Journal | None, workers: int) -> None:
+    def __init__(self, request: Request, journal: Journal | None, workers: int) -> None:
         self.request, self.journal, self.workers = request, journal, workers
         self.stopped = False
         self.lost = False
@@ -140,9 +140,7 @@ class _Worker:
         If there is no room for it.
     """
 
-    def __init__(
-        self, request: FilterRequest, journal: Journal | None, others: list[_Worker]
-    ) -> None:
+    def __init__(self, request: Request, journal: Journal | None, others: list[_Worker]) -> None:
         require_descriptors(DESCRIPTORS)
         context: Any = multiprocessing.get_context(start_method())
         self.jobs: deque[Job] = deque()
@@ -184,7 +182,7 @@ class _Worker:
 def _serve(
     line: Connection,
     inherited: list[Connection],
-    request: FilterRequest,
+    request: Request,
     journal: tuple[Path, str] | None,
 ) -> None:
     """In the worker: do what comes down the line until its other end is closed.

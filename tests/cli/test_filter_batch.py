@@ -292,7 +292,7 @@ def test_a_worker_that_is_killed_loses_only_the_guilty_file(
     from convcli.kernels.load import load_kernel
     from convcli.runs import batch, workers
     from convcli.runs.filtering import Failure
-    from convcli.runs.request import FilterRequest
+    from convcli.runs.request import Request
 
     attempt = workers.attempt
 
@@ -302,7 +302,7 @@ def test_a_worker_that_is_killed_loses_only_the_guilty_file(
         return attempt(request, job, *rest)
 
     monkeypatch.setattr(workers, "attempt", deadly)
-    request = FilterRequest(("in",), (load_kernel("box:3"),), output="out", recursive=True, jobs=2)
+    request = Request(("in",), (load_kernel("box:3"),), output="out", recursive=True, jobs=2)
     run = batch.Batch(request)
     failures = [r for r in run.run() if isinstance(r, Failure)]
     assert [f.job.input for f in failures] == ["in/b.png"]

@@ -24,7 +24,7 @@ from convcli.imaging.png_write import encode_png
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs import filtering
-from convcli.runs.request import FilterRequest
+from convcli.runs.request import Request
 
 RNG = np.random.default_rng(19)
 compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
@@ -169,7 +169,7 @@ def test_filtering_takes_what_was_read(tmp_path: Path, monkeypatch: pytest.Monke
     def done(name: str) -> bytes:
         out = tmp_path / name
         kernels = (load_kernel("sobel-x"), load_kernel("gaussian:1"))
-        request = FilterRequest(inputs=(str(source),), kernels=kernels, output=str(out))
+        request = Request(inputs=(str(source),), kernels=kernels, output=str(out))
         list(filtering.run_request(request))
         return out.read_bytes()
 

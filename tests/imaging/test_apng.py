@@ -20,7 +20,7 @@ from convcli.imaging.png_chunks import SIGNATURE, chunk
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
-from convcli.runs.request import FilterRequest
+from convcli.runs.request import Request
 
 NOTHING, BACKGROUND, PREVIOUS = range(3)
 SOURCE, OVER = range(2)
@@ -170,7 +170,7 @@ def test_palettes_and_transparent_colours_are_those_of_all_frames(
 def identity(data: bytes, folder: Path, suffix: str = ".png") -> tuple[bytes, list[str]]:
     source, target = folder / "in.png", folder / f"out{suffix}"
     source.write_bytes(data)
-    request = FilterRequest((str(source),), (load_kernel("identity"),), output=str(target))
+    request = Request((str(source),), (load_kernel("identity"),), output=str(target))
     (report,) = run_request(request)
     return target.read_bytes(), report.filtered.picture.notes
 

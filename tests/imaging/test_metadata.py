@@ -23,7 +23,7 @@ from convcli.imaging.png_chunks import chunk, walk
 from convcli.imaging.tiff_fields import TiffReader, directories
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
-from convcli.runs.request import FilterRequest, Report
+from convcli.runs.request import Report, Request
 
 ROOT = Path(__file__).parents[2]
 H, W = 6, 8
@@ -45,7 +45,7 @@ def filtered(tmp_path: Path) -> Filtered:
     def run(data: bytes, suffix: str, to: str = "", **options: Any) -> tuple[bytes, list[str]]:
         source, target = tmp_path / f"in{suffix}", tmp_path / f"out{to or suffix}"
         source.write_bytes(data)
-        request = FilterRequest(
+        request = Request(
             (str(source),),
             (load_kernel("identity"),),
             FilterOptions(**options),

@@ -14,7 +14,7 @@ from convcli.imaging.picture import Picture
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
-from convcli.runs.request import FilterRequest
+from convcli.runs.request import Request
 
 RNG = np.random.default_rng(3)
 
@@ -133,7 +133,7 @@ def test_floats_are_filtered_and_written_back(channels: int, scale: str, tmp_pat
     (tmp_path / "in.pfm").write_bytes(data)
     np.testing.assert_array_equal(opened(data)[1], pixels)
     kernels = (load_kernel("identity"),)
-    (report,) = run_request(FilterRequest((str(tmp_path / "in.pfm"),), kernels))
+    (report,) = run_request(Request((str(tmp_path / "in.pfm"),), kernels))
     assert report.job.output.endswith(".pfm")
     written = Path(report.job.output).read_bytes()
     again, found = opened(written)
@@ -147,7 +147,7 @@ def test_floats_are_filtered_and_written_back(channels: int, scale: str, tmp_pat
 
 def test_a_scale_that_a_format_cannot_hold_is_named(tmp_path: Path) -> None:
     (tmp_path / "in.pfm").write_bytes(b"Pf\n1 1\n-2.5\n" + np.float32(1).tobytes())
-    request = FilterRequest(
+    request = Request(
         (str(tmp_path / "in.pfm"),), (load_kernel("identity"),), output=str(tmp_path / "out.tif")
     )
     (report,) = run_request(request)

@@ -23,7 +23,7 @@ from convcli.imaging.png_chunks import Header, assemble, chunk
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
-from convcli.runs.request import FilterRequest
+from convcli.runs.request import Request
 
 RNG = np.random.default_rng(11)
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, UNKNOWN = 0, 1, 2, 3, 5, 77
@@ -224,7 +224,7 @@ def test_odd_depths_are_read_and_named(bits: int, kind: int) -> None:
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.pbm"])
 def test_one_bit_that_becomes_eight_is_said(name: str, tmp_path: Path) -> None:
     Image.fromarray(np.eye(9, dtype=np.uint8) * 255).convert("1").save(tmp_path / name)
-    request = FilterRequest(
+    request = Request(
         (str(tmp_path / name),), (load_kernel("identity"),), output=str(tmp_path / f"o{name[1:]}")
     )
     (report,) = run_request(request)

@@ -18,7 +18,7 @@ from convcli.imaging.options import FilterOptions
 from convcli.imaging.tiff_fields import ASCII, DOUBLE, SHORT, Field
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
-from convcli.runs.request import FilterRequest, Report
+from convcli.runs.request import Report, Request
 
 H, W = 6, 9
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -56,7 +56,7 @@ def filtered(
     source, target = folder / "in.tif", folder / f"out{suffix}"
     source.write_bytes(data)
     memory = options.pop("memory", None)
-    request = FilterRequest(
+    request = Request(
         (str(source),),
         (load_kernel(kernel),),
         FilterOptions(**options),
@@ -206,7 +206,7 @@ def test_exif_and_place_of_a_photograph_go_into_a_tiff_and_back(tmp_path: Path) 
     for source, target in (("photo.jpg", "1.tif"), ("1.tif", "2.tif"), ("2.tif", "3.jpg")):
         kernels = (load_kernel("identity"),)
         paths = str(tmp_path / source), str(tmp_path / target)
-        (report,) = run_request(FilterRequest((paths[0],), kernels, output=paths[1]))
+        (report,) = run_request(Request((paths[0],), kernels, output=paths[1]))
         assert isinstance(report, Report)
         assert report.warnings == []
         with Image.open(paths[1]) as image:

@@ -23,7 +23,7 @@ from convcli.imaging.read import decode_picture
 from convcli.imaging.upright import exif_orientation, reset_exif, reset_xmp
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
-from convcli.runs.request import FilterRequest
+from convcli.runs.request import Request
 
 RNG = np.random.default_rng(5)
 ALL = range(1, 9)
@@ -189,9 +189,7 @@ def mild(size: tuple[int, int]) -> np.ndarray:
 
 
 def identity(source: Path, target: Path, **options: Any) -> None:
-    request = FilterRequest(
-        (str(source),), (load_kernel("identity"),), output=str(target), **options
-    )
+    request = Request((str(source),), (load_kernel("identity"),), output=str(target), **options)
     list(run_request(request))
 
 
@@ -243,7 +241,7 @@ def test_a_batch_is_turned_file_by_file(tmp_path: Path) -> None:
     for source, orientation in zip(sources, ALL, strict=True):
         source.write_bytes(tiff(pixels, orientation, photometric="rgb"))
     names = tuple(map(str, sources))
-    request = FilterRequest(names, (load_kernel("identity"),), output=f"{tmp_path}/out/{{name}}")
+    request = Request(names, (load_kernel("identity"),), output=f"{tmp_path}/out/{{name}}")
     assert len(list(run_request(request))) == len(sources)
     for source, orientation in zip(sources, ALL, strict=True):
         written = tifffile.imread(tmp_path / "out" / source.name)

@@ -21,7 +21,7 @@ from convcli.imaging import urls  # noqa: E402
 from convcli.kernels.load import load_kernel  # noqa: E402
 from convcli.runs.batch import Batch  # noqa: E402
 from convcli.runs.filtering import Failure  # noqa: E402
-from convcli.runs.request import FilterRequest  # noqa: E402
+from convcli.runs.request import Request  # noqa: E402
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def bucket(tmp_path: Path) -> str:
 
 def filtered(*inputs: str, **options: object) -> list[object]:
     kernels = (load_kernel("box:3"),)
-    request = FilterRequest(inputs, kernels, jobs=1, **options)  # type: ignore[arg-type]
+    request = Request(inputs, kernels, jobs=1, **options)  # type: ignore[arg-type]
     return list(Batch(request).run())
 
 

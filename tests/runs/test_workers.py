@@ -21,7 +21,7 @@ from convcli.kernels.load import load_kernel
 from convcli.runs import workers
 from convcli.runs.batch import Batch
 from convcli.runs.filtering import Failure
-from convcli.runs.request import FilterRequest, Job
+from convcli.runs.request import Job, Request
 from convcli.system.machine import require_descriptors, require_threads
 from convcli.system.process import start_method
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(start_method() != "fork", reason="plays a fork t
 
 HANGS = 300
 """Seconds after which a command that takes one hangs, on however slow a machine."""
-REQUEST = FilterRequest(("in",), (load_kernel("box:3"),), output="out", recursive=True, jobs=3)
+REQUEST = Request(("in",), (load_kernel("box:3"),), output="out", recursive=True, jobs=3)
 
 
 @pytest.fixture
