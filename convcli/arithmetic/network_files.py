@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from convcli.arithmetic.network import Network, parse_shape
+from convcli.arithmetic.graph import build_graph
+from convcli.arithmetic.layer_model import LayerModel, parse_shape
 from convcli.arithmetic.words import KINDS
 from convcli.errors import InputError, ShapeError, did_you_mean
 
-__all__ = ["load_network", "refuse_what_is_no_file"]
+if TYPE_CHECKING:
+    from convcli.arithmetic.onnx_model.model import OnnxModel
+
+__all__ = ["builtin_names", "load_model"]
 
 FOLDER = Path(__file__).parent / "networks"
 SUFFIXES = (".toml", ".json", ".onnx")
@@ -19,22 +23,28 @@ KEYS = ("title", "source", "input", "layers", "blocks")
 MAX_BYTES = 10_000_000
 
 
-def load_network(name: str) -> Network:
+def builtin_names() -> tuple[str, ...]:
+    """Names of the built-in networks."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def load_model(name: str) -> LayerModel | OnnxModel:
     """A built-in network, a file, or a chain: see ``Network.load``."""
-    if name.lower() in Network.builtin_names():
+    if name.lower() in builtin_names():
         return _from_text(FOLDER / f"{name.lower()}.toml", name.lower())
     path = Path(name)
     if path.suffix.lower() == ".onnx":
         from convcli.arithmetic.onnx_model.reader import read_onnx
 
+        _refuse_what_is_no_file(path)
         return read_onnx(path)
     if path.suffix.lower() in SUFFIXES:
         return _from_text(path, path.stem)
     if _looks_like_a_chain(name):
-        return Network.parse(name)
-    hint = did_you_mean(name.lower(), Network.builtin_names())
+        return LayerModel.parse(name)
+    hint = did_you_mean(name.lower(), builtin_names())
     raise ShapeError(
-        f"no network {name!r}{hint}; give one of {', '.join(Network.builtin_names())}, a file "
+        f"no network {name!r}{hint}; give one of {', '.join(builtin_names())}, a file "
         f"({', '.join(SUFFIXES)}), or a chain such as 'conv 64 k3 p1 | relu'"
     )
 
@@ -44,7 +54,7 @@ def _looks_like_a_chain(text: str) -> bool:
     return any(mark in text for mark in " |[\n") or text.lower() in KINDS
 
 
-def _from_text(path: Path, title: str) -> Network:
+def _from_text(path: Path, title: str) -> LayerModel:
     data = _read(path)
     if not isinstance(data, dict):
         raise ShapeError(f"{path}: a network is a table with 'layers'")
@@ -59,11 +69,10 @@ def _from_text(path: Path, title: str) -> Network:
         raise ShapeError(f"{path}: 'blocks' must be a table of chains")
     try:
         shape = parse_shape(data["input"]) if "input" in data else None
-        return Network(
-            [layers] if isinstance(layers, str) else layers,
+        return LayerModel(
+            build_graph([layers] if isinstance(layers, str) else layers, blocks),
             title=str(data.get("title", title)),
             input_shape=shape,
-            blocks=blocks,
             source=str(data.get("source", "")),
         )
     except ShapeError as error:
@@ -71,7 +80,7 @@ def _from_text(path: Path, title: str) -> Network:
 
 
 def _read(path: Path) -> Any:
-    refuse_what_is_no_file(path)
+    _refuse_what_is_no_file(path)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -92,14 +101,8 @@ def _read(path: Path) -> Any:
         raise ShapeError(f"{path}: {error}") from None
 
 
-def refuse_what_is_no_file(path: Path) -> None:
-    """Refuse a folder, a pipe or a device before it is opened, where reading could hang.
-
-    Raises
-    ------
-    InputError
-        If ``path`` does not exist or is no regular file.
-    """
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Refuse a folder, a pipe or a device before it is opened, where reading could hang."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from convcli.cli import complete
 from convcli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
-    from convcli.arithmetic.network import NetworkReport
+    from convcli.arithmetic.network_report import NetworkReport
     from convcli.cli.shape_options import LayerOptions
 
 app = typer.Typer(add_completion=False)

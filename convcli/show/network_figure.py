@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from convcli.arithmetic.network import NetworkReport, Row
+from convcli.arithmetic.network_report import LayerReport, NetworkReport
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
 from convcli.imaging.shapes import Canvas, Line, Polygon, Rect, Shape, Text, text_width
@@ -60,9 +60,9 @@ def blocks_of(report: NetworkReport) -> list[Block]:
     return [_block(group) for group in groups]
 
 
-def _stages(groups: Sequence[Sequence[Row]]) -> list[list[Row]]:
+def _stages(groups: Sequence[Sequence[LayerReport]]) -> list[list[LayerReport]]:
     """Groups joined while the spatial size about stays; fully connected layers stay apart."""
-    stages: list[list[Row]] = []
+    stages: list[list[LayerReport]] = []
     for group in groups:
         here = group[0].output[1:]
         before = stages[-1][-1].output[1:] if stages else ()
@@ -77,7 +77,7 @@ def _stages(groups: Sequence[Sequence[Row]]) -> list[list[Row]]:
     return stages
 
 
-def _block(rows: Sequence[Row]) -> Block:
+def _block(rows: Sequence[LayerReport]) -> Block:
     main = next((row for row in rows if row.kind in CONVOLUTIONS), rows[0])
     convolutions = sum(row.kind in CONVOLUTIONS for row in rows)
     label, kind = main.label, main.kind

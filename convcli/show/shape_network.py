@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcli.arithmetic.network import NetworkReport, Row
+from convcli.arithmetic.network_report import LayerReport, NetworkReport
 from convcli.arithmetic.receptive import ReceptiveField
 from convcli.arithmetic.sizes import cross
 from convcli.show.shape_document import (
@@ -27,12 +27,12 @@ ROOMY = 112
 """Columns from which on names and exact numbers fit."""
 
 
-def fold(rows: Sequence[Row]) -> list[list[Row]]:
+def fold(rows: Sequence[LayerReport]) -> list[list[LayerReport]]:
     """Rows grouped so that what keeps the shape (bn, relu, ...) joins the layer before it.
 
     It reads nothing else, as the two halves of SiLU, x and its sigmoid, do.
     """
-    groups: list[list[Row]] = []
+    groups: list[list[LayerReport]] = []
     for row in rows:
         before = {other.name for other in groups[-1]} if groups else set()
         joins = row.keeps_shape and {*row.inputs} <= before
@@ -101,7 +101,7 @@ def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:
     return Document(title, parts, _data(report), [_record(row) for row in report.rows])
 
 
-def _cells(group: Sequence[Row], above: Row | None, roomy: bool) -> list[str]:
+def _cells(group: Sequence[LayerReport], above: LayerReport | None, roomy: bool) -> list[str]:
     first = group[0]
     label = first.label
     if roomy:
@@ -120,7 +120,7 @@ def _cells(group: Sequence[Row], above: Row | None, roomy: bool) -> list[str]:
     return [first.name, *cells] if roomy else cells
 
 
-def _indent(row: Row, above: Row | None) -> str:
+def _indent(row: LayerReport, above: LayerReport | None) -> str:
     """Two blanks per branch around a layer; the first of a branch gets a dash."""
     if not row.depth:
         return ""
@@ -192,7 +192,7 @@ def _data(report: NetworkReport) -> dict[str, Any]:
     return data
 
 
-def _layer_data(row: Row) -> dict[str, Any]:
+def _layer_data(row: LayerReport) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": row.kind,
@@ -210,7 +210,7 @@ def _layer_data(row: Row) -> dict[str, Any]:
     }
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: LayerReport) -> dict[str, Any]:
     sizes, jump, start = _field(row.fields, row.flat)
     return {
         "name": row.name,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcli import Network, ShapeError, receptive_field
-from convcli.arithmetic.network import NetworkReport
+from convcli.arithmetic.network_report import NetworkReport
 
 # (parameters, MACs at the network's own input): torchvision and the papers.
 PUBLISHED = {

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convcli.arithmetic.network import Network
-from convcli.arithmetic.network_files import refuse_what_is_no_file
 from convcli.errors import InputError, ShapeError
+
+if TYPE_CHECKING:
+    from convcli.arithmetic.onnx_model.model import OnnxModel
 
 __all__ = ["read_onnx"]
 
 
-def read_onnx(path: Path) -> Network:
+def read_onnx(path: Path) -> OnnxModel:
     """Read a model. Weights in external files are not opened, stored ones are let go.
 
     Raises
@@ -21,7 +23,6 @@ def read_onnx(path: Path) -> Network:
     ShapeError
         If the extra is missing, or the model has no inputs or no layers.
     """
-    refuse_what_is_no_file(path)
     try:
         import onnx
     except ModuleNotFoundError as error:
@@ -30,7 +31,7 @@ def read_onnx(path: Path) -> Network:
         raise ShapeError(
             f"{path}: reading ONNX needs the onnx package; pip install 'convcli[onnx]'"
         ) from None
-    from convcli.arithmetic.onnx_model.network import OnnxNetwork
+    from convcli.arithmetic.onnx_model.model import OnnxModel
     from convcli.arithmetic.onnx_model.tensors import drop_weights
 
     try:
@@ -40,7 +41,7 @@ def read_onnx(path: Path) -> Network:
             import onnx.inliner
 
             model = onnx.inliner.inline_local_functions(model)
-        return OnnxNetwork(model, path.stem)
+        return OnnxModel(model, path.stem)
     except ShapeError as error:
         raise ShapeError(f"{path}: {error}") from None
     except OSError:

@@ -9,7 +9,7 @@ from typing import Any
 
 from convcli.arithmetic.graph import INPUT, Node
 from convcli.arithmetic.infer import Feature
-from convcli.arithmetic.network import Failure, Row
+from convcli.arithmetic.network_report import LayerFailure, LayerReport
 from convcli.arithmetic.onnx_model.fields import POINTWISE, flow_after, follows
 from convcli.arithmetic.onnx_model.flow import Along, Flow
 from convcli.arithmetic.onnx_model.inputs import ModelInput
@@ -44,7 +44,7 @@ class Walk:
     ) -> None:
         self.graph = model.graph
         self.tensors = Tensors(model)
-        self.rows: list[Row] = []
+        self.rows: list[LayerReport] = []
         self.flows: dict[str, Flow] = {}
         self.makers: dict[str, str] = {}
         self.roots: dict[str, str] = {}
@@ -68,7 +68,7 @@ class Walk:
         shapes = {info.name: self.tensors.shape(info.name) for info in self.graph.output}
         return {name: shape for name, shape in shapes.items() if shape is not None}
 
-    def run(self) -> Failure | None:
+    def run(self) -> LayerFailure | None:
         """Fill ``rows``, up to the node at which it ends if there is one."""
         for node in self._nodes(self.graph.node):
             try:
@@ -161,7 +161,7 @@ class Walk:
         shape, flow = step.out(shown), self.flows[node.output[shown]]
         if not note and len(inputs) > 1 and _aligned(step.given.values()) > _aligned([flow]):
             note = "the branches are not aligned"
-        row = Row(
+        row = LayerReport(
             name,
             kind,
             label,
@@ -205,13 +205,13 @@ class Walk:
         self.names.add(name)
         return str(name)
 
-    def _failure(self, node: Any, reason: str) -> Failure:
+    def _failure(self, node: Any, reason: str) -> LayerFailure:
         repair = ""
         if node.op_type in SLIDING and node.input[0] in self.flows:
             with suppress(ShapeError, *MALFORMED):
                 repair = self._repair(Step.of(node, self.tensors, self.flows))
         label = node.op_type if not domain_of(node) else f"{node.domain}.{node.op_type}"
-        return Failure(self._name(node), label, reason, repair)
+        return LayerFailure(self._name(node), label, reason, repair)
 
     def _repair(self, step: Step) -> str:
         shape, layer = step.shape(0), sliding_layer(step)

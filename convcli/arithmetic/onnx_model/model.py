@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convcli.arithmetic.network import Network, NetworkReport, Totals
+from convcli.arithmetic.network_report import NetworkReport, Totals
 from convcli.arithmetic.onnx_model.inputs import fill, inputs_of
 from convcli.arithmetic.onnx_model.tensors import MALFORMED
 from convcli.arithmetic.onnx_model.walk import Walk
 from convcli.errors import ShapeError
 
-__all__ = ["OnnxNetwork"]
+__all__ = ["OnnxModel"]
 
 
-class OnnxNetwork(Network):
-    """The network of an ONNX model.
+class OnnxModel:
+    """A network from an ONNX file: what ``Network`` asks. ``LayerModel`` is the other.
 
     ``input_shape`` is that of the first input without the batch, if the file fixes it.
     """
+
+    nodes = ()
+    source = ""
 
     def __init__(self, model: Any, title: str) -> None:
         self.model = model
@@ -27,7 +30,8 @@ class OnnxNetwork(Network):
             raise ShapeError("the model has no layers")
         dims = self.inputs[0].dims[1:]
         own = tuple(size for size in dims if isinstance(size, int))
-        self._set((), model.graph.name or title, own if len(own) == len(dims) else None, "")
+        self.title = str(model.graph.name or title)
+        self.input_shape = own if len(own) == len(dims) else None
 
     def input_for(self, sizes: Sequence[int] | None, channels: int | None) -> tuple[int, ...]:
         """The first input without its batch, its axes in the file's order."""
