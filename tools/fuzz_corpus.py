@@ -30,8 +30,9 @@ def pictures() -> dict[str, bytes]:
     """The corpus: the samples, and generated files of every format and kind."""
     import tifffile
 
-    from convcli.imaging.picture import Frame, Metadata
+    from convcli.imaging.header import Metadata
     from convcli.imaging.png_write import encode_apng, encode_png
+    from convcli.imaging.source import Frame
 
     samples = ROOT / "samples"
     found = {p.name: p.read_bytes() for p in (samples / "sideways.jpg", samples / "spin.gif")}

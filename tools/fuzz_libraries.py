@@ -136,7 +136,7 @@ def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None, refus
         if source is None or source.shape[0] * source.shape[1] > MAX_PIXELS:
             return
         with source:
-            pixels = source.read(([(0, source.shape[0])], [(0, source.shape[1])]))
+            pixels = source.first.read(([(0, source.shape[0])], [(0, source.shape[1])]))
     except ConvcliError as error:
         if whole is not None and "finite" not in str(error):
             _report(f"refused part by part only: {suffix}: {error}", data)

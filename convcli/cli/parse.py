@@ -12,7 +12,7 @@ from convcli.imaging.grays import gray_level
 from convcli.imaging.options import FilterOptions
 
 if TYPE_CHECKING:
-    from convcli.imaging.large.source import Layout
+    from convcli.imaging.large.source import RawLayout
 
 __all__ = [
     "ALGORITHMS",
@@ -110,7 +110,7 @@ def _padding(text: str) -> Any:
     return (values[0], values[0]), (values[-1], values[-1])
 
 
-def raw_layout(shape: str | None, dtype: str | None) -> Layout | None:
+def raw_layout(shape: str | None, dtype: str | None) -> RawLayout | None:
     """What ``--shape`` and ``--dtype`` say of a raw file; they belong together."""
     if shape is None and dtype is None:
         return None
@@ -120,11 +120,11 @@ def raw_layout(shape: str | None, dtype: str | None) -> Layout | None:
     sizes = _numbers("--shape", shape, (2, 3), forms)
     if min(sizes) < 1:
         raise UsageError(f"--shape is {shape}; each must be 1 or more")
-    from convcli.imaging.large.source import DTYPES, Layout
+    from convcli.imaging.large.source import DTYPES, RawLayout
 
     order = {">": ">", "<": "<"}.get(dtype[:1], "")
     names = {"u1": "uint8", "u2": "uint16", "f2": "float16", "f4": "float32", "f8": "float64"}
     name = names.get(dtype[len(order) :], dtype[len(order) :])
     one_of("--dtype", name, DTYPES)
     codes = {long: short for short, long in names.items()}
-    return Layout(tuple(sizes), (order or "<") + codes[name])
+    return RawLayout(tuple(sizes), (order or "<") + codes[name])

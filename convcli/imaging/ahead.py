@@ -20,8 +20,8 @@ from convcli.system.files import open_to_read
 
 if TYPE_CHECKING:
     from convcli.imaging.jpeg_read import LargeJpeg
-    from convcli.imaging.picture import Picture
     from convcli.imaging.png_fast import Plain
+    from convcli.imaging.source import Source
 
 __all__ = ["Ahead", "begin", "take"]
 
@@ -42,7 +42,7 @@ class Ahead(NamedTuple):
     data: bytes = b""
     jpeg: LargeJpeg | None = None
 
-    def picture(self, name: str, max_pixels: int) -> Picture:
+    def picture(self, name: str, max_pixels: int) -> Source:
         """What :func:`convcli.imaging.read.decode_picture` makes of the file, and its errors."""
         from convcli.imaging.read import decode_picture, decoding
 

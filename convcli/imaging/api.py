@@ -15,10 +15,11 @@ from convcli.engine.geometry import Padding2d
 from convcli.errors import UsageError
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.grays import gray_level
+from convcli.imaging.header import COLOURS
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.picture import COLOURS, Frame, Picture
 from convcli.imaging.pillow_read import SPACES
 from convcli.imaging.pillow_write import to_pillow
+from convcli.imaging.source import Frame, Source
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
 
@@ -182,7 +183,7 @@ def _is_chain(kernel: Any) -> bool:
     )
 
 
-def _from_pillow(image: Image.Image) -> Picture:
+def _from_pillow(image: Image.Image) -> Source:
     mode = "I;16" if image.mode.startswith("I;16") else image.mode
     if mode not in SPACES:
         raise UsageError(f"an image of mode {mode!r} is not taken; allowed: {', '.join(SPACES)}")
@@ -192,7 +193,7 @@ def _from_pillow(image: Image.Image) -> Picture:
     return _picture(pixels, space, alpha)
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Picture:
+def _from_array(array: np.ndarray[Any, Any]) -> Source:
     if array.ndim not in (2, 3) or array.size == 0:
         raise UsageError(
             f"an array of shape {array.shape} is not taken; allowed: (H, W), (H, W, C)"
@@ -206,5 +207,5 @@ def _from_array(array: np.ndarray[Any, Any]) -> Picture:
     return _picture(np.ascontiguousarray(pixels), space, alpha)
 
 
-def _picture(pixels: np.ndarray[Any, Any], space: str, alpha: bool) -> Picture:
-    return Picture("memory", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
+def _picture(pixels: np.ndarray[Any, Any], space: str, alpha: bool) -> Source:
+    return Source("memory", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])

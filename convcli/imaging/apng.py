@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from convcli.errors import InputError
 from convcli.imaging.canvas import PREVIOUS, Place, compose, shows_ground
-from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture, full_scale
+from convcli.imaging.header import COLOURS, Metadata, full_scale
 from convcli.imaging.png_chunks import Header, assemble, chunk, walk
 from convcli.imaging.png_read import decode_still
 from convcli.imaging.read import check_frames, decoding
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.upright import take_orientation, turn_upright
 
 __all__ = ["read_apng"]
@@ -56,7 +57,7 @@ class _File(NamedTuple):
 
 def read_apng(
     data: bytes, name: str, header: Header, max_pixels: int, meta: Metadata, notes: list[str]
-) -> Picture:
+) -> Source:
     """Read what ``pixels_alone`` left of a file with an ``acTL`` chunk."""
     file = _parse(data, name)
     _check(file, header, name)
@@ -66,7 +67,7 @@ def read_apng(
     pixel = (COLOURS[frames.space] + frames.alpha) * (2 if header.depth == 16 else 1)
     check_frames(name, n_frames, header.width * header.height * pixel * n_frames, max_pixels)
     first = next(iter(frames)).pixels
-    return Picture(
+    return Source(
         format="PNG",
         space=frames.space,
         alpha=frames.alpha,

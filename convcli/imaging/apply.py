@@ -11,7 +11,7 @@ import numpy as np
 from convcli.engine.plan import Plan
 from convcli.imaging.chain import lay_out, prepare_chain
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.work import Work
 from convcli.kernels.kernel import Kernel
 
@@ -22,7 +22,7 @@ __all__ = ["Filtered", "filter_picture", "prepare"]
 class Filtered:
     """A filtered picture, its frames made as they are walked, and what was done to it."""
 
-    picture: Picture
+    picture: Source
     plan: Plan
     how_alpha: str
     """How alpha was treated, in words; empty if there is none."""
@@ -42,7 +42,7 @@ class Filtered:
 
 
 def filter_picture(
-    picture: Picture, kernels: Sequence[Kernel], options: FilterOptions, name: str = "picture"
+    picture: Source, kernels: Sequence[Kernel], options: FilterOptions, name: str = "picture"
 ) -> Filtered:
     """Plan a chain of kernels for a picture; its frames are filtered as the result is walked.
 
@@ -59,7 +59,7 @@ def filter_picture(
 
 
 def prepare(
-    picture: Picture, kernels: Sequence[Kernel], options: FilterOptions, name: str
+    picture: Source, kernels: Sequence[Kernel], options: FilterOptions, name: str
 ) -> tuple[Work, Filtered]:
     """The chain made ready for a picture, and what its result will be, without frames."""
     chain = prepare_chain(kernels, options)
@@ -110,7 +110,7 @@ def _range(chain: Sequence[Kernel], options: FilterOptions) -> str:
 class _Frames:
     """The filtered frames, made at each walk."""
 
-    def __init__(self, picture: Picture, work: Work, tally: Filtered) -> None:
+    def __init__(self, picture: Source, work: Work, tally: Filtered) -> None:
         self._of = picture, work, tally
 
     def __iter__(self) -> Iterator[Frame]:

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from convcli.imaging.georeference import GEO
+from convcli.imaging.header import Metadata
 from convcli.imaging.photoshop import with_iptc
-from convcli.imaging.picture import Metadata, Picture
 from convcli.imaging.png_metadata import says_nothing, text_of
+from convcli.imaging.source import Source
 from convcli.imaging.stack_description import kind_of_stack
 from convcli.imaging.tiff_fields import EXIF, GPS, Fields
 from convcli.imaging.tiff_metadata import (
@@ -76,7 +77,7 @@ class _Left(NamedTuple):
     lost: list[str]
 
 
-def carry(picture: Picture, fmt: str) -> None:
+def carry(picture: Source, fmt: str) -> None:
     """Let a picture say what a format has room for, and one note name the rest."""
     picture.meta, lost = carried(picture.meta, fmt)
     parts = {

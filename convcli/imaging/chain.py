@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from convcli.errors import KernelError, ShapeError
 from convcli.imaging.alpha import leaves_alpha
+from convcli.imaging.header import COLOURS
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.picture import COLOURS, Picture
+from convcli.imaging.source import Source
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["Layout", "lay_out", "prepare_chain"]
@@ -47,7 +48,7 @@ def _normalised(kernel: Kernel) -> Kernel:
     return kernel.replace(scale=kernel.scale / total)
 
 
-def lay_out(picture: Picture, chain: Sequence[Kernel], name: str) -> Layout:
+def lay_out(picture: Source, chain: Sequence[Kernel], name: str) -> Layout:
     channels = COLOURS[picture.space]
     over_alpha, widen = False, False
     for kernel in chain:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import UsageError
-from convcli.imaging.picture import Frame, Metadata, Picture, full_scale
+from convcli.imaging.header import full_scale
+from convcli.imaging.source import Frame, Plane, Source
 
 __all__ = ["Comparison", "compare_pictures", "difference_picture", "ssim"]
 
@@ -58,7 +59,7 @@ class Comparison:
         return math.inf if self.mse == 0 else -10 * math.log10(self.mse)
 
 
-def compare_pictures(a: Picture, b: Picture, names: tuple[str, str]) -> Comparison:
+def compare_pictures(a: Source, b: Source, names: tuple[str, str]) -> Comparison:
     """Compare pixel by pixel, alpha included, each picture scaled by its own white.
 
     Raises
@@ -99,7 +100,7 @@ def compare_pictures(a: Picture, b: Picture, names: tuple[str, str]) -> Comparis
     )
 
 
-def _check_alike(a: Picture, b: Picture, names: tuple[str, str]) -> None:
+def _check_alike(a: Source, b: Source, names: tuple[str, str]) -> None:
     for what, one, two in (
         ("pixels", f"{a.size[1]}x{a.size[0]}", f"{b.size[1]}x{b.size[0]}"),
         ("channels", a.space + " with alpha" * a.alpha, b.space + " with alpha" * b.alpha),
@@ -112,16 +113,16 @@ def _check_alike(a: Picture, b: Picture, names: tuple[str, str]) -> None:
             )
 
 
-def _shape(frame: Frame) -> str:
+def _shape(frame: Plane) -> str:
     return f"{frame.pixels.shape[1]}x{frame.pixels.shape[0]}"
 
 
-def _scaled(frame: Frame, top: int, stop: int | None = None) -> Array:
+def _scaled(frame: Plane, top: int, stop: int | None = None) -> Array:
     rows = frame.pixels[top : top + STRIP if stop is None else stop]
     return rows.astype(np.float64) / full_scale(frame.pixels.dtype)
 
 
-def _frame_ssim(one: Frame, two: Frame) -> float:
+def _frame_ssim(one: Plane, two: Plane) -> float:
     height, width, channels = one.pixels.shape
     total = 0.0
     for top in range(0, height - 2 * RADIUS, STRIP):
@@ -162,7 +163,7 @@ def _blur(x: Array) -> Array:
     return result
 
 
-def difference_picture(a: Picture, b: Picture, largest: float) -> Picture:
+def difference_picture(a: Source, b: Source, largest: float) -> Source:
     """Absolute differences of the colours, 8 bits, the ``largest`` of them white."""
 
     def frames() -> Iterator[Frame]:
@@ -172,7 +173,13 @@ def difference_picture(a: Picture, b: Picture, largest: float) -> Picture:
             shown = np.rint(difference[..., :colours] * (255 / largest if largest else 0))
             yield Frame(np.minimum(shown, 255).astype(np.uint8), one.duration)
 
-    return Picture(
-        "PNG", a.space, False, np.dtype(np.uint8), a.size, list(frames()), a.n_frames, a.animated,
-        Metadata(),
-    )  # fmt: skip
+    return Source(
+        "PNG",
+        a.space,
+        False,
+        np.dtype(np.uint8),
+        a.size,
+        list(frames()),
+        n_frames=a.n_frames,
+        animated=a.animated,
+    )

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterable
 
 from convcli.errors import InputError
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.profiles import behind, sound_profile
 
 __all__ = [

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from convcli.errors import InputError
 from convcli.imaging.canvas import BACKGROUND, NOTHING, PREVIOUS, Place, compose, shows_ground
 from convcli.imaging.gif import blocks_of, read_gif_metadata, read_loop, table_bytes
-from convcli.imaging.picture import Frame, Metadata, Picture
+from convcli.imaging.header import Metadata
 from convcli.imaging.pillow_read import open_with_pillow
 from convcli.imaging.read import check_frames, check_size, decoding
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.upright import take_orientation, turn_upright
 
 __all__ = ["read_gif"]
@@ -56,7 +57,7 @@ class _Shot(NamedTuple):
         return _colours(self.table) if self.table else RAMP
 
 
-def read_gif(data: bytes, name: str, max_pixels: int) -> Picture:
+def read_gif(data: bytes, name: str, max_pixels: int) -> Source:
     """Decode a GIF, its frames as they are seen.
 
     Cleared places are transparent, or of the background's colour where no frame is transparent.
@@ -72,7 +73,7 @@ def read_gif(data: bytes, name: str, max_pixels: int) -> Picture:
     frames = _Frames(shots, whole, _ground(data, shots), name, take_orientation(meta, notes))
     check_frames(name, len(shots), len(shots) * frames.bytes, max_pixels)
     first = next(iter(frames)).pixels
-    return Picture(
+    return Source(
         format="GIF",
         space=frames.space,
         alpha=frames.alpha,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
 from convcli.imaging.gif import GifFrame, assemble_gif, image_block
-from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.source import Plane, Source
 
 __all__ = ["encode_gif"]
 
@@ -35,7 +35,7 @@ class _Still(NamedTuple):
     """Whether some alpha was neither 0 nor 255."""
 
 
-def encode_gif(picture: Picture) -> bytes:
+def encode_gif(picture: Source) -> bytes:
     """Each frame whole, with a palette of its own; what could not be kept becomes a note."""
     stills = [_still(frame, picture, spare=False) for frame in picture.frames]
     holes = any(still.holes for still in stills)
@@ -73,7 +73,7 @@ def _notes(stills: list[_Still]) -> list[str]:
     return notes
 
 
-def _still(frame: Frame, picture: Picture, *, spare: bool) -> _Still:
+def _still(frame: Plane, picture: Source, *, spare: bool) -> _Still:
     """One frame as an image block; ``spare`` keeps an index for the transparent colour."""
     alpha = frame.pixels[..., -1] if picture.alpha else None
     colours = frame.pixels[..., :-1] if picture.alpha else frame.pixels

@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from convcli.imaging.header import Metadata
 from convcli.imaging.jpeg_markers import EOI, end_of, segments
-from convcli.imaging.picture import Metadata
 from convcli.imaging.profiles import CREDENTIALS, behind, sound_profile
 from convcli.imaging.tiff_metadata import exif_block, exif_dpi, resolution
 

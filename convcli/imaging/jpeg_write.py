@@ -23,8 +23,8 @@ from PIL import Image, JpegImagePlugin  # noqa: F401  (registers the encoder)
 
 from convcli.imaging.jpeg_markers import DRI, EOI, RST0, SOS, frame_header, segments
 from convcli.imaging.jpeg_metadata import with_segments
-from convcli.imaging.picture import Picture
 from convcli.imaging.pillow_write import DEFAULT_QUALITY, to_pillow
+from convcli.imaging.source import Source
 from convcli.imaging.threads import in_order
 from convcli.system.machine import memory_file
 
@@ -42,7 +42,7 @@ TALLEST_MCU = 16
 EOI_BYTES = bytes((0xFF, EOI))
 
 
-def encode_jpeg(picture: Picture, quality: int | None, *, threads: int = 1) -> bytes:
+def encode_jpeg(picture: Source, quality: int | None, *, threads: int = 1) -> bytes:
     """Encode the one frame of a gray, RGB or CMYK picture, with its metadata.
 
     Without a ``quality``, quantisation tables and subsampling of a JPEG source are kept.
@@ -50,7 +50,7 @@ def encode_jpeg(picture: Picture, quality: int | None, *, threads: int = 1) -> b
     return b"".join(jpeg_parts(picture, quality, threads=threads))
 
 
-def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
+def jpeg_parts(picture: Source, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
     """The same in parts: one that is made at once, or many, made as they are taken."""
     pixels = next(iter(picture.frames)).pixels
     height, width, _ = pixels.shape
@@ -77,7 +77,7 @@ def jpeg_parts(picture: Picture, quality: int | None, *, threads: int = 1) -> It
     return bands()
 
 
-def _pixel_options(picture: Picture, quality: int | None) -> dict[str, Any]:
+def _pixel_options(picture: Source, quality: int | None) -> dict[str, Any]:
     """What Pillow is to do with the pixels."""
     source = picture.meta.jpeg
     options: dict[str, Any] = {"progressive": True} if source.get("progressive") else {}

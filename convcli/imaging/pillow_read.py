@@ -14,13 +14,14 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.bmp import profile_of_bmp
+from convcli.imaging.header import COLOURS, Metadata
 from convcli.imaging.jpeg_check import jpeg_faults
 from convcli.imaging.jpeg_metadata import read_jpeg_metadata
 from convcli.imaging.jpeg_read import LargeJpeg, begin_jpeg
-from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture
 from convcli.imaging.profiles import sound_profile
 from convcli.imaging.quiet import listen_to_libtiff, silence_libtiff, silence_logs
 from convcli.imaging.read import check_frames, check_size, decoding
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.tiff_metadata import exif_dpi
 from convcli.imaging.upright import (
     ORIENTATION,
@@ -60,7 +61,7 @@ SPACES = {
 
 def read_with_pillow(
     data: bytes, name: str, kind: str, max_pixels: int, begun: LargeJpeg | None = None
-) -> Picture:
+) -> Source:
     """Decode with Pillow, held to the one format that the first bytes showed.
 
     The pixels of a JPEG may have been ``begun`` before.
@@ -126,7 +127,7 @@ def picture_of(
     max_pixels: int,
     orientation: int = 1,
     begun: LargeJpeg | None = None,
-) -> Picture:
+) -> Source:
     """Wrap an opened image: frames are decoded and turned upright as they are asked for.
 
     The pixels of a large JPEG may be decoded already, by a faster library than Pillow.
@@ -150,7 +151,7 @@ def picture_of(
         frames = _Frames(image, n_frames, name, orientation, mode, notes)
         first = next(iter(frames)).pixels
     space, alpha = SPACES[mode]
-    return Picture(
+    return Source(
         format=kind,
         space=space,
         alpha=alpha,

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.imaging.exif import without_orientation
-from convcli.imaging.picture import Metadata, Picture
+from convcli.imaging.header import Metadata
 from convcli.imaging.pillow_read import PLUGINS
+from convcli.imaging.source import Source
 from convcli.imaging.webp import assemble_webp
 
 __all__ = ["DEFAULT_QUALITY", "encode_with_pillow", "to_pillow"]
@@ -48,7 +49,7 @@ def _save(image: Any, kind: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def encode_with_pillow(picture: Picture, kind: str, quality: int | None) -> bytes:
+def encode_with_pillow(picture: Source, kind: str, quality: int | None) -> bytes:
     """Encode as WebP, BMP or AVIF."""
     if kind == "WEBP":
         return _webp(picture, quality)
@@ -59,7 +60,7 @@ def encode_with_pillow(picture: Picture, kind: str, quality: int | None) -> byte
     return _save(image, kind, **options)
 
 
-def _webp(picture: Picture, quality: int | None) -> bytes:
+def _webp(picture: Source, quality: int | None) -> bytes:
     # `exact` keeps the colours of fully transparent pixels, which lossless promises.
     lossless = picture.format == "WEBP" and picture.meta.lossless and quality is None
     how = {"lossless": lossless, "exact": lossless, "quality": quality or DEFAULT_QUALITY}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_chunks import SIGNATURE, Header, read_header, walk
 from convcli.imaging.png_profiles import take_profiles
 from convcli.imaging.profiles import behind

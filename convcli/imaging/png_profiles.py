@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 
 __all__ = ["take_profiles"]
 

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.picture import COLOURS, Frame, Metadata, Picture, widened
+from convcli.imaging.header import COLOURS, Metadata, widened
 from convcli.imaging.png_chunks import Header, read_header, walk
 from convcli.imaging.png_fast import CHANNELS, Plain, read_plain
 from convcli.imaging.png_metadata import read_metadata
 from convcli.imaging.png_rules import pixels_alone
 from convcli.imaging.quiet import listen
 from convcli.imaging.read import check_size
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.upright import take_orientation, turn_upright
 
 __all__ = ["decode_still", "picture_of_plain", "read_png"]
@@ -25,7 +26,7 @@ OF_IMAGECODECS = "Interlace handling should be turned on when using png_read_ima
 """Said of every interlaced file, for how imagecodecs calls libpng."""
 
 
-def read_png(data: bytes, name: str, max_pixels: int) -> Picture:
+def read_png(data: bytes, name: str, max_pixels: int) -> Source:
     """Decode a PNG of any depth and colour type."""
     plain = read_plain(io.BytesIO(data), len(data), max_pixels)
     if plain is not None:
@@ -58,7 +59,7 @@ def _moves(data: bytes, name: str) -> tuple[bool, list[str]]:
     return False, []
 
 
-def picture_of_plain(plain: Plain, name: str) -> Picture:
+def picture_of_plain(plain: Plain, name: str) -> Source:
     """The picture that a plain PNG holds."""
     header = plain.header
     meta, notes = read_metadata(plain.rest, name)
@@ -90,10 +91,10 @@ def decode_still(data: bytes, name: str, notes: list[str]) -> NDArray[Any]:
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
-def _upright(pixels: NDArray[Any], header: Header, meta: Metadata, notes: list[str]) -> Picture:
+def _upright(pixels: NDArray[Any], header: Header, meta: Metadata, notes: list[str]) -> Source:
     space = "gray" if header.colour_type in (0, 4) else "rgb"
     alpha = pixels.shape[-1] > COLOURS[space]
     pixels = turn_upright(pixels, take_orientation(meta, notes))
-    return Picture(
+    return Source(
         "PNG", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)], meta=meta, notes=notes
     )

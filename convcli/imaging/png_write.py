@@ -29,9 +29,10 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from convcli.extensions import extension
-from convcli.imaging.picture import Frame, Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_chunks import Header, assemble, chunk, chunk_parts
 from convcli.imaging.png_metadata import metadata_chunks
+from convcli.imaging.source import Plane
 from convcli.imaging.threads import in_order
 
 __all__ = ["apng_parts", "encode_apng", "encode_png", "png_parts"]
@@ -109,7 +110,7 @@ def png_parts(
 
 
 def encode_apng(
-    frames: Iterable[Frame],
+    frames: Iterable[Plane],
     n_frames: int,
     meta: Metadata,
     *,
@@ -128,7 +129,7 @@ def encode_apng(
 
 
 def apng_parts(
-    frames: Iterable[Frame],
+    frames: Iterable[Plane],
     n_frames: int,
     meta: Metadata,
     *,

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.picture import Frame, Metadata, Picture, widened
+from convcli.imaging.header import Metadata, widened
 from convcli.imaging.read import check_size
+from convcli.imaging.source import Frame, Source
 
 __all__ = ["claimed_bytes", "encode_pfm", "encode_pnm", "read_pnm"]
 
@@ -49,7 +50,7 @@ class _File(NamedTuple):
         return self.width * self.height * self.channels
 
 
-def read_pnm(data: bytes, name: str, max_pixels: int) -> Picture:
+def read_pnm(data: bytes, name: str, max_pixels: int) -> Source:
     """Decode PBM, PGM, PPM or PFM."""
     kind = data[1:2]
     file = _open(data, name, kind)
@@ -65,7 +66,7 @@ def read_pnm(data: bytes, name: str, max_pixels: int) -> Picture:
     notes = [widened(1)] if kind in BITS else []
     if rest.strip():
         notes.append("what follows its first picture was left out")
-    return Picture(
+    return Source(
         format="PFM" if kind in FLOATS else "PPM",
         space="rgb" if kind in COLOURED else "gray",
         alpha=False,

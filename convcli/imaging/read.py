@@ -11,7 +11,7 @@ from convcli.errors import InputError, UsageError
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import sniff
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.picture import Picture
+from convcli.imaging.source import Source
 from convcli.system.machine import lacks_memory
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FRAME_BYTES = 16
 """Bytes that all frames of a file may take, for each pixel that one of them may have."""
 
 
-def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Source:
     """Read a picture file, or standard input for ``-``. See :func:`decode_picture`."""
     name = "standard input" if path == STDIN else path
     return decode_picture(read_bytes(path), name, max_pixels=max_pixels)
@@ -31,7 +31,7 @@ def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
 
 def decode_picture(
     data: bytes, name: str, *, max_pixels: int = MAX_PIXELS, begun: LargeJpeg | None = None
-) -> Picture:
+) -> Source:
     """Decode a picture in any of the formats, whatever its name says.
 
     Pixels come at the depth of the file, palettes expanded, 1 bit as 8 bits, turned upright.

@@ -18,8 +18,9 @@ from dataclasses import replace
 from convcli.engine.plan import Plan
 from convcli.imaging.exif import revised_exif, revised_fields, revised_xmp
 from convcli.imaging.georeference import follow
+from convcli.imaging.header import COLOURS, Metadata
 from convcli.imaging.photoshop import without_previews
-from convcli.imaging.picture import COLOURS, Metadata, Picture
+from convcli.imaging.source import Source
 from convcli.imaging.stack_description import Stack, described_anew, kind_of_stack
 from convcli.imaging.tiff_fields import RATIONAL, Fields
 from convcli.imaging.tiff_metadata import (
@@ -37,7 +38,7 @@ IMAGEJ = frozenset((50838, 50839))
 
 
 def revised(
-    meta: Metadata, plan: Plan, old: Picture, new: Picture, pages: int
+    meta: Metadata, plan: Plan, old: Source, new: Source, pages: int
 ) -> tuple[Metadata, list[str]]:
     """What a picture says after a filter, and what the user should hear about that.
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convcli.imaging.picture import Picture, full_scale
+from convcli.imaging.header import full_scale
+from convcli.imaging.source import Source
 
 __all__ = ["as_pillow", "thumbnail"]
 
@@ -16,15 +17,15 @@ GROUND = 96
 """Gray behind what is transparent."""
 
 
-def thumbnail(picture: Picture, width: int, height: int) -> NDArray[np.uint8]:
+def thumbnail(picture: Source, width: int, height: int) -> NDArray[np.uint8]:
     """The first frame as RGB, (H, W, 3) of uint8, within a box of pixels, its shape kept.
 
     Averages over areas, so nothing is missed; transparent pixels lie on gray; deeper samples
     and floating point are shown as they would be at 8 bits.
 
     >>> frame = np.full((10, 40, 1), 65535, np.uint16)
-    >>> from convcli.imaging.picture import Frame
-    >>> picture = Picture("PNG", "gray", False, frame.dtype, (10, 40), [Frame(frame)])
+    >>> from convcli.imaging.source import Frame
+    >>> picture = Source("PNG", "gray", False, frame.dtype, (10, 40), [Frame(frame)])
     >>> thumbnail(picture, 20, 20).shape
     (5, 20, 3)
     """
@@ -40,7 +41,7 @@ def thumbnail(picture: Picture, width: int, height: int) -> NDArray[np.uint8]:
     return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 
-def _rgb(samples: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:
+def _rgb(samples: NDArray[np.float32], picture: Source) -> NDArray[np.float32]:
     colours: NDArray[np.float32] = samples[..., : samples.shape[2] - picture.alpha]
     if picture.space == "cmyk":
         colours = (255 - colours[..., :3]) * (255 - colours[..., 3:]) / np.float32(255)

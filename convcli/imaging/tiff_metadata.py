@@ -10,8 +10,8 @@ import io
 import struct
 
 from convcli.imaging.georeference import POSITION
+from convcli.imaging.header import Metadata
 from convcli.imaging.photoshop import iptc_of
-from convcli.imaging.picture import Metadata
 from convcli.imaging.profiles import sound_profile
 from convcli.imaging.tiff_fields import (
     ASCII,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 
 from convcli.errors import InputError
-from convcli.imaging.picture import Frame, Metadata, Picture, widened
+from convcli.imaging.header import Metadata, widened
 from convcli.imaging.pillow_read import open_with_pillow, picture_of
 from convcli.imaging.quiet import silence_logs
+from convcli.imaging.source import Frame, Plane, Source
 from convcli.imaging.tiff_metadata import read_pages
 from convcli.imaging.tiff_pages import check_pages
 from convcli.imaging.tiff_samples import page_pixels, says_its_kind
@@ -36,7 +36,7 @@ MAX_PAGES = 10_000
 """Pillow looks for each page's place in a list of those before it; more are left to tifffile."""
 
 
-def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
+def read_tiff(data: bytes, name: str, max_pixels: int) -> Source:
     """Decode a TIFF or BigTIFF, every page of it."""
     picture = _decoded(data, name, max_pixels)
     pages = read_pages(lambda at, n: data[at : at + n], len(data), picture.notes)
@@ -47,7 +47,7 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Picture:
     return picture
 
 
-def _decoded(data: bytes, name: str, max_pixels: int) -> Picture:
+def _decoded(data: bytes, name: str, max_pixels: int) -> Source:
     count = check_pages(io.BytesIO(data), name, max_pixels)
     if data[2:4] in (b"*\0", b"\0*") and count <= MAX_PAGES:
         try:
@@ -64,13 +64,14 @@ def _decoded(data: bytes, name: str, max_pixels: int) -> Picture:
 class Pages:
     """The frames of a document, each with what its own page says."""
 
-    def __init__(self, frames: Iterable[Frame], pages: Sequence[Metadata]) -> None:
+    def __init__(self, frames: Iterable[Plane], pages: Sequence[Metadata]) -> None:
         self._of = frames, pages
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Plane]:
         frames, pages = self._of
         for frame, meta in zip(frames, chain(pages, repeat(None)), strict=False):
-            yield replace(frame, meta=meta)
+            frame.meta = meta
+            yield frame
 
 
 def _pillow_keeps(image: Any, data: bytes, name: str, notes: list[str]) -> bool:
@@ -122,7 +123,7 @@ def _narrow(image: Any) -> list[str]:
     return [widened(bits)] if bits < 8 and image.tag_v2.get(KIND) != PALETTE else []
 
 
-def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
+def _read_with_tifffile(data: bytes, name: str, count: int) -> Source:
     import tifffile
 
     silence_logs()
@@ -141,7 +142,7 @@ def _read_with_tifffile(data: bytes, name: str, count: int) -> Picture:
         if len(kinds) > 1:
             raise InputError(f"{name}: its pages mix kinds of pixels: {sorted(kinds)}")
         space, alpha, dtype = kinds.pop()
-    return Picture(
+    return Source(
         format="TIFF",
         space=space,
         alpha=alpha,

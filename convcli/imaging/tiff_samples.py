@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.picture import widened
+from convcli.imaging.header import widened
 
 __all__ = ["page_pixels", "page_space", "says_its_kind"]
 

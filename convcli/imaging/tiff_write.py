@@ -8,7 +8,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from convcli.imaging.picture import COLOURS, Metadata, Picture
+from convcli.imaging.header import COLOURS, Metadata
+from convcli.imaging.source import Source
 from convcli.imaging.tiff_fields import Fields, append_fields
 from convcli.imaging.tiff_metadata import RESOLUTION, page_fields
 
@@ -36,7 +37,7 @@ def page_options(meta: Metadata, space: str, alpha: bool) -> dict[str, Any]:
     }
 
 
-def encode_tiff(picture: Picture) -> bytes:
+def encode_tiff(picture: Source) -> bytes:
     """Encode every frame as a page; compression as the source had it, deflate otherwise."""
     import tifffile
 

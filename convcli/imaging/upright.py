@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 
 __all__ = [
     "ORIENTATION",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.profiles import CREDENTIALS, behind, sound_profile
 from convcli.imaging.tiff_metadata import exif_dpi
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,9 +15,10 @@ from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import KernelError
 from convcli.imaging.alpha import filter_step, leaves_alpha, picker
 from convcli.imaging.chain import Layout
+from convcli.imaging.header import COLOURS, full_scale
 from convcli.imaging.light import from_linear, luminance, to_linear
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.picture import COLOURS, Frame, Picture, full_scale
+from convcli.imaging.source import Frame, Plane, Source
 from convcli.kernels.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Work:
         chain: tuple[Kernel, ...],
         options: FilterOptions,
         layout: Layout,
-        picture: Picture,
+        picture: Source,
     ) -> None:
         self.chain, self.options, self.layout = chain, options, layout
         self.kernels, self.picture = kernels, picture
@@ -132,7 +132,7 @@ class Work:
             return "alpha is left as it is: the kernels measure differences or single pixels"
         return "colour is weighted by alpha, unless every pixel is opaque"
 
-    def frame(self, frame: Frame, tally: Filtered) -> Frame:
+    def frame(self, frame: Plane, tally: Filtered) -> Frame:
         """Filter one frame."""
         pixels = frame.pixels
         colours, alpha = (pixels[..., :-1], pixels[..., -1:]) if self.alpha else (pixels, None)
@@ -152,7 +152,7 @@ class Work:
             done, clipped = filter_in_strips(pixels, self)
             tally.samples += done.size // done.shape[-1] * (done.shape[-1] - self.layout.alpha)
             tally.clipped += clipped
-            return replace(frame, pixels=done)
+            return Frame(done, frame.duration, frame.disposal, frame.meta)
         else:
             colours, alpha = self.through_floats(colours, alpha, self._correlate, self._keep_alpha)
             plan = self.last(colours.shape, colours.dtype)
@@ -164,7 +164,7 @@ class Work:
         tally.clipped += outcome.clipped
         if outcome.note and outcome.note not in tally.picture.notes:
             tally.picture.notes.append(outcome.note)
-        return replace(frame, pixels=done)
+        return Frame(done, frame.duration, frame.disposal, frame.meta)
 
     def _is_large(self, pixels: NDArray[Any]) -> bool:
         """Whether the way through floats is better gone strip by strip.

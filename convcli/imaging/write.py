@@ -10,12 +10,12 @@ from typing import Any
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import Data
 from convcli.imaging.formats import FORMATS, Format
-from convcli.imaging.picture import Picture
+from convcli.imaging.source import Source
 
 __all__ = ["check_fits", "encode_picture"]
 
 
-def check_fits(fmt: Format, picture: Picture, name: str) -> None:
+def check_fits(fmt: Format, picture: Source, name: str) -> None:
     """Refuse a format that would lose a channel, depth or frames, naming those that would not.
 
     Raises
@@ -48,7 +48,7 @@ def check_fits(fmt: Format, picture: Picture, name: str) -> None:
 
 
 def encode_picture(
-    picture: Picture,
+    picture: Source,
     fmt: Format,
     name: str,
     *,
@@ -111,7 +111,7 @@ def encode_picture(
         return encode_with_pillow(picture, fmt.name, quality)
 
 
-def _animation_alone(picture: Picture) -> Picture:
+def _animation_alone(picture: Source) -> Source:
     """Without the picture for programs that show no animation, which APNG alone can hold."""
     picture.notes.append("the picture before the animation, which is no part of it, was left out")
     frames = list(picture.frames)[1:]

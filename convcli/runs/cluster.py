@@ -22,7 +22,8 @@ from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.large.regional import Regional
 from convcli.imaging.large.sink import Parts, Target
-from convcli.imaging.large.source import Source, open_source
+from convcli.imaging.large.source import open_source
+from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url
 from convcli.runs.filtering import Failure, attempt, slim
 from convcli.runs.journal import Journal

@@ -16,8 +16,9 @@ from convcli.imaging.apply import filter_picture
 from convcli.imaging.atomic import Data, display_name, parts, write_atomic, write_stdout
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS, Format, format_of_name, format_of_path
-from convcli.imaging.picture import Metadata, Picture
+from convcli.imaging.header import Metadata
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url, read_url, write_url
 from convcli.imaging.write import check_fits, encode_picture
 from convcli.runs.kinds import is_large_name
@@ -184,7 +185,7 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _read(request: Request, job: Job, name: str, clock: _Clock) -> Picture:
+def _read(request: Request, job: Job, name: str, clock: _Clock) -> Source:
     if is_large_name(request, job):
         from convcli.runs.large import read_array
 

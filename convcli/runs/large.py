@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePath
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
@@ -16,11 +17,12 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.carry import carry
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS
+from convcli.imaging.header import COLOURS
 from convcli.imaging.large.regional import Regional
 from convcli.imaging.large.sink import Parts, Target, chunk_of, needs_whole_rows, open_sink
-from convcli.imaging.large.source import ArraySource, Source, open_source
-from convcli.imaging.picture import COLOURS, Frame, Picture
+from convcli.imaging.large.source import open_source
 from convcli.imaging.read import check_size, decode_picture
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
 from convcli.runs.kinds import LARGE_SUFFIXES, is_large_name, kind_of
 from convcli.runs.memory import BASE_BYTES, LEAST_ROOM, WHOLE, budget, check_memory, require
@@ -69,7 +71,7 @@ def fits_whole(request: Request, source: Source) -> bool:
 
 def _held(source: Source) -> int:
     """Bytes of a picture that was decoded whole."""
-    return source.pixels.nbytes if isinstance(source, ArraySource) else 0
+    return sum(frame.pixels.nbytes for frame in source.frames if isinstance(frame, Frame))
 
 
 def parts_of(
@@ -174,23 +176,12 @@ def _source(request: Request, job: Job) -> Source | None:
             picture = decode_picture(data, name, max_pixels=request.max_pixels)
         if picture.n_frames > 1:
             raise UsageError(f"{name} has {picture.n_frames} frames; {job.output} holds one")
-        pixels = next(iter(picture.frames)).pixels
-        return ArraySource(
-            name=name,
-            format=picture.format,
-            shape=pixels.shape,
-            dtype=pixels.dtype,
-            space=picture.space,
-            alpha=picture.alpha,
-            flat=pixels.shape[2] == 1,
-            meta=picture.meta,
-            notes=picture.notes,
-            pixels=pixels,
-        )
+        frames = list(picture.frames)
+        return replace(picture, frames=frames, flat=frames[0].shape[2] == 1, name=name)
     return source
 
 
-def read_array(request: Request, job: Job) -> Picture | None:
+def read_array(request: Request, job: Job) -> Source | None:
     """An array file as a picture, read whole; None for files that are pictures themselves.
 
     Raises
@@ -208,15 +199,7 @@ def read_array(request: Request, job: Job) -> Picture | None:
         height, width, _ = source.shape
         check_size(source.name, width, height, request.max_pixels)
         require(request, source.name, WHOLE * math.prod(source.shape) * source.dtype.itemsize)
-        pixels = source.read((((0, height),), ((0, width),)))
-        return Picture(
-            source.format,
-            source.space,
-            source.alpha,
-            source.dtype,
-            (height, width),
-            [Frame(pixels)],
-        )
+        return replace(source, frames=[Frame(source.first.pixels)])
 
 
 def _report(

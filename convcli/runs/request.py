@@ -11,7 +11,7 @@ from convcli.imaging.options import MAX_PIXELS, FilterOptions
 from convcli.kernels.kernel import Kernel
 
 if TYPE_CHECKING:
-    from convcli.imaging.large.source import Layout
+    from convcli.imaging.large.source import RawLayout
 
 __all__ = ["Job", "Report", "Request", "Tally"]
 
@@ -41,7 +41,7 @@ class Request(NamedTuple):
     """Bytes that the process may take; by default a quarter of what is free."""
     cluster: str | None = None
     """A Dask scheduler's address, or ``local[:N]``."""
-    raw: Layout | None = None
+    raw: RawLayout | None = None
     """What raw inputs hold."""
 
     @property

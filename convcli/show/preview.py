@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.imaging.picture import Picture
+from convcli.imaging.source import Source
 from convcli.imaging.thumbnail import as_pillow, thumbnail
 from convcli.show.colours import luminance
 from convcli.show.console import make_console
@@ -31,7 +31,7 @@ SHARP = 8
 
 
 def side_by_side(
-    pictures: list[Picture], columns: int, lines: int, *, zoom: int = 1
+    pictures: list[Source], columns: int, lines: int, *, zoom: int = 1
 ) -> NDArray[np.uint8]:
     """Thumbnails beside each other, ``zoom`` pixels for each column, twice as many each line."""
     wide = max((columns - GAP * (len(pictures) - 1)) // len(pictures), 1)
@@ -45,7 +45,7 @@ def side_by_side(
     return np.concatenate(strip[1:], axis=1)
 
 
-def show_pictures(pictures: list[Picture], console: Console | None = None) -> None:
+def show_pictures(pictures: list[Source], console: Console | None = None) -> None:
     """Print pictures side by side, no higher than half the window."""
     console = console or make_console()
     columns, lines = min(console.width, 100), max(min(console.height // 2, 30), 8)

@@ -17,9 +17,9 @@ from PIL import Image
 
 from convcli.errors import TensorError
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.picture import Frame, Picture
 from convcli.imaging.png_chunks import chunk
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.write import encode_picture
 from convcli.kernels.load import load_kernel
 from convcli.ops.read import read_tensor
@@ -145,7 +145,7 @@ def test_a_damaged_exif_block_does_not_keep_a_tiff_from_being_written() -> None:
     exif = b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + entries + bytes(4)
     exif += struct.pack("<H", 1) + struct.pack("<HHII", 0x9003, 2, 5000, 40) + bytes(4)
     pixels = np.zeros((4, 5, 3), np.uint8)
-    picture = Picture("JPEG", "rgb", False, pixels.dtype, (4, 5), [Frame(pixels)])
+    picture = Source("JPEG", "rgb", False, pixels.dtype, (4, 5), [Frame(pixels)])
     picture.meta.exif = exif
     written = encode_picture(picture, format_of_name("tiff"), "o.tif")
     (frame,) = decode_picture(written, "o.tif").frames

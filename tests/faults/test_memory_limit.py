@@ -15,7 +15,7 @@ from PIL import Image
 from convcli.cli import app
 from convcli.imaging import png_fast, png_read
 from convcli.imaging.claims import decoded_bytes
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_write import encode_png
 from convcli.imaging.read import decode_picture
 

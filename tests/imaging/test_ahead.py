@@ -17,8 +17,8 @@ from convcli.extensions import extension
 from convcli.imaging import ahead as ahead_module
 from convcli.imaging import png_fast
 from convcli.imaging.ahead import LEAST_BYTES, Ahead, begin, take
+from convcli.imaging.header import Metadata
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.picture import Metadata
 from convcli.imaging.png_fast import read_plain
 from convcli.imaging.png_write import encode_png
 from convcli.imaging.read import decode_picture

@@ -15,17 +15,26 @@ from scipy.ndimage import gaussian_filter
 
 from convcli.errors import UsageError
 from convcli.imaging.compare import STRIP, compare_pictures, difference_picture
-from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.source import Frame, Source
 
 RANDOM = np.random.default_rng(11)
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 
 
-def picture(*frames: np.ndarray[Any, Any]) -> Picture:
+def picture(*frames: np.ndarray[Any, Any]) -> Source:
     space, alpha = SPACES[frames[0].shape[2]]
     pixels = [Frame(frame) for frame in frames]
     size = frames[0].shape[:2]
-    return Picture("PNG", space, alpha, frames[0].dtype, size, pixels, len(frames), len(frames) > 1)
+    return Source(
+        "PNG",
+        space,
+        alpha,
+        frames[0].dtype,
+        size,
+        pixels,
+        n_frames=len(frames),
+        animated=len(frames) > 1,
+    )
 
 
 def ssim_by_scipy(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.picture import Frame, Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_chunks import chunk, walk
 from convcli.imaging.png_write import encode_apng
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Frame
 
 RGB = np.random.default_rng(9).integers(0, 256, (24, 31, 3), dtype=np.uint8)
 

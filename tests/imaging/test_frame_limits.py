@@ -13,9 +13,10 @@ from PIL import GifImagePlugin, Image
 
 from convcli.errors import InputError
 from convcli.imaging import tiff_read
-from convcli.imaging.picture import Frame, Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_write import encode_apng
 from convcli.imaging.read import FRAME_BYTES, decode_picture
+from convcli.imaging.source import Frame
 from convcli.imaging.tiff_pages import walk_pages
 
 RNG = np.random.default_rng(11)

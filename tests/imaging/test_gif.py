@@ -9,16 +9,23 @@ import pytest
 from PIL import Image
 
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.picture import Frame, Picture
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.write import encode_picture
 
 
 def encoded(stills: list[np.ndarray], loop: int | None = None) -> bytes:
     frames = [Frame(pixels, 50) for pixels in stills]
     alpha = stills[0].shape[2] == 4
-    picture = Picture(
-        "GIF", "rgb", alpha, np.dtype("uint8"), (6, 7), frames, len(frames), len(frames) > 1
+    picture = Source(
+        "GIF",
+        "rgb",
+        alpha,
+        np.dtype("uint8"),
+        (6, 7),
+        frames,
+        n_frames=len(frames),
+        animated=len(frames) > 1,
     )
     picture.meta.loop = loop
     return encode_picture(picture, format_of_name("gif"), "o.gif")
@@ -70,7 +77,7 @@ def test_as_many_colours_as_there_is_room_for(colours: int, channels: int) -> No
     pixels[..., :3] = rgb
     if channels == 4:
         pixels[0, 0, 3] = 0
-    picture = Picture("GIF", "rgb", channels == 4, np.dtype("uint8"), codes.shape, [Frame(pixels)])
+    picture = Source("GIF", "rgb", channels == 4, np.dtype("uint8"), codes.shape, [Frame(pixels)])
     data = encode_picture(picture, format_of_name("gif"), "o.gif")
     (frame,) = decode_picture(data, "x").frames
     seen = frame.pixels[..., -1] == 255 if channels == 4 else np.ones(codes.shape, bool)
@@ -98,8 +105,15 @@ def test_other_programs_see_the_holes_after_an_opaque_frame(colours: int) -> Non
     opaque[..., 0], opaque[..., 1] = codes, codes // 2
     holes = opaque.copy()
     holes[1:4, 2:5, 3] = 0
-    picture = Picture(
-        "GIF", "rgb", True, opaque.dtype, codes.shape, [Frame(opaque), Frame(holes)], 2, True
+    picture = Source(
+        "GIF",
+        "rgb",
+        True,
+        opaque.dtype,
+        codes.shape,
+        [Frame(opaque), Frame(holes)],
+        n_frames=2,
+        animated=True,
     )
     data = encode_picture(picture, format_of_name("gif"), "o.gif")
     first, second = composed(data)
@@ -115,7 +129,9 @@ def test_colours_that_find_no_room_are_counted_in_a_note(colours: int) -> None:
     rgb = np.random.default_rng(colours).choice(2**24, colours, replace=False)
     rgb = np.stack([rgb >> 16, rgb >> 8 & 255, rgb & 255], -1).astype(np.uint8)[None]
     frames = [Frame(rgb), Frame(rgb[:, :1].repeat(colours, 1))]
-    picture = Picture("GIF", "rgb", False, rgb.dtype, (1, colours), frames, 2, True)
+    picture = Source(
+        "GIF", "rgb", False, rgb.dtype, (1, colours), frames, n_frames=2, animated=True
+    )
     data = encode_picture(picture, format_of_name("gif"), "o.gif")
     worst = np.abs(composed(data)[0][..., :3].astype(int) - rgb).max()
     if colours <= 256:
@@ -129,8 +145,15 @@ def test_colours_that_find_no_room_are_counted_in_a_note(colours: int) -> None:
 def test_half_transparent_pixels_and_odd_times_are_named() -> None:
     faint = solid(40)
     faint[0, 0, 3] = 100
-    picture = Picture(
-        "WEBP", "rgb", True, faint.dtype, (6, 7), [Frame(faint, 33), Frame(solid(9), 40)], 2, True
+    picture = Source(
+        "WEBP",
+        "rgb",
+        True,
+        faint.dtype,
+        (6, 7),
+        [Frame(faint, 33), Frame(solid(9), 40)],
+        n_frames=2,
+        animated=True,
     )
     encode_picture(picture, format_of_name("gif"), "o.gif")
     alpha, time = picture.notes

@@ -16,9 +16,10 @@ from PIL import Image, ImageCms
 from convcli.errors import UsageError
 from convcli.imaging import jpeg_write
 from convcli.imaging.formats import format_of_name
+from convcli.imaging.header import Metadata
 from convcli.imaging.jpeg_write import encode_jpeg
-from convcli.imaging.picture import Frame, Metadata, Picture
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.write import encode_picture
 
 RNG = np.random.default_rng(7)
@@ -41,10 +42,10 @@ def photograph(height: int, width: int, channels: int) -> NDArray[np.uint8]:
     return np.clip(level + RNG.normal(0, 4, level.shape), 0, 255).astype(np.uint8)
 
 
-def picture(pixels: NDArray[np.uint8], **jpeg: Any) -> Picture:
+def picture(pixels: NDArray[np.uint8], **jpeg: Any) -> Source:
     space = {1: "gray", 3: "rgb", 4: "cmyk"}[pixels.shape[2]]
     meta = Metadata(jpeg=jpeg)
-    return Picture("JPEG", space, False, pixels.dtype, pixels.shape[:2], [Frame(pixels)], meta=meta)
+    return Source("JPEG", space, False, pixels.dtype, pixels.shape[:2], [Frame(pixels)], meta=meta)
 
 
 def whole(pixels: NDArray[np.uint8], **options: Any) -> bytes:

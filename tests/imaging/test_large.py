@@ -14,9 +14,9 @@ from convcli.engine.cpu.tiles import grid
 from convcli.errors import InputError, UsageError
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.large.regional import Regional
-from convcli.imaging.large.source import ArraySource, Layout, Source, open_source
+from convcli.imaging.large.source import RawLayout, open_source
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.source import Frame, Source
 from convcli.kernels.load import load_kernel
 
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
@@ -29,17 +29,14 @@ def noise(shape: tuple[int, int, int], dtype: str = "uint8", seed: int = 0) -> n
     return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
-def in_memory(pixels: np.ndarray) -> ArraySource:
+def in_memory(pixels: np.ndarray) -> Source:
     space, alpha = SPACES[pixels.shape[2]]
-    return ArraySource(
-        name="x", format="TIFF", shape=pixels.shape, dtype=pixels.dtype, space=space, alpha=alpha,
-        pixels=pixels,
-    )  # fmt: skip
+    return Source("TIFF", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)], name="x")
 
 
 def whole(pixels: np.ndarray, kernels: list[str], options: FilterOptions) -> tuple[np.ndarray, Any]:
     space, alpha = SPACES[pixels.shape[2]]
-    picture = Picture("TIFF", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
+    picture = Source("TIFF", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
     filtered = filter_picture(picture, [load_kernel(k) for k in kernels], options)
     return next(iter(filtered.picture.frames)).pixels, filtered
 
@@ -149,7 +146,7 @@ def test_tiff_by_strips_and_tiles(
     with source:
         assert source.shape == pixels.shape
         assert source.dtype == pixels.dtype
-        got = source.read((((3, 40), (90, 101)), ((0, 11), (50, 77))))
+        got = source.first.read((((3, 40), (90, 101)), ((0, 11), (50, 77))))
         rows, cols = [*range(3, 40), *range(90, 101)], [*range(11), *range(50, 77)]
         np.testing.assert_array_equal(got, pixels[rows][:, cols])
         expected, _ = whole(pixels, ["gaussian:2"], FilterOptions())
@@ -175,7 +172,7 @@ def _read_all(path: Path) -> None:
     source = open_source(str(path))
     assert source is not None
     with source:
-        source.read((((0, 40),), ((0, 50),)))
+        source.first.read((((0, 40),), ((0, 50),)))
 
 
 @pytest.mark.parametrize("cut", [0, 100, 300])
@@ -194,13 +191,13 @@ def test_npy_and_raw(tmp_path: Path, shape: tuple[int, ...], stored: str) -> Non
     np.save(tmp_path / "x.npy", values)
     (tmp_path / "x.raw").write_bytes(values.tobytes())
     full = values.reshape(33, 21, -1)
-    for path, layout in (("x.npy", None), ("x.raw", Layout(shape, stored))):
+    for path, layout in (("x.npy", None), ("x.raw", RawLayout(shape, stored))):
         source = open_source(str(tmp_path / path), layout)
         assert source is not None
         with source:
             assert source.dtype.isnative
             assert source.flat == (len(shape) == 2)
-            got = source.read((((5, 9), (20, 33)), ((2, 21),)))
+            got = source.first.read((((5, 9), (20, 33)), ((2, 21),)))
             np.testing.assert_array_equal(got, full[[*range(5, 9), *range(20, 33)], 2:])
 
 
@@ -238,7 +235,7 @@ def test_nan_is_refused_where_it_is_read(tmp_path: Path) -> None:
     source = open_source(str(tmp_path / "x.npy"))
     assert source is not None
     with source, pytest.raises(InputError, match="not finite"):
-        source.read((((10, 30),), ((0, 50),)))
+        source.first.read((((10, 30),), ((0, 50),)))
 
 
 # ------------------------------------------------------------------ Zarr
@@ -278,4 +275,4 @@ def test_ome_zarr_names_its_axes(tmp_path: Path, axes: str) -> None:
     group.attrs["multiscales"] = [scales]
     source = open_source(str(tmp_path / "x.zarr"))
     assert source is not None
-    np.testing.assert_array_equal(source.read((((5, 31),), ((2, 40),))), pixels[5:, 2:40])
+    np.testing.assert_array_equal(source.first.read((((5, 31),), ((2, 40),))), pixels[5:, 2:40])

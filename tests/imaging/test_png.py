@@ -19,12 +19,13 @@ from PIL.PngImagePlugin import PngInfo
 from convcli.errors import InputError
 from convcli.extensions import extension
 from convcli.imaging import png_fast, png_write
-from convcli.imaging.picture import Frame, Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_chunks import chunk, read_header, walk
 from convcli.imaging.png_fast import read_plain
 from convcli.imaging.png_metadata import read_metadata
 from convcli.imaging.png_write import encode_apng, encode_png
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Frame
 
 RNG = np.random.default_rng(11)
 PAETH = 4

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.picture import widened
+from convcli.imaging.header import widened
 from convcli.imaging.png_chunks import DEPTHS, SIGNATURE, chunk
 from convcli.imaging.read import decode_picture
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.picture import Picture
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Source
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
 from convcli.runs.request import Request
@@ -19,7 +19,7 @@ from convcli.runs.request import Request
 RNG = np.random.default_rng(3)
 
 
-def opened(data: bytes) -> tuple[Picture, np.ndarray]:
+def opened(data: bytes) -> tuple[Source, np.ndarray]:
     picture = decode_picture(data, "x")
     (frame,) = picture.frames
     return picture, frame.pixels

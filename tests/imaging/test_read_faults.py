@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.picture import Frame, Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_chunks import chunk
 from convcli.imaging.png_write import encode_apng, encode_png
 from convcli.imaging.read import check_frames, check_size, decode_picture
+from convcli.imaging.source import Frame
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (9, 11, 3), dtype=np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from convcli.extensions import VARIABLE, extension
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 from convcli.imaging.png_chunks import walk
 from convcli.imaging.png_write import AVERAGE, CACHED_BYTES, PAETH, SUB, UP, encode_png
 
@@ -109,7 +109,7 @@ STRESS = """
 import hashlib, os, signal
 import numpy as np
 from convcli.imaging import png_write
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
 
 def pictures():
     rng = np.random.default_rng(5)

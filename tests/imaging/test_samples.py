@@ -17,10 +17,11 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
+from convcli.imaging.header import widened
 from convcli.imaging.large.source import open_source
-from convcli.imaging.picture import Picture, widened
 from convcli.imaging.png_chunks import Header, assemble, chunk
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Source
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
 from convcli.runs.request import Request
@@ -91,7 +92,7 @@ def tiff(
     return magic + first + b"".join(strips) + head + bytes(room) + behind
 
 
-def only_frame(picture: Picture) -> np.ndarray:
+def only_frame(picture: Source) -> np.ndarray:
     (frame,) = picture.frames
     return frame.pixels
 

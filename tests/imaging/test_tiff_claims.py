@@ -17,8 +17,8 @@ from convcli.errors import InputError
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.large.source import MOST_FOLDED, open_source
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.picture import Frame, Picture
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.write import encode_picture
 
 
@@ -146,7 +146,7 @@ def test_pages_of_other_kinds_are_refused() -> None:
 
 def test_xmp_is_written_as_bytes() -> None:
     """XMP specification, part 3: tag 700, of type BYTE."""
-    picture = Picture("TIFF", "gray", False, np.dtype("uint8"), (4, 5), [])
+    picture = Source("TIFF", "gray", False, np.dtype("uint8"), (4, 5), [])
     picture.frames = [Frame(np.zeros((4, 5, 1), np.uint8))]
     picture.meta.xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     data = encode_picture(picture, format_of_name("tiff"), "o.tif")

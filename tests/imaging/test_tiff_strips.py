@@ -63,7 +63,7 @@ def refusal(data: bytes, path: Path) -> str:
         if source is None:
             raise whole.value  # left to be read whole
         with source:
-            source.read(([(0, source.shape[0])], [(0, source.shape[1])]))
+            source.first.read(([(0, source.shape[0])], [(0, source.shape[1])]))
     assert str(parts.value).count("\n") == 0
     return str(whole.value)
 
@@ -171,7 +171,7 @@ def test_what_is_empty_is_said_to_be(
     source = open_source(str(path))
     assert source is not None
     with source:
-        got = source.read(([(0, 40)], [(0, 48)]))
+        got = source.first.read(([(0, 40)], [(0, 48)]))
     np.testing.assert_array_equal(got, expected)
     assert [*picture.notes, *source.notes] == 2 * [
         f"1 of its {5 if kind == 'strips' else 9} {kind} are not there and were left empty"
@@ -207,7 +207,7 @@ def test_pixels_that_libjpeg_makes_up_are_said(pixels: np.ndarray, tmp_path: Pat
     source = open_source(str(path))
     if source is not None:  # RGB is stored as YCbCr, and read whole
         with source:
-            source.read(([(0, 40)], [(0, 48)]))
+            source.first.read(([(0, 40)], [(0, 48)]))
             assert any("from there on some are made up" in note for note in source.notes)
 
 

@@ -17,9 +17,9 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from convcli.imaging.large.source import open_source
-from convcli.imaging.picture import Picture
 from convcli.imaging.png_chunks import chunk
 from convcli.imaging.read import decode_picture
+from convcli.imaging.source import Source
 from convcli.imaging.upright import exif_orientation, reset_exif, reset_xmp
 from convcli.kernels.load import load_kernel
 from convcli.runs.filtering import run_request
@@ -45,7 +45,7 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels.reshape(height * width, -1)[index]
 
 
-def only_frame(picture: Picture) -> np.ndarray:
+def only_frame(picture: Source) -> np.ndarray:
     (frame,) = picture.frames
     return frame.pixels
 

@@ -58,7 +58,7 @@ def test_what_is_trusted_is_still_no_axis_of_a_billion_cells(tmp_path: Path) -> 
 def test_missing_chunks_of_a_small_picture_are_read(tmp_path: Path) -> None:
     source = open_source(claiming(tmp_path, (50, 70), (20, 20)))
     assert source is not None
-    assert not source.read((((0, 50),), ((0, 70),))).any()
+    assert not source.first.read((((0, 50),), ((0, 70),))).any()
 
 
 @pytest.mark.parametrize("enough", [True, False])

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.imaging.picture import Frame, Picture
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.thumbnail import GROUND, thumbnail
 from convcli.show import preview
 from convcli.show.console import make_console
 from convcli.show.preview import show_pictures, side_by_side
 
 
-def picture(pixels: np.ndarray[Any, Any], space: str = "rgb", alpha: bool = False) -> Picture:
-    return Picture("PNG", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
+def picture(pixels: np.ndarray[Any, Any], space: str = "rgb", alpha: bool = False) -> Source:
+    return Source("PNG", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
 
 
 def halves(dtype: str, white: float) -> np.ndarray[Any, Any]:

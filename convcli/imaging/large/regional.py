@@ -15,9 +15,9 @@ from convcli.engine.plan import Plan
 from convcli.engine.regions import Ranges, cells, join, needed, run_plan, run_step, tile_size
 from convcli.imaging.alpha import leaves_alpha, parts, picker
 from convcli.imaging.apply import Filtered, prepare
-from convcli.imaging.large.source import Source
+from convcli.imaging.header import full_scale
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.picture import Picture, full_scale
+from convcli.imaging.source import Source
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["Regional"]
@@ -48,16 +48,8 @@ class Regional:
         on_cpu = options.backend == "auto"
         if on_cpu:
             options = options._replace(backend="numpy")
-        picture = Picture(
-            source.format,
-            source.space,
-            source.alpha,
-            source.dtype,
-            source.shape[:2],
-            (),
-            meta=source.meta,
-            notes=source.notes,
-        )
+        self.plane = source.first
+        picture = replace(source, frames=())
         self.filtered: Filtered
         self.work, self.filtered = prepare(picture, kernels, options, source.name)
         if on_cpu:
@@ -135,7 +127,7 @@ class Regional:
         return float(colours.min()), float(colours.max())
 
     def _colours(self, want: Ranges) -> NDArray[Any]:
-        pixels = self.source.read(want)
+        pixels = self.plane.read(want)
         if self.work.alpha:
             pixels = np.ascontiguousarray(pixels[..., :-1])
         if self.work.layout.widen and pixels.shape[-1] == 1:
@@ -147,7 +139,7 @@ class Regional:
         rows = max(SCAN_BYTES // (width * channels * self.source.dtype.itemsize), 1)
         white = full_scale(self.source.dtype)
         for top in range(0, height, rows):
-            pixels = self.source.read((((top, min(top + rows, height)),), ((0, width),)))
+            pixels = self.plane.read((((top, min(top + rows, height)),), ((0, width),)))
             if not (pixels[..., -1] == white).all():
                 return False
         return True
@@ -159,7 +151,7 @@ class Regional:
             return np.full((*cells(want), 1), full_scale(out_dtype), out_dtype)
         pickers = [picker(kernel.shape) for kernel in self.work.chain]
         plan = self.work.keeping((*self.source.shape[:2], 1), self.source.dtype, pickers)
-        alpha, _ = run_plan(plan, lambda r: self.source.read(r)[..., -1:].copy(), want)
+        alpha, _ = run_plan(plan, lambda r: self.plane.read(r)[..., -1:].copy(), want)
         return self.work.depth(np.asarray(alpha, self.source.dtype))
 
     def _in_float(self, want: Ranges) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -171,7 +163,7 @@ class Regional:
             plans = self._plans(kernel, step.shape_in)
             wants.append(join(*(needed(plan, plan.steps[0], wants[-1]) for plan in plans)))
         wants.reverse()
-        pixels = self.source.read(wants[0])
+        pixels = self.plane.read(wants[0])
         colours, alpha = (pixels[..., :-1], pixels[..., -1:]) if work.alpha else (pixels, None)
         if work.layout.widen and colours.shape[-1] == 1:
             colours = np.repeat(colours, 3, axis=-1)

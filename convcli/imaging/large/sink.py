@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import UsageError
 from convcli.imaging.atomic import atomic_file, atomic_folder
-from convcli.imaging.large.source import Source
-from convcli.imaging.picture import Metadata
+from convcli.imaging.header import Metadata
+from convcli.imaging.source import Source
 from convcli.imaging.tiff_fields import Fields
 from convcli.imaging.tiff_metadata import page_fields
 from convcli.imaging.tiff_write import page_options, say

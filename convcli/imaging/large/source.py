@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import math
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.regions import Ranges, Span, cells
+from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.picture import Metadata
+from convcli.imaging.source import Source, StoredPlane
 from convcli.imaging.urls import is_url
 from convcli.system.files import open_to_read, read_at
 
 __all__ = [
     "DTYPES",
     "MOST_FOLDED",
-    "ArraySource",
     "FileRows",
-    "Layout",
-    "RawSource",
-    "Source",
+    "RawLayout",
+    "SamplesInFile",
     "open_source",
     "spaces_of",
 ]
@@ -41,70 +37,11 @@ CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb",
 
 
 @dataclass(slots=True)
-class Layout:
+class RawLayout:
     """What a raw file does not say about itself: its shape ``(H, W)`` or ``(H, W, C)``, its type."""
 
     shape: tuple[int, ...]
     dtype: str
-
-
-@dataclass(kw_only=True)
-class Source(ABC):
-    """A picture on a disk; ``shape`` is ``(H, W, C)``, ``dtype`` native."""
-
-    name: str
-    format: str
-    shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
-    space: str
-    alpha: bool
-    flat: bool = False
-    """Whether the file has no axis of channels."""
-    chunks: tuple[int, int] | None = None
-    """Rows and columns that are stored together, where that matters."""
-    meta: Metadata = field(default_factory=Metadata)
-    notes: list[str] = field(default_factory=list)
-
-    @abstractmethod
-    def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
-        """Read a rectangle into ``out`` ``(rows, cols, C)``."""
-
-    def read(self, want: Ranges) -> NDArray[Any]:
-        """A cutout ``(rows, cols, C)`` of finite samples.
-
-        Raises
-        ------
-        InputError
-            If the file cannot be read there.
-        """
-        out = np.empty((*cells(want), self.shape[2]), self.dtype)
-        top = 0
-        for rows in want[0]:
-            left = 0
-            for cols in want[1]:
-                part = out[top : top + rows[1] - rows[0], left : left + cols[1] - cols[0]]
-                self.block(rows, cols, part)
-                left += cols[1] - cols[0]
-            top += rows[1] - rows[0]
-        if out.dtype.kind == "f" and not np.isfinite(out).all():
-            raise InputError(
-                f"{self.name}: some samples are not finite numbers; a filter would smear them"
-            )
-        return out
-
-    def close(self) -> None:  # noqa: B027 (an array in memory has nothing to close)
-        """Let the file go; more than once is as good as once."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class FileRows:
@@ -147,10 +84,13 @@ class FileRows:
         return data
 
 
-@dataclass(kw_only=True)
-class RawSource(Source):
+@dataclass
+class SamplesInFile(StoredPlane):
     """Samples in C order behind ``offset``: ``.npy`` and raw files."""
 
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
     fd: int
     offset: int
     stored: np.dtype[Any]
@@ -167,18 +107,8 @@ class RawSource(Source):
             self.fd = -1
 
 
-@dataclass(kw_only=True)
-class ArraySource(Source):
-    """A picture that is in memory already."""
-
-    pixels: NDArray[Any]
-
-    def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
-        out[...] = self.pixels[slice(*rows), slice(*cols)]
-
-
 def open_source(
-    path: str, layout: Layout | None = None, max_pixels: int = MAX_PIXELS
+    path: str, layout: RawLayout | None = None, max_pixels: int = MAX_PIXELS
 ) -> Source | None:
     """Open a picture to be read part by part, or give None where it can only be read whole.
 
@@ -251,7 +181,7 @@ def _open_fd(path: str, name: str) -> int:
         raise InputError(f"{name}: {error.strerror}") from error
 
 
-def _open_raw(path: str, name: str, layout: Layout) -> Source:
+def _open_raw(path: str, name: str, layout: RawLayout) -> Source:
     stored = np.dtype(layout.dtype)
     shape, space, alpha = spaces_of(layout.shape, stored, name)
     fd = _open_fd(path, name)
@@ -262,17 +192,15 @@ def _open_raw(path: str, name: str, layout: Layout) -> Source:
             f"{name}: --shape {','.join(map(str, layout.shape))} of {stored.name} is {need:,} "
             f"bytes, and the file has {have:,}"
         )
-    return RawSource(
-        name=name,
-        format="RAW",
-        shape=shape,
-        dtype=native(stored),
-        space=space,
-        alpha=alpha,
+    return Source(
+        "RAW",
+        space,
+        alpha,
+        native(stored),
+        shape[:2],
+        [SamplesInFile(name, shape, native(stored), fd, 0, stored)],
         flat=len(layout.shape) == 2,
-        fd=fd,
-        offset=0,
-        stored=stored,
+        name=name,
     )
 
 
@@ -293,15 +221,13 @@ def _open_npy(path: str, name: str) -> Source:
     except BaseException:
         os.close(fd)
         raise
-    return RawSource(
-        name=name,
-        format="NPY",
-        shape=shape,
-        dtype=native(stored),
-        space=space,
-        alpha=alpha,
+    return Source(
+        "NPY",
+        space,
+        alpha,
+        native(stored),
+        shape[:2],
+        [SamplesInFile(name, shape, native(stored), fd, offset, stored)],
         flat=len(found) == 2,
-        fd=fd,
-        offset=offset,
-        stored=stored,
+        name=name,
     )

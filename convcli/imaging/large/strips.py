@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.cpu.tiles import Tile
+from convcli.imaging.header import COLOURS
 from convcli.imaging.large.regional import Regional
-from convcli.imaging.large.source import ArraySource
-from convcli.imaging.picture import COLOURS
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.threads import in_order
 from convcli.imaging.work import Work
 
@@ -24,15 +24,8 @@ def filter_in_strips(pixels: NDArray[Any], work: Work) -> tuple[NDArray[Any], in
     cache; within a strip there is one thread.
     """
     picture = work.picture
-    source = ArraySource(
-        name="picture",
-        format=picture.format,
-        shape=(pixels.shape[0], pixels.shape[1], pixels.shape[2]),
-        dtype=pixels.dtype,
-        space=picture.space,
-        alpha=picture.alpha,
-        pixels=pixels,
-    )
+    shape, space = pixels.shape[:2], picture.space
+    source = Source(picture.format, space, picture.alpha, pixels.dtype, shape, [Frame(pixels)])
     threads = work.plan(pixels.shape[:2]).threads
     options = work.options._replace(threads=1, backend="numpy")
     regional = Regional(source, work.kernels, options)

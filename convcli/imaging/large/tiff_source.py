@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from convcli.engine.regions import Span
 from convcli.errors import InputError
+from convcli.imaging.header import Metadata
 from convcli.imaging.jpeg_check import jpeg_faults
-from convcli.imaging.large.source import DTYPES, MOST_FOLDED, FileRows, Source, native
+from convcli.imaging.large.source import DTYPES, MOST_FOLDED, FileRows, native
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.picture import Metadata
 from convcli.imaging.quiet import silence_logs
 from convcli.imaging.read import decoding
+from convcli.imaging.source import Source, StoredPlane
 from convcli.imaging.tiff_metadata import read_pages
 from convcli.imaging.tiff_pages import walk_pages
 from convcli.imaging.tiff_read import page_orientation
@@ -40,10 +41,15 @@ CACHE_BYTES = 48 * 2**20
 """Decoded strips or tiles that are kept, at least two rows of them."""
 
 
-@dataclass(kw_only=True)
-class TiffSource(Source):
+@dataclass
+class TiffPage(StoredPlane):
     """One page of samples that are stored pixel by pixel."""
 
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, int] | None
+    notes: list[str]
     file: Any
     page: Any
     fd: int
@@ -183,19 +189,19 @@ def open_tiff(path: str, name: str) -> Source | None:
         on_failure.callback(os.close, fd)
         said = read_pages(lambda at, n: read_at(fd, n, at), os.fstat(fd).st_size, notes, 1)
         folded = page.is_tiled or page.compression != 1 or page.predictor != 1
-        source = TiffSource(
-            name=name,
-            format="TIFF",
-            shape=(page.imagelength, page.imagewidth, samples),
-            dtype=native(page.dtype),
-            space=space,
-            alpha=alpha,
-            chunks=chunks if folded or strips.absent else None,
+        dtype, size = native(page.dtype), (page.imagelength, page.imagewidth)
+        stored = chunks if folded or strips.absent else None
+        source = Source(
+            "TIFF",
+            space,
+            alpha,
+            dtype,
+            size,
+            [TiffPage(name, (*size, samples), dtype, stored, notes, file, page, fd)],
+            chunks=stored,
             meta=said[0] if said else Metadata(),
             notes=notes,
-            file=file,
-            page=page,
-            fd=fd,
+            name=name,
         )
         on_failure.pop_all()  # the source closes it
         return source

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
-from convcli.imaging.large.source import MOST_FOLDED, Source, native, spaces_of
+from convcli.imaging.large.source import MOST_FOLDED, native, spaces_of
 from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.source import Source, StoredPlane
 from convcli.imaging.urls import is_url
 
-__all__ = ["ZarrSource", "ZarrTarget", "create_zarr", "import_zarr", "open_zarr"]
+__all__ = ["ZarrPlane", "ZarrTarget", "create_zarr", "import_zarr", "open_zarr"]
 
 FEW_CHUNKS = 1 << 16
 """Chunks that may be asked for although they are not there: it takes some seconds."""
@@ -40,10 +41,13 @@ def import_zarr() -> Any:
     return zarr
 
 
-@dataclass(kw_only=True)
-class ZarrSource(Source):
+@dataclass
+class ZarrPlane(StoredPlane):
     """An array whose axes are, or can be taken as, rows, columns and channels."""
 
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
     array: Any
     axes: tuple[int | None, int | None, int | None]
     """Which axis of the array is H, W and C; others have one cell."""
@@ -87,19 +91,17 @@ def open_zarr(path: str, name: str, max_pixels: int = MAX_PIXELS) -> Source:
     full, space, alpha = spaces_of(shape, node.dtype, name)
     chunks = node.chunks[axes[0] or 0], node.chunks[axes[1] or 0]
     _check_claims(node, full, chunks, name, max_pixels)
-    return ZarrSource(
-        name=name,
-        format="ZARR",
-        shape=full,
-        dtype=native(node.dtype),
-        space=space,
-        alpha=alpha,
+    dtype, version = native(node.dtype), node.metadata.zarr_format
+    return Source(
+        "ZARR",
+        space,
+        alpha,
+        dtype,
+        full[:2],
+        [ZarrPlane(name, full, dtype, node, axes, version, names)],
         flat=axes[2] is None,
         chunks=chunks,
-        array=node,
-        axes=axes,
-        zarr_format=node.metadata.zarr_format,
-        names=names,
+        name=name,
     )
 
 
@@ -179,11 +181,12 @@ def create_zarr(
     zarr = import_zarr()
     full = shape[:2] if flat else shape
     chunks = (*chunk, shape[2])[: len(full)]
-    version = source.zarr_format if isinstance(source, ZarrSource) else 3
+    like = source.first
+    version = like.zarr_format if isinstance(like, ZarrPlane) else 3
     common = {"shape": full, "chunks": chunks, "dtype": np.dtype(dtype), "zarr_format": version}
     if is_url(path):
         common["overwrite"] = True
-    if not (isinstance(source, ZarrSource) and source.names):
+    if not (isinstance(like, ZarrPlane) and like.names):
         zarr.create_array(path, **common)
         return ZarrTarget(path, flat)
     group = zarr.create_group(path, zarr_format=version)

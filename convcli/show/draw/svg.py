@@ -163,7 +163,7 @@ def shape_svg(shape: Shape, styles: dict[str, str]) -> str:
 def _embedded(image: Image) -> str:
     import numpy as np
 
-    from convcli.imaging.picture import Metadata
+    from convcli.imaging.header import Metadata
     from convcli.imaging.png_write import encode_png
 
     pixels = np.frombuffer(image.rgb, np.uint8).reshape(image.rows, image.columns, 3)

@@ -1,34 +1,19 @@
-"""A picture in memory: pixels as arrays, and all that travels along with them."""
+"""What is known of a picture before a pixel is read, and all that travels along with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from convcli.imaging.tiff_fields import Fields
 
-__all__ = ["COLOURS", "Frame", "Metadata", "Picture", "full_scale", "widened"]
+__all__ = ["COLOURS", "Header", "Metadata", "full_scale", "widened"]
 
 COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
 """Number of colour channels of each colour space, alpha not counted."""
-
-
-@dataclass(slots=True)
-class Frame:
-    """One frame or page: ``pixels`` of shape (H, W, C), with alpha last if there is any."""
-
-    pixels: NDArray[Any]
-    duration: float = 0.0
-    """Milliseconds on screen."""
-    disposal: int = 0
-    """How the frame is cleared, in the words of its own format."""
-    meta: Metadata | None = None
-    """Of a page that has metadata of its own, after the first."""
 
 
 @dataclass(slots=True)
@@ -75,23 +60,44 @@ class Metadata:
 
 
 @dataclass(slots=True)
-class Picture:
-    """A decoded file. ``frames`` may decode as it is walked, once or more often."""
+class Header:
+    """What a source, a stage or a sink says of its pixels.
+
+    Parameters
+    ----------
+    format
+        Name of the format, as in ``PNG``.
+    space, alpha
+        Colour space, a key of ``COLOURS``, and whether a channel of alpha follows the colours.
+    dtype
+        Type of the samples: of white 255, 65535, or 1.0 for floating point.
+    size
+        Height and width in pixels, upright; of the first page where pages differ.
+    """
 
     format: str
     space: str
     alpha: bool
     dtype: np.dtype[Any]
     size: tuple[int, int]
-    """Height and width in pixels, upright; of the first page where pages differ."""
-    frames: Iterable[Frame]
-    n_frames: int = 1
-    animated: bool = False
-    meta: Metadata = field(default_factory=Metadata)
-    notes: list[str] = field(default_factory=list)
-    """What the user should hear about: metadata that had to be dropped and the like."""
-    still_first: bool = False
+    n_frames: int = field(default=1, kw_only=True)
+    animated: bool = field(default=False, kw_only=True)
+    still_first: bool = field(default=False, kw_only=True)
     """Whether the first frame is what programs without animation show, and no part of it."""
+    flat: bool = field(default=False, kw_only=True)
+    """Whether an array of samples has no axis of channels."""
+    chunks: tuple[int, int] | None = field(default=None, kw_only=True)
+    """Rows and columns that are stored together, where that matters."""
+    meta: Metadata = field(default_factory=Metadata, kw_only=True)
+    notes: list[str] = field(default_factory=list, kw_only=True)
+    """What the user should hear about: metadata that had to be dropped and the like."""
+    name: str = field(default="picture", kw_only=True)
+    """For messages."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels, alpha counted."""
+        return (*self.size, COLOURS[self.space] + self.alpha)
 
 
 def full_scale(dtype: Any) -> float:

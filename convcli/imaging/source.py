@@ -1,0 +1,134 @@
+"""Where pixels come from: sources of frames, whose pixels are read by regions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import InputError
+from convcli.imaging.header import Header, Metadata
+
+if TYPE_CHECKING:
+    from convcli.engine.regions import Ranges, Span
+
+__all__ = ["Frame", "Plane", "Source", "StoredPlane"]
+
+Pixels: TypeAlias = NDArray[Any]
+
+
+class Plane(ABC):
+    """The pixels of one frame or page, of shape (H, W, C), with alpha last if there is any."""
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    duration: float = 0.0
+    """Milliseconds on screen."""
+    disposal: int = 0
+    """How the frame is cleared, in the words of its own format."""
+    meta: Metadata | None = None
+    """Of a page that has metadata of its own, after the first."""
+
+    @abstractmethod
+    def read(self, want: Ranges) -> Pixels:
+        """The cutout ``(rows, columns, C)``, which may be a view that nobody may write to."""
+
+    @property
+    def pixels(self) -> Pixels:
+        """All of them."""
+        return self.read((((0, self.shape[0]),), ((0, self.shape[1]),)))
+
+
+@dataclass(slots=True)
+class Frame(Plane):
+    """A frame in memory."""
+
+    pixels: Pixels
+    duration: float = 0.0
+    disposal: int = 0
+    meta: Metadata | None = None
+    shape: tuple[int, int, int] = field(init=False)
+    dtype: np.dtype[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        height, width, channels = self.pixels.shape
+        self.shape, self.dtype = (height, width, channels), self.pixels.dtype
+
+    def read(self, want: Ranges) -> Pixels:
+        """A view where rows and columns are one run each."""
+        parts = [[self.pixels[slice(*rows), slice(*cols)] for cols in want[1]] for rows in want[0]]
+        if len(parts) == 1 and len(parts[0]) == 1:
+            return parts[0][0]
+        return np.concatenate([np.concatenate(row, axis=1) for row in parts])
+
+
+class StoredPlane(Plane):
+    """A page whose samples are read from where they are stored, as they are asked for."""
+
+    name: str
+
+    @abstractmethod
+    def block(self, rows: Span, cols: Span, out: Pixels) -> None:
+        """Read a rectangle into ``out`` ``(rows, columns, C)``."""
+
+    def read(self, want: Ranges) -> Pixels:
+        """A cutout of finite samples.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read there.
+        """
+        sizes = [sum(stop - start for start, stop in spans) for spans in want]
+        out = np.empty((*sizes, self.shape[2]), self.dtype)
+        top = 0
+        for rows in want[0]:
+            left = 0
+            for cols in want[1]:
+                part = out[top : top + rows[1] - rows[0], left : left + cols[1] - cols[0]]
+                self.block(rows, cols, part)
+                left += cols[1] - cols[0]
+            top += rows[1] - rows[0]
+        if out.dtype.kind == "f" and not np.isfinite(out).all():
+            raise InputError(
+                f"{self.name}: some samples are not finite numbers; a filter would smear them"
+            )
+        return out
+
+    def close(self) -> None:
+        """Let the file go; more than once is as good as once."""
+
+
+@dataclass(slots=True)
+class Source(Header):
+    """A picture that can be read. ``frames`` may decode as they are walked, once or more often."""
+
+    frames: Iterable[Plane] = ()
+
+    @property
+    def first(self) -> Plane:
+        """The first frame, or the only one."""
+        return next(iter(self.frames))
+
+    def close(self) -> None:
+        """Let the file go; more than once is as good as once."""
+        if isinstance(self.frames, list):
+            for plane in self.frames:
+                if isinstance(plane, StoredPlane):
+                    plane.close()
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
