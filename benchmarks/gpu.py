@@ -36,10 +36,10 @@ from report import write_section
 
 import convcli
 from convcli.engine.dispatch import execute
-from convcli.engine.gpu.chain import run_resident
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
+from convcli.engine.gpu.cupy_run import AT_ONCE, run_chain, run_many
 from convcli.engine.gpu.device import require_device
-from convcli.engine.gpu.run import AT_ONCE, run_chain, run_many
+from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import plan_filter
 from convcli.errors import BackendError, ConvcliError
 from convcli.kernels.kernel import Kernel

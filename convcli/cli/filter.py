@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from convcli.arithmetic.borders import BORDERS
+from convcli.arithmetic.borders import PICTURES
 from convcli.cli import complete
 
 app = typer.Typer(add_completion=False)
@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 _SHAPE, _RANGE, _OUTPUT, _MANY, _RUN = "Shape", "Values", "Output", "Many files", "Running"
 MANY = 100
 """Files from which on there is a bar instead of a line for each."""
-_BORDERS = "\n\n".join(f"[cyan]{name:<9}[/]  {mode.picture}" for name, mode in BORDERS.items())
+_BORDERS = "\n\n".join(f"[cyan]{name:<9}[/]  {picture}" for name, picture in PICTURES.items())
 
 EPILOG = f"""Borders, what is read outside the picture:
 
@@ -144,7 +144,7 @@ def filter_command(
         str,
         typer.Option(
             "--border",
-            autocompletion=complete.names("arithmetic.borders", "BORDERS", "ALIASES"),
+            autocompletion=complete.names("arithmetic.borders", "PICTURES", "ALIASES"),
             metavar="NAME",
             help="What is read outside the picture: constant[:V], edge, reflect, symmetric, "
             "wrap; see below. V is 0 (black) to 255 (white) at any depth, a percentage, or a gray "

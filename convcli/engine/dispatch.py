@@ -106,7 +106,7 @@ def _run(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None) -> tuple[NDArray
 
     if plan.backend != "cupy":
         return *on_cpu(plan, x, out), ""
-    from convcli.engine.gpu.run import run_chain as on_gpu
+    from convcli.engine.gpu.cupy_run import run_chain as on_gpu
 
     try:
         values, clipped = on_gpu(plan, x)

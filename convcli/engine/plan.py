@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convcli.arithmetic.borders import BORDERS, Border
+from convcli.arithmetic.borders import PICTURES, Border
 from convcli.engine.backends import Work, backend_and_device, pick_backend, weigh
 from convcli.engine.cpu.choice import loops
-from convcli.engine.geometry import Padding2d, checked_shape
 from convcli.engine.numerics import (
     FULL,
     Bounds,
     full_scale,
 )
+from convcli.engine.plane_windows import Padding2d, checked_shape
 from convcli.engine.steps import Signal, Step, plan_step
 from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
@@ -139,8 +139,8 @@ def plan_filter(
     if range == "float" and target in FULL:
         raise UsageError(f"range 'float' keeps values as they are; it cannot write {target}")
     border = border or Border("reflect")
-    if border.mode not in BORDERS:
-        raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(BORDERS)}")
+    if border.mode not in PICTURES:
+        raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(PICTURES)}")
     if border.mode != "constant":
         border = Border(border.mode)  # a value would mean nothing
     height, width, channels = checked_shape(shape)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
-from convcli.engine.borders import AxisMap, axis_map
+from convcli.engine.axis_maps import AxisMap, axis_map
 from convcli.engine.costs import cost
+from convcli.engine.cpu.box_mean import NONE, divides
 from convcli.engine.cpu.compiled_loops import can_blur, can_box, can_flat
 from convcli.engine.cpu.fft_sizes import efficiency
-from convcli.engine.cpu.fixed import NONE, divides
 from convcli.engine.gpu.costs import gpu_cost
 from convcli.engine.numerics import EPS32
 from convcli.engine.weights import Factor, is_box, rank_factors, whole_factor
@@ -20,8 +20,8 @@ from convcli.errors import UsageError
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.pairs import Pairs
-    from convcli.engine.finish import Finish
     from convcli.engine.plan import Step
+    from convcli.engine.requantize import Finish
 
 __all__ = ["ALGORITHMS", "Candidate", "Choice", "Problem", "choose", "work_of"]
 

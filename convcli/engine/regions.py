@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import OUTSIDE, AxisMap, axis_map
+from convcli.engine.axis_maps import OUTSIDE, AxisMap, axis_map
 from convcli.engine.cpu import run
 from convcli.engine.cpu.run import tile_size
 from convcli.engine.plan import Plan, Step

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.window import Window
-from convcli.engine.finish import Finish, make_finish, response_bounds
-from convcli.engine.geometry import Padding2d, windows
 from convcli.engine.numerics import (
     FULL,
     Bounds,
@@ -22,7 +20,9 @@ from convcli.engine.numerics import (
     sum_bounds,
     whole_weights,
 )
+from convcli.engine.plane_windows import Padding2d, windows
 from convcli.engine.planner import Candidate, Problem, choose
+from convcli.engine.requantize import Finish, make_finish, response_bounds
 from convcli.engine.weights import Factor
 from convcli.errors import ShapeError
 from convcli.kernels.kernel import Kernel

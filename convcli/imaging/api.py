@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from convcli.arithmetic.borders import Border, parse_border
-from convcli.engine.geometry import Padding2d
+from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
 from convcli.imaging.apply import filter_picture
 from convcli.imaging.grays import gray_level

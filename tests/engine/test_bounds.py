@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcli.engine.dispatch import execute
-from convcli.engine.finish import Finisher, make_finish, response_bounds
 from convcli.engine.numerics import Bounds, exact_type, sum_bounds
 from convcli.engine.plan import plan_filter
+from convcli.engine.requantize import Finisher, make_finish, response_bounds
 from convcli.engine.weights import rank_factors
 from convcli.extensions import VARIABLE
 from convcli.kernels.kernel import Kernel

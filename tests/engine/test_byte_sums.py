@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from convcli.arithmetic.borders import Border
+from convcli.engine.cpu.box_mean import reciprocal
 from convcli.engine.cpu.choice import loops
-from convcli.engine.cpu.fixed import reciprocal
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel

@@ -34,7 +34,7 @@ def naive_sums(x, plane, rows, cols, border):
 
 
 def reference(x, kernels, plan, border, flip, range_):
-    """The formula of convcli.engine.finish, in float64 throughout; also the sum of |w x|."""
+    """The formula of convcli.engine.requantize, in float64 throughout; also the sum of |w x|."""
     white, target = WHITE[str(x.dtype)], plan.out_dtype
     half = HALF[str(x.dtype)]
     v, reach = x.astype(np.float64), np.abs(x.astype(np.float64)) + abs(border.value)

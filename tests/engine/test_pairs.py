@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convcli.engine.cpu.pairs import _error, blurs, pairs_of
-from convcli.engine.finish import Finish
+from convcli.engine.requantize import Finish
 
 PLAIN = Finish("none", 1.0, 0.0, False, 0.0, 1.0, "uint8", "float32", False)
 

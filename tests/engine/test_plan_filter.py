@@ -7,8 +7,8 @@ import pytest
 
 from convcli.arithmetic.borders import Border
 from convcli.engine.dispatch import execute
-from convcli.engine.finish import Finisher
 from convcli.engine.plan import plan_filter
+from convcli.engine.requantize import Finisher
 from convcli.errors import ShapeError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel

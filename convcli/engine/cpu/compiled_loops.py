@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
-from convcli.engine.borders import AxisMap, axis_map
+from convcli.engine.axis_maps import AxisMap, axis_map
+from convcli.engine.cpu.box_mean import divides
 from convcli.engine.cpu.choice import CODE, compiled
-from convcli.engine.cpu.fixed import divides
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import AxisMap, axis_map
+from convcli.engine.axis_maps import AxisMap, axis_map
 from convcli.engine.cpu.compiled_loops import can_box
-from convcli.engine.cpu.gather import Gatherer
 from convcli.engine.cpu.taps import Direct, Tap, box_line
+from convcli.engine.cpu.tile_loader import Gatherer
 from convcli.engine.cpu.tiles import Tile, grid, work_through
-from convcli.engine.finish import Finisher
+from convcli.engine.requantize import Finisher
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Step

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from convcli.engine.finish import Finish
+    from convcli.engine.requantize import Finish
     from convcli.engine.weights import Factor
 
 __all__ = ["Pair", "Pairs", "blurs", "pairs_of"]
@@ -46,7 +46,7 @@ def blurs(factors: tuple[Factor, ...], finish: Finish) -> tuple[Pairs, Pairs] | 
 
     The weights must not be negative nor come to more than 1, so that no sum leaves 16 bits.
 
-    >>> from convcli.engine.finish import Finish
+    >>> from convcli.engine.requantize import Finish
     >>> plain = Finish("none", 1, 0, False, 0, 1, "uint8", "float32", False)
     >>> line = np.array([0.25, 0.5, 0.25])
     >>> column, row = blurs(((line, line),), plain)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import AxisMap
+from convcli.engine.axis_maps import AxisMap
 from convcli.engine.cpu import compiled_loops
 from convcli.engine.plan import Plan, Step
 
@@ -50,9 +50,9 @@ def run_step(
     compiled, count = plan.loops == "compiled", step is plan.steps[-1]
     threads = plan.threads if _seconds(step, out) > _WORTH_A_THREAD else 1
     if step.algorithm == "fft":
-        from convcli.engine.cpu import fft
+        from convcli.engine.cpu import overlap_save
 
-        return fft.run_step(step, x, out, threads, count, compiled, maps)
+        return overlap_save.run_step(step, x, out, threads, count, compiled, maps)
     if compiled and compiled_loops.can(step):
         return compiled_loops.run_step(step, x, out, threads, count, maps)
     from convcli.engine.cpu import numpy_loops
@@ -68,9 +68,9 @@ def _seconds(step: Step, out: NDArray[Any]) -> float:
 def tile_size(plan: Plan, step: Step) -> tuple[int, int]:
     """Rows and columns of the tiles that the output of a step is cut into."""
     if step.algorithm == "fft":
-        from convcli.engine.cpu import fft
+        from convcli.engine.cpu import overlap_save
 
-        rows, cols = fft.tile_size(step)
+        rows, cols = overlap_save.tile_size(step)
     elif plan.loops == "compiled" and compiled_loops.can(step):
         rows, cols = compiled_loops.tile_size(step)
     else:

@@ -1,4 +1,4 @@
-"""The GPU as a device for :mod:`convcli.engine.gpu.chain`, through CuPy.
+"""The GPU as a device for :mod:`convcli.engine.gpu.slabs`, through CuPy.
 
 Each thread has a device of its own, with its own stream and its own two pinned buffers: while one
 buffer is on its way over the bus, the processor fills or empties the other, and what one thread
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.source import OPTIONS, Source
+from convcli.engine.gpu.kernel_source import OPTIONS, Source
 from convcli.errors import BackendError
 
 __all__ = ["CupyDevice", "cuda_failures", "device_of_thread"]
@@ -62,7 +62,7 @@ def _transforms() -> Any:
 
 
 class CupyDevice:
-    """See the protocol :class:`convcli.engine.gpu.chain.Device`; use it in a ``with``."""
+    """See the protocol :class:`convcli.engine.gpu.slabs.Device`; use it in a ``with``."""
 
     def __init__(self, number: int) -> None:
         import cupy  # not at the top: this module must import on machines without it

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from convcli.engine.gpu.chain import Device, run_resident
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
+from convcli.engine.gpu.slabs import Device, run_resident
 from convcli.engine.plan import plan_filter
 from convcli.engine.speeds import Speeds
 from convcli.errors import BackendError

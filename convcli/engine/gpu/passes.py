@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
-from convcli.engine.finish import Finish
-from convcli.engine.gpu.source import Shape, Source, alignment, make_source, words_of
+from convcli.engine.gpu.kernel_source import Shape, Source, alignment, make_source, words_of
 from convcli.engine.numerics import FULL, Bounds, sum_bounds
 from convcli.engine.plan import Step
+from convcli.engine.requantize import Finish
 from convcli.engine.weights import Factor
 
 __all__ = ["Pass", "passes_of"]

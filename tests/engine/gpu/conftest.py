@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from convcli.engine.gpu import cupy_device
-from convcli.engine.gpu.source import OPTIONS, Source
+from convcli.engine.gpu.kernel_source import OPTIONS, Source
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 
 SHIM = Path(__file__).with_name("shim.h")
@@ -66,7 +66,7 @@ class GuardedNumpy:
 
 
 class ShimDevice:
-    """The protocol of :class:`convcli.engine.gpu.chain.Device` on the CPU."""
+    """The protocol of :class:`convcli.engine.gpu.slabs.Device` on the CPU."""
 
     out_of_memory = MemoryError
 

@@ -7,8 +7,8 @@ import pytest
 
 from convcli.arithmetic.borders import Border
 from convcli.engine.dispatch import execute
-from convcli.engine.gpu.arrays import run_rows_on
-from convcli.engine.gpu.rows import row_map
+from convcli.engine.gpu.array_steps import run_rows_on
+from convcli.engine.gpu.row_maps import row_map
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 

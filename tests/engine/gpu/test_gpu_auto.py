@@ -12,7 +12,7 @@ import pytest
 
 from convcli.engine.backends import Work, gpu_seconds, pick_backend, weigh
 from convcli.engine.dispatch import execute
-from convcli.engine.gpu import run as gpu_run
+from convcli.engine.gpu import cupy_run as gpu_run
 from convcli.engine.plan import plan_filter
 from convcli.engine.speeds import Speeds, load_speeds, speeds_path
 from convcli.errors import BackendError

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convcli.engine.gpu.kernel_source import OPTIONS
 from convcli.engine.gpu.passes import passes_of
-from convcli.engine.gpu.source import OPTIONS
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 from convcli.ops.columns import Sliding

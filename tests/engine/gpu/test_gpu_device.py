@@ -19,7 +19,7 @@ import convcli
 from convcli.engine.backends import pick_backend
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu.cupy_device import device_of_thread
-from convcli.engine.gpu.run import run_chain, run_many
+from convcli.engine.gpu.cupy_run import run_chain, run_many
 from convcli.engine.plan import plan_filter
 from convcli.errors import BackendError
 from convcli.kernels.kernel import Kernel

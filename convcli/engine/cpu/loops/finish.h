@@ -1,5 +1,5 @@
 /* From sums to samples in working type W, for one instruction set: the formula of
- * convcli/engine/finish.py, in the same order. Included by isa.h with W and FIN(name) defined.
+ * convcli/engine/requantize.py, in the same order. Included by isa.h with W and FIN(name) defined.
  *
  * Each operation is a loop of its own over a block that stays in the first-level cache, so no
  * product is fused with the sum that follows it, and float64 rounds as it does in NumPy.

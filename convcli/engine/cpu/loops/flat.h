@@ -2,7 +2,7 @@
  *
  * Columns are added up first: the rows that both outputs cover once for the two of them, kept in
  * 16 bits in the first-level cache. Each sample is then a sum of few of those, divided as
- * convcli/engine/cpu/fixed.py says. */
+ * convcli/engine/cpu/box_mean.py says. */
 
 typedef uint8_t SUM(half) __attribute__((vector_size(VBYTES / 2), aligned(1), may_alias));
 typedef uint16_t SUM(full) __attribute__((vector_size(VBYTES), aligned(2), may_alias));

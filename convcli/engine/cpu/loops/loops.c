@@ -62,7 +62,7 @@ typedef struct {
     char combine, work; /* none, magnitude, maximum (x), bank; type as of the sums, f or d */
     double scale, bias, offset, ratio, limit;
     int absolute, count;
-    long add, multiply, shift; /* see convcli/engine/cpu/fixed.py; multiply is 0 without */
+    long add, multiply, shift; /* see convcli/engine/cpu/box_mean.py; multiply is 0 without */
     int stream;           /* the output is too large to be found in a cache later */
     int narrow, straight; /* rows are kept as bytes, and sums need clamping alone: see bytes.h */
     long flat;            /* columns of a rectangle of ones, to be divided; or 0: see flat.h */
@@ -496,7 +496,7 @@ done:
     return result;
 }
 
-PyDoc_STRVAR(planes_doc, "Copy a tile into one plane per channel; see convcli/engine/cpu/fft.py.");
+PyDoc_STRVAR(planes_doc, "Copy a tile into one plane per channel; see convcli/engine/cpu/overlap_save.py.");
 
 static PyObject *planes(PyObject *self, PyObject *args)
 {
@@ -549,7 +549,7 @@ static PyObject *planes(PyObject *self, PyObject *args)
     return result;
 }
 
-PyDoc_STRVAR(finish_doc, "Finish one channel's sums of a tile; see convcli/engine/cpu/fft.py.");
+PyDoc_STRVAR(finish_doc, "Finish one channel's sums of a tile; see convcli/engine/cpu/overlap_save.py.");
 
 static PyObject *finish(PyObject *self, PyObject *args)
 {

@@ -177,7 +177,7 @@ template <int COUNT> INLINE void fill(acc_t (&cells)[COUNT], acc_t value)
         cells[k] = value;
 }
 
-// The formula of convcli/engine/finish.py, in its order and without contraction (--fmad=false),
+// The formula of convcli/engine/requantize.py, in its order and without contraction (--fmad=false),
 // so that a sample rounds as it does on the CPU.
 INLINE work_t response(acc_t sum)
 {

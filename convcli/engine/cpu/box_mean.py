@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from convcli.engine.finish import Finish
+    from convcli.engine.requantize import Finish
 
 __all__ = ["NONE", "Reciprocal", "divides", "reciprocal"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import AxisMap, axis_map
-from convcli.engine.cpu.ends import CompiledEnds, NumpyEnds
+from convcli.engine.axis_maps import AxisMap, axis_map
+from convcli.engine.cpu.fft_io import CompiledEnds, NumpyEnds
 from convcli.engine.cpu.fft_sizes import fft_length
 from convcli.engine.cpu.taps import Direct
 from convcli.engine.cpu.tiles import Tile, grid, work_through

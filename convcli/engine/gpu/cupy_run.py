@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.chain import OutOfDeviceMemory, run_resident, run_tiles
 from convcli.engine.gpu.cupy_device import CupyDevice, cuda_failures, device_of_thread
 from convcli.engine.gpu.device import INSTALL, one_line
+from convcli.engine.gpu.slabs import OutOfDeviceMemory, run_resident, run_tiles
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import AxisMap
+from convcli.engine.axis_maps import AxisMap
 from convcli.engine.cpu.tiles import Tile
 
 __all__ = ["Gatherer"]

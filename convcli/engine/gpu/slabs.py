@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.arrays import run_rows_on
+from convcli.engine.gpu.array_steps import run_rows_on
+from convcli.engine.gpu.kernel_source import COUNTERS, Source
 from convcli.engine.gpu.passes import Pass, passes_of
-from convcli.engine.gpu.rows import Rows, needed_rows, positions_of, row_map, runs_of
-from convcli.engine.gpu.source import COUNTERS, Source
+from convcli.engine.gpu.row_maps import Rows, needed_rows, positions_of, row_map, runs_of
 from convcli.engine.plan import Plan, Step
 
 __all__ = ["Device", "OutOfDeviceMemory", "Slab", "pitch", "run_resident", "run_tiles", "tile_rows"]

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.finish import Finish
 from convcli.engine.numerics import FULL
+from convcli.engine.requantize import Finish
 
 __all__ = [
     "COUNTERS",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
-from convcli.engine.borders import OUTSIDE, border_index
+from convcli.engine.axis_maps import OUTSIDE, border_index
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan

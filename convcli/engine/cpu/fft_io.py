@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import AxisMap
+from convcli.engine.axis_maps import AxisMap
 from convcli.engine.cpu.choice import CODE, compiled
-from convcli.engine.cpu.gather import Gatherer
+from convcli.engine.cpu.tile_loader import Gatherer
 from convcli.engine.cpu.tiles import Tile
-from convcli.engine.finish import Finisher
 from convcli.engine.numerics import FULL
+from convcli.engine.requantize import Finisher
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Step

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.borders import OUTSIDE, axis_map
+from convcli.engine.axis_maps import OUTSIDE, axis_map
 from convcli.engine.cpu.fft_sizes import smooth_length
-from convcli.engine.finish import Finisher
 from convcli.engine.plan import Step
+from convcli.engine.requantize import Finisher
 
 __all__ = ["run_rows_on"]
 
