@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from convcli.arithmetic.borders import parse_border
+from convcli.arithmetic.borders import Border, parse_border
 from convcli.arithmetic.numerals import parse_share
 from convcli.arithmetic.window import PADDING_NAMES
 from convcli.errors import UsageError, did_you_mean
 from convcli.imaging.grays import gray_level
-from convcli.imaging.options import FilterOptions
 
 if TYPE_CHECKING:
     from convcli.imaging.large.source import RawLayout
@@ -21,10 +20,17 @@ __all__ = [
     "DEPTHS",
     "ON_ERROR",
     "RANGES",
-    "filter_options",
+    "backend",
+    "border",
+    "memory",
     "one_of",
+    "padding",
+    "pair",
     "raw_layout",
+    "share",
 ]
+
+Word = TypeVar("Word", bound=str | None)
 
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 DEPTHS = ("8", "16", "float")
@@ -34,43 +40,27 @@ COMPRESSIONS = ("default", "small")
 ON_ERROR = ("skip", "stop")
 
 
-def filter_options(**words: Any) -> FilterOptions:
-    """Check and translate the options of ``filter``; keywords as in :class:`FilterOptions`."""
-    one_of("--range", words["range"], RANGES)
-    one_of("--backend", words["backend"], BACKENDS)
-    if words["algorithm"] is not None:
-        one_of("--algorithm", words["algorithm"], ALGORITHMS)
-    words["backend"] = _on_device(words["backend"], words.pop("device", None))
-    if words["depth"] is not None:
-        one_of("--depth", words["depth"], DEPTHS)
-    return FilterOptions(
-        **{
-            **words,
-            "padding": _padding(words["padding"]),
-            "stride": _pair("--stride", words["stride"]),
-            "dilation": _pair("--dilation", words["dilation"]),
-            "border": parse_border(words["border"], gray_level),
-            "scale": _share("--scale", words["scale"], 1, "2, 1/16 or 50%"),
-            "bias": _share("--bias", words["bias"], 255, "128 or 50%"),
-        }
-    )
-
-
-def _on_device(backend: str, device: int | None) -> str:
-    """The backend with the GPU that was chosen by number, which asks for a GPU."""
+def backend(name: str, device: int | None) -> str:
+    """The backend, with the GPU that was chosen by number, which asks for a GPU."""
+    one_of("--backend", name, BACKENDS)
     if device is None:
-        return backend
-    if backend == "numpy":
+        return name
+    if name == "numpy":
         raise UsageError(f"--device {device} is a GPU; it does not go with --backend numpy")
     return f"cupy:{device}"
 
 
-def one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
+def one_of(option: str, value: Word, allowed: tuple[str, ...]) -> Word:
     """The value, if it is one of those allowed; else an error that guesses what was meant."""
-    if value not in allowed:
+    if value is not None and value not in allowed:
         hint = did_you_mean(value, allowed)
         raise UsageError(f"{option} {value!r} is not known{hint}; allowed: {', '.join(allowed)}")
     return value
+
+
+def border(text: str) -> Border:
+    """What is read outside the picture; gray colours have their names."""
+    return parse_border(text, gray_level)
 
 
 def _numbers(option: str, text: str, counts: tuple[int, ...], forms: str) -> list[int]:
@@ -83,21 +73,24 @@ def _numbers(option: str, text: str, counts: tuple[int, ...], forms: str) -> lis
     return values
 
 
-def _pair(option: str, text: str) -> tuple[int, int]:
+def pair(option: str, text: str) -> tuple[int, int]:
+    """One number, or one for rows and one for columns."""
     values = _numbers(option, text, (1, 2), "one whole number, or two as in 2,1 (height, width)")
     if min(values) < 1:
         raise UsageError(f"{option} is {text}; it must be 1 or more")
     return values[0], values[-1]
 
 
-def _share(option: str, text: str, whole: float, forms: str) -> float:
+def share(option: str, text: str, whole: float, forms: str) -> float:
+    """A number, a fraction, or a percentage of ``whole``."""
     try:
         return parse_share(text, whole)
     except ValueError as error:
         raise UsageError(f"{option}: {error}; write it as in {forms}") from error
 
 
-def _padding(text: str) -> Any:
+def padding(text: str) -> Any:
+    """A padding by name, or cells as ``((top, bottom), (left, right))``."""
     if text in PADDING_NAMES:
         return text
     forms = f"{', '.join(PADDING_NAMES)}, P, PH,PW or T,R,B,L in whole numbers"
@@ -108,6 +101,13 @@ def _padding(text: str) -> Any:
         top, right, bottom, left = values
         return (top, bottom), (left, right)
     return (values[0], values[0]), (values[-1], values[-1])
+
+
+def memory(text: str | None) -> int | None:
+    """Bytes."""
+    from convcli.runs.memory import parse_size
+
+    return None if text is None else parse_size(text)
 
 
 def raw_layout(shape: str | None, dtype: str | None) -> RawLayout | None:

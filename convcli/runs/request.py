@@ -45,6 +45,12 @@ class Request(NamedTuple):
     """What raw inputs hold."""
 
     @property
+    def to_stdout(self) -> bool:
+        """Whether the picture goes to standard output."""
+        beside = self.output is None and not self.in_place
+        return self.output == STDIN or (beside and STDIN in self.inputs)
+
+    @property
     def kernel_names(self) -> str:
         """The chain in words, as in ``gaussian:2, sobel-x``."""
         return ", ".join(kernel.name for kernel in self.kernels)

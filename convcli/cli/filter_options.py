@@ -1,0 +1,310 @@
+"""The options of ``convcli filter``, by the headings of its help."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from convcli.arithmetic.borders import BORDERS
+from convcli.cli import complete, options
+
+_SHAPE, _VALUES, _OUTPUT, _MANY, _RUN = "Shape", "Values", "Output", "Many files", "Running"
+_shape = partial(typer.Option, rich_help_panel=_SHAPE)
+_values = partial(typer.Option, rich_help_panel=_VALUES)
+_output = partial(typer.Option, rich_help_panel=_OUTPUT)
+_many = partial(typer.Option, rich_help_panel=_MANY)
+_run = partial(typer.Option, rich_help_panel=_RUN)
+
+_BORDERS = ", ".join(BORDERS).replace("constant", "constant[:V]")
+_DRAWN = "\n\n".join(f"[cyan]{name:<9}[/]  {mode.picture}" for name, mode in BORDERS.items())
+
+EPILOG = f"""Borders, what is read outside the picture:
+
+{_DRAWN}
+
+Other tools' names are taken too: replicate, nearest and clamp are edge; mirror and REFLECT_101 are reflect; circular and tile are wrap; zeros and white are constant. SciPy's reflect is symmetric here.
+
+Strides: same lays the positions in the middle, as TensorFlow does. Of an even side, 3x3 with stride 2 keeps 1, 3, 5, ...; of an odd one 0, 2, 4, .... --padding 1 (2 for 5x5, and so on) always keeps 0, 2, 4, ..., as [::2] takes of the result without a stride.
+
+Even sizes and odd paddings: the extra row and column go at the end. Transparent pictures: kernels that do not sum to zero weight each colour by its alpha; others leave alpha alone.
+
+Exit codes: 0 done, 1 a file failed, 2 the request is wrong, 130 interrupted."""
+
+Kernels = Annotated[
+    list[str],
+    options.kernels(
+        "A preset (see 'convcli kernel list'), a preset with numbers (gaussian:1.5), a "
+        'kernel file, or weights in quotes ("1 0 -1; 2 0 -2; 1 0 -1"). Repeat it, or write '
+        '"gaussian:2 | sobel", for a chain without rounding in between.'
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, PFM, AVIF, Zarr, .npy; folders with "
+        "-r; globs in quotes ('photos/**/*.jpg'). - reads standard input.",
+        show_default=False,
+    ),
+]
+
+# Output
+
+Output = Annotated[
+    str | None,
+    _output(
+        "--output",
+        "-o",
+        help="A file; a folder, in which trees are mirrored; a template of {parent} {stem} "
+        "{suffix} {name} {kernel} {index}; or - for standard output. Default: beside the "
+        "input, as img-sobel-x.png.",
+    ),
+]
+Format = Annotated[
+    str | None,
+    _output(
+        "--format",
+        "-f",
+        autocompletion=complete.formats,
+        metavar="NAME",
+        help="png, jpeg, tiff, webp, gif, bmp, ppm, pfm or avif, for standard output or another "
+        "suffix. Default: the input's.",
+    ),
+]
+Overwrite = Annotated[bool, options.overwrite(_OUTPUT, "Replace existing files.")]
+InPlace = Annotated[bool, _output("--in-place", help="Replace the inputs.")]
+Quality = Annotated[
+    int | None,
+    _output(
+        "--quality",
+        min=1,
+        max=100,
+        help="Of JPEG, lossy WebP and AVIF. Default: a JPEG keeps its own, otherwise 90.",
+    ),
+]
+Compression = Annotated[
+    str,
+    _output(
+        "--compression",
+        autocompletion=complete.names("cli.parse", "COMPRESSIONS"),
+        metavar="default|small",
+        help="Of PNG. small saves 3 to 15 percent of the bytes and takes twenty times as long.",
+    ),
+]
+Depth = Annotated[
+    str | None,
+    _output(
+        "--depth",
+        autocompletion=complete.names("cli.parse", "DEPTHS"),
+        metavar="8|16|float",
+        help="Bits per sample of the result. Default: the input's.",
+    ),
+]
+
+# Shape
+
+Padding = Annotated[
+    str,
+    options.padding(
+        "--padding",
+        metavar="HOW",
+        help="same, valid, full, or cells: P, PH,PW or T,R,B,L. same keeps the size.",
+        panel=_SHAPE,
+    ),
+]
+Stride = Annotated[
+    str,
+    _shape(
+        "--stride",
+        metavar="S|SH,SW",
+        help="Keep every S-th position, without computing the others; see below which.",
+    ),
+]
+Dilation = Annotated[
+    str,
+    _shape(
+        "--dilation",
+        metavar="D|DH,DW",
+        help="Spread the taps D pixels apart: a wider view at the same cost.",
+    ),
+]
+Border = Annotated[
+    str,
+    _shape(
+        "--border",
+        autocompletion=complete.names("arithmetic.borders", "BORDERS", "ALIASES"),
+        metavar="NAME",
+        help=f"What is read outside the picture: {_BORDERS}; see below. V is 0 (black) to 255 "
+        "(white) at any depth, a percentage, or a gray by name.",
+    ),
+]
+Flip = Annotated[
+    bool,
+    options.flip("Turn the kernel round: mathematical convolution instead of correlation.", _SHAPE),
+]
+
+# Values
+
+Range = Annotated[
+    str,
+    _values(
+        "--range",
+        autocompletion=complete.names("cli.parse", "RANGES"),
+        metavar="HOW",
+        help="How results become pixels: clip; abs (both slopes of an edge); offset (gray is "
+        "zero); stretch (least to most); float (as they are, TIFF). auto is abs for "
+        "derivative presets, otherwise clip.",
+    ),
+]
+Normalize = Annotated[
+    bool,
+    _values("--normalize", help="Divide each kernel by the sum of its weights: brightness stays."),
+]
+Scale = Annotated[str, _values("--scale", metavar="X", help="Multiply the result: 2, 1/16, 50%.")]
+Bias = Annotated[
+    str,
+    _values("--bias", metavar="V", help="Add to the result; 255 or 100% is white at any depth."),
+]
+Luma = Annotated[
+    bool, _values("--luma", help="Filter brightness only: sharpening without coloured edges.")
+]
+Linear = Annotated[
+    bool,
+    _values("--linear", help="Filter in linear light: blurred lights stay bright, as in a camera."),
+]
+
+# Many files
+
+Recursive = Annotated[
+    bool, _many("--recursive", "-r", help="Take every picture in the folders that are named.")
+]
+FilesFrom = Annotated[
+    str | None,
+    _many(
+        "--files-from",
+        metavar="LIST",
+        help="Take more inputs from a file, one name per line; - is standard input.",
+    ),
+]
+Null = Annotated[
+    bool,
+    _many("--null", "-0", help="Names in LIST end with a zero byte, as from find -print0."),
+]
+Jobs = Annotated[
+    int | None,
+    _many(
+        "--jobs",
+        "-j",
+        min=1,
+        help="Files at a time. Default: one per core, each with one thread.",
+    ),
+]
+OnError = Annotated[
+    str,
+    _many(
+        "--on-error",
+        autocompletion=complete.names("cli.parse", "ON_ERROR"),
+        metavar="skip|stop",
+        help="When a file fails: go on with the others, or begin no more.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    _many(
+        "--resume",
+        help="Go on where a run was cut off: only files that are new, changed, failed, or "
+        "were made with other options.",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    _many(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Let the workers of a Dask cluster do it: tcp://host:8786, or local:N for N "
+        "processes here.",
+    ),
+]
+
+# Running
+
+Backend = Annotated[
+    str,
+    _run(
+        "--backend",
+        autocompletion=complete.names("cli.parse", "BACKENDS"),
+        metavar="auto|numpy|cupy",
+        help="cupy is an NVIDIA GPU. auto takes what ends sooner and says why.",
+    ),
+]
+Device = Annotated[
+    int | None,
+    _run(
+        "--device",
+        min=0,
+        metavar="N",
+        help="Compute on this GPU, of those that CUDA_VISIBLE_DEVICES shows. Implies "
+        "--backend cupy.",
+    ),
+]
+Algorithm = Annotated[
+    str | None,
+    _run(
+        "--algorithm",
+        autocompletion=complete.names("cli.parse", "ALGORITHMS"),
+        metavar="NAME",
+        help="Compute with direct, separable, box or fft; all keep the same accuracy. "
+        "Default: what --explain predicts to be fastest.",
+    ),
+]
+Threads = Annotated[int | None, _run("--threads", min=1, help="Default: all cores.")]
+Memory = Annotated[
+    str | None,
+    _run(
+        "--memory",
+        metavar="SIZE",
+        help="Filter larger TIFF, Zarr, .npy and raw files part by part within this much, "
+        "as in 512M; the result is the same. What has to be read whole is refused where it "
+        "takes more. Default: a quarter of what is free.",
+    ),
+]
+Shape = Annotated[str | None, _run("--shape", metavar="H,W[,C]", help="Of raw inputs.")]
+Dtype = Annotated[
+    str | None,
+    _run(
+        "--dtype",
+        autocompletion=complete.names("imaging.large.source", "DTYPES"),
+        metavar="TYPE",
+        help="Of raw inputs: uint8, uint16, float16, float32 or float64; >u2 is big-endian.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    options.max_pixels(
+        "Refuse larger pictures by their header, and several frames that take more "
+        "than 16 bytes for each of these pixels together. Default: 178,956,970.",
+        _RUN,
+    ),
+]
+Explain = Annotated[
+    bool,
+    _run(
+        "--explain",
+        help="Print the plan: sizes with the numbers put in, algorithm, backend, and why.",
+    ),
+]
+DryRun = Annotated[bool, _run("--dry-run", help="Check and plan everything, write nothing.")]
+AsJson = Annotated[bool, options.json("One JSON object per picture on standard output.", _RUN)]
+Preview = Annotated[
+    bool,
+    _run("--preview", help="Show before and after in the terminal; nothing in a pipe."),
+]
+Quiet = Annotated[bool, _run("--quiet", "-q", help="Say nothing but errors.")]
+Verbose = Annotated[
+    bool,
+    _run(
+        "--verbose",
+        "-v",
+        help="Also say which backend and algorithm ran, and the time of each stage.",
+    ),
+]
