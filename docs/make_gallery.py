@@ -19,6 +19,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from convcli.arithmetic.borders import BORDERS
+
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
 SAMPLES = DOCS.parent / "samples"
@@ -47,13 +49,6 @@ KERNELS = [
     *("sepia", "channel-swap"),
 ]
 FIGURES = ["gaussian:2", "sharpen", "laplacian", "gabor:8,45"]
-BORDERS = {
-    "constant": "v v v | a b c d | v v v",
-    "edge": "a a a | a b c d | d d d",
-    "reflect": "d c b | a b c d | c b a",
-    "symmetric": "c b a | a b c d | d c b",
-    "wrap": "b c d | a b c d | a b c",
-}
 STRETCHED = ("log:2", "dog:1,1.6", "gabor:8,45")
 """Kernels whose response is weak: the gallery stretches it to the full range."""
 
@@ -100,7 +95,7 @@ def gallery() -> str:
                 for name in BORDERS
             ),
         ),
-        *table([(f"border-{k}.png", f"{k}<br>`{v}`") for k, v in BORDERS.items()], 5, 160),
+        *table([(f"border-{k}.png", f"{k}<br>`{v.picture}`") for k, v in BORDERS.items()], 5, 160),
         "## Convolution arithmetic",
         "",
         "The animations of Dumoulin and Visin's guide, by their usual names. All at one glance, "

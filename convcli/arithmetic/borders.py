@@ -1,4 +1,4 @@
-"""Names of the borders: what a filter reads outside the picture.
+"""The borders: what a filter reads outside the picture. A border is one entry of ``BORDERS``.
 
 NumPy's names are the canonical ones; those of OpenCV, SciPy and others are accepted and always
 printed as resolved, because the same word means different things in different tools (SciPy's
@@ -14,37 +14,58 @@ from typing import NamedTuple
 from convcli.arithmetic.numerals import parse_share
 from convcli.errors import UsageError, did_you_mean
 
-__all__ = ["ALIASES", "PICTURES", "Border", "parse_border"]
+__all__ = ["ALIASES", "BORDERS", "Border", "BorderMode", "parse_border"]
 
-PICTURES: dict[str, str] = {
-    "constant": "v v v | a b c d | v v v",
-    "edge": "a a a | a b c d | d d d",
-    "reflect": "d c b | a b c d | c b a",
-    "symmetric": "c b a | a b c d | d c b",
-    "wrap": "b c d | a b c d | a b c",
+
+class BorderMode(NamedTuple):
+    """What is read outside, and what other tools call it.
+
+    ``cell(position, size)`` is the input cell, counted from 0, that stands at a position below 0
+    or from ``size`` on; None where a constant stands there.
+    """
+
+    cell: Callable[[int, int], int] | None
+    also: tuple[str, ...]
+
+    @property
+    def picture(self) -> str:
+        """The border drawn round four cells.
+
+        >>> BORDERS["reflect"].picture
+        'd c b | a b c d | c b a'
+        """
+        before, after = (
+            " ".join("v" if self.cell is None else "abcd"[self.cell(at, 4)] for at in places)
+            for places in (range(-3, 0), range(4, 7))
+        )
+        return f"{before} | a b c d | {after}"
+
+
+def _reflect(position: int, size: int) -> int:
+    period = max(2 * (size - 1), 1)
+    return min(position % period, -position % period)
+
+
+def _symmetric(position: int, size: int) -> int:
+    return min(position % (2 * size), (-position - 1) % (2 * size))
+
+
+BORDERS: dict[str, BorderMode] = {
+    "constant": BorderMode(None, ("zero", "zeros", "black", "grid-constant")),
+    "edge": BorderMode(
+        lambda position, size: 0 if position < 0 else size - 1,
+        ("replicate", "nearest", "clamp", "copy", "extend", "duplicate"),
+    ),
+    "reflect": BorderMode(_reflect, ("mirror", "reflect-101", "reflect101")),
+    "symmetric": BorderMode(_symmetric, ("grid-mirror",)),
+    "wrap": BorderMode(
+        lambda position, size: position % size,
+        ("circular", "periodic", "grid-wrap", "tile", "repeat"),
+    ),
 }
 
-ALIASES: dict[str, str] = {
-    "zero": "constant",
-    "zeros": "constant",
-    "black": "constant",
-    "white": "constant:255",
-    "replicate": "edge",
-    "nearest": "edge",
-    "clamp": "edge",
-    "copy": "edge",
-    "extend": "edge",
-    "duplicate": "edge",
-    "mirror": "reflect",
-    "reflect-101": "reflect",
-    "reflect101": "reflect",
-    "circular": "wrap",
-    "periodic": "wrap",
-    "grid-wrap": "wrap",
-    "tile": "wrap",
-    "repeat": "wrap",
-    "grid-mirror": "symmetric",
-    "grid-constant": "constant",
+ALIASES = {alias: name for name, mode in BORDERS.items() for alias in mode.also} | {
+    "white": "constant:255"
 }
 
 
@@ -71,11 +92,11 @@ def parse_border(text: str, colour: Callable[[str], float | None] | None = None)
     name, colon, value = text.strip().partition(":")
     key = name.lower().replace("_", "-").removeprefix("cv2.").removeprefix("border-")
     mode, known, level = ALIASES.get(key, key).partition(":")
-    if mode not in PICTURES:
-        hint = did_you_mean(key, [*PICTURES, *ALIASES])
+    if mode not in BORDERS:
+        hint = did_you_mean(key, [*BORDERS, *ALIASES])
         if re.fullmatch(r"[\d.]+%?", key):
             hint = f"; did you mean 'constant:{key}'?"
-        raise UsageError(f"border {text!r} is not known{hint}; allowed: {', '.join(PICTURES)}")
+        raise UsageError(f"border {text!r} is not known{hint}; allowed: {', '.join(BORDERS)}")
     if not colon:
         return Border(mode, float(level or 0))
     if mode != "constant" or known:

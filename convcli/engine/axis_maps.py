@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.arithmetic.borders import BORDERS
 from convcli.arithmetic.window import Window
 
 __all__ = ["OUTSIDE", "AxisMap", "Segment", "axis_map", "border_index"]
@@ -26,7 +27,7 @@ Segment: TypeAlias = tuple[int, int, slice | NDArray[np.intp] | None]
 
 
 def border_index(positions: NDArray[np.intp], size: int, mode: str) -> NDArray[np.intp]:
-    """Input cell at each position, with ``numpy.pad``'s meaning of the modes.
+    """Input cell at each position; ``OUTSIDE`` where a constant stands.
 
     Parameters
     ----------
@@ -35,25 +36,19 @@ def border_index(positions: NDArray[np.intp], size: int, mode: str) -> NDArray[n
     size
         Cells of the input.
     mode
-        ``constant`` (cells outside become ``OUTSIDE``), ``edge``, ``reflect``, ``symmetric`` or
-        ``wrap``. Pads wider than the input go on reflecting.
+        A name in ``convcli.arithmetic.borders.BORDERS``, which says what is read outside.
 
     >>> border_index(np.arange(-3, 7), 4, "reflect")
     array([3, 2, 1, 0, 1, 2, 3, 2, 1, 0])
     """
-    if mode == "edge":
-        return np.clip(positions, 0, size - 1)
-    if mode == "wrap":
-        return positions % size
-    if mode == "reflect":
-        period = max(2 * (size - 1), 1)
-        folded = positions % period
-        return np.minimum(folded, period - folded) if size > 1 else folded
-    if mode == "symmetric":
-        folded = positions % (2 * size)
-        return np.minimum(folded, 2 * size - 1 - folded)
-    inside = (positions >= 0) & (positions < size)
-    return np.where(inside, positions, OUTSIDE)
+    cell = BORDERS[mode].cell
+    index = positions.copy()
+    outside = (positions < 0) | (positions >= size)
+    if cell is None:
+        index[outside] = OUTSIDE
+    else:
+        index[outside] = [cell(position, size) for position in positions[outside].tolist()]
+    return index
 
 
 @dataclass(frozen=True, eq=False)

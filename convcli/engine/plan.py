@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convcli.arithmetic.borders import PICTURES, Border
+from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.backends import Work, backend_and_device, pick_backend, weigh
 from convcli.engine.cpu.choice import loops
 from convcli.engine.numerics import (
@@ -139,8 +139,8 @@ def plan_filter(
     if range == "float" and target in FULL:
         raise UsageError(f"range 'float' keeps values as they are; it cannot write {target}")
     border = border or Border("reflect")
-    if border.mode not in PICTURES:
-        raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(PICTURES)}")
+    if border.mode not in BORDERS:
+        raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(BORDERS)}")
     if border.mode != "constant":
         border = Border(border.mode)  # a value would mean nothing
     height, width, channels = checked_shape(shape)

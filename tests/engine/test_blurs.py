@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from convcli.arithmetic.borders import PICTURES, Border
+from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.cpu.choice import loops
 from convcli.engine.cpu.pairs import MOST_ERROR, MOST_PAIRS, pairs_of
 from convcli.engine.cpu.tiles import Tile
@@ -69,7 +69,7 @@ def picture(height, width, channels):
     return x.astype(np.uint8)
 
 
-@pytest.mark.parametrize("mode", PICTURES)
+@pytest.mark.parametrize("mode", BORDERS)
 @pytest.mark.parametrize("name", LINES)
 def test_borders(isa, name, mode):
     x = picture(33, 45, 3)

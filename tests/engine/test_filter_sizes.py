@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from convcli.arithmetic.borders import Border
+from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine import dispatch
 from convcli.engine.cpu import compiled_loops, run
 from convcli.engine.cpu.tiles import grid, work_through
@@ -21,7 +21,6 @@ from convcli.engine.plan import plan_filter
 from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
 
-BORDERS = ["constant", "edge", "reflect", "symmetric", "wrap"]
 SCIPY = {
     "constant": "constant",
     "edge": "nearest",

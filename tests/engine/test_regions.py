@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.arithmetic.borders import Border
+from convcli.arithmetic.borders import BORDERS, Border, BorderMode, parse_border
 from convcli.engine import regions
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.engine.regions import Ranges, run_plan
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
-
-MODES = ["constant", "edge", "reflect", "symmetric", "wrap"]
 
 
 def reader(x: np.ndarray) -> Any:
@@ -49,7 +47,7 @@ def noise(shape: tuple[int, int, int], dtype: str, seed: int = 0) -> np.ndarray:
     return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", BORDERS)
 @pytest.mark.parametrize(
     ("kernels", "options"),
     [
@@ -91,7 +89,7 @@ def test_sums_keep_their_order(algorithm: str, dtype: str) -> None:
     np.testing.assert_array_equal(in_parts(plan, x, 133, 217), whole)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", BORDERS)
 def test_a_halo_larger_than_the_picture(mode: str) -> None:
     x = noise((5, 7, 2), "uint8")
     kernel = Kernel(np.arange(23.0 * 31).reshape(23, 31) % 7, name="wide")
@@ -143,3 +141,24 @@ def test_a_wrapped_border_reads_two_runs() -> None:
     assert len(rows) == 2
     assert rows[1] == (399_998, 400_000)
     assert cols == ((0, 40),)
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "separable", "box", "fft"])
+def test_a_border_is_one_entry(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody knows, which reads the far edge, goes through every algorithm and part."""
+    far = BorderMode(lambda position, size: size - 1 if position < 0 else 0, ())
+    monkeypatch.setitem(BORDERS, "far-edge", far)
+    assert far.picture == "d d d | a b c d | a a a"
+    x = noise((23, 31, 2), "uint8")
+    plan = plan_filter(
+        x.shape,
+        x.dtype,
+        [load_kernel("box:5")],
+        border=parse_border("Far_Edge"),
+        algorithm=algorithm,
+    )
+    rows, cols = ([n - 1, n - 1, *range(n), 0, 0] for n in x.shape[:2])
+    windows = np.lib.stride_tricks.sliding_window_view(x[rows][:, cols], (5, 5), (0, 1))
+    want = np.rint(windows.mean((-1, -2)))
+    assert np.array_equal(execute(plan, x).pixels, want)
+    assert np.array_equal(in_parts(plan, x, 9, 13), want)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcli.arithmetic.borders import PICTURES, Border
+from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu.slabs import run_resident, run_tiles
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
 RNG = np.random.default_rng(1)
-OTHERS = [mode for mode in PICTURES if mode not in ("constant", "wrap")]
+OTHERS = [mode for mode in BORDERS if mode not in ("constant", "wrap")]
 SOBEL = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], absolute=True)
 REAL = Kernel(RNG.normal(size=(4, 5)) / 4, bias=3)
 BLUR = Kernel(np.outer([0.2, 0.5, 0.31], [0.4, 0.1, 0.3, 0.2]))
@@ -62,7 +62,7 @@ def plan_of(x, kernels, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", PICTURES)
+@pytest.mark.parametrize("mode", BORDERS)
 @pytest.mark.parametrize("channels", [1, 3, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "dtype", ["uint8", "float32", pytest.param("uint16", marks=pytest.mark.slow)]
@@ -159,7 +159,7 @@ def test_sizes_around_the_edges_of_blocks(shim, height, width):
 
 
 @pytest.mark.parametrize("padding", ["valid", "full", ((0, 9), (7, 1)), ((30, 0), (0, 40))])
-@pytest.mark.parametrize("mode", PICTURES)
+@pytest.mark.parametrize("mode", BORDERS)
 def test_paddings_wider_than_the_picture(shim, mode, padding):
     x = picture("uint8", (9, 13, 3))
     agrees(shim, plan_of(x, REAL, padding=padding, border=Border(mode)), x)
@@ -256,7 +256,7 @@ CHAIN = [BLUR, SOBEL, Kernel(np.full((5, 5), 1 / 25))]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 16])
-@pytest.mark.parametrize("mode", PICTURES)
+@pytest.mark.parametrize("mode", BORDERS)
 def test_tiles_give_what_the_whole_gives(shim, monkeypatch, mode, rows):
     x = picture("uint8", (37, 22, 3))
     plan = plan_of(x, CHAIN, border=Border(mode), stride=(2, 1), padding="full")
