@@ -42,14 +42,14 @@ _HOMES: dict[str, str] = {
     "load_kernel": "convcli.kernels.load",
     "max_pool": "convcli.ops.max_pooling",
     "max_pool_grad": "convcli.ops.max_pooling",
-    "output_shape": "convcli.arithmetic.api",
-    "pool_output_shape": "convcli.arithmetic.api",
-    "receptive_field": "convcli.arithmetic.api",
+    "output_shape": "convcli.arithmetic.output_shapes",
+    "pool_output_shape": "convcli.arithmetic.output_shapes",
+    "receptive_field": "convcli.arithmetic.output_shapes",
     "separate": "convcli.ops.separate",
     "shift_matrix": "convcli.ops.matrices",
     "symbols": "convcli.ops.polynomial",
     "toeplitz": "convcli.ops.matrices",
-    "transposed_output_shape": "convcli.arithmetic.api",
+    "transposed_output_shape": "convcli.arithmetic.output_shapes",
 }
 
 __all__ = ["__version__", *_HOMES]

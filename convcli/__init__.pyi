@@ -1,11 +1,11 @@
 """What type checkers read in place of the lazy table in ``__init__.py``; the two name the same."""
 
 from convcli._version import __version__ as __version__
-from convcli.arithmetic.api import output_shape as output_shape
-from convcli.arithmetic.api import pool_output_shape as pool_output_shape
-from convcli.arithmetic.api import receptive_field as receptive_field
-from convcli.arithmetic.api import transposed_output_shape as transposed_output_shape
 from convcli.arithmetic.network import Network as Network
+from convcli.arithmetic.output_shapes import output_shape as output_shape
+from convcli.arithmetic.output_shapes import pool_output_shape as pool_output_shape
+from convcli.arithmetic.output_shapes import receptive_field as receptive_field
+from convcli.arithmetic.output_shapes import transposed_output_shape as transposed_output_shape
 from convcli.errors import BackendError as BackendError
 from convcli.errors import ConvcliError as ConvcliError
 from convcli.errors import InputError as InputError

@@ -18,7 +18,7 @@ from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import effective_kernel
 from convcli.errors import ShapeError
 
-__all__ = ["DIALECTS", "Comparison", "Spoken", "compare", "speak"]
+__all__ = ["DIALECTS", "DialectComparison", "Spoken", "compare", "speak"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class DialectComparison:
     """One row of a comparison: a spoken layer or the reason why there is none."""
 
     dialect: str
@@ -258,7 +258,7 @@ def speak(
 
 def compare(
     layer: Layer, spatial: Sequence[int], in_channels: int | None = None
-) -> list[Comparison]:
+) -> list[DialectComparison]:
     """The layer in every dialect, with what differs from most of the others marked.
 
     >>> rows = compare(Layer("conv_transpose", (2,), stride=(3,)), (5,))
@@ -268,9 +268,9 @@ def compare(
     rows = []
     for name in DIALECTS:
         try:
-            rows.append(Comparison(name, speak(name, layer, spatial, in_channels)))
+            rows.append(DialectComparison(name, speak(name, layer, spatial, in_channels)))
         except ShapeError as error:
-            rows.append(Comparison(name, None, str(error)))
+            rows.append(DialectComparison(name, None, str(error)))
     spoken = [row.spoken for row in rows if row.spoken]
     outputs, pads = [s.output for s in spoken], [s.padding for s in spoken]
     if not spoken:

@@ -13,9 +13,9 @@ from convcli.arithmetic.transposed import TransposedWindow, transposed_window
 from convcli.arithmetic.window import Padding, Window, conv_window, per_axis, wrong_count
 from convcli.errors import ShapeError
 
-__all__ = ["AnyWindow", "Cost", "Kind", "Layer", "check_channels"]
+__all__ = ["AnyWindow", "Cost", "Layer", "LayerKind", "check_channels"]
 
-Kind: TypeAlias = Literal["conv", "conv_transpose", "maxpool", "avgpool"]
+LayerKind: TypeAlias = Literal["conv", "conv_transpose", "maxpool", "avgpool"]
 AnyWindow: TypeAlias = Window | TransposedWindow | PoolWindow
 
 
@@ -50,7 +50,7 @@ class Layer:
     'conv 64 k7 s2 p3'
     """
 
-    kind: Kind
+    kind: LayerKind
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...] | None = None
     padding: tuple[Padding, ...] = (0,)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from convcli.arithmetic.chain import parse_chain
-from convcli.arithmetic.graph import INPUT, Node, build_graph
-from convcli.arithmetic.infer import Feature, Inferred, infer
+from convcli.arithmetic.chain_parser import parse_chain
+from convcli.arithmetic.network_graph import INPUT, Node, build_graph
 from convcli.arithmetic.network_report import LayerFailure, LayerReport, NetworkReport, Totals
 from convcli.arithmetic.repair import find_repair
+from convcli.arithmetic.shape_inference import Feature, Inferred, infer
 from convcli.arithmetic.sizes import cross, parse_sizes
-from convcli.arithmetic.words import ELEMENTWISE
+from convcli.arithmetic.vocabulary import ELEMENTWISE
 from convcli.errors import ShapeError
 
 __all__ = ["LayerModel", "parse_shape"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from convcli.arithmetic.graph import Node, build_graph
 from convcli.arithmetic.layer_model import LayerModel
+from convcli.arithmetic.network_graph import Node, build_graph
 from convcli.arithmetic.network_report import NetworkReport
 
 if TYPE_CHECKING:

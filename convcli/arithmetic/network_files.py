@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convcli.arithmetic.graph import build_graph
 from convcli.arithmetic.layer_model import LayerModel, parse_shape
-from convcli.arithmetic.words import KINDS
+from convcli.arithmetic.network_graph import build_graph
+from convcli.arithmetic.vocabulary import KINDS
 from convcli.errors import InputError, ShapeError, did_you_mean
 
 if TYPE_CHECKING:

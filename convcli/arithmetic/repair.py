@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import gcd
 
-from convcli.arithmetic.graph import Node
-from convcli.arithmetic.infer import Feature, infer
 from convcli.arithmetic.layer import Layer
+from convcli.arithmetic.network_graph import Node
+from convcli.arithmetic.shape_inference import Feature, infer
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
 

@@ -285,7 +285,7 @@ def _show_comparison(options: "LayerOptions", form: str | None) -> None:
 
 def _show_solutions(options: "LayerOptions", wanted: str, form: str | None) -> None:
     from convcli.arithmetic.sizes import parse_sizes
-    from convcli.arithmetic.solve import solve
+    from convcli.arithmetic.solver import solve
     from convcli.show.shape_compare import solve_document
     from convcli.show.shape_output import emit
 

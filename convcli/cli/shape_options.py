@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convcli.arithmetic.layer import Kind, Layer
+from convcli.arithmetic.layer import Layer, LayerKind
 from convcli.arithmetic.sizes import parse_padding, parse_sizes
-from convcli.arithmetic.solve import Fixed
+from convcli.arithmetic.solver import Fixed
 from convcli.errors import ShapeError
 
 __all__ = ["POOLS", "LayerOptions"]
 
-POOLS: dict[str, Kind] = {"max": "maxpool", "avg": "avgpool"}
+POOLS: dict[str, LayerKind] = {"max": "maxpool", "avg": "avgpool"}
 """What ``--pool`` takes, and the layer it is."""
 
 
@@ -52,7 +52,7 @@ class LayerOptions:
             raise ShapeError("--groups needs --in and --out")
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> LayerKind:
         """Which of the four sliding layers it is."""
         if self.pool:
             return POOLS[self.pool]

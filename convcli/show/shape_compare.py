@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convcli.arithmetic.dialects import Comparison
+from convcli.arithmetic.dialects import DialectComparison
 from convcli.arithmetic.layer import Layer
 from convcli.arithmetic.sizes import cross, show_padding
-from convcli.arithmetic.solve import Solution
+from convcli.arithmetic.solver import Solution
 from convcli.show.shape_document import Code, Column, Document, Notes, Part, Table
 
 __all__ = ["compare_document", "solve_document"]
@@ -15,7 +15,9 @@ __all__ = ["compare_document", "solve_document"]
 MOST_SHOWN = 12
 
 
-def compare_document(layer: Layer, spatial: Sequence[int], rows: Sequence[Comparison]) -> Document:
+def compare_document(
+    layer: Layer, spatial: Sequence[int], rows: Sequence[DialectComparison]
+) -> Document:
     """A row per framework; a star where it differs from most of the others."""
     cells, marked = [], set()
     for row, comparison in enumerate(rows):

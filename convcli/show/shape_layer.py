@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from convcli.arithmetic.derivation import Derivation, derive
 from convcli.arithmetic.layer import AnyWindow, Layer
 from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.receptive import ReceptiveField
-from convcli.arithmetic.remarks import average_remark, count_unread, remarks
+from convcli.arithmetic.size_notes import average_note, count_unread, size_notes
 from convcli.arithmetic.sizes import cross, show_padding
-from convcli.arithmetic.steps import Working, show_working
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.show.shape_document import (
     Code,
@@ -55,7 +55,7 @@ def layer_document(
     sizes = cross([window.size for window in windows])
     outputs = cross([window.output for window in windows])
     title = f"{NAMES[layer.kind]}  {sizes} -> {outputs}"
-    workings = [show_working(window) for window in windows]
+    workings = [derive(window) for window in windows]
     groups = _alike(windows)
     parts: list[Part] = [Pairs(_settings(layer, windows, in_channels, batch))]
     for axes in groups:
@@ -120,7 +120,7 @@ def _settings(
     return rows
 
 
-def _work(working: Working, name: str) -> list[Part]:
+def _work(working: Derivation, name: str) -> list[Part]:
     symbol, _, right = working.formula.partition(" = ")
     pad = " " * len(symbol)
     lines = [f"{symbol} = {right}", f"{pad} = {working.numbers}", f"{pad} = {working.output}"]
@@ -136,9 +136,9 @@ def _remarks(
     for axes in groups:
         pad = layer.padding[axes[0] % len(layer.padding)]
         window = windows[axes[0]]
-        lines = remarks(window, pad)
+        lines = size_notes(window, pad)
         if layer.kind == "avgpool" and isinstance(window, PoolWindow):
-            lines += filter(None, [average_remark(window)])
+            lines += filter(None, [average_note(window)])
         for line in lines:
             said.setdefault(line, []).extend(axes)
     return [
@@ -191,7 +191,7 @@ def _each(values: Sequence[float]) -> str:
 def _data(
     layer: Layer,
     windows: Sequence[AnyWindow],
-    workings: Sequence[Working],
+    workings: Sequence[Derivation],
     in_channels: int | None,
     batch: int,
     dialect: str,

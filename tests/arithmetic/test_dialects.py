@@ -11,10 +11,10 @@ import pytest
 
 from convcli import ShapeError
 from convcli.arithmetic.dialects import DIALECTS, compare, speak
-from convcli.arithmetic.layer import Kind, Layer
+from convcli.arithmetic.layer import Layer, LayerKind
 
 
-def layer(kind: Kind, k: int, **numbers: object) -> Layer:
+def layer(kind: LayerKind, k: int, **numbers: object) -> Layer:
     tuples = {key: value if isinstance(value, bool) else (value,) for key, value in numbers.items()}
     return Layer(kind, (k,), **tuples)  # type: ignore[arg-type]
 
@@ -153,7 +153,7 @@ def test_uneven_padding_in_torch_is_padded_first_with_the_last_axis_first() -> N
 
 
 @pytest.mark.parametrize("kind", ["conv", "conv_transpose"])
-def test_what_stands_in_for_same_gives_its_size_on_every_axis(kind: Kind) -> None:
+def test_what_stands_in_for_same_gives_its_size_on_every_axis(kind: LayerKind) -> None:
     """The numbers of the message, tried; one padding for all axes seldom will do."""
     told = set()
     for kernel, strides, sizes in itertools.product(

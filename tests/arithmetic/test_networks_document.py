@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from convcli import Network
-from convcli.arithmetic.items import KEYS
-from convcli.arithmetic.words import KINDS
+from convcli.arithmetic.layer_spec import KEYS
+from convcli.arithmetic.vocabulary import KINDS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from convcli import ShapeError, output_shape, transposed_output_shape
-from convcli.arithmetic.solve import Fixed, Solution, solve
+from convcli.arithmetic.solver import Fixed, Solution, solve
 
 
 @given(st.integers(1, 64), st.integers(1, 64))

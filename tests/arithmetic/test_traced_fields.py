@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from convcli import Network
-from convcli.arithmetic.graph import INPUT, Node
+from convcli.arithmetic.network_graph import INPUT, Node
 from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 

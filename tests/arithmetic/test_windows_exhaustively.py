@@ -8,7 +8,7 @@ import pytest
 
 from convcli import ShapeError
 from convcli.arithmetic.pooling import pool_window
-from convcli.arithmetic.remarks import count_blind, count_unread, overlap_pattern
+from convcli.arithmetic.size_notes import count_blind, count_unread, overlap_pattern
 from convcli.arithmetic.transposed import transposed_pads, transposed_window
 from convcli.arithmetic.window import conv_window, resolve_padding
 

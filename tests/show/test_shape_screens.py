@@ -11,7 +11,7 @@ import pytest
 from convcli import Network
 from convcli.arithmetic.dialects import compare
 from convcli.arithmetic.layer import Layer
-from convcli.arithmetic.solve import solve
+from convcli.arithmetic.solver import solve
 from convcli.show.shape_compare import compare_document, solve_document
 from convcli.show.shape_document import Document, amount
 from convcli.show.shape_layer import layer_document

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from convcli.arithmetic.layer import Layer
-from convcli.arithmetic.onnx_model.step import Step
+from convcli.arithmetic.onnx_model.node import OnnxNode
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.transposed import transposed_pads
 from convcli.arithmetic.window import Padding
@@ -53,38 +53,38 @@ def weight_places(op: str) -> tuple[int, ...] | None:
     return () if op in SETTINGS else WEIGHTS.get(op)
 
 
-def kind_and_label(step: Step, layer: Layer | None) -> tuple[str, str]:
+def kind_and_label(node: OnnxNode, layer: Layer | None) -> tuple[str, str]:
     """The kind of layer that a node is, and how a table names it."""
-    op = step.op
+    op = node.op
     if layer is not None:
         label = str(layer) if op != "LpPool" else str(layer).replace("avgpool", "lppool")
         return SLIDING[op], label
     if op in KINDS:
         return KINDS[op]
-    if linear_macs(step):
-        return "linear", f"linear {step.out()[-1]}"
-    if op == "Flatten" or (op == "Reshape" and len(step.out()) == 2):
+    if linear_macs(node):
+        return "linear", f"linear {node.out()[-1]}"
+    if op == "Flatten" or (op == "Reshape" and len(node.out()) == 2):
         return "flatten", "flatten"
     if op == "Transpose":
-        order = step.attributes.get("perm", range(len(step.out()))[::-1])
+        order = node.attributes.get("perm", range(len(node.out()))[::-1])
         return "transpose", f"transpose {','.join(map(str, order))}"
-    if op == "Clip" and [step.setting("min", 1), step.setting("max", 2)] == [[0], [6]]:
+    if op == "Clip" and [node.setting("min", 1), node.setting("max", 2)] == [[0], [6]]:
         return "relu6", "relu6"
     return op.lower(), op.lower()
 
 
-def linear_macs(step: Step) -> int:
+def linear_macs(node: OnnxNode) -> int:
     """Multiplications of a product with a constant matrix, 0 for any other node."""
-    if step.op not in ("Gemm", "MatMul", "MatMulInteger"):
+    if node.op not in ("Gemm", "MatMul", "MatMulInteger"):
         return 0
-    constant = [name not in step.given for name in step.node.input[:2]]
-    if not any(constant) or len(step.shape(constant.index(True))) < 2:
+    constant = [name not in node.given for name in node.proto.input[:2]]
+    if not any(constant) or len(node.shape(constant.index(True))) < 2:
         return 0
-    transposed = step.op == "Gemm" and step.attributes.get("transA", 0)
-    return prod(step.out()) * step.shape(0)[0 if transposed else -1]
+    transposed = node.op == "Gemm" and node.attributes.get("transA", 0)
+    return prod(node.out()) * node.shape(0)[0 if transposed else -1]
 
 
-def sliding_layer(step: Step) -> Layer:
+def sliding_layer(node: OnnxNode) -> Layer:
     """The layer of a convolution or pooling; its input's channels are checked.
 
     Raises
@@ -92,20 +92,20 @@ def sliding_layer(step: Step) -> Layer:
     ShapeError
         If its numbers do not fit together.
     """
-    op, attributes = step.op, step.attributes
+    op, attributes = node.op, node.attributes
     place = (WEIGHTS.get(op) or (0,))[0]
-    weight = step.shape(place) if place else ()
+    weight = node.shape(place) if place else ()
     kernel = tuple(attributes.get("kernel_shape", weight[2:]))
-    if len(step.shape(0)) != len(kernel) + 2:
+    if len(node.shape(0)) != len(kernel) + 2:
         raise ShapeError(
-            f"{len(kernel)} axes are asked for, but {cross(step.shape(0)[1:])} arrives"
+            f"{len(kernel)} axes are asked for, but {cross(node.shape(0)[1:])} arrives"
         )
     rank, groups = len(kernel), int(attributes.get("group", 1))
     layer = Layer(
         SLIDING[op],
         kernel,
         tuple(attributes.get("strides", (1,) * rank)),
-        _padding(step, rank),
+        _padding(node, rank),
         tuple(attributes.get("dilations", (1,) * rank)),
         tuple(attributes.get("output_padding", ())) or None,
         bool(attributes.get("ceil_mode", 0)),
@@ -115,26 +115,26 @@ def sliding_layer(step: Step) -> Layer:
         return layer
     transposed = op == "ConvTranspose"
     wanted = weight[0] if transposed else weight[1] * groups
-    if wanted != step.shape(0)[1]:
+    if wanted != node.shape(0)[1]:
         raise ShapeError(
-            f"its weight is for {wanted} input channels, but {step.shape(0)[1]} arrive"
+            f"its weight is for {wanted} input channels, but {node.shape(0)[1]} arrive"
         )
     if transposed and "output_shape" in attributes:
-        layer = _of_given_output(step, layer, attributes["output_shape"][-rank:])
+        layer = _of_given_output(node, layer, attributes["output_shape"][-rank:])
     return replace(layer, out_channels=weight[1] * groups if transposed else weight[0])
 
 
-def _of_given_output(step: Step, layer: Layer, wanted: Sequence[int]) -> Layer:
+def _of_given_output(node: OnnxNode, layer: Layer, wanted: Sequence[int]) -> Layer:
     extra = layer.output_padding or (0,) * len(wanted)
     found = [
         transposed_pads(
-            step.shape(0)[2 + axis],
+            node.shape(0)[2 + axis],
             wanted[axis],
             layer.kernel_size[axis],
             stride=layer.strides[axis],
             dilation=layer.dilation[axis],
             output_padding=extra[axis],
-            auto_pad=step.word("auto_pad", "NOTSET"),
+            auto_pad=node.word("auto_pad", "NOTSET"),
         )
         for axis in range(len(wanted))
     ]
@@ -142,11 +142,11 @@ def _of_given_output(step: Step, layer: Layer, wanted: Sequence[int]) -> Layer:
     return replace(layer, padding=pads, output_padding=tuple(more for _, _, more in found))
 
 
-def _padding(step: Step, rank: int) -> tuple[Padding, ...]:
+def _padding(node: OnnxNode, rank: int) -> tuple[Padding, ...]:
     names = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}
-    mode = step.word("auto_pad", "NOTSET")
+    mode = node.word("auto_pad", "NOTSET")
     if mode in names:
         return (names[mode],) * rank
-    pads = step.attributes.get("pads", (0,) * (2 * rank))
+    pads = node.attributes.get("pads", (0,) * (2 * rank))
     sides = [(int(pads[axis]), int(pads[axis + rank])) for axis in range(rank)]
     return tuple(before if before == after else (before, after) for before, after in sides)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convcli.arithmetic.network_report import NetworkReport, Totals
-from convcli.arithmetic.onnx_model.inputs import fill, inputs_of
+from convcli.arithmetic.onnx_model.model_inputs import fill, inputs_of
 from convcli.arithmetic.onnx_model.tensors import MALFORMED
 from convcli.arithmetic.onnx_model.walk import Walk
 from convcli.errors import ShapeError

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import ceil, floor
 
 from convcli.arithmetic.onnx_model.flow import Along, Flow, everything
-from convcli.arithmetic.onnx_model.step import Step
+from convcli.arithmetic.onnx_model.node import OnnxNode
 from convcli.arithmetic.receptive import ReceptiveField
 
 __all__ = ["resized"]
@@ -16,39 +16,39 @@ MOST_PLACES = 4096
 """Outputs whose reach is looked at; what they read repeats."""
 
 
-def resized(step: Step, place: int) -> Flow:
+def resized(node: OnnxNode, place: int) -> Flow:
     """The flow of a picture that is enlarged or reduced."""
-    if _coordinates(step) == "tf_crop_and_resize":
-        return everything(step.given.values())
-    shape, out = step.shape(0), step.out(place)
+    if _coordinates(node) == "tf_crop_and_resize":
+        return everything(node.given.values())
+    shape, out = node.shape(0), node.out(place)
     found = {}
-    for key, along in step.flow(0).items():
+    for key, along in node.flow(0).items():
         if any(shape[axis] != out[axis] for axis in along.axes):
             axis = along.axes[0]
-            along = _along(step, along, shape[axis], out[axis]) if along.alone else along.blurred()
+            along = _along(node, along, shape[axis], out[axis]) if along.alone else along.blurred()
         found[key] = along
     return found
 
 
-def _coordinates(step: Step) -> str:
+def _coordinates(node: OnnxNode) -> str:
     # Before opset 11 there was one rule, and no name for it.
-    usual = "half_pixel" if step.op == "Resize" and step.tensors.opset >= 11 else "asymmetric"
-    return step.word("coordinate_transformation_mode", usual)
+    usual = "half_pixel" if node.op == "Resize" and node.tensors.opset >= 11 else "asymmetric"
+    return node.word("coordinate_transformation_mode", usual)
 
 
-def _along(step: Step, along: Along, size: int, out: int) -> Along:
+def _along(node: OnnxNode, along: Along, size: int, out: int) -> Along:
     field = along.field
     even = out % size == 0 or size % out == 0
-    mode = step.word("mode", "nearest")
+    mode = node.word("mode", "nearest")
     if mode == "nearest" and out % size == 0:
         return replace(along, field=field.scaled(out // size), count=out)
-    where = _places(_coordinates(step), size, out)
-    corners = _coordinates(step) == "align_corners"
+    where = _places(_coordinates(node), size, out)
+    corners = _coordinates(node) == "align_corners"
     cells, first = 1, where(0)
     jump = field.jump * (size - 1) / max(out - 1, 1) if corners else field.jump * size / out
     if mode == "nearest":
         first = round(first + 1e-9) if even else first
-    elif step.attributes.get("antialias", 0) and out < size:
+    elif node.attributes.get("antialias", 0) and out < size:
         cells = 2 * ceil((1 if mode == "linear" else 2) * size / out)
     else:
         cells = max(_reach(where(i), mode, size) for i in range(min(out, MOST_PLACES)))

@@ -7,12 +7,10 @@ from contextlib import suppress
 from math import prod
 from typing import Any
 
-from convcli.arithmetic.graph import INPUT, Node
-from convcli.arithmetic.infer import Feature
+from convcli.arithmetic.network_graph import INPUT, Node
 from convcli.arithmetic.network_report import LayerFailure, LayerReport
 from convcli.arithmetic.onnx_model.fields import POINTWISE, flow_after, follows
 from convcli.arithmetic.onnx_model.flow import Along, Flow
-from convcli.arithmetic.onnx_model.inputs import ModelInput
 from convcli.arithmetic.onnx_model.layers import (
     SLIDING,
     kind_and_label,
@@ -20,10 +18,12 @@ from convcli.arithmetic.onnx_model.layers import (
     sliding_layer,
     weight_places,
 )
-from convcli.arithmetic.onnx_model.step import Step
+from convcli.arithmetic.onnx_model.model_inputs import ModelInput
+from convcli.arithmetic.onnx_model.node import OnnxNode
 from convcli.arithmetic.onnx_model.tensors import MALFORMED, Tensors, domain_of
 from convcli.arithmetic.receptive import ReceptiveField
 from convcli.arithmetic.repair import find_repair
+from convcli.arithmetic.shape_inference import Feature
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
 
@@ -70,27 +70,27 @@ class Walk:
 
     def run(self) -> LayerFailure | None:
         """Fill ``rows``, up to the node at which it ends if there is one."""
-        for node in self._nodes(self.graph.node):
+        for proto in self._nodes(self.graph.node):
             try:
-                self._take(node)
+                self._take(proto)
             except ShapeError as error:
-                return self._failure(node, str(error))
+                return self._failure(proto, str(error))
             except MALFORMED as error:
-                return self._failure(node, f"its attributes make no sense: {error}")
+                return self._failure(proto, f"its attributes make no sense: {error}")
         return None
 
     def _nodes(self, nodes: Iterable[Any]) -> Iterator[Any]:
         """The nodes that run: of an If whose condition is known, those of its branch."""
-        for node in nodes:
-            chosen = self.tensors.values(node.input[0]) if node.op_type == "If" else None
-            if chosen is None or domain_of(node):
-                yield node
+        for proto in nodes:
+            chosen = self.tensors.values(proto.input[0]) if proto.op_type == "If" else None
+            if chosen is None or domain_of(proto):
+                yield proto
                 continue
             branch = "then_branch" if chosen[0] else "else_branch"
-            graph = next(entry.g for entry in node.attribute if entry.name == branch)
+            graph = next(entry.g for entry in proto.attribute if entry.name == branch)
             self._add_constants(graph)
             yield from self._nodes(graph.node)
-            for made, name in zip(graph.output, node.output, strict=True):
+            for made, name in zip(graph.output, proto.output, strict=True):
                 self.tensors.rename(made.name, name)
                 for table in (self.flows, self.makers, self.roots):
                     if made.name in table:
@@ -100,40 +100,40 @@ class Walk:
         self.tensors.add_constants(graph)
         self.trained |= {t.name for t in graph.initializer if t.data_type in FLOATS and t.dims}
 
-    def _take(self, node: Any) -> None:
-        made = [name for name in node.output if name]
-        reads = [name for name in node.input if name in self.flows]
+    def _take(self, proto: Any) -> None:
+        made = [name for name in proto.output if name]
+        reads = [name for name in proto.input if name in self.flows]
         try:
-            self.tensors.infer(node)
+            self.tensors.infer(proto)
         except ShapeError:
             if reads:
                 raise
             return  # it is missed where it is read
         if not reads or all(name in self.tensors.numbers for name in made):
-            self._remember_root(node)
+            self._remember_root(proto)
             return
-        step = Step.of(node, self.tensors, self.flows)
-        self._check_shapes(step, made)
-        self._add_row(step)
+        node = OnnxNode.of(proto, self.tensors, self.flows)
+        self._check_shapes(node, made)
+        self._add_row(node)
 
-    def _remember_root(self, node: Any) -> None:
+    def _remember_root(self, proto: Any) -> None:
         """What a constant is made of: shared and unpacked weights are counted once."""
-        shapes = {name: self.tensors.shape(name) or () for name in node.input if name}
+        shapes = {name: self.tensors.shape(name) or () for name in proto.input if name}
         largest = max(shapes, key=lambda name: prod(shapes[name]), default=None)
         if largest is not None:
-            self.roots |= dict.fromkeys(node.output, self.roots.get(largest, largest))
+            self.roots |= dict.fromkeys(proto.output, self.roots.get(largest, largest))
 
-    def _check_shapes(self, step: Step, made: Sequence[str]) -> None:
+    def _check_shapes(self, node: OnnxNode, made: Sequence[str]) -> None:
         for name in made:
             shape = self.tensors.shape(name)
             if shape is not None:
                 if min(shape, default=0) < 0 or prod(shape) >= MOST_CELLS:
                     raise ShapeError(f"its output would have the shape {cross(shape)}")
                 continue
-            if step.op in POINTWISE or step.op.endswith("Normalization"):
-                self.tensors.rename(step.node.input[0], name)
-            elif domain_of(step.node):
-                raise ShapeError(f"{step.op} is no operator of ONNX, so its size is not known")
+            if node.op in POINTWISE or node.op.endswith("Normalization"):
+                self.tensors.rename(node.proto.input[0], name)
+            elif domain_of(node.proto):
+                raise ShapeError(f"{node.op} is no operator of ONNX, so its size is not known")
             elif self.tensors.kind(name) not in ("", "tensor_type"):
                 raise ShapeError("it makes a sequence or a map of tensors, which is not followed")
             else:
@@ -141,25 +141,25 @@ class Walk:
                     "its size depends on the numbers that arrive, which only running it tells"
                 )
 
-    def _add_row(self, step: Step) -> None:
-        node, note, macs = step.node, "", linear_macs(step)
-        layer = sliding_layer(step) if step.op in SLIDING else None
-        kind, label = kind_and_label(step, layer)
+    def _add_row(self, node: OnnxNode) -> None:
+        proto, note, macs = node.proto, "", linear_macs(node)
+        layer = sliding_layer(node) if node.op in SLIDING else None
+        kind, label = kind_and_label(node, layer)
         if layer is not None:
-            step.windows = layer.windows(step.shape(0)[2:])
-            note = _doubt(step)
-            macs = layer.cost(step.shape(0)[1], step.windows, step.shape(0)[0]).macs
-        elif not follows(step.op):
-            note = f"{step.op} is taken to see all that reaches it; its MACs are not counted"
-        inputs = tuple(dict.fromkeys(self.makers[n] for n in node.input if n in self.flows))
-        name = self._name(node)
-        for place, output in enumerate(node.output):
+            node.windows = layer.windows(node.shape(0)[2:])
+            note = _doubt(node)
+            macs = layer.cost(node.shape(0)[1], node.windows, node.shape(0)[0]).macs
+        elif not follows(node.op):
+            note = f"{node.op} is taken to see all that reaches it; its MACs are not counted"
+        inputs = tuple(dict.fromkeys(self.makers[n] for n in proto.input if n in self.flows))
+        name = self._name(proto)
+        for place, output in enumerate(proto.output):
             if output:
-                self.flows[output] = flow_after(step, place)
+                self.flows[output] = flow_after(node, place)
                 self.makers[output] = name
-        shown = next(place for place, output in enumerate(node.output) if output)
-        shape, flow = step.out(shown), self.flows[node.output[shown]]
-        if not note and len(inputs) > 1 and _aligned(step.given.values()) > _aligned([flow]):
+        shown = next(place for place, output in enumerate(proto.output) if output)
+        shape, flow = node.out(shown), self.flows[proto.output[shown]]
+        if not note and len(inputs) > 1 and _aligned(node.given.values()) > _aligned([flow]):
             note = "the branches are not aligned"
         row = LayerReport(
             name,
@@ -167,14 +167,14 @@ class Walk:
             label,
             inputs,
             self.without_batch(shape),
-            self._params(step),
+            self._params(node),
             macs,
             prod(shape),
             tuple(flow[key].field for key in sorted(flow)),
             note=note,
             shape=shape,
             flat=not any(along.alone and along.axes for along in flow.values()),
-            keeps_shape=step.op in POINTWISE,
+            keeps_shape=node.op in POINTWISE,
         )
         self.rows.append(row)
 
@@ -182,11 +182,11 @@ class Walk:
         """A shape as tables show it: its first axis is left out if it is the batch."""
         return shape[1:] if len(shape) > 1 and shape[0] == self.batch else shape or (1,)
 
-    def _params(self, step: Step) -> int:
+    def _params(self, node: OnnxNode) -> int:
         """Cells of the parameters that a node reads and no node before it did."""
-        places = weight_places(step.op)
+        places = weight_places(node.op)
         count = 0
-        for place, name in enumerate(step.node.input):
+        for place, name in enumerate(node.proto.input):
             if not name or name in self.flows or (places is not None and place not in places):
                 continue
             root = self.roots.get(name, name)
@@ -196,8 +196,8 @@ class Walk:
             count += prod(self.tensors.shape(name) or (0,))
         return count
 
-    def _name(self, node: Any) -> str:
-        name = node.name or next(output for output in node.output if output)
+    def _name(self, proto: Any) -> str:
+        name = proto.name or next(output for output in proto.output if output)
         # On one line, whatever a stranger has written into the file.
         name = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
         while name in self.names:
@@ -205,16 +205,16 @@ class Walk:
         self.names.add(name)
         return str(name)
 
-    def _failure(self, node: Any, reason: str) -> LayerFailure:
+    def _failure(self, proto: Any, reason: str) -> LayerFailure:
         repair = ""
-        if node.op_type in SLIDING and node.input[0] in self.flows:
+        if proto.op_type in SLIDING and proto.input[0] in self.flows:
             with suppress(ShapeError, *MALFORMED):
-                repair = self._repair(Step.of(node, self.tensors, self.flows))
-        label = node.op_type if not domain_of(node) else f"{node.domain}.{node.op_type}"
-        return LayerFailure(self._name(node), label, reason, repair)
+                repair = self._repair(OnnxNode.of(proto, self.tensors, self.flows))
+        label = proto.op_type if not domain_of(proto) else f"{proto.domain}.{proto.op_type}"
+        return LayerFailure(self._name(proto), label, reason, repair)
 
-    def _repair(self, step: Step) -> str:
-        shape, layer = step.shape(0), sliding_layer(step)
+    def _repair(self, node: OnnxNode) -> str:
+        shape, layer = node.shape(0), sliding_layer(node)
         given = Feature(shape[1], shape[2:], (ReceptiveField(),) * len(shape[2:]))
         return find_repair(Node("", layer.kind, (), str(layer), layer), [given])
 
@@ -223,8 +223,8 @@ def _aligned(flows: Iterable[Flow]) -> bool:
     return all(along.field.aligned for flow in flows for along in flow.values())
 
 
-def _doubt(step: Step) -> str:
+def _doubt(node: OnnxNode) -> str:
     """What to say if ONNX gives another size than the arithmetic here."""
-    sizes = tuple(window.output for window in step.windows)
-    told = step.out()[2:]
+    sizes = tuple(window.output for window in node.windows)
+    told = node.out()[2:]
     return "" if sizes == told else f"ONNX says {cross(told)}, the arithmetic {cross(sizes)}"

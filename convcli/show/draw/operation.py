@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.arithmetic.layer import AnyWindow, Kind, Layer
+from convcli.arithmetic.layer import AnyWindow, Layer, LayerKind
 from convcli.arithmetic.sizes import cross, show_padding
 from convcli.errors import ShapeError, UsageError
 
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 MAX_SIDE, MAX_LENGTH = 32, 64
 """Most cells of a side of a picture and of a sequence: more could not be read."""
 
-NAMES: dict[Kind, str] = {
+NAMES: dict[LayerKind, str] = {
     "conv": "Convolution",
     "conv_transpose": "Transposed convolution",
     "maxpool": "Max pooling",
@@ -35,7 +35,7 @@ class Operation:
     of :mod:`convcli.ops` make of them; None where only sizes are known.
     """
 
-    kind: Kind
+    kind: LayerKind
     windows: tuple[AnyWindow, ...]
     flip: bool = False
     x: Array | None = None

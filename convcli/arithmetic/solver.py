@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from convcli.arithmetic.layer import Kind, Layer
+from convcli.arithmetic.layer import Layer, LayerKind
 from convcli.arithmetic.window import effective_kernel
 from convcli.errors import ShapeError
 
@@ -57,7 +57,7 @@ def solve(
     sizes: Sequence[int],
     outputs: Sequence[int],
     *,
-    kind: Kind = "conv",
+    kind: LayerKind = "conv",
     fixed: Fixed | None = None,
     ceil_mode: bool = False,
 ) -> list[Solution]:
@@ -102,7 +102,7 @@ def solve(
 
 
 def _candidates(
-    sizes: Sequence[int], outputs: Sequence[int], kind: Kind, fixed: Fixed
+    sizes: Sequence[int], outputs: Sequence[int], kind: LayerKind, fixed: Fixed
 ) -> Iterator[Solution]:
     """What solves the first axis, or nearly; whether it fits all of them is asked later."""
     paddings = _transposed_paddings if kind == "conv_transpose" else _paddings
@@ -118,7 +118,7 @@ def _candidates(
 
 
 def _strides(
-    sizes: Sequence[int], outputs: Sequence[int], kind: Kind, fixed: Fixed
+    sizes: Sequence[int], outputs: Sequence[int], kind: LayerKind, fixed: Fixed
 ) -> Sequence[int]:
     if fixed.stride is not None:
         return (fixed.stride,)
@@ -130,7 +130,7 @@ def _strides(
 
 
 def _kernels(
-    sizes: Sequence[int], outputs: Sequence[int], kind: Kind, stride: int, fixed: Fixed
+    sizes: Sequence[int], outputs: Sequence[int], kind: LayerKind, stride: int, fixed: Fixed
 ) -> Sequence[int]:
     if fixed.kernel_size is not None:
         return (fixed.kernel_size,)
@@ -186,7 +186,11 @@ def _plausible(low: int, high: int, span: int, stride: int) -> Iterator[int]:
 
 
 def _fits(
-    solution: Solution, sizes: Sequence[int], outputs: Sequence[int], kind: Kind, ceil_mode: bool
+    solution: Solution,
+    sizes: Sequence[int],
+    outputs: Sequence[int],
+    kind: LayerKind,
+    ceil_mode: bool,
 ) -> bool:
     layer = Layer(
         kind,
@@ -224,7 +228,7 @@ def _rank(solution: Solution, large: int, small: int) -> tuple[object, ...]:
     )
 
 
-def _nothing(sizes: Sequence[int], outputs: Sequence[int], kind: Kind, fixed: Fixed) -> str:
+def _nothing(sizes: Sequence[int], outputs: Sequence[int], kind: LayerKind, fixed: Fixed) -> str:
     given = [
         f"{name} {value}"
         for name, value in (

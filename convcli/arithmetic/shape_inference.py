@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from convcli.arithmetic.graph import Node
 from convcli.arithmetic.layer import AnyWindow, Cost, check_channels
+from convcli.arithmetic.network_graph import Node
 from convcli.arithmetic.receptive import ReceptiveField, merge, whole
 from convcli.arithmetic.sizes import cross
+from convcli.arithmetic.vocabulary import ELEMENTWISE
 from convcli.arithmetic.window import per_axis, resolve_padding
-from convcli.arithmetic.words import ELEMENTWISE
 from convcli.errors import ShapeError
 
 __all__ = ["Feature", "Inferred", "infer"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convcli.arithmetic.chain import Item
+from convcli.arithmetic.chain_parser import LayerSpec
 from convcli.arithmetic.layer import Layer
 from convcli.arithmetic.sizes import cross, parse_padding, parse_sizes
 from convcli.arithmetic.window import Padding
@@ -40,7 +40,7 @@ KEYS = [
 ]
 
 
-def check_keys(item: Item) -> None:
+def check_keys(item: LayerSpec) -> None:
     """Refuse a key that would be ignored."""
     for key in item:
         if key not in KEYS:
@@ -82,7 +82,7 @@ def _pads(value: Any) -> tuple[Padding, ...]:
     return tuple(found)
 
 
-def sliding_layer(kind: str, item: Item) -> Layer:
+def sliding_layer(kind: str, item: LayerSpec) -> Layer:
     """The sliding layer that an item describes."""
     if "kernel_size" not in item:
         raise ShapeError(f"{kind} has no kernel size; write it as in {kind} k3")
@@ -121,7 +121,7 @@ def label_of(kind: str, layer: Layer | None, options: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def options_of(item: Item, layer: Layer | None) -> dict[str, Any]:
+def options_of(item: LayerSpec, layer: Layer | None) -> dict[str, Any]:
     """What a layer needs beyond its window."""
     keep = ("out_channels", "size", "factor", "crop", "in_channels", "bias", "padding")
     options = {key: item[key] for key in keep if key in item}

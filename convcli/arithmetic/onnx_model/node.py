@@ -13,24 +13,24 @@ from convcli.arithmetic.onnx_model.flow import Flow
 from convcli.arithmetic.onnx_model.tensors import Tensors, domain_of
 from convcli.errors import ShapeError
 
-__all__ = ["Step"]
+__all__ = ["OnnxNode"]
 
 
 @dataclass(slots=True)
-class Step:
+class OnnxNode:
     """A node, its attributes, and the flows of those of its inputs that come from the network's.
 
     ``windows`` are those of a convolution or pooling.
     """
 
-    node: Any
+    proto: Any
     tensors: Tensors
     given: Mapping[str, Flow]
     attributes: Mapping[str, Any]
     windows: tuple[AnyWindow, ...] = ()
 
     @classmethod
-    def of(cls, node: Any, tensors: Tensors, flows: Mapping[str, Flow]) -> Step:
+    def of(cls, node: Any, tensors: Tensors, flows: Mapping[str, Flow]) -> OnnxNode:
         """A node where these tensors and flows are known."""
         value: Callable[[Any], Any] = onnx.helper.get_attribute_value
         return cls(
@@ -43,12 +43,12 @@ class Step:
     @property
     def op(self) -> str:
         """The operator; one that is not ONNX's own with its domain before it."""
-        domain = domain_of(self.node)
-        return f"{domain}.{self.node.op_type}" if domain else str(self.node.op_type)
+        domain = domain_of(self.proto)
+        return f"{domain}.{self.proto.op_type}" if domain else str(self.proto.op_type)
 
     def shape(self, place: int) -> tuple[int, ...]:
         """Sizes of an input."""
-        name = self.node.input[place] if place < len(self.node.input) else ""
+        name = self.proto.input[place] if place < len(self.proto.input) else ""
         found = self.tensors.shape(name)
         if found is None:
             raise ShapeError(f"the size of its input {name!r} is not known")
@@ -56,13 +56,13 @@ class Step:
 
     def out(self, place: int = 0) -> tuple[int, ...]:
         """Sizes of an output."""
-        found = self.tensors.shape(self.node.output[place])
+        found = self.tensors.shape(self.proto.output[place])
         assert found is not None
         return found
 
     def flow(self, place: int) -> Flow:
         """The flow of an input; that of a constant is empty."""
-        return self.given.get(self.node.input[place], {}) if place < len(self.node.input) else {}
+        return self.given.get(self.proto.input[place], {}) if place < len(self.proto.input) else {}
 
     def word(self, name: str, usual: str) -> str:
         """An attribute that is text."""
@@ -77,5 +77,5 @@ class Step:
         if name in self.attributes:
             value = self.attributes[name]
             return list(value) if isinstance(value, (list, tuple)) else [value]
-        given = self.node.input
+        given = self.proto.input
         return self.tensors.values(given[place]) if place < len(given) else None

@@ -8,11 +8,11 @@ from convcli.arithmetic.layer import AnyWindow
 from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 
-__all__ = ["Step", "Working", "show_working"]
+__all__ = ["Derivation", "DerivationStep", "derive"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DerivationStep:
     """One line of the working: what it is, the sum, and its value in cells."""
 
     name: str
@@ -21,13 +21,13 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
+class Derivation:
     """The whole calculation for one axis."""
 
     formula: str
     numbers: str
     latex: str
-    steps: tuple[Step, ...]
+    steps: tuple[DerivationStep, ...]
 
     @property
     def output(self) -> int:
@@ -35,11 +35,11 @@ class Working:
         return self.steps[-1].value
 
 
-def show_working(window: AnyWindow) -> Working:
+def derive(window: AnyWindow) -> Derivation:
     """Work one axis out step by step.
 
     >>> from convcli.arithmetic.window import conv_window
-    >>> working = show_working(conv_window(32, 5, padding=2))
+    >>> working = derive(conv_window(32, 5, padding=2))
     >>> print(working.formula, working.numbers, working.output, sep="\\n")
     o = floor((n + 2p - k) / s) + 1
     floor((32 + 2*2 - 5) / 1) + 1
@@ -63,15 +63,15 @@ def _kernel(window: AnyWindow) -> tuple[str, str]:
     return "(d(k - 1) + 1)", f"({window.dilation}*({window.kernel_size} - 1) + 1)"
 
 
-def _kernel_step(window: AnyWindow) -> Step:
-    return Step(
+def _kernel_step(window: AnyWindow) -> DerivationStep:
+    return DerivationStep(
         "effective kernel",
         f"{window.dilation}*({window.kernel_size} - 1) + 1",
         window.effective_kernel,
     )
 
 
-def _sliding(window: AnyWindow) -> Working:
+def _sliding(window: AnyWindow) -> Derivation:
     assert not isinstance(window, TransposedWindow)
     ceil = isinstance(window, PoolWindow) and window.ceil_mode
     clipped = isinstance(window, PoolWindow) and window.clipped
@@ -82,17 +82,19 @@ def _sliding(window: AnyWindow) -> Working:
     room = window.padded - window.effective_kernel
     moves = -(-room // window.stride) if ceil else room // window.stride
     steps = [
-        Step("padded size", f"{window.size} + {window.before} + {window.after}", window.padded),
+        DerivationStep(
+            "padded size", f"{window.size} + {window.before} + {window.after}", window.padded
+        ),
         _kernel_step(window),
-        Step("room to slide", f"{window.padded} - {window.effective_kernel}", room),
-        Step("moves of the window", f"{rounding}({room} / {window.stride})", moves),
-        Step("windows" if clipped else "output", f"{moves} + 1", moves + 1),
+        DerivationStep("room to slide", f"{window.padded} - {window.effective_kernel}", room),
+        DerivationStep("moves of the window", f"{rounding}({room} / {window.stride})", moves),
+        DerivationStep("windows" if clipped else "output", f"{moves} + 1", moves + 1),
     ]
     if clipped:
         # PyTorch's rule: a window must start inside the input or the padding before it.
-        steps.append(Step("output, without the last", f"{moves + 1} - 1", moves))
+        steps.append(DerivationStep("output, without the last", f"{moves + 1} - 1", moves))
     left, right = (r"\left\lceil", r"\right\rceil") if ceil else (r"\left\lfloor", r"\right\rfloor")
-    return Working(
+    return Derivation(
         f"o = {rounding}((n{pad} - {kernel}) / s){tail}",
         f"{rounding}(({window.size}{pad_number} - {kernel_number}) / {window.stride}){tail}",
         rf"o = {left} \frac{{n{_latex(pad)} - {_latex(kernel)}}}{{s}} {right}{tail}"
@@ -102,7 +104,7 @@ def _sliding(window: AnyWindow) -> Working:
     )
 
 
-def _transposed(window: TransposedWindow) -> Working:
+def _transposed(window: TransposedWindow) -> Derivation:
     pad, pad_number = _padding(window, "-")
     kernel, kernel_number = _kernel(window)
     extra, extra_number = (
@@ -111,16 +113,18 @@ def _transposed(window: TransposedWindow) -> Working:
     cropped = window.full - window.before - window.after
     steps = [
         _kernel_step(window),
-        Step(
+        DerivationStep(
             "cells the kernels cover",
             f"({window.size} - 1)*{window.stride} + {window.effective_kernel}",
             window.full,
         ),
-        Step("after cropping", f"{window.full} - {window.before} - {window.after}", cropped),
-        Step("output", f"{cropped} + {window.output_padding}", window.output),
+        DerivationStep(
+            "after cropping", f"{window.full} - {window.before} - {window.after}", cropped
+        ),
+        DerivationStep("output", f"{cropped} + {window.output_padding}", window.output),
     ]
     numbers = f"({window.size} - 1)*{window.stride}{pad_number} + {kernel_number}{extra_number}"
-    return Working(
+    return Derivation(
         f"o = (n - 1)s{pad} + {kernel}{extra}",
         numbers,
         rf"o = (n - 1)s{_latex(pad)} + {_latex(kernel)}{_latex(extra)}"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from convcli.arithmetic.sizes import parse_padding, parse_sizes
-from convcli.arithmetic.words import (
+from convcli.arithmetic.vocabulary import (
     BRANCHING,
     FLAGS,
     KINDS,
@@ -23,15 +23,15 @@ from convcli.arithmetic.words import (
 )
 from convcli.errors import ShapeError, did_you_mean
 
-__all__ = ["Item", "parse_chain"]
+__all__ = ["LayerSpec", "parse_chain"]
 
-Item: TypeAlias = dict[str, Any]
+LayerSpec: TypeAlias = dict[str, Any]
 
 MAX_DEPTH = 40
 """Deepest nesting of branches: deeper is a mistake, and the parser must not run out of stack."""
 
 
-def parse_chain(text: str, blocks: Iterable[str] = ()) -> list[Item]:
+def parse_chain(text: str, blocks: Iterable[str] = ()) -> list[LayerSpec]:
     """Read a chain. ``blocks`` are words that stand for a block defined elsewhere.
 
     Raises
@@ -59,11 +59,13 @@ def _near(text: str, position: int) -> str:
     return repr(" ".join(text[max(position - 20, 0) : position + 10].split()))
 
 
-def _chain(text: str, start: int, blocks: frozenset[str], depth: int) -> tuple[list[Item], int]:
+def _chain(
+    text: str, start: int, blocks: frozenset[str], depth: int
+) -> tuple[list[LayerSpec], int]:
     """Items from ``start`` to the ``]`` or ``;`` that ends them, and its position."""
     if depth > MAX_DEPTH:
         raise ShapeError(f"the chain nests branches deeper than {MAX_DEPTH}")
-    items: list[Item] = []
+    items: list[LayerSpec] = []
     position = start
     while position < len(text):
         stop = re.compile(r"[|\n;\[\]]").search(text, position)
@@ -83,7 +85,7 @@ def _chain(text: str, start: int, blocks: frozenset[str], depth: int) -> tuple[l
 
 def _branches(
     text: str, opening: int, words: list[str], blocks: frozenset[str], depth: int
-) -> tuple[Item, int]:
+) -> tuple[LayerSpec, int]:
     if len(words) != 1 or KINDS.get(words[0].lower()) not in BRANCHING:
         raise ShapeError(
             f"the chain has '[' after {' '.join(words)!r}; only add[ ... ; ... ] and "
@@ -99,14 +101,14 @@ def _branches(
             break
     tail = re.compile(r"[^|\n;\[\]]*").match(text, position + 1)
     assert tail is not None
-    item: Item = {"kind": KINDS[words[0].lower()], "branches": branches}
+    item: LayerSpec = {"kind": KINDS[words[0].lower()], "branches": branches}
     for word in tail.group().split():
         _common(word, item, text[opening - len(words[0]) : tail.end()])
     end = tail.end()
     return item, end + 1 if end < len(text) and text[end] in "|\n" else end
 
 
-def _common(word: str, item: Item, whole: str) -> None:
+def _common(word: str, item: LayerSpec, whole: str) -> None:
     """``@name`` and ``*3``, which every item takes."""
     if re.fullmatch(r"@[\w.-]+", word):
         item["name"] = word[1:]
@@ -116,10 +118,10 @@ def _common(word: str, item: Item, whole: str) -> None:
         raise ShapeError(f"{word!r} is not understood in {quote(whole)}; use @name or *3 there")
 
 
-def _layer(words: list[str], blocks: frozenset[str]) -> Item:
+def _layer(words: list[str], blocks: frozenset[str]) -> LayerSpec:
     whole = " ".join(words)
     kind = canonical_kind(words[0], whole, blocks)
-    item: Item = {"kind": kind}
+    item: LayerSpec = {"kind": kind}
     plain: list[str] = []
     for word in words[1:]:
         if word[0] in "@*":
@@ -133,7 +135,7 @@ def _layer(words: list[str], blocks: frozenset[str]) -> Item:
     return item
 
 
-def _option(word: str, item: Item, whole: str) -> bool:
+def _option(word: str, item: LayerSpec, whole: str) -> bool:
     lower = word.lower()
     if lower in FLAGS:
         key, value = FLAGS[lower]
@@ -154,7 +156,7 @@ def _option(word: str, item: Item, whole: str) -> bool:
     return True
 
 
-def _positional(words: list[str], item: Item, whole: str) -> None:
+def _positional(words: list[str], item: LayerSpec, whole: str) -> None:
     kind = item["kind"]
     if kind in BRANCHING:
         item["with"] = words

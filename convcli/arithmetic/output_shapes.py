@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, overload
 
-from convcli.arithmetic.layer import Kind, Layer
+from convcli.arithmetic.layer import Layer, LayerKind
 from convcli.arithmetic.receptive import ReceptiveField
 from convcli.arithmetic.sizes import spread_padding
 from convcli.arithmetic.window import Padding
@@ -29,7 +29,7 @@ def _sizes(value: Sizes) -> tuple[int, ...]:
 
 
 def _resolve(
-    kind: Kind,
+    kind: LayerKind,
     size: Sizes,
     kernel_size: Sizes,
     stride: Sizes | None,
@@ -237,7 +237,7 @@ def receptive_field(layers: str | Sequence[LayerLike]) -> ReceptiveField:
 def _layers(layers: str | Sequence[LayerLike]) -> list[Layer]:
     if isinstance(layers, str):
         from convcli.arithmetic.network import Network
-        from convcli.arithmetic.words import ELEMENTWISE
+        from convcli.arithmetic.vocabulary import ELEMENTWISE
 
         found = []
         for node in Network.parse(layers).nodes:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from convcli.arithmetic.chain import Item, parse_chain
-from convcli.arithmetic.items import (
+from convcli.arithmetic.chain_parser import LayerSpec, parse_chain
+from convcli.arithmetic.layer import Layer
+from convcli.arithmetic.layer_spec import (
     SHORT,
     SLIDING,
     check_keys,
@@ -16,8 +17,7 @@ from convcli.arithmetic.items import (
     options_of,
     sliding_layer,
 )
-from convcli.arithmetic.layer import Layer
-from convcli.arithmetic.words import BRANCHING, KINDS, canonical_kind
+from convcli.arithmetic.vocabulary import BRANCHING, KINDS, canonical_kind
 from convcli.errors import ShapeError, did_you_mean
 
 __all__ = ["INPUT", "Node", "build_graph"]
@@ -69,7 +69,7 @@ class _Builder:
                     tip = self._layer(item, tip, scope, depth)
         return tip
 
-    def _flat(self, items: Sequence[Any]) -> Iterator[Item]:
+    def _flat(self, items: Sequence[Any]) -> Iterator[LayerSpec]:
         """Items one by one; text among them is a chain of its own."""
         for item in items:
             if isinstance(item, str):
@@ -80,7 +80,7 @@ class _Builder:
             else:
                 raise ShapeError(f"layer {item!r}: a layer is text or a table with a kind")
 
-    def _block(self, item: Item, tip: str, scope: str, depth: int, nesting: int) -> str:
+    def _block(self, item: LayerSpec, tip: str, scope: str, depth: int, nesting: int) -> str:
         kind = item["kind"]
         if nesting > 20:
             raise ShapeError(f"block {kind!r} contains itself")
@@ -95,7 +95,7 @@ class _Builder:
         name = item.get("name") or self._fresh(kind, scope)
         return self.run(body, tip, f"{name}.", depth, nesting + 1)
 
-    def _branches(self, item: Item, tip: str, scope: str, depth: int, nesting: int) -> str:
+    def _branches(self, item: LayerSpec, tip: str, scope: str, depth: int, nesting: int) -> str:
         kind = item["kind"]
         if kind not in BRANCHING:
             raise ShapeError(f"{kind} takes no branches; only {' and '.join(BRANCHING)} do")
@@ -111,7 +111,7 @@ class _Builder:
                 ends.append(self.run(chain, tip, scope, depth + 1, nesting))
         return self._add(kind, tuple(ends), item, scope, depth, label=kind)
 
-    def _layer(self, item: Item, tip: str, scope: str, depth: int) -> str:
+    def _layer(self, item: LayerSpec, tip: str, scope: str, depth: int) -> str:
         kind = item["kind"]
         if kind == "input":
             raise ShapeError("input belongs at the beginning of a chain, before its layers")
@@ -147,7 +147,7 @@ class _Builder:
         self,
         kind: str,
         inputs: tuple[str, ...],
-        item: Item,
+        item: LayerSpec,
         scope: str,
         depth: int,
         label: str | None = None,

@@ -7,7 +7,7 @@ from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import Padding, Window
 
-__all__ = ["average_remark", "count_blind", "count_unread", "overlap_pattern", "remarks"]
+__all__ = ["average_note", "count_blind", "count_unread", "overlap_pattern", "size_notes"]
 
 MOST_TAPS = 200_000
 """Beyond this many taps of a dilated kernel the unread cells are not counted one by one."""
@@ -93,13 +93,13 @@ def overlap_pattern(window: TransposedWindow) -> tuple[int, ...] | None:
     return tuple(counts[shift:] + counts[:shift])
 
 
-def remarks(window: AnyWindow, padding: Padding = 0) -> list[str]:
+def size_notes(window: AnyWindow, padding: Padding = 0) -> list[str]:
     """Sentences about one axis; ``padding`` is the padding as it was asked for.
 
     >>> from convcli.arithmetic.window import conv_window
-    >>> for line in remarks(conv_window(32, 4, stride=2, padding="same"), "same"): print(line)
+    >>> for line in size_notes(conv_window(32, 4, stride=2, padding="same"), "same"): print(line)
     same: 2 cells of padding in all, 1 before and 1 after
-    >>> for line in remarks(conv_window(32, 3, stride=2)): print(line)
+    >>> for line in size_notes(conv_window(32, 3, stride=2)): print(line)
     1 of 32 input cells is read by no window
     the floor drops 1 left-over cell: with 1 more cell of padding the output would be 16
     """
@@ -175,11 +175,11 @@ def _about_ceil(window: PoolWindow) -> list[str]:
     return []
 
 
-def average_remark(window: PoolWindow) -> str:
+def average_note(window: PoolWindow) -> str:
     """What an average is divided by at the ends, where frameworks differ; empty where not.
 
     >>> from convcli.arithmetic.pooling import pool_window
-    >>> average_remark(pool_window(9, 3, stride=2, padding=1))
+    >>> average_note(pool_window(9, 3, stride=2, padding=1))
     'the first average is divided by 2 cells, or by 3 where padding counts; the last by 2 or 3'
     """
     inside = [window.divisor(place) for place in (0, window.output - 1)]
