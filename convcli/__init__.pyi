@@ -35,7 +35,7 @@ from convcli.ops.max_pooling import max_pool as max_pool
 from convcli.ops.max_pooling import max_pool_grad as max_pool_grad
 from convcli.ops.polynomial import Polynomial as Polynomial
 from convcli.ops.polynomial import symbols as symbols
-from convcli.ops.separate import Separated as Separated
-from convcli.ops.separate import separate as separate
+from convcli.ops.separable import Separated as Separated
+from convcli.ops.separable import separate as separate
 from convcli.ops.unfold import col2im as col2im
 from convcli.ops.unfold import im2col as im2col

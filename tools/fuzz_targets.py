@@ -146,7 +146,7 @@ def network_text(rnd: random.Random) -> None:
 
 def tensor_text(rnd: random.Random) -> None:
     """Tensor literals and files."""
-    from convcli.ops.read import read_tensor
+    from convcli.ops.read_tensor import read_tensor
 
     choice = rnd.random()
     if choice < 0.6:

@@ -75,7 +75,7 @@ def equivariance(
     as_json: AsJson = False,
 ) -> None:
     """conv(shift(x)) is shift(conv(x)), away from the border."""
-    from convcli.ops.checks import check_equivariance
+    from convcli.ops.identities import check_equivariance
 
     _run(check_equivariance, x, w, dims, as_json, (stride, padding, dilation, groups), shift=shift)
 
@@ -92,7 +92,7 @@ def adjoint(
     as_json: AsJson = False,
 ) -> None:
     """<conv(x), v> is <x, conv_transpose(v)>: the transposed operation is the adjoint."""
-    from convcli.ops.checks import check_adjoint
+    from convcli.ops.identities import check_adjoint
 
     _run(check_adjoint, x, w, dims, as_json, (stride, padding, dilation, groups))
 
@@ -109,6 +109,6 @@ def gradient(
     as_json: AsJson = False,
 ) -> None:
     """Analytic gradients of the loss <conv(x), v> are its central differences."""
-    from convcli.ops.checks import check_gradient
+    from convcli.ops.identities import check_gradient
 
     _run(check_gradient, x, w, dims, as_json, (stride, padding, dilation, groups))

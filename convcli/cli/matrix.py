@@ -52,7 +52,7 @@ def kernel_command(
     """The kernel as a (Toeplitz) matrix times the padded input, checked by sliding the window."""
     from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read
     from convcli.errors import UsageError
-    from convcli.ops.products import kernel_product
+    from convcli.ops.matrix_product import kernel_product
 
     weight = read(w, "W")
     vector = read(x, "--x") if x else None
@@ -93,7 +93,7 @@ def data_command(
     """The data as a matrix (im2col): each window is a column."""
     from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read
     from convcli.errors import UsageError
-    from convcli.ops.products import data_product
+    from convcli.ops.matrix_product import data_product
 
     a = read(x, "X")
     weight = read(w, "W") if w else None
@@ -118,7 +118,7 @@ def circulant_command(
 ) -> None:
     """Circular convolution as a matrix C that commutes with the shift S: C S = S C."""
     from convcli.cli.tensor_io import emit_json, read
-    from convcli.ops.products import circulant_products
+    from convcli.ops.matrix_product import circulant_products
 
     weight = read(w, "W")
     c, s, cs, sc = circulant_products(weight, n or max(weight.size, 2))

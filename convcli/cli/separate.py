@@ -33,7 +33,7 @@ def separate(
 ) -> None:
     """Split a two-dimensional kernel into columns times rows: two short passes for a long one."""
     from convcli.cli.tensor_io import emit_json
-    from convcli.ops.separate import separate as compute
+    from convcli.ops.separable import separate as compute
 
     weights = _weights(kernel)
     found = compute(weights, rank)

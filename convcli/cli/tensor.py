@@ -84,14 +84,16 @@ def conv(
     y = compute(a, weight, shift, flip=flip, **options)
     if steps or at or show_all:
         from convcli.ops.conv import flip_kernel
-        from convcli.ops.geometry import conv_geometry
-        from convcli.ops.steps import conv_step
+        from convcli.ops.conv_geometry import conv_geometry
+        from convcli.ops.output_sum import conv_output_sum
 
         geometry = conv_geometry(a.shape, weight.shape, **options)
         if flip:
             weight = flip_kernel(weight, geometry.rank)
         operands = a.reshape(geometry.big_shape), weight.reshape(geometry.weight_shape), shift
-        _show_working(conv_step, geometry, operands, y, at, show_all, as_json or output == "-")
+        _show_working(
+            conv_output_sum, geometry, operands, y, at, show_all, as_json or output == "-"
+        )
     title = f"{'convolution' if flip else 'correlation'} of {_sizes(a)} with {_sizes(weight)}:"
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 
@@ -153,13 +155,13 @@ def conv_transpose(
     )
     y = compute(a, weight, shift, **options)
     if steps or at or show_all:
-        from convcli.ops.geometry import transposed_geometry
-        from convcli.ops.steps import transposed_step
+        from convcli.ops.conv_geometry import transposed_geometry
+        from convcli.ops.output_sum import transposed_output_sum
 
         geometry = transposed_geometry(a.shape, weight.shape, **options)
         operands = a.reshape(geometry.small_shape), weight.reshape(geometry.weight_shape), shift
         _show_working(
-            transposed_step, geometry, operands, y, at, show_all, as_json or output == "-"
+            transposed_output_sum, geometry, operands, y, at, show_all, as_json or output == "-"
         )
     title = f"transposed convolution of {_sizes(a)} with {_sizes(weight)}:"
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)

@@ -34,7 +34,7 @@ def read(source: str, name: str) -> np.ndarray[Any, Any]:
     """An operand of a command; messages call it ``name``."""
     if source.startswith("--"):
         raise UsageError(f"no such option: {source}; see --help")
-    from convcli.ops.read import read_tensor
+    from convcli.ops.read_tensor import read_tensor
 
     try:
         tensor: np.ndarray[Any, Any] = read_tensor(source, _read_image)

@@ -9,24 +9,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.window import Padding
-from convcli.ops.arrays import Array, as_operand, common_namespace, namespace
-from convcli.ops.geometry import PerAxis
-from convcli.ops.pool_windows import (
-    Pool,
+from convcli.ops.array_types import Device, Float, MeanOptions, Tensor
+from convcli.ops.conv_geometry import PerAxis
+from convcli.ops.operands import Array, as_operand, common_namespace, namespace
+from convcli.ops.pool_geometry import (
+    PoolGeometry,
     axis_taps,
     counts,
     expect_shape,
+    pool_geometry,
     resized,
-    resolve,
     spatial_rank,
     sum_type,
 )
-from convcli.ops.signatures import Device, Float, MeanOptions, Tensor
 
 __all__ = ["avg_pool", "avg_pool_grad", "global_avg_pool"]
 
 
-def _divisors(pool: Pool, count_include_pad: bool, xp: Any) -> Array:
+def _divisors(pool: PoolGeometry, count_include_pad: bool, xp: Any) -> Array:
     """Cells that each window averages over, of the output's spatial shape."""
     total = xp.ones((), np.float64)
     for window in pool.windows:
@@ -71,7 +71,7 @@ def avg_pool(
     """
     x = as_operand(x, "x", common_namespace(x=x))
     xp = namespace(x)
-    pool = resolve(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
+    pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     total = x.astype(sum_type(x), copy=False)
     for axis, window in enumerate(pool.windows, x.ndim - len(pool.windows)):
         sums = xp.zeros(resized(total, axis, window.output), total.dtype)
@@ -120,7 +120,7 @@ def avg_pool_grad(
     """
     xp = common_namespace(grad_y=grad_y, x=x)
     grad_y, x = as_operand(grad_y, "grad_y", xp), as_operand(x, "x", xp)
-    pool = resolve(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
+    pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     expect_shape(grad_y, (*x.shape[: x.ndim - len(pool.windows)], *pool.output))
     work = _mean_type(grad_y)
     grad = grad_y.astype(work, copy=False) / _divisors(pool, count_include_pad, xp).astype(work)

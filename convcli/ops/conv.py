@@ -10,10 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError
-from convcli.ops.arrays import Array, as_operand, common_namespace, result_type, working_type
-from convcli.ops.geometry import PerAxis, conv_geometry, transposed_geometry
-from convcli.ops.linear import backward_input, forward
-from convcli.ops.signatures import (
+from convcli.ops.array_types import (
     ConvOptions,
     Device,
     Same,
@@ -21,6 +18,9 @@ from convcli.ops.signatures import (
     Tensor,
     TransposedOptions,
 )
+from convcli.ops.conv_geometry import PerAxis, conv_geometry, transposed_geometry
+from convcli.ops.forward_backward import backward_input, forward
+from convcli.ops.operands import Array, as_operand, common_namespace, result_type, working_type
 
 __all__ = ["conv", "conv_transpose", "depthwise_separable", "flip_kernel"]
 

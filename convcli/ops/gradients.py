@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError
-from convcli.ops.arrays import Array, as_operand, common_namespace, result_type, working_type
+from convcli.ops.array_types import ConvOptions, Device, Same, Tensor, TransposedOptions
 from convcli.ops.conv import flip_kernel
-from convcli.ops.geometry import Geometry, PerAxis, conv_geometry, transposed_geometry
-from convcli.ops.linear import backward_input, backward_weight, forward
-from convcli.ops.signatures import ConvOptions, Device, Same, Tensor, TransposedOptions
+from convcli.ops.conv_geometry import ConvGeometry, PerAxis, conv_geometry, transposed_geometry
+from convcli.ops.forward_backward import backward_input, backward_weight, forward
+from convcli.ops.operands import Array, as_operand, common_namespace, result_type, working_type
 
 __all__ = ["Gradients", "conv_grad", "conv_transpose_grad"]
 
@@ -31,7 +31,7 @@ class Gradients(NamedTuple, Generic[Operand]):
 
 
 def _gradients(
-    g: Geometry, xp: Any, big: Array, small: Array, weight: Array, x_is_big: bool, shapes: Any
+    g: ConvGeometry, xp: Any, big: Array, small: Array, weight: Array, x_is_big: bool, shapes: Any
 ) -> Gradients[Array]:
     """Both operations have the same two products; which of them is for ``x`` differs."""
     grad_y = small if x_is_big else big

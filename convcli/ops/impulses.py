@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from convcli.errors import TensorError
-from convcli.ops.arrays import Array
 from convcli.ops.conv import conv
+from convcli.ops.operands import Array
 
 __all__ = ["Impulse", "impulse_response", "impulses"]
 

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError, TensorError
-from convcli.ops.arrays import Array, as_operand, common_namespace
-from convcli.ops.geometry import Geometry, PerAxis, conv_geometry
-from convcli.ops.signatures import Device, MatrixOptions, Scalar, Tensor
+from convcli.ops.array_types import Device, MatrixOptions, Scalar, Tensor
+from convcli.ops.conv_geometry import ConvGeometry, PerAxis, conv_geometry
+from convcli.ops.operands import Array, as_operand, common_namespace
 
 __all__ = ["SparseRows", "circulant", "shift_matrix", "toeplitz"]
 
@@ -152,7 +152,7 @@ def toeplitz(
     return dense
 
 
-def _columns(g: Geometry, sizes: tuple[int, ...], padded: bool, xp: Any) -> tuple[Array, Array]:
+def _columns(g: ConvGeometry, sizes: tuple[int, ...], padded: bool, xp: Any) -> tuple[Array, Array]:
     """Column of every (C_out, output, channel and tap), and whether it exists."""
     channels = g.big_channels // g.groups
     cells = xp.zeros((1, 1), np.int64)  # (output, tap) so far

@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.window import Padding
-from convcli.ops.arrays import Array, as_operand, common_namespace, namespace
-from convcli.ops.geometry import PerAxis
-from convcli.ops.pool_windows import (
-    Pool,
+from convcli.ops.array_types import Device, Float, PoolOptions, Scalar, Tensor
+from convcli.ops.conv_geometry import PerAxis
+from convcli.ops.operands import Array, as_operand, common_namespace, namespace
+from convcli.ops.pool_geometry import (
+    PoolGeometry,
     axis_taps,
     expect_shape,
+    pool_geometry,
     resized,
-    resolve,
     spatial_rank,
     sum_type,
 )
-from convcli.ops.signatures import Device, Float, PoolOptions, Scalar, Tensor
 
 __all__ = ["global_max_pool", "max_pool", "max_pool_grad"]
 
@@ -121,7 +121,7 @@ def max_pool(
     (array([4, 9]), array([0, 2]))
     """
     x = as_operand(x, "x", common_namespace(x=x))
-    pool = resolve(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
+    pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     if return_indices:
         return _max_with_indices(x, pool)
     xp = namespace(x)
@@ -138,7 +138,7 @@ def _lowest(x: Array) -> Any:
     return -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
 
 
-def _max_with_indices(x: Array, pool: Pool) -> tuple[Array, Array]:
+def _max_with_indices(x: Array, pool: PoolGeometry) -> tuple[Array, Array]:
     xp = namespace(x)
     rank = len(pool.windows)
     lead, sizes = x.shape[: x.ndim - rank], x.shape[x.ndim - rank :]
@@ -184,7 +184,7 @@ def max_pool_grad(
     """
     xp = common_namespace(grad_y=grad_y, x=x)
     grad_y, x = as_operand(grad_y, "grad_y", xp), as_operand(x, "x", xp)
-    pool = resolve(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
+    pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     _, indices = _max_with_indices(x, pool)
     expect_shape(grad_y, indices.shape)
     sizes = x.shape[x.ndim - len(pool.windows) :]

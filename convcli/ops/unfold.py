@@ -12,10 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.window import Padding, conv_window, per_axis
 from convcli.errors import ShapeError
-from convcli.ops.arrays import Array, as_operand, common_namespace
-from convcli.ops.columns import windows
-from convcli.ops.geometry import Geometry, PerAxis, conv_geometry, refuse_empty, with_channels
-from convcli.ops.signatures import Device, Scalar, SlidingOptions, Tensor
+from convcli.ops.array_types import Device, Scalar, SlidingOptions, Tensor
+from convcli.ops.conv_geometry import (
+    ConvGeometry,
+    PerAxis,
+    conv_geometry,
+    refuse_empty,
+    with_channels,
+)
+from convcli.ops.operands import Array, as_operand, common_namespace
+from convcli.ops.sliding_window import windows
 
 __all__ = ["col2im", "im2col"]
 
@@ -134,7 +140,7 @@ def _unfolded(
     stride: PerAxis,
     padding: Padding | Sequence[Padding],
     dilation: PerAxis,
-) -> Geometry:
+) -> ConvGeometry:
     """Geometry of windows alone, as of a depthwise convolution."""
     if isinstance(kernel_size, int):
         rank = {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}.get(len(shape), 0)
@@ -163,10 +169,10 @@ def _unfolded(
     )
 
 
-def _padded_shape(g: Geometry) -> tuple[int, ...]:
+def _padded_shape(g: ConvGeometry) -> tuple[int, ...]:
     sizes = (n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
     return (g.batch, g.big_channels, *sizes)
 
 
-def _interior(g: Geometry) -> tuple[Any, ...]:
+def _interior(g: ConvGeometry) -> tuple[Any, ...]:
     return (..., *(slice(a, a + n) for a, n in zip(g.before, g.size, strict=True)))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convcli.kernels.blas import matmul
-from convcli.ops.checks import Check
+from convcli.ops.identities import Identity
 from convcli.ops.impulses import Impulse
-from convcli.ops.products import Product
-from convcli.ops.separate import Separated
+from convcli.ops.matrix_product import MatrixProduct
+from convcli.ops.separable import Separated
 from convcli.show.console import make_console
 from convcli.show.tensor import abbreviated, cell_text, describe, show_tensor
 
@@ -137,7 +137,7 @@ def _weights(matrix: Array) -> Style:
     return style
 
 
-def show_product(product: Product, console: Console | None = None) -> None:
+def show_product(product: MatrixProduct, console: Console | None = None) -> None:
     """Print the matrix, what it is multiplied with, the product and the check."""
     from rich.text import Text
 
@@ -260,7 +260,7 @@ def _shifted(index: tuple[int, ...]) -> str:
     return ", ".join(n if i == 0 else f"{n}-{i}" for n, i in zip(names, index, strict=True))
 
 
-def show_check(check: Check, console: Console | None = None) -> None:
+def show_check(check: Identity, console: Console | None = None) -> None:
     """Print both sides of an identity, what they are made of, and the largest difference."""
     console = console or make_console()
     for name, part in check.parts.items():

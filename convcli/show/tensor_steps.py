@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from convcli.ops.output_sum import ChannelSum, OutputSum, Term
 from convcli.ops.polynomial import Polynomial
-from convcli.ops.steps import ChannelSum, Product, Step
 from convcli.show.console import make_console
 from convcli.show.tensor import cell_text
 
@@ -26,7 +26,7 @@ def _factor(value: Any) -> str:
     return f"({text})" if text.startswith("-") or several else text
 
 
-def _product(product: Product) -> Text:
+def _product(product: Term) -> Text:
     from rich.text import Text
 
     if product.is_padding:
@@ -49,7 +49,7 @@ def _channel_lines(channel: ChannelSum, lead: str) -> list[Text]:
     return lines
 
 
-def step_lines(step: Step, name: str) -> list[Text]:
+def step_lines(step: OutputSum, name: str) -> list[Text]:
     """The lines for one output; ``name`` is what it is called, as ``y[0,1]``."""
     from rich.text import Text
 
@@ -66,7 +66,7 @@ def step_lines(step: Step, name: str) -> list[Text]:
 
 
 def show_steps(
-    steps: Iterable[tuple[str, Step]], left_out: int, console: Console | None = None
+    steps: Iterable[tuple[str, OutputSum]], left_out: int, console: Console | None = None
 ) -> None:
     """Print the working of some outputs, and how many more there are."""
     from rich.text import Text

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import convcli as package
-from convcli.ops.read import read_tensor
+from convcli.ops.read_tensor import read_tensor
 
 Cli = Callable[..., Any]
 

@@ -22,7 +22,7 @@ from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.write import encode_picture
 from convcli.kernels.load import load_kernel
-from convcli.ops.read import read_tensor
+from convcli.ops.read_tensor import read_tensor
 
 
 def tiff(compression: str | None = None) -> bytes:

@@ -79,7 +79,7 @@ def _refuse(*_: object, **__: object) -> None:
 def test_any_text_is_read_or_refused(fuzz_targets: ModuleType, kind: str, text: str) -> None:
     from convcli.arithmetic.network import Network
     from convcli.kernels.load import load_kernel
-    from convcli.ops.read import read_tensor
+    from convcli.ops.read_tensor import read_tensor
 
     readers = {"kernel": load_kernel, "tensor": read_tensor, "network": Network.load}
     if text.strip() == "-" and sys.stdin is not None:

@@ -11,7 +11,7 @@ import pytest
 from convcli.arithmetic.network import Network
 from convcli.errors import UsageError
 from convcli.kernels.load import load_kernel
-from convcli.ops.read import read_tensor
+from convcli.ops.read_tensor import read_tensor
 
 READERS: dict[str, Callable[[str], Any]] = {
     "kernel": load_kernel,

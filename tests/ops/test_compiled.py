@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from convcli.extensions import extension
-from convcli.ops import compiled
+from convcli.ops import compiled_conv
 from convcli.ops.conv import conv, conv_transpose
 from convcli.ops.gradients import conv_grad
 
@@ -68,8 +68,8 @@ def test_blocks_do_not_show(isa: str, monkeypatch: pytest.MonkeyPatch, budget: i
     x = rng.integers(-8, 8, (5, 3, 14, 26)).astype(np.float32)
     w = rng.integers(-8, 8, (4, 3, 3, 3)).astype(np.float32)
     whole = conv(x, w, stride=(1, 2), padding=(2, 1))
-    monkeypatch.setattr(compiled, "CELL_BYTES", budget)
-    monkeypatch.setattr(compiled, "MIN_PRODUCTS", 0)
+    monkeypatch.setattr(compiled_conv, "CELL_BYTES", budget)
+    monkeypatch.setattr(compiled_conv, "MIN_PRODUCTS", 0)
     np.testing.assert_array_equal(conv(x, w, stride=(1, 2), padding=(2, 1)), whole)
 
 

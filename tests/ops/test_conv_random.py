@@ -231,7 +231,7 @@ def test_blocks_of_every_shape_give_the_same(monkeypatch: pytest.MonkeyPatch) ->
     whole = conv(x, w, **options)
     grad = conv_grad(whole, x, w, **options)
     for budget in (1, 400, 3000, 40_000):
-        monkeypatch.setattr("convcli.ops.columns.BLOCK_BYTES", budget)
+        monkeypatch.setattr("convcli.ops.sliding_window.BLOCK_BYTES", budget)
         np.testing.assert_array_equal(conv(x, w, **options), whole)
         pieces = conv_grad(whole, x, w, **options)
         np.testing.assert_array_equal(pieces.x, grad.x)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from convcli import conv, conv_grad, conv_transpose
-from convcli.ops import depthwise, linear
+from convcli.ops import depthwise_gpu, forward_backward
 
 SHIM = Path(__file__).parents[1] / "engine" / "gpu" / "shim.h"
 STRIDES = [
@@ -66,16 +66,16 @@ def on_shim(function, monkeypatch):
     launches = []
 
     def correlate(sliding, weight, bias, out):
-        text, grid, args = depthwise.launch_of(sliding, weight, bias, out)
+        text, grid, args = depthwise_gpu.launch_of(sliding, weight, bias, out)
         kinds = {"l": ctypes.c_longlong, "i": ctypes.c_int, "L": ctypes.c_void_p}
         values = [
             ctypes.c_void_p(a.ctypes.data) if a.ndim else kinds[a.dtype.char](a.item())
             for a in args
         ]
         launches.append(grid)
-        function(text)((ctypes.c_uint * 5)(*grid[:2], *depthwise.BLOCK[:2], grid[2]), *values)
+        function(text)((ctypes.c_uint * 5)(*grid[:2], *depthwise_gpu.BLOCK[:2], grid[2]), *values)
 
-    real = depthwise.serves
+    real = depthwise_gpu.serves
 
     def serves(sliding, weight, out):
         stand_in = ModuleType("cupy")
@@ -83,9 +83,9 @@ def on_shim(function, monkeypatch):
         object.__setattr__(moved, "xp", stand_in)
         return real(moved, weight, out)
 
-    monkeypatch.setattr(linear.compiled, "serves", lambda *_: False)
-    monkeypatch.setattr(linear.depthwise, "serves", serves)
-    monkeypatch.setattr(linear.depthwise, "correlate", correlate)
+    monkeypatch.setattr(forward_backward.compiled_conv, "serves", lambda *_: False)
+    monkeypatch.setattr(forward_backward.depthwise_gpu, "serves", serves)
+    monkeypatch.setattr(forward_backward.depthwise_gpu, "correlate", correlate)
     return launches
 
 
@@ -116,7 +116,7 @@ def test_forward_transposed_and_gradient(on_shim, monkeypatch, case, dtype):
 
     by_kernel = everything()
     assert len(on_shim) >= (3 if multiplier == 1 else 1)
-    monkeypatch.setattr(linear.depthwise, "serves", lambda *_: False)
+    monkeypatch.setattr(forward_backward.depthwise_gpu, "serves", lambda *_: False)
     for got, want in zip(by_kernel, everything(), strict=True):
         np.testing.assert_allclose(got, want, atol=2e-4 if dtype == "float32" else 1e-12)
 

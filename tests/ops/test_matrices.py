@@ -9,9 +9,9 @@ import pytest
 
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.conv import conv, conv_transpose, depthwise_separable
-from convcli.ops.geometry import conv_geometry
+from convcli.ops.conv_geometry import conv_geometry
 from convcli.ops.matrices import circulant, shift_matrix, toeplitz
-from convcli.ops.separate import separate
+from convcli.ops.separable import separate
 from convcli.ops.unfold import col2im, im2col
 
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {

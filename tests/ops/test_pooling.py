@@ -12,7 +12,7 @@ from convcli.arithmetic.pooling import pool_window
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.avg_pooling import avg_pool, avg_pool_grad, global_avg_pool
 from convcli.ops.max_pooling import global_max_pool, max_pool, max_pool_grad
-from convcli.ops.pool_windows import counts
+from convcli.ops.pool_geometry import counts
 
 
 def draw(rng: np.random.Generator) -> tuple[tuple[int, ...], dict[str, Any]]:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from convcli.errors import TensorError
-from convcli.ops.geometry import conv_geometry
+from convcli.ops.conv_geometry import conv_geometry
 from convcli.ops.impulses import impulses
+from convcli.ops.matrix_product import data_product, kernel_product
+from convcli.ops.output_sum import conv_output_sum
 from convcli.ops.polynomial import symbols
-from convcli.ops.products import data_product, kernel_product
-from convcli.ops.separate import separate
-from convcli.ops.steps import conv_step
+from convcli.ops.separable import separate
 from convcli.show.algebra import show_impulses, show_product, show_separated
 from convcli.show.console import make_console
 from convcli.show.tensor import abbreviated, show_tensor, tensor_document
@@ -73,7 +73,7 @@ def test_documents() -> None:
 def test_steps_by_rows_of_the_kernel_with_channels_and_bias() -> None:
     x, w = np.arange(8).reshape(1, 2, 2, 2), np.array([[[[1, -1]], [[2, 0]]]])
     g = conv_geometry(x.shape, w.shape, padding=((1, 0), (0, 1)))
-    step = conv_step(g, x, w, np.array([5]), (0, 0, 1, 1))
+    step = conv_output_sum(g, x, w, np.array([5]), (0, 0, 1, 1))
     assert step.value == 1 * 1 + 5 * 2 + 5
     assert drawn(lambda c: show_steps([("y[0,1,1]", step)], 3, c)) == [
         "y[0,1,1]",

@@ -18,8 +18,8 @@ from convcli.engine.gpu.kernel_source import OPTIONS
 from convcli.engine.gpu.passes import passes_of
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
-from convcli.ops.columns import Sliding
-from convcli.ops.depthwise import launch_of
+from convcli.ops.depthwise_gpu import launch_of
+from convcli.ops.sliding_window import SlidingWindow
 
 # One generation for everybody, the others for CI: each takes as long.
 EACH_ARCH = pytest.mark.parametrize(
@@ -160,7 +160,7 @@ class Text:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_depthwise_compiles(compiler, dtype, stride, arch):
     x, out = np.zeros((2, 3, 9, 9), dtype), np.zeros((2, 3, 7 // stride + 1, 7), dtype)
-    sliding = Sliding(
+    sliding = SlidingWindow(
         np, x, 3, (3, 3), out.shape[2:], (stride, 1), (1, 2), (-1, -1), np.dtype(dtype)
     )
     text, _, _ = launch_of(sliding, np.zeros((3, 1, 3, 3), dtype), None, out)

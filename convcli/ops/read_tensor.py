@@ -34,7 +34,7 @@ from convcli.kernels.bare_words import bare_words
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.regular import open_regular, read_regular
 from convcli.kernels.tables import split_table
-from convcli.ops.arrays import Array
+from convcli.ops.operands import Array
 from convcli.ops.polynomial import Polynomial, entry_array, parse_entry
 
 __all__ = ["parse_tensor", "read_tensor"]

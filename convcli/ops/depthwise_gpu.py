@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from convcli.errors import BackendError
-from convcli.ops.arrays import Array
-from convcli.ops.columns import Sliding
+from convcli.ops.operands import Array
+from convcli.ops.sliding_window import SlidingWindow
 
 __all__ = ["OPTIONS", "correlate", "launch_of", "serves"]
 
@@ -28,7 +28,7 @@ MOST_TAPS = 121
 _C_TYPES = {"float32": "float", "float64": "double"}
 
 
-def serves(sliding: Sliding, weight: Array, out: Array) -> bool:
+def serves(sliding: SlidingWindow, weight: Array, out: Array) -> bool:
     """Whether the kernel can do it: one channel per group, one or two axes, one type."""
     return (
         sliding.xp is not np
@@ -41,14 +41,14 @@ def serves(sliding: Sliding, weight: Array, out: Array) -> bool:
     )
 
 
-def correlate(sliding: Sliding, weight: Array, bias: Array | None, out: Array) -> None:
+def correlate(sliding: SlidingWindow, weight: Array, bias: Array | None, out: Array) -> None:
     """Correlate every channel of ``sliding.x`` with its kernels into ``out``."""
     text, grid, args = launch_of(sliding, weight, bias, out)
     _function(sliding.xp, text)(grid, BLOCK, args)
 
 
 def launch_of(
-    sliding: Sliding, weight: Array, bias: Array | None, out: Array
+    sliding: SlidingWindow, weight: Array, bias: Array | None, out: Array
 ) -> tuple[str, tuple[int, int, int], tuple[Any, ...]]:
     """Source text, blocks and arguments of the launch."""
     xp, work = sliding.xp, sliding.work

@@ -13,14 +13,14 @@ import numpy as np
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
 from convcli.kernels.blas import matmul
-from convcli.ops.arrays import Array, as_operand
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
-from convcli.ops.geometry import Geometry, conv_geometry
+from convcli.ops.conv_geometry import ConvGeometry, conv_geometry
 from convcli.ops.matrices import circulant, shift_matrix, toeplitz
+from convcli.ops.operands import Array, as_operand
 from convcli.ops.polynomial import Polynomial
 from convcli.ops.unfold import im2col
 
-__all__ = ["Product", "circulant_products", "data_product", "kernel_product"]
+__all__ = ["MatrixProduct", "circulant_products", "data_product", "kernel_product"]
 
 MAX_ENTRIES = 1 << 20
 """Most entries of a matrix here: these are to be looked at, and symbols multiply slowly."""
@@ -37,7 +37,7 @@ def _check_entries(rows: int, columns: int) -> None:
 
 
 @dataclass(frozen=True)
-class Product:
+class MatrixProduct:
     """``left @ right == result``, and the same result by the sliding window.
 
     ``left`` or ``right`` is the matrix of the convolution; ``right`` and ``result`` may be
@@ -118,7 +118,7 @@ def kernel_product(
     flip: bool = False,
     transpose: bool = False,
     **options: Any,
-) -> Product:
+) -> MatrixProduct:
     """The Toeplitz matrix of a kernel times an input of ``shape``, symbols by default.
 
     With ``transpose`` the transposed matrix times an output-sized ``x``, which is the transposed
@@ -147,7 +147,7 @@ def kernel_product(
     pads = [(0, 0)] * (len(sizes) - g.rank) + list(zip(g.before, g.after, strict=True))
     padded = np.pad(x, pads) if x.dtype.kind != "O" else _pad_symbols(x, pads)
     marks = np.pad(np.zeros(sizes, bool), pads, constant_values=True)
-    return Product(
+    return MatrixProduct(
         f"kernel as a {cross(matrix.shape)} matrix, times the padded input, is the output",
         matrix,
         padded.reshape(-1),
@@ -164,8 +164,8 @@ def _pad_symbols(x: Array, pads: list[tuple[int, int]]) -> Array:
 
 
 def _transposed_product(
-    g: Geometry, matrix: Array, weight: Array, x: Array, sizes: tuple[int, ...]
-) -> Product:
+    g: ConvGeometry, matrix: Array, weight: Array, x: Array, sizes: tuple[int, ...]
+) -> MatrixProduct:
     extra = tuple(
         n + a + b - ((o - 1) * s + d * (k - 1) + 1)
         for n, a, b, o, s, d, k in zip(
@@ -180,7 +180,7 @@ def _transposed_product(
     inside = np.ones(padded, bool)
     inside[tuple(slice(a, a + n) for a, n in zip(g.before, g.size, strict=True))] = False
     note = "cells that the padding of the convolution crops are kept" if inside.any() else ""
-    return Product(
+    return MatrixProduct(
         f"transposed matrix, {cross(matrix.shape)}, times x, is the transposed convolution",
         matrix,
         x.reshape(-1),
@@ -198,7 +198,7 @@ def data_product(
     *,
     flip: bool = False,
     **options: Any,
-) -> Product:
+) -> MatrixProduct:
     """The windows of ``x`` as columns, and the kernel as rows times that matrix.
 
     >>> data_product([1, 2, 3, 4], [1, 0, -1]).result
@@ -209,7 +209,7 @@ def data_product(
         if kernel_size is None:
             raise ShapeError("give a weight or a kernel_size")
         columns = im2col(x, kernel_size, **options)
-        return Product(
+        return MatrixProduct(
             f"each window is a column: {cross(columns.shape)}", None, columns, None, None
         )
     weight = as_operand(weight, "weight")
@@ -220,7 +220,7 @@ def data_product(
     columns = im2col(x.reshape(g.big_shape[1:]), g.kernel, **options)
     turned = flip_kernel(weight, g.rank) if flip else weight
     rows = turned.reshape(g.small_channels, -1)
-    return Product(
+    return MatrixProduct(
         f"kernel as {cross(rows.shape)} row(s), times the {cross(columns.shape)} windows, is the output",
         rows,
         columns,

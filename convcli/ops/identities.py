@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcli.errors import TensorError
-from convcli.ops.arrays import Array
 from convcli.ops.conv import conv
-from convcli.ops.geometry import conv_geometry
+from convcli.ops.conv_geometry import conv_geometry
 from convcli.ops.gradients import conv_grad
+from convcli.ops.operands import Array
 
-__all__ = ["Check", "check_adjoint", "check_equivariance", "check_gradient"]
+__all__ = ["Identity", "check_adjoint", "check_equivariance", "check_gradient"]
 
 
-class Check(NamedTuple):
+class Identity(NamedTuple):
     """Both sides of an identity, with the largest difference and what rounding explains.
 
     ``parts`` are the tensors that the sides are made of besides what was given, by name, so that
@@ -44,17 +44,17 @@ def _numbers_only(x: Array, weight: Array) -> None:
         raise TensorError("symbols cannot be checked by numbers; give numbers for X and W")
 
 
-def _compare(left_name: str, left: Array, right_name: str, right: Array, rtol: float) -> Check:
+def _compare(left_name: str, left: Array, right_name: str, right: Array, rtol: float) -> Identity:
     left, right = np.asarray(left), np.asarray(right)
     scale = float(np.abs(left).max(initial=0)) + float(np.abs(right).max(initial=0))
     difference = float(np.abs(left - right).max(initial=0))
     exact = left.dtype.kind in "iu" and right.dtype.kind in "iu"
-    return Check(left_name, left, right_name, right, difference, 0.0 if exact else rtol * scale)
+    return Identity(left_name, left, right_name, right, difference, 0.0 if exact else rtol * scale)
 
 
 def check_equivariance(
     x: Array, weight: Array, shift: int = 1, *, dims: int | None = None, **options: Any
-) -> Check:
+) -> Identity:
     """``conv(shift(x)) == shift(conv(x))``, with ``x`` moved by ``shift`` strides.
 
     ``x`` is put on zeros large enough that nothing of it, or of its response, leaves the frame:
@@ -81,7 +81,7 @@ def check_equivariance(
     return _compare("conv(shift(x))", left, "shift(conv(x))", right, 1e-12)
 
 
-def check_adjoint(x: Array, weight: Array, *, dims: int | None = None, **options: Any) -> Check:
+def check_adjoint(x: Array, weight: Array, *, dims: int | None = None, **options: Any) -> Identity:
     """``<conv(x), v> == <x, conv_transpose(v)>`` for a ``v`` of small whole numbers.
 
     >>> check_adjoint(np.array([1, 2, 3, 4]), np.array([1, 0, -1]), padding=1).holds
@@ -99,7 +99,7 @@ def check_adjoint(x: Array, weight: Array, *, dims: int | None = None, **options
     return found._replace(parts={"v": v, "conv(x)": y, "conv_transpose(v)": back})
 
 
-def check_gradient(x: Array, weight: Array, *, dims: int | None = None, **options: Any) -> Check:
+def check_gradient(x: Array, weight: Array, *, dims: int | None = None, **options: Any) -> Identity:
     """Analytic gradients of ``sum(y * v)`` against central differences, in float64.
 
     The loss is linear in ``x`` and in ``weight``, so the differences are exact but for rounding.

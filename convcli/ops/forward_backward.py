@@ -18,11 +18,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.kernels.blas import matmul
-from convcli.ops import compiled, depthwise
-from convcli.ops.arrays import Array, namespace
-from convcli.ops.columns import Block, Sliding
-from convcli.ops.geometry import Geometry
-from convcli.ops.workers import run_all
+from convcli.ops import compiled_conv, depthwise_gpu
+from convcli.ops.conv_geometry import ConvGeometry
+from convcli.ops.operands import Array, namespace
+from convcli.ops.sliding_window import OutputBlock, SlidingWindow
+from convcli.ops.tensor_threads import run_all
 
 __all__ = ["backward_input", "backward_weight", "forward", "tasks"]
 
@@ -30,11 +30,11 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 def forward(
-    geometry: Geometry, big: Array, weight: Array, bias: Array | None, out: Array, work: Any
+    geometry: ConvGeometry, big: Array, weight: Array, bias: Array | None, out: Array, work: Any
 ) -> None:
     """Convolve ``big`` (N, C, \\*size) into ``out`` (N, C', \\*output)."""
     start = tuple(-before for before in geometry.before)
-    sliding = Sliding(
+    sliding = SlidingWindow(
         namespace(out), big, geometry.groups, geometry.kernel, geometry.output,
         geometry.stride, geometry.dilation, start, work,
     )  # fmt: skip
@@ -42,7 +42,7 @@ def forward(
 
 
 def tasks(
-    sliding: Sliding, weight: Array, bias: Array | None, out: Array
+    sliding: SlidingWindow, weight: Array, bias: Array | None, out: Array
 ) -> list[Callable[[], None]]:
     """Correlate the cells of ``sliding`` with ``weight`` (C', C/groups, \\*kernel) into ``out``.
 
@@ -50,10 +50,10 @@ def tasks(
     """
     if not out.size:  # a batch of none
         return []
-    if compiled.serves(sliding, out):
-        return compiled.tasks(*_flattened(sliding, weight, bias, out))
-    if depthwise.serves(sliding, weight, out):
-        return [partial(depthwise.correlate, sliding, weight, bias, out)]
+    if compiled_conv.serves(sliding, out):
+        return compiled_conv.tasks(*_flattened(sliding, weight, bias, out))
+    if depthwise_gpu.serves(sliding, weight, out):
+        return [partial(depthwise_gpu.correlate, sliding, weight, bias, out)]
     xp, work, groups = sliding.xp, sliding.work, sliding.groups
     matrix = xp.ascontiguousarray(weight, work).reshape(groups, -1, sliding.depth)
     rows = matrix.shape[1]
@@ -61,7 +61,7 @@ def tasks(
     direct = xp is np and out.flags.c_contiguous and out.dtype == work
     flat = out.reshape(out.shape[0], groups, rows, -1) if direct else out
 
-    def product(block: Block) -> None:
+    def product(block: OutputBlock) -> None:
         columns = sliding.columns(block)
         where = slice(block.offset, block.offset + block.length)
         if direct:
@@ -78,8 +78,8 @@ def tasks(
 
 
 def _flattened(
-    sliding: Sliding, weight: Array, bias: Array | None, out: Array
-) -> tuple[Sliding, Array, Array | None, Array]:
+    sliding: SlidingWindow, weight: Array, bias: Array | None, out: Array
+) -> tuple[SlidingWindow, Array, Array | None, Array]:
     """Windows of one cell see no rows: all spatial axes can be one."""
     one = (1,) * len(sliding.kernel)
     if (
@@ -97,8 +97,8 @@ def _flattened(
     return flat, weight, bias, out.reshape(*out.shape[:2], -1)
 
 
-def _run(jobs: list[Callable[[], None]], sliding: Sliding, out: Array) -> None:
-    run_all(jobs, threaded=sliding.xp is np, blas=not compiled.serves(sliding, out))
+def _run(jobs: list[Callable[[], None]], sliding: SlidingWindow, out: Array) -> None:
+    run_all(jobs, threaded=sliding.xp is np, blas=not compiled_conv.serves(sliding, out))
 
 
 def _taps(kernel: int, stride: int, dilation: int, phase: int) -> range:
@@ -109,7 +109,7 @@ def _taps(kernel: int, stride: int, dilation: int, phase: int) -> range:
 
 
 def backward_input(
-    geometry: Geometry, small: Array, weight: Array, bias: Array | None, out: Array, work: Any
+    geometry: ConvGeometry, small: Array, weight: Array, bias: Array | None, out: Array, work: Any
 ) -> None:
     """Spread ``small`` (N, C', \\*output) into ``out`` (N, C, \\*size): the adjoint of forward."""
     xp = namespace(out)
@@ -134,7 +134,7 @@ def backward_input(
             continue
         # A later tap reads an earlier cell, so the taps are reversed.
         picked = turned[(slice(None), slice(None), *(slice(*_reversed(t)) for t in taps))]
-        sliding = Sliding(
+        sliding = SlidingWindow(
             xp, small, g.groups, picked.shape[2:], view.shape[2:], (1,) * g.rank,
             tuple(d // math.gcd(s, d) for s, d in zip(g.stride, g.dilation, strict=True)),
             tuple(
@@ -154,19 +154,21 @@ def _reversed(taps: range) -> tuple[int, int | None, int]:
     return taps[-1], taps[0] - 1 if taps[0] else None, -taps.step
 
 
-def backward_weight(geometry: Geometry, big: Array, small: Array, work: Any) -> Array:
+def backward_weight(geometry: ConvGeometry, big: Array, small: Array, work: Any) -> Array:
     """Gradient for the weight: windows of ``big`` weighted by ``small``, in the working type."""
     g = geometry
     xp = namespace(big)
     if not g.batch:
         return xp.zeros(g.weight_shape, work)
     start = tuple(-before for before in g.before)
-    sliding = Sliding(xp, big, g.groups, g.kernel, g.output, g.stride, g.dilation, start, work)
+    sliding = SlidingWindow(
+        xp, big, g.groups, g.kernel, g.output, g.stride, g.dilation, start, work
+    )
     rows = small.reshape(g.batch, g.groups, g.small_channels // g.groups, -1)
     total = xp.zeros((g.groups, rows.shape[2], sliding.depth), work)
     guard = threading.Lock()
 
-    def product(block: Block) -> None:
+    def product(block: OutputBlock) -> None:
         columns = sliding.columns(block)
         part = rows[block.first : block.last, :, :, block.offset : block.offset + block.length]
         part = matmul(xp, part.astype(work, copy=False), columns.swapaxes(2, 3)).sum(axis=0)

@@ -1,7 +1,7 @@
 """The compiled loops of tensors: windows times weights without gathering columns.
 
 Optional: where the extension was not built, or ``CONVCLI_LOOPS=numpy`` is set, the products of
-``convcli.ops.linear`` go through im2col and BLAS, with the same results up to rounding.
+``convcli.ops.forward_backward`` go through im2col and BLAS, with the same results up to rounding.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from convcli.extensions import extension
-from convcli.ops.arrays import Array
-from convcli.ops.columns import Block, Sliding, split
-from convcli.ops.workers import cores, scratch
+from convcli.ops.operands import Array
+from convcli.ops.sliding_window import OutputBlock, SlidingWindow, split
+from convcli.ops.tensor_threads import cores, scratch
 
 __all__ = ["serves", "tasks"]
 
@@ -33,7 +33,7 @@ MANY_PRODUCTS = 1 << 24
 """Products (about 0.2 ms) from which a block more is nothing beside waiting for a thread."""
 
 
-def serves(sliding: Sliding, out: Array) -> bool:
+def serves(sliding: SlidingWindow, out: Array) -> bool:
     """Whether the compiled loops can write this ``out``: float32 and float64 on the CPU."""
     return (
         sliding.xp is np
@@ -113,9 +113,9 @@ def _shape(
 
 
 def tasks(
-    sliding: Sliding, weight: Array, bias: Array | None, out: Array
+    sliding: SlidingWindow, weight: Array, bias: Array | None, out: Array
 ) -> list[Callable[[], None]]:
-    """As ``convcli.ops.linear.tasks``, without columns."""
+    """As ``convcli.ops.forward_backward.tasks``, without columns."""
     module, work, groups = extension("_tensors").module, sliding.work, sliding.groups
     room = module.room()
     size = work.itemsize
@@ -128,7 +128,7 @@ def tasks(
 
     whole = _in_place(sliding)
 
-    def slide(block: Block) -> None:
+    def slide(block: OutputBlock) -> None:
         shape = _shape(
             block.shape, channels // groups, sliding.kernel, sliding.stride, sliding.dilation,
             steps[2:], lanes,
@@ -152,7 +152,7 @@ def tasks(
     return [partial(slide, block) for block in blocks]
 
 
-def _in_place(sliding: Sliding) -> Array | None:
+def _in_place(sliding: SlidingWindow) -> Array | None:
     """The cells as they are, if windows are single cells next to each other."""
     x = sliding.x
     plain = sliding.kernel == sliding.stride == (1,) and sliding.start == (0,)
@@ -162,7 +162,7 @@ def _in_place(sliding: Sliding) -> Array | None:
 
 
 def _cells(
-    sliding: Sliding, block: Block, shape: _Shape, whole: Array | None, room: int
+    sliding: SlidingWindow, block: OutputBlock, shape: _Shape, whole: Array | None, room: int
 ) -> tuple[Array, int, Array]:
     """Memory with the cells of ``block``, the step from image to image, and the taps' offsets."""
     x = sliding.x

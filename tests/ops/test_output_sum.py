@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from convcli.ops.conv import conv, conv_transpose
-from convcli.ops.geometry import conv_geometry, transposed_geometry
-from convcli.ops.steps import Step, conv_step, transposed_step
+from convcli.ops.conv_geometry import conv_geometry, transposed_geometry
+from convcli.ops.output_sum import OutputSum, conv_output_sum, transposed_output_sum
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -24,7 +24,7 @@ def draw(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(len(shape) + shape[0]).integers(-9, 10, shape)
 
 
-def check(step: Step, total: int, per_group: int, group: int) -> None:
+def check(step: OutputSum, total: int, per_group: int, group: int) -> None:
     """The sum of the products, and the channels of its own group."""
     assert step.value == total
     products = [p for c in step.channels for row in c.rows for p in row]
@@ -42,7 +42,7 @@ def test_every_output_of_a_convolution(options: dict[str, Any], groups: int) -> 
     y = conv(x, w, bias, groups=groups, **options)
     g = conv_geometry(x.shape, w.shape, groups=groups, **options)
     for index in np.ndindex(y.shape):
-        check(conv_step(g, x, w, bias, index), y[index], 2, index[1] // 4)
+        check(conv_output_sum(g, x, w, bias, index), y[index], 2, index[1] // 4)
 
 
 @cases
@@ -53,7 +53,7 @@ def test_every_output_of_a_transposed_convolution(options: dict[str, Any], group
     y = conv_transpose(x, w, bias, groups=groups, **options)
     g = transposed_geometry(x.shape, w.shape, groups=groups, **options)
     for index in np.ndindex(y.shape):
-        check(transposed_step(g, x, w, bias, index), y[index], 2, index[1] // 3)
+        check(transposed_output_sum(g, x, w, bias, index), y[index], 2, index[1] // 3)
 
 
 def test_padding_is_marked() -> None:
@@ -62,7 +62,7 @@ def test_padding_is_marked() -> None:
     g = conv_geometry(x.shape, w.shape, padding=1)
     marked = []
     for place in range(3):
-        (channel,) = conv_step(g, x, w, None, (0, 0, place)).channels
+        (channel,) = conv_output_sum(g, x, w, None, (0, 0, place)).channels
         marked.append([(p.x, p.is_padding) for p in channel.rows[0]])
     assert marked == [
         [(0, True), (5, False), (6, False)],

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypedDict, TypeVar
 import numpy as np
 
 from convcli.arithmetic.window import Padding
-from convcli.ops.geometry import PerAxis
+from convcli.ops.conv_geometry import PerAxis
 
 __all__ = [
     "ConvOptions",

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from convcli.ops.arrays import Array
-from convcli.ops.geometry import Geometry
+from convcli.ops.conv_geometry import ConvGeometry
+from convcli.ops.operands import Array
 
-__all__ = ["ChannelSum", "Product", "Step", "conv_step", "transposed_step"]
+__all__ = ["ChannelSum", "OutputSum", "Term", "conv_output_sum", "transposed_output_sum"]
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class Term:
     """An input value times a weight; the input is 0 where ``is_padding``."""
 
     x: Any
@@ -27,7 +27,7 @@ class ChannelSum:
     """What one input channel contributes: its products, by rows of the kernel."""
 
     channel: int
-    rows: tuple[tuple[Product, ...], ...]
+    rows: tuple[tuple[Term, ...], ...]
 
     @property
     def value(self) -> Any:
@@ -36,7 +36,7 @@ class ChannelSum:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class OutputSum:
     """One output value: its index (N, C_out, \\*spatial) and where it comes from."""
 
     index: tuple[int, ...]
@@ -50,9 +50,9 @@ class Step:
         return total if self.bias is None else total + self.bias
 
 
-def conv_step(
-    g: Geometry, x: Array, weight: Array, bias: Array | None, index: tuple[int, ...]
-) -> Step:
+def conv_output_sum(
+    g: ConvGeometry, x: Array, weight: Array, bias: Array | None, index: tuple[int, ...]
+) -> OutputSum:
     """How :func:`convcli.conv` makes the output at ``index``.
 
     Parameters
@@ -68,7 +68,7 @@ def conv_step(
     per_in = g.big_channels // g.groups
     first = out // (g.small_channels // g.groups) * per_in
 
-    def row(channel: int, prefix: tuple[int, ...]) -> Iterator[Product]:
+    def row(channel: int, prefix: tuple[int, ...]) -> Iterator[Term]:
         for last in range(g.kernel[-1]):
             tap = (*prefix, last)
             cell = tuple(
@@ -79,7 +79,7 @@ def conv_step(
             )
             inside = all(0 <= c < size for c, size in zip(cell, g.size, strict=True))
             w = _item(weight, (out, channel, *tap))
-            yield Product(_item(x, (n, first + channel, *cell)) if inside else 0, w, not inside)
+            yield Term(_item(x, (n, first + channel, *cell)) if inside else 0, w, not inside)
 
     sums = tuple(
         ChannelSum(
@@ -88,12 +88,12 @@ def conv_step(
         )
         for channel in range(per_in)
     )
-    return Step(index, sums, None if bias is None else _item(bias, (out,)))
+    return OutputSum(index, sums, None if bias is None else _item(bias, (out,)))
 
 
-def transposed_step(
-    g: Geometry, x: Array, weight: Array, bias: Array | None, index: tuple[int, ...]
-) -> Step:
+def transposed_output_sum(
+    g: ConvGeometry, x: Array, weight: Array, bias: Array | None, index: tuple[int, ...]
+) -> OutputSum:
     """How :func:`convcli.conv_transpose` makes the output at ``index``: the stamps that cover it.
 
     ``x`` has shape ``g.small_shape``, ``weight`` (C_in, C_out/groups, \\*kernel).
@@ -108,11 +108,11 @@ def transposed_step(
         found = [(*divmod(position + before - t * d, s), t) for t in range(k)]
         pairs.append(sorted((i, t) for i, rest, t in found if rest == 0 and 0 <= i < size))
 
-    def products(channel: int) -> tuple[tuple[Product, ...], ...]:
+    def products(channel: int) -> tuple[tuple[Term, ...], ...]:
         rows = itertools.product(*pairs[:-1])
         return tuple(
             tuple(
-                Product(
+                Term(
                     _item(x, (n, channel, *(i for i, _ in (*prefix, last)))),
                     _item(weight, (channel, within, *(t for _, t in (*prefix, last)))),
                 )
@@ -125,7 +125,7 @@ def transposed_step(
         ChannelSum(channel, products(channel))
         for channel in range(group * per_in, (group + 1) * per_in)
     )
-    return Step(index, sums, None if bias is None else _item(bias, (out,)))
+    return OutputSum(index, sums, None if bias is None else _item(bias, (out,)))
 
 
 def _indices(sizes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

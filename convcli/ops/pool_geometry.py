@@ -13,16 +13,16 @@ from convcli.arithmetic.pooling import PoolWindow, pool_window
 from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.window import Padding, per_axis
 from convcli.errors import ShapeError, TensorError
-from convcli.ops.arrays import Array
-from convcli.ops.geometry import PerAxis, refuse_empty
+from convcli.ops.conv_geometry import PerAxis, refuse_empty
+from convcli.ops.operands import Array
 
 __all__ = [
-    "Pool",
+    "PoolGeometry",
     "axis_taps",
     "counts",
     "expect_shape",
+    "pool_geometry",
     "resized",
-    "resolve",
     "spatial_rank",
     "sum_type",
 ]
@@ -32,7 +32,7 @@ Slices: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class PoolGeometry:
     """Windows on the last axes of an array, resolved."""
 
     windows: tuple[PoolWindow, ...]
@@ -63,7 +63,7 @@ def reach_of(window: PoolWindow, tap: int) -> tuple[slice, slice] | None:
     return slice(low, high), slice(first, first + (high - low - 1) * stride + 1, stride)
 
 
-def resolve(
+def pool_geometry(
     x: Array,
     kernel_size: PerAxis,
     stride: PerAxis | None,
@@ -71,7 +71,7 @@ def resolve(
     dilation: PerAxis,
     ceil_mode: bool,
     dims: int | None,
-) -> Pool:
+) -> PoolGeometry:
     if x.dtype.kind == "O":
         raise TensorError("symbols cannot be pooled: they have no order and no mean")
     rank = spatial_rank(x, kernel_size, dims)
@@ -96,7 +96,7 @@ def resolve(
             _check_covered(window)
     except ShapeError as error:
         raise ShapeError(str(error), while_=while_) from error
-    return Pool(windows)
+    return PoolGeometry(windows)
 
 
 def spatial_rank(x: Array, kernel_size: PerAxis, dims: int | None) -> int:

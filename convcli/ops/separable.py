@@ -11,8 +11,8 @@ from convcli.arithmetic.sizes import cross
 from convcli.errors import TensorError
 from convcli.kernels.factors import low_rank_factors, numerical_rank, separable_factors
 from convcli.kernels.kernel import Kernel
-from convcli.ops.arrays import as_operand, namespace
-from convcli.ops.signatures import OnDevice, Tensor
+from convcli.ops.array_types import OnDevice, Tensor
+from convcli.ops.operands import as_operand, namespace
 
 __all__ = ["Separated", "separate"]
 

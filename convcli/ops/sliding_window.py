@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from convcli.ops.arrays import Array
-from convcli.ops.workers import cores, scratch
+from convcli.ops.operands import Array
+from convcli.ops.tensor_threads import cores, scratch
 
-__all__ = ["Block", "Sliding", "split", "windows"]
+__all__ = ["OutputBlock", "SlidingWindow", "split", "windows"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -28,7 +28,7 @@ GPU_BLOCK_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class OutputBlock:
     """Images ``first`` to ``last`` of the batch, and a range of outputs on every axis."""
 
     first: int
@@ -51,7 +51,7 @@ class Block:
 
 def split(
     batch: int, outputs: Shape, position_bytes: int, budget: int, workers: int
-) -> list[Block]:
+) -> list[OutputBlock]:
     """Cut a batch of outputs into blocks of at most ``budget`` bytes, evenly among workers.
 
     >>> [b.ranges for b in split(1, (10, 7), 100, 2800, 2)]
@@ -62,7 +62,7 @@ def split(
     if total <= positions and (batch >= workers or total * position_bytes < budget // 16):
         step = max(min(positions // total, -(-batch // workers)), 1)
         full = tuple((0, n) for n in outputs)
-        return [Block(n, min(n + step, batch), full, 0, total) for n in range(0, batch, step)]
+        return [OutputBlock(n, min(n + step, batch), full, 0, total) for n in range(0, batch, step)]
     axis = next(
         a
         for a in range(len(outputs))
@@ -77,7 +77,7 @@ def split(
     return list(_pieces(batch, outputs, axis, step, inner))
 
 
-def _pieces(batch: int, outputs: Shape, axis: int, step: int, inner: int) -> Iterator[Block]:
+def _pieces(batch: int, outputs: Shape, axis: int, step: int, inner: int) -> Iterator[OutputBlock]:
     size = outputs[axis]
     rest = tuple((0, n) for n in outputs[axis + 1 :])
     for n, prefix in itertools.product(range(batch), np.ndindex(outputs[:axis])):
@@ -85,7 +85,7 @@ def _pieces(batch: int, outputs: Shape, axis: int, step: int, inner: int) -> Ite
         for low in range(0, size, step):
             high = min(low + step, size)
             ranges = (*((i, i + 1) for i in prefix), (low, high), *rest)
-            yield Block(n, n + 1, ranges, (row * size + low) * inner, (high - low) * inner)
+            yield OutputBlock(n, n + 1, ranges, (row * size + low) * inner, (high - low) * inner)
 
 
 def windows(
@@ -104,7 +104,7 @@ def windows(
 
 
 @dataclass(frozen=True, slots=True)
-class Sliding:
+class SlidingWindow:
     """A window that slides over ``x`` (N, C, \\*size); cells outside ``x`` read as zero.
 
     ``start`` is where, on every axis, the first window begins: minus the padding before.
@@ -125,14 +125,14 @@ class Sliding:
         """Rows of the columns of one group: channels per group times taps."""
         return int(self.x.shape[1]) // self.groups * math.prod(self.kernel)
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[OutputBlock]:
         """The output cut so that the columns of a block stay in the cache."""
         position = int(self.x.shape[1]) * math.prod(self.kernel) * self.work.itemsize
         if self.xp is not np:
             return split(self.x.shape[0], self.outputs, position, GPU_BLOCK_BYTES, 1)
         return split(self.x.shape[0], self.outputs, position, BLOCK_BYTES, cores())
 
-    def reach(self, block: Block) -> list[tuple[int, int]]:
+    def reach(self, block: OutputBlock) -> list[tuple[int, int]]:
         """Range of cells on every axis that the windows of ``block`` see, outside ``x`` too."""
         return [
             (begin + low * s, begin + (high - 1) * s + d * (k - 1) + 1)
@@ -141,7 +141,7 @@ class Sliding:
             )
         ]
 
-    def fill(self, block: Block, target: Array) -> None:
+    def fill(self, block: OutputBlock, target: Array) -> None:
         """Write the cells that ``block`` sees into ``target``, zeros where ``x`` has none."""
         images = slice(block.first, block.last)
         source, where = [], []
@@ -162,7 +162,7 @@ class Sliding:
         if part.size:
             target[tuple(whole)] = part
 
-    def cells(self, block: Block) -> Array:
+    def cells(self, block: OutputBlock) -> Array:
         """The cells that ``block`` sees in the working type, without a copy where there are."""
         reach = self.reach(block)
         lead = (block.last - block.first, self.x.shape[1])
@@ -177,7 +177,7 @@ class Sliding:
         self.fill(block, cells)
         return cells
 
-    def columns(self, block: Block) -> Array:
+    def columns(self, block: OutputBlock) -> Array:
         """The windows of ``block`` as (images, groups, depth, positions)."""
         cells = self.cells(block)
         view = windows(self.xp, cells, self.kernel, block.shape, self.stride, self.dilation)

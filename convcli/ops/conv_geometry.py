@@ -1,6 +1,6 @@
 """What a convolution does to shapes: operands checked, axes named, everything resolved.
 
-Both the forward and the transposed operation are described by one :class:`Geometry`, seen from
+Both the forward and the transposed operation are described by one :class:`ConvGeometry`, seen from
 the convolution's side: ``big`` (N, C, \\*size) is what it reads and ``small`` (N, C', \\*output)
 what it writes. The transposed operation, and the gradient for the input, go the other way.
 """
@@ -18,7 +18,7 @@ from convcli.arithmetic.window import Padding, conv_window, per_axis
 from convcli.errors import ShapeError
 
 __all__ = [
-    "Geometry",
+    "ConvGeometry",
     "PerAxis",
     "conv_geometry",
     "transposed_geometry",
@@ -30,7 +30,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class ConvGeometry:
     """Sizes of a convolution from ``big`` to ``small``, all of them resolved.
 
     ``result_axes`` says how many of the axes N and C the result keeps: operands given without
@@ -157,7 +157,7 @@ def conv_geometry(
     dilation: PerAxis = 1,
     groups: int = 1,
     dims: int | None = None,
-) -> Geometry:
+) -> ConvGeometry:
     """Resolve a convolution of shapes.
 
     Raises
@@ -181,7 +181,7 @@ def conv_geometry(
         ]
     except ShapeError as error:
         raise ShapeError(str(error), while_=while_) from error
-    return Geometry(
+    return ConvGeometry(
         batch=full_x[0],
         big_channels=full_x[1],
         small_channels=full_weight[0],
@@ -208,7 +208,7 @@ def transposed_geometry(
     groups: int = 1,
     output_shape: PerAxis | None = None,
     dims: int | None = None,
-) -> Geometry:
+) -> ConvGeometry:
     """Resolve a transposed convolution of shapes; ``x`` is the result's ``small``.
 
     >>> transposed_geometry((4, 8, 8), (4, 2, 3, 3), stride=2, padding=1, output_padding=1).big_shape
@@ -239,7 +239,7 @@ def transposed_geometry(
     except ShapeError as error:
         while_ = f"transposing x {cross(x)} with weight {cross(weight)}"
         raise ShapeError(str(error), while_=while_) from error
-    return Geometry(
+    return ConvGeometry(
         batch=full_x[0],
         big_channels=full_weight[1] * groups,
         small_channels=full_x[1],
