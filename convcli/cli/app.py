@@ -21,27 +21,27 @@ from convcli.system.process import SIGPIPE, die_by, on_termination, settle_strea
 
 __all__ = ["COMMANDS", "build", "invoke", "run"]
 
-COMMANDS: dict[str, str] = {
-    "filter": "filter",
-    "kernel": "kernel",
-    "shape": "shape",
-    "conv": "tensor",
-    "conv-transpose": "tensor",
-    "grad": "grad",
-    "pool": "pool",
-    "matrix": "matrix",
-    "separate": "separate",
-    "impulse": "impulse",
-    "check": "check",
-    "draw": "draw",
-    "compare": "compare",
-    "demo": "demo",
-    "bench": "bench",
-    "info": "info",
-}
-"""Command name -> module in ``convcli.cli`` that defines ``app``, imported when it is used.
+COMMANDS = (
+    "filter",
+    "kernel",
+    "shape",
+    "conv",
+    "conv-transpose",
+    "grad",
+    "pool",
+    "matrix",
+    "separate",
+    "impulse",
+    "check",
+    "draw",
+    "compare",
+    "demo",
+    "bench",
+    "info",
+)
+"""Every command, in the order of ``convcli --help``.
 
-The order is that of ``convcli --help``.
+Each is the ``app`` of the module of that name in ``convcli.cli``, imported when it is used.
 """
 
 COMPLETION = "_CONVCLI_COMPLETE"
@@ -59,9 +59,8 @@ class LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"convcli.cli.{COMMANDS[cmd_name]}")
-        app = module.APPS[cmd_name] if hasattr(module, "APPS") else module.app
-        command = typer.main.get_command(app)
+        module = import_module(f"convcli.cli.{cmd_name.replace('-', '_')}")
+        command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
 

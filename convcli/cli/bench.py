@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from convcli.cli import complete
+from convcli.cli import options
 
 app = typer.Typer(add_completion=False)
 
@@ -13,13 +13,9 @@ app = typer.Typer(add_completion=False)
 def bench(
     kernel: Annotated[
         list[str] | None,
-        typer.Option(
-            "--kernel",
-            "-k",
-            autocompletion=complete.kernels,
-            help="Time this kernel, written as for 'convcli filter', instead of the usual eight. "
-            "Repeat it for more.",
-            show_default=False,
+        options.kernels(
+            "Time this kernel, written as for 'convcli filter', instead of the usual eight. "
+            "Repeat it for more."
         ),
     ] = None,
     size: Annotated[
@@ -34,7 +30,7 @@ def bench(
             help="Also keep what was measured, so that auto knows this machine's CPU and GPU.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Annotated[bool, options.json("One JSON object.")] = False,
 ) -> None:
     """Time every algorithm and backend on this machine, in under a minute.
 

@@ -4,15 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from convcli.cli.tensor_options import (
-    LITERALS,
-    TENSOR_HELP,
-    Dilation,
-    Dims,
-    Groups,
-    Padding,
-    Stride,
-)
+from convcli.cli import options
+from convcli.cli import tensor_options as on
+from convcli.cli.options import LITERALS
 
 app = typer.Typer(
     add_completion=False,
@@ -20,13 +14,10 @@ app = typer.Typer(
     help="Check that shifts, adjoints and gradients are what they must be.",
 )
 
-X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
-W = Annotated[str, typer.Argument(metavar="W", help="The weight, written likewise.")]
+W = Annotated[str, on.weight()]
 AsJson = Annotated[
     bool,
-    typer.Option(
-        "--json", help="An object with both sides and their parts, the difference and the verdict."
-    ),
+    options.json("An object with both sides and their parts, the difference and the verdict."),
 ]
 
 
@@ -62,16 +53,16 @@ def _run(
 
 @app.command(context_settings=LITERALS)
 def equivariance(
-    x: X,
+    x: on.X,
     w: W,
     shift: Annotated[
         int, typer.Option(min=-1000, max=1000, help="Cells of the output to move by.")
     ] = 1,
-    stride: Stride = "1",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
-    groups: Groups = 1,
-    dims: Dims = None,
+    stride: on.Stride = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
+    groups: on.Groups = 1,
+    dims: on.Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """conv(shift(x)) is shift(conv(x)), away from the border."""
@@ -82,13 +73,13 @@ def equivariance(
 
 @app.command(context_settings=LITERALS)
 def adjoint(
-    x: X,
+    x: on.X,
     w: W,
-    stride: Stride = "1",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
-    groups: Groups = 1,
-    dims: Dims = None,
+    stride: on.Stride = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
+    groups: on.Groups = 1,
+    dims: on.Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """<conv(x), v> is <x, conv_transpose(v)>: the transposed operation is the adjoint."""
@@ -99,13 +90,13 @@ def adjoint(
 
 @app.command(context_settings=LITERALS)
 def gradient(
-    x: X,
+    x: on.X,
     w: W,
-    stride: Stride = "1",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
-    groups: Groups = 1,
-    dims: Dims = None,
+    stride: on.Stride = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
+    groups: on.Groups = 1,
+    dims: on.Dims = None,
     as_json: AsJson = False,
 ) -> None:
     """Analytic gradients of the loss <conv(x), v> are its central differences."""

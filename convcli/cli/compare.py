@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from convcli.cli import options
+
 app = typer.Typer(add_completion=False)
 
 
@@ -13,23 +15,15 @@ def compare(
     b: Annotated[str, typer.Argument(metavar="B", help="One of the same size and channels.")],
     output: Annotated[
         str,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Write a picture of the differences; the largest is white.",
-            show_default=False,
-        ),
+        options.output("Write a picture of the differences; the largest is white."),
     ] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object; psnr is null if they are equal.")
+        bool, options.json("One JSON object; psnr is null if they are equal.")
     ] = False,
     max_pixels: Annotated[
         int | None,
-        typer.Option("--max-pixels", min=1, help="Refuse larger pictures by their header."),
+        options.max_pixels("Refuse larger pictures by their header."),
     ] = None,
 ) -> None:
     """Compare two pictures: PSNR, SSIM, the largest difference and where it is."""

@@ -4,23 +4,9 @@ from typing import Annotated
 
 import typer
 
-from convcli.cli import complete
-from convcli.cli.tensor_options import (
-    BACKWARD,
-    FORWARD,
-    LITERALS,
-    RANKS,
-    Dilation,
-    Dims,
-    Flip,
-    Groups,
-    Output,
-    Overwrite,
-    Padding,
-    Stride,
-    WEither,
-    X,
-)
+from convcli.cli import complete, options
+from convcli.cli import tensor_options as on
+from convcli.cli.options import LITERALS
 
 app = typer.Typer(add_completion=False)
 
@@ -30,8 +16,8 @@ ONLY = ("x", "weight", "bias")
 
 @app.command(context_settings=LITERALS)
 def grad(
-    x: X,
-    w: WEither,
+    x: on.X,
+    w: on.WEither,
     grad_y: Annotated[
         str,
         typer.Option(help="Gradient for the output; ones by default, the loss sum(y)."),
@@ -39,33 +25,28 @@ def grad(
     transposed: Annotated[
         bool, typer.Option("--transposed", help="Of the transposed convolution.")
     ] = False,
-    stride: Stride = "1",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
-    groups: Groups = 1,
-    flip: Flip = False,
-    dims: Dims = None,
+    stride: on.Stride = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
+    groups: on.Groups = 1,
+    flip: on.Flip = False,
+    dims: on.Dims = None,
     as_json: Annotated[
         bool,
-        typer.Option(
-            "--json",
-            help="An object with x, weight and bias, each {shape, dtype, data}.",
-            rich_help_panel="Result",
-        ),
+        options.json("An object with x, weight and bias, each {shape, dtype, data}.", on.RESULT),
     ] = False,
     only: Annotated[
         str,
-        typer.Option(
+        on.result(
             "--only",
             autocompletion=complete.names("cli.grad", "ONLY"),
             metavar="x|weight|bias",
             help="Give this gradient alone, which -o can then write.",
             show_default=False,
-            rich_help_panel="Result",
         ),
     ] = "",
-    output: Output = "",
-    overwrite: Overwrite = False,
+    output: on.Output = "",
+    overwrite: on.Overwrite = False,
 ) -> None:
     from convcli.cli.tensor_io import (
         check_output,
@@ -86,20 +67,20 @@ def grad(
         raise UsageError("--flip and --transposed do not go together; reverse the kernel instead")
     check_output(output, overwrite)
     a, weight = read(x, "X"), read(w, "W")
-    options = convolution_options(stride, padding, dilation)
-    options.update(
-        groups=groups, dims=resolve_dims(a, weight, dims, BACKWARD if transposed else FORWARD)
+    layer = convolution_options(stride, padding, dilation)
+    layer.update(
+        groups=groups, dims=resolve_dims(a, weight, dims, on.BACKWARD if transposed else on.FORWARD)
     )
     compute = gradients.conv_transpose_grad if transposed else gradients.conv_grad
     forward = conv.conv_transpose if transposed else conv.conv
     if flip:
-        options["flip"] = True
+        layer["flip"] = True
     if grad_y:
         loss = read(grad_y, "--grad-y")
     else:
-        y = forward(a, weight, **options)
+        y = forward(a, weight, **layer)
         loss = y * 0 + 1
-    found = compute(loss, a, weight, **options)
+    found = compute(loss, a, weight, **layer)
     if only:
         emit(
             getattr(found, only),
@@ -119,6 +100,4 @@ def grad(
             show_tensor(value, f"gradient for {name}:")
 
 
-grad.__doc__ = (
-    f"Gradients of a convolution for its input, weight and bias.{RANKS.format(axes=FORWARD)}"
-)
+grad.__doc__ = f"Gradients of a convolution for its input, weight and bias.{on.ranks(on.FORWARD)}"

@@ -4,14 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from convcli.cli.tensor_options import LITERALS, TENSOR_HELP, Dilation, Padding, Stride
+from convcli.cli import options
+from convcli.cli import tensor_options as on
+from convcli.cli.options import LITERALS
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(context_settings=LITERALS)
 def impulse(
-    w: Annotated[str, typer.Argument(metavar="W", help=f"The kernel, bare. {TENSOR_HELP}")],
+    w: Annotated[str, on.tensor("W", "The kernel, bare.")],
     x: Annotated[
         str,
         typer.Argument(
@@ -20,17 +22,15 @@ def impulse(
             show_default=False,
         ),
     ] = "",
-    stride: Stride = "1",
-    padding: Padding = "full",
-    dilation: Dilation = "1",
+    stride: on.Stride = "1",
+    padding: on.Padding = "full",
+    dilation: on.Dilation = "1",
     flip: Annotated[
         bool,
-        typer.Option(
-            "--flip", help="Convolution: the response is then the kernel itself, not reversed."
-        ),
+        options.flip("Convolution: the response is then the kernel itself, not reversed."),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="An object with the response, the impulses and the sum.")
+        bool, options.json("An object with the response, the impulses and the sum.")
     ] = False,
 ) -> None:
     """Show what a kernel answers to an impulse, and a signal as a sum of impulses."""
@@ -39,13 +39,13 @@ def impulse(
     from convcli.ops.impulses import impulse_response, impulses
 
     weight = read(w, "W")
-    options = convolution_options(stride, padding, dilation)
+    layer = convolution_options(stride, padding, dilation)
     response = impulse_response(weight, flip=flip)
     signal = read(x, "X") if x else None
     parts: list[Any] = []
     if signal is not None:
-        parts = list(impulses(signal, weight, flip=flip, **options))
-        total = conv(signal, weight, flip=flip, dims=signal.ndim, **options)
+        parts = list(impulses(signal, weight, flip=flip, **layer))
+        total = conv(signal, weight, flip=flip, dims=signal.ndim, **layer)
     if as_json:
         from convcli.show.tensor import tensor_document
 

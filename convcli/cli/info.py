@@ -4,13 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
+from convcli.cli import options
+
 app = typer.Typer(add_completion=False)
 
 
 @app.command("info")
 def info_command(
     as_json: Annotated[
-        bool, typer.Option("--json", help="The same as a JSON object, for scripts and reports.")
+        bool, options.json("The same as a JSON object, for scripts and reports.")
     ] = False,
 ) -> None:
     """Show versions, codecs, devices, and which backend auto would take."""

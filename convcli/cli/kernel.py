@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convcli.cli import complete
+from convcli.cli import complete, options
+from convcli.cli.options import LITERALS
 
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
@@ -13,21 +14,19 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List, explain and export kernels."
 )
 
-# A literal may begin with a minus sign: "-1 0 1" is no option.
-_LITERALS = {"ignore_unknown_options": True}
-
-_KERNEL = typer.Argument(
-    metavar="KERNEL",
-    autocompletion=complete.kernels,
-    help="A preset (gaussian:1.5), a file (./k.csv) or the weights ('1 0 -1; 2 0 -2; 1 0 -1').",
-    show_default=False,
-)
+KernelWritten = Annotated[
+    str,
+    options.kernel(
+        "A preset (gaussian:1.5), a file (./k.csv) or the weights ('1 0 -1; 2 0 -2; 1 0 -1').",
+        show_default=False,
+    ),
+]
 
 
 @app.command("list")
 def list_command(
     as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON array with every parameter and what it may be.")
+        bool, options.json("A JSON array with every parameter and what it may be.")
     ] = False,
 ) -> None:
     """Show every preset and what it is for."""
@@ -39,47 +38,29 @@ def list_command(
         show_catalogue()
 
 
-@app.command("show", context_settings=_LITERALS)
+@app.command("show", context_settings=LITERALS)
 def show_command(
-    kernel: Annotated[str, _KERNEL],
+    kernel: KernelWritten,
     beside: Annotated[
         str,
-        typer.Argument(
-            metavar="[KERNEL]",
-            autocompletion=complete.kernels,
-            help="Another one beside it.",
-            show_default=False,
-        ),
+        options.kernel("Another one beside it.", "[KERNEL]", show_default=False),
     ] = "",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object with all weights and factors.")
-    ] = False,
+    as_json: Annotated[bool, options.json("A JSON object with all weights and factors.")] = False,
     output: Annotated[
         str,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="A figure instead, .svg, .png or .webp: weights, frequency response, profile.",
-            show_default=False,
+        options.output(
+            "A figure instead, .svg, .png or .webp: weights, frequency response, profile."
         ),
     ] = "",
     theme: Annotated[
         str,
-        typer.Option(
-            "--theme",
-            autocompletion=complete.names("show.draw.theme", "THEMES"),
-            metavar="light|dark",
-            help="Of the figure.",
-        ),
+        options.theme("Of the figure."),
     ] = "light",
     size: Annotated[
         int | None,
-        typer.Option("--size", min=64, max=8192, metavar="PIXELS", help="Width of the figure."),
+        options.width("Width of the figure."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Show a kernel: weights, sum, range, symmetry, factors, what it does, and which waves pass."""
     from convcli.kernels.load import load_kernel
@@ -119,18 +100,12 @@ def _draw(
     write_drawing(drawing, output, drawing.title, overwrite=overwrite, width=size)
 
 
-@app.command("export", context_settings=_LITERALS)
+@app.command("export", context_settings=LITERALS)
 def export_command(
-    kernel: Annotated[str, _KERNEL],
+    kernel: KernelWritten,
     output: Annotated[
         str,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Where to; its suffix chooses the format. - is standard output.",
-            show_default=False,
-        ),
+        options.output("Where to; its suffix chooses the format. - is standard output."),
     ],
     format: Annotated[
         str,
@@ -145,9 +120,7 @@ def export_command(
             show_default=False,
         ),
     ] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Write a kernel in a format that other programs, and convcli, read."""
     from convcli.errors import UsageError

@@ -4,17 +4,17 @@ from typing import Annotated
 
 import typer
 
-from convcli.cli.tensor_options import LITERALS, TENSOR_HELP, Dilation, Padding, Stride
+from convcli.cli import options
+from convcli.cli import tensor_options as on
+from convcli.cli.options import LITERALS
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Write convolution as a matrix product."
 )
 
-W = Annotated[str, typer.Argument(metavar="W", help=f"The kernel. {TENSOR_HELP}")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="An object with the matrices, vectors and the check.")
-]
-Flip = Annotated[bool, typer.Option("--flip", help="Convolution: the kernel reversed.")]
+W = Annotated[str, on.tensor("W", "The kernel.")]
+AsJson = Annotated[bool, options.json("An object with the matrices, vectors and the check.")]
+Flip = Annotated[bool, options.flip("Convolution: the kernel reversed.")]
 
 
 @app.command("kernel", context_settings=LITERALS)
@@ -36,9 +36,9 @@ def kernel_command(
             "--x", help="The input to multiply with; symbols by default.", show_default=False
         ),
     ] = "",
-    stride: Stride = "1",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
+    stride: on.Stride = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
     flip: Flip = False,
     transpose: Annotated[
         bool,
@@ -59,8 +59,8 @@ def kernel_command(
     if not n and (vector is None or transpose):
         raise UsageError("say how large the input is, as in --n 4 or --n 4x5")
     shape = per_axis_option(n, "n") if n else vector.shape  # type: ignore[union-attr]
-    options = convolution_options(stride, padding, dilation)
-    product = kernel_product(weight, shape, vector, flip=flip, transpose=transpose, **options)
+    layer = convolution_options(stride, padding, dilation)
+    product = kernel_product(weight, shape, vector, flip=flip, transpose=transpose, **layer)
     if as_json:
         emit_json(product.document())
         return
@@ -71,7 +71,7 @@ def kernel_command(
 
 @app.command("data", context_settings=LITERALS)
 def data_command(
-    x: Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")],
+    x: on.X,
     w: Annotated[
         str,
         typer.Argument(
@@ -82,11 +82,11 @@ def data_command(
     ] = "",
     kernel_size: Annotated[
         str,
-        typer.Option("-k", "--kernel-size", help="Size of the windows, where there is no W."),
+        on.kernel_size("Size of the windows, where there is no W."),
     ] = "",
-    stride: Stride = "1",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
+    stride: on.Stride = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
     flip: Flip = False,
     as_json: AsJson = False,
 ) -> None:
@@ -100,8 +100,8 @@ def data_command(
     if (weight is None) == (not kernel_size):
         raise UsageError("give either a kernel W or --kernel-size")
     size = per_axis_option(kernel_size, "kernel size") if kernel_size else None
-    options = convolution_options(stride, padding, dilation)
-    product = data_product(a, weight, size, flip=flip, **options)
+    layer = convolution_options(stride, padding, dilation)
+    product = data_product(a, weight, size, flip=flip, **layer)
     if as_json:
         emit_json(product.document())
         return

@@ -4,16 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from convcli.cli.tensor_options import (
-    LITERALS,
-    TENSOR_HELP,
-    AsJson,
-    Dilation,
-    Dims,
-    Output,
-    Overwrite,
-    Padding,
-)
+from convcli.cli import tensor_options as on
+from convcli.cli.options import LITERALS
 
 app = typer.Typer(
     add_completion=False,
@@ -21,34 +13,17 @@ app = typer.Typer(
     help="Pool tensors: the largest or mean of each window.",
 )
 
-X = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
 KernelSize = Annotated[
     str,
-    typer.Option(
-        "-k",
-        "--kernel-size",
-        help="Cells of the window, as 2 or per axis 3x2; 'all' is global pooling.",
-        rich_help_panel="Layer",
-    ),
+    on.kernel_size("Cells of the window, as 2 or per axis 3x2; 'all' is global pooling.", on.LAYER),
 ]
-Stride = Annotated[
-    str,
-    typer.Option(
-        help="Cells between two windows; the kernel size by default.", rich_help_panel="Layer"
-    ),
-]
-CeilMode = Annotated[
-    bool,
-    typer.Option(
-        "--ceil-mode", help="Let the last window hang over the end.", rich_help_panel="Layer"
-    ),
-]
+Stride = Annotated[str, on.layer(help="Cells between two windows; the kernel size by default.")]
+CeilMode = Annotated[bool, on.layer("--ceil-mode", help="Let the last window hang over the end.")]
 Grad = Annotated[
     str,
-    typer.Option(
+    on.result(
         help="Instead of pooling, spread this gradient for the output over the input.",
         show_default=False,
-        rich_help_panel="Result",
     ),
 ]
 
@@ -75,25 +50,24 @@ def _options(
 
 @app.command("max", context_settings=LITERALS)
 def max_command(
-    x: X,
+    x: on.X,
     kernel_size: KernelSize = "2",
     stride: Stride = "",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
     ceil_mode: CeilMode = False,
-    dims: Dims = None,
+    dims: on.Dims = None,
     indices: Annotated[
         bool,
-        typer.Option(
+        on.result(
             "--indices",
             help="Give where each value came from, counted along the spatial axes, instead.",
-            rich_help_panel="Result",
         ),
     ] = False,
     grad_y: Grad = "",
-    as_json: AsJson = False,
-    output: Output = "",
-    overwrite: Overwrite = False,
+    as_json: on.AsJson = False,
+    output: on.Output = "",
+    overwrite: on.Overwrite = False,
 ) -> None:
     """The largest value under each window; padding never wins."""
     from convcli.cli.tensor_io import check_output, emit, read
@@ -117,24 +91,23 @@ def max_command(
 
 @app.command("avg", context_settings=LITERALS)
 def avg_command(
-    x: X,
+    x: on.X,
     kernel_size: KernelSize = "2",
     stride: Stride = "",
-    padding: Padding = "0",
-    dilation: Dilation = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
     ceil_mode: CeilMode = False,
     count_include_pad: Annotated[
         bool,
-        typer.Option(
-            help="Divide by the window's cells on input and padding, or by those on the input.",
-            rich_help_panel="Layer",
+        on.layer(
+            help="Divide by the window's cells on input and padding, or by those on the input."
         ),
     ] = True,
-    dims: Dims = None,
+    dims: on.Dims = None,
     grad_y: Grad = "",
-    as_json: AsJson = False,
-    output: Output = "",
-    overwrite: Overwrite = False,
+    as_json: on.AsJson = False,
+    output: on.Output = "",
+    overwrite: on.Overwrite = False,
 ) -> None:
     """The mean of the values under each window."""
     from convcli.cli.tensor_io import check_output, emit, read

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convcli.cli import complete
-from convcli.cli.tensor_options import LITERALS, TENSOR_HELP
+from convcli.cli import options
+from convcli.cli.options import LITERALS
+from convcli.cli.tensor_options import TENSOR_HELP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,21 +16,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command(context_settings=LITERALS)
 def separate(
-    kernel: Annotated[
-        str,
-        typer.Argument(
-            metavar="KERNEL",
-            autocompletion=complete.kernels,
-            help=f"A preset (gaussian:2), or the weights. {TENSOR_HELP}",
-        ),
-    ],
+    kernel: Annotated[str, options.kernel(f"A preset (gaussian:2), or the weights. {TENSOR_HELP}")],
     rank: Annotated[
         int | None,
         typer.Option(help="Column-row pairs; as many as it needs by default, fewer approximate."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="An object with rank, error, columns and rows.")
-    ] = False,
+    as_json: Annotated[bool, options.json("An object with rank, error, columns and rows.")] = False,
 ) -> None:
     """Split a two-dimensional kernel into columns times rows: two short passes for a long one."""
     from convcli.cli.tensor_io import emit_json

@@ -22,12 +22,16 @@ __all__ = [
     "per_axis_option",
     "read",
     "resolve_dims",
+    "show_working",
+    "sizes_of",
     "write",
 ]
 
 MOST = 1_000_000
 """Cells along an axis that an option may ask for."""
 _FORMATS = (".npy", ".json", ".csv")
+FIRST = 4
+"""Outputs whose working ``--steps`` shows unless told otherwise."""
 
 
 def read(source: str, name: str) -> np.ndarray[Any, Any]:
@@ -203,3 +207,49 @@ def emit(
         from convcli.show.tensor import show_tensor
 
         show_tensor(array, title)
+
+
+def sizes_of(array: Any) -> str:
+    """A shape as it is written in a title."""
+    from convcli.arithmetic.sizes import cross
+
+    return cross(array.shape) or "scalar"
+
+
+def show_working(
+    step: Any, geometry: Any, operands: Any, y: Any, at: str, show_all: bool, aside: bool
+) -> None:
+    """Print the working of the outputs asked for; on standard error where data goes out."""
+    import numpy as np
+
+    from convcli.show.console import make_console
+    from convcli.show.tensor_steps import show_steps
+
+    chosen = (
+        [_place(at, y.shape)] if at else list(np.ndindex(y.shape))[: None if show_all else FIRST]
+    )
+    lead = (0,) * (geometry.rank + 2 - y.ndim)
+
+    def named() -> Any:
+        for index in chosen:
+            name = f"y[{','.join(map(str, index))}]"
+            yield name, step(geometry, *operands, (*lead, *index))
+
+    console = make_console("stderr" if aside else "stdout")
+    show_steps(named(), 0 if at else y.size - len(chosen), console)
+
+
+def _place(text: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    from convcli.arithmetic.sizes import cross
+
+    try:
+        index = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        index = ()
+    fits = len(index) == len(shape) and all(0 <= i < n for i, n in zip(index, shape, strict=True))
+    if not fits:
+        example = ",".join(str(n - 1) for n in shape)
+        raise UsageError(
+            f"--at {text!r} is not in the output {cross(shape)}; the last one is --at {example}"
+        )
+    return index

@@ -1,129 +1,40 @@
-"""Options and arguments that the tensor commands share."""
+"""Options and arguments of the tensor commands."""
 
-from typing import Annotated, TypeAlias
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
-from convcli.cli import complete
+from convcli.cli import options
 
-__all__ = [
-    "BACKWARD",
-    "FORWARD",
-    "LITERALS",
-    "RANKS",
-    "TENSOR_HELP",
-    "AsJson",
-    "Dilation",
-    "Dims",
-    "Flip",
-    "Groups",
-    "Output",
-    "Overwrite",
-    "Padding",
-    "Stride",
-    "W",
-    "WEither",
-    "WTransposed",
-    "X",
-]
-
-LITERALS = {"ignore_unknown_options": True}
-"""Of a command whose arguments may be literals that begin with a minus sign."""
-
-LAYER, RESULT = "Layer", "Result"
+LAYER, RESULT, _WORKING = "Layer", "Result", "Working"
+layer = partial(typer.Option, rich_help_panel=LAYER)
+result = partial(typer.Option, rich_help_panel=RESULT)
+_working = partial(typer.Option, rich_help_panel=_WORKING)
 
 TENSOR_HELP = (
     "A literal ('1 2 3', '1 2; 1/3 4', '[[1,2],[3,4]]', 'a 2b x[0]' for symbols), a file (.npy, "
     ".npz:name, .json, .csv, text, a picture), or - for standard input."
 )
-
-Stride: TypeAlias = Annotated[
-    str,
-    typer.Option(help="Cells between two windows: 2, or per axis 2x1.", rich_help_panel=LAYER),
-]
-Padding: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        autocompletion=complete.names("arithmetic.window", "PADDING_NAMES"),
-        help="Zeros around the input: 1, per axis 1x2, before,after as 1,2, or valid, same, "
-        "same_lower, full.",
-        rich_help_panel=LAYER,
-    ),
-]
-Dilation: TypeAlias = Annotated[
-    str,
-    typer.Option(help="Cells between two taps: 2, or per axis 2x1.", rich_help_panel=LAYER),
-]
-Groups: TypeAlias = Annotated[
-    int,
-    typer.Option(
-        help="Groups of channels that do not mix; as many as channels is depthwise.",
-        rich_help_panel=LAYER,
-    ),
-]
-Dims: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        help="Spatial axes (1, 2 or 3), where the shapes leave it open.", rich_help_panel=LAYER
-    ),
-]
-Output: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="Write the whole result: .npy, .json or .csv; - is .npy on standard output.",
-        show_default=False,
-        rich_help_panel=RESULT,
-    ),
-]
-Overwrite: TypeAlias = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace a file that is there.", rich_help_panel=RESULT),
-]
-AsJson: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="The whole result as {shape, dtype, data}, which is read back as a tensor.",
-        rich_help_panel=RESULT,
-    ),
-]
-
-X: TypeAlias = Annotated[str, typer.Argument(metavar="X", help=f"The input. {TENSOR_HELP}")]
 FORWARD = "(C_out, C_in/groups, *kernel)"
 BACKWARD = "(C_in, C_out/groups, *kernel)"
 """The axes of a weight, of a convolution and of a transposed one."""
 
-W: TypeAlias = Annotated[
-    str,
-    typer.Argument(metavar="W", help=f"The weight, written likewise: {FORWARD}, or a bare kernel."),
-]
-WTransposed: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        metavar="W", help=f"The weight, written likewise: {BACKWARD}, or a bare kernel."
-    ),
-]
-WEither: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        metavar="W",
-        help=f"The weight, written likewise: {FORWARD}, with --transposed {BACKWARD}, or a bare "
-        "kernel.",
-    ),
-]
-Flip: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--flip",
-        help="Convolution as in mathematics and signal processing: the kernel reversed.",
-        rich_help_panel=LAYER,
-    ),
-]
 
-RANKS = """
+def tensor(metavar: str, what: str) -> Any:
+    """An argument that says how a tensor is written."""
+    return typer.Argument(metavar=metavar, help=f"{what} {TENSOR_HELP}")
+
+
+def weight(axes: str = "") -> Any:
+    """The weight, an argument beside the input, which says how it is written."""
+    which = f": {axes}, or a bare kernel" if axes else ""
+    return typer.Argument(metavar="W", help=f"The weight, written likewise{which}.")
+
+
+def ranks(axes: str) -> str:
+    """The end of a command's help: which shapes are images, volumes, sequences."""
+    return f"""
 
 \b
 Ranks: the weight names the number of spatial axes.
@@ -133,3 +44,62 @@ Ranks: the weight names the number of spatial axes.
                    a bare 3-D kernel with X of 4 or 5 axes; else say --dims
   X                bare, (C, *spatial) or (N, C, *spatial); the result likewise
 """
+
+
+def kernel_size(help: str, panel: str | None = None) -> Any:
+    """``--kernel-size`` of a window without weights."""
+    return typer.Option("-k", "--kernel-size", help=help, rich_help_panel=panel)
+
+
+X = Annotated[str, tensor("X", "The input.")]
+W = Annotated[str, weight(FORWARD)]
+WTransposed = Annotated[str, weight(BACKWARD)]
+WEither = Annotated[str, weight(f"{FORWARD}, with --transposed {BACKWARD}")]
+
+Bias = Annotated[
+    str,
+    typer.Option(help="One number for each output channel: '0.5 -1'.", show_default=False),
+]
+Stride = Annotated[str, layer(help="Cells between two windows: 2, or per axis 2x1.")]
+Padding = Annotated[
+    str,
+    options.padding(
+        help="Zeros around the input: 1, per axis 1x2, before,after as 1,2, or valid, same, "
+        "same_lower, full.",
+        panel=LAYER,
+    ),
+]
+Dilation = Annotated[str, layer(help="Cells between two taps: 2, or per axis 2x1.")]
+Groups = Annotated[
+    int,
+    layer(help="Groups of channels that do not mix; as many as channels is depthwise."),
+]
+Dims = Annotated[
+    int | None, layer(help="Spatial axes (1, 2 or 3), where the shapes leave it open.")
+]
+Flip = Annotated[
+    bool,
+    options.flip(
+        "Convolution as in mathematics and signal processing: the kernel reversed.", LAYER
+    ),
+]
+
+Steps = Annotated[bool, _working("--steps", help="Show the first outputs as sums of products.")]
+At = Annotated[
+    str, _working(metavar="I,J", help="Show the working of this one output.", show_default=False)
+]
+All = Annotated[bool, _working("--all", help="Show the working of every output.")]
+
+Output = Annotated[
+    str,
+    options.output(
+        "Write the whole result: .npy, .json or .csv; - is .npy on standard output.", RESULT
+    ),
+]
+Overwrite = Annotated[bool, options.overwrite(RESULT)]
+AsJson = Annotated[
+    bool,
+    options.json(
+        "The whole result as {shape, dtype, data}, which is read back as a tensor.", RESULT
+    ),
+]

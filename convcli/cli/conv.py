@@ -1,0 +1,60 @@
+"""``convcli conv``: tensors in, tensors out, with the working."""
+
+import typer
+
+from convcli.cli import tensor_options as on
+from convcli.cli.options import LITERALS
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(context_settings=LITERALS)
+def conv(
+    x: on.X,
+    w: on.W,
+    bias: on.Bias = "",
+    stride: on.Stride = "1",
+    padding: on.Padding = "0",
+    dilation: on.Dilation = "1",
+    groups: on.Groups = 1,
+    flip: on.Flip = False,
+    dims: on.Dims = None,
+    steps: on.Steps = False,
+    at: on.At = "",
+    show_all: on.All = False,
+    as_json: on.AsJson = False,
+    output: on.Output = "",
+    overwrite: on.Overwrite = False,
+) -> None:
+    from convcli.cli.tensor_io import (
+        check_output,
+        convolution_options,
+        emit,
+        read,
+        resolve_dims,
+        show_working,
+        sizes_of,
+    )
+    from convcli.ops.conv import conv as compute
+
+    check_output(output, overwrite)
+    a, weight = read(x, "X"), read(w, "W")
+    shift = read(bias, "--bias") if bias else None
+    layer = convolution_options(stride, padding, dilation)
+    layer.update(groups=groups, dims=resolve_dims(a, weight, dims))
+    y = compute(a, weight, shift, flip=flip, **layer)
+    if steps or at or show_all:
+        from convcli.ops.conv import flip_kernel
+        from convcli.ops.conv_geometry import conv_geometry
+        from convcli.ops.output_sum import conv_output_sum
+
+        geometry = conv_geometry(a.shape, weight.shape, **layer)
+        if flip:
+            weight = flip_kernel(weight, geometry.rank)
+        operands = a.reshape(geometry.big_shape), weight.reshape(geometry.weight_shape), shift
+        show_working(conv_output_sum, geometry, operands, y, at, show_all, as_json or output == "-")
+    title = f"{'convolution' if flip else 'correlation'} of {sizes_of(a)} with {sizes_of(weight)}:"
+    emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
+
+
+conv.__doc__ = f"""Convolve tensors: sequences, images or volumes, with the working if asked.{on.ranks(on.FORWARD)}"""
