@@ -74,7 +74,7 @@ class LazyGroup(TyperGroup):
 
 def _filter_meant(name: str) -> str:
     """The hint for a kernel or a file where a command belongs."""
-    from convcli.kernels.names import preset_of
+    from convcli.kernels.preset_names import preset_of
 
     if preset_of(name.partition(":")[0]):
         return f"; did you mean 'convcli filter IMAGE -k {name}'?"

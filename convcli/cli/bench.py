@@ -40,7 +40,7 @@ def bench(
     from convcli.kernels.load import load_kernel
     from convcli.runs.bench import bench_kernels, time_kernels, why_no_gpu
     from convcli.runs.bench import calibrate as keep
-    from convcli.show.bench import bench_document, calibration_document
+    from convcli.show.bench_table import bench_document, calibration_document
     from convcli.show.progress import progress
     from convcli.show.shape_output import emit
     from convcli.system.machine import default_threads

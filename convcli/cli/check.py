@@ -31,7 +31,7 @@ def _run(
     options = {**convolution_options(stride, padding, dilation), "groups": groups, **more}
     found = check(a, weight, dims=resolve_dims(a, weight, dims), **options)
     if as_json:
-        from convcli.show.tensor import tensor_document
+        from convcli.show.tensor_text import tensor_document
 
         emit_json(
             {

@@ -34,7 +34,7 @@ def compare(
     from convcli.imaging.options import MAX_PIXELS
     from convcli.imaging.read import read_picture
     from convcli.imaging.write import encode_picture
-    from convcli.show.compare import comparison_document, comparison_lines
+    from convcli.show.compare_text import comparison_document, comparison_lines
 
     if a == b == "-":
         raise UsageError("both pictures are standard input; name a file for one of them")

@@ -41,7 +41,7 @@ def write_drawing(
 ) -> None:
     """Write a drawing in the format of the suffix, and say so."""
     from convcli.imaging.atomic import display_name, write_atomic
-    from convcli.show.draw.files import drawing_bytes
+    from convcli.show.draw.drawing_bytes import drawing_bytes
 
     data = drawing_bytes(drawing, _suffix(output), width=width, fps=fps, frame=frame)
     write_atomic(output, data, overwrite=overwrite)

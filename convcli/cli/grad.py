@@ -90,11 +90,11 @@ def grad(
             as_json=as_json,
         )
     elif as_json:
-        from convcli.show.tensor import tensor_document
+        from convcli.show.tensor_text import tensor_document
 
         emit_json({name: tensor_document(value) for name, value in found._asdict().items()})
     else:
-        from convcli.show.tensor import show_tensor
+        from convcli.show.tensor_text import show_tensor
 
         for name, value in found._asdict().items():
             show_tensor(value, f"gradient for {name}:")

@@ -47,7 +47,7 @@ def impulse(
         parts = list(impulses(signal, weight, flip=flip, **layer))
         total = conv(signal, weight, flip=flip, dims=signal.ndim, **layer)
     if as_json:
-        from convcli.show.tensor import tensor_document
+        from convcli.show.tensor_text import tensor_document
 
         document: dict[str, Any] = {"response": tensor_document(response)}
         if signal is not None:

@@ -30,7 +30,7 @@ def list_command(
     ] = False,
 ) -> None:
     """Show every preset and what it is for."""
-    from convcli.show.kernel import catalogue_json, show_catalogue
+    from convcli.show.kernel_screen import catalogue_json, show_catalogue
 
     if as_json:
         typer.echo(catalogue_json())
@@ -74,7 +74,7 @@ def show_command(
         _draw(loaded, output, theme, size, overwrite)
         return
     from convcli.show.console import is_terminal
-    from convcli.show.kernel import kernel_json, show_kernel
+    from convcli.show.kernel_screen import kernel_json, show_kernel
 
     for number, one in enumerate(loaded):
         if as_json:

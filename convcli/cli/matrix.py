@@ -123,7 +123,7 @@ def circulant_command(
     weight = read(w, "W")
     c, s, cs, sc = circulant_products(weight, n or max(weight.size, 2))
     if as_json:
-        from convcli.show.tensor import tensor_document
+        from convcli.show.tensor_text import tensor_document
 
         emit_json(
             {

@@ -48,7 +48,7 @@ def _weights(kernel: str) -> "np.ndarray[Any, Any]":
     """Of a preset, which no symbol can be here, or as every tensor."""
     from convcli.cli.tensor_io import read
     from convcli.kernels.load import load_kernel
-    from convcli.kernels.names import preset_of
+    from convcli.kernels.preset_names import preset_of
 
     if preset_of(kernel.partition(":")[0]) is None:
         return read(kernel, "KERNEL")

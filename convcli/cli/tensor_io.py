@@ -49,7 +49,7 @@ def read(source: str, name: str) -> np.ndarray[Any, Any]:
 
 def _of_preset(source: str) -> str:
     """How to get at the weights of a preset that was named in place of a tensor."""
-    from convcli.kernels.names import preset_of
+    from convcli.kernels.preset_names import preset_of
 
     if preset_of(source.partition(":")[0]) is None:
         return ""
@@ -139,7 +139,7 @@ def check_output(output: str, overwrite: bool) -> None:
 def write(array: np.ndarray[Any, Any], output: str, overwrite: bool) -> None:
     """Write one array in the format of the suffix."""
     from convcli.imaging.atomic import display_name, write_atomic, write_stdout
-    from convcli.show.tensor import describe
+    from convcli.show.tensor_text import describe
 
     if output == "-":
         write_stdout(_npy(array))
@@ -183,7 +183,7 @@ def _csv(array: np.ndarray[Any, Any]) -> str:
 def _json(array: np.ndarray[Any, Any]) -> str:
     import json
 
-    from convcli.show.tensor import tensor_document
+    from convcli.show.tensor_text import tensor_document
 
     return json.dumps(tensor_document(array)) + "\n"
 
@@ -204,7 +204,7 @@ def emit(
     if as_json:
         typer.echo(_json(array), nl=False)
     elif not output:
-        from convcli.show.tensor import show_tensor
+        from convcli.show.tensor_text import show_tensor
 
         show_tensor(array, title)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from convcli.kernels import formulas
-from convcli.kernels.edges import EDGES
+from convcli.kernels.edge_presets import EDGES
 from convcli.kernels.kernel import MAX_SIDE
 from convcli.kernels.parameters import Parameter
 from convcli.kernels.preset import (

@@ -12,11 +12,11 @@ import numpy as np
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["FORMATS", "Format", "export_kernel", "format_of"]
+__all__ = ["FORMATS", "KernelFormat", "export_kernel", "format_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class KernelFormat:
     """A format: its name is its suffix, ``holds`` what it keeps, ``encode`` writes it."""
 
     name: str
@@ -153,17 +153,17 @@ def _imagemagick(kernel: Kernel) -> bytes:
     return f"{width}x{height}:\n{body}\n".encode()
 
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, KernelFormat] = {
     f.name: f
     for f in (
-        Format("json", "everything", _json),
-        Format("toml", "everything", _toml),
-        Format("csv", "scaled weights, commas", lambda k: _rows(k, "csv", ",")),
-        Format("tsv", "scaled weights, tabs", lambda k: _rows(k, "tsv", "\t")),
-        Format("txt", "scaled weights, spaces (ImageJ)", lambda k: _rows(k, "txt", " ")),
-        Format("npy", "scaled weights, banks too (NumPy)", _npy),
-        Format("mat", "weights, scale and bias (libvips)", _mat),
-        Format("im", "scaled weights (ImageMagick string)", _imagemagick, ("magick",)),
+        KernelFormat("json", "everything", _json),
+        KernelFormat("toml", "everything", _toml),
+        KernelFormat("csv", "scaled weights, commas", lambda k: _rows(k, "csv", ",")),
+        KernelFormat("tsv", "scaled weights, tabs", lambda k: _rows(k, "tsv", "\t")),
+        KernelFormat("txt", "scaled weights, spaces (ImageJ)", lambda k: _rows(k, "txt", " ")),
+        KernelFormat("npy", "scaled weights, banks too (NumPy)", _npy),
+        KernelFormat("mat", "weights, scale and bias (libvips)", _mat),
+        KernelFormat("im", "scaled weights (ImageMagick string)", _imagemagick, ("magick",)),
     )
 }
 """Name -> format, in the order of ``convcli kernel export --help``."""

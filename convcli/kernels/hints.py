@@ -14,13 +14,13 @@ from math import isqrt
 
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
-from convcli.kernels.elsewhere import ELSEWHERE, Elsewhere
-from convcli.kernels.names import find, preset_of, squeezed
+from convcli.kernels.foreign_filters import FOREIGN_FILTERS, Foreign
+from convcli.kernels.preset_names import find, preset_of, squeezed
 
 __all__ = ["instead", "refusal", "square_rows"]
 
-_ELSEWHERE = {squeezed(name): entry for name, entry in ELSEWHERE.items()}
-_NAMES = {squeezed(name): name for name in [*PRESETS, *ALIASES, *ELSEWHERE]}
+_FOREIGN = {squeezed(name): entry for name, entry in FOREIGN_FILTERS.items()}
+_NAMES = {squeezed(name): name for name in [*PRESETS, *ALIASES, *FOREIGN_FILTERS]}
 LONGEST = 1000
 """Characters that are looked at: time grows with their square, and no name is longer."""
 
@@ -70,9 +70,9 @@ def refusal(text: str, what: str = "kernel") -> str:
     text = text[:LONGEST]
     hint = instead(text)
     name, _, rest = _take_apart(text)
-    if hint or squeezed(name) not in _ELSEWHERE:
+    if hint or squeezed(name) not in _FOREIGN:
         return message + hint + see * (what == "kernel")
-    told = f"{name!r} {_told(_ELSEWHERE[squeezed(name)], rest)}"
+    told = f"{name!r} {_told(_FOREIGN[squeezed(name)], rest)}"
     return told if text.startswith(name) else f"{message}; {told}"
 
 
@@ -107,7 +107,7 @@ def square_rows(numbers: list[str]) -> str:
 
 def _loads(candidate: str) -> bool:
     """Whether it names presets or is a literal; large kernels are not made to find out."""
-    from convcli.kernels.files import parse_literal
+    from convcli.kernels.kernel_files import parse_literal
 
     try:
         if candidate[:1].isalpha():
@@ -184,7 +184,7 @@ def _weights(text: str) -> Iterator[str]:
         yield square_rows(re.split(r"[\s,]+", run.strip(" ,")))
 
 
-def _told(entry: Elsewhere, rest: str) -> str:
+def _told(entry: Foreign, rest: str) -> str:
     numbers = re.findall(rf"^{_N}", rest)
     for number in [*map(float, numbers), entry.number]:
         line = entry.line(number)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel, as_numbers
-from convcli.kernels.names import find
+from convcli.kernels.preset_names import find
 
 __all__ = ["KernelLike", "load_chain", "load_kernel"]
 
@@ -109,7 +109,7 @@ def _load_text(spec: str) -> Kernel:
     if found is not None:
         return found.make()
     if _is_literal(text):
-        from convcli.kernels.files import parse_literal
+        from convcli.kernels.kernel_files import parse_literal
 
         return parse_literal(text)
     is_path = _is_path(text)
@@ -129,7 +129,7 @@ def _amended(text: str, message: str) -> str:
 
 
 def _load_file(path: Path) -> Kernel:
-    from convcli.kernels.files import load_file
+    from convcli.kernels.kernel_files import load_file
 
     return load_file(path)
 

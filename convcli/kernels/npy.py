@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import ConvcliError, KernelError
-from convcli.kernels.regular import open_regular
+from convcli.kernels.regular_file import open_regular
 
 __all__ = ["MAGIC", "read_npy", "read_npy_header"]
 

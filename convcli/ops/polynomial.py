@@ -13,7 +13,7 @@ import numpy as np
 
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import TensorError
-from convcli.kernels.tables import split_table
+from convcli.kernels.text_table import split_table
 
 __all__ = ["Polynomial", "entry_array", "parse_entry", "symbols"]
 

@@ -30,10 +30,10 @@ import numpy as np
 
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import TensorError
-from convcli.kernels.bare_words import bare_words
 from convcli.kernels.npy import MAGIC, read_npy
-from convcli.kernels.regular import open_regular, read_regular
-from convcli.kernels.tables import split_table
+from convcli.kernels.regular_file import open_regular, read_regular
+from convcli.kernels.relaxed_json import bare_words
+from convcli.kernels.text_table import split_table
 from convcli.ops.operands import Array
 from convcli.ops.polynomial import Polynomial, entry_array, parse_entry
 

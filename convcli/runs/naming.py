@@ -13,7 +13,7 @@ from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.urls import exists_url, is_url, split_path
-from convcli.kernels.names import preset_of
+from convcli.kernels.preset_names import preset_of
 from convcli.runs.inputs import Input, find_inputs
 from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
 from convcli.runs.request import Job, Request

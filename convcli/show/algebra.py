@@ -14,7 +14,7 @@ from convcli.ops.impulses import Impulse
 from convcli.ops.matrix_product import MatrixProduct
 from convcli.ops.separable import Separated
 from convcli.show.console import make_console
-from convcli.show.tensor import abbreviated, cell_text, describe, show_tensor
+from convcli.show.tensor_text import abbreviated, cell_text, describe, show_tensor
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from convcli.arithmetic.sizes import cross
 from convcli.errors import UsageError
 from convcli.imaging.shapes import Canvas, Image, Line, Rect, Shape, Text
+from convcli.kernels.frequency_response import frequency_response
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.response import frequency_response
 from convcli.show.colours import diverging, hex_of, luminance, sequential, settled
 from convcli.show.draw.layout import Drawing
 from convcli.show.draw.theme import Theme
-from convcli.show.tensor import cell_text
+from convcli.show.tensor_text import cell_text
 
 __all__ = ["COUNT", "MOST", "Plane", "kernel_figure", "planes_of"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.kernels.frequency_response import frequency_response
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.response import frequency_response
 from convcli.show.colours import diverging, hex_of, sequential, settled
 from convcli.show.console import make_console
 from convcli.show.kernel_figure import MOST, planes_of

@@ -16,7 +16,7 @@ from convcli.show.draw.theme import Theme
 from convcli.show.shape_document import amount, size
 from convcli.show.shape_network import fold
 
-__all__ = ["MOST", "Block", "blocks_of", "network_figure"]
+__all__ = ["MOST", "LayerBox", "layer_boxes", "network_figure"]
 
 MOST = 14
 """Layers that are drawn one by one; in a deeper network those of one size make one box."""
@@ -29,7 +29,7 @@ TITLE, WORD, SMALL = 17.0, 13.0, 11.0
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class LayerBox:
     """One box: a layer with what follows it, or a run of layers of one spatial size.
 
     ``output`` is channels and spatial sizes at its end; ``field`` the receptive field there,
@@ -45,19 +45,19 @@ class Block:
     field: tuple[float, ...]
 
 
-def blocks_of(report: NetworkReport) -> list[Block]:
+def layer_boxes(report: NetworkReport) -> list[LayerBox]:
     """The boxes of a network, in the order they run.
 
     >>> from convcli.arithmetic.network import Network
     >>> network = Network.parse("conv 8 k3 | relu | maxpool k2 | flatten | linear 10")
     >>> report = network.evaluate((1, 28, 28))
-    >>> [(block.label, block.output) for block in blocks_of(report)]
+    >>> [(box.label, box.output) for box in layer_boxes(report)]
     [('conv 8 k3', (8, 26, 26)), ('maxpool k2 s2', (8, 13, 13)), ('linear 10', (10,))]
     """
     groups = [group for group in fold(report.rows) if group[0].kind != "flatten"]
     if len(groups) > MOST:
         groups = _stages(groups)
-    return [_block(group) for group in groups]
+    return [_box_of(group) for group in groups]
 
 
 def _stages(groups: Sequence[Sequence[LayerReport]]) -> list[list[LayerReport]]:
@@ -77,14 +77,14 @@ def _stages(groups: Sequence[Sequence[LayerReport]]) -> list[list[LayerReport]]:
     return stages
 
 
-def _block(rows: Sequence[LayerReport]) -> Block:
+def _box_of(rows: Sequence[LayerReport]) -> LayerBox:
     main = next((row for row in rows if row.kind in CONVOLUTIONS), rows[0])
     convolutions = sum(row.kind in CONVOLUTIONS for row in rows)
     label, kind = main.label, main.kind
     if convolutions > 1:
         label, kind = f"{convolutions} convolutions", "conv"
     last = rows[-1]
-    return Block(
+    return LayerBox(
         label,
         kind,
         last.output,
@@ -105,19 +105,19 @@ def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
     ShapeError
         If the network has no layers.
     """
-    blocks = blocks_of(report)
-    if not blocks:
+    boxes = layer_boxes(report)
+    if not boxes:
         raise ShapeError("a network without layers cannot be drawn")
-    start = Block("input", "input", report.input, 1, 0, 0, ())
-    tallest = max(_spatial(block) for block in [start, *blocks])
+    start = LayerBox("input", "input", report.input, 1, 0, 0, ())
+    tallest = max(_spatial(box) for box in [start, *boxes])
     shapes: list[Shape] = []
     x = MARGIN
     base = TOP + TALL + 30
-    for number, block in enumerate([start, *blocks]):
-        room = max(_box_width(block) + _depth(block, tallest), _words_width(block), FIELD)
-        shapes += _box(block, x, room, base, tallest, theme)
-        shapes += _words(block, x + room / 2, base, report.input, theme)
-        if number < len(blocks):
+    for number, box in enumerate([start, *boxes]):
+        room = max(_box_width(box) + _depth(box, tallest), _words_width(box), FIELD)
+        shapes += _box(box, x, room, base, tallest, theme)
+        shapes += _words(box, x + room / 2, base, report.input, theme)
+        if number < len(boxes):
             at = x + room + GAP / 2
             shapes += _arrow(at - 7, base - 22, theme)
         x += room + GAP
@@ -138,39 +138,39 @@ def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
     words = max(text_width(sub, WORD), text_width(note, SMALL), broken) + 2 * MARGIN
     width = max(x - GAP + MARGIN, words)
     canvas = Canvas(round(width), round(base + 76 + FIELD + 40), theme.ground)
-    return Drawing(canvas, ((tuple(shapes),),), title, _description(report, blocks))
+    return Drawing(canvas, ((tuple(shapes),),), title, _description(report, boxes))
 
 
-def _description(report: NetworkReport, blocks: Sequence[Block]) -> str:
+def _description(report: NetworkReport, boxes: Sequence[LayerBox]) -> str:
     words = [f"input {cross(report.input)}"]
-    for block in blocks:
-        field = f", receptive field {_field(block)}" if block.field else ""
-        words.append(f"{block.label} to {cross(block.output)}{field}")
+    for box in boxes:
+        field = f", receptive field {_field(box)}" if box.field else ""
+        words.append(f"{box.label} to {cross(box.output)}{field}")
     return "; ".join(words)
 
 
-def _spatial(block: Block) -> float:
-    return float(max(block.output[1:], default=1))
+def _spatial(box: LayerBox) -> float:
+    return float(max(box.output[1:], default=1))
 
 
-def _height(block: Block, tallest: float) -> float:
-    if len(block.output) == 1:
-        return 12 + TALL * min(math.log2(block.output[0] + 1) / 14, 1)
-    return 10 + TALL * math.sqrt(_spatial(block) / tallest)
+def _height(box: LayerBox, tallest: float) -> float:
+    if len(box.output) == 1:
+        return 12 + TALL * min(math.log2(box.output[0] + 1) / 14, 1)
+    return 10 + TALL * math.sqrt(_spatial(box) / tallest)
 
 
-def _box_width(block: Block) -> float:
-    if len(block.output) == 1:
+def _box_width(box: LayerBox) -> float:
+    if len(box.output) == 1:
         return 10.0
-    return 8 + 5 * math.log2(block.output[0] + 1)
+    return 8 + 5 * math.log2(box.output[0] + 1)
 
 
-def _depth(block: Block, tallest: float) -> float:
-    return 0.0 if len(block.output) == 1 else 0.22 * _height(block, tallest)
+def _depth(box: LayerBox, tallest: float) -> float:
+    return 0.0 if len(box.output) == 1 else 0.22 * _height(box, tallest)
 
 
-def _role(block: Block) -> Role:
-    if block.kind in (
+def _role(box: LayerBox) -> Role:
+    if box.kind in (
         "input",
         "maxpool",
         "avgpool",
@@ -179,14 +179,14 @@ def _role(block: Block) -> Role:
         "adaptiveavgpool",
     ):
         return "input"
-    return "output" if block.kind == "linear" or len(block.output) == 1 else "kernel"
+    return "output" if box.kind == "linear" or len(box.output) == 1 else "kernel"
 
 
 def _box(
-    block: Block, x: float, room: float, base: float, tallest: float, theme: Theme
+    box: LayerBox, x: float, room: float, base: float, tallest: float, theme: Theme
 ) -> Iterator[Shape]:
-    ink = theme.roles[_role(block)]
-    wide, high, deep = _box_width(block), _height(block, tallest), _depth(block, tallest)
+    ink = theme.roles[_role(box)]
+    wide, high, deep = _box_width(box), _height(box, tallest), _depth(box, tallest)
     left = round(x + (room - wide - deep) / 2, 1)
     right, top = round(left + wide, 1), round(base - high, 1)
     lift = round(0.6 * deep, 1)
@@ -217,38 +217,38 @@ def _arrow(x: float, y: float, theme: Theme) -> Iterator[Shape]:
     yield Polygon(tuple((round(a, 1), b) for a, b in points), theme.muted)
 
 
-def _words_of(block: Block) -> list[str]:
-    cost = f"{amount(block.params)} params" if block.params else ""
-    return [block.label, cross(block.output), cost]
+def _words_of(box: LayerBox) -> list[str]:
+    cost = f"{amount(box.params)} params" if box.params else ""
+    return [box.label, cross(box.output), cost]
 
 
-def _words_width(block: Block) -> float:
-    words = _words_of(block)
+def _words_width(box: LayerBox) -> float:
+    words = _words_of(box)
     return max(text_width(words[0], WORD), *(text_width(word, SMALL) for word in words[1:])) + 4
 
 
 def _words(
-    block: Block, x: float, base: float, whole: tuple[int, ...], theme: Theme
+    box: LayerBox, x: float, base: float, whole: tuple[int, ...], theme: Theme
 ) -> Iterator[Shape]:
     x = round(x, 1)
-    label, sizes, cost = _words_of(block)
+    label, sizes, cost = _words_of(box)
     yield Text(x, base + 20, label, WORD, theme.ink, "middle", True)
     yield Text(x, base + 38, sizes, SMALL, theme.ink)
     if cost:
         yield Text(x, base + 53, cost, SMALL, theme.muted)
-    if not block.field or len(block.output) == 1:
+    if not box.field or len(box.output) == 1:
         return
     left, top = round(x - FIELD / 2, 1), base + 66
     yield Rect(left, top, FIELD, FIELD, "", theme.faint, 1, 2)
-    share = min(max(block.field) / max(whole[1:]), 1.0)
+    share = min(max(box.field) / max(whole[1:]), 1.0)
     side = max(round(FIELD * share, 1), 2.0)
     at = round((FIELD - side) / 2, 1)
     yield Rect(
         left + at, top + at, side, side, theme.roles["input"].lit, theme.roles["input"].lit_stroke
     )
-    yield Text(x, top + FIELD + 10, f"sees {_field(block)}", SMALL, theme.muted)
+    yield Text(x, top + FIELD + 10, f"sees {_field(box)}", SMALL, theme.muted)
 
 
-def _field(block: Block) -> str:
-    sides = [size(int(side) if side == int(side) else side) for side in block.field]
+def _field(box: LayerBox) -> str:
+    sides = [size(int(side) if side == int(side) else side) for side in box.field]
     return sides[0] if len({*sides}) == 1 else cross(sides)

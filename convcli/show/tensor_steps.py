@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcli.ops.output_sum import ChannelSum, OutputSum, Term
 from convcli.ops.polynomial import Polynomial
 from convcli.show.console import make_console
-from convcli.show.tensor import cell_text
+from convcli.show.tensor_text import cell_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 import convcli as package
 from convcli.errors import KernelError
-from convcli.kernels.elsewhere import ELSEWHERE
+from convcli.kernels.foreign_filters import FOREIGN_FILTERS
 from convcli.kernels.hints import refusal
 from convcli.kernels.load import load_chain
 
@@ -206,7 +206,7 @@ def test_what_is_no_convolution_says_what_comes_nearest(
 
 def test_every_line_for_what_is_found_elsewhere_works(convcli: Cli, folder: Path) -> None:
     lines = set()
-    for name in ELSEWHERE:
+    for name in FOREIGN_FILTERS:
         message = refusal(name)
         line = re.fullmatch(rf"'{name}' .*? (-k .*)|'{name}' is not .* comes near it", message)
         assert line is not None, message

@@ -15,10 +15,10 @@ from scipy import ndimage, signal
 from convcli.errors import KernelError
 from convcli.kernels import formulas
 from convcli.kernels.catalogue import ALIASES, GROUPS, PRESETS
-from convcli.kernels.elsewhere import ELSEWHERE
+from convcli.kernels.foreign_filters import FOREIGN_FILTERS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
-from convcli.kernels.names import preset_of, squeezed
+from convcli.kernels.preset_names import preset_of, squeezed
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "data" / "worked_examples.json").read_text())
 
@@ -273,7 +273,7 @@ def test_other_names_mean_the_same_preset() -> None:
         found = preset_of(alias)
         assert found is not None
         assert found.name == name
-    names = [squeezed(name) for name in [*PRESETS, *ALIASES, *ELSEWHERE]]
+    names = [squeezed(name) for name in [*PRESETS, *ALIASES, *FOREIGN_FILTERS]]
     assert len(set(names)) == len(names), "each name means one thing"
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from convcli.arithmetic.layer import Layer
 from convcli.show.draw.classics import CLASSICS
-from convcli.show.draw.files import drawing_bytes
+from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.layout import Drawing, lay_out
 from convcli.show.draw.operation import plan_operation
 from convcli.show.draw.svg import HOLD

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from convcli.arithmetic.layer import Layer
 from convcli.errors import ConvcliError
-from convcli.show.draw.files import drawing_bytes
+from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.layout import lay_out
 from convcli.show.draw.operation import plan_operation
 from convcli.show.draw.terminal import step_lines

@@ -13,7 +13,7 @@ from convcli.arithmetic.layer import Layer
 from convcli.errors import ConvcliError
 from convcli.show.draw.classics import CLASSICS
 from convcli.show.draw.operation import Operation, plan_operation
-from convcli.show.draw.scene import Board, Scene, Step
+from convcli.show.draw.scene import Board, Scene, SceneStep
 from convcli.show.draw.views import build_scene
 
 RANDOM = np.random.default_rng(7)
@@ -72,7 +72,7 @@ def picked(board: Board, *lit: Any) -> list[float]:
     return [float(board.cells[r][c].text) for r, c in board.places(*lit)]
 
 
-def tapped(step: Step, kernel: str) -> float:
+def tapped(step: SceneStep, kernel: str) -> float:
     """The sum of products, from nothing but what is lit."""
     taps = picked(step.board("Input"), "tap")
     weights = picked(step.board(kernel), "tap")

@@ -16,11 +16,11 @@ from PIL import Image as Pillow
 
 from convcli.errors import UsageError
 from convcli.imaging.shapes import Image, Line, Rect, Text
+from convcli.kernels.frequency_response import frequencies, frequency_response
 from convcli.kernels.load import load_kernel
-from convcli.kernels.response import frequencies, frequency_response
 from convcli.show.colours import diverging, sequential
 from convcli.show.console import make_console
-from convcli.show.draw.files import drawing_bytes
+from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.theme import theme_of
 from convcli.show.kernel_figure import COUNT, SIDE, kernel_figure, planes_of
 from convcli.show.kernel_plots import show_plots
@@ -128,7 +128,7 @@ def test_a_lesser_processor_draws_the_same_bytes() -> None:
     code = """
 import hashlib, sys
 from convcli.kernels.load import load_kernel
-from convcli.show.draw.files import drawing_bytes
+from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.theme import theme_of
 from convcli.show.kernel_figure import kernel_figure
 for name in sys.argv[1:]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from convcli.kernels.catalogue import PRESETS
 from convcli.kernels.load import load_kernel
 from convcli.show.console import make_console
-from convcli.show.kernel import show_catalogue, show_kernel
+from convcli.show.kernel_screen import show_catalogue, show_kernel
 
 
 def terminal(width: int) -> tuple[Console, io.StringIO]:

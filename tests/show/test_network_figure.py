@@ -10,9 +10,9 @@ import pytest
 from convcli.arithmetic.network import Network
 from convcli.cli.app import run
 from convcli.imaging.shapes import Rect, Text
-from convcli.show.draw.files import drawing_bytes
+from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.theme import theme_of
-from convcli.show.network_figure import FIELD, MOST, blocks_of, network_figure
+from convcli.show.network_figure import FIELD, MOST, layer_boxes, network_figure
 
 NAMES = ["lenet5", "alexnet", "vgg16", "resnet18", "resnet50", "googlenet", "mobilenet-v1", "unet"]
 
@@ -20,11 +20,11 @@ NAMES = ["lenet5", "alexnet", "vgg16", "resnet18", "resnet50", "googlenet", "mob
 @pytest.mark.parametrize("name", NAMES)
 def test_boxes_hold_the_whole_network(name: str) -> None:
     report = Network.load(name).evaluate()
-    blocks = blocks_of(report)
-    assert len(blocks) <= MOST
-    assert sum(block.params for block in blocks) == report.totals.params
-    assert sum(block.macs for block in blocks) == report.totals.macs
-    assert blocks[-1].output == report.output
+    boxes = layer_boxes(report)
+    assert len(boxes) <= MOST
+    assert sum(box.params for box in boxes) == report.totals.params
+    assert sum(box.macs for box in boxes) == report.totals.macs
+    assert boxes[-1].output == report.output
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,9 +33,9 @@ def test_the_diagram_is_valid_and_says_every_size(name: str) -> None:
     drawing = network_figure(report, theme_of("light"))
     ET.fromstring(drawing_bytes(drawing, ".svg"))
     words = [s.text for s in drawing.frames[0][0] if isinstance(s, Text)]
-    for block in blocks_of(report):
-        assert "x".join(map(str, block.output)) in words
-        assert block.label in words
+    for box in layer_boxes(report):
+        assert "x".join(map(str, box.output)) in words
+        assert box.label in words
     boxes = [s for s in drawing.frames[0][0] if isinstance(s, Rect)]
     assert all(s.x >= 0 and s.x + s.width <= drawing.canvas.width for s in boxes)
 

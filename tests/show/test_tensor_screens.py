@@ -18,8 +18,8 @@ from convcli.ops.polynomial import symbols
 from convcli.ops.separable import separate
 from convcli.show.algebra import show_impulses, show_product, show_separated
 from convcli.show.console import make_console
-from convcli.show.tensor import abbreviated, show_tensor, tensor_document
 from convcli.show.tensor_steps import show_steps
+from convcli.show.tensor_text import abbreviated, show_tensor, tensor_document
 
 
 def drawn(show: Callable[[Any], None], width: int = 80) -> list[str]:

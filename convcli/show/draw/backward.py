@@ -10,8 +10,8 @@ from typing import Any
 from convcli.arithmetic.sizes import cross
 from convcli.errors import UsageError
 from convcli.show.draw.operation import Operation, plane
-from convcli.show.draw.scatter import Canvas, canvases, spans, together
-from convcli.show.draw.scene import Board, Cell, Place, Scene, Step
+from convcli.show.draw.scatter import StampAxis, spans, stamp_axes, together
+from convcli.show.draw.scene import Board, Cell, Place, Scene, SceneStep
 from convcli.show.draw.sliding import Grid, as_matrix, kernel_board, light
 from convcli.show.draw.texts import number
 
@@ -81,7 +81,7 @@ def conv_backward(operation: Operation) -> Scene:
         place = output[-len(operation.windows) :]
         where = spans(operation, taps, *_origin(grid))
         steps.append(
-            Step(
+            SceneStep(
                 boards,
                 place,
                 (f"dL/dx[{where}] += 1·w", f"dL/dw += 1·x[{where}]"),
@@ -120,7 +120,7 @@ def transposed_backward(operation: Operation) -> Scene:
 
     What padding cropped has no gradient, and output padding that no stamp reaches gives none.
     """
-    rows, columns = canvases(operation.windows)
+    rows, columns = stamp_axes(operation.windows)
     x, w = as_matrix(operation.x), as_matrix(operation.w)
     numbers = x is not None and w is not None
     counts, shape = plane(operation.sizes), plane(operation.kernel)
@@ -154,11 +154,11 @@ def transposed_backward(operation: Operation) -> Scene:
             f"dL/dx[{index}] = sum of w · dL/dy[{where}]",
             f"dL/dw += x[{index}] · dL/dy[{where}]",
         )
-        steps.append(Step(boards, place[-len(operation.windows) :], formula, LINKS))
+        steps.append(SceneStep(boards, place[-len(operation.windows) :], formula, LINKS))
     return Scene(f"{operation.title}, backward", operation.subtitle, tuple(steps), LAYOUT)
 
 
-def _kept_ones(rows: Canvas, columns: Canvas, note: str, numbers: bool) -> Board:
+def _kept_ones(rows: StampAxis, columns: StampAxis, note: str, numbers: bool) -> Board:
     """The gradient of the output, all 1, with the cells that padding cropped around it."""
 
     def cell(r: int, c: int) -> Cell:
@@ -210,6 +210,6 @@ def pool_backward(operation: Operation) -> Scene:
         )
         boards = (light(plain, taps), ones, light(_sums(blank, shown, True), paid))
         links = (("x", "dL/dy"), ("dL/dy", "dL/dx"))
-        steps.append(Step(boards, output[-len(operation.windows) :], (formula,), links))
+        steps.append(SceneStep(boards, output[-len(operation.windows) :], (formula,), links))
     title = f"{operation.title}, backward"
     return Scene(title, operation.subtitle, tuple(steps), ((("x",), ("dL/dy",), ("dL/dx",)),))

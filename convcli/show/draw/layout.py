@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from convcli.imaging.shapes import Canvas, Line, Polygon, Rect, Shape, Text, text_width
 from convcli.show.draw.cells import cell_shapes, font_size
-from convcli.show.draw.scene import MARKS, Board, Cell, Scene, Step
+from convcli.show.draw.scene import MARKS, Board, Cell, Scene, SceneStep
 from convcli.show.draw.theme import Theme
 
 __all__ = ["Drawing", "Layers", "lay_out"]
@@ -185,7 +185,7 @@ def _board_shapes(board: Board, spot: _Spot, font: float, theme: Theme) -> Itera
             yield from cell_shapes(cell, board.role, x, y, spot.side, font, theme)
 
 
-def _labels(step: Step, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]:
+def _labels(step: SceneStep, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]:
     for board in step.boards:
         spot = spots[board.name]
         left = spot.x + (spot.columns * spot.side - _label_width(board)) / 2
@@ -212,7 +212,7 @@ def _bounds(board: Board, spot: _Spot) -> tuple[float, float, float, float] | No
     )
 
 
-def _beams(step: Step, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]:
+def _beams(step: SceneStep, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]:
     for source, target in step.links:
         a = _bounds(step.board(source), spots[source])
         b = _bounds(step.board(target), spots[target])
@@ -227,7 +227,7 @@ def _beams(step: Step, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]
         yield Line(*points[3], *points[2], theme.accent, 0.8)
 
 
-def _outlines(step: Step, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]:
+def _outlines(step: SceneStep, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]:
     for board in step.boards:
         bounds = _bounds(board, spots[board.name])
         if bounds is not None:

@@ -12,17 +12,17 @@ from convcli.arithmetic.layer import AnyWindow
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.show.draw.operation import Operation, plane
-from convcli.show.draw.scene import Board, Cell, Mark, Place, Scene, Step
+from convcli.show.draw.scene import Board, Cell, Mark, Place, Scene, SceneStep
 from convcli.show.draw.sliding import as_matrix, kernel_board, light
 from convcli.show.draw.texts import number, span
 
-__all__ = ["Canvas", "canvases", "scatter_scene", "spans", "together"]
+__all__ = ["StampAxis", "scatter_scene", "spans", "stamp_axes", "together"]
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class StampAxis:
     """One axis of what the stamps cover: marks, and the cells of each stamp."""
 
     marks: tuple[Mark, ...]
@@ -30,7 +30,7 @@ class Canvas:
     stamps: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, window: TransposedWindow) -> Canvas:
+    def of(cls, window: TransposedWindow) -> StampAxis:
         """From a resolved window."""
         end = window.before + window.output
         marks: list[Mark] = []
@@ -44,11 +44,11 @@ class Canvas:
         return cls(tuple(marks), window.before, stamps)
 
 
-def canvases(windows: tuple[AnyWindow, ...]) -> tuple[Canvas, Canvas]:
+def stamp_axes(windows: tuple[AnyWindow, ...]) -> tuple[StampAxis, StampAxis]:
     """Rows and columns; the rows of a sequence are one."""
-    found = [Canvas.of(window) for window in windows if isinstance(window, TransposedWindow)]
+    found = [StampAxis.of(window) for window in windows if isinstance(window, TransposedWindow)]
     if len(found) == 1:
-        found.insert(0, Canvas(("value",), 0, ((0,),)))
+        found.insert(0, StampAxis(("value",), 0, ((0,),)))
     return found[0], found[1]
 
 
@@ -74,7 +74,7 @@ def scatter_scene(operation: Operation) -> Scene:
     >>> scene.steps[1].board("Output").places("tap")
     [(0, 2), (0, 3), (0, 4)]
     """
-    rows, columns = canvases(operation.windows)
+    rows, columns = stamp_axes(operation.windows)
     rank = len(operation.windows)
     x, w = as_matrix(operation.x), as_matrix(operation.w)
     counts = plane(operation.sizes)
@@ -100,7 +100,7 @@ def scatter_scene(operation: Operation) -> Scene:
             cells=light(plain, [[place]]).cells,
         )
         steps.append(
-            Step(
+            SceneStep(
                 (
                     source,
                     kernel_board("Kernel", w, shape, cross(operation.kernel), True),
@@ -118,7 +118,7 @@ def scatter_scene(operation: Operation) -> Scene:
 
 
 def _stamped(
-    rows: Canvas, columns: Canvas, sums: dict[Place, Any], note: str, numbers: bool
+    rows: StampAxis, columns: StampAxis, sums: dict[Place, Any], note: str, numbers: bool
 ) -> Board:
     def cell(r: int, c: int) -> Cell:
         mark = together(rows.marks[r], columns.marks[c])

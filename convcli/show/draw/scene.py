@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["MARKS", "Board", "Cell", "Lit", "Mark", "Place", "Role", "Scene", "Step"]
+__all__ = ["MARKS", "Board", "Cell", "Lit", "Mark", "Place", "Role", "Scene", "SceneStep"]
 
 Mark: TypeAlias = Literal[
     "value", "padding", "zero", "overhang", "cropped", "added", "nought", "pending", "blank"
@@ -86,7 +86,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SceneStep:
     """One moment: every board as it is then, and the sum that is being made.
 
     ``links`` join the lit cells of one board with those of another; ``formula`` has one line
@@ -109,7 +109,7 @@ class Scene:
 
     title: str
     subtitle: str
-    steps: tuple[Step, ...]
+    steps: tuple[SceneStep, ...]
     layout: tuple[tuple[tuple[str, ...], ...], ...]
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 from convcli.arithmetic.sizes import cross
 from convcli.show.draw.axes import AxisView, axis_view, single_axis, worse
 from convcli.show.draw.operation import Operation, plane
-from convcli.show.draw.scene import Board, Cell, Mark, Place, Scene, Step
+from convcli.show.draw.scene import Board, Cell, Mark, Place, Scene, SceneStep
 from convcli.show.draw.texts import number, products, span, wrapped
 
 __all__ = ["Grid", "as_matrix", "kernel_board", "output_board", "sliding_scene"]
@@ -161,7 +161,7 @@ def sliding_scene(operation: Operation) -> Scene:
         boards.append(output_board(counts, y, done, cross(operation.outputs)))
         via = [INPUT, OUTPUT] if pool else [INPUT, name, OUTPUT]
         steps.append(
-            Step(
+            SceneStep(
                 tuple(boards),
                 output[1:] if flat else output,
                 _formula(operation, grid, output, x, shown, y),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from convcli.show.draw.scene import MARKS, Board, Cell, Mark, Scene, Step
+from convcli.show.draw.scene import MARKS, Board, Cell, Mark, Scene, SceneStep
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -89,7 +89,7 @@ def _board_width(board: Board) -> int:
 
 
 def _fitting(
-    row: tuple[tuple[str, ...], ...], step: Step, width: int
+    row: tuple[tuple[str, ...], ...], step: SceneStep, width: int
 ) -> Iterable[tuple[tuple[str, ...], ...]]:
     """The stacks of a row, split where the next would not fit beside the others."""
     group: list[tuple[str, ...]] = []
@@ -105,7 +105,7 @@ def _fitting(
         yield tuple(group)
 
 
-def _stack(stack: tuple[str, ...], step: Step) -> list[Text]:
+def _stack(stack: tuple[str, ...], step: SceneStep) -> list[Text]:
     lines: list[Text] = []
     boards = [step.board(name) for name in stack]
     for board in boards:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.show.tensor import cell_text
+from convcli.show.tensor_text import cell_text
 
 __all__ = ["LONGEST", "factor", "number", "products", "span", "wrapped"]
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from convcli.errors import UsageError
 from convcli.show.draw.backward import gradient_scene
-from convcli.show.draw.matrix import matrix_scene
+from convcli.show.draw.matrix_view import matrix_scene
 from convcli.show.draw.operation import NAMES, Operation
 from convcli.show.draw.scatter import scatter_scene
 from convcli.show.draw.scene import Scene

@@ -10,7 +10,7 @@ from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.parameters import parse_values
 
-__all__ = ["Named", "find", "preset_of", "squeezed"]
+__all__ = ["NamedPreset", "find", "preset_of", "squeezed"]
 
 
 def squeezed(name: str) -> str:
@@ -34,7 +34,7 @@ def preset_of(name: str) -> Preset | None:
     return _PRESETS.get(squeezed(name))
 
 
-class Named(NamedTuple):
+class NamedPreset(NamedTuple):
     """A preset and the numbers that were given with it; nothing is computed yet."""
 
     preset: Preset
@@ -45,7 +45,7 @@ class Named(NamedTuple):
         return self.preset.make(self.values)
 
 
-def find(text: str) -> Named | None:
+def find(text: str) -> NamedPreset | None:
     """The preset that a text names, with the numbers after its colon; None if it names none.
 
     Raises
@@ -74,4 +74,4 @@ def find(text: str) -> Named | None:
                 f"{preset.name} needs {needed.name} ({needed.note}), {needed.allowed}, "
                 f"as in {preset.example}"
             )
-    return Named(preset, values)
+    return NamedPreset(preset, values)

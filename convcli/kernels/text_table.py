@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from convcli.errors import ConvcliError, KernelError
 
-__all__ = ["Row", "row_remark", "split_table"]
+__all__ = ["TableRow", "row_remark", "split_table"]
 
 _LONE = re.compile(r'"?[^\s,;"]+(?:,\d+)?"?|"[^";]*"')
 """One cell of a spreadsheet, perhaps with a decimal comma."""
@@ -22,7 +22,7 @@ short, so that looking ahead takes no time in rows of thousands."""
 _EVERY = {3: "third", 5: "fifth", 7: "seventh", 9: "ninth"}
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """The cells of a row, and where it stands, for messages."""
 
     place: str
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 def split_table(
     text: str, name: str, *, numbered: bool = True, error: type[ConvcliError] = KernelError
-) -> list[Row]:
+) -> list[TableRow]:
     """Cut text into rows; what follows ``#`` is a comment, and quotes around a cell go.
 
     ``numbered`` adds the line to where a row stands.
@@ -39,14 +39,14 @@ def split_table(
     >>> [row.cells for row in split_table("1,5;2\\n3;4", "k.csv")]
     [['1.5', '2'], ['3', '4']]
     >>> split_table("1, 0; 2 0", "literal", numbered=False)[1]
-    Row(place='literal, row 2', cells=['2', '0'])
+    TableRow(place='literal, row 2', cells=['2', '0'])
     """
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     pieces = {n: _pieces(line) for n, line in enumerate(lines, 1) if line.strip("; ")}
     several = len(pieces) > 1 and any(len(found) > 1 for found in pieces.values())
     if several and all(map(_is_lone, (piece for found in pieces.values() for piece in found))):
         cells = {n: [_decimal(_bare(piece)) for piece in found] for n, found in pieces.items()}
-        return [Row(_place(name, n * numbered), row) for n, row in cells.items()]
+        return [TableRow(_place(name, n * numbered), row) for n, row in cells.items()]
     rows = []
     for number, found in pieces.items():
         place = _place(name, number * numbered)
@@ -59,7 +59,9 @@ def split_table(
             where = f"{place}, row {index}" if len(found) > 1 else place
             if not piece:
                 raise error(f"{where} is empty")
-            rows.append(Row(where, [_bare(cell) for cell in _BETWEEN.split(_untrailed(piece))]))
+            rows.append(
+                TableRow(where, [_bare(cell) for cell in _BETWEEN.split(_untrailed(piece))])
+            )
     return rows
 
 

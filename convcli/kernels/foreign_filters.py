@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["ELSEWHERE", "Elsewhere"]
+__all__ = ["FOREIGN_FILTERS", "Foreign"]
 
 
-class Elsewhere(NamedTuple):
+class Foreign(NamedTuple):
     """``line`` makes options of ``filter`` from a number, ``number`` by default.
 
     Empty where nothing comes near; ``exact`` where the line does the very same.
@@ -20,56 +20,56 @@ class Elsewhere(NamedTuple):
 
 
 _TABLE = {
-    "canny canny-edges hysteresis": Elsewhere(lambda sigma: f"-k dgauss:{sigma:g}", 1.4),
+    "canny canny-edges hysteresis": Foreign(lambda sigma: f"-k dgauss:{sigma:g}", 1.4),
     "median median-blur median-filter mode mode-filter rank rank-filter rank-order percentile "
     "percentile-filter min minimum min-filter minimum-filter max maximum max-filter "
     "maximum-filter despeckle dust-and-scratches denoise denoise-bilateral denoise-tv "
     "denoise-nl-means denoise-wavelet reduce-noise nl-means non-local-means bilateral "
     "bilateral-filter bilateral-blur surface-blur smart-blur selective-blur kuwahara oil-paint "
-    "oil-painting guided-filter anisotropic-diffusion wiener": Elsewhere(lambda _: "-k gaussian:1"),
-    "radial-blur rotational-blur zoom-blur spin-blur tilt-shift": Elsewhere(
+    "oil-painting guided-filter anisotropic-diffusion wiener": Foreign(lambda _: "-k gaussian:1"),
+    "radial-blur rotational-blur zoom-blur spin-blur tilt-shift": Foreign(
         lambda sigma: f"-k gaussian:{sigma:g}", 3
     ),
-    "pixelate pixellate pixelize mosaic": Elsewhere(
+    "pixelate pixellate pixelize mosaic": Foreign(
         lambda side: f"-k box:{side:g} --stride {side:g}", 8
     ),
-    "resize downscale downsample shrink thumbnail reduce subsample": Elsewhere(
+    "resize downscale downsample shrink thumbnail reduce subsample": Foreign(
         lambda factor: f"-k box:{factor:g} --stride {factor:g}", 2
     ),
     "threshold binarize binarise binary black-threshold white-threshold adaptive-threshold "
-    "threshold-otsu threshold-local otsu black-and-white bw": Elsewhere(
+    "threshold-otsu threshold-local otsu black-and-white bw": Foreign(
         # 255 from the threshold on, which is 255 levels above what clips to black.
         lambda level: f"-k identity --scale 510 --bias {255 - 510 * level:g}", 128
     ),
     "auto-contrast auto-level auto-levels normalize normalise contrast-stretch equalize equalise "
-    "equalize-hist clahe histogram levels": Elsewhere(lambda _: "-k identity --range stretch"),
-    "brightness brighten exposure": Elsewhere(
+    "equalize-hist clahe histogram levels": Foreign(lambda _: "-k identity --range stretch"),
+    "brightness brighten exposure": Foreign(
         lambda times: f"-k identity --scale {times:g}", 1.2, exact=True
     ),
-    "contrast": Elsewhere(
+    "contrast": Foreign(
         lambda times: f"-k identity --scale {times:g} --bias {127.5 * (1 - times):g}", 1.5, exact=True
     ),
-    "deblur deconvolve deconvolution richardson-lucy smart-sharpen clarity cas": Elsewhere(
+    "deblur deconvolve deconvolution richardson-lucy smart-sharpen clarity cas": Foreign(
         lambda sigma: f"-k unsharp:{sigma:g}", 2
     ),
-    "corner corners harris corner-harris shi-tomasi": Elsewhere(lambda _: "-k laplacian8"),
-    "sketch pencil pencil-sketch charcoal cartoon": Elsewhere(
+    "corner corners harris corner-harris shi-tomasi": Foreign(lambda _: "-k laplacian8"),
+    "sketch pencil pencil-sketch charcoal cartoon": Foreign(
         lambda _: "-k grayscale -k sobel -k invert"
     ),
-    "high-pass": Elsewhere(
+    "high-pass": Foreign(
         # A Gaussian of 0.05 pixels is the picture itself.
         lambda sigma: f"-k dog:0.05,{sigma:g} --range offset", 10, exact=True
     ),
-    "custom kernel matrix weights convolution convolve correlate conv conv2d filter2d": Elsewhere(
+    "custom kernel matrix weights convolution convolve correlate conv conv2d filter2d": Foreign(
         lambda _: "-k '0 -1 0; -1 5 -1; 0 -1 0'", exact=True
     ),
     "erode erosion dilate dilation opening closing tophat blackhat bottomhat morphology "
     "skeleton skeletonize thinning watershed hough distance-transform inpaint rotate flip flop "
     "mirror crop swirl solarize solarise posterize posterise gamma dither quantize "
-    "vignette": Elsewhere(lambda _: ""),
+    "vignette": Foreign(lambda _: ""),
 }  # fmt: skip
 
-ELSEWHERE: dict[str, Elsewhere] = {
+FOREIGN_FILTERS: dict[str, Foreign] = {
     name: entry for names, entry in _TABLE.items() for name in names.split()
 }
 """Name -> what to do here."""

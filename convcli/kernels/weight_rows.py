@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError
 from convcli.kernels.kernel import MAX_SIDE
-from convcli.kernels.tables import Row, row_remark, split_table
+from convcli.kernels.text_table import TableRow, row_remark, split_table
 
 __all__ = ["parse_rows"]
 
@@ -21,7 +21,7 @@ _NAME = re.compile(r"(?!(?i:nan|inf|infinity)$)[^\W\d][^,;]*")
 
 
 def parse_rows(text: str, name: str, *, numbered: bool = True) -> tuple[Array, str]:
-    """Read weights row by row, as :mod:`convcli.kernels.tables` cuts them.
+    """Read weights row by row, as :mod:`convcli.kernels.text_table` cuts them.
 
     Parameters
     ----------
@@ -72,11 +72,11 @@ def parse_rows(text: str, name: str, *, numbered: bool = True) -> tuple[Array, s
     return np.array(rows), remark
 
 
-def _is_header(row: Row) -> bool:
+def _is_header(row: TableRow) -> bool:
     return all(_NAME.fullmatch(cell) for cell in row.cells)
 
 
-def _weights(row: Row) -> list[float]:
+def _weights(row: TableRow) -> list[float]:
     try:
         return [parse_number(cell) for cell in row.cells]
     except ValueError as error:

@@ -18,12 +18,12 @@ import re
 from pathlib import Path
 
 from convcli.errors import KernelError
-from convcli.kernels.bare_words import bare_words
 from convcli.kernels.imagemagick import is_imagemagick, parse_imagemagick
 from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.npy import MAGIC, read_npy
-from convcli.kernels.regular import open_regular, read_regular
-from convcli.kernels.rows import parse_rows
+from convcli.kernels.regular_file import open_regular, read_regular
+from convcli.kernels.relaxed_json import bare_words
+from convcli.kernels.weight_rows import parse_rows
 
 __all__ = ["MAX_TEXT_BYTES", "load_file", "parse_literal"]
 
@@ -74,7 +74,7 @@ def parse_literal(text: str) -> Kernel:
 
 
 def _parse(text: str, name: str, stem: str, suffix: str) -> Kernel:
-    from convcli.kernels.documents import parse_json, parse_toml
+    from convcli.kernels.kernel_documents import parse_json, parse_toml
 
     if not text.strip():
         raise KernelError(f"{name} is empty")

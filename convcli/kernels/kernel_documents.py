@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError, did_you_mean
 from convcli.kernels.kernel import MAX_SIDE, Kernel
-from convcli.kernels.tables import row_remark
+from convcli.kernels.text_table import row_remark
 
 __all__ = ["FIELDS", "parse_json", "parse_toml"]
 
