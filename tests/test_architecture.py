@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
+
+from convcli.cli.app import COMMANDS
 
 PACKAGE = Path(__file__).parents[1] / "convcli"
 LAYERS = [
@@ -210,3 +213,37 @@ def test_a_ring_is_seen() -> None:
         "b.five": "import convcli.b.four",
     }
     assert import_cycles(sources) == {frozenset({"a.one", "a.two", "b.three"})}
+
+
+KNOWN_NAMESAKES = {"costs", "files", "options", "source"} | {"Header", "Source", "Work"}
+"""Names of several files, and of several public classes. The list may only shrink."""
+
+
+def namesakes(sources: dict[str, str], commands: Collection[str]) -> set[str]:
+    """Names that stand for two files or two public classes.
+
+    The file of a command in ``cli`` has the command's name, whatever that is elsewhere.
+    """
+    files = [
+        name
+        for folder, _, name in (module.rpartition(".") for module in sources)
+        if folder != "cli" or name not in commands
+    ]
+    classes = [
+        node.name
+        for text in sources.values()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    return {name for names in (files, classes) for name, n in Counter(names).items() if n > 1}
+
+
+def test_one_name_is_one_thing() -> None:
+    commands = [name.replace("-", "_") for name in COMMANDS]
+    assert namesakes(module_sources(), commands) == KNOWN_NAMESAKES
+
+
+def test_namesakes_are_seen() -> None:
+    sources = {"ops.conv": "class Step: ...", "show.step": "class Step: ...", "cli.conv": ""}
+    assert namesakes(sources, ["conv"]) == {"Step"}
+    assert namesakes(sources, []) == {"Step", "conv"}

@@ -20,7 +20,7 @@ from convcli.show.draw.layout import Drawing
 from convcli.show.draw.theme import Theme
 from convcli.show.tensor_text import cell_text
 
-__all__ = ["COUNT", "MOST", "Plane", "kernel_figure", "planes_of"]
+__all__ = ["COUNT", "MOST", "WeightPlane", "kernel_figure", "weight_planes"]
 
 Array = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ SMALLEST = 7.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plane:
+class WeightPlane:
     """One matrix of weights, scaled, with its heading; ``response`` is None for channels."""
 
     heading: str
@@ -51,17 +51,19 @@ class Plane:
     response: Array | None
 
 
-def planes_of(kernel: Kernel) -> list[Plane]:
+def weight_planes(kernel: Kernel) -> list[WeightPlane]:
     """The matrices of a kernel: one, the parts of a stack, or the slices of a bank.
 
     >>> from convcli.kernels.load import load_kernel
-    >>> [plane.heading for plane in planes_of(load_kernel("sobel"))]
+    >>> [plane.heading for plane in weight_planes(load_kernel("sobel"))]
     ['sobel, part 1', 'sobel, part 2']
     """
     weights = kernel.weights * kernel.scale
     if kernel.is_bank and kernel.shape == (1, 1):
         return [
-            Plane(f"{kernel.name}, output by input channel", settled(weights[:, :, 0, 0]), None)
+            WeightPlane(
+                f"{kernel.name}, output by input channel", settled(weights[:, :, 0, 0]), None
+            )
         ]
     if weights.ndim == 2:
         pairs = [(kernel.name, weights)]
@@ -73,7 +75,8 @@ def planes_of(kernel: Kernel) -> list[Plane]:
             for target, source in np.ndindex(*weights.shape[:2])
         ]
     return [
-        Plane(name, settled(part), settled(frequency_response(part, COUNT))) for name, part in pairs
+        WeightPlane(name, settled(part), settled(frequency_response(part, COUNT)))
+        for name, part in pairs
     ]
 
 
@@ -82,7 +85,7 @@ def kernel_figure(kernels: Sequence[Kernel], theme: Theme) -> Drawing:
 
     Weights share one colour scale and responses one, so that kernels can be compared.
     """
-    planes = [plane for kernel in kernels for plane in planes_of(kernel)]
+    planes = [plane for kernel in kernels for plane in weight_planes(kernel)]
     if len(planes) > MOST:
         raise UsageError(f"{len(planes)} matrices are too many; a figure holds at most {MOST}")
     reach = max(float(np.abs(plane.weights).max()) for plane in planes) or 1.0
@@ -117,7 +120,7 @@ def _note(kernel: Kernel, alone: bool) -> str:
     return f"{kernel.note}; {words}" if kernel.note else words
 
 
-def _description(planes: Sequence[Plane]) -> str:
+def _description(planes: Sequence[WeightPlane]) -> str:
     words = []
     for plane in planes:
         rows = "; ".join(
@@ -140,7 +143,7 @@ def _description(planes: Sequence[Plane]) -> str:
 
 def _panel(
     panel: int,
-    plane: Plane,
+    plane: WeightPlane,
     x: float,
     y: float,
     heading: str,

@@ -11,7 +11,7 @@ from convcli.kernels.frequency_response import frequency_response
 from convcli.kernels.kernel import Kernel
 from convcli.show.colours import diverging, hex_of, sequential, settled
 from convcli.show.console import make_console
-from convcli.show.kernel_figure import MOST, planes_of
+from convcli.show.kernel_figure import MOST, weight_planes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ def show_plots(kernel: Kernel, console: Console | None = None) -> None:
 
     console = console or make_console()
     colour = not console.no_color and console.color_system is not None
-    planes = planes_of(kernel)
+    planes = weight_planes(kernel)
     for plane in planes if len(planes) <= MOST else []:
         if plane.response is None:
             continue

@@ -22,7 +22,7 @@ from convcli.show.colours import diverging, sequential
 from convcli.show.console import make_console
 from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.theme import theme_of
-from convcli.show.kernel_figure import COUNT, SIDE, kernel_figure, planes_of
+from convcli.show.kernel_figure import COUNT, SIDE, kernel_figure, weight_planes
 from convcli.show.kernel_plots import show_plots
 
 KERNELS = ["gaussian:2", "sobel-x", "gabor:8,45", "motion:9,30", "1 2 3 4", "box:2x5"]
@@ -171,7 +171,7 @@ def test_the_terminal_plots_fit(name: str, width: int) -> None:
     show_plots(load_kernel(name), make_console(file=out, width=width))
     lines = out.getvalue().splitlines()
     assert all(len(line) <= width for line in lines)
-    planes = planes_of(load_kernel(name))
+    planes = weight_planes(load_kernel(name))
     drawn = sum(plane.response is not None for plane in planes)
     assert sum("across" in line for line in lines) == drawn
 
