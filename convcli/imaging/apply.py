@@ -74,7 +74,7 @@ def prepare(
         frames=(),
     )
     if not picture.meta.silent:
-        from convcli.imaging.revise import revised
+        from convcli.imaging.metadata.revise import revised
 
         plan = work.plan(picture.size)
         result.meta, notes = revised(picture.meta, plan, picture, result, picture.n_frames)
@@ -121,7 +121,7 @@ class _Frames:
             done = work.frame(frame, tally)
             tally.seconds += perf_counter() - start
             if frame.meta is not None:
-                from convcli.imaging.revise import revised
+                from convcli.imaging.metadata.revise import revised
 
                 plan, pages = work.plan(frame.pixels.shape[:2]), picture.n_frames - number
                 done.meta, notes = revised(frame.meta, plan, picture, tally.picture, pages)

@@ -88,7 +88,7 @@ def filter_file(
     target = "standard output" if job.output == STDIN else display_name(job.output)
     check_fits(fmt, result, target)
     if not result.meta.silent:
-        from convcli.imaging.carry import carry
+        from convcli.imaging.metadata.carry import carry
 
         carry(result, fmt.name)
     _check_result(filtered.plan, target, request.max_pixels)

@@ -14,14 +14,15 @@ from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import BackendError, ConvcliError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
-from convcli.imaging.carry import carry
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS
 from convcli.imaging.header import COLOURS
 from convcli.imaging.large.regional import Regional
 from convcli.imaging.large.sink import Parts, Target, chunk_of, needs_whole_rows, open_sink
 from convcli.imaging.large.source import open_source
-from convcli.imaging.read import check_size, decode_picture
+from convcli.imaging.limits import check_size
+from convcli.imaging.metadata.carry import carry
+from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
 from convcli.runs.kinds import LARGE_SUFFIXES, is_large_name, kind_of
