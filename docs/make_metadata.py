@@ -22,7 +22,7 @@ from PIL import Image, ImageCms, TiffImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
 
 TARGET = Path(__file__).parent / "metadata.md"
@@ -275,7 +275,7 @@ def filtered(source: str, target: str, folder: Path) -> tuple[bytes, list[str]]:
     paths[0].write_bytes(SOURCES[source])
     kernels = (load_kernel("identity"),)
     request = Request((str(paths[0]),), kernels, output=str(paths[1]), overwrite=True)
-    (report,) = run_request(request)
+    (report,) = Batch(request).run()
     assert isinstance(report, Report)
     return paths[1].read_bytes(), report.warnings
 

@@ -30,8 +30,8 @@ from fuzz_corpus import pictures
 from mutations import damage, damage_chunks, damage_scan, with_right_sums
 
 from convcli.errors import ConvcliError
-from convcli.imaging.formats.tiff.strips import strips_of
 from convcli.imaging.read import decode_picture
+from convcli.imaging.tiff_strips import strips_of
 
 __all__ = ["Disagreement", "compare", "mutated", "prepare", "read_as_libraries_do"]
 
@@ -127,12 +127,12 @@ def compare(suffix: str, data: bytes) -> None:
 
 def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None, refusal: str) -> None:
     """Whether a file that can be read part by part is, or is refused, as when it is read whole."""
-    from convcli.imaging.large.source import open_source
+    from convcli.imaging.large.source import open_stored
 
     path = folder() / f"parts{suffix}"
     path.write_bytes(data)
     try:
-        source = open_source(str(path))
+        source = open_stored(str(path))
         if source is None or source.shape[0] * source.shape[1] > MAX_PIXELS:
             return
         with source:

@@ -1,10 +1,10 @@
 """``convcli draw``: one operation as an animation, in the terminal or as a file."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convcli.cli import complete, layer_options, options
+from convcli.cli import complete
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +38,17 @@ numerical_average_pooling.
 """
 
 
+def _size(*names: str, help: str, metavar: str = "SIZE", words: Any = None) -> Any:
+    return typer.Option(
+        *names,
+        metavar=metavar,
+        autocompletion=words,
+        help=help,
+        rich_help_panel=LAYER,
+        show_default=False,
+    )
+
+
 @app.command(epilog=EPILOG)
 def draw(
     name: Annotated[
@@ -49,13 +60,25 @@ def draw(
             show_default=False,
         ),
     ] = "",
-    n: Annotated[str, layer_options.size("n", "Input; 5 is 5x5 unless --1d.", LAYER)] = "",
-    k: Annotated[str, layer_options.size("k", "Kernel or window.", LAYER)] = "",
-    s: Annotated[str, layer_options.size("s", "Stride; 1, or the window for pooling.", LAYER)] = "",
-    p: Annotated[str, layer_options.padding(LAYER)] = "",
-    d: Annotated[str, layer_options.size("d", "Dilation.", LAYER)] = "",
+    n: Annotated[str, _size("--n", "--input", "-n", help="Input; 5 is 5x5 unless --1d.")] = "",
+    k: Annotated[str, _size("--k", "--kernel-size", "-k", help="Kernel or window.")] = "",
+    s: Annotated[
+        str, _size("--s", "--stride", "-s", help="Stride; 1, or the window for pooling.")
+    ] = "",
+    p: Annotated[
+        str,
+        _size(
+            "--p",
+            "--padding",
+            "-p",
+            metavar="PAD",
+            words=complete.names("arithmetic.window", "PADDING_NAMES"),
+            help="Padding: 2, per axis 1x2, before,after 1,2, or same, same_lower, valid, full.",
+        ),
+    ] = "",
+    d: Annotated[str, _size("--d", "--dilation", "-d", help="Dilation.")] = "",
     op: Annotated[
-        str, layer_options.size("op", "Cells added at the end of a transposed one.", LAYER)
+        str, _size("--op", "--output-padding", help="Cells added at the end of a transposed one.")
     ] = "",
     one: Annotated[
         bool,
@@ -63,12 +86,34 @@ def draw(
             "--1d", help="A sequence, where the sizes are single numbers.", rich_help_panel=LAYER
         ),
     ] = False,
-    transpose: Annotated[bool, layer_options.transpose(LAYER)] = False,
-    pool: Annotated[str, layer_options.pool("Pooling.", LAYER)] = "",
-    ceil: Annotated[bool, layer_options.ceil(LAYER)] = False,
+    transpose: Annotated[
+        bool,
+        typer.Option("--transpose", help="A transposed convolution.", rich_help_panel=LAYER),
+    ] = False,
+    pool: Annotated[
+        str,
+        typer.Option(
+            "--pool",
+            autocompletion=complete.names("cli.shape_options", "POOLS"),
+            metavar="max|avg",
+            help="Pooling.",
+            rich_help_panel=LAYER,
+            show_default=False,
+        ),
+    ] = "",
+    ceil: Annotated[
+        bool,
+        typer.Option(
+            "--ceil", help="Let the last pooling window hang over.", rich_help_panel=LAYER
+        ),
+    ] = False,
     flip: Annotated[
         bool,
-        options.flip("Convolution as in mathematics: the kernel turned, both shown.", LAYER),
+        typer.Option(
+            "--flip",
+            help="Convolution as in mathematics: the kernel turned, both shown.",
+            rich_help_panel=LAYER,
+        ),
     ] = False,
     x: Annotated[
         str,
@@ -102,10 +147,26 @@ def draw(
             show_default=False,
         ),
     ] = "",
-    theme: Annotated[str, options.theme("For a page or a slide.", LOOK)] = "light",
+    theme: Annotated[
+        str,
+        typer.Option(
+            "--theme",
+            autocompletion=complete.names("show.draw.theme", "THEMES"),
+            metavar="light|dark",
+            help="For a page or a slide.",
+            rich_help_panel=LOOK,
+        ),
+    ] = "light",
     size: Annotated[
         int | None,
-        options.width("Width of the picture; the default suits what is drawn.", LOOK),
+        typer.Option(
+            "--size",
+            min=64,
+            max=8192,
+            metavar="PIXELS",
+            help="Width of the picture; the default suits what is drawn.",
+            rich_help_panel=LOOK,
+        ),
     ] = None,
     fps: Annotated[
         float,
@@ -123,19 +184,25 @@ def draw(
     ] = None,
     output: Annotated[
         str,
-        options.output(
-            ".svg, .gif, .png (APNG), .webp; without it, it plays in the terminal.", FILE
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help=".svg, .gif, .png (APNG), .webp; without it, it plays in the terminal.",
+            rich_help_panel=FILE,
+            show_default=False,
         ),
     ] = "",
-    overwrite: Annotated[bool, options.overwrite(FILE)] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a file that is there.", rich_help_panel=FILE),
+    ] = False,
 ) -> None:
     """Draw a convolution, a transposed one or pooling, step by step."""
-    from convcli.cli.drawing import check_drawing, write_drawing
+    from convcli.cli.drawing import check_drawing, classic_scene, operation, write_drawing
 
     if output:
         check_drawing(output, overwrite)
-    from convcli.cli.draw_scene import classic_scene, operation
-    from convcli.cli.layer_parse import LayerOptions
     from convcli.show.draw.theme import theme_of
     from convcli.show.draw.views import build_scene
 
@@ -148,8 +215,8 @@ def draw(
             raise UsageError(f"{', '.join(extra)}: {name} says its sizes itself; give one of both")
         scene = classic_scene(name, view, flip=flip)
     else:
-        layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil)
-        scene = build_scene(operation(layer, x, w, one_axis=one, flip=flip), view)
+        planned = operation(n, k, s, p, d, op, one, transpose, pool, ceil, flip, x, w)
+        scene = build_scene(planned, view)
     count = len(scene.steps)
     if frame is not None and frame > count:
         raise UsageError(f"--frame is {frame}; the drawing has the steps 1 to {count}")

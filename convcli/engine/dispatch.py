@@ -14,7 +14,15 @@ from convcli.engine.numerics import FULL
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError, ShapeError, UsageError
 
-__all__ = ["BACKENDS", "Outcome", "execute", "loops", "pick_backend", "stretched"]
+__all__ = [
+    "BACKENDS",
+    "Outcome",
+    "execute",
+    "filtered_values",
+    "loops",
+    "pick_backend",
+    "stretched",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +82,9 @@ def execute(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Out
     if out is not None:
         _check_out(plan, x, out)
     if plan.range != "stretch":
-        values, clipped, note = _run(plan, x, out)
+        values, clipped, note = filtered_values(plan, x, out)
         return Outcome(values, clipped, note=note)
-    values, _, note = _run(plan, x, None)
+    values, _, note = filtered_values(plan, x, None)
     low, high = float(values.min()), float(values.max())
     pixels = _placed(stretched(values, low, high, plan.out_dtype), out)
     return Outcome(pixels, 0, low, high, note)
@@ -100,8 +108,10 @@ def _placed(values: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
     return out
 
 
-def _run(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None) -> tuple[NDArray[Any], int, str]:
-    """Samples, how many were clipped, and what to note."""
+def filtered_values(
+    plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], int, str]:
+    """Samples as they are before ``stretch``, how many were clipped, and what to note."""
     from convcli.engine.cpu.run import run_chain as on_cpu
 
     if plan.backend != "cupy":

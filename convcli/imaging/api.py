@@ -13,13 +13,14 @@ from PIL import Image
 from convcli.arithmetic.borders import Border, parse_border
 from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
-from convcli.imaging.apply import filter_picture
-from convcli.imaging.formats.pillow_read import SPACES
-from convcli.imaging.formats.pillow_write import to_pillow
+from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level
 from convcli.imaging.header import COLOURS
 from convcli.imaging.options import FilterOptions
+from convcli.imaging.pillow_read import SPACES
+from convcli.imaging.pillow_write import to_pillow
 from convcli.imaging.source import Frame, Source
+from convcli.imaging.stages.filter import Filter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
 
@@ -167,8 +168,8 @@ def filter_image(
     )
     pillow = isinstance(image, Image.Image)
     picture = _from_pillow(image) if pillow else _from_array(np.asarray(image))
-    result = filter_picture(picture, kernels, options).picture
-    pixels = next(iter(result.frames)).pixels
+    chain = Filter(picture, kernels, options)
+    result, pixels = chain.outline.header, filtered(chain, picture.first).pixels
     if pillow:
         return to_pillow(pixels, result.space, result.alpha)
     return pixels[..., 0] if np.ndim(image) == 2 and pixels.shape[-1] == 1 else pixels

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from convcli.imaging.metadata.tiff_fields import Fields
+    from convcli.imaging.tiff_fields import Fields
 
 __all__ = ["COLOURS", "Header", "Metadata", "full_scale", "widened"]
 
@@ -42,6 +42,8 @@ class Metadata:
     background: int | None = None
     png_chunks: list[tuple[bytes, bytes]] = field(default_factory=list)
     """PNG chunks that have no home in the other fields: text, gamma, time, other people's."""
+    png_header: tuple[int, int] | None = None
+    """Bit depth and colour type of the source, if it was a PNG."""
     jpeg: dict[str, Any] = field(default_factory=dict)
     """Quantisation tables and subsampling of the source, if it was a JPEG."""
     lossless: bool = True
@@ -96,6 +98,11 @@ class Header:
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels, alpha counted."""
         return (*self.size, COLOURS[self.space] + self.alpha)
+
+    def but(self, **changes: Any) -> Header:
+        """A header that says the same but for the ``changes``."""
+        said = {field.name: getattr(self, field.name) for field in fields(Header)}
+        return Header(**said | changes)
 
 
 def full_scale(dtype: Any) -> float:

@@ -6,10 +6,15 @@ from typing import Any, NamedTuple
 
 from convcli.arithmetic.borders import Border
 
-__all__ = ["MAX_PIXELS", "FilterOptions"]
+__all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "FilterOptions"]
 
 MAX_PIXELS = 178_956_970
 """Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
+
+BASE_BYTES = 140 * 2**20
+"""Memory of the interpreter with its libraries, the loops' scratch, the writer's buffers."""
+LEAST_ROOM = 2**20
+"""What there is beside ``BASE_BYTES`` however little is allowed: enough for small pictures."""
 
 
 class FilterOptions(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -110,10 +110,26 @@ class Source(Header):
 
     frames: Iterable[Plane] = ()
 
+    @classmethod
+    def of(cls, header: Header, frames: Iterable[Plane]) -> Source:
+        """A source of ``frames`` that ``header`` tells of."""
+        return cls(**{f.name: getattr(header, f.name) for f in fields(Header)}, frames=frames)
+
     @property
     def first(self) -> Plane:
         """The first frame, or the only one."""
         return next(iter(self.frames))
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether regions are read where they are stored, of a picture that was not decoded."""
+        return isinstance(self.frames, list) and isinstance(self.frames[0], StoredPlane)
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that the decoded frames of a list take."""
+        frames = self.frames if isinstance(self.frames, list) else []
+        return sum(frame.pixels.nbytes for frame in frames if isinstance(frame, Frame))
 
     def close(self) -> None:
         """Let the file go; more than once is as good as once."""

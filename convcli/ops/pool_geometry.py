@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convcli.arithmetic.pooling import PoolWindow, pool_window
 from convcli.arithmetic.sizes import cross, spread_padding
-from convcli.arithmetic.window import Padding, Window, per_axis, pool_window
+from convcli.arithmetic.window import Padding, per_axis
 from convcli.errors import ShapeError, TensorError
-from convcli.ops.conv_geometry import PerAxis, refuse_empty, window_rank
+from convcli.ops.conv_geometry import PerAxis, refuse_empty
 from convcli.ops.operands import Array
 
 __all__ = [
@@ -34,7 +35,7 @@ Slices: TypeAlias = tuple[Any, ...]
 class PoolGeometry:
     """Windows on the last axes of an array, resolved."""
 
-    windows: tuple[Window, ...]
+    windows: tuple[PoolWindow, ...]
 
     @property
     def output(self) -> tuple[int, ...]:
@@ -50,7 +51,7 @@ class PoolGeometry:
                 yield tap, (..., *outputs), (..., *cells)
 
 
-def reach_of(window: Window, tap: int) -> tuple[slice, slice] | None:
+def reach_of(window: PoolWindow, tap: int) -> tuple[slice, slice] | None:
     """Outputs whose ``tap`` lies on the input, and the cells it lies on."""
     shift = tap * window.dilation - window.before
     stride = window.stride
@@ -100,7 +101,9 @@ def pool_geometry(
 
 def spatial_rank(x: Array, kernel_size: PerAxis, dims: int | None) -> int:
     """Spatial rank: as asked, as the kernel size has numbers, else 2 for 2 to 4 axes."""
-    dims = window_rank(x.shape, kernel_size) if dims is None else dims
+    if dims is None:
+        dims = len(tuple(kernel_size)) if not isinstance(kernel_size, int) else 0
+        dims = dims or {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}.get(x.ndim, 0)
     if dims not in (1, 2, 3) or not dims <= x.ndim <= dims + 2:
         raise ShapeError(
             f"x of shape {cross(x.shape) or 'scalar'} does not have {dims or '1 to 3'} spatial "
@@ -109,7 +112,7 @@ def spatial_rank(x: Array, kernel_size: PerAxis, dims: int | None) -> int:
     return dims
 
 
-def counts(window: Window, count_include_pad: bool) -> np.ndarray[Any, Any]:
+def counts(window: PoolWindow, count_include_pad: bool) -> np.ndarray[Any, Any]:
     """``window.divisor`` of every position at once."""
     low, high = (
         (0, window.padded) if count_include_pad else (window.before, window.before + window.size)
@@ -122,7 +125,7 @@ def counts(window: Window, count_include_pad: bool) -> np.ndarray[Any, Any]:
     return counts
 
 
-def _check_covered(window: Window) -> None:
+def _check_covered(window: PoolWindow) -> None:
     empty = np.flatnonzero(counts(window, False) == 0)
     if empty.size:
         raise ShapeError(
@@ -135,7 +138,7 @@ def resized(x: Array, axis: int, size: int) -> tuple[int, ...]:
     return (*x.shape[:axis], size, *x.shape[axis + 1 :])
 
 
-def axis_taps(window: Window, axis: int) -> Iterator[tuple[Slices, Slices]]:
+def axis_taps(window: PoolWindow, axis: int) -> Iterator[tuple[Slices, Slices]]:
     before = (slice(None),) * axis
     for tap in range(window.kernel_size):
         reach = reach_of(window, tap)

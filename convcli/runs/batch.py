@@ -13,9 +13,9 @@ from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
 from convcli.imaging.urls import is_url
-from convcli.runs.filtering import Failure, attempt, filter_file
 from convcli.runs.naming import name_jobs, output_root
 from convcli.runs.request import Job, Report, Request, Tally
+from convcli.runs.run_job import Failure, attempt, run_job
 from convcli.system.files import flush_all
 from convcli.system.machine import default_threads
 
@@ -137,7 +137,7 @@ class Batch:
     ) -> Iterator[Report | Failure]:
         if self.named == 1 and self.request.cluster is None:
             for job in self.jobs:
-                yield filter_file(self.request, job, planned, self.journal, part_done)
+                yield run_job(self.request, job, planned, self.journal, part_done)
             return
         # Standard streams are this process's own.
         here = deque(job for job in self.jobs if STDIN in (job.input, job.output))

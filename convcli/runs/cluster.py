@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,25 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.atomic import display_name
-from convcli.imaging.large.regional import Regional
 from convcli.imaging.large.sink import Parts, Target
-from convcli.imaging.large.source import open_source
-from convcli.imaging.source import Source
+from convcli.imaging.opening import stored_source
+from convcli.imaging.source import Plane
+from convcli.imaging.stages.filter import Filter
+from convcli.imaging.stages.result import Stretched
 from convcli.imaging.urls import is_url
-from convcli.runs.filtering import Failure, attempt, slim
 from convcli.runs.journal import Journal
-from convcli.runs.large import is_in_parts, report_in_parts
+from convcli.runs.memory import limits_of
+from convcli.runs.parts import join_limits, on_cpu
 from convcli.runs.request import Job, Report, Request
+from convcli.runs.run_job import Failure, attempt, run_job, ways_out
 from convcli.system.machine import default_threads, require_descriptors, require_threads
 
 __all__ = ["Cluster"]
 
 MOST_LOCAL = 1024
 """Most processes of a cluster on this machine: a mistyped number must not take all of it."""
+TASK_BYTES = 64 * 2**20
+"""Memory of a part that is a task: some of them wait for their turn on every machine."""
 AHEAD = 4
 """Tasks under way for every thread of the workers: enough to hide the way to the scheduler."""
 
@@ -83,7 +87,7 @@ class Cluster:
             small: deque[Job] = deque()
             large: deque[Job] = deque()
             for job in jobs:
-                (large if is_in_parts(self.request, job) else small).append(job)
+                (large if _is_in_parts(self.request, job) else small).append(job)
             yield from self._files(client, small)
             for job in large:
                 if not self.stopped:
@@ -119,13 +123,25 @@ class Cluster:
         return result
 
     def _large(self, client: Any, job: Job) -> Report | Failure:
-        maker = _Maker(client, self.request, _for_worker(job))
+        tasks = _Tasks(client, self.request, _for_worker(job))
         try:
-            report = report_in_parts(self.request, job, journal=self.journal, maker=maker)
+            return run_job(self.request, job, journal=self.journal, executor=tasks)
         except ConvcliError as error:
             return Failure(job, error)
-        assert report is not None
-        return slim(report)
+
+
+def _is_in_parts(request: Request, job: Job) -> bool:
+    """Whether a picture is stored so that parts of it can be read, and too large to be decoded."""
+    try:
+        _, parts, whole = ways_out(request, job)
+        limits = limits_of(request)
+        source = stored_source(job.input, limits, parts=parts, whole=whole) if parts else None
+    except ConvcliError:
+        return False  # its own task will say what is wrong
+    if source is None:
+        return False
+    source.close()
+    return True
 
 
 def connect(address: str, stack: ExitStack) -> Any:
@@ -201,23 +217,26 @@ def _for_worker(job: Job) -> Job:
     return job._replace(input=source, output=target, overwrite=True)
 
 
-class _Maker:
-    """Makes the parts of one picture by tasks."""
+class _Tasks:
+    """Makes the parts of one picture by tasks, which write them themselves if they can."""
+
+    enough, apart = TASK_BYTES, True
 
     def __init__(self, client: Any, request: Request, job: Job) -> None:
         self.client, self.request, self.job = client, request, job
 
-    def limits(self, regional: Regional, places: list[Tile]) -> tuple[float, float]:
+    def limits(self, stage: Stretched, places: list[Tile]) -> tuple[float, float]:
         """Smallest and largest value over all parts."""
-        found = [limits for _, limits in self._in_order(places, _limits, ())]
-        return min(low for low, _ in found), max(high for _, high in found)
+        return join_limits(limits for _, limits in self._in_order(places, _limits, ()))
 
-    def parts(self, regional: Regional, places: list[Tile], target: Target | None) -> Parts:
+    def parts(
+        self, chain: Filter, stage: Plane, places: list[Tile], target: Target | None
+    ) -> Parts:
         """The parts in order, written by the workers if there is a target."""
-        for place, made in self._in_order(places, _part, (regional.limits, target)):
+        limits = stage.limits if isinstance(stage, Stretched) else None
+        for place, made in self._in_order(places, _part, (limits, target)):
             pixels, samples, clipped = made
-            regional.filtered.samples += samples
-            regional.filtered.clipped += clipped
+            chain.counts.add(samples, clipped)
             yield place, pixels
 
     def _in_order(
@@ -245,10 +264,23 @@ class _Maker:
             raise RunError(f"{name}: a task failed on the cluster: {error}") from error
 
 
+@contextmanager
+def _opened(request: Request, job: Job) -> Iterator[tuple[Filter, Plane]]:
+    """On a worker: the filter, and the stage that makes parts of the picture."""
+    source = stored_source(job.input, limits_of(request), parts=True, whole=False)
+    if source is None:
+        raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
+    with source:
+        chain = Filter(source, request.kernels, on_cpu(request, source)[0])
+        plane = source.first
+        yield chain, chain.stage(plane, simple=chain.is_simple(plane))
+
+
 def _limits(request: Request, job: Job, place: tuple[int, ...]) -> tuple[float, float]:
     """On a worker: smallest and largest value of a part."""
-    with _open(request, job) as source:
-        return Regional(source, request.kernels, request.options).limits_of(Tile(*place))
+    with _opened(request, job) as (_, stage):
+        assert isinstance(stage, Stretched)
+        return stage.limits_of(Tile(*place).ranges)
 
 
 def _part(
@@ -259,19 +291,12 @@ def _part(
     target: Target | None,
 ) -> tuple[NDArray[Any] | None, int, int]:
     """On a worker: one part, written where it belongs if that is possible, with its counts."""
-    with _open(request, job) as source:
-        regional = Regional(source, request.kernels, request.options)
-        regional.limits = limits
-        pixels = regional.part(Tile(*place))
-        counts = regional.filtered.samples, regional.filtered.clipped
+    with _opened(request, job) as (chain, stage):
+        if isinstance(stage, Stretched):
+            stage.limits = limits
+        pixels = stage.read(Tile(*place).ranges)
+        counts = chain.counts.samples, chain.counts.clipped
         if target is None:
             return pixels, *counts
         target(Tile(*place), pixels)
         return None, *counts
-
-
-def _open(request: Request, job: Job) -> Source:
-    source = open_source(job.input, request.raw, request.max_pixels)
-    if source is None:
-        raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
-    return source

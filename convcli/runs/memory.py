@@ -1,4 +1,4 @@
-"""How much memory a run may take, as users say it, and whether a picture fits into it."""
+"""How much memory a run may take, as users say it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,17 @@ import re
 from typing import TYPE_CHECKING
 
 from convcli.errors import UsageError
+from convcli.imaging.opening import Limits
+from convcli.imaging.options import BASE_BYTES
 from convcli.system.machine import free_memory
 
 if TYPE_CHECKING:
     from convcli.runs.request import Request
 
-__all__ = [
-    "BASE_BYTES",
-    "LEAST_ROOM",
-    "WHOLE",
-    "budget",
-    "check_memory",
-    "parse_size",
-    "require",
-]
+__all__ = ["budget", "limits_of", "parse_size"]
 
-BASE_BYTES = 140 * 2**20
-"""The interpreter with its libraries, the loops' scratch, the writer's buffers."""
 LEAST_BYTES = BASE_BYTES + 64 * 2**20
 """What a run without ``--memory`` may take however little is free: enough for small parts."""
-LEAST_ROOM = 2**20
-"""What there is beside ``BASE_BYTES`` however little is allowed: enough for small pictures."""
-WHOLE = 4
-"""How often the samples of a picture lie in memory that is filtered whole: as they were and as
-they become, and while they are filtered and encoded."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -64,24 +51,7 @@ def budget(request: Request) -> int:
     return max(free_memory() // 4 // max(request.jobs or 1, 1), LEAST_BYTES)
 
 
-def require(request: Request, name: str, need: int) -> None:
-    """Refuse what ``--memory`` does not hold, where it cannot be done part by part.
-
-    Raises
-    ------
-    UsageError
-        If it needs more than there is beside the program itself.
-    """
-    if request.memory is not None and need > max(request.memory - BASE_BYTES, LEAST_ROOM):
-        raise UsageError(
-            f"{name}: it has to be read whole, which takes {(need + BASE_BYTES) / 2**20:,.0f} MB "
-            "here; raise --memory"
-        )
-
-
-def check_memory(request: Request, name: str, data: bytes, *, copies: int = 1) -> None:
-    """Refuse a file before it is decoded, by its header; as :func:`require`."""
-    if request.memory is not None:
-        from convcli.imaging.claims import decoded_bytes
-
-        require(request, name, len(data) + copies * decoded_bytes(data, name))
+def limits_of(request: Request) -> Limits:
+    """What one picture of a request may take."""
+    room = budget(request)
+    return Limits(request.max_pixels, room, strict=request.memory is not None, raw=request.raw)

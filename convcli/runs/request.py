@@ -11,7 +11,9 @@ from convcli.imaging.options import MAX_PIXELS, FilterOptions
 from convcli.kernels.kernel import Kernel
 
 if TYPE_CHECKING:
+    from convcli.engine.plan import Plan
     from convcli.imaging.large.source import RawLayout
+    from convcli.imaging.stages.filter import Outline
 
 __all__ = ["Job", "Report", "Request", "Tally"]
 
@@ -71,8 +73,8 @@ class Report:
 
     job: Job
     kernel: str
-    filtered: Any
-    """The :class:`convcli.imaging.apply.Filtered`."""
+    outline: Outline
+    """What the filter does, of the result's header with it."""
     format_out: str
     written: bool
     seconds: dict[str, float]
@@ -86,17 +88,17 @@ class Report:
         return "standard input" if self.job.input == STDIN else display_name(self.job.input)
 
     @property
-    def plan(self) -> Any:
+    def plan(self) -> Plan:
         """The plan that was carried out."""
-        return self.filtered.plan
+        return self.outline.plan
 
     @property
     def warnings(self) -> list[str]:
         """What the user should know: metadata left out, samples clipped."""
-        notes = list(self.filtered.picture.notes)
-        share = self.filtered.clipped_fraction
+        notes = list(self.outline.header.notes)
+        share = self.outline.clipped_fraction
         if share > 0.01:
-            cause = self.filtered.brightens
+            cause = self.outline.brightens
             advice = (
                 f": {cause}; --normalize divides by that"
                 if cause
@@ -109,7 +111,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """One JSON object."""
-        plan, picture = self.plan, self.filtered.picture
+        plan, picture = self.plan, self.outline.header
         steps = plan.steps
         first = steps[0]
         return {
@@ -118,7 +120,7 @@ class Report:
             "written": self.written,
             "format": self.format_out.lower(),
             "kernel": self.kernel,
-            "flip": self.filtered.flip,
+            "flip": self.outline.flip,
             "frames": picture.n_frames,
             "shape_in": list(plan.shape_in),
             "shape_out": list(plan.shape_out),
@@ -132,8 +134,8 @@ class Report:
             "stride": [first.rows.stride, first.cols.stride],
             "dilation": [first.rows.dilation, first.cols.dilation],
             "border": str(first.border),
-            "range": self.filtered.range,
-            "clipped_fraction": round(self.filtered.clipped_fraction, 6),
+            "range": self.outline.range,
+            "clipped_fraction": round(self.outline.clipped_fraction, 6),
             "backend": plan.backend,
             "backend_reason": plan.backend_reason,
             "algorithm": [step.algorithm for step in steps],

@@ -23,9 +23,9 @@ from typing import Any
 
 from convcli.errors import RunError
 from convcli.imaging.atomic import display_name
-from convcli.runs.filtering import Failure, attempt
 from convcli.runs.journal import Journal
 from convcli.runs.request import Job, Report, Request
+from convcli.runs.run_job import Failure, attempt
 from convcli.system.machine import require_descriptors
 from convcli.system.process import ignore_stops, start_method, stops_held_back
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from convcli.kernels.kernel import Kernel
 from convcli.runs.batch import Batch
-from convcli.runs.filtering import Failure
 from convcli.runs.request import Report
+from convcli.runs.run_job import Failure
 from convcli.show.messages import (
     explanation,
     print_json,

@@ -40,7 +40,7 @@ def _name(path: str, stream: str) -> str:
 
 
 def _kind(report: Report, *, source: bool) -> str:
-    plan, picture = report.plan, report.filtered.picture
+    plan, picture = report.plan, report.outline.header
     height, width = plan.shape_in[:2] if source else plan.shape_out[:2]
     depth = DEPTHS[str(plan.dtype) if source else str(picture.dtype)]
     space = "" if source else f" {SPACES[picture.space]}" + " + alpha" * picture.alpha
@@ -52,13 +52,13 @@ def summary(report: Report) -> str:
     plan = report.plan
     first = plan.steps[0]
     seconds = sum(report.seconds.values())
-    way = "convolution" if report.filtered.flip else "correlation"
-    frames = report.filtered.picture.n_frames
+    way = "convolution" if report.outline.flip else "correlation"
+    frames = report.outline.header.n_frames
     parts = [
         _kind(report, source=False) + (f" x {frames} frames" if frames > 1 else ""),
         f"{report.kernel} ({way})",
         f"border {first.border}",
-        f"range {report.filtered.range}",
+        f"range {report.outline.range}",
         f"{seconds:.2f} s" if report.written else "not written: dry run",
     ]
     source, target = _name(report.job.input, "stdin"), _name(report.job.output, "stdout")
@@ -131,11 +131,9 @@ def _calculation(axis: Any) -> str:
 
 def explanation(report: Report) -> str:
     """The plan: resolved options, the output-shape calculation, algorithm and backend and why."""
-    plan, picture = report.plan, report.filtered.picture
+    plan, picture = report.plan, report.outline.header
     first = plan.steps[0]
-    way = (
-        "kernel flipped: convolution" if report.filtered.flip else "kernel as written: correlation"
-    )
+    way = "kernel flipped: convolution" if report.outline.flip else "kernel as written: correlation"
     lines = [
         ("input", f"{_name(report.job.input, 'stdin')}, {_kind(report, source=True)}"),
         (
@@ -145,8 +143,8 @@ def explanation(report: Report) -> str:
         ),
         ("orientation", way),
         ("border", str(first.border)),
-        ("range", report.filtered.range),
-        ("alpha", report.filtered.how_alpha or "none"),
+        ("range", report.outline.range),
+        ("alpha", report.outline.how_alpha or "none"),
     ]
     if picture.n_frames > 1:
         lines.append(("frames", f"{picture.n_frames}, each filtered on its own"))

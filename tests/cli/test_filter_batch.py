@@ -291,8 +291,8 @@ def test_a_worker_that_is_killed_loses_only_the_guilty_file(
 ) -> None:
     from convcli.kernels.load import load_kernel
     from convcli.runs import batch, workers
-    from convcli.runs.filtering import Failure
     from convcli.runs.request import Request
+    from convcli.runs.run_job import Failure
 
     attempt = workers.attempt
 

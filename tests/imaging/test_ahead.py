@@ -15,15 +15,15 @@ from PIL import Image
 
 from convcli.extensions import extension
 from convcli.imaging import ahead as ahead_module
+from convcli.imaging import opening, png_fast
 from convcli.imaging.ahead import LEAST_BYTES, Ahead, begin, take
-from convcli.imaging.formats.png import plain as png_plain
-from convcli.imaging.formats.png.plain import read_plain
-from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
 from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.png_fast import read_plain
+from convcli.imaging.png_write import encode_png
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
-from convcli.runs import filtering
+from convcli.runs.batch import Batch
 from convcli.runs.request import Request
 
 RNG = np.random.default_rng(19)
@@ -141,7 +141,7 @@ def test_names_that_are_no_files_are_left_alone(name: str) -> None:
 def test_too_large_a_picture_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode_png(noisy((60, 50, 3)), Metadata())
     asked = []
-    monkeypatch.setattr(png_plain, "_room", lambda size: asked.append(size) or bytearray(size))
+    monkeypatch.setattr(png_fast, "_room", lambda size: asked.append(size) or bytearray(size))
     assert read_plain(io.BytesIO(data), len(data), 2999) is None
     assert asked == []
     assert read_plain(io.BytesIO(data), len(data), 3000) is not None
@@ -170,13 +170,13 @@ def test_filtering_takes_what_was_read(tmp_path: Path, monkeypatch: pytest.Monke
         out = tmp_path / name
         kernels = (load_kernel("sobel-x"), load_kernel("gaussian:1"))
         request = Request(inputs=(str(source),), kernels=kernels, output=str(out))
-        list(filtering.run_request(request))
+        list(Batch(request).run())
         return out.read_bytes()
 
     ordinary = done("ordinary.png")
     begin(str(source), MAX_PIXELS)
     if extension("_png").module is not None:
-        monkeypatch.setattr(filtering, "read_bytes", None)
+        monkeypatch.setattr(opening, "read_bytes", None)
     assert done("ahead.png") == ordinary
 
 

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.formats.png.chunks import SIGNATURE, chunk
+from convcli.imaging.png_chunks import SIGNATURE, chunk
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Request
 
 NOTHING, BACKGROUND, PREVIOUS = range(3)
@@ -171,8 +171,8 @@ def identity(data: bytes, folder: Path, suffix: str = ".png") -> tuple[bytes, li
     source, target = folder / "in.png", folder / f"out{suffix}"
     source.write_bytes(data)
     request = Request((str(source),), (load_kernel("identity"),), output=str(target))
-    (report,) = run_request(request)
-    return target.read_bytes(), report.filtered.picture.notes
+    (report,) = Batch(request).run()
+    return target.read_bytes(), report.outline.header.notes
 
 
 @pytest.mark.parametrize("depth", [8, 16])

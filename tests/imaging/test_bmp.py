@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Request
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (5, 7, 4), np.uint8)
@@ -29,7 +29,7 @@ def with_masks(order: str) -> bytes:
 @pytest.mark.parametrize("order", ["BGRA", "RGBA", "ABGR"])
 def test_alpha_of_32_bits_comes_back(order: str, tmp_path: Path) -> None:
     (tmp_path / "in.bmp").write_bytes(with_masks(order))
-    (report,) = run_request(Request((str(tmp_path / "in.bmp"),), (load_kernel("identity"),)))
+    (report,) = Batch(Request((str(tmp_path / "in.bmp"),), (load_kernel("identity"),))).run()
     written = Image.open(io.BytesIO(Path(report.job.output).read_bytes()))
     assert written.mode == "RGBA"
     assert written.info["dpi"] == pytest.approx((72, 72), abs=0.1)

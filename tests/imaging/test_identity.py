@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Request
 
 RNG = np.random.default_rng(3)
@@ -82,7 +82,7 @@ def identity(data: bytes, kind: str, folder: Path) -> bytes:
     source, target = folder / f"in{suffix}", folder / f"out{suffix}"
     source.write_bytes(data)
     request = Request((str(source),), (load_kernel("identity"),), output=str(target))
-    list(run_request(request))
+    list(Batch(request).run())
     return target.read_bytes()
 
 
@@ -140,7 +140,7 @@ def test_pixels_are_turned_upright_once(fmt: str, orientation: int, tmp_path: Pa
     source.write_bytes(out.getvalue())
     quality = 95 if fmt in ("JPEG", "AVIF") else None
     kernels = (load_kernel("identity"),)
-    list(run_request(Request((str(source),), kernels, output=str(target), quality=quality)))
+    list(Batch(Request((str(source),), kernels, output=str(target), quality=quality)).run())
     done = Image.open(io.BytesIO(target.read_bytes()))
     assert done.getexif()[0x010F] == "maker"
     assert done.getexif().get(0x0112, 1) == 1
@@ -201,7 +201,7 @@ def test_exif_travels_between_formats(target: str, tmp_path: Path) -> None:
     )
     out = tmp_path / f"out.{target.lower()}"
     kernels = (load_kernel("identity"),)
-    list(run_request(Request((str(tmp_path / "in.jpg"),), kernels, output=str(out))))
+    list(Batch(Request((str(tmp_path / "in.jpg"),), kernels, output=str(out))).run())
     image = Image.open(io.BytesIO(out.read_bytes()))
     image.load()
     found = image.getexif().get_ifd(0x8769)

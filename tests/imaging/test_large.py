@@ -11,13 +11,16 @@ import tifffile
 
 from convcli.arithmetic.borders import Border
 from convcli.engine.cpu.tiles import grid
+from convcli.engine.regions import tile_size
 from convcli.errors import InputError, UsageError
-from convcli.imaging.apply import filter_picture
-from convcli.imaging.large.regional import Regional
-from convcli.imaging.large.source import RawLayout, open_source
+from convcli.imaging.frames import FilteredFrames
+from convcli.imaging.large.source import RawLayout, open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
+from convcli.imaging.stages.filter import Filter
+from convcli.imaging.stages.result import Stretched
 from convcli.kernels.load import load_kernel
+from convcli.runs.parts import join_limits
 
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 
@@ -36,23 +39,27 @@ def in_memory(pixels: np.ndarray) -> Source:
 
 def whole(pixels: np.ndarray, kernels: list[str], options: FilterOptions) -> tuple[np.ndarray, Any]:
     space, alpha = SPACES[pixels.shape[2]]
-    picture = Source("TIFF", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
-    filtered = filter_picture(picture, [load_kernel(k) for k in kernels], options)
-    return next(iter(filtered.picture.frames)).pixels, filtered
+    source = Source("TIFF", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
+    chain = Filter(source, [load_kernel(k) for k in kernels], options)
+    (frame,) = FilteredFrames(chain, source)
+    return frame.pixels, chain.outline
 
 
 def in_parts(
     source: Source, kernels: list[str], options: FilterOptions, size: tuple[int, int] | None = None
 ) -> tuple[np.ndarray, Any]:
-    regional = Regional(source, [load_kernel(k) for k in kernels], options)
-    height, width = regional.plan.shape_out[:2]
-    places = grid(height, width, *(size or regional.tile))
-    if regional.filtered.range == "stretch":
-        regional.limits = regional.find_limits(places)
+    chain = Filter(source, [load_kernel(k) for k in kernels], options._replace(backend="numpy"))
+    plan = chain.outline.plan
+    places = grid(*plan.shape_out[:2], *(size or tile_size(plan, plan.steps[-1])))
+    stage = chain.stage(source.first, simple=chain.is_simple(source.first))
+    if isinstance(stage, Stretched):
+        stage.limits = join_limits(stage.limits_of(place.ranges) for place in places)
+        chain.begin()
     rows: dict[int, list[np.ndarray]] = {}
     for place in places:
-        rows.setdefault(place.top, []).append(regional.part(place))
-    return np.concatenate([np.concatenate(r, axis=1) for r in rows.values()]), regional.filtered
+        rows.setdefault(place.top, []).append(stage.read(place.ranges))
+    chain.count(0.0)
+    return np.concatenate([np.concatenate(r, axis=1) for r in rows.values()]), chain.outline
 
 
 @pytest.mark.parametrize("border", ["constant", "edge", "reflect", "symmetric", "wrap"])
@@ -101,10 +108,10 @@ def test_an_opaque_picture_with_alpha() -> None:
     np.testing.assert_array_equal(got, expected)
 
 
-def test_clipping_is_counted_once() -> None:
-    pixels = noise((600, 90, 3))
+@pytest.mark.parametrize("channels", [3, 4])
+def test_clipping_is_counted_once(channels: int) -> None:
+    pixels = noise((600, 90, channels))
     _, one = whole(pixels, ["sharpen"], FilterOptions())
-    list(one.picture.frames)
     _, many = in_parts(in_memory(pixels), ["sharpen"], FilterOptions())
     assert one.clipped_fraction == many.clipped_fraction > 0.01
 
@@ -141,7 +148,7 @@ def test_tiff_by_strips_and_tiles(
 ) -> None:
     pixels = noise((101, 77, channels), dtype)
     tiff(tmp_path / "x.tif", pixels, **options)
-    source = open_source(str(tmp_path / "x.tif"))
+    source = open_stored(str(tmp_path / "x.tif"))
     assert source is not None
     with source:
         assert source.shape == pixels.shape
@@ -165,11 +172,11 @@ def test_tiff_by_strips_and_tiles(
 )
 def test_what_must_be_read_whole(tmp_path: Path, options: dict[str, Any]) -> None:
     tifffile.imwrite(tmp_path / "x.tif", noise((20, 30, 1))[..., 0], **options)
-    assert open_source(str(tmp_path / "x.tif")) is None
+    assert open_stored(str(tmp_path / "x.tif")) is None
 
 
 def _read_all(path: Path) -> None:
-    source = open_source(str(path))
+    source = open_stored(str(path))
     assert source is not None
     with source:
         source.first.read((((0, 40),), ((0, 50),)))
@@ -192,7 +199,7 @@ def test_npy_and_raw(tmp_path: Path, shape: tuple[int, ...], stored: str) -> Non
     (tmp_path / "x.raw").write_bytes(values.tobytes())
     full = values.reshape(33, 21, -1)
     for path, layout in (("x.npy", None), ("x.raw", RawLayout(shape, stored))):
-        source = open_source(str(tmp_path / path), layout)
+        source = open_stored(str(tmp_path / path), layout)
         assert source is not None
         with source:
             assert source.dtype.isnative
@@ -217,7 +224,7 @@ def test_arrays_that_are_no_pictures(
 ) -> None:
     np.save(tmp_path / "x.npy", values)
     with pytest.raises(error, match=word):
-        open_source(str(tmp_path / "x.npy"))
+        open_stored(str(tmp_path / "x.npy"))
 
 
 def test_npy_that_claims_too_much(tmp_path: Path) -> None:
@@ -225,14 +232,14 @@ def test_npy_that_claims_too_much(tmp_path: Path) -> None:
     np.save(path, np.zeros((40, 50), "u1"))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InputError, match="2,000 bytes, and 1,999 follow"):
-        open_source(str(path))
+        open_stored(str(path))
 
 
 def test_nan_is_refused_where_it_is_read(tmp_path: Path) -> None:
     values = np.zeros((40, 50), "f4")
     values[20, 3] = np.nan
     np.save(tmp_path / "x.npy", values)
-    source = open_source(str(tmp_path / "x.npy"))
+    source = open_stored(str(tmp_path / "x.npy"))
     assert source is not None
     with source, pytest.raises(InputError, match="not finite"):
         source.first.read((((10, 30),), ((0, 50),)))
@@ -251,7 +258,7 @@ def test_zarr(tmp_path: Path, version: int, chunks: tuple[int, int]) -> None:
         zarr_format=version,
     )  # fmt: skip
     array[...] = pixels
-    source = open_source(str(tmp_path / "x.zarr"))
+    source = open_stored(str(tmp_path / "x.zarr"))
     assert source is not None
     expected, _ = whole(pixels, ["gaussian:4"], FilterOptions(stride=2))
     got, _ = in_parts(source, ["gaussian:4"], FilterOptions(stride=2), (20, 20))
@@ -273,6 +280,6 @@ def test_ome_zarr_names_its_axes(tmp_path: Path, axes: str) -> None:
     array[...] = named.transpose(order).reshape(shape)
     scales = {"axes": [{"name": a} for a in axes], "datasets": [{"path": "0"}], "version": "0.4"}
     group.attrs["multiscales"] = [scales]
-    source = open_source(str(tmp_path / "x.zarr"))
+    source = open_stored(str(tmp_path / "x.zarr"))
     assert source is not None
     np.testing.assert_array_equal(source.first.read((((5, 31),), ((2, 40),))), pixels[5:, 2:40])

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from convcli.imaging.light import from_linear, luminance, to_linear
+from convcli.imaging.stages.light import from_linear, luminance, to_linear
 
 LEVELS = sorted({*range(256), *(10 + k / 64 for k in range(64)), 10.31475, 10.31476, -3, -200, 400})
 

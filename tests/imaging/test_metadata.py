@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from convcli.imaging.carry import CARRIES
+from convcli.imaging.exif import revised_exif, revised_xmp, without_orientation
 from convcli.imaging.formats import FORMATS
-from convcli.imaging.formats.jpeg.markers import segments
-from convcli.imaging.formats.png.chunks import chunk, walk
-from convcli.imaging.metadata.carry import CARRIES
-from convcli.imaging.metadata.exif import revised_exif, revised_xmp, without_orientation
-from convcli.imaging.metadata.photoshop import resource, without_previews
-from convcli.imaging.metadata.tiff_fields import TiffReader, directories
+from convcli.imaging.jpeg_markers import segments
 from convcli.imaging.options import FilterOptions
+from convcli.imaging.photoshop import resource, without_previews
+from convcli.imaging.png_chunks import chunk, walk
+from convcli.imaging.tiff_fields import TiffReader, directories
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def filtered(tmp_path: Path) -> Filtered:
             output=str(target),
             overwrite=True,
         )
-        (report,) = run_request(request)
+        (report,) = Batch(request).run()
         assert isinstance(report, Report)
         return target.read_bytes(), report.warnings
 

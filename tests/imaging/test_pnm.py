@@ -13,7 +13,7 @@ from convcli.errors import InputError
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Source
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Request
 
 RNG = np.random.default_rng(3)
@@ -133,7 +133,7 @@ def test_floats_are_filtered_and_written_back(channels: int, scale: str, tmp_pat
     (tmp_path / "in.pfm").write_bytes(data)
     np.testing.assert_array_equal(opened(data)[1], pixels)
     kernels = (load_kernel("identity"),)
-    (report,) = run_request(Request((str(tmp_path / "in.pfm"),), kernels))
+    (report,) = Batch(Request((str(tmp_path / "in.pfm"),), kernels)).run()
     assert report.job.output.endswith(".pfm")
     written = Path(report.job.output).read_bytes()
     again, found = opened(written)
@@ -150,5 +150,5 @@ def test_a_scale_that_a_format_cannot_hold_is_named(tmp_path: Path) -> None:
     request = Request(
         (str(tmp_path / "in.pfm"),), (load_kernel("identity"),), output=str(tmp_path / "out.tif")
     )
-    (report,) = run_request(request)
-    assert any("2.5" in note for note in report.filtered.picture.notes)
+    (report,) = Batch(request).run()
+    assert any("2.5" in note for note in report.outline.header.notes)

@@ -17,13 +17,13 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.formats.png.chunks import Ihdr, assemble, chunk
 from convcli.imaging.header import widened
-from convcli.imaging.large.source import open_source
+from convcli.imaging.large.source import open_stored
+from convcli.imaging.png_chunks import Header, assemble, chunk
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Source
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Request
 
 RNG = np.random.default_rng(11)
@@ -159,7 +159,7 @@ def test_bands_are_refused_whatever_reads_them(
     path = tmp_path / "bands.tif"
     tifffile.imwrite(path, stored, photometric=kind, planarconfig=planes, compression=compression)
     assert f"{count} samples" in refusal(path.read_bytes())
-    assert open_source(str(path)) is None  # nor read in parts
+    assert open_stored(str(path)) is None  # nor read in parts
 
 
 def test_extra_samples_of_another_type_are_understood() -> None:
@@ -228,7 +228,7 @@ def test_one_bit_that_becomes_eight_is_said(name: str, tmp_path: Path) -> None:
     request = Request(
         (str(tmp_path / name),), (load_kernel("identity"),), output=str(tmp_path / f"o{name[1:]}")
     )
-    (report,) = run_request(request)
+    (report,) = Batch(request).run()
     assert report.warnings == ["its 1-bit samples were widened to 8 bits"]
 
 
@@ -236,7 +236,7 @@ def test_one_bit_that_becomes_eight_is_said(name: str, tmp_path: Path) -> None:
 def test_few_bits_of_a_gray_png_are_said(bits: int) -> None:
     rows = b"".join(b"\0" + packed(row[None], bits, False) for row in np.eye(9, dtype=np.uint8))
     pixels = [chunk(b"IDAT", zlib.compress(rows))]
-    data = b"".join(assemble(Ihdr(9, 9, bits, 0, False), [], pixels))
+    data = b"".join(assemble(Header(9, 9, bits, 0, False), [], pixels))
     assert decode_picture(data, "x").notes == [widened(bits)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import convcli
-from convcli.imaging import work
+from convcli.imaging import frames, schedule
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "alpha": {},
@@ -27,9 +27,9 @@ def test_strips_give_the_same_bits(name: str, kernel: Any, monkeypatch: pytest.M
     rng = np.random.default_rng(9)
     channels = 4 if name.startswith("alpha") else 3
     pixels = rng.integers(0, 256, (300, 211, channels), dtype=np.uint8)
-    monkeypatch.setattr(work, "LARGE", 1 << 60)
+    monkeypatch.setattr(schedule, "STRIPS_FROM", 1 << 60)
     whole = convcli.filter_image(pixels, kernel, **OPTIONS[name])
-    monkeypatch.setattr(work, "LARGE", 1)
+    monkeypatch.setattr(schedule, "STRIPS_FROM", 1)
     for threads in (1, 2):
         strips = convcli.filter_image(pixels, kernel, threads=threads, **OPTIONS[name])
         assert strips.dtype == whole.dtype
@@ -37,13 +37,17 @@ def test_strips_give_the_same_bits(name: str, kernel: Any, monkeypatch: pytest.M
 
 
 def test_strips_are_taken_for_large_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    from convcli.imaging.large import strips
-
     calls = []
-    real = strips.filter_in_strips
-    monkeypatch.setattr(strips, "filter_in_strips", lambda *a: (calls.append(1), real(*a))[1])
+    real = frames.frame_schedule
+
+    def counted(*args: Any, **how: Any) -> schedule.Schedule:
+        made = real(*args, **how)
+        calls.append(len(made.places))
+        return made
+
+    monkeypatch.setattr(frames, "frame_schedule", counted)
     pixels = np.zeros((1024, 1024, 4), np.uint8)
     convcli.filter_image(pixels, "gaussian:1")
-    assert calls == [1]
+    assert calls.pop() > 1
     convcli.filter_image(pixels[:100], "gaussian:1")
     assert calls == [1]

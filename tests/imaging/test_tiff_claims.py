@@ -15,7 +15,7 @@ import tifffile
 
 from convcli.errors import InputError
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.large.source import MOST_FOLDED, open_source
+from convcli.imaging.large.source import MOST_FOLDED, open_stored
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame, Source
@@ -65,7 +65,7 @@ def test_a_claim_is_believed_if_the_file_can_hold_it(
         file.truncate(max(size, len(data) if believed else size or len(data)))
     if not believed and size and size < len(data):
         pytest.skip("the header alone is longer")
-    source = open_source(str(path))
+    source = open_stored(str(path))
     assert (source is not None) == believed
     if source is not None:
         source.close()
@@ -238,7 +238,7 @@ def test_tags_that_are_missing_or_of_another_type_are_done_without_or_named(
 
 def opened(path: Path) -> Callable[[], None]:
     def read() -> None:
-        source = open_source(str(path))
+        source = open_stored(str(path))
         if source is not None:
             source.close()
 

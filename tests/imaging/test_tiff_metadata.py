@@ -13,11 +13,11 @@ import tifffile
 from PIL import Image, ImageCms
 
 from convcli.arithmetic.window import conv_window
-from convcli.imaging.metadata.georeference import follow, moved
-from convcli.imaging.metadata.tiff_fields import ASCII, DOUBLE, SHORT, Field
+from convcli.imaging.georeference import follow, moved
 from convcli.imaging.options import FilterOptions
+from convcli.imaging.tiff_fields import ASCII, DOUBLE, SHORT, Field
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
 
 H, W = 6, 9
@@ -64,7 +64,7 @@ def filtered(
         memory=memory,
         overwrite=True,
     )
-    (report,) = run_request(request)
+    (report,) = Batch(request).run()
     assert isinstance(report, Report)
     assert ("decode" in report.seconds) == (memory is None)  # read whole, or part by part
     return target.read_bytes(), report
@@ -206,7 +206,7 @@ def test_exif_and_place_of_a_photograph_go_into_a_tiff_and_back(tmp_path: Path) 
     for source, target in (("photo.jpg", "1.tif"), ("1.tif", "2.tif"), ("2.tif", "3.jpg")):
         kernels = (load_kernel("identity"),)
         paths = str(tmp_path / source), str(tmp_path / target)
-        (report,) = run_request(Request((paths[0],), kernels, output=paths[1]))
+        (report,) = Batch(Request((paths[0],), kernels, output=paths[1])).run()
         assert isinstance(report, Report)
         assert report.warnings == []
         with Image.open(paths[1]) as image:

@@ -14,8 +14,8 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.formats.quiet import silence_libtiff
-from convcli.imaging.large.source import open_source
+from convcli.imaging.large.source import open_stored
+from convcli.imaging.quiet import silence_libtiff
 from convcli.imaging.read import decode_picture
 
 RNG = np.random.default_rng(4)
@@ -59,7 +59,7 @@ def refusal(data: bytes, path: Path) -> str:
     with pytest.raises(InputError) as whole:
         decode_picture(data, str(path))
     with pytest.raises(InputError) as parts:
-        source = open_source(str(path))
+        source = open_stored(str(path))
         if source is None:
             raise whole.value  # left to be read whole
         with source:
@@ -168,7 +168,7 @@ def test_what_is_empty_is_said_to_be(
     picture = decode_picture(data, "x.tif")
     (frame,) = picture.frames
     np.testing.assert_array_equal(frame.pixels, expected)
-    source = open_source(str(path))
+    source = open_stored(str(path))
     assert source is not None
     with source:
         got = source.first.read(([(0, 40)], [(0, 48)]))
@@ -204,7 +204,7 @@ def test_pixels_that_libjpeg_makes_up_are_said(pixels: np.ndarray, tmp_path: Pat
     )
     path = tmp_path / "x.tif"
     path.write_bytes(data)
-    source = open_source(str(path))
+    source = open_stored(str(path))
     if source is not None:  # RGB is stored as YCbCr, and read whole
         with source:
             source.first.read(([(0, 40)], [(0, 48)]))

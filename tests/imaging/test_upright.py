@@ -16,13 +16,13 @@ import tifffile
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from convcli.imaging.formats.png.chunks import chunk
-from convcli.imaging.large.source import open_source
-from convcli.imaging.metadata.upright import exif_orientation, reset_exif, reset_xmp
+from convcli.imaging.large.source import open_stored
+from convcli.imaging.png_chunks import chunk
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Source
+from convcli.imaging.upright import exif_orientation, reset_exif, reset_xmp
 from convcli.kernels.load import load_kernel
-from convcli.runs.filtering import run_request
+from convcli.runs.batch import Batch
 from convcli.runs.request import Request
 
 RNG = np.random.default_rng(5)
@@ -190,7 +190,7 @@ def mild(size: tuple[int, int]) -> np.ndarray:
 
 def identity(source: Path, target: Path, **options: Any) -> None:
     request = Request((str(source),), (load_kernel("identity"),), output=str(target), **options)
-    list(run_request(request))
+    list(Batch(request).run())
 
 
 def words_of_orientation(path: Path) -> list[int]:
@@ -242,7 +242,7 @@ def test_a_batch_is_turned_file_by_file(tmp_path: Path) -> None:
         source.write_bytes(tiff(pixels, orientation, photometric="rgb"))
     names = tuple(map(str, sources))
     request = Request(names, (load_kernel("identity"),), output=f"{tmp_path}/out/{{name}}")
-    assert len(list(run_request(request))) == len(sources)
+    assert len(list(Batch(request).run())) == len(sources)
     for source, orientation in zip(sources, ALL, strict=True):
         written = tifffile.imread(tmp_path / "out" / source.name)
         np.testing.assert_array_equal(written, turned(pixels, orientation))
@@ -333,7 +333,7 @@ def test_what_lies_on_its_side_is_read_whole_and_turned(
     pixels = noise((300, 200, 3))
     data = tiff(pixels, 6) if how == "tag" else tiff(pixels, None, xmp(SPELLINGS[0]))
     (tmp_path / "in.tif").write_bytes(data)
-    assert open_source(str(tmp_path / "in.tif")) is None
+    assert open_stored(str(tmp_path / "in.tif")) is None
     identity(tmp_path / "in.tif", tmp_path / target, memory=170 << 20)
     load = np.load if target.endswith("npy") else tifffile.imread
     np.testing.assert_array_equal(load(tmp_path / target), turned(pixels, 6))
@@ -342,7 +342,7 @@ def test_what_lies_on_its_side_is_read_whole_and_turned(
 def test_xmp_that_disagrees_is_reset_in_parts_too(tmp_path: Path) -> None:
     path = tmp_path / "in.tif"
     path.write_bytes(tiff(noise((30, 20)), 1, xmp(SPELLINGS[0])))
-    source = open_source(str(path))
+    source = open_stored(str(path))
     assert source is not None
     with source:
         assert source.meta.xmp == xmp(SPELLINGS[0].replace("6", "1"))

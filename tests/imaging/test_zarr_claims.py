@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from convcli.errors import InputError, ShapeError
-from convcli.imaging.formats.zarr import store
-from convcli.imaging.large.regional import Regional
-from convcli.imaging.large.source import MOST_FOLDED, open_source
+from convcli.imaging.large import zarr_files
+from convcli.imaging.large.source import MOST_FOLDED, open_stored
 from convcli.imaging.options import FilterOptions
+from convcli.imaging.stages.filter import Filter
 from convcli.kernels.load import load_kernel
 
 zarr = pytest.importorskip("zarr")
@@ -44,19 +44,19 @@ def test_a_header_alone_is_refused(
 ) -> None:
     path = claiming(tmp_path, shape, chunks)
     with pytest.raises(InputError, match=rf"x\.zarr: .*{says}.*--max-pixels"):
-        open_source(path)
+        open_stored(path)
 
 
 def test_what_is_trusted_is_still_no_axis_of_a_billion_cells(tmp_path: Path) -> None:
     path = claiming(tmp_path, (10**9, 10**9), (10**9, 10**9))
-    source = open_source(path, max_pixels=10**18)
+    source = open_stored(path, max_pixels=10**18)
     assert source is not None
     with pytest.raises(ShapeError, match="an axis has 1,000,000,000 cells"):
-        Regional(source, [load_kernel("box:3")], FilterOptions())
+        Filter(source, [load_kernel("box:3")], FilterOptions())
 
 
 def test_missing_chunks_of_a_small_picture_are_read(tmp_path: Path) -> None:
-    source = open_source(claiming(tmp_path, (50, 70), (20, 20)))
+    source = open_stored(claiming(tmp_path, (50, 70), (20, 20)))
     assert source is not None
     assert not source.first.read((((0, 50),), ((0, 70),))).any()
 
@@ -70,11 +70,11 @@ def test_a_picture_is_believed_if_its_chunks_can_hold_it(
     )
     array[:50, :50] = np.random.default_rng(1).integers(0, 256, (50, 50))
     stored = array.nbytes_stored()
-    monkeypatch.setattr(store, "MOST_FOLDED", 200 * 100 / stored + (0.01 if enough else -0.01))
+    monkeypatch.setattr(zarr_files, "MOST_FOLDED", 200 * 100 / stored + (0.01 if enough else -0.01))
     assert 200 * 100 / stored < MOST_FOLDED
     if enough:
-        assert open_source(str(tmp_path / "x.zarr"), max_pixels=10_000) is not None
+        assert open_stored(str(tmp_path / "x.zarr"), max_pixels=10_000) is not None
         return
     with pytest.raises(InputError, match=f"100x200 pixels in 8 chunks .* of {stored:,} stored"):
-        open_source(str(tmp_path / "x.zarr"), max_pixels=10_000)
-    assert open_source(str(tmp_path / "x.zarr"), max_pixels=20_000) is not None
+        open_stored(str(tmp_path / "x.zarr"), max_pixels=10_000)
+    assert open_stored(str(tmp_path / "x.zarr"), max_pixels=20_000) is not None

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from convcli.errors import RunError
-from convcli.imaging.formats.png.chunks import walk
+from convcli.imaging.png_chunks import walk
 from convcli.runs.cluster import connect
 
 distributed = pytest.importorskip("distributed")
@@ -168,7 +168,7 @@ def test_a_large_picture_on_a_real_cluster(
 DYING = """
 import os, signal
 from convcli.imaging.atomic import write_atomic as write
-from convcli.runs import filtering
+from convcli.runs import run_job
 
 others = iter(range(2))
 
@@ -186,7 +186,7 @@ def dying(path, data, **options):
         write(path, begun(data) if MOMENT == "within" else data, **options)
     die()
 
-filtering.write_atomic = dying
+run_job.write_atomic = dying
 """
 
 

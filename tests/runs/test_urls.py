@@ -20,8 +20,8 @@ from convcli.errors import InputError, UsageError  # noqa: E402
 from convcli.imaging import urls  # noqa: E402
 from convcli.kernels.load import load_kernel  # noqa: E402
 from convcli.runs.batch import Batch  # noqa: E402
-from convcli.runs.filtering import Failure  # noqa: E402
 from convcli.runs.request import Request  # noqa: E402
+from convcli.runs.run_job import Failure  # noqa: E402
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from PIL import Image
 from convcli.kernels.load import load_kernel
 from convcli.runs import workers
 from convcli.runs.batch import Batch
-from convcli.runs.filtering import Failure
 from convcli.runs.request import Job, Request
+from convcli.runs.run_job import Failure
 from convcli.system.machine import require_descriptors, require_threads
 from convcli.system.process import start_method
 

@@ -17,6 +17,11 @@ class Tile(NamedTuple):
     left: int
     right: int
 
+    @property
+    def ranges(self) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+        """The one run of rows and the one of columns."""
+        return ((self.top, self.bottom),), ((self.left, self.right),)
+
 
 def grid(rows: int, cols: int, tile_rows: int, tile_cols: int) -> list[Tile]:
     """Cut an output into tiles. It does not depend on the threads, so neither do the results.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from convcli.arithmetic.layer import AnyWindow
+from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.show.draw.scene import Mark
 
@@ -52,7 +53,7 @@ def axis_view(window: AnyWindow) -> AxisView:
     """
     if isinstance(window, TransposedWindow):
         return _gathering(window)
-    overhang = window.overhang
+    overhang = window.overhang if isinstance(window, PoolWindow) else 0
     inside = range(window.before, window.before + window.size)
     cells = range(window.padded + overhang)
     return AxisView(

@@ -1,0 +1,52 @@
+"""Frames filtered in memory, on the threads of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+import numpy as np
+
+from convcli.engine.cpu.tiles import Tile
+from convcli.imaging.schedule import frame_schedule
+from convcli.imaging.source import Frame, Plane, Source
+from convcli.imaging.stages.filter import Filter
+from convcli.imaging.threads import in_order
+
+__all__ = ["FilteredFrames", "filtered"]
+
+
+class FilteredFrames:
+    """The filtered frames of a source, made anew at each walk; the outline has their counts."""
+
+    def __init__(self, chain: Filter, source: Source) -> None:
+        self._chain, self._source = chain, source
+
+    def __iter__(self) -> Iterator[Frame]:
+        chain, source = self._chain, self._source
+        chain.begin()
+        for number, plane in enumerate(source.frames):
+            start = perf_counter()
+            frame = filtered(chain, plane)
+            chain.count(perf_counter() - start)
+            frame.meta = chain.revised(plane, number, source.n_frames - number)
+            yield frame
+
+
+def filtered(chain: Filter, plane: Plane) -> Frame:
+    """One frame, whole: in one piece, or in strips on several threads."""
+    simple = chain.is_simple(plane)
+    places, threads = frame_schedule(chain, plane, simple=simple)
+    stage = chain.stage(plane, simple=simple, one_thread=len(places) > 1)
+    if len(places) == 1:
+        pixels = stage.pixels
+    else:
+        pixels = np.empty(stage.shape, stage.dtype)
+
+        def make(place: Tile) -> None:
+            top, bottom, left, right = place
+            pixels[top:bottom, left:right] = stage.read(place.ranges)
+
+        for _ in in_order(make, places, threads):
+            pass
+    return Frame(pixels, plane.duration, plane.disposal)

@@ -1,0 +1,125 @@
+"""The only way in: files, standard input and URLs as sources of frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import NamedTuple
+
+from convcli.errors import UsageError
+from convcli.imaging.ahead import take
+from convcli.imaging.atomic import display_name
+from convcli.imaging.files import STDIN, read_bytes
+from convcli.imaging.formats import FORMATS
+from convcli.imaging.large.source import RawLayout, open_stored
+from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
+from convcli.imaging.read import check_size, decode_picture
+from convcli.imaging.source import Source
+from convcli.imaging.urls import is_url, read_url
+
+__all__ = ["Limits", "name_of", "open_source", "stored_source"]
+
+COPIES = 4
+"""How often the samples of a picture lie in memory that is filtered whole: as they were and as
+they become, and while they are filtered and encoded."""
+
+
+class Limits(NamedTuple):
+    """What a picture may take, and what is to be known of one that does not tell."""
+
+    max_pixels: int = MAX_PIXELS
+    room: int = 1 << 62
+    """Bytes of memory, the program included, within which pictures are read whole."""
+    strict: bool = False
+    """Whether the user has set that limit: what has to be read whole and does not fit is refused."""
+    raw: RawLayout | None = None
+
+
+def name_of(where: str) -> str:
+    """A file or standard input, for messages."""
+    return "standard input" if where == STDIN else display_name(where)
+
+
+def open_source(
+    where: str,
+    limits: Limits,
+    *,
+    parts: bool = False,
+    whole: bool = True,
+    lap: Callable[[str], None] = lambda stage: None,
+) -> Source:
+    """Open a file, a URL, or standard input for ``-``.
+
+    Pictures whose files are stored for it are read part by part as they are needed, if the result
+    can be written so too and they are not better decoded at once; all others are decoded.
+
+    Parameters
+    ----------
+    parts, whole
+        Whether the result can be written part by part, or has to be encoded whole, or either.
+    lap
+        Told when the bytes are read and have yet to be decoded.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or larger than is allowed.
+    UsageError
+        If there is no such file, or it does not fit into the memory that the user allows.
+    """
+    source = stored_source(where, limits, parts=parts, whole=whole)
+    if source is not None:
+        if not parts:
+            height, width = source.size
+            check_size(source.name, width, height, limits.max_pixels)
+            need = COPIES * math.prod(source.shape) * source.dtype.itemsize
+            _require(limits, source.name, need)
+        return source
+    name = name_of(where)
+    begun = take(where)
+    if begun is not None:
+        lap("read")
+        source = begun.picture(name, limits.max_pixels)
+    else:
+        data = read_url(where) if is_url(where) else read_bytes(where)
+        if limits.strict:
+            from convcli.imaging.claims import decoded_bytes
+
+            copies = COPIES if whole else 1
+            _require(limits, name, len(data) + copies * decoded_bytes(data, name))
+        lap("read")
+        source = decode_picture(data, name, max_pixels=limits.max_pixels)
+    source.name = name
+    return source
+
+
+def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> Source | None:
+    """A source that reads where the samples are stored; None if it is to be decoded."""
+    if where == STDIN:
+        return None
+    can_be_decoded = PurePath(where).suffix.lower() in FORMATS["TIFF"].suffixes
+    if can_be_decoded and not parts:
+        return None
+    source = open_stored(where, limits.raw, limits.max_pixels)
+    if source is None or not (can_be_decoded and whole and _fits(source, limits)):
+        return source
+    source.close()
+    return None
+
+
+def _fits(source: Source, limits: Limits) -> bool:
+    """Whether a picture is better decoded at once: its samples, in and out and encoded, fit."""
+    if math.prod(source.size) > limits.max_pixels:
+        return False
+    need = math.prod(source.shape) * (source.dtype.itemsize * 4 + 4) + BASE_BYTES
+    return need <= limits.room
+
+
+def _require(limits: Limits, name: str, need: int) -> None:
+    """Refuse what does not fit into the memory that the user allows, beside the program."""
+    if limits.strict and need > max(limits.room - BASE_BYTES, LEAST_ROOM):
+        raise UsageError(
+            f"{name}: it has to be read whole, which takes {(need + BASE_BYTES) / 2**20:,.0f} MB "
+            "here; raise --memory"
+        )

@@ -1,0 +1,26 @@
+"""What stages that compute in floating point hand on: colours, alpha and chroma of a region."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from convcli.engine.regions import Ranges
+from convcli.imaging.stages.carry_out import Pixels
+
+__all__ = ["LayerStage", "Layers"]
+
+
+class Layers(NamedTuple):
+    """Floats, 0 to 1, each (rows, columns, channels)."""
+
+    colours: Pixels
+    alpha: Pixels | None = None
+    chroma: Pixels | None = None
+    """What is left of the colours without their brightness, where that alone is filtered."""
+
+
+class LayerStage(Protocol):
+    """A stage that makes layers out of those of the stage before it."""
+
+    def read(self, want: Ranges) -> Layers:
+        """The layers of a region of the picture."""

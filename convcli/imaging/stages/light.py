@@ -1,0 +1,102 @@
+"""Linear light and brightness: the ways from samples to layers of floats, and back to colours.
+
+Source: IEC 61966-2-1 (the sRGB curve) and ITU-R BT.709 (the weights of luminance).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.regions import Ranges
+from convcli.errors import InputError
+from convcli.imaging.header import full_scale
+from convcli.imaging.source import Plane
+from convcli.imaging.stages.float_layers import Layers, LayerStage
+from convcli.imaging.stages.plans import Plans
+from convcli.kernels.blas import matmul
+
+__all__ = ["LUMINANCE", "AsColours", "AsFloats", "from_linear", "luminance", "to_linear"]
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+
+def to_linear(values: NDArray[Any]) -> NDArray[Any]:
+    """sRGB values, 0 to 1, as linear light; negative values mirror positive ones.
+
+    Raises
+    ------
+    InputError
+        If a value is so large (1e16 in float32) that its light has no number.
+
+    >>> to_linear(np.array([0.0, 0.5, 1.0])).round(4).tolist()
+    [0.0, 0.214, 1.0]
+    """
+    size = np.abs(values)
+    try:
+        with np.errstate(over="raise"):
+            high = ((size + 0.055) * (1 / 1.055)) ** 2.4
+    except FloatingPointError as error:
+        raise InputError(
+            f"a sample of {np.max(size):g}, where 1 is white, has no linear light; drop --linear"
+        ) from error
+    curve = np.where(size <= 0.04045, size * (1 / 12.92), high)
+    return np.asarray(np.copysign(curve, values))
+
+
+def from_linear(values: NDArray[Any]) -> NDArray[Any]:
+    """Linear light as sRGB values; the inverse of :func:`to_linear`.
+
+    >>> from_linear(to_linear(np.array([0.01, 0.7]))).round(6).tolist()
+    [0.01, 0.7]
+    """
+    size = np.abs(values)
+    high = 1.055 * size ** (1 / 2.4) - 0.055
+    curve = np.where(size <= 0.0031308, size * 12.92, high)
+    return np.asarray(np.copysign(curve, values))
+
+
+def luminance(colours: NDArray[Any]) -> NDArray[Any]:
+    """Brightness of RGB (H, W, 3) as (H, W, 1)."""
+    weights = np.array(LUMINANCE, colours.dtype)
+    return np.asarray(matmul(np, colours, weights))[..., np.newaxis]
+
+
+class AsFloats:
+    """Samples as floats from 0 to 1, in the light that is asked for, brightness split off."""
+
+    def __init__(self, plane: Plane, plans: Plans) -> None:
+        self.plane, self.plans = plane, plans
+
+    def read(self, want: Ranges) -> Layers:
+        """Layers of a region."""
+        plans, pixels = self.plans, self.plane.read(want)
+        scale = 1 / full_scale(pixels.dtype)
+        alpha = None
+        if plans.alpha:
+            pixels, alpha = pixels[..., :-1], pixels[..., -1:].astype(plans.float_dtype) * scale
+        if pixels.shape[-1] != plans.colours:  # gray, for a bank over R, G and B
+            pixels = np.repeat(pixels, plans.colours, axis=-1)
+        colours = pixels.astype(plans.float_dtype) * scale
+        if plans.options.linear:
+            colours = to_linear(colours)
+        if not plans.luma:
+            return Layers(colours, alpha)
+        brightness = luminance(colours)
+        return Layers(brightness, alpha, colours - brightness)
+
+
+class AsColours:
+    """Brightness and chroma put together again, linear light as sRGB."""
+
+    def __init__(self, before: LayerStage, plans: Plans) -> None:
+        self.before, self.linear = before, plans.options.linear
+
+    def read(self, want: Ranges) -> Layers:
+        """Layers of a region."""
+        colours, alpha, chroma = self.before.read(want)
+        if chroma is not None:
+            colours = colours + chroma
+        return Layers(from_linear(colours) if self.linear else colours, alpha)
