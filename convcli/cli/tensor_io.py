@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "FORMATS",
     "check_output",
     "convolution_options",
     "emit",
@@ -29,7 +30,7 @@ __all__ = [
 
 MOST = 1_000_000
 """Cells along an axis that an option may ask for."""
-_FORMATS = (".npy", ".json", ".csv")
+FORMATS = (".npy", ".json", ".csv")
 FIRST = 4
 """Outputs whose working ``--steps`` shows unless told otherwise."""
 
@@ -129,8 +130,8 @@ def check_output(output: str, overwrite: bool) -> None:
         if sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("-o - writes .npy, and standard output is a terminal; use --json")
         return
-    if not output.lower().endswith(_FORMATS):
-        raise UsageError(f"{output!r}: the suffix must be one of {', '.join(_FORMATS)}")
+    if not output.lower().endswith(FORMATS):
+        raise UsageError(f"{output!r}: the suffix must be one of {', '.join(FORMATS)}")
     from convcli.imaging.atomic import check_target
 
     check_target(output, overwrite=overwrite)
