@@ -1,4 +1,4 @@
-"""Presets that find edges: gradients, compass banks, Laplacians."""
+"""Presets that find edges, with their formulas: gradients, compass banks, Laplacians."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from functools import partial
 
 import numpy as np
 
-from convcli.kernels import formulas
-from convcli.kernels.formulas import Parts, outer, pascal
+from convcli.kernels.formulas import (
+    Array,
+    Parts,
+    direction,
+    gaussian_row,
+    grid,
+    outer,
+    pascal,
+    radius_of,
+    rotations,
+)
 from convcli.kernels.kernel import MAX_SIDE, Combine
 from convcli.kernels.parameters import Parameter
 from convcli.kernels.preset import PILLOW, SIGMA, SIZE, TEXTBOOK, Preset, fixed, rows
@@ -93,6 +102,58 @@ def _gradients(
     ]
 
 
+def _log(sigma: float, size: float | None = None) -> Parts:
+    """Laplacian of Gaussian, ``(r^2 - 2 sigma^2) / sigma^4 * G``, shifted to sum to zero.
+
+    Marr and Hildreth (1980). The centre is negative, as that of ``laplacian``.
+    """
+    radius = radius_of("log", sigma, size, 4)
+    x, y = grid(radius)
+    row = gaussian_row(sigma, radius)
+    weights = (x * x + y * y - 2 * sigma**2) / sigma**4 * outer(row, row)
+    return Parts(weights - weights.mean())
+
+
+def _dog(sigma: float = 1, wider: float = 1.6, size: float | None = None) -> Parts:
+    """Difference of Gaussians, the narrower less the wider, each of sum one."""
+    radius = radius_of("dog", max(sigma, wider), size)
+    narrow, wide = gaussian_row(sigma, radius), gaussian_row(wider, radius)
+    return Parts(outer(narrow, narrow) - outer(wide, wide))
+
+
+def _gaussian_slope(sigma: float, size: float | None = None) -> tuple[Array, Array]:
+    """Smoothing and differentiating rows; a ramp that rises by 1 per pixel gives exactly 1."""
+    radius = radius_of("dgauss", sigma, size)
+    smooth = gaussian_row(sigma, radius)
+    offsets = np.arange(-radius, radius + 1.0)
+    slope = offsets * smooth
+    return smooth, slope / (slope * offsets).sum()
+
+
+def _gabor(
+    wavelength: float,
+    angle: float = 0,
+    sigma: float | None = None,
+    aspect: float = 1,
+    phase: float = 0,
+) -> Parts:
+    """A wave under a Gaussian window: answers to stripes of one width and direction.
+
+    ``exp(-(u^2 + aspect^2 v^2) / 2 sigma^2) * cos(2 pi u / wavelength + phase)``, ``u`` along
+    ``angle`` (Daugman 1985). ``sigma`` is 0.56 wavelengths by default (one octave wide). The
+    window's mean is taken out, so flat areas give zero, and the absolute weights sum to 2, so
+    the response stays within the range of the picture.
+    """
+    sigma = 0.56 * wavelength if sigma is None else sigma
+    x, y = grid(radius_of("gabor", sigma / min(1, aspect), None))
+    cosine, sine = direction(angle)
+    u, v = x * cosine - y * sine, x * sine + y * cosine
+    window = np.exp(-(u * u + (aspect * v) ** 2) / (2 * sigma**2))
+    wave = np.cos(2 * math.pi * u / wavelength + math.radians(phase))
+    weights = window * (wave - (window * wave).sum() / window.sum())
+    return Parts(weights * (2 / np.abs(weights).sum()))
+
+
 EDGES = [
     *_gradients("sobel", _sobel, "Sobel and Feldman 1968; sizes as OpenCV getDerivKernels",
                 "the usual choice", (SOBEL_SIZE,), value="5",
@@ -104,7 +165,7 @@ EDGES = [
                 "equal in every direction"),
     *_gradients("farid", lambda: _FARID, "Farid and Simoncelli 2004, 5 taps",
                 "accurate in direction, 5x5"),
-    *_gradients("dgauss", formulas.gaussian_slope, "derivative of a Gaussian: Canny 1986",
+    *_gradients("dgauss", _gaussian_slope, "derivative of a Gaussian: Canny 1986",
                 "of one scale, robust to noise", (SIGMA, SIZE), required=1, value="2",
                 also="gaussian-gradient gaussian-gradient-magnitude gaussian-derivative"),
     Preset("roberts-x", "edges", "slope towards the upper left, 2x2",
@@ -117,28 +178,28 @@ EDGES = [
            lambda: Parts(np.stack([rows(_ROBERTS_X), rows(_ROBERTS_Y)])), "Roberts 1963",
            "derivative", combine="magnitude", absolute=True, also="roberts-cross", sized="sobel"),
     Preset("kirsch", "edges", "the strongest of eight compass directions",
-           lambda: Parts(formulas.rotations(rows("5 5 5;-3 0 -3;-3 -3 -3"))), "Kirsch 1971",
+           lambda: Parts(rotations(rows("5 5 5;-3 0 -3;-3 -3 -3"))), "Kirsch 1971",
            "derivative", combine="maximum", absolute=True),
     Preset("robinson", "edges", "the strongest of eight compass directions, gentler",
-           lambda: Parts(formulas.rotations(rows("-1 0 1;-2 0 2;-1 0 1"))), "Robinson 1977",
+           lambda: Parts(rotations(rows("-1 0 1;-2 0 2;-1 0 1"))), "Robinson 1977",
            "derivative", combine="maximum", absolute=True),
     Preset("laplacian", "edges", "fine detail and corners; the centre is -4",
            fixed("0 1 0;1 -4 1;0 1 0"), TEXTBOOK, "derivative", absolute=True,
            also="laplace laplacian4", sized="log"),
     Preset("laplacian8", "edges", "fine detail, diagonals too; the centre is -8",
            fixed("1 1 1;1 -8 1;1 1 1"), TEXTBOOK, "derivative", absolute=True, sized="log"),
-    Preset("log", "edges", "spots and edges of one scale (Laplacian of Gaussian)", formulas.log,
+    Preset("log", "edges", "spots and edges of one scale (Laplacian of Gaussian)", _log,
            "Marr and Hildreth 1980", "derivative", (
                Parameter("sigma", "standard deviation in pixels", 0.05, 1249), LOG_SIZE),
            absolute=True, required=1, example="log:2",
            also="laplacian-of-gaussian gaussian-laplace marr-hildreth mexican-hat"),
     Preset("dog", "edges", "spots and edges between two scales (difference of Gaussians)",
-           formulas.dog, "Marr and Hildreth 1980; 1.6 approximates log", "derivative",
+           _dog, "Marr and Hildreth 1980; 1.6 approximates log", "derivative",
            (Parameter("sigma", "standard deviation of the narrower", 0.05, 1666, default=1),
             Parameter("wider", "standard deviation of the wider", 0.05, 1666, default=1.6), SIZE),
            absolute=True, example="dog:2,3.2",
            also="difference-of-gaussians difference-of-gaussian"),
-    Preset("gabor", "edges", "stripes of one width and direction", formulas.gabor, "Daugman 1985",
+    Preset("gabor", "edges", "stripes of one width and direction", _gabor, "Daugman 1985",
            "derivative",
            (Parameter("wavelength", "pixels from stripe to stripe", 2, 1000),
             Parameter("angle", "direction of the wave in degrees, counterclockwise", -360, 360, default=0),

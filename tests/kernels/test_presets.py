@@ -13,7 +13,7 @@ from PIL import ImageFilter
 from scipy import ndimage, signal
 
 from convcli.errors import KernelError
-from convcli.kernels import formulas
+from convcli.kernels import blur_presets
 from convcli.kernels.catalogue import ALIASES, GROUPS, PRESETS
 from convcli.kernels.foreign_filters import FOREIGN_FILTERS
 from convcli.kernels.kernel import Kernel
@@ -413,7 +413,7 @@ def test_no_side_is_longer_than_10_000(shape: tuple[int, int]) -> None:
 def test_a_kernel_too_wide_says_how_wide() -> None:
     """Before its memory is asked for; the limits of the parameters are below it."""
     with pytest.raises(KernelError, match="asks for a kernel of 20401x20401; at most 10000x10000"):
-        formulas.gaussian(3400.0)
+        blur_presets.gaussian(3400.0)
 
 
 ODD, ANGLE, SIGMA = "an odd whole number from 1 to 9999", "a number from -360 to 360", (

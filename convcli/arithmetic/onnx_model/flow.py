@@ -26,10 +26,9 @@ class Along:
     count: int
     alone: bool = True
 
-    def blurred(self, axes: Iterable[int] | None = None) -> Along:
+    def blurred(self) -> Along:
         """The same cells in an order over which no window can slide."""
-        axes = self.axes if axes is None else tuple(axes)
-        return replace(self, axes=axes, alone=False)
+        return replace(self, alone=False)
 
     def all_seen(self) -> Along:
         """What something sees that reads all positions."""
