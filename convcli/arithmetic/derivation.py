@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from convcli.arithmetic.layer import AnyWindow
-from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 
 __all__ = ["Derivation", "DerivationStep", "derive"]
@@ -73,8 +72,7 @@ def _kernel_step(window: AnyWindow) -> DerivationStep:
 
 def _sliding(window: AnyWindow) -> Derivation:
     assert not isinstance(window, TransposedWindow)
-    ceil = isinstance(window, PoolWindow) and window.ceil_mode
-    clipped = isinstance(window, PoolWindow) and window.clipped
+    ceil, clipped = window.ceil_mode, window.clipped
     rounding = "ceil" if ceil else "floor"
     pad, pad_number = _padding(window, "+")
     kernel, kernel_number = _kernel(window)

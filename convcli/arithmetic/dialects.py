@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from convcli.arithmetic.layer import AnyWindow, Layer
-from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.spelling import spell_keras, spell_onnx, spell_tensorflow, spell_torch
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import effective_kernel
@@ -218,7 +217,7 @@ def _onnx(layer: Layer, spatial: Sequence[int]) -> tuple[tuple[AnyWindow, ...], 
     notes = []
     if layer.kind == "avgpool" and any(window.before or window.after for window in windows):
         notes.append("the average does not count padding by default (count_include_pad=0)")
-    clipped = [w.output for w in windows if isinstance(w, PoolWindow) and w.clipped]
+    clipped = [w.output for w in windows if not isinstance(w, TransposedWindow) and w.clipped]
     if clipped:
         notes.append(f"before opset 22 the last window is kept: {clipped[0] + 1}, not {clipped[0]}")
     return windows, notes

@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from math import gcd, prod
 from typing import Literal, TypeAlias
 
-from convcli.arithmetic.pooling import PoolWindow, pool_window
 from convcli.arithmetic.sizes import cross, show_padding
 from convcli.arithmetic.transposed import TransposedWindow, transposed_window
-from convcli.arithmetic.window import Padding, Window, conv_window, per_axis, wrong_count
+from convcli.arithmetic.window import (
+    Padding,
+    Window,
+    conv_window,
+    per_axis,
+    pool_window,
+    wrong_count,
+)
 from convcli.errors import ShapeError
 
 __all__ = ["AnyWindow", "Cost", "Layer", "LayerKind", "check_channels"]
 
 LayerKind: TypeAlias = Literal["conv", "conv_transpose", "maxpool", "avgpool"]
-AnyWindow: TypeAlias = Window | TransposedWindow | PoolWindow
+AnyWindow: TypeAlias = Window | TransposedWindow
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import Window
 
@@ -54,7 +53,7 @@ class ReceptiveField:
         size = _plain(self.size + (cells - 1) * self.jump)
         return replace(self, size=size, jump=jump, start=self.start + first * self.jump)
 
-    def after(self, window: Window | PoolWindow | TransposedWindow) -> ReceptiveField:
+    def after(self, window: Window | TransposedWindow) -> ReceptiveField:
         """The field after one more layer: ``r += (ke - 1) j``, ``j *= s``.
 
         A transposed window reads at most ``floor((ke - 1) / s) + 1`` of its inputs and divides

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from convcli.arithmetic.layer import AnyWindow
-from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import Padding, Window
 
@@ -15,7 +14,7 @@ MOST_TAPS = 200_000
 LONGEST_PATTERN = 16
 
 
-def count_unread(window: Window | PoolWindow) -> int | None:
+def count_unread(window: Window) -> int | None:
     """Input cells that no window reads; None where counting them would take too long.
 
     >>> from convcli.arithmetic.window import conv_window
@@ -36,7 +35,7 @@ def count_unread(window: Window | PoolWindow) -> int | None:
     return window.size - sum(low <= tap < high for tap in read)
 
 
-def _cells_of_disjoint(window: Window | PoolWindow, low: int, high: int) -> int:
+def _cells_of_disjoint(window: Window, low: int, high: int) -> int:
     """Input cells under windows that do not overlap; only the outermost can be cut."""
     kernel, stride = window.kernel_size, window.stride
     first = max(-(-(low - kernel + 1) // stride), 0)
@@ -48,7 +47,7 @@ def _cells_of_disjoint(window: Window | PoolWindow, low: int, high: int) -> int:
     return (last - first + 1) * kernel - cut_before - cut_after
 
 
-def count_blind(window: Window | PoolWindow) -> int | None:
+def count_blind(window: Window) -> int | None:
     """Windows that read padding alone; None where counting them would take too long.
 
     >>> from convcli.arithmetic.window import conv_window
@@ -108,10 +107,7 @@ def size_notes(window: AnyWindow, padding: Padding = 0) -> list[str]:
         found.append(_same(window))
     if isinstance(window, TransposedWindow):
         return found + _about_overlap(window)
-    found += _about_cells(window)
-    if isinstance(window, PoolWindow):
-        found += _about_ceil(window)
-    return found
+    return found + _about_cells(window) + _about_ceil(window)
 
 
 def _cells(number: int) -> str:
@@ -133,7 +129,7 @@ def _same(window: AnyWindow) -> str:
     )
 
 
-def _about_cells(window: Window | PoolWindow) -> list[str]:
+def _about_cells(window: Window) -> list[str]:
     found = []
     unread = count_unread(window)
     if unread:
@@ -146,7 +142,7 @@ def _about_cells(window: Window | PoolWindow) -> list[str]:
             f"{_cells(gap)} between windows {'is' if gap == 1 else 'are'} skipped"
         )
     left = (window.padded - window.effective_kernel) % window.stride
-    if left and not (isinstance(window, PoolWindow) and window.ceil_mode):
+    if left and not window.ceil_mode:
         found.append(
             f"the floor drops {left} left-over cell{'s' * (left > 1)}: with "
             f"{window.stride - left} more cell{'s' * (window.stride - left > 1)} of padding the "
@@ -161,7 +157,7 @@ def _about_cells(window: Window | PoolWindow) -> list[str]:
     return found
 
 
-def _about_ceil(window: PoolWindow) -> list[str]:
+def _about_ceil(window: Window) -> list[str]:
     if window.clipped:
         return [
             f"ceil would give {window.output + 1}, but the last window would start beyond the "
@@ -175,10 +171,10 @@ def _about_ceil(window: PoolWindow) -> list[str]:
     return []
 
 
-def average_note(window: PoolWindow) -> str:
+def average_note(window: Window) -> str:
     """What an average is divided by at the ends, where frameworks differ; empty where not.
 
-    >>> from convcli.arithmetic.pooling import pool_window
+    >>> from convcli.arithmetic.window import pool_window
     >>> average_note(pool_window(9, 3, stride=2, padding=1))
     'the first average is divided by 2 cells, or by 3 where padding counts; the last by 2 or 3'
     """

@@ -9,9 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from convcli.arithmetic.pooling import PoolWindow, pool_window
 from convcli.arithmetic.sizes import cross, spread_padding
-from convcli.arithmetic.window import Padding, per_axis
+from convcli.arithmetic.window import Padding, Window, per_axis, pool_window
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.conv_geometry import PerAxis, refuse_empty
 from convcli.ops.operands import Array
@@ -35,7 +34,7 @@ Slices: TypeAlias = tuple[Any, ...]
 class PoolGeometry:
     """Windows on the last axes of an array, resolved."""
 
-    windows: tuple[PoolWindow, ...]
+    windows: tuple[Window, ...]
 
     @property
     def output(self) -> tuple[int, ...]:
@@ -51,7 +50,7 @@ class PoolGeometry:
                 yield tap, (..., *outputs), (..., *cells)
 
 
-def reach_of(window: PoolWindow, tap: int) -> tuple[slice, slice] | None:
+def reach_of(window: Window, tap: int) -> tuple[slice, slice] | None:
     """Outputs whose ``tap`` lies on the input, and the cells it lies on."""
     shift = tap * window.dilation - window.before
     stride = window.stride
@@ -112,7 +111,7 @@ def spatial_rank(x: Array, kernel_size: PerAxis, dims: int | None) -> int:
     return dims
 
 
-def counts(window: PoolWindow, count_include_pad: bool) -> np.ndarray[Any, Any]:
+def counts(window: Window, count_include_pad: bool) -> np.ndarray[Any, Any]:
     """``window.divisor`` of every position at once."""
     low, high = (
         (0, window.padded) if count_include_pad else (window.before, window.before + window.size)
@@ -125,7 +124,7 @@ def counts(window: PoolWindow, count_include_pad: bool) -> np.ndarray[Any, Any]:
     return counts
 
 
-def _check_covered(window: PoolWindow) -> None:
+def _check_covered(window: Window) -> None:
     empty = np.flatnonzero(counts(window, False) == 0)
     if empty.size:
         raise ShapeError(
@@ -138,7 +137,7 @@ def resized(x: Array, axis: int, size: int) -> tuple[int, ...]:
     return (*x.shape[:axis], size, *x.shape[axis + 1 :])
 
 
-def axis_taps(window: PoolWindow, axis: int) -> Iterator[tuple[Slices, Slices]]:
+def axis_taps(window: Window, axis: int) -> Iterator[tuple[Slices, Slices]]:
     before = (slice(None),) * axis
     for tap in range(window.kernel_size):
         reach = reach_of(window, tap)

@@ -7,7 +7,6 @@ from typing import Any
 
 from convcli.arithmetic.derivation import Derivation, derive
 from convcli.arithmetic.layer import AnyWindow, Layer
-from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.receptive import ReceptiveField
 from convcli.arithmetic.size_notes import average_note, count_unread, size_notes
 from convcli.arithmetic.sizes import cross, show_padding
@@ -137,7 +136,7 @@ def _remarks(
         pad = layer.padding[axes[0] % len(layer.padding)]
         window = windows[axes[0]]
         lines = size_notes(window, pad)
-        if layer.kind == "avgpool" and isinstance(window, PoolWindow):
+        if layer.kind == "avgpool" and not isinstance(window, TransposedWindow):
             lines += filter(None, [average_note(window)])
         for line in lines:
             said.setdefault(line, []).extend(axes)

@@ -8,7 +8,6 @@ import pytest
 
 from convcli import Network
 from convcli.arithmetic.network_graph import INPUT, Node
-from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 
 Cells = list[frozenset[int]]
@@ -36,8 +35,7 @@ def traced(node: Node, inputs: Sequence[Cells]) -> Cells:
                     if 0 <= place < len(made):
                         made[place] |= cells
             return made
-        over = window.overhang if isinstance(window, PoolWindow) else 0
-        padded = [nothing] * window.before + given + [nothing] * (window.after + over)
+        padded = [nothing] * window.before + given + [nothing] * (window.after + window.overhang)
         return [nothing.union(*(padded[o * s + t * d] for t in range(k))) for o in range(len(made))]
     if node.kind == "upsample":
         return [cells for cells in given for _ in range(node.options["factor"][0])]

@@ -7,10 +7,9 @@ from itertools import product
 import pytest
 
 from convcli import ShapeError
-from convcli.arithmetic.pooling import pool_window
 from convcli.arithmetic.size_notes import count_blind, count_unread, overlap_pattern
 from convcli.arithmetic.transposed import transposed_pads, transposed_window
-from convcli.arithmetic.window import conv_window, resolve_padding
+from convcli.arithmetic.window import conv_window, pool_window, resolve_padding
 
 SIZES, KERNELS, STRIDES, PADS, DILATIONS = (
     range(1, 13),

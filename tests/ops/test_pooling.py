@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.arithmetic.pooling import pool_window
+from convcli.arithmetic.window import pool_window
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.avg_pooling import avg_pool, avg_pool_grad, global_avg_pool
 from convcli.ops.max_pooling import global_max_pool, max_pool, max_pool_grad

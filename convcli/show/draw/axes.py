@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from convcli.arithmetic.layer import AnyWindow
-from convcli.arithmetic.pooling import PoolWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.show.draw.scene import Mark
 
@@ -53,7 +52,7 @@ def axis_view(window: AnyWindow) -> AxisView:
     """
     if isinstance(window, TransposedWindow):
         return _gathering(window)
-    overhang = window.overhang if isinstance(window, PoolWindow) else 0
+    overhang = window.overhang
     inside = range(window.before, window.before + window.size)
     cells = range(window.padded + overhang)
     return AxisView(
