@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.arithmetic.window import Padding
 from convcli.ops.array_types import Device, Float, MeanOptions, Tensor
 from convcli.ops.conv_geometry import PerAxis
-from convcli.ops.operands import Array, as_operand, common_namespace, namespace
+from convcli.ops.operands import Array, as_operands
 from convcli.ops.pool_geometry import (
     PoolGeometry,
     axis_taps,
@@ -24,6 +24,17 @@ from convcli.ops.pool_geometry import (
 )
 
 __all__ = ["avg_pool", "avg_pool_grad", "global_avg_pool"]
+
+
+def _sum_taps(total: Array, pool: PoolGeometry, xp: Any, *, back: bool = False) -> Array:
+    """Sums under the windows, axis by axis; ``back`` is the adjoint, from windows to cells."""
+    for axis, window in enumerate(pool.windows, total.ndim - len(pool.windows)):
+        sums = xp.zeros(resized(total, axis, window.size if back else window.output), total.dtype)
+        for outputs, cells in axis_taps(window, axis):
+            to, of = (cells, outputs) if back else (outputs, cells)
+            sums[to] += total[of]
+        total = sums
+    return total
 
 
 def _divisors(pool: PoolGeometry, count_include_pad: bool, xp: Any) -> Array:
@@ -69,15 +80,9 @@ def avg_pool(
     >>> avg_pool([[1, 5, 2, 0], [3, 4, 8, 7]], 2)
     array([[3.25, 4.25]])
     """
-    x = as_operand(x, "x", common_namespace(x=x))
-    xp = namespace(x)
+    xp, x = as_operands(x=x)
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
-    total = x.astype(sum_type(x), copy=False)
-    for axis, window in enumerate(pool.windows, x.ndim - len(pool.windows)):
-        sums = xp.zeros(resized(total, axis, window.output), total.dtype)
-        for outputs, cells in axis_taps(window, axis):
-            sums[outputs] += total[cells]
-        total = sums
+    total = _sum_taps(x.astype(sum_type(x), copy=False), pool, xp)
     mean = total / _divisors(pool, count_include_pad, xp).astype(_mean_type(x), copy=False)
     return mean.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)
 
@@ -118,17 +123,12 @@ def avg_pool_grad(
     array([[1., 1.],
            [1., 1.]])
     """
-    xp = common_namespace(grad_y=grad_y, x=x)
-    grad_y, x = as_operand(grad_y, "grad_y", xp), as_operand(x, "x", xp)
+    xp, grad_y, x = as_operands(grad_y=grad_y, x=x)
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     expect_shape(grad_y, (*x.shape[: x.ndim - len(pool.windows)], *pool.output))
     work = _mean_type(grad_y)
     grad = grad_y.astype(work, copy=False) / _divisors(pool, count_include_pad, xp).astype(work)
-    for axis, window in enumerate(pool.windows, x.ndim - len(pool.windows)):
-        spread = xp.zeros(resized(grad, axis, window.size), work)
-        for outputs, cells in axis_taps(window, axis):
-            spread[cells] += grad[outputs]
-        grad = spread
+    grad = _sum_taps(grad, pool, xp, back=True)
     return grad.astype(grad_y.dtype if grad_y.dtype.kind == "f" else np.float64, copy=False)
 
 
@@ -144,6 +144,6 @@ def global_avg_pool(x: Any, *, dims: int | None = None) -> Array:
     >>> global_avg_pool([1.0, 2.0, 6.0])
     array([3.])
     """
-    x = as_operand(x, "x", common_namespace(x=x))
+    _, x = as_operands(x=x)
     rank = spatial_rank(x, 1, dims)
     return avg_pool(x, x.shape[x.ndim - rank :])

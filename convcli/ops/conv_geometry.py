@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from convcli.arithmetic.sizes import cross, spread_padding
-from convcli.arithmetic.transposed import transposed_pads, transposed_window
-from convcli.arithmetic.window import Padding, conv_window, per_axis
+from convcli.arithmetic.transposed import TransposedWindow, transposed_pads, transposed_window
+from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
 from convcli.errors import ShapeError
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "PerAxis",
     "conv_geometry",
     "transposed_geometry",
+    "window_rank",
     "with_channels",
 ]
 
@@ -71,6 +72,16 @@ class ConvGeometry:
         return (self.batch, self.small_channels, *self.output)
 
     @property
+    def padded(self) -> Shape:
+        """Spatial size with the padding."""
+        return tuple(n + a + b for n, a, b in zip(self.size, self.before, self.after, strict=True))
+
+    @property
+    def interior(self) -> tuple[Any, ...]:
+        """Index of the cells that are no padding, in an array (..., \\*padded)."""
+        return (..., *(slice(a, a + n) for a, n in zip(self.before, self.size, strict=True)))
+
+    @property
     def terms(self) -> int:
         """Products that one value of ``small`` sums."""
         return self.big_channels // self.groups * math.prod(self.kernel)
@@ -106,6 +117,16 @@ def refuse_empty(x: Shape, rank: int) -> None:
         raise ShapeError(
             f"x is {cross(x)}; only the batch, first of (N, C, *spatial), may be empty"
         )
+
+
+def window_rank(shape: Shape, kernel_size: PerAxis) -> int:
+    """Spatial rank that a window on an array means: as the kernel size has numbers, else usual.
+
+    >>> window_rank((3, 32, 32), 2), window_rank((3, 32), (5,))
+    (2, 1)
+    """
+    counted = 0 if isinstance(kernel_size, int) else len(tuple(kernel_size))
+    return counted or {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}.get(len(shape), 0)
 
 
 def with_channels(shape: Shape, rank: int) -> Shape:
@@ -148,6 +169,17 @@ def _operands(
     return rank, full_x, full_weight, result_axes
 
 
+def _geometry(*, windows: Sequence[Window | TransposedWindow], **sizes: Any) -> ConvGeometry:
+    return ConvGeometry(
+        **sizes,
+        kernel=tuple(w.kernel_size for w in windows),
+        stride=tuple(w.stride for w in windows),
+        dilation=tuple(w.dilation for w in windows),
+        before=tuple(w.before for w in windows),
+        after=tuple(w.after for w in windows),
+    )
+
+
 def conv_geometry(
     x: Shape,
     weight: Shape,
@@ -181,18 +213,14 @@ def conv_geometry(
         ]
     except ShapeError as error:
         raise ShapeError(str(error), while_=while_) from error
-    return ConvGeometry(
+    return _geometry(
         batch=full_x[0],
         big_channels=full_x[1],
         small_channels=full_weight[0],
         groups=groups,
         size=full_x[2:],
         output=tuple(w.output for w in windows),
-        kernel=kernel,
-        stride=strides,
-        dilation=dilations,
-        before=tuple(w.before for w in windows),
-        after=tuple(w.after for w in windows),
+        windows=windows,
         result_axes=result_axes,
     )
 
@@ -239,17 +267,13 @@ def transposed_geometry(
     except ShapeError as error:
         while_ = f"transposing x {cross(x)} with weight {cross(weight)}"
         raise ShapeError(str(error), while_=while_) from error
-    return ConvGeometry(
+    return _geometry(
         batch=full_x[0],
         big_channels=full_weight[1] * groups,
         small_channels=full_x[1],
         groups=groups,
         size=tuple(w.output for w in windows),
         output=full_x[2:],
-        kernel=kernel,
-        stride=strides,
-        dilation=dilations,
-        before=tuple(w.before for w in windows),
-        after=tuple(w.after for w in windows),
+        windows=windows,
         result_axes=result_axes,
     )

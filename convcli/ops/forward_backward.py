@@ -33,12 +33,13 @@ def forward(
     geometry: ConvGeometry, big: Array, weight: Array, bias: Array | None, out: Array, work: Any
 ) -> None:
     """Convolve ``big`` (N, C, \\*size) into ``out`` (N, C', \\*output)."""
-    start = tuple(-before for before in geometry.before)
-    sliding = SlidingWindow(
-        namespace(out), big, geometry.groups, geometry.kernel, geometry.output,
-        geometry.stride, geometry.dilation, start, work,
-    )  # fmt: skip
+    sliding = _windows(geometry, namespace(out), big, work)
     _run(tasks(sliding, weight, bias, out), sliding, out)
+
+
+def _windows(g: ConvGeometry, xp: Any, big: Array, work: Any) -> SlidingWindow:
+    start = tuple(-before for before in g.before)
+    return SlidingWindow(xp, big, g.groups, g.kernel, g.output, g.stride, g.dilation, start, work)
 
 
 def tasks(
@@ -160,10 +161,7 @@ def backward_weight(geometry: ConvGeometry, big: Array, small: Array, work: Any)
     xp = namespace(big)
     if not g.batch:
         return xp.zeros(g.weight_shape, work)
-    start = tuple(-before for before in g.before)
-    sliding = SlidingWindow(
-        xp, big, g.groups, g.kernel, g.output, g.stride, g.dilation, start, work
-    )
+    sliding = _windows(g, xp, big, work)
     rows = small.reshape(g.batch, g.groups, g.small_channels // g.groups, -1)
     total = xp.zeros((g.groups, rows.shape[2], sliding.depth), work)
     guard = threading.Lock()

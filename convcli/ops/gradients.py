@@ -14,7 +14,7 @@ from convcli.ops.array_types import ConvOptions, Device, Same, Tensor, Transpose
 from convcli.ops.conv import flip_kernel
 from convcli.ops.conv_geometry import ConvGeometry, PerAxis, conv_geometry, transposed_geometry
 from convcli.ops.forward_backward import backward_input, backward_weight, forward
-from convcli.ops.operands import Array, as_operand, common_namespace, result_type, working_type
+from convcli.ops.operands import Array, as_operands, result_type, working_type
 
 __all__ = ["Gradients", "conv_grad", "conv_transpose_grad"]
 
@@ -51,16 +51,6 @@ def _gradients(
         grad_x.reshape(shapes[0]),
         grad_weight.reshape(shapes[1]),
         grad_bias.astype(result, copy=False),
-    )
-
-
-def _grad_operands(grad_y: Any, x: Any, weight: Any) -> tuple[Any, Array, Array, Array]:
-    xp = common_namespace(grad_y=grad_y, x=x, weight=weight)
-    return (
-        xp,
-        as_operand(grad_y, "grad_y", xp),
-        as_operand(x, "x", xp),
-        as_operand(weight, "weight", xp),
     )
 
 
@@ -107,7 +97,7 @@ def conv_grad(
     >>> grad.x, grad.weight, grad.bias
     (array([ 1,  1, -1, -1]), array([3, 5, 7]), array([2]))
     """
-    xp, grad_y, x, weight = _grad_operands(grad_y, x, weight)
+    xp, grad_y, x, weight = as_operands(grad_y=grad_y, x=x, weight=weight)
     g = conv_geometry(
         x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups, dims=dims
     )  # fmt: skip
@@ -155,7 +145,7 @@ def conv_transpose_grad(
     >>> conv_transpose_grad([1, 0, 1, 0, 0], [1, 2], [1, 10, 100], stride=2).x
     array([101,   1])
     """
-    xp, grad_y, x, weight = _grad_operands(grad_y, x, weight)
+    xp, grad_y, x, weight = as_operands(grad_y=grad_y, x=x, weight=weight)
     g = transposed_geometry(
         x.shape, weight.shape, stride=stride, padding=padding, output_padding=output_padding,
         dilation=dilation, groups=groups, output_shape=output_shape, dims=dims,

@@ -13,8 +13,9 @@ from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.array_types import Device, MatrixOptions, Scalar, Tensor
+from convcli.ops.conv import flip_kernel
 from convcli.ops.conv_geometry import ConvGeometry, PerAxis, conv_geometry
-from convcli.ops.operands import Array, as_operand, common_namespace
+from convcli.ops.operands import Array, as_operands
 
 __all__ = ["SparseRows", "circulant", "shift_matrix", "toeplitz"]
 
@@ -124,18 +125,17 @@ def toeplitz(
            [0, 0, 1, 2, 3, 0],
            [0, 0, 0, 1, 2, 3]])
     """
-    xp = common_namespace(weight=weight)
-    weight = as_operand(weight, "weight", xp)
+    xp, weight = as_operands(weight=weight)
     shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
     g = conv_geometry(
         shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     )  # fmt: skip
     if flip:
-        weight = weight[(..., *(slice(None, None, -1),) * g.rank)]
-    sizes = tuple(n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
-    columns, inside = _columns(g, sizes, padded, xp)
+        weight = flip_kernel(weight, g.rank)
+    sizes = g.padded if padded else g.size
+    columns, inside = _columns(g, padded, xp)
     rows = g.small_channels * math.prod(g.output)
-    width = g.big_channels * math.prod(sizes if padded else g.size)
+    width = g.big_channels * math.prod(sizes)
     data = weight.reshape(g.small_channels, 1, -1)
     data = xp.broadcast_to(data, columns.shape)
     if sparse:
@@ -152,7 +152,7 @@ def toeplitz(
     return dense
 
 
-def _columns(g: ConvGeometry, sizes: tuple[int, ...], padded: bool, xp: Any) -> tuple[Array, Array]:
+def _columns(g: ConvGeometry, padded: bool, xp: Any) -> tuple[Array, Array]:
     """Column of every (C_out, output, channel and tap), and whether it exists."""
     channels = g.big_channels // g.groups
     cells = xp.zeros((1, 1), np.int64)  # (output, tap) so far
@@ -160,14 +160,14 @@ def _columns(g: ConvGeometry, sizes: tuple[int, ...], padded: bool, xp: Any) -> 
     for axis in range(g.rank):
         o, k = xp.arange(g.output[axis]), xp.arange(g.kernel[axis])
         at = o[:, None] * g.stride[axis] + k * g.dilation[axis]
-        size = sizes[axis]
+        size = g.padded[axis]
         ok = xp.ones(at.shape, bool)
         if not padded:
             at, size = at - g.before[axis], g.size[axis]
             ok = (at >= 0) & (at < size)
         cells = _outer(cells * size, at, xp.add)
         inside = _outer(inside, ok, xp.logical_and)
-    plane = math.prod(sizes if padded else g.size)
+    plane = math.prod(g.padded if padded else g.size)
     group = xp.arange(g.small_channels) // (g.small_channels // g.groups)
     channel = group[:, None] * channels + xp.arange(channels)
     full = channel[:, None, :, None] * plane + cells[None, :, None, :]
@@ -206,8 +206,7 @@ def circulant(weight: Any, n: int) -> Array:
            [3, 2, 1, 0],
            [0, 3, 2, 1]])
     """
-    xp = common_namespace(weight=weight)
-    weight = as_operand(weight, "weight", xp)
+    xp, weight = as_operands(weight=weight)
     if weight.ndim != 1 or not 1 <= weight.shape[0] <= n:
         raise ShapeError(
             f"weight has shape {cross(weight.shape) or 'scalar'}; a circulant matrix of n={n} "

@@ -131,8 +131,7 @@ def kernel_product(
     weight = as_operand(weight, "weight")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     g = conv_geometry(sizes, weight.shape, **options)
-    cells = (n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
-    _check_entries(math.prod(g.small_shape), g.big_channels * math.prod(cells))
+    _check_entries(math.prod(g.small_shape), g.big_channels * math.prod(g.padded))
     matrix = toeplitz(weight, sizes, flip=flip, **options)
     wanted = g.strip(g.small_shape) if transpose else sizes
     if x is None:
@@ -167,19 +166,15 @@ def _transposed_product(
     g: ConvGeometry, matrix: Array, weight: Array, x: Array, sizes: tuple[int, ...]
 ) -> MatrixProduct:
     extra = tuple(
-        n + a + b - ((o - 1) * s + d * (k - 1) + 1)
-        for n, a, b, o, s, d, k in zip(
-            g.size, g.before, g.after, g.output, g.stride, g.dilation, g.kernel, strict=True
-        )
+        n - ((o - 1) * s + d * (k - 1) + 1)
+        for n, o, s, d, k in zip(g.padded, g.output, g.stride, g.dilation, g.kernel, strict=True)
     )
     window = conv_transpose(
         x.reshape(g.small_shape), weight.reshape(g.weight_shape), stride=g.stride,
         dilation=g.dilation, output_padding=extra,
     )  # fmt: skip
-    padded = tuple(n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
-    inside = np.ones(padded, bool)
-    inside[tuple(slice(a, a + n) for a, n in zip(g.before, g.size, strict=True))] = False
-    note = "cells that the padding of the convolution crops are kept" if inside.any() else ""
+    cropped = g.padded != g.size
+    note = "cells that the padding of the convolution crops are kept" if cropped else ""
     return MatrixProduct(
         f"transposed matrix, {cross(matrix.shape)}, times x, is the transposed convolution",
         matrix,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.arithmetic.window import Padding
 from convcli.ops.array_types import Device, Float, PoolOptions, Scalar, Tensor
 from convcli.ops.conv_geometry import PerAxis
-from convcli.ops.operands import Array, as_operand, common_namespace, namespace
+from convcli.ops.operands import Array, as_operands, namespace
 from convcli.ops.pool_geometry import (
     PoolGeometry,
     axis_taps,
@@ -120,11 +120,10 @@ def max_pool(
     >>> max_pool([4, 1, 9], 2, stride=1, return_indices=True)
     (array([4, 9]), array([0, 2]))
     """
-    x = as_operand(x, "x", common_namespace(x=x))
+    xp, x = as_operands(x=x)
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     if return_indices:
         return _max_with_indices(x, pool)
-    xp = namespace(x)
     # A maximum over a box is a maximum over rows of maxima over columns: fewer taps.
     for axis, window in enumerate(pool.windows, x.ndim - len(pool.windows)):
         best = xp.full(resized(x, axis, window.output), _lowest(x), x.dtype)
@@ -182,8 +181,7 @@ def max_pool_grad(
     array([[ 0, 10,  0,  0],
            [ 0,  0, 20,  0]])
     """
-    xp = common_namespace(grad_y=grad_y, x=x)
-    grad_y, x = as_operand(grad_y, "grad_y", xp), as_operand(x, "x", xp)
+    xp, grad_y, x = as_operands(grad_y=grad_y, x=x)
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     _, indices = _max_with_indices(x, pool)
     expect_shape(grad_y, indices.shape)
@@ -214,6 +212,6 @@ def global_max_pool(x: Any, *, dims: int | None = None) -> Array:
     <BLANKLINE>
            [[8]]])
     """
-    x = as_operand(x, "x", common_namespace(x=x))
+    _, x = as_operands(x=x)
     rank = spatial_rank(x, 1, dims)
     return max_pool(x, x.shape[x.ndim - rank :])

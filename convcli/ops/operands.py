@@ -17,6 +17,7 @@ from convcli.ops.polynomial import Polynomial
 __all__ = [
     "Array",
     "as_operand",
+    "as_operands",
     "common_namespace",
     "namespace",
     "result_type",
@@ -86,6 +87,17 @@ def as_operand(value: Any, name: str, xp: Any = np) -> Array:
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise TensorError(f"{name} has type {dtype.name}; it must hold {_ALLOWED}")
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+
+
+def as_operands(**values: Any) -> tuple[Any, ...]:
+    """The namespace that all have in common, and each as an array of it, in their order.
+
+    >>> xp, x = as_operands(x=[1, 2])
+    >>> xp.__name__, x
+    ('numpy', array([1, 2]))
+    """
+    xp = common_namespace(**values)
+    return (xp, *(as_operand(value, name, xp) for name, value in values.items()))
 
 
 def result_type(*arrays: Array) -> np.dtype[Any]:

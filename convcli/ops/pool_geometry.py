@@ -12,7 +12,7 @@ import numpy as np
 from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.window import Padding, Window, per_axis, pool_window
 from convcli.errors import ShapeError, TensorError
-from convcli.ops.conv_geometry import PerAxis, refuse_empty
+from convcli.ops.conv_geometry import PerAxis, refuse_empty, window_rank
 from convcli.ops.operands import Array
 
 __all__ = [
@@ -100,9 +100,7 @@ def pool_geometry(
 
 def spatial_rank(x: Array, kernel_size: PerAxis, dims: int | None) -> int:
     """Spatial rank: as asked, as the kernel size has numbers, else 2 for 2 to 4 axes."""
-    if dims is None:
-        dims = len(tuple(kernel_size)) if not isinstance(kernel_size, int) else 0
-        dims = dims or {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}.get(x.ndim, 0)
+    dims = window_rank(x.shape, kernel_size) if dims is None else dims
     if dims not in (1, 2, 3) or not dims <= x.ndim <= dims + 2:
         raise ShapeError(
             f"x of shape {cross(x.shape) or 'scalar'} does not have {dims or '1 to 3'} spatial "

@@ -18,9 +18,10 @@ from convcli.ops.conv_geometry import (
     PerAxis,
     conv_geometry,
     refuse_empty,
+    window_rank,
     with_channels,
 )
-from convcli.ops.operands import Array, as_operand, common_namespace
+from convcli.ops.operands import Array, as_operands
 from convcli.ops.sliding_window import windows
 
 __all__ = ["col2im", "im2col"]
@@ -65,11 +66,10 @@ def im2col(
            [2, 3],
            [3, 4]])
     """
-    xp = common_namespace(x=x)
-    x = as_operand(x, "x", xp)
+    xp, x = as_operands(x=x)
     g = _unfolded(x.shape, kernel_size, stride, padding, dilation)
-    cells = xp.zeros(_padded_shape(g), x.dtype)
-    cells[_interior(g)] = x.reshape(g.big_shape)
+    cells = xp.zeros((g.batch, g.big_channels, *g.padded), x.dtype)
+    cells[g.interior] = x.reshape(g.big_shape)
     view = windows(xp, cells, g.kernel, g.output, g.stride, g.dilation)
     columns = view.reshape(g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
     return columns if x.ndim == g.rank + 2 else columns[0]
@@ -111,8 +111,7 @@ def col2im(
     >>> col2im([[1, 1], [1, 1], [1, 1]], 4, 3)
     array([1, 2, 2, 1])
     """
-    xp = common_namespace(columns=columns)
-    columns = as_operand(columns, "columns", xp)
+    xp, columns = as_operands(columns=columns)
     target = (shape,) if isinstance(shape, int) else tuple(shape)
     g = _unfolded(target, kernel_size, stride, padding, dilation)
     expected = (g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
@@ -123,7 +122,8 @@ def col2im(
             f"{cross(needed)}"
         )
     half = columns.dtype == np.float16
-    cells = xp.zeros(_padded_shape(g), np.float32 if half else columns.dtype)
+    work = np.float32 if half else columns.dtype
+    cells = xp.zeros((g.batch, g.big_channels, *g.padded), work)
     parts = columns.reshape(g.batch, g.big_channels, *g.kernel, *g.output)
     for tap in np.ndindex(g.kernel):
         where = tuple(
@@ -131,7 +131,7 @@ def col2im(
             for t, d, o, s in zip(tap, g.dilation, g.output, g.stride, strict=True)
         )
         cells[(..., *where)] += parts[(slice(None), slice(None), *tap)]
-    return cells[_interior(g)].reshape(target).astype(columns.dtype, copy=False)
+    return cells[g.interior].reshape(target).astype(columns.dtype, copy=False)
 
 
 def _unfolded(
@@ -142,10 +142,7 @@ def _unfolded(
     dilation: PerAxis,
 ) -> ConvGeometry:
     """Geometry of windows alone, as of a depthwise convolution."""
-    if isinstance(kernel_size, int):
-        rank = {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}.get(len(shape), 0)
-    else:
-        rank = len(tuple(kernel_size))
+    rank = window_rank(shape, kernel_size)
     if rank not in (1, 2, 3) or not rank <= len(shape) <= rank + 2:
         raise ShapeError(
             f"x of shape {cross(shape) or 'scalar'} and kernel_size {kernel_size} do not go "
@@ -167,12 +164,3 @@ def _unfolded(
     return conv_geometry(
         full, weight, stride=stride, padding=padding, dilation=dilation, groups=full[1], dims=rank
     )
-
-
-def _padded_shape(g: ConvGeometry) -> tuple[int, ...]:
-    sizes = (n + a + b for n, a, b in zip(g.size, g.before, g.after, strict=True))
-    return (g.batch, g.big_channels, *sizes)
-
-
-def _interior(g: ConvGeometry) -> tuple[Any, ...]:
-    return (..., *(slice(a, a + n) for a, n in zip(g.before, g.size, strict=True)))
