@@ -183,12 +183,11 @@ class Batch:
         return self.request.resume or output_root(self.request) is not None
 
     def _left(self, journal: Journal) -> Iterator[Job]:
-        request = self.request
         for job in self.jobs:
             if journal.has_done(job):
                 continue
             exists = os.path.lexists(job.output)
-            if exists and not (request.overwrite or request.in_place):
+            if exists and not job.overwrite:
                 if not journal.has_made(job):
                     raise UsageError(
                         f"{display_name(job.output)} exists and is no result of an earlier run; "

@@ -66,9 +66,10 @@ def name_jobs(request: Request) -> list[Job]:
     if len(inputs) == 1 and only.suffix.lower() not in LARGE_SUFFIXES and only.is_dir():
         raise UsageError(f"{display_name(only)} is a folder; -r takes the pictures in it")
     into_folder = _into_folder(request, len(inputs))
+    overwrite = request.overwrite or request.in_place
     jobs = [
-        Job(s.path, _output_of(request, s, number, len(inputs), into_folder))
-        for number, s in enumerate(inputs, 1)
+        Job(one.path, _output_of(request, one, number, len(inputs), into_folder), overwrite)
+        for number, one in enumerate(inputs, 1)
     ]
     if request.resume:
         # A run before this one has put its results where this one finds its inputs.
@@ -245,7 +246,7 @@ def _check(
         return
     if is_url(job.output):
         kind_of(job.output, request)
-        if not request.overwrite and exists_url(job.output):
+        if not job.overwrite and exists_url(job.output):
             raise UsageError(f"{job.output} exists; use --overwrite to replace it")
         return
     target = Path(job.output)
@@ -264,7 +265,7 @@ def _check(
         _check_makeable(target)  # it is made when the first result is ready
         return
     # A resumed run knows its own results by its journal, and only that may replace them.
-    overwrite = request.overwrite or request.in_place or request.resume
+    overwrite = job.overwrite or request.resume
     if target.suffix.lower() == ".zarr":  # a folder itself
         if target.exists() and not overwrite:
             raise UsageError(f"{display_name(target)} exists; use --overwrite to replace it")

@@ -153,7 +153,7 @@ def run_in_parts(
         meta=header.meta,
         space=header.space,
         alpha=header.alpha,
-        overwrite=request.overwrite or request.in_place or job.overwrite,
+        overwrite=job.overwrite,
         threads=outline.plan.threads,
         ready=ready,
     ) as sink:

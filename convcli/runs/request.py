@@ -64,7 +64,8 @@ class Job(NamedTuple):
     input: str
     output: str
     overwrite: bool = False
-    """A resumed run knows that the file there is its own."""
+    """Whether a file that is there may be replaced: all that were asked for with ``--overwrite``
+    or ``--in-place``, and a resumed run's own."""
 
 
 @dataclass(slots=True)

@@ -196,10 +196,9 @@ def _write(
     if journal:
         encoded = list(encoded)
         journal.ready(job, source, encoded)
-    overwrite = request.overwrite or request.in_place or job.overwrite
     # A batch is flushed to the disk once, at its end; the journal knows what it wrote.
     durable = journal is None or not journal.knows_reboots
-    written = write_atomic(job.output, encoded, overwrite=overwrite, durable=durable)
+    written = write_atomic(job.output, encoded, overwrite=job.overwrite, durable=durable)
     if journal:
         journal.done(job, source)
     return written
