@@ -143,13 +143,13 @@ def report(row: Row) -> str:
     mine = times["convcli"]
     line = f"{row.name + ' ' + row.picture:30s} {row.results['algorithm']:10s} {mine:8.1f} "
     line += f"{times['copy'] / mine:5.2f}"
-    if (best := fastest(times)) and loops()[0] == "compiled":
+    if (best := fastest(times)) and loops().compiled:
         ratio = times[best] / mine
         line += f"  {ratio:6.2f} x {best} ({times[best]:.1f} ms), "
         line += f"bar {row.bar:g}: {verdict(ratio, row.bar, row.goal)}"
     if plain := fastest(times, PLAIN):
         ratio = times[plain] / mine
-        line += f"; {ratio:.1f} x {plain}: {verdict(ratio, *PLAIN_BARS[loops()[0]])}"
+        line += f"; {ratio:.1f} x {plain}: {verdict(ratio, *PLAIN_BARS[loops().name])}"
     if fresh := row.results.get("fresh"):
         best = fastest(fresh)
         line += f"; fresh {fresh['convcli']:.1f} ms"
@@ -180,11 +180,11 @@ def markdown(chosen: list[Row]) -> str:
         spread = f"{row.results['least']['convcli']:.1f} to {row.results['most']['convcli']:.1f}"
         share = f"{times['copy'] / mine:.2f}"
         start = [name, row.results["algorithm"], f"{mine:.1f} ({spread})", share]
-        if (best := fastest(times)) and loops()[0] == "compiled":
+        if (best := fastest(times)) and loops().compiled:
             ratio = bold(times[best] / mine, row.bar)
             cells = [best, f"{times[best]:.1f}", ratio, f"{row.bar:g}", f"{row.goal:g}"]
             main_rows.append(start + cells)
-        bar, goal = PLAIN_BARS[loops()[0]]
+        bar, goal = PLAIN_BARS[loops().name]
         if plain := fastest(times, PLAIN):
             own = [f"{times[n]:.0f}" if n in times else "" for n in PLAIN]
             ratio = bold(times[plain] / mine, bar)
@@ -235,7 +235,7 @@ def main() -> None:
         if off := row.results["difference"]:
             print("   differs by", ", ".join(f"{n} {d:.2f}" for n, d in off.items()), flush=True)
     if options.write:
-        section = {"compiled": "engine", "numpy": "engine-numpy"}[loops()[0]]
+        section = {"compiled": "engine", "numpy": "engine-numpy"}[loops().name]
         write_section(options.write, section, f"{machine()}\n\n{markdown(chosen)}")
     if options.json:
         found = [

@@ -8,13 +8,15 @@ gives its fixed cost and its cost per unit of work, in ns per output sample.
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
 
-from convcli.engine import planner
-from convcli.engine.cpu import choice, compiled_loops, numpy_loops, overlap_save
-from convcli.engine.plan import plan_filter
+from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.engine.dispatch import execute
+from convcli.engine.plan import Plan, plan_filter
+from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
 
 SHAPE = (900, 1500, 3)
@@ -52,44 +54,40 @@ def kernels(accumulate: str, algorithm: str) -> list[Kernel]:
 def main() -> None:
     """Print the table."""
     rng = np.random.default_rng(0)
-    for loops, module in (("compiled", compiled_loops), ("numpy", numpy_loops)):
-        if loops == "compiled" and choice.loops()[0] != "compiled":
-            continue
-        for algorithm in (*planner.ALGORITHMS, *(SPECIAL if loops == "compiled" else ())):
-            forced = SPECIAL.get(algorithm, algorithm)
+    for loops in ("compiled", "numpy"):
+        os.environ["CONVCLI_LOOPS"] = loops
+        try:
+            plan_filter(SHAPE, "uint8", [Kernel([[1]])])
+        except UsageError:
+            continue  # not built
+        for special in (*ALGORITHMS, *SPECIAL):
             for accumulate in ("int16", "uint16", "float32", "float64"):
                 dtype = "float64" if accumulate == "float64" else "uint8"
                 x = rng.integers(0, 256, SHAPE).astype(dtype)
-                works, times, row = [], [], algorithm
-                for kernel in kernels(accumulate, algorithm):
+                found: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+                for kernel in kernels(accumulate, special):
+                    forced = SPECIAL.get(special, special)
                     try:
-                        plan = plan_filter(x.shape, dtype, [kernel], algorithm=forced)
-                    except ValueError:
+                        plan = plan_filter(x.shape, dtype, [kernel], algorithm=forced, threads=1)
+                    except UsageError:
                         continue
                     step = plan.steps[0]
-                    if step.accumulate != accumulate or (
-                        module is compiled_loops
-                        and not (compiled_loops.can(step) or algorithm == "fft")
-                    ):
+                    estimate = step.method.estimate
+                    if step.accumulate != accumulate or estimate.row[0] != loops:
                         continue
-                    out = np.empty(step.shape_out, step.finish.out_dtype)
-                    best = min(timed(module, step, x, out) for _ in range(5))
-                    works.append(
-                        sum(step.kernel_size)
-                        if algorithm == "flat"
-                        else planner.work_of(step, loops)
-                    )
-                    if algorithm == "box" and numpy_loops.can_run(step):
-                        works[-1], row = 0.0, "running"
-                    times.append(best / out.size * 1e9)
-                if len(works) >= 2:
-                    slope, fixed = line(works, times)
-                    print(
-                        f'    ("{loops}", "{row}", "{accumulate}"): ({fixed:.2f}, {slope:.4f}),',
-                        "#",
-                        [f"{w:.3g}: {t:.2f}" for w, t in zip(works, times, strict=True)],
-                        flush=True,
-                    )
+                    best = min(timed(plan, x) for _ in range(5)) / np.prod(step.shape_out) * 1e9
+                    found.setdefault(estimate.row, []).append((estimate.work, best))
+                for row, times in found.items():
+                    if len(times) >= 2 and row[1] in (special, "running"):
+                        show((*row[:2], accumulate), times)
+
+
+def show(row: tuple[str, str, str], times: list[tuple[float, float]]) -> None:
+    """Print a row of the table, and behind it the times by work that it was made from."""
+    slope, fixed = line(*map(list, zip(*times, strict=True)))
+    names = ", ".join(f'"{name}"' for name in row)
+    print(f"    ({names}): ({fixed:.2f}, {slope:.4f}),", end="  # ")
+    print([f"{work:.3g}: {best:.2f}" for work, best in times], flush=True)
 
 
 def line(works: list[float], times: list[float]) -> tuple[float, float]:
@@ -103,13 +101,10 @@ def line(works: list[float], times: list[float]) -> tuple[float, float]:
     return max(float(slope), 0.0), float(fixed)
 
 
-def timed(module, step, x, out) -> float:
+def timed(plan: Plan, x: np.ndarray) -> float:
     """Processor seconds of one run on one thread: other programs do not disturb those much."""
     start = time.process_time()
-    if step.algorithm == "fft":
-        overlap_save.run_step(step, x, out, 1, False, module is compiled_loops)
-    else:
-        module.run_step(step, x, out, 1, False)
+    execute(plan, x)
     return time.process_time() - start
 
 

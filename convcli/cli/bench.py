@@ -55,7 +55,7 @@ def bench(
             timings.append(timing)
             advance(False)
     document = bench_document(
-        timings, (height, width), channels, default_threads(), loops()[0], no_gpu
+        timings, (height, width), channels, default_threads(), loops().name, no_gpu
     )
     if not calibrate:
         emit(lambda roomy: document, "json" if as_json else None)

@@ -44,15 +44,15 @@ def collect() -> dict[str, Any]:
     from convcli.system.machine import default_threads
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    backend, reason = pick_backend("auto")
-    name, why = loops()
+    backend, reason = pick_backend(None)
+    found = loops()
     return {
         "convcli": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
         "cores": default_threads(),
         "numpy": f"{np.__version__}, BLAS {blas['name']} {blas.get('version', '')}".rstrip(),
-        "loops": f"{name}: {why}",
+        "loops": f"{found.name}: {found.reason}",
         **{f"convcli.{name}": _extension(name) for name in EXTENSIONS},
         "codecs": codec_versions(),
         "cupy": _cupy(),
@@ -81,10 +81,10 @@ def _speeds() -> str:
 
 
 def _cupy() -> str:
-    from convcli.engine.backends import pick_backend
+    from convcli.engine.backends import Backend, pick_backend
     from convcli.errors import BackendError
 
     try:
-        return pick_backend("cupy")[1].removeprefix("asked for; ")
+        return pick_backend(Backend("cupy"))[1].removeprefix("asked for; ")
     except BackendError as error:
         return str(error)

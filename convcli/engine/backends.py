@@ -13,55 +13,77 @@ from typing import NamedTuple
 
 from convcli.errors import BackendError
 
-__all__ = ["BACKENDS", "Work", "backend_and_device", "gpu_seconds", "pick_backend", "weigh"]
+__all__ = ["BACKENDS", "NUMPY", "Backend", "Workload", "gpu_seconds", "pick_backend", "weigh"]
 
 BACKENDS = ("auto", "numpy", "cupy")
 
 
-def backend_and_device(name: str) -> tuple[str, int]:
-    """Split ``cupy:1``, the second device, into its parts.
+class Backend(NamedTuple):
+    """What computes: NumPy on the CPU, or CuPy on the GPU of a number."""
 
-    Raises
-    ------
-    BackendError
-        If the name is unknown.
+    name: str
+    device: int = 0
 
-    >>> backend_and_device("cupy:1"), backend_and_device("auto")
-    (('cupy', 1), ('auto', 0))
-    """
-    backend, colon, device = name.partition(":")
-    if backend not in BACKENDS or (colon and backend != "cupy"):
-        raise BackendError(f"backend {name!r} is not known; allowed: {', '.join(BACKENDS)}, cupy:N")
-    if colon and not (device.isascii() and device.isdecimal()):
-        raise BackendError(f"backend {name!r}: the device must be a number, as in cupy:1")
-    return backend, int(device) if colon else 0
+    @classmethod
+    def parse(cls, text: str | Backend | None) -> Backend | None:
+        """A backend from its name; ``auto`` is none, and leaves the choice to the plan.
+
+        Raises
+        ------
+        BackendError
+            If the name is unknown.
+
+        >>> Backend.parse("cupy:1"), Backend.parse("auto")
+        (Backend(name='cupy', device=1), None)
+        """
+        if text is None or isinstance(text, Backend):
+            return text
+        name, colon, device = text.partition(":")
+        if name not in BACKENDS or (colon and name != "cupy"):
+            raise BackendError(
+                f"backend {text!r} is not known; allowed: {', '.join(BACKENDS)}, cupy:N"
+            )
+        if colon and not (device.isascii() and device.isdecimal()):
+            raise BackendError(f"backend {text!r}: the device must be a number, as in cupy:1")
+        return None if name == "auto" else cls(name, int(device) if colon else 0)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU computes."""
+        return self.name == "cupy"
+
+    def __str__(self) -> str:
+        return self.name
 
 
-def pick_backend(name: str) -> tuple[str, str]:
-    """Resolve a backend's name, with the reason for the choice.
+NUMPY = Backend("numpy")
 
-    ``auto`` is the CPU here: whether a GPU would end sooner depends on the work, see
+
+def pick_backend(asked: Backend | None) -> tuple[Backend, str]:
+    """The backend that was asked for, if it can run here, with the reason for the choice.
+
+    Where none was, it is the CPU: whether a GPU would end sooner depends on the work, see
     :func:`weigh`.
 
     Raises
     ------
     BackendError
-        If the name is unknown, or the backend cannot run on this machine.
+        If the backend cannot run on this machine.
 
-    >>> pick_backend("numpy")
-    ('numpy', 'asked for')
+    >>> pick_backend(NUMPY)
+    (Backend(name='numpy', device=0), 'asked for')
     """
-    backend, device = backend_and_device(name)
-    if backend == "numpy":
-        return "numpy", "asked for"
-    if backend == "cupy":
-        from convcli.engine.gpu.device import require_device
+    if asked is None:
+        reason = _no_gpu() or "one picture is done sooner on the CPU than a GPU takes to start"
+        return NUMPY, reason
+    if not asked.on_gpu:
+        return asked, "asked for"
+    from convcli.engine.gpu.device import require_device
 
-        return "cupy", f"asked for; {require_device(device)}"
-    return "numpy", _no_gpu() or "one picture is done sooner on the CPU than a GPU takes to start"
+    return asked, f"asked for; {require_device(asked.device)}"
 
 
-class Work(NamedTuple):
+class Workload(NamedTuple):
     """What one picture costs.
 
     Parameters
@@ -86,7 +108,7 @@ class Work(NamedTuple):
     kernels: int
 
 
-def weigh(work: Work, count: int = 1) -> tuple[str, str]:
+def weigh(work: Workload, count: int = 1) -> tuple[Backend, str]:
     """Choose for ``auto``: the backend on which ``count`` such pictures end sooner, and why.
 
     CuPy is imported only if that is the GPU; if the GPU then turns out not to be there, the
@@ -94,7 +116,7 @@ def weigh(work: Work, count: int = 1) -> tuple[str, str]:
     """
     missing = _no_gpu()
     if missing:
-        return "numpy", missing
+        return NUMPY, missing
     from convcli.engine.speeds import load_speeds
 
     speeds = load_speeds()
@@ -103,16 +125,16 @@ def weigh(work: Work, count: int = 1) -> tuple[str, str]:
     pictures = "the picture is" if count == 1 else f"the {count:,} pictures are"
     costs = f"{pictures} predicted to take {_seconds(cpu)} on the CPU, {_seconds(gpu)} on a GPU, start included"
     if cpu <= gpu:
-        return "numpy", costs
+        return NUMPY, costs
     from convcli.engine.gpu.device import require_device
 
     try:
-        return "cupy", f"{require_device()}; {costs}"
+        return Backend("cupy"), f"{require_device()}; {costs}"
     except BackendError as error:
-        return "numpy", str(error).removeprefix("backend cupy: ")
+        return NUMPY, str(error).removeprefix("backend cupy: ")
 
 
-def gpu_seconds(work: Work, count: int = 1) -> float:
+def gpu_seconds(work: Workload, count: int = 1) -> float:
     """Predicted for ``count`` pictures on the GPU, from a cold start."""
     from convcli.engine.speeds import load_speeds
 

@@ -1,17 +1,37 @@
 """What each algorithm costs: measured, one thread, ns per output sample.
 
-``(loops, algorithm, type of the sums): (fixed, per unit of work)``. A unit of work is one tap;
+``(loops, way, type of the sums): (fixed, per unit of work)``. A unit of work is one tap;
 for ``flat``, which is direct means of a box, one row or column of it; for ``blur``, which is
 separable in 16 bits, a pair of taps; in the NumPy loops one pass over a tile (an addition, or a
 multiplication per distinct weight); ``box`` by doubling, while ``running`` sums cost the same for
 every box; for ``fft``, whose type is that of the transforms, one sample transformed, there or
 back. Printed by ``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows and
 NumPy's direct and separable ones on an EPYC, the others on a Xeon; only the ratios matter.
+
+A GPU's are nominal figures of an H200, not measured: multiply-adds at half of the 33 T/s of its
+data sheet, one pass over memory at its copy speed of 4.3 TB/s for two bytes a sample; a transform
+moves some 100 bytes per sample there and back.
 """
 
 from __future__ import annotations
 
-__all__ = ["COSTS", "cost"]
+from typing import NamedTuple
+
+__all__ = ["COSTS", "CostEstimate", "gpu_taps", "gpu_transforms", "on_cpu"]
+
+
+class CostEstimate(NamedTuple):
+    """An algorithm that could do a step; ``cost`` in predicted ns per output sample.
+
+    On the CPU that is ``work`` units by a row of the table.
+    """
+
+    name: str
+    cost: float
+    note: str
+    row: tuple[str, str, str] = ("", "", "")
+    work: float = 0.0
+
 
 COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "direct", "int16"): (0.13, 0.0112),
@@ -40,15 +60,32 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
 
 _MEASURED_AS = {"uint16": "int16"}
 
+GPU_PASS = 0.0005
+GPU_TAP = 0.00006
+GPU_TRANSFORM = 0.035
+_GPU_SLOWER = {"float64": 2.0}
 
-def cost(loops: str, algorithm: str, accumulate: str, work: float) -> float:
-    """Predicted ns per output sample.
 
-    >>> cost("compiled", "direct", "float32", 100)
+def on_cpu(name: str, note: str, loops: str, way: str, kind: str, work: float) -> CostEstimate:
+    """An algorithm by its row of the table; ``kind`` is the type of the sums.
+
+    >>> on_cpu("direct", "100 taps", "compiled", "direct", "float32", 100).cost
     1.73
     """
-    kind = _MEASURED_AS.get(accumulate, accumulate)
-    if algorithm == "running" or (algorithm == "box" and kind == "int16"):
-        kind = "float32"
-    fixed, each = COSTS[loops, algorithm, kind]
-    return round(fixed + each * work, 3)
+    row = loops, way, _MEASURED_AS.get(kind, kind)
+    fixed, each = COSTS[row]
+    return CostEstimate(name, round(fixed + each * work, 3), note, row, work)
+
+
+def gpu_taps(kind: str, taps: float) -> float:
+    """Predicted ns per output sample of multiply-adds on a GPU.
+
+    >>> gpu_taps("float32", 961) < gpu_transforms("float32", 2.2)
+    True
+    """
+    return round(max(GPU_PASS, taps * GPU_TAP * _GPU_SLOWER.get(kind, 1.0)), 6)
+
+
+def gpu_transforms(kind: str, samples: float) -> float:
+    """Predicted ns per output sample of transforms on a GPU, of so many samples each."""
+    return round(samples * GPU_TRANSFORM * _GPU_SLOWER.get(kind, 1.0), 6)

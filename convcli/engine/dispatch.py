@@ -8,21 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.backends import BACKENDS, pick_backend
-from convcli.engine.cpu.choice import loops
+from convcli.engine.cpu.c_loops import loops
 from convcli.engine.numerics import FULL
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError, ShapeError, UsageError
 
-__all__ = [
-    "BACKENDS",
-    "Outcome",
-    "execute",
-    "filtered_values",
-    "loops",
-    "pick_backend",
-    "stretched",
-]
+__all__ = ["Outcome", "execute", "filtered_values", "loops", "stretched"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +105,7 @@ def filtered_values(
     """Samples as they are before ``stretch``, how many were clipped, and what to note."""
     from convcli.engine.cpu.run import run_chain as on_cpu
 
-    if plan.backend != "cupy":
+    if not plan.backend.on_gpu:
         return *on_cpu(plan, x, out), ""
     from convcli.engine.gpu.cupy_run import run_chain as on_gpu
 

@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DTYPES",
     "EPS32",
     "FULL",
+    "OUT_DTYPES",
+    "RANGES",
     "Bounds",
     "exact_type",
     "float_error",
@@ -25,6 +28,12 @@ __all__ = [
     "sum_bounds",
     "whole_weights",
 ]
+
+DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+"""Of the pictures that are read."""
+OUT_DTYPES = ("uint8", "uint16", "float32", "float64")
+RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
+"""How results become samples."""
 
 FULL = {"uint8": 255.0, "uint16": 65535.0}
 """White of each depth; 1.0 for floating point."""

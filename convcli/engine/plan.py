@@ -7,36 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from convcli.arithmetic.borders import BORDERS, Border
-from convcli.engine.backends import Work, backend_and_device, pick_backend, weigh
-from convcli.engine.cpu.choice import loops
-from convcli.engine.numerics import (
-    FULL,
-    Bounds,
-    full_scale,
-)
+from convcli.engine.algorithms.choose import choose
+from convcli.engine.backends import Backend, Workload, pick_backend, weigh
+from convcli.engine.cpu.c_loops import Loops, loops
+from convcli.engine.numerics import DTYPES, FULL, OUT_DTYPES, RANGES, Bounds, full_scale
+from convcli.engine.operations import Windowed, WindowOperation, operation_of
 from convcli.engine.plane_windows import Padding2d, checked_shape
-from convcli.engine.steps import Signal, Step, plan_step
-from convcli.errors import UsageError
-from convcli.kernels.kernel import Kernel
+from convcli.engine.step import Signal, Slot, Step
+from convcli.errors import BackendError, UsageError
 from convcli.system.machine import default_threads
 
-__all__ = ["DTYPES", "RANGES", "Padding2d", "Plan", "Step", "plan_filter"]
+__all__ = ["Plan", "Step", "plan_filter"]
 
-DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
-OUT_DTYPES = ("uint8", "uint16", "float32", "float64")
-RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
+_Chain: TypeAlias = Sequence[tuple[Windowed, WindowOperation]]
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A chain of steps with its types, range, backend and threads.
 
-    ``device`` is the number of the GPU; ``fallback`` says that the CPU may take over from it,
-    because nobody asked for it by name.
+    ``fallback`` says that the CPU may take over from a GPU, because nobody asked for it by name.
     """
 
     shape_in: tuple[int, int, int]
@@ -45,21 +40,19 @@ class Plan:
     out_dtype: str
     steps: tuple[Step, ...]
     range: str
-    backend: str
+    backend: Backend
     backend_reason: str
     threads: int
-    loops: str
-    loops_reason: str
-    device: int = 0
+    loops: Loops
     fallback: bool = False
 
     @property
-    def work(self) -> Work:
+    def work(self) -> Workload:
         """What carrying it out costs, for the choice between CPU and GPU."""
         cpu = gpu = traffic = 0.0
         for step in self.steps:
             samples = float(np.prod(step.shape_out))
-            cpu += samples * next(c.cost for c in step.candidates if c.name == step.algorithm)
+            cpu += samples * step.cost
             taps = np.count_nonzero(step.weights) / (step.shape_out[2] if step.is_bank else 1)
             gpu += samples * min(float(taps), 1000.0)
             traffic += 4.0 * float(np.prod(step.shape_in)) + 4.0 * samples
@@ -67,13 +60,13 @@ class Plan:
             float(np.prod(shape)) * np.dtype(dtype).itemsize
             for shape, dtype in ((self.shape_in, self.dtype), (self.shape_out, self.out_dtype))
         ]
-        return Work(cpu / self.threads / 1e9, gpu, traffic, sizes[0], sizes[1], len(self.steps))
+        return Workload(cpu / self.threads / 1e9, gpu, traffic, sizes[0], sizes[1], len(self.steps))
 
 
 def plan_filter(
     shape: Sequence[int],
     dtype: str | np.dtype[np.generic],
-    kernels: Sequence[Kernel],
+    kernels: Sequence[Windowed],
     *,
     padding: Padding2d = "same",
     stride: int | Sequence[int] = 1,
@@ -82,7 +75,7 @@ def plan_filter(
     flip: bool = False,
     range: str = "clip",
     out_dtype: str | np.dtype[np.generic] | None = None,
-    backend: str = "auto",
+    backend: Backend | str | None = "auto",
     threads: int | None = None,
     algorithm: str | None = None,
     count: int = 1,
@@ -94,13 +87,12 @@ def plan_filter(
     shape
         ``(H, W, C)``, channels interleaved.
     dtype
-        ``uint8``, ``uint16``, ``float16``, ``float32`` or ``float64``. White is 255, 65535, 1.0.
+        One of ``DTYPES``. White is 255, 65535, or 1.0.
     kernels
-        Applied in order, in floating point between them.
-    padding, stride, dilation
-        Of every step; ``same`` puts the odd row and column at the end.
-    border
-        What is read outside the picture, ``reflect`` by default; a constant in native units.
+        Applied in order, in floating point between them; see :class:`Windowed`.
+    padding, stride, dilation, border
+        Of every step; ``same`` puts the odd row and column at the end, ``reflect`` is what is
+        read outside by default, and a constant is in native units.
     flip
         Mathematical convolution instead of correlation.
     range
@@ -108,14 +100,12 @@ def plan_filter(
         clip); ``abs``; ``offset`` (adds half of the range); ``stretch`` (smallest to black,
         largest to white); ``float`` (as they are). Floating-point output is never clipped.
     out_dtype
-        ``uint8``, ``uint16``, ``float32`` or ``float64``; as the input by default. A change of
-        depth maps white to white.
+        One of ``OUT_DTYPES``, as the input by default. A change of depth maps white to white.
     backend
-        ``auto``, ``numpy``, ``cupy``, or ``cupy:1`` for another device than the first.
-    threads
-        All processors by default.
-    algorithm
-        Forces one for every step.
+        A :class:`Backend` or what it is parsed from: ``auto``, ``numpy``, ``cupy``, or ``cupy:1``
+        for another device than the first.
+    threads, algorithm
+        All processors by default; forces one for every step.
     count
         Pictures like this one that are to be filtered: ``auto`` weighs the whole of them.
 
@@ -128,79 +118,103 @@ def plan_filter(
     BackendError
         If the backend asked for cannot run here.
 
+    >>> from convcli.kernels.kernel import Kernel
     >>> plan = plan_filter((480, 640, 3), "uint8", [Kernel([[1, 0, -1]])], stride=2)
     >>> plan.shape_out, plan.steps[0].accumulate
     ((240, 320, 3), 'int16')
     """
-    dtype = _known("picture type", np.dtype(dtype).name, DTYPES)
-    _known("range", range, RANGES)
-    natural = "float32" if dtype == "float16" or (range == "float" and dtype in FULL) else dtype
-    target = _known("output type", np.dtype(out_dtype or natural).name, OUT_DTYPES)
-    if range == "float" and target in FULL:
-        raise UsageError(f"range 'float' keeps values as they are; it cannot write {target}")
-    border = border or Border("reflect")
-    if border.mode not in BORDERS:
-        raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(BORDERS)}")
-    if border.mode != "constant":
-        border = Border(border.mode)  # a value would mean nothing
-    height, width, channels = checked_shape(shape)
-    if not kernels:
+    slot = _entry(shape, *_types(dtype, range, out_dtype), range, border)
+    slot = slot._replace(padding=padding, stride=stride, dilation=dilation, flip=flip)
+    chain = [(kernel, operation_of(kernel)) for kernel in kernels]
+    if not chain:
         raise UsageError("no kernel is given; a filter needs at least one")
     threads = default_threads() if threads is None else threads
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be 1 or more")
-    chosen, why = pick_backend(backend)
-    inner, inner_why = loops()
-    last = len(kernels) - 1
-
-    def plan_on(chosen: str) -> Plan:
-        for precision in ("float32", "float64"):
-            if precision == "float32" and "float64" in (dtype, target):
-                continue
-            steps: list[Step] = []
-            here = (height, width, channels)
-            signal = Signal(dtype, Bounds(0.0, FULL[dtype]) if dtype in FULL else None, 0.0)
-            for number, kernel in enumerate(kernels):
-                step, signal = plan_step(
-                    kernel.flipped() if flip else kernel,
-                    here,
-                    signal,
-                    geometry=(padding, stride, dilation, border),
-                    full=full_scale(dtype),
-                    precision=precision,
-                    range=range if number == last or range == "auto" else "clip",
-                    target=target if number == last else "",
-                    backend=chosen,
-                    inner=inner,
-                    algorithm=algorithm,
-                )
-                steps.append(step)
-                here = step.shape_out
-            levels = full_scale(target) / full_scale(dtype) if target in FULL else 0.0
-            if signal.error * levels < 0.45:
-                break
-        return Plan(
-            (height, width, channels),
-            here,
-            dtype,
-            target,
-            tuple(steps),
-            range,
-            chosen,
-            why,
-            threads,
-            inner,
-            inner_why,
-            backend_and_device(backend)[1],
-        )
-
-    plan = plan_on(chosen)
-    if backend != "auto":
+    asked = Backend.parse(backend)
+    chosen, why = pick_backend(asked)
+    if on_cpu := _on_cpu_only(chain):
+        why = on_cpu
+        if chosen.on_gpu:
+            raise BackendError(f"backend {chosen}: {why}")
+    plan = _plan(chain, slot, algorithm, chosen, why, threads)
+    if asked is not None or on_cpu:
         return plan
     chosen, why = weigh(plan.work, count)
-    if chosen == "cupy":
-        return replace(plan_on(chosen), fallback=True)
-    return replace(plan, backend_reason=why)
+    on_gpu = _plan(chain, slot, algorithm, chosen, why, threads) if chosen.on_gpu else None
+    return replace(on_gpu, fallback=True) if on_gpu else replace(plan, backend_reason=why)
+
+
+def _on_cpu_only(chain: _Chain) -> str:
+    """Why a GPU cannot do the chain; empty if it can."""
+    names = [kernel.name for kernel, operation in chain if not operation.on_gpu]
+    return f"{', '.join(names)} is done on the CPU only" if names else ""
+
+
+def _types(dtype: Any, range: str, out_dtype: Any) -> tuple[str, str]:
+    """Names of the types of the picture and of the output."""
+    name = _known("picture type", np.dtype(dtype).name, DTYPES)
+    _known("range", range, RANGES)
+    natural = "float32" if name == "float16" or (range == "float" and name in FULL) else name
+    target = _known("output type", np.dtype(out_dtype or natural).name, OUT_DTYPES)
+    if range == "float" and target in FULL:
+        raise UsageError(f"range 'float' keeps values as they are; it cannot write {target}")
+    return name, target
+
+
+def _entry(
+    shape: Sequence[int], dtype: str, target: str, range: str, border: Border | None
+) -> Slot:
+    """The place of the first step."""
+    border = border or Border()
+    if border.mode not in BORDERS:
+        raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(BORDERS)}")
+    if border.mode != "constant":
+        border = Border(border.mode)  # a value would mean nothing
+    bounds = Bounds(0.0, FULL[dtype]) if dtype in FULL else None
+    signal = Signal(dtype, bounds, 0.0)
+    return Slot(checked_shape(shape), signal, full_scale(dtype), border, range, target)
+
+
+def _plan(
+    chain: _Chain,
+    slot: Slot,
+    algorithm: str | None,
+    backend: Backend,
+    why: str,
+    threads: int,
+) -> Plan:
+    """The plan for a backend; ``slot`` is that of the first step."""
+    slot = slot._replace(on_gpu=backend.on_gpu, loops=loops())
+    steps = _steps(chain, slot, algorithm)
+    size, dtype, target = slot.shape, slot.signal.dtype, slot.target
+    last = steps[-1].shape_out
+    return Plan(size, last, dtype, target, steps, slot.range, backend, why, threads, slot.loops)
+
+
+def _steps(chain: _Chain, first: Slot, algorithm: str | None) -> tuple[Step, ...]:
+    """The steps, in float32 where its rounding stays below half a level, else in float64."""
+    dtype, target = first.signal.dtype, first.target
+    levels = full_scale(target) / first.white if target in FULL else 0.0
+    found: list[Step] = []
+    for precision in ("float32", "float64"):
+        if precision == "float32" and "float64" in (dtype, target):
+            continue
+        slot, found = first._replace(precision=precision), []
+        for number, (kernel, operation) in enumerate(chain):
+            last = number == len(chain) - 1
+            problem, signal = operation.problem(
+                kernel,
+                slot._replace(
+                    range=slot.range if last or slot.range == "auto" else "clip",
+                    target=target if last else "",
+                ),
+            )
+            found.append(choose(problem, operation.algorithms, algorithm))
+            slot = slot._replace(shape=problem.shape_out, signal=signal)
+        if slot.signal.error * levels < 0.45:
+            break
+    return tuple(found)
 
 
 def _known(what: str, name: str, allowed: Sequence[str]) -> str:

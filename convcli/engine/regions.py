@@ -19,9 +19,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.axis_maps import OUTSIDE, AxisMap, axis_map
+from convcli.engine.axis_maps import OUTSIDE, AxisMap
 from convcli.engine.cpu import run
-from convcli.engine.cpu.run import tile_size
 from convcli.engine.plan import Plan, Step
 
 __all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step", "tile_size"]
@@ -116,24 +115,22 @@ class _Axis:
         return AxisMap(place, m.stride, m.dilation, lower, upper, m.step)
 
 
-def _axes(plan: Plan, step: Step) -> tuple[_Axis, _Axis]:
-    tiles = tile_size(plan, step)
+def tile_size(plan: Plan, step: Step) -> tuple[int, int]:
+    """Rows and columns of the tiles that the output of a step is cut into."""
+    return step.tile
+
+
+def _axes(step: Step) -> tuple[_Axis, _Axis]:
     rows, cols = (
-        _Axis(
-            axis_map(window, step.border.mode),
-            window.kernel_size,
-            tile,
-            window.size,
-            window.output,
-        )
-        for window, tile in zip((step.rows, step.cols), tiles, strict=True)
+        _Axis(whole, window.kernel_size, tile, window.size, window.output)
+        for whole, window, tile in zip(step.maps, (step.rows, step.cols), step.tile, strict=True)
     )
     return rows, cols
 
 
 def needed(plan: Plan, step: Step, want: Ranges) -> Ranges:
     """Input cells of a step from which :func:`run_step` makes the outputs ``want``."""
-    rows, cols = _axes(plan, step)
+    rows, cols = _axes(step)
     return rows.needed(want[0]), cols.needed(want[1])
 
 
@@ -156,9 +153,8 @@ def run_step(
     The outputs, and how many of the computed samples lay outside the range. Where ``want`` is
     made of whole tiles, nothing else was computed.
     """
-    if x.dtype == np.float16 or not x.dtype.isnative:
-        x = x.astype(np.float32 if x.dtype == np.float16 else x.dtype.newbyteorder("="))
-    axes = _axes(plan, step)
+    x = run.native(x)
+    axes = _axes(step)
     result = np.empty((*cells(want), step.shape_out[2]), step.finish.out_dtype)
     clipped = 0
     for (top, left), (rows, cols) in zip(

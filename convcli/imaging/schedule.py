@@ -42,7 +42,7 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
     plan = chain.plans.chained(plane.shape[:2])
     height, width, _ = plan.shape_out
     small = plane.shape[0] * plane.shape[1] < STRIPS_FROM
-    if simple or small or plan.backend != "numpy" or plan.range == "stretch":
+    if simple or small or plan.backend.on_gpu or plan.range == "stretch":
         return Schedule([Tile(0, height, 0, width)])
     # Strips that are short beside the kernels would compute their margins again and again.
     tile, _ = tile_size(plan, plan.steps[-1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from convcli.engine.backends import Backend
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
@@ -60,7 +61,8 @@ class Batch:
         if self.journal is not None and request.resume:
             self.jobs = list(self._left(self.journal))
         self.tally = Tally(self.named, skipped=self.named - len(self.jobs))
-        cores = default_threads() if not request.options.backend.startswith("cupy") else 1
+        asked = Backend.parse(request.options.backend)
+        cores = 1 if asked is not None and asked.on_gpu else default_threads()
         self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
         if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.

@@ -9,9 +9,9 @@ from time import perf_counter
 
 import numpy as np
 
+from convcli.engine.algorithms.choose import ALGORITHMS
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import Plan, plan_filter
-from convcli.engine.planner import ALGORITHMS
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 from convcli.errors import BackendError, OutputError, UsageError
 from convcli.kernels.kernel import Kernel
@@ -61,10 +61,10 @@ def bench_kernels() -> tuple[Kernel, ...]:
 
 def why_no_gpu() -> str:
     """Why no GPU takes part; empty if one does."""
-    from convcli.engine.backends import pick_backend
+    from convcli.engine.backends import Backend, pick_backend
 
     try:
-        pick_backend("cupy")
+        pick_backend(Backend("cupy"))
     except BackendError as error:
         return str(error).removeprefix("backend cupy: ")
     return ""

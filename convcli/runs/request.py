@@ -137,7 +137,7 @@ class Report:
             "border": str(first.border),
             "range": self.outline.range,
             "clipped_fraction": round(self.outline.clipped_fraction, 6),
-            "backend": plan.backend,
+            "backend": plan.backend.name,
             "backend_reason": plan.backend_reason,
             "algorithm": [step.algorithm for step in steps],
             "reason": [step.reason for step in steps],

@@ -15,7 +15,8 @@ from convcli.arithmetic.network import Network
 from convcli.cli import complete, parse, tensor_io
 from convcli.cli.app import build
 from convcli.cli.drawing import FIGURES, SUFFIXES
-from convcli.engine import backends, plan, planner
+from convcli.engine import backends, numerics
+from convcli.engine.algorithms.choose import ALGORITHMS
 from convcli.imaging.options import MAX_PIXELS
 from convcli.kernels import export
 from convcli.runs.template import FIELDS
@@ -42,18 +43,18 @@ def help_of(path: str, option: str) -> str:
 
 
 def test_the_command_line_takes_the_words_of_who_reads_them() -> None:
-    assert parse.RANGES == plan.RANGES
+    assert parse.RANGES == numerics.RANGES
     assert parse.BACKENDS == backends.BACKENDS
-    assert parse.ALGORITHMS == planner.ALGORITHMS
+    assert parse.ALGORITHMS == ALGORITHMS
 
 
 NAMED: dict[tuple[str, str], Any] = {
-    ("filter", "--range"): plan.RANGES,
-    ("filter", "--algorithm"): planner.ALGORITHMS,
+    ("filter", "--range"): numerics.RANGES,
+    ("filter", "--algorithm"): ALGORITHMS,
     ("filter", "--backend"): backends.BACKENDS,
     ("filter", "--border"): BORDERS,
     ("filter", "--format"): complete.formats(""),
-    ("filter", "--dtype"): plan.DTYPES,
+    ("filter", "--dtype"): numerics.DTYPES,
     ("filter", "--output"): [f"{{{field}}}" for field in FIELDS],
     ("filter", "--max-pixels"): [f"{MAX_PIXELS:,}"],
     ("kernel export", "--format"): export.FORMATS,

@@ -18,5 +18,5 @@ def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
         pytest.skip("convcli._loops was not built")
     if not os.environ.get(VARIABLE, "").startswith(request.param):  # may name an instruction set
         monkeypatch.setenv(VARIABLE, request.param)
-    assert dispatch.loops()[0] == request.param
+    assert dispatch.loops().name == request.param
     return str(request.param)

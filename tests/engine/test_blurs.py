@@ -9,14 +9,15 @@ import pytest
 from scipy import ndimage
 
 from convcli.arithmetic.borders import BORDERS, Border
-from convcli.engine.cpu.choice import loops
+from convcli.engine.algorithms.separable_correlation import Blur
+from convcli.engine.cpu.c_loops import loops
 from convcli.engine.cpu.pairs import MOST_ERROR, MOST_PAIRS, pairs_of
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
-pytestmark = pytest.mark.skipif(loops()[0] != "compiled", reason="runs the compiled loops")
+pytestmark = pytest.mark.skipif(not loops().compiled, reason="runs the compiled loops")
 BLURRING = pytest.mark.parametrize("isa", ["avx2", "avx512"], indirect=True)
 """The instruction sets that have blurs."""
 
@@ -74,7 +75,7 @@ def picture(height, width, channels):
 def test_borders(isa, name, mode):
     x = picture(33, 45, 3)
     kernel, plan = planned(x.shape, *LINES[name], border=Border(mode, 77.0))
-    assert bool(plan.steps[0].pairs) == (isa != "base")
+    assert isinstance(plan.steps[0].method, Blur) == (isa != "base")
     value = {"constant_values": 77} if mode == "constant" else {}
     want = reference(x, kernel, mode, **value)
     assert np.abs(execute(plan, x).pixels - want).max() < 0.5 + MOST_ERROR
@@ -103,7 +104,7 @@ def test_dilated(isa, dilation):
     x = picture(41, 53, 2)
     column, row = LINES["other_sides"]
     _, plan = planned(x.shape, column, row, dilation=dilation, border=Border("constant", 9.0))
-    assert bool(plan.steps[0].pairs) == (isa != "base")
+    assert isinstance(plan.steps[0].method, Blur) == (isa != "base")
     down, across = (dilation, dilation) if isinstance(dilation, int) else dilation
     spread = np.zeros(((len(column) - 1) * down + 1, (len(row) - 1) * across + 1))
     spread[::down, ::across] = np.outer(column, row)
@@ -178,7 +179,7 @@ def test_what_is_not_bytes_or_strided_has_no_pairs():
     kernel = Kernel(np.outer(*LINES["gaussian_1"]))
     for dtype, options in (("uint16", {}), ("float32", {}), ("uint8", {"stride": 2})):
         plan = plan_filter((20, 20, 3), dtype, [kernel], algorithm="separable", **options)
-        assert plan.steps[0].pairs == ()
+        assert not isinstance(plan.steps[0].method, Blur)
 
 
 @pytest.mark.parametrize(
@@ -197,11 +198,9 @@ def test_what_is_not_bytes_or_strided_has_no_pairs():
 )
 @BLURRING
 def test_the_loops_refuse(isa, monkeypatch, taps, what):
-    from convcli.engine.cpu import compiled_loops
-
     x = picture(20, 30, 1)
     _, plan = planned(x.shape, *LINES["gaussian_1"])
-    right = compiled_loops._lists
-    monkeypatch.setattr(compiled_loops, "_lists", lambda *a: ([taps], right(*a)[1]))
+    right = Blur.lists
+    monkeypatch.setattr(Blur, "lists", lambda blur: ([taps], right(blur)[1]))
     with pytest.raises(ValueError, match="pairs of taps"):
         execute(plan, x)

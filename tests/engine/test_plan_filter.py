@@ -67,7 +67,7 @@ def test_each_algorithm_has_its_place(kernel, algorithm):
 
 def test_a_kernel_of_two_terms_is_separated_into_both():
     step = planned(load_kernel("dog:1,1.6"), algorithm="separable")
-    assert [len(terms) for terms in step.factors] == [2]
+    assert [len(terms) for terms in step.method.factors] == [2]
     with pytest.raises(UsageError, match="cannot do this kernel"):  # three terms save no taps
         planned(Kernel(np.random.default_rng(0).normal(size=(4, 4))), algorithm="separable")
 

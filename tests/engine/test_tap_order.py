@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convcli.engine.cpu import compiled_loops
-from convcli.engine.cpu.choice import loops
+from convcli.engine.algorithms import direct_correlation
+from convcli.engine.cpu.c_loops import loops
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
-pytestmark = pytest.mark.skipif(loops()[0] != "compiled", reason="of the compiled loops")
+pytestmark = pytest.mark.skipif(not loops().compiled, reason="of the compiled loops")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -24,15 +24,15 @@ def test_any_order_gives_the_same(isa, monkeypatch, dtype, seed):
         x.shape, dtype, [Kernel(weights, scale=1 / 16)], algorithm="direct", backend="numpy",
         padding=0,
     )  # fmt: skip
-    usual = compiled_loops._lists
+    usual = direct_correlation.Compiled.lists
 
-    def shuffled(*given):
-        lines, planes = usual(*given)
+    def shuffled(method):
+        lines, planes = usual(method)
         for plane in planes:
             rng.shuffle(plane)
         return lines, planes
 
-    monkeypatch.setattr(compiled_loops, "_lists", shuffled)
+    monkeypatch.setattr(direct_correlation.Compiled, "lists", shuffled)
     sums = np.zeros((55, 85, 2), np.int64)
     for (i, j), w in np.ndenumerate(weights):
         sums += int(w) * x[i : i + 55, j : j + 85].astype(np.int64)

@@ -9,10 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from convcli.engine.requantize import Finish
+    from convcli.engine.step import Problem
 
 __all__ = ["NONE", "Reciprocal", "divides", "reciprocal"]
 
@@ -23,17 +22,15 @@ NONE: Reciprocal = (0, 0, 0)
 """There is no such division."""
 
 
-def divides(
-    weights: NDArray[np.float64], finish: Finish, accumulate: str, exact: bool, dtype: str
-) -> Reciprocal:
+def divides(p: Problem) -> Reciprocal:
     """How a step that only divides sums of bytes does so in 16 bits; zeros if it does not."""
-    f = finish
+    f = p.finish
     plain = f.combine == "none" and f.bias == f.offset == 0.0 and f.ratio == 1.0 and not f.clip
-    if not plain or f.scale == 1.0 or not exact or {dtype, f.out_dtype} != {"uint8"}:
+    if not plain or f.scale == 1.0 or not p.exact or {p.dtype, f.out_dtype} != {"uint8"}:
         return NONE
-    if accumulate not in ("int16", "uint16") or weights.min() < 0:
+    if p.accumulate not in ("int16", "uint16") or p.weights.min() < 0:
         return NONE
-    return reciprocal(f.scale, int(weights.sum()) * 255)
+    return reciprocal(f.scale, int(p.weights.sum()) * 255)
 
 
 @cache

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.axis_maps import AxisMap
-from convcli.engine.cpu.choice import CODE, compiled
-from convcli.engine.cpu.tile_loader import Gatherer
+from convcli.engine.cpu.c_loops import CODE, c_loops
+from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.numerics import FULL
 from convcli.engine.requantize import Finisher
-
-if TYPE_CHECKING:
-    from convcli.engine.plan import Step
+from convcli.engine.step import Maps, Method
 
 __all__ = ["CompiledEnds", "NumpyEnds"]
 
@@ -26,21 +23,23 @@ class NumpyEnds:
 
     def __init__(
         self,
-        step: Step,
-        maps: tuple[AxisMap, AxisMap],
+        method: Method,
+        maps: Maps,
         x: NDArray[Any],
         out: NDArray[Any],
         count: bool,
     ) -> None:
-        self.step, self.maps, self.out, self.count = step, maps, out, count
-        self.gather = Gatherer(
-            x, maps, step.kernel_size, step.border.value, step.transform, True, False
+        p = method.problem
+        self.problem, self.maps, self.out, self.count = p, maps, out, count
+        self.transform = method.transform
+        self.load = TileLoader(
+            x, maps, p.kernel_size, p.border.value, method.transform, True, False
         )
-        self.finisher = Finisher(step.finish)
+        self.finisher = Finisher(p.finish)
 
     def lanes(self, tile: Tile) -> NDArray[Any]:
         """The tile's input, one plane per channel."""
-        return self.gather(tile)
+        return self.load(tile)
 
     def finish(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
         """Write one channel from the sums of its members at every position across."""
@@ -51,9 +50,9 @@ class NumpyEnds:
     def _kept(self, sums: NDArray[Any], cols: int) -> NDArray[Any]:
         every = self.maps[1].stride
         kept = sums[:, : (cols - 1) * every + 1 : every]
-        if self.step.exact:  # the true sums are whole numbers, less than 1/4 away
+        if self.problem.exact:  # the true sums are whole numbers, less than 1/4 away
             kept = np.rint(kept)
-        same: NDArray[Any] = kept.astype(self.step.accumulate, copy=False)
+        same: NDArray[Any] = kept.astype(self.problem.accumulate, copy=False)
         return same
 
 
@@ -62,20 +61,20 @@ class CompiledEnds(NumpyEnds):
 
     def __init__(
         self,
-        step: Step,
-        maps: tuple[AxisMap, AxisMap],
+        method: Method,
+        maps: Maps,
         x: NDArray[Any],
         out: NDArray[Any],
         count: bool,
     ) -> None:
-        super().__init__(step, maps, x, out, count)
-        self.loops = compiled()
+        super().__init__(method, maps, x, out, count)
+        self.loops = c_loops()
         rows, cols = maps
         self._source = (np.ascontiguousarray(x), CODE[str(x.dtype)], *x.shape)
         self._maps = (rows.index, cols.index, cols.first, cols.last, cols.step)
-        self._planes = np.empty((0, 0, 0), step.transform)
-        f = step.finish
-        work = CODE[step.accumulate if f.work == "integer" else f.work]
+        self._planes = np.empty((0, 0, 0), method.transform)
+        f = self.problem.finish
+        work = CODE[self.problem.accumulate if f.work == "integer" else f.work]
         self._formula = (
             "d" if work == "d" else "f",
             *(f.scale, f.bias, f.offset, f.ratio, f.limit if f.out_dtype in FULL else 0.0),
@@ -84,26 +83,26 @@ class CompiledEnds(NumpyEnds):
 
     def lanes(self, tile: Tile) -> NDArray[Any]:
         """The tile's input, one plane per channel."""
-        top, bottom = self.maps[0].span(tile.top, tile.bottom, self.step.kernel_size[0])
-        left, right = self.maps[1].span(tile.left, tile.right, self.step.kernel_size[1])
+        top, bottom = self.maps[0].span(tile.top, tile.bottom, self.problem.kernel_size[0])
+        left, right = self.maps[1].span(tile.left, tile.right, self.problem.kernel_size[1])
         shape = (self._source[4], bottom - top, right - left)
         if self._planes.shape != shape:
-            self._planes = np.empty(shape, self.step.transform)
-        place = (self._planes, CODE[self.step.transform], top, bottom, left, right)
-        self.loops.planes(*self._source, *self._maps, float(self.step.border.value), *place)
+            self._planes = np.empty(shape, self.transform)
+        place = (self._planes, CODE[self.transform], top, bottom, left, right)
+        self.loops.planes(*self._source, *self._maps, float(self.problem.border.value), *place)
         return self._planes
 
     def finish(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
         """Write one channel from the sums of its members at every position across."""
-        step, every = self.step, self.maps[1].stride
-        if step.finish.combine != "none":
+        p, every = self.problem, self.maps[1].stride
+        if p.finish.combine != "none":
             return super().finish(members, tile, channel)
         cols = tile.right - tile.left
         sums = np.ascontiguousarray(next(members)[:, ::every]) if every > 1 else next(members)
         return int(
             self.loops.finish(
-                *(sums, CODE[str(sums.dtype)], sums.shape[0], cols, sums.shape[1], step.exact),
-                *(self.out, CODE[step.finish.out_dtype], *self.out.shape),
+                *(sums, CODE[str(sums.dtype)], sums.shape[0], cols, sums.shape[1], p.exact),
+                *(self.out, CODE[p.finish.out_dtype], *self.out.shape),
                 *self._formula,
                 *(tile.top, tile.left, channel),
             )

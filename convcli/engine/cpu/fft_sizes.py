@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["efficiency", "fft_length", "smooth_length"]
+from convcli.engine.axis_maps import AxisMap
+
+__all__ = ["efficiency", "fft_length", "smooth_length", "transform_length"]
 
 
 def fft_length(kernel: int, outputs: int) -> int:
@@ -15,6 +17,11 @@ def fft_length(kernel: int, outputs: int) -> int:
     while length < 5 * kernel:
         length *= 2
     return min(length, smooth_length(outputs + kernel - 1))
+
+
+def transform_length(outputs: int, taps: int, line: AxisMap) -> int:
+    """Transform length of an axis of so many outputs and taps, whose cells lie as the map says."""
+    return fft_length((taps - 1) * line.dilation + 1, (outputs - 1) * line.stride + 1)
 
 
 def efficiency(kernel: int, outputs: int) -> float:

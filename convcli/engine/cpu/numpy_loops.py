@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.axis_maps import AxisMap, axis_map
-from convcli.engine.cpu.compiled_loops import can_box
-from convcli.engine.cpu.taps import Direct, Tap, box_line
-from convcli.engine.cpu.tile_loader import Gatherer
+from convcli.engine.cpu.taps import Direct, box_line
+from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 from convcli.engine.requantize import Finisher
+from convcli.engine.step import Maps, Problem, Tap
+from convcli.engine.weights import Factor
 
 if TYPE_CHECKING:
-    from convcli.engine.plan import Step
+    from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
 
-__all__ = ["run_step", "tile_size"]
-
-Sums = Callable[[NDArray[Any], int, int], Iterator[NDArray[Any]]]
-"""``(lanes, output rows, output samples per row)`` to the sums of each member or channel."""
+__all__ = [
+    "doubled_sums",
+    "run_tiles",
+    "running_sums",
+    "sums_of_lines",
+    "sums_of_taps",
+    "tile_size",
+]
 
 _TILE_SAMPLES = 6144
 _TILE_BYTES = 1536 * 1024
@@ -30,41 +34,37 @@ wait for each other between NumPy's calls (640 took 1.7 times as long), larger o
 caches."""
 
 
-def run_step(
-    step: Step,
+def run_tiles(
+    method: NumpyMethod,
     x: NDArray[Any],
     out: NDArray[Any],
+    maps: Maps,
     threads: int,
     count: bool,
-    maps: tuple[AxisMap, AxisMap] | None = None,
 ) -> int:
     """Compute all of ``out``; returns the number of samples outside the range, if counted.
 
     ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
     """
-    if maps is None:
-        maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
-    group = 1 if step.is_bank else step.shape_in[2]
-    tiles = grid(out.shape[0], out.shape[1], *tile_size(step))
-    where = maps
+    p = method.problem
+    tiles = grid(out.shape[0], out.shape[1], *method.tile)
 
     def make_worker() -> Callable[[Tile], int]:
-        held = "int32" if step.algorithm == "box" and can_run(step) else step.accumulate
-        gather = Gatherer(x, where, step.kernel_size, step.border.value, held, step.is_bank)
-        finisher = Finisher(step.finish)
-        sums = _ALGORITHMS[step.algorithm](step, gather)
+        load = TileLoader(x, maps, p.kernel_size, p.border.value, method.held, p.is_bank)
+        finisher = Finisher(p.finish)
+        sums = method.sums(load)
 
         def work(tile: Tile) -> int:
             with np.errstate(all="ignore"):
-                lanes = gather(tile)
+                lanes = load(tile)
                 rows, cols = tile.bottom - tile.top, tile.right - tile.left
-                planes = sums(lanes, rows, cols * group)
+                planes = sums(lanes, rows, cols * p.group)
                 target = out[tile.top : tile.bottom, tile.left : tile.right]
-                if not step.is_bank:
+                if not p.is_bank:
                     flat = _flat(target)
                     if flat is not None:
                         return finisher.apply(planes, flat, count)
-                    whole = np.empty((rows, cols * group), out.dtype)
+                    whole = np.empty((rows, cols * p.group), out.dtype)
                     clipped = finisher.apply(planes, whole, count)
                     target[...] = whole.reshape(target.shape)
                     return clipped
@@ -89,43 +89,21 @@ def _flat(target: NDArray[Any]) -> NDArray[Any] | None:
     )
 
 
-def tile_size(step: Step) -> tuple[int, int]:
-    """Rows and columns of a tile, whose scratch stays in the cache of one core.
-
-    They depend on the whole picture, not on a part of it.
-    """
-    height, width, _ = step.shape_out
-    group = 1 if step.is_bank else step.shape_in[2]
-    row_stride = axis_map(step.rows, step.border.mode).stride
-    if step.algorithm == "box":
-        return (max(64, 4 * step.kernel_size[0]), max(6144 // group, 1))
-    span = step.rows.effective_kernel + step.cols.effective_kernel
-    cols = min(width, max(_TILE_SAMPLES // group, 4 * step.cols.kernel_size, 1))
-    itemsize = np.dtype(step.accumulate).itemsize
-    line = cols * group * itemsize * (step.shape_in[2] if step.is_bank else 1)
-    rows = max(_TILE_BYTES // max(line, 1), 4, min(span // 4, 64)) // row_stride
+def tile_size(p: Problem) -> tuple[int, int]:
+    """Rows and columns of a tile, whose scratch stays in the cache of one core."""
+    height, width, _ = p.shape_out
+    span = p.rows.effective_kernel + p.cols.effective_kernel
+    cols = min(width, max(_TILE_SAMPLES // p.group, 4 * p.cols.kernel_size, 1))
+    itemsize = np.dtype(p.accumulate).itemsize
+    line = cols * p.group * itemsize * (p.shape_in[2] if p.is_bank else 1)
+    rows = max(_TILE_BYTES // max(line, 1), 4, min(span // 4, 64)) // p.maps[0].stride
     return min(max(rows, 1), height), cols
 
 
-def _taps(weights: NDArray[np.float64], gather: Gatherer, channel: int = 0) -> list[Tap]:
-    taps: list[Tap] = []
-    for (i, j), weight in np.ndenumerate(weights):
-        if weight:
-            lane, shift = gather.lane(channel, j * gather.cols.dilation)
-            taps.append((lane, i * gather.rows.dilation, shift, float(weight)))
-    return taps
-
-
-def _direct(step: Step, gather: Gatherer) -> Sums:
-    if step.is_bank:
-        lists = [
-            [tap for c, plane in enumerate(filters) for tap in _taps(plane, gather, c)]
-            for filters in step.weights
-        ]
-    else:
-        lists = [_taps(member, gather) for member in step.weights]
-    loops = [Direct(taps, step.accumulate) for taps in lists]
-    every = gather.rows.stride
+def sums_of_taps(lists: list[list[Tap]], accumulate: str, load: TileLoader) -> Sums:
+    """Every list of taps, multiplied and added."""
+    loops = [Direct(taps, accumulate) for taps in lists]
+    every = load.rows.stride
 
     def sums(lanes: NDArray[Any], rows: int, samples: int) -> Iterator[NDArray[Any]]:
         for loop in loops:
@@ -134,21 +112,22 @@ def _direct(step: Step, gather: Gatherer) -> Sums:
     return sums
 
 
-def _separable(step: Step, gather: Gatherer) -> Sums:
+def sums_of_lines(p: Problem, factors: tuple[tuple[Factor, ...], ...], load: TileLoader) -> Sums:
+    """Separable terms: down the columns of every phase, then across."""
     members = []
-    for terms in step.factors:
+    for terms in factors:
         passes = []
         for column, row in terms:
             down = [
                 Direct(
-                    [(lane, i * gather.rows.dilation, 0, float(w)) for i, w in enumerate(column)],
-                    step.accumulate,
+                    [(lane, i * load.rows.dilation, 0, float(w)) for i, w in enumerate(column)],
+                    p.accumulate,
                 )
-                for lane in range(gather.phases)
+                for lane in range(load.phases)
             ]
-            passes.append((down, Direct(_taps(row[None], gather), step.accumulate)))
+            passes.append((down, Direct(p.taps(row[None]), p.accumulate)))
         members.append(passes)
-    every = gather.rows.stride
+    every = load.rows.stride
 
     def one(
         lanes: NDArray[Any], rows: int, samples: int, down: list[Direct], across: Direct
@@ -167,21 +146,10 @@ def _separable(step: Step, gather: Gatherer) -> Sums:
     return sums
 
 
-def _box(step: Step, gather: Gatherer) -> Sums:
-    if can_run(step):
-        return _running(step, gather)
-    return _doubling(step, gather)
-
-
-def can_run(step: Step) -> bool:
-    """Whether running sums do this box: they need whole samples and a plain geometry."""
-    return step.exact and can_box(step.rows, step.cols, step.border.value)
-
-
-def _running(step: Step, gather: Gatherer) -> Sums:
+def running_sums(p: Problem, load: TileLoader) -> Sums:
     """Sums down the columns, row from row; then differences of cumulative sums along them."""
-    height, width = step.kernel_size
-    group, weight = gather.group, step.weights.flat[0]
+    height, width = p.kernel_size
+    group, weight = load.group, p.weights.flat[0]
     held: list[NDArray[Any]] = []
 
     def sums(lanes: NDArray[Any], rows: int, samples: int) -> Iterator[NDArray[Any]]:
@@ -197,48 +165,41 @@ def _running(step: Step, gather: Gatherer) -> Sums:
         np.add.accumulate(cells, axis=1, out=cells)  # wraps, and its differences wrap back
         total = tall[:, (width - 1) * group :].copy()
         total[:, group:] -= tall[:, : samples - group]
-        yield total if weight == 1.0 else total.astype(step.accumulate) * _weight(step)
+        yield total if weight == 1.0 else total.astype(p.accumulate) * _weight(p)
 
     return sums
 
 
-def _weight(step: Step) -> Any:
-    return np.asarray(step.weights.flat[0]).astype(step.accumulate)[()]
+def _weight(p: Problem) -> Any:
+    return np.asarray(p.weights.flat[0]).astype(p.accumulate)[()]
 
 
-def _doubling(step: Step, gather: Gatherer) -> Sums:
-    height, width = step.kernel_size
-    weight = step.weights.flat[0]
-    group = gather.group
-    row_map, col_map = gather.rows, gather.cols
+def doubled_sums(p: Problem, load: TileLoader) -> Sums:
+    """Sums of 1, 2, 4, ... neighbours, from which those of any number are put together."""
+    height, width = p.kernel_size
+    weight = p.weights.flat[0]
+    group = load.group
+    row_map, col_map = load.rows, load.cols
 
     def sums(lanes: NDArray[Any], rows: int, samples: int) -> Iterator[NDArray[Any]]:
         every = row_map.stride
         total: NDArray[Any] | None = None
-        for phase in range(gather.phases):
+        for phase in range(load.phases):
             # The taps of this phase, as a run of neighbours on its lane.
             taps = [j for j in range(width) if j * col_map.dilation % col_map.stride == phase]
             if not taps:
                 continue
             lane = lanes[phase]
-            step_rows = row_map.dilation
             tall = np.empty(((rows - 1) * every + 1, lane.shape[1]), lane.dtype)
-            down = box_line(lane, height, step_rows, tall.shape[0], 0, tall)[::every]
-            shifts = [gather.lane(0, j * col_map.dilation)[1] for j in taps]
+            down = box_line(lane, height, row_map.dilation, tall.shape[0], 0, tall)[::every]
+            shifts = [j * col_map.dilation // col_map.stride * group for j in taps]
             pitch = shifts[1] - shifts[0] if len(shifts) > 1 else group
             part = np.empty((rows, samples), lane.dtype)
             box_line(down[:, shifts[0] :], len(taps), pitch, samples, 1, part)
             total = part if total is None else np.add(total, part, out=total)
         assert total is not None
         if weight != 1.0:
-            np.multiply(total, _weight(step), out=total)
+            np.multiply(total, _weight(p), out=total)
         yield total
 
     return sums
-
-
-_ALGORITHMS: dict[str, Callable[[Step, Gatherer], Sums]] = {
-    "direct": _direct,
-    "separable": _separable,
-    "box": _box,
-}

@@ -8,60 +8,37 @@ Processing, 8.7]
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.axis_maps import AxisMap, axis_map
 from convcli.engine.cpu.fft_io import CompiledEnds, NumpyEnds
-from convcli.engine.cpu.fft_sizes import fft_length
+from convcli.engine.cpu.fft_sizes import transform_length
 from convcli.engine.cpu.taps import Direct
 from convcli.engine.cpu.tiles import Tile, grid, work_through
+from convcli.engine.step import Maps, Method, Tap
 
-if TYPE_CHECKING:
-    from convcli.engine.plan import Step
-
-__all__ = ["run_step", "tile_size"]
+__all__ = ["run_tiles"]
 
 
-def tile_size(step: Step) -> tuple[int, int]:
-    """Rows and columns of a tile; they depend on the whole picture, not on a part of it."""
-    maps = axis_map(step.rows, step.border.mode), axis_map(step.cols, step.border.mode)
-    rows, cols = (
-        max((length - span) // m.stride + 1, 1)
-        for length, span, m in zip(*_lengths(step, maps), maps, strict=True)
-    )
-    return rows, cols
-
-
-def _lengths(step: Step, maps: tuple[AxisMap, AxisMap]) -> tuple[list[int], list[int]]:
-    """Length of the transform and span of the kernel along each axis."""
-    spans = [(taps - 1) * m.dilation + 1 for taps, m in zip(step.kernel_size, maps, strict=True)]
-    lengths = [
-        fft_length(span, (n - 1) * m.stride + 1)
-        for span, n, m in zip(spans, step.shape_out[:2], maps, strict=True)
-    ]
-    return lengths, spans
-
-
-def run_step(
-    step: Step,
+def run_tiles(
+    method: Method,
     x: NDArray[Any],
     out: NDArray[Any],
+    maps: Maps,
     threads: int,
     count: bool,
-    compiled: bool,
-    maps: tuple[AxisMap, AxisMap] | None = None,
 ) -> int:
     """Compute all of ``out``; returns the number of samples outside the range, if counted.
 
     ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
     """
-    transform = _Transform(step, maps)
+    transform = _Transform(method, maps)
+    ends_of = CompiledEnds if method.problem.loops.compiled else NumpyEnds
 
     def make_worker() -> Callable[[Tile], int]:
-        ends = (CompiledEnds if compiled else NumpyEnds)(step, transform.maps, x, out, count)
+        ends = ends_of(method, maps, x, out, count)
         buffers = _Buffers()
 
         def work(tile: Tile) -> int:
@@ -73,7 +50,7 @@ def run_step(
 
         return work
 
-    tiles = grid(out.shape[0], out.shape[1], *tile_size(step))
+    tiles = grid(out.shape[0], out.shape[1], *method.tile)
     return work_through(tiles, make_worker, threads)
 
 
@@ -93,31 +70,31 @@ class _Buffers:
 class _Transform:
     """The kernel's spectrum, and the sums of a tile through it."""
 
-    def __init__(self, step: Step, maps: tuple[AxisMap, AxisMap] | None = None) -> None:
-        self.step = step
-        self.maps = maps or (
-            axis_map(step.rows, step.border.mode),
-            axis_map(step.cols, step.border.mode),
-        )
-        self.length, spans = _lengths(step, self.maps)
-        spread = np.zeros((*step.weights.shape[:-2], *spans))
-        spread[..., :: self.maps[0].dilation, :: self.maps[1].dilation] = step.weights
+    def __init__(self, method: Method, maps: Maps) -> None:
+        p = self.problem = method.problem
+        self.transform, self.maps = method.transform, maps
+        spans = [(k - 1) * m.dilation + 1 for k, m in zip(p.kernel_size, maps, strict=True)]
+        # Of the whole picture, also where the maps are those of a part.
+        tall, wide = map(transform_length, p.shape_out, p.kernel_size, p.maps)
+        self.length = tall, wide
+        spread = np.zeros((*p.weights.shape[:-2], *spans))
+        spread[..., :: maps[0].dilation, :: maps[1].dilation] = p.weights
         # The pictures' transforms are divided by the length (see forward), the kernel's are not.
         spectrum = np.conj(np.fft.rfft2(spread, self.length)) * (self.length[0] * self.length[1])
-        self.spectrum = spectrum.astype(np.result_type(step.transform, np.complex64))
+        self.spectrum = spectrum.astype(np.result_type(method.transform, np.complex64))
 
     def __call__(
         self, lanes: NDArray[Any], tile: Tile, buffers: _Buffers
     ) -> Iterator[tuple[int, Iterator[NDArray[Any]]]]:
         """Each output channel with the sums of its members, at every position across."""
         rows, cols = tile.bottom - tile.top, tile.right - tile.left
-        if self.step.finish.nan and not np.isfinite(lanes).all():
+        if self.problem.finish.nan and not np.isfinite(lanes).all():
             # A transform would spread it over the whole tile.
             yield from self._direct(lanes, rows, cols)
             return
         half = (self.length[0], self.length[1] // 2 + 1)
         product = buffers("product", half, self.spectrum.dtype)
-        if self.step.is_bank:
+        if self.problem.is_bank:
             spectra = self._forward(lanes, buffers)
             part = buffers("part", product.shape, product.dtype)
             for channel, member in enumerate(self.spectrum):
@@ -153,7 +130,7 @@ class _Transform:
         """Sums from a spectrum, which is overwritten."""
         every = self.maps[0].stride
         np.fft.ifft(spectrum, axis=0, out=spectrum)
-        sums = buffers("sums", (rows, self.length[1]), self.step.transform)
+        sums = buffers("sums", (rows, self.length[1]), self.transform)
         lines = spectrum[: (rows - 1) * every + 1 : every]
         np.fft.irfft(lines, self.length[1], axis=1, out=sums)
         return sums
@@ -164,21 +141,21 @@ class _Transform:
         """The sums tap by tap."""
         tall, wide = self.maps
 
-        def sums(taps: list[tuple[int, int, int, float]]) -> NDArray[Any]:
+        def sums(taps: list[Tap]) -> NDArray[Any]:
             samples = (cols - 1) * wide.stride + 1
-            return Direct(taps, step.transform)(lanes, rows, samples, tall.stride)
+            return Direct(taps, self.transform)(lanes, rows, samples, tall.stride)
 
-        def taps_of(weights: NDArray[np.float64], lane: int) -> list[tuple[int, int, int, float]]:
+        def taps_of(weights: NDArray[np.float64], lane: int) -> list[Tap]:
             return [
                 (lane, i * tall.dilation, j * wide.dilation, float(w))
                 for (i, j), w in np.ndenumerate(weights)
             ]
 
-        step = self.step
-        if step.is_bank:
-            for channel, filters in enumerate(step.weights):
+        p = self.problem
+        if p.is_bank:
+            for channel, filters in enumerate(p.weights):
                 together = [tap for c, plane in enumerate(filters) for tap in taps_of(plane, c)]
                 yield channel, iter([sums(together)])
             return
-        for channel in range(step.shape_in[2]):
-            yield channel, (sums(taps_of(member, channel)) for member in step.weights)
+        for channel in range(p.shape_in[2]):
+            yield channel, (sums(taps_of(member, channel)) for member in p.weights)

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.axis_maps import AxisMap
-from convcli.engine.cpu import compiled_loops
 from convcli.engine.plan import Plan, Step
+from convcli.engine.step import Maps
 
-__all__ = ["run_chain", "run_step", "tile_size"]
+__all__ = ["native", "run_chain", "run_step"]
 
 _WORTH_A_THREAD = 2e-3
 """Seconds of work below which starting threads, and importing them, costs more than it saves."""
@@ -24,9 +23,7 @@ def run_chain(
 
     Returns the samples and how many lay outside the output's range.
     """
-    if x.dtype == np.float16 or not x.dtype.isnative:
-        x = x.astype(np.float32 if x.dtype == np.float16 else x.dtype.newbyteorder("="))
-    clipped = 0
+    x, clipped = native(x), 0
     for step in plan.steps:
         into = out if step is plan.steps[-1] else None
         if into is None:
@@ -36,45 +33,19 @@ def run_chain(
     return x, clipped
 
 
+def native(x: NDArray[Any]) -> NDArray[Any]:
+    """The samples in a type that the loops read: in this machine's byte order, and no float16."""
+    if x.dtype == np.float16 or not x.dtype.isnative:
+        return x.astype(np.float32 if x.dtype == np.float16 else x.dtype.newbyteorder("="))
+    return x
+
+
 def run_step(
-    plan: Plan,
-    step: Step,
-    x: NDArray[Any],
-    out: NDArray[Any],
-    maps: tuple[AxisMap, AxisMap] | None = None,
+    plan: Plan, step: Step, x: NDArray[Any], out: NDArray[Any], maps: Maps | None = None
 ) -> int:
     """Compute all of ``out``; returns the number of samples outside the range after the last step.
 
     ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
     """
-    compiled, count = plan.loops == "compiled", step is plan.steps[-1]
-    threads = plan.threads if _seconds(step, out) > _WORTH_A_THREAD else 1
-    if step.algorithm == "fft":
-        from convcli.engine.cpu import overlap_save
-
-        return overlap_save.run_step(step, x, out, threads, count, compiled, maps)
-    if compiled and compiled_loops.can(step):
-        return compiled_loops.run_step(step, x, out, threads, count, maps)
-    from convcli.engine.cpu import numpy_loops
-
-    return numpy_loops.run_step(step, x, out, threads, count, maps)
-
-
-def _seconds(step: Step, out: NDArray[Any]) -> float:
-    """Predicted time on one thread."""
-    return 1e-9 * out.size * next(c.cost for c in step.candidates if c.name == step.algorithm)
-
-
-def tile_size(plan: Plan, step: Step) -> tuple[int, int]:
-    """Rows and columns of the tiles that the output of a step is cut into."""
-    if step.algorithm == "fft":
-        from convcli.engine.cpu import overlap_save
-
-        rows, cols = overlap_save.tile_size(step)
-    elif plan.loops == "compiled" and compiled_loops.can(step):
-        rows, cols = compiled_loops.tile_size(step)
-    else:
-        from convcli.engine.cpu import numpy_loops
-
-        rows, cols = numpy_loops.tile_size(step)
-    return min(rows, step.shape_out[0]), min(cols, step.shape_out[1])
+    threads = plan.threads if 1e-9 * out.size * step.cost > _WORTH_A_THREAD else 1
+    return step.method.run(x, out, maps or step.maps, threads, count=step is plan.steps[-1])

@@ -6,18 +6,14 @@ Taps whose weights have the same absolute value are added first and multiplied o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Direct", "Sums", "Tap", "box_line", "group_taps"]
+from convcli.engine.step import Tap
 
-Tap = tuple[int, int, int, float]
-"""``(lane, row, shift, weight)``: a tap as a run of scratch samples."""
-
-Sums = Iterator[NDArray[Any]]
+__all__ = ["Direct", "box_line", "group_taps"]
 
 
 def group_taps(taps: list[Tap]) -> list[tuple[float, list[tuple[int, int, int, bool]]]]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from convcli.engine.axis_maps import AxisMap
 from convcli.engine.cpu.tiles import Tile
 
-__all__ = ["Gatherer"]
+__all__ = ["TileLoader"]
 
 
-class Gatherer:
+class TileLoader:
     """Fills scratch from one picture for one step."""
 
     def __init__(
@@ -41,11 +41,6 @@ class Gatherer:
         self.group = 1 if by_channel else x.shape[2]
         self.channels = x.shape[2] if by_channel else 1
         self._buffer: NDArray[Any] = np.empty(0, dtype)
-
-    def lane(self, channel: int, position: int) -> tuple[int, int]:
-        """Lane of a tap at a column position, and its shift in samples there."""
-        phase = position % self.cols.stride
-        return channel * self.phases + phase, position // self.cols.stride * self.group
 
     def __call__(self, tile: Tile) -> NDArray[Any]:
         """Scratch ``(lanes, rows, samples)`` that the tile's outputs read."""

@@ -62,11 +62,11 @@ def _taken(xp: Any, x: Any, index: NDArray[np.intp], axis: int, value: float) ->
 
 def _sums(xp: Any, step: Step, padded: Any, geometry: list[tuple[int, int, int]]) -> Iterator[Any]:
     """Sums of each member of a stack ``(H, W, C)``, or of each output channel ``(H, W)``."""
-    if step.algorithm == "fft":
+    if step.method.transform:
         yield from _transformed(xp, step, padded, geometry)
         return
-    if step.algorithm == "separable":
-        for terms in step.factors:
+    if step.method.factors:
+        for terms in step.method.factors:
             total = None
             for column, row in terms:
                 tall = _line(xp, padded, column, 0, geometry[0], step.accumulate)
@@ -124,7 +124,7 @@ def _transformed(
         )
     )
     spread[..., ::row_dilation, ::col_dilation] = step.weights
-    spectra = xp.fft.rfft2(xp.moveaxis(padded, 2, 0).astype(step.transform), size)
+    spectra = xp.fft.rfft2(xp.moveaxis(padded, 2, 0).astype(step.method.transform), size)
     for member in xp.asarray(spread):
         product = spectra * xp.conj(xp.fft.rfft2(member, size)).astype(spectra.dtype)
         if step.is_bank:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.kernel_source import OPTIONS, Source
+from convcli.engine.gpu.kernel_source import OPTIONS, KernelSource
 from convcli.errors import BackendError
 
 __all__ = ["CupyDevice", "cuda_failures", "device_of_thread"]
@@ -86,11 +86,15 @@ class CupyDevice:
         self._device.__exit__(*exception)
 
     def launch(
-        self, source: Source, grid: tuple[int, int], block: tuple[int, int], args: tuple[Any, ...]
+        self,
+        source: KernelSource,
+        grid: tuple[int, int],
+        block: tuple[int, int],
+        args: tuple[Any, ...],
     ) -> None:
         self.function(source)(grid, block, args)
 
-    def function(self, source: Source) -> Any:
+    def function(self, source: KernelSource) -> Any:
         """The compiled kernel: from memory, else from CuPy's cache on disk, else from NVRTC.
 
         Raises
@@ -197,7 +201,7 @@ class _Stage:
             self.pointer = ctypes.c_void_p(self.array.ctypes.data)
 
 
-def _compiled(cupy: Any, source: Source) -> Any:
+def _compiled(cupy: Any, source: KernelSource) -> Any:
     try:
         module = cupy.RawModule(code=source.text, options=OPTIONS, backend="nvrtc")
         module.compile()

@@ -33,14 +33,14 @@ def run_chain(plan: Plan, x: Any) -> tuple[Any, int]:
         or if the device fails.
     """
     try:
-        return _run(device_of_thread(plan.device), plan, x)
+        return _run(device_of_thread(plan.backend.device), plan, x)
     except ImportError as error:
         raise BackendError(
             f"backend cupy: a library of CUDA is missing ({one_line(error)}); {INSTALL} brings it"
         ) from error
     except cuda_failures() as error:
         raise BackendError(
-            f"backend cupy: device {plan.device} failed ({type(error).__name__}: "
+            f"backend cupy: device {plan.backend.device} failed ({type(error).__name__}: "
             f"{one_line(error)}); use --backend numpy"
         ) from error
 
@@ -58,7 +58,7 @@ def _run(device: CupyDevice, plan: Plan, x: Any) -> tuple[Any, int]:
         except OutOfDeviceMemory as error:
             height, width, channels = plan.shape_in
             raise BackendError(
-                f"backend cupy: device {plan.device} is out of memory for {width}x{height}x"
+                f"backend cupy: device {plan.backend.device} is out of memory for {width}x{height}x"
                 f"{channels}, even in tiles of few rows ({error}); use --backend numpy"
             ) from error
 

@@ -22,8 +22,8 @@ __all__ = [
     "COUNTERS",
     "C_TYPES",
     "OPTIONS",
+    "KernelSource",
     "Shape",
-    "Source",
     "alignment",
     "make_source",
     "words_of",
@@ -63,7 +63,7 @@ class Shape(NamedTuple):
     """Taps at a time, where a kernel is walked in chunks."""
 
 
-class Source(NamedTuple):
+class KernelSource(NamedTuple):
     """A kernel to compile; equal sources are compiled once."""
 
     function: str
@@ -100,7 +100,7 @@ def make_source(
     factors: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = (),
     members: int = 1,
     **constants: int,
-) -> Source:
+) -> KernelSource:
     """Write one specialisation.
 
     Parameters
@@ -172,7 +172,7 @@ def make_source(
         lines.append(f"__constant__ acc_t WEIGHTS[] = {_list(weights, acc)};")
     else:
         lines.append("#define WEIGHTS weights")
-    return Source(function, "\n".join([*lines, _file("common"), _file(function)]))
+    return KernelSource(function, "\n".join([*lines, _file("common"), _file(function)]))
 
 
 def _function(name: str, parameters: str, place: str, values: NDArray[Any], dtype: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
-from convcli.engine.gpu.kernel_source import Shape, Source, alignment, make_source, words_of
+from convcli.engine.gpu.kernel_source import KernelSource, Shape, alignment, make_source, words_of
 from convcli.engine.numerics import FULL, Bounds, sum_bounds
 from convcli.engine.plan import Step
 from convcli.engine.requantize import Finish
@@ -43,7 +43,7 @@ MOST_CHANNELS = 8
 class Pass:
     """One launch: a compiled kernel and the windows that it slides."""
 
-    source: Source
+    source: KernelSource
     rows: Window
     cols: Window
     mode: str
@@ -62,7 +62,7 @@ class Pass:
 
 def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
     """Passes for a step on a picture of this type, or ``None`` if array operations do it better."""
-    if step.algorithm == "fft" or dtype not in (*FULL, "float32", "float64"):
+    if step.method.transform or dtype not in (*FULL, "float32", "float64"):
         return None
     acc = _accumulator(step, dtype)
     if step.is_bank:
@@ -123,11 +123,10 @@ def _accumulator(step: Step, dtype: str) -> str:
 
 def _factors(step: Step) -> tuple[Factor, ...]:
     """The separable terms of all members in a row, if each has as many."""
-    if step.algorithm == "box":
-        return tuple((w[:, 0], np.ones(w.shape[1])) for w in step.weights)
-    if step.algorithm != "separable" or len({len(terms) for terms in step.factors}) != 1:
+    factors = step.method.factors
+    if len({len(terms) for terms in factors}) != 1:
         return ()
-    return tuple(term for terms in step.factors for term in terms)
+    return tuple(term for terms in factors for term in terms)
 
 
 def _widths(shape: Shape, dtype: str, out_dtype: str) -> Iterator[int]:
@@ -150,7 +149,7 @@ def _span(shape: Shape, taps: int) -> int:
     return last + (taps - 1) * shape.dilation[1] * shape.channels + 1
 
 
-def _pass(job: _Job, source: Source, shape: Shape, tile: int, weights: bool = False) -> Pass:
+def _pass(job: _Job, source: KernelSource, shape: Shape, tile: int, weights: bool = False) -> Pass:
     step = job.step
     return Pass(
         source,

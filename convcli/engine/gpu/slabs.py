@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.gpu.array_steps import run_rows_on
-from convcli.engine.gpu.kernel_source import COUNTERS, Source
+from convcli.engine.gpu.kernel_source import COUNTERS, KernelSource
 from convcli.engine.gpu.passes import Pass, passes_of
 from convcli.engine.gpu.row_maps import Rows, needed_rows, positions_of, row_map, runs_of
 from convcli.engine.plan import Plan, Step
@@ -53,7 +53,11 @@ class Device(Protocol):
     """What it raises when it cannot allocate."""
 
     def launch(
-        self, source: Source, grid: tuple[int, int], block: tuple[int, int], args: tuple[Any, ...]
+        self,
+        source: KernelSource,
+        grid: tuple[int, int],
+        block: tuple[int, int],
+        args: tuple[Any, ...],
     ) -> None:
         """Start a kernel; arrays of ``xp`` pass their address, NumPy scalars their value."""
 
@@ -116,7 +120,7 @@ def tile_rows(plan: Plan, free: int) -> int:
         samples_in = step.shape_in[1] * step.shape_in[2]
         samples_out = step.shape_out[1] * step.shape_out[2]
         per_row += seen * samples_in * 8 + step.shape_out[0] / rows_out * samples_out * 8
-        if step.algorithm == "fft":
+        if step.method.transform:
             per_row += seen * samples_in * FFT_BYTES
     return max(min(int(free / per_row), rows_out, ROWS_PER_LAUNCH), 1)
 

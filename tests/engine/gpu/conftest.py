@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from convcli.engine.gpu import cupy_device
-from convcli.engine.gpu.kernel_source import OPTIONS, Source
+from convcli.engine.gpu.kernel_source import OPTIONS, KernelSource
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 
 SHIM = Path(__file__).with_name("shim.h")
@@ -262,7 +262,7 @@ class ShimModule:
         pass
 
     def get_function(self, name):
-        source = Source(name, self.code)
+        source = KernelSource(name, self.code)
         self.shim.function(source)
         return lambda grid, block, args: self.shim.launch(source, grid, block, as_called(args))
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convcli.engine.backends import Work, gpu_seconds, pick_backend, weigh
+from convcli.engine.backends import NUMPY, Backend, Workload, gpu_seconds, pick_backend, weigh
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu import cupy_run as gpu_run
 from convcli.engine.plan import plan_filter
@@ -56,7 +56,7 @@ def test_the_sooner_end_is_taken(pretend_cupy, speeds, numbers, kernel, count, t
     pretend_cupy()
     speeds(**numbers)
     plan = plan_of(kernel, count)
-    assert plan.backend == taken
+    assert plan.backend.name == taken
     assert "on the CPU" in plan.backend_reason
     assert "on a GPU, start included" in plan.backend_reason
     assert plan.fallback == (taken == "cupy")
@@ -79,8 +79,8 @@ def test_cupy_is_not_imported_where_the_cpu_ends_sooner(monkeypatch, tmp_path):
 
 def test_without_cupy_the_reason_is_that(monkeypatch):
     monkeypatch.setattr("convcli.engine.backends.find_spec", lambda name: None)
-    assert weigh(Work(1e9, 0, 0, 0, 0, 1), 1) == ("numpy", "CuPy is not installed")
-    assert pick_backend("auto") == ("numpy", "CuPy is not installed")
+    assert weigh(Workload(1e9, 0, 0, 0, 0, 1), 1) == (NUMPY, "CuPy is not installed")
+    assert pick_backend(None) == (NUMPY, "CuPy is not installed")
 
 
 @pytest.mark.parametrize("value", ["", "-1", " "])
@@ -90,7 +90,7 @@ def test_hidden_devices_are_seen_without_importing(monkeypatch, pretend_cupy, va
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
     plan = plan_of(HEAVY, 1000)
     assert (plan.backend, plan.backend_reason) == (
-        "numpy",
+        NUMPY,
         "CUDA_VISIBLE_DEVICES hides every GPU",
     )
 
@@ -109,7 +109,7 @@ def test_a_gpu_that_is_not_there_leaves_the_cpu(pretend_cupy, speeds, trouble, w
     pretend_cupy(**trouble)
     speeds(**FAST)
     plan = plan_of(HEAVY, 1000)
-    assert plan.backend == "numpy"
+    assert plan.backend == NUMPY
     assert words in plan.backend_reason
     assert "backend cupy" not in plan.backend_reason
 
@@ -144,7 +144,7 @@ def test_auto_ends_on_the_cpu_when_the_gpu_fails(monkeypatch):
     failing(monkeypatch, "backend cupy: device 0 is out of memory; use --backend numpy")
     x = np.random.default_rng(1).integers(0, 256, (40, 50, 3)).astype(np.uint8)
     plan = plan_filter(x.shape, x.dtype, [SOBEL], backend="numpy")
-    outcome = execute(replace(plan, backend="cupy", fallback=True), x)
+    outcome = execute(replace(plan, backend=Backend("cupy"), fallback=True), x)
     np.testing.assert_array_equal(outcome.pixels, execute(plan, x).pixels)
     assert outcome.note == "done on the CPU, since the GPU could not: device 0 is out of memory"
 
@@ -152,6 +152,6 @@ def test_auto_ends_on_the_cpu_when_the_gpu_fails(monkeypatch):
 def test_what_was_asked_for_by_name_never_falls_back(monkeypatch):
     failing(monkeypatch, "backend cupy: device 0 is out of memory; use --backend numpy")
     x = np.zeros((4, 5, 3), np.uint8)
-    plan = replace(plan_filter(x.shape, x.dtype, [SOBEL], backend="numpy"), backend="cupy")
+    plan = replace(plan_filter(x.shape, x.dtype, [SOBEL], backend="numpy"), backend=Backend("cupy"))
     with pytest.raises(BackendError, match="out of memory; use --backend numpy"):
         execute(plan, x)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import convcli
-from convcli.engine.backends import pick_backend
+from convcli.engine.backends import Backend, pick_backend
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu.cupy_device import device_of_thread
 from convcli.engine.gpu.cupy_run import run_chain, run_many
@@ -34,7 +34,7 @@ LARGE = Kernel(np.random.default_rng(3).normal(size=(31, 31)) / 60)
 @pytest.fixture(scope="module")
 def cupy():
     try:
-        pick_backend("cupy")
+        pick_backend(Backend("cupy"))
     except BackendError as error:
         pytest.skip(str(error))
     return pytest.importorskip("cupy")

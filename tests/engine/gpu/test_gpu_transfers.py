@@ -13,11 +13,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from convcli.engine.backends import Backend
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu import cupy_device, slabs
 from convcli.engine.gpu import cupy_run as gpu_run
 from convcli.engine.gpu.cupy_device import CupyDevice
-from convcli.engine.gpu.kernel_source import Source
+from convcli.engine.gpu.kernel_source import KernelSource
 from convcli.engine.gpu.slabs import OutOfDeviceMemory, run_tiles
 from convcli.engine.plan import plan_filter
 from convcli.errors import BackendError
@@ -93,7 +94,7 @@ def test_a_device_that_fails_is_reported(fake_cupy, monkeypatch, kind, words):
     monkeypatch.setattr(gpu_run, "run_tiles", run_tiles)
     monkeypatch.setattr(cupy_device, "_local", threading.local())
     x = np.zeros((4, 5, 1), np.uint8)
-    plan = replace(plan_filter(x.shape, x.dtype, [BLUR], backend="numpy"), backend="cupy")
+    plan = replace(plan_filter(x.shape, x.dtype, [BLUR], backend="numpy"), backend=Backend("cupy"))
     with pytest.raises(BackendError, match=words):
         gpu_run.run_chain(plan, x)
 
@@ -119,7 +120,7 @@ def test_kernels_that_cannot_be_made_are_reported(fake_cupy, error, words):
 
     fake_cupy.RawModule = raw_module
     with pytest.raises(BackendError, match=words) as caught:
-        CupyDevice(0).function(Source("rolling", f"text {error}"))
+        CupyDevice(0).function(KernelSource("rolling", f"text {error}"))
     assert "\n" not in str(caught.value)
 
 

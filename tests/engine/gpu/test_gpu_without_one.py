@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from convcli.engine.backends import pick_backend
+from convcli.engine.backends import NUMPY, Backend, pick_backend
 from convcli.errors import BackendError
+
+CUPY = Backend("cupy")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,7 @@ from convcli.errors import BackendError
 def test_each_way_to_be_missing_is_named(pretend_cupy, trouble, words):
     pretend_cupy(**trouble)
     with pytest.raises(BackendError, match=words):
-        pick_backend("cupy")
+        pick_backend(CUPY)
 
 
 def failing_import(monkeypatch, error):
@@ -43,29 +45,29 @@ def failing_import(monkeypatch, error):
 def test_not_installed_says_what_to_install(monkeypatch):
     failing_import(monkeypatch, ModuleNotFoundError("No module named 'cupy'", name="cupy"))
     with pytest.raises(BackendError, match=r"not installed; pip install 'convcli\[cuda13\]'"):
-        pick_backend("cupy")
+        pick_backend(CUPY)
 
 
 def test_broken_install_is_not_called_missing(monkeypatch):
     failing_import(monkeypatch, ImportError("libcublas.so.13: cannot open", name="cupy._core"))
     with pytest.raises(BackendError, match=r"does not import .*libcublas"):
-        pick_backend("cupy")
+        pick_backend(CUPY)
 
 
 def test_a_cache_folder_that_cannot_be_made_is_named(monkeypatch):
     failing_import(monkeypatch, PermissionError(13, "Permission denied", "/root/.cupy"))
     with pytest.raises(BackendError, match=r"/root/\.cupy.*CUPY_CACHE_DIR"):
-        pick_backend("cupy")
+        pick_backend(CUPY)
 
 
 def test_present_is_described(pretend_cupy):
     pretend_cupy()
-    assert pick_backend("cupy") == ("cupy", "asked for; device 0, Pretended Device")
+    assert pick_backend(CUPY) == (CUPY, "asked for; device 0, Pretended Device")
 
 
 def test_auto_does_not_import_cupy(monkeypatch):
     failing_import(monkeypatch, AssertionError("auto must not import CuPy"))
-    assert pick_backend("auto")[0] == "numpy"
+    assert pick_backend(None)[0] == NUMPY
 
 
 @pytest.mark.parametrize(
@@ -79,10 +81,10 @@ def test_auto_does_not_import_cupy(monkeypatch):
 )
 def test_a_wrong_name_says_what_is_allowed(name, words):
     with pytest.raises(BackendError, match=words):
-        pick_backend(name)
+        Backend.parse(name)
 
 
 def test_a_device_that_is_not_there_is_named(pretend_cupy):
     pretend_cupy()
     with pytest.raises(BackendError, match="there is no device 3, only device 0"):
-        pick_backend("cupy:3")
+        pick_backend(Backend("cupy", 3))

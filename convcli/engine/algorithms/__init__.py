@@ -1,0 +1,1 @@
+"""The algorithms of a correlation, one file each."""

@@ -1,0 +1,83 @@
+"""Direct correlation: every tap is multiplied and added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
+from convcli.engine.cpu.box_mean import NONE, divides
+from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_blur
+from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
+from convcli.engine.step import Method, Problem, Tap
+
+if TYPE_CHECKING:
+    from convcli.engine.cpu.tile_loader import TileLoader
+
+__all__ = ["DIRECT", "passes"]
+
+
+class DirectCorrelation:
+    """All taps of the kernel, whatever its weights."""
+
+    name = "direct"
+
+    def offer(self, problem: Problem) -> Method:
+        p = problem
+        taps = int(np.count_nonzero(p.weights))
+        note = f"{taps} tap{'s' * (taps != 1)}"
+        work = passes(p.weights, p.loops.compiled)
+        if p.on_gpu:
+            estimate = CostEstimate(self.name, gpu_taps(p.accumulate, work), note)
+        else:
+            way, work = ("flat", sum(p.kernel_size)) if _in_columns(p) else (self.name, work)
+            estimate = on_cpu(self.name, note, p.loops.name, way, p.accumulate, work)
+        return (Compiled if p.loops.compiled else _Numpy)(p, estimate)
+
+
+DIRECT = DirectCorrelation()
+
+
+class Compiled(CompiledMethod):
+    """By the compiled loops; means of bytes are divided in 16 bits."""
+
+    def __init__(self, problem: Problem, estimate: CostEstimate) -> None:
+        super().__init__(problem, estimate)
+        self.division = divides(problem)
+
+    def lists(self) -> Lists:
+        return [], _lists(self.problem)
+
+
+class _Numpy(NumpyMethod):
+    def sums(self, load: TileLoader) -> Sums:
+        from convcli.engine.cpu.numpy_loops import sums_of_taps
+
+        return sums_of_taps(_lists(self.problem), self.problem.accumulate, load)
+
+
+def _lists(p: Problem) -> list[list[Tap]]:
+    """The taps of each member of a stack, or of each output channel of a bank."""
+    if not p.is_bank:
+        return [p.taps(member) for member in p.weights]
+    return [
+        [tap for channel, plane in enumerate(filters) for tap in p.taps(plane, channel)]
+        for filters in p.weights
+    ]
+
+
+def _in_columns(p: Problem) -> bool:
+    """Whether compiled loops make the means of a box in 16 bits, columns first; see flat.h."""
+    plain = p.rows.dilation == p.cols.dilation == 1 and min(p.kernel_size) > 1
+    return plain and p.is_box and can_blur(p) and divides(p) != NONE
+
+
+def passes(weights: NDArray[np.float64], compiled: bool) -> float:
+    """Taps per output sample; for NumPy, with a multiplication per distinct weight."""
+    outputs = weights.shape[0] if weights.ndim == 4 else 1
+    taps = float(np.count_nonzero(weights))
+    if not compiled:
+        taps += sum(len(set(np.abs(member[member != 0]).ravel()) - {1.0}) for member in weights)
+    return taps / outputs

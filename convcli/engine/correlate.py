@@ -1,0 +1,155 @@
+"""Correlation: what a kernel does to the values under it, in which types, and how exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.algorithms.choose import CORRELATION
+from convcli.engine.numerics import (
+    FULL,
+    Bounds,
+    exact_type,
+    float_error,
+    sum_bounds,
+    whole_weights,
+)
+from convcli.engine.plane_windows import windows
+from convcli.engine.requantize import Finish, make_finish, response_bounds
+from convcli.engine.step import Problem, Signal, Slot
+from convcli.errors import ShapeError
+from convcli.kernels.kernel import Kernel
+
+__all__ = ["OPERATION", "Correlation"]
+
+
+class Correlation:
+    """Sums of weights times samples, and the kernel's formula on them."""
+
+    algorithms = CORRELATION
+    on_gpu = True
+
+    def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
+        """What is to be computed at a place of the chain, and what is known of the result."""
+        kernel = kernel.flipped() if slot.flip else kernel
+        height, width, channels = slot.shape
+        rows, cols = windows(kernel, (height, width), slot.padding, slot.stride, slot.dilation)
+        weights = kernel.weights if kernel.weights.ndim > 2 else kernel.weights[None]
+        if kernel.is_bank and weights.shape[1] != channels:
+            raise ShapeError(
+                f"kernel {kernel.name!r} has shape {weights.shape}: it reads {weights.shape[1]} "
+                f"channels, but the picture has {channels}"
+            )
+        signal = _with_border(slot)
+        weights, scale, accumulate, exact = _sums(kernel, weights, signal, slot)
+        sums = None if signal.bounds is None else _member_bounds(weights, signal.bounds)
+        finish = make_finish(
+            sums,
+            accumulate=accumulate,
+            exact=exact,
+            combine=kernel.combine,
+            scale=scale,
+            bias=kernel.bias * slot.white / 255.0,
+            absolute=slot.shows_absolute(kernel.absolute),
+            offset=slot.offset,
+            ratio=slot.ratio,
+            out_dtype=slot.out_dtype,
+        )
+        problem = Problem(
+            kernel.name,
+            weights,
+            rows,
+            cols,
+            slot.border,
+            slot.shape,
+            (rows.output, cols.output, weights.shape[0] if kernel.is_bank else channels),
+            signal.dtype,
+            accumulate,
+            exact,
+            finish,
+            None if signal.bounds is None else signal.bounds.magnitude,
+            _tolerance(weights, scale, slot),
+            slot.on_gpu,
+            slot.loops,
+        )
+        known = _through(kernel, weights, scale, slot, sums, finish, exact)
+        return problem, Signal(slot.precision, *known)
+
+
+OPERATION = Correlation()
+
+
+def _with_border(slot: Slot) -> Signal:
+    """What is known of the samples that are read, the border's among them."""
+    signal, border = slot.signal, slot.border
+    if signal.bounds is None or border.mode != "constant":
+        return signal
+    low, high = signal.bounds
+    return signal._replace(bounds=Bounds(min(low, border.value), max(high, border.value)))
+
+
+def _sums(
+    kernel: Kernel, weights: NDArray[np.float64], signal: Signal, slot: Slot
+) -> tuple[NDArray[np.float64], float, str, bool]:
+    """Weights and scale as the loops take them, the type of the sums, and whether they are exact."""
+    scale, whole = kernel.scale, whole_weights(weights)
+    if whole is not None and signal.dtype in FULL and signal.bounds is not None:
+        numbers, factor, _ = whole
+        narrow = exact_type(_union([signal.bounds, *_member_bounds(numbers, signal.bounds)]))
+        if narrow is not None and (
+            slot.border.mode != "constant" or slot.border.value == int(slot.border.value)
+        ):
+            return numbers, scale * factor, narrow, True
+        return weights, scale, "float64", False  # whole weights are promised to the last bit
+    if slot.precision == "float32" and kernel.combine == "none":
+        return weights * scale, 1.0, "float32", False
+    return weights, scale, slot.precision, False
+
+
+def _through(
+    kernel: Kernel,
+    weights: NDArray[np.float64],
+    scale: float,
+    slot: Slot,
+    sums: list[Bounds] | None,
+    finish: Finish,
+    exact: bool,
+) -> tuple[Bounds | None, float]:
+    """Bounds of the values after a step, and the rounding error they carry, in native units."""
+    signal = slot.signal
+    inputs = signal.bounds.magnitude if signal.bounds is not None else slot.white
+    axes = (1, 2, 3) if weights.ndim == 4 else (1, 2)
+    gain = float(np.abs(weights).sum(axis=axes).max()) * abs(scale)
+    taps = int(np.count_nonzero(weights, axis=axes).max())
+    fresh = 0.0 if exact else float_error(taps, gain * inputs + abs(finish.bias))
+    if finish.work == "float64":
+        fresh = 0.0
+    members = weights.shape[0] if kernel.combine == "magnitude" else 1
+    error = (gain * signal.error + fresh) * members**0.5
+    if sums is None:
+        return None, error
+    f = finish
+    return response_bounds(sums, f.combine, f.scale, f.bias, f.absolute, f.offset, 1.0), error
+
+
+def _tolerance(weights: NDArray[np.float64], scale: float, slot: Slot) -> float:
+    """Sum of absolute weights that an approximation may leave out.
+
+    1/50 level of an integer output; else what the type of the sums cannot tell apart.
+    """
+    largest = float(np.abs(weights).sum(axis=(-2, -1)).max())
+    known = slot.signal.bounds
+    if slot.target not in FULL or known is None:
+        return largest * (1e-14 if "float64" in (slot.signal.dtype, slot.target) else 1e-7)
+    reach = known.magnitude * abs(scale)
+    return slot.white / FULL[slot.target] * 0.02 / reach if reach else largest
+
+
+def _member_bounds(weights: NDArray[np.float64], values: Bounds) -> list[Bounds]:
+    return [sum_bounds(member, values) for member in weights]
+
+
+def _union(bounds: Sequence[Bounds]) -> Bounds:
+    return Bounds(min(b.low for b in bounds), max(b.high for b in bounds))

@@ -1,0 +1,52 @@
+"""What can be done to the cells under a window that slides over a picture.
+
+An operation is a file with an ``OPERATION``, and a line in :data:`OPERATIONS`. A kernel of a chain
+names the one that it is for; a kernel that names none is for a correlation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from convcli.engine.step import Algorithm, Problem, Signal, Slot
+
+__all__ = ["OPERATIONS", "WindowOperation", "Windowed", "operation_of"]
+
+OPERATIONS = {"correlate": "convcli.engine.correlate"}
+"""Names of the operations, and the modules they are in, which are imported when they are used."""
+
+
+class Windowed(Protocol):
+    """A kernel of a chain: anything with a window, and an ``operation`` unless it correlates."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+
+class WindowOperation(Protocol):
+    """What is computed from the cells under a window."""
+
+    @property
+    def algorithms(self) -> Sequence[Algorithm]:
+        """All that may make an offer, in the order in which they are shown."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it can be done on a GPU."""
+
+    def problem(self, kernel: Windowed, slot: Slot) -> tuple[Problem, Signal]:
+        """What is to be computed at a place of the chain, and what is known of the result.
+
+        The problem says how large the output is, which cells it reads and in which type.
+        """
+
+
+def operation_of(kernel: Windowed) -> WindowOperation:
+    """The operation that a kernel is for."""
+    name = getattr(kernel, "operation", "correlate")
+    return cast(WindowOperation, import_module(OPERATIONS[name]).OPERATION)

@@ -1,0 +1,251 @@
+"""One step of a plan: what is to be computed, and the method that was chosen for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.arithmetic.borders import Border
+from convcli.arithmetic.window import Window
+from convcli.engine.axis_maps import AxisMap, axis_map
+from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.c_loops import NO_LOOPS, Loops
+from convcli.engine.numerics import Bounds, full_scale
+from convcli.engine.plane_windows import Padding2d
+from convcli.engine.requantize import Finish
+from convcli.engine.weights import Factor, is_box
+
+__all__ = ["Algorithm", "Maps", "Method", "Problem", "Signal", "Slot", "Step", "Tap"]
+
+HALF = {255.0: 128.0, 65535.0: 32768.0}
+"""Half of the range that ``offset`` adds, by the picture's white; 0.5 for floating point."""
+
+Maps = tuple[AxisMap, AxisMap]
+"""Which cells of the input stand where, along the rows' axis and the columns'."""
+
+
+Tap = tuple[int, int, int, float]
+"""``(lane, row, shift, weight)``: a tap as a run of samples, see :meth:`Problem.taps`."""
+
+
+class Signal(NamedTuple):
+    """What is known of the values between two steps: type, bounds, rounding error so far."""
+
+    dtype: str
+    bounds: Bounds | None
+    error: float
+
+
+class Slot(NamedTuple):
+    """The place of a step in its chain: all that an operation is told besides its kernel."""
+
+    shape: tuple[int, int, int]
+    signal: Signal
+    white: float
+    """Of the picture that the chain began with."""
+    border: Border
+    range: str
+    target: str
+    """Type of the output after the last step, else empty."""
+    padding: Padding2d = "same"
+    stride: int | Sequence[int] = 1
+    dilation: int | Sequence[int] = 1
+    flip: bool = False
+    precision: str = "float32"
+    """Floating-point type between the steps."""
+    on_gpu: bool = False
+    loops: Loops = NO_LOOPS
+
+    @property
+    def out_dtype(self) -> str:
+        """Type that the step writes; ``stretch`` sees all values before they become samples."""
+        return self.target if self.target and self.range != "stretch" else self.precision
+
+    @property
+    def ratio(self) -> float:
+        """What brings the picture's white to the output's."""
+        mapped = self.target and self.range not in ("stretch", "float")
+        return full_scale(self.target) / self.white if mapped else 1.0
+
+    @property
+    def offset(self) -> float:
+        """What the range adds after the last step."""
+        return HALF.get(self.white, 0.5) if self.range == "offset" and self.target else 0.0
+
+    def shows_absolute(self, wanted: bool) -> bool:
+        """Whether absolute values are shown, if the kernel would or would not by itself."""
+        return (wanted and self.range == "auto") or (self.range == "abs" and bool(self.target))
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a step computes, whichever algorithm does.
+
+    Parameters
+    ----------
+    name
+        The kernel's.
+    weights
+        In correlation orientation, ``(P, kH, kW)`` or, for a bank, ``(C_out, C_in, kH, kW)``.
+        Whole numbers where ``exact``; the factor taken out is part of ``finish.scale``.
+    rows, cols
+        The window along each axis.
+    border
+        Its value is in native units of the picture.
+    dtype
+        Of the input's samples.
+    accumulate
+        Type of the sums: ``int16``, ``uint16``, ``float32`` or ``float64``.
+    exact
+        Whether every sum is exact.
+    finish
+        From sums to samples.
+    values
+        Largest absolute input, or ``None`` if any can occur.
+    tolerance
+        Sum of absolute weights that an approximation may leave out.
+    on_gpu, loops
+        What will run it; ``loops`` also where a GPU hands over to the CPU.
+    """
+
+    name: str
+    weights: NDArray[np.float64]
+    rows: Window
+    cols: Window
+    border: Border
+    shape_in: tuple[int, int, int]
+    shape_out: tuple[int, int, int]
+    dtype: str
+    accumulate: str
+    exact: bool
+    finish: Finish
+    values: float | None
+    tolerance: float
+    on_gpu: bool
+    loops: Loops
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether the kernel mixes channels."""
+        return self.weights.ndim == 4
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        """Rows and columns of the kernel."""
+        return self.weights.shape[-2], self.weights.shape[-1]
+
+    @property
+    def group(self) -> int:
+        """Channels that stand side by side in a lane of the loops."""
+        return 1 if self.is_bank else self.shape_in[2]
+
+    @property
+    def is_box(self) -> bool:
+        """Whether all weights are equal, and those of one kernel for each channel."""
+        return self.weights.ndim == 3 and len(self.weights) == 1 and is_box(self.weights[0])
+
+    @property
+    def on_bytes(self) -> bool:
+        """Whether the compiled loops read bytes, and have what only bytes can be put through."""
+        return self.loops.bytes and self.dtype == "uint8" and not self.on_gpu
+
+    @cached_property
+    def maps(self) -> Maps:
+        """The whole picture's."""
+        return axis_map(self.rows, self.border.mode), axis_map(self.cols, self.border.mode)
+
+    def taps(self, weights: NDArray[np.float64], channel: int = 0) -> list[Tap]:
+        """The weights of a plane that are not zero, row by row, as the loops see them.
+
+        A lane holds samples of which every tap of an output row reads one shifted run: one lane
+        for all channels, or for a bank one for each; a stride across splits each into phases.
+        """
+        rows, cols = self.maps
+        found = []
+        for (i, j), weight in np.ndenumerate(weights):
+            if weight:
+                shift, phase = divmod(j * cols.dilation, cols.stride)
+                lane = channel * cols.stride + phase
+                found.append((lane, i * rows.dilation, shift * self.group, float(weight)))
+        return found
+
+
+class Method:
+    """How a step is computed, with all numbers that this takes: an algorithm's offer.
+
+    Parameters
+    ----------
+    estimate
+        The algorithm's name, what it is predicted to cost, and a note.
+    factors
+        Per member of the stack, the separable terms; empty if it needs none.
+    transform
+        Type of its Fourier transforms; empty if it needs none.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        estimate: CostEstimate,
+        *,
+        factors: tuple[tuple[Factor, ...], ...] = (),
+        transform: str = "",
+    ) -> None:
+        self.problem, self.estimate = problem, estimate
+        self.factors, self.transform = factors, transform
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of a tile; they depend on the whole picture, not on a part of it."""
+        raise NotImplementedError
+
+    def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
+        """Compute all of ``out`` on the CPU.
+
+        Returns the number of samples outside the range, if they are counted. ``maps`` say which
+        cells of ``x`` stand where; ``x`` and ``out`` may be parts of pictures.
+        """
+        raise NotImplementedError
+
+
+class Algorithm(Protocol):
+    """A way to do some of an operation's problems."""
+
+    name: str
+
+    def offer(self, problem: Problem) -> Method | None:
+        """How it would be done and what it would cost; nothing if it cannot be done so."""
+
+
+class Step(Problem):
+    """A problem with the method chosen for it, why, and the estimates that were weighed."""
+
+    method: Method
+    reason: str
+    candidates: tuple[CostEstimate, ...]
+
+    def __init__(self, method: Method, reason: str, candidates: tuple[CostEstimate, ...]) -> None:
+        # Not a dataclass: to define one more would take half a millisecond of every start.
+        self.__dict__.update(vars(method.problem))
+        self.__dict__.update(method=method, reason=reason, candidates=candidates)
+
+    @property
+    def algorithm(self) -> str:
+        """Its name, to be told."""
+        return self.method.estimate.name
+
+    @property
+    def cost(self) -> float:
+        """Predicted ns per output sample on one thread."""
+        return self.method.estimate.cost
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of the tiles that the output is cut into on the CPU."""
+        rows, cols = self.method.tile
+        return min(rows, self.shape_out[0]), min(cols, self.shape_out[1])
