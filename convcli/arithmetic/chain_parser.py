@@ -1,8 +1,8 @@
-"""Networks as text: ``"conv 64 k7 s2 p3 | relu | maxpool k3 s2 p1"``, into plain items.
+"""Read networks written as a chain: ``"conv 64 k7 s2 p3 | relu | maxpool k3 s2 p1"``.
 
-An item is a mapping such as ``{"kind": "conv", "out_channels": 64, "kernel_size": (7,)}``, the
-same that a TOML or JSON file may hold, so both ways in meet here. docs/networks.md describes
-the language.
+The result is a list of layer specs, mappings such as ``{"kind": "conv", "out_channels": 64,
+"kernel_size": (7,)}``, which TOML and JSON files may hold as well. docs/networks.md describes the
+language.
 """
 
 from __future__ import annotations

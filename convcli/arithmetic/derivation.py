@@ -1,4 +1,4 @@
-"""The working behind a size: the formula, the formula with the numbers, and each step."""
+"""How an output size is worked out: the formula, the formula with numbers, and each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items of a network as numbers: what a chain, TOML or JSON may hold, checked and made plain."""
+"""Specs of layers from a chain, TOML or JSON: keys checked, values turned into numbers."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _pads(value: Any) -> tuple[Padding, ...]:
 
 
 def sliding_layer(kind: str, item: LayerSpec) -> Layer:
-    """The sliding layer that an item describes."""
+    """The sliding layer that a spec describes."""
     if "kernel_size" not in item:
         raise ShapeError(f"{kind} has no kernel size; write it as in {kind} k3")
     if "out_channels" not in item and kind in ("conv", "conv_transpose"):

@@ -1,4 +1,4 @@
-"""From items (text, TOML, JSON) to a graph of named nodes in the order they run."""
+"""From layer specs to a graph of named nodes, in the order they run."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class _Builder:
 def build_graph(
     items: Sequence[Any], blocks: Mapping[str, object] | None = None
 ) -> tuple[Node, ...]:
-    """Lay items out as nodes, with blocks and repeats written out and every name unique.
+    """Turn specs into nodes, with blocks and repeats written out and every name unique.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What would make a layer fit: small changes, each tried before it is named."""
+"""Small changes that would make a layer fit; each is tried before it is suggested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people forget about a layer's size: cells left out, uneven splits, checkerboards."""
+"""Notes on a layer's size: cells that no window reads, uneven padding, checkerboards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inverse question: which layers turn one size into another."""
+"""Find the layers that turn one size into another."""
 
 from __future__ import annotations
 

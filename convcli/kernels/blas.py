@@ -10,7 +10,7 @@ __all__ = ["matmul"]
 
 
 def matmul(xp: Any, left: Any, right: Any, out: Any = None) -> Any:
-    """``left @ right`` without a word: infinities and NaN are answered as IEEE 754 says.
+    """``left @ right`` without warnings: infinities and NaN follow IEEE 754.
 
     NumPy warns of an invalid value when a flag of the processor is up after BLAS, and BLAS raises
     it at times for what it computes in vain: lanes of a vector beyond the matrix, filled with

@@ -1,6 +1,6 @@
 """The presets, as data: what each is for, its weights or formula, and where it comes from.
 
-A new one is an entry of a list here, in ``blur_presets`` or in ``edge_presets``, with its formula
+A new preset is an entry of a list here, in ``blur_presets`` or in ``edge_presets``, with its formula
 above it if it has one; names, help, completion and tests follow. All are in correlation orientation: a positive weight to the right answers to brightness that
 grows to the right. Whole-number weights stand beside a scale.
 """

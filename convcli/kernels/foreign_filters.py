@@ -1,4 +1,4 @@
-"""What other programs offer beside kernels, and the line that comes nearest to it here."""
+"""Filters of other programs that are no convolution, with the nearest line of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to type instead of something that is no kernel: a line that was tried before it is shown.
+"""What to type instead of something that is no kernel; suggestions are tried before they show.
 
 Imported only when something was refused. Every way of writing that other programs have makes
 candidates; the first that can be loaded is offered.

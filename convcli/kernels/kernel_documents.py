@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError, did_you_mean
+from convcli.kernels.json_text import JsonNumber, load_json
 from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.text_table import row_remark
 
@@ -37,20 +38,7 @@ def parse_json(text: str, name: str, stem: str) -> Kernel:
     >>> parse_json('{"weights": [[1, 2, 1]], "scale": 0.25}', "k.json", "k").scale
     0.25
     """
-    import json
-
-    try:
-        document = json.loads(
-            text,
-            object_pairs_hook=lambda pairs: _without_duplicates(pairs, name),
-            parse_int=lambda digits: _Unread(digits),
-            parse_float=lambda digits: _Unread(digits),
-            parse_constant=lambda word: _Unread(word),
-        )
-    except json.JSONDecodeError as error:
-        raise KernelError(f"{name}, line {error.lineno}: not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise KernelError(f"{name}: nested too deeply; at most {_MAX_DEPTH} levels") from error
+    document = load_json(text, name, _MAX_DEPTH, KernelError)
     return _kernel(document, _Place(name, text), stem)
 
 
@@ -72,10 +60,6 @@ def parse_toml(text: str, name: str, stem: str) -> Kernel:
     return _kernel(document, _Place(name, text), stem)
 
 
-class _Unread(str):
-    """Digits of a JSON number, kept as text so that 5,000 of them do no harm."""
-
-
 class _Place:
     """Says on which line of a document its n-th row of numbers begins."""
 
@@ -94,15 +78,6 @@ class _Place:
                 return line
             line += match[0].count("\n")
         return 1
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise KernelError(f"{name}: {key!r} is there twice")
-        found[key] = value
-    return found
 
 
 def _kernel(document: Any, place: _Place, stem: str) -> Kernel:
@@ -197,7 +172,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 def _number(value: Any) -> float:
     """A number of JSON or TOML, or a fraction in quotes; nothing else."""
-    if isinstance(value, _Unread):
+    if isinstance(value, JsonNumber):
         return parse_number(str(value))
     if type(value) in (int, float):
         return parse_number(repr(value))

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from convcli.errors import KernelError
 from convcli.kernels.imagemagick import is_imagemagick, parse_imagemagick
+from convcli.kernels.json_text import bare_words
 from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.regular_file import open_regular, read_regular
-from convcli.kernels.relaxed_json import bare_words
 from convcli.kernels.weight_rows import parse_rows
 
 __all__ = ["MAX_TEXT_BYTES", "load_file", "parse_literal"]

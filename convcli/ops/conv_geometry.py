@@ -112,7 +112,7 @@ def spatial_rank(x: Shape, weight: Shape, dims: int | None, axes: str = WEIGHTS[
 
 
 def refuse_empty(x: Shape, rank: int) -> None:
-    """Refuse an empty axis; only a batch may be of none, whose results are none either."""
+    """Refuse an empty axis; only the batch may be empty, and its result is then empty too."""
     if 0 in (x[1:] if len(x) == rank + 2 else x):
         raise ShapeError(
             f"x is {cross(x)}; only the batch, first of (N, C, *spatial), may be empty"

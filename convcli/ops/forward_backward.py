@@ -81,7 +81,7 @@ def tasks(
 def _flattened(
     sliding: SlidingWindow, weight: Array, bias: Array | None, out: Array
 ) -> tuple[SlidingWindow, Array, Array | None, Array]:
-    """Windows of one cell see no rows: all spatial axes can be one."""
+    """A 1x1 convolution with its spatial axes flattened to one; any other as it is."""
     one = (1,) * len(sliding.kernel)
     if (
         sliding.kernel != one

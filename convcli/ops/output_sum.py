@@ -1,4 +1,4 @@
-"""The working of a convolution: every output as the sum of products that it is."""
+"""An output of a convolution written out as a sum of products."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ import numpy as np
 
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import TensorError
+from convcli.kernels.json_text import JsonNumber, bare_words, load_json
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.regular_file import open_regular, read_regular
-from convcli.kernels.relaxed_json import bare_words
 from convcli.kernels.text_table import split_table
 from convcli.ops.operands import Array
 from convcli.ops.polynomial import Polynomial, entry_array, parse_entry
@@ -207,28 +207,8 @@ def _entry(token: str, place: str) -> int | float | Polynomial:
         raise TensorError(f"{place}: {error if token else empty}") from error
 
 
-class _Digits(str):
-    """Digits of a JSON number, kept as text so that 5,000 of them do no harm."""
-
-
 def _json(text: str, name: str) -> Array:
-    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise TensorError(f"{name}: a name is there twice")
-        return dict(pairs)
-
-    try:
-        document = json.loads(
-            text,
-            object_pairs_hook=without_duplicates,
-            parse_int=_Digits,
-            parse_float=_Digits,
-            parse_constant=_Digits,
-        )
-    except json.JSONDecodeError as error:
-        raise TensorError(f"{name}, line {error.lineno}: not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise TensorError(f"{name}: nested too deeply; at most {MAX_AXES} levels") from error
+    document = load_json(text, name, MAX_AXES, TensorError)
     dtype = None
     if isinstance(document, dict):
         if "data" not in document or set(document) - {"shape", "dtype", "data"}:
@@ -265,7 +245,7 @@ def _nested(value: Any, name: str, depth: int) -> Any:
     """Nested lists with their numbers read, checked to be rectangular."""
     if depth > MAX_AXES:
         raise TensorError(f"{name}: nested too deeply; at most {MAX_AXES} levels")
-    if isinstance(value, _Digits):
+    if isinstance(value, JsonNumber):
         return _entry(str(value), name)
     if isinstance(value, str):
         entry = _entry(value, name)

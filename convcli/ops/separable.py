@@ -1,4 +1,4 @@
-"""Kernels as columns times rows: two short passes instead of a long one."""
+"""Separable kernels: a column times a row, or a sum of such products."""
 
 from __future__ import annotations
 

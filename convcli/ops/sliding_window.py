@@ -23,7 +23,7 @@ __all__ = ["OutputBlock", "SlidingWindow", "split", "windows"]
 Shape: TypeAlias = tuple[int, ...]
 
 BLOCK_BYTES = 1 << 20
-"""Columns of a block: half of a common L2 cache. 0.5 to 2 MiB measured alike."""
+"""Columns of a block: half of a common L2 cache."""
 GPU_BLOCK_BYTES = 256 << 20
 
 
@@ -163,7 +163,7 @@ class SlidingWindow:
             target[tuple(whole)] = part
 
     def cells(self, block: OutputBlock) -> Array:
-        """The cells that ``block`` sees in the working type, without a copy where there are."""
+        """The cells that ``block`` sees, in the working type; a view where that is possible."""
         reach = self.reach(block)
         lead = (block.last - block.first, self.x.shape[1])
         if self.x.dtype == self.work and all(

@@ -1,4 +1,4 @@
-"""``convcli compare``: what there is to say of two pictures."""
+"""``convcli compare``: the measures of two pictures as text and JSON."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Along:
         return replace(self, alone=False)
 
     def all_seen(self) -> Along:
-        """What something sees that reads all positions."""
+        """The flow of an output that reads all positions."""
         return Along(whole(self.field, self.count), (), 1, False)
 
 

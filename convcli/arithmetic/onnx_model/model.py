@@ -1,4 +1,4 @@
-"""A network that is an ONNX graph: the sizes that are asked for, put in and followed."""
+"""A network from an ONNX file: sizes are put in and followed through the graph."""
 
 from __future__ import annotations
 

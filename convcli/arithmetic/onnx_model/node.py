@@ -1,4 +1,4 @@
-"""One node of an ONNX graph with what is known where it stands."""
+"""One node of an ONNX graph, with the shapes and flows of what it reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["OnnxNode"]
 
 @dataclass(slots=True)
 class OnnxNode:
-    """A node, its attributes, and the flows of those of its inputs that come from the network's.
+    """A node (``proto``), its attributes, and the flows of inputs that depend on the network's.
 
     ``windows`` are those of a convolution or pooling.
     """

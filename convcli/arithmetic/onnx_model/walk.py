@@ -224,7 +224,7 @@ def _aligned(flows: Iterable[Flow]) -> bool:
 
 
 def _doubt(node: OnnxNode) -> str:
-    """What to say if ONNX gives another size than the arithmetic here."""
+    """A note if ONNX infers another output size than the arithmetic here; else empty."""
     sizes = tuple(window.output for window in node.windows)
     told = node.out()[2:]
     return "" if sizes == told else f"ONNX says {cross(told)}, the arithmetic {cross(sizes)}"

@@ -1,4 +1,4 @@
-"""The animations that every lecture borrows, by their usual names.
+"""The animations of Dumoulin and Visin, by their usual names.
 
 Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016), and
 its pictures, github.com/vdumoulin/conv_arithmetic. Sizes are those of the originals.

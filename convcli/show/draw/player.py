@@ -182,7 +182,7 @@ def _write(text: str) -> None:
 
 @contextlib.contextmanager
 def _raw_terminal() -> Iterator[int]:
-    """Keys, and the other screen, which is left last."""
+    """Read keys as they are pressed, on the alternate screen; both are undone at the end."""
     try:
         with keys() as keyboard:
             _write(ENTER)
