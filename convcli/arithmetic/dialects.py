@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from convcli.arithmetic.dialect_code import spell_keras, spell_onnx, spell_tensorflow, spell_torch
 from convcli.arithmetic.layer import AnyWindow, Layer
-from convcli.arithmetic.spelling import spell_keras, spell_onnx, spell_tensorflow, spell_torch
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import effective_kernel
 from convcli.errors import ShapeError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.receptive_field import ReceptiveField
 
 __all__ = ["LayerFailure", "LayerReport", "NetworkReport", "Totals"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, overload
 
 from convcli.arithmetic.layer import Layer, LayerKind
-from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.receptive_field import ReceptiveField
 from convcli.arithmetic.sizes import spread_padding
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError

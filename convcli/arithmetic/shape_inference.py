@@ -8,7 +8,7 @@ from math import prod
 
 from convcli.arithmetic.layer import AnyWindow, Cost, check_channels
 from convcli.arithmetic.network_graph import Node
-from convcli.arithmetic.receptive import ReceptiveField, merge, whole
+from convcli.arithmetic.receptive_field import ReceptiveField, merge, whole
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.vocabulary import ELEMENTWISE
 from convcli.arithmetic.window import per_axis, resolve_padding

@@ -9,7 +9,7 @@ from typing import Any
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import ConvcliError
 
-__all__ = ["JsonNumber", "bare_words", "load_json"]
+__all__ = ["JsonNumber", "load_json", "quote_bare_words"]
 
 _QUOTED_OR_BARE = re.compile(r'"(?:\\.|[^"\\])*(?:"|$)|[^\s,:\[\]{}"]+')
 _JSON = re.compile(
@@ -17,10 +17,10 @@ _JSON = re.compile(
 )
 
 
-def bare_words(text: str) -> str:
+def quote_bare_words(text: str) -> str:
     """Quotes around bare words, which shells eat, and JSON's form for other numbers.
 
-    >>> bare_words('[[a, "b"], [1/2, -1]]')
+    >>> quote_bare_words('[[a, "b"], [1/2, -1]]')
     '[["a", "b"], [0.5, -1]]'
     """
     return _QUOTED_OR_BARE.sub(_as_json, text)

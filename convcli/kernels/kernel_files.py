@@ -19,7 +19,7 @@ from pathlib import Path
 
 from convcli.errors import KernelError
 from convcli.kernels.imagemagick import is_imagemagick, parse_imagemagick
-from convcli.kernels.json_text import bare_words
+from convcli.kernels.json_text import quote_bare_words
 from convcli.kernels.kernel import MAX_SIDE, Kernel
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.regular_file import open_regular, read_regular
@@ -84,7 +84,7 @@ def _parse(text: str, name: str, stem: str, suffix: str) -> Kernel:
     if suffix == ".json" or (
         suffix != ".toml" and text.lstrip()[0] in "[{" and not _TABLE.match(text)
     ):
-        return parse_json(bare_words(text) if name == _LITERAL else text, name, stem)
+        return parse_json(quote_bare_words(text) if name == _LITERAL else text, name, stem)
     if suffix == ".toml" or _TABLE.match(text):
         return parse_toml(text, name, stem)
     if is_imagemagick(text):

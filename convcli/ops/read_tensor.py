@@ -30,7 +30,7 @@ import numpy as np
 
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import TensorError
-from convcli.kernels.json_text import JsonNumber, bare_words, load_json
+from convcli.kernels.json_text import JsonNumber, load_json, quote_bare_words
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.regular_file import open_regular, read_regular
 from convcli.kernels.text_table import split_table
@@ -74,7 +74,7 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
     if not text:
         raise TensorError("the tensor is empty; write numbers as in '1 2; 3 4', or name a file")
     if text[0] in "[{":
-        return parse_tensor(bare_words(text), "literal")
+        return parse_tensor(quote_bare_words(text), "literal")
     if _begins_with_number(text) and not _names_file(text):
         return parse_tensor(text, "literal")
     if _names_file(text) or os.path.exists(source):  # noqa: PTH110 (Path raises on long names)

@@ -7,7 +7,7 @@ from typing import Any
 
 from convcli.arithmetic.derivation import Derivation, derive
 from convcli.arithmetic.layer import AnyWindow, Layer
-from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.receptive_field import ReceptiveField
 from convcli.arithmetic.size_notes import average_note, count_unread, size_notes
 from convcli.arithmetic.sizes import cross, show_padding
 from convcli.arithmetic.transposed import TransposedWindow

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcli.arithmetic.network_report import LayerReport, NetworkReport
-from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.receptive_field import ReceptiveField
 from convcli.arithmetic.sizes import cross
 from convcli.show.shape_document import (
     Column,

@@ -214,7 +214,7 @@ def test_text_tuples_and_networks_have_one_receptive_field(
 
 @given(st.integers(1, 4), st.integers(1, 6), st.integers(0, 3), st.integers(1, 3))
 def test_a_transposed_layer_sees_what_stamping_says(s: int, k: int, p: int, d: int) -> None:
-    from convcli.arithmetic.receptive import ReceptiveField
+    from convcli.arithmetic.receptive_field import ReceptiveField
     from convcli.arithmetic.transposed import transposed_window
 
     n = 16

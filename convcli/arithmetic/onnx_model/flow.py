@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
-from convcli.arithmetic.receptive import ReceptiveField, merge, whole
+from convcli.arithmetic.receptive_field import ReceptiveField, merge, whole
 
 __all__ = ["Along", "Flow", "broadcast", "everything", "join", "laid_anew", "moved_axes"]
 

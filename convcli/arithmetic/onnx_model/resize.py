@@ -8,7 +8,7 @@ from math import ceil, floor
 
 from convcli.arithmetic.onnx_model.flow import Along, Flow, everything
 from convcli.arithmetic.onnx_model.node import OnnxNode
-from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.receptive_field import ReceptiveField
 
 __all__ = ["resized"]
 

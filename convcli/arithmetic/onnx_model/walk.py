@@ -21,7 +21,7 @@ from convcli.arithmetic.onnx_model.layers import (
 from convcli.arithmetic.onnx_model.model_inputs import ModelInput
 from convcli.arithmetic.onnx_model.node import OnnxNode
 from convcli.arithmetic.onnx_model.tensors import MALFORMED, Tensors, domain_of
-from convcli.arithmetic.receptive import ReceptiveField
+from convcli.arithmetic.receptive_field import ReceptiveField
 from convcli.arithmetic.repair import find_repair
 from convcli.arithmetic.shape_inference import Feature
 from convcli.arithmetic.sizes import cross
