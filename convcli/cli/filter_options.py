@@ -232,7 +232,7 @@ Backend = Annotated[
     str,
     _run(
         "--backend",
-        autocompletion=complete.names("cli.parse", "BACKENDS"),
+        autocompletion=complete.names("engine.backends", "BACKENDS"),
         metavar="auto|numpy|cupy",
         help="cupy is an NVIDIA GPU. auto takes what ends sooner and says why.",
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convcli.arithmetic.borders import Border, parse_border
 from convcli.arithmetic.numerals import parse_share
 from convcli.arithmetic.window import PADDING_NAMES
+from convcli.engine.backends import BACKENDS, Backend
 from convcli.errors import UsageError, did_you_mean
 from convcli.imaging.grays import gray_level
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALGORITHMS",
-    "BACKENDS",
     "COMPRESSIONS",
     "DEPTHS",
     "ON_ERROR",
@@ -34,20 +34,19 @@ Word = TypeVar("Word", bound=str | None)
 
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 DEPTHS = ("8", "16", "float")
-BACKENDS = ("auto", "numpy", "cupy")
 ALGORITHMS = ("direct", "separable", "box", "fft")
 COMPRESSIONS = ("default", "small")
 ON_ERROR = ("skip", "stop")
 
 
-def backend(name: str, device: int | None) -> str:
-    """The backend, with the GPU that was chosen by number, which asks for a GPU."""
-    one_of("--backend", name, BACKENDS)
+def backend(name: str, device: int | None) -> Backend | None:
+    """What is to compute, if that was said; the number of a GPU says it too."""
+    asked = Backend.parse(one_of("--backend", name, BACKENDS))
     if device is None:
-        return name
-    if name == "numpy":
-        raise UsageError(f"--device {device} is a GPU; it does not go with --backend numpy")
-    return f"cupy:{device}"
+        return asked
+    if asked is not None and not asked.on_gpu:
+        raise UsageError(f"--device {device} is a GPU; it does not go with --backend {asked}")
+    return Backend("cupy", device)
 
 
 def one_of(option: str, value: Word, allowed: tuple[str, ...]) -> Word:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from convcli.arithmetic.borders import Border, parse_border
+from convcli.engine.backends import Backend
 from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
 from convcli.imaging.frames import filtered
@@ -163,7 +164,7 @@ def filter_image(
         depth=None if depth is None else str(depth),
         luma=luma,
         linear=linear,
-        backend=backend,
+        backend=Backend.parse(backend),
         threads=threads,
     )
     pillow = isinstance(image, Image.Image)

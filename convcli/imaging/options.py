@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from convcli.arithmetic.borders import Border
+from convcli.engine.backends import Backend
 
 __all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "FilterOptions"]
 
@@ -32,7 +33,8 @@ class FilterOptions(NamedTuple):
     depth: str | None = None
     luma: bool = False
     linear: bool = False
-    backend: str = "auto"
+    backend: Backend | None = None
+    """What computes; None leaves the choice to the plan."""
     threads: int | None = None
     algorithm: str | None = None
     pictures: int = 1

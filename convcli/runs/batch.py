@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from convcli.engine.backends import Backend
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
@@ -61,7 +60,7 @@ class Batch:
         if self.journal is not None and request.resume:
             self.jobs = list(self._left(self.journal))
         self.tally = Tally(self.named, skipped=self.named - len(self.jobs))
-        asked = Backend.parse(request.options.backend)
+        asked = request.options.backend
         cores = 1 if asked is not None and asked.on_gpu else default_threads()
         self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
         if (self.workers > 1 or request.cluster) and request.options.threads is None:

@@ -47,7 +47,8 @@ def options_hash(request: Request) -> str:
     for kernel in request.kernels:
         facts = (kernel.weights.shape, kernel.scale, kernel.bias, kernel.combine, kernel.absolute)
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
-    words = request.options._replace(threads=None, pictures=1)
+    words: Any = request.options._replace(threads=None, pictures=1)
+    words = words._replace(backend=str(words.backend or "auto"))  # as in journals that there are
     encoding = request.format, request.quality, request.compression
     sha.update(repr((words, encoding, request.raw)).encode())
     return sha.hexdigest()[:24]

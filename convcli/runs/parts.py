@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
-from convcli.engine.backends import Backend
+from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import BackendError, UsageError
 from convcli.imaging.carry import carry
@@ -77,15 +77,14 @@ def on_cpu(request: Request, source: Source) -> tuple[FilterOptions, str]:
         If a GPU was asked for.
     """
     options = request.options
-    asked = Backend.parse(options.backend)
-    if asked is not None and asked.on_gpu:
+    if options.backend is not None and options.backend.on_gpu:
         raise BackendError(
             f"{source.name}: pictures that are read part by part are filtered on the CPU; "
             "leave out --backend cupy and --device"
         )
-    if asked is None:
+    if options.backend is None:
         reason = "a picture that is read part by part is filtered on the CPU"
-        return options._replace(backend="numpy"), reason
+        return options._replace(backend=NUMPY), reason
     return options, ""
 
 

@@ -18,6 +18,8 @@ from convcli.cli.drawing import FIGURES, SUFFIXES
 from convcli.engine import backends, numerics
 from convcli.engine.algorithms.choose import ALGORITHMS
 from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.png_write import STRIP_BYTES
+from convcli.imaging.stages.plans import DEPTHS
 from convcli.kernels import export
 from convcli.runs.template import FIELDS
 from convcli.show.draw.classics import CLASSICS
@@ -44,8 +46,9 @@ def help_of(path: str, option: str) -> str:
 
 def test_the_command_line_takes_the_words_of_who_reads_them() -> None:
     assert parse.RANGES == numerics.RANGES
-    assert parse.BACKENDS == backends.BACKENDS
     assert parse.ALGORITHMS == ALGORITHMS
+    assert tuple(DEPTHS) == parse.DEPTHS
+    assert tuple(STRIP_BYTES) == parse.COMPRESSIONS
 
 
 NAMED: dict[tuple[str, str], Any] = {

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from convcli.arithmetic.borders import Border
+from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import grid
 from convcli.engine.regions import tile_size
 from convcli.errors import InputError, UsageError
@@ -48,7 +49,7 @@ def whole(pixels: np.ndarray, kernels: list[str], options: FilterOptions) -> tup
 def in_parts(
     source: Source, kernels: list[str], options: FilterOptions, size: tuple[int, int] | None = None
 ) -> tuple[np.ndarray, Any]:
-    chain = Filter(source, [load_kernel(k) for k in kernels], options._replace(backend="numpy"))
+    chain = Filter(source, [load_kernel(k) for k in kernels], options._replace(backend=NUMPY))
     plan = chain.outline.plan
     places = grid(*plan.shape_out[:2], *(size or tile_size(plan, plan.steps[-1])))
     stage = chain.stage(source.first, simple=chain.is_simple(source.first))

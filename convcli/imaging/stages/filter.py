@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from convcli.engine.backends import NUMPY
 from convcli.engine.plan import Plan
 from convcli.imaging.header import Header, Metadata, full_scale
 from convcli.imaging.options import FilterOptions
@@ -157,7 +158,7 @@ class Filter:
 
     def _plans_of_one_thread(self) -> Plans:
         if self._of_one_thread is None:
-            options = self.options._replace(threads=1, backend="numpy")
+            options = self.options._replace(threads=1, backend=NUMPY)
             self._of_one_thread = Plans(self.source, self.plans.chain, self._channels, options)
         return self._of_one_thread
 
