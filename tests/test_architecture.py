@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from convcli.cli.app import COMMANDS
+from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.engine.backends import BACKENDS
 
 PACKAGE = Path(__file__).parents[1] / "convcli"
 LAYERS = [
@@ -246,3 +248,50 @@ def test_namesakes_are_seen() -> None:
     sources = {"ops.conv": "class Step: ...", "show.step": "class Step: ...", "cli.conv": ""}
     assert namesakes(sources, ["conv"]) == {"Step"}
     assert namesakes(sources, []) == {"Step", "conv"}
+
+
+NAME_HOMES = {
+    "engine.backends": "what the names of backends mean",
+    "extensions": "what CONVCLI_LOOPS may be",
+    "cli.parse": "a device by its number goes with no other backend",
+    "engine.gpu.device": "the module that an import failed of",
+    "ops.operands": "the module that an array is of",
+    "kernels.preset_names": "a preset, not the algorithm",
+}
+"""Where the name of a backend or an algorithm may be compared, and what it is there."""
+
+
+def compared_names(source: str) -> set[str]:
+    """Names of backends, loops and algorithms that a file compares with something."""
+    names = {*ALGORITHMS, *BACKENDS, "compiled"} - {"auto"}
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        asked: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            asked = [node.left, *node.comparators]
+        elif isinstance(node, ast.match_case):
+            asked = [node.pattern]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            asked = [*node.args] if node.func.attr in ("startswith", "endswith") else []
+        for part in asked:
+            values = [n.value for n in ast.walk(part) if isinstance(n, ast.Constant)]
+            found |= {value for value in values if value in names}
+    return found
+
+
+def test_no_name_of_a_backend_or_an_algorithm_is_compared_outside_its_home() -> None:
+    compared = {module: compared_names(text) for module, text in module_sources().items()}
+    assert {module for module, names in compared.items() if names} == set(NAME_HOMES)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'if step.algorithm == "fft": ...',
+        'if plan.backend not in ("auto", "cupy"): ...',
+        'if options.backend.startswith("cupy"): ...',
+        'match name:\n    case "box": ...',
+    ],
+)
+def test_a_compared_name_is_seen(source: str) -> None:
+    assert compared_names(source)

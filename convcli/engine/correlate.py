@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +14,7 @@ from convcli.engine.numerics import (
     sum_bounds,
     whole_weights,
 )
-from convcli.engine.plane_windows import windows
-from convcli.engine.requantize import Finish, make_finish, response_bounds
+from convcli.engine.requantize import Finish, response_bounds
 from convcli.engine.step import Problem, Signal, Slot
 from convcli.errors import ShapeError
 from convcli.kernels.kernel import Kernel
@@ -34,45 +31,34 @@ class Correlation:
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""
         kernel = kernel.flipped() if slot.flip else kernel
-        height, width, channels = slot.shape
-        rows, cols = windows(kernel, (height, width), slot.padding, slot.stride, slot.dilation)
+        channels, bounds = slot.shape[2], slot.bounds
+        windows = slot.windows(kernel)
         weights = kernel.weights if kernel.weights.ndim > 2 else kernel.weights[None]
         if kernel.is_bank and weights.shape[1] != channels:
             raise ShapeError(
                 f"kernel {kernel.name!r} has shape {weights.shape}: it reads {weights.shape[1]} "
                 f"channels, but the picture has {channels}"
             )
-        signal = _with_border(slot)
-        weights, scale, accumulate, exact = _sums(kernel, weights, signal, slot)
-        sums = None if signal.bounds is None else _member_bounds(weights, signal.bounds)
-        finish = make_finish(
+        weights, scale, accumulate, exact = _sums(kernel, weights, slot)
+        sums = None if bounds is None else _member_bounds(weights, bounds)
+        finish = slot.finish(
             sums,
             accumulate=accumulate,
             exact=exact,
             combine=kernel.combine,
             scale=scale,
-            bias=kernel.bias * slot.white / 255.0,
-            absolute=slot.shows_absolute(kernel.absolute),
-            offset=slot.offset,
-            ratio=slot.ratio,
-            out_dtype=slot.out_dtype,
+            bias=kernel.bias,
+            absolute=kernel.absolute,
         )
-        problem = Problem(
+        problem = slot.problem(
             kernel.name,
             weights,
-            rows,
-            cols,
-            slot.border,
-            slot.shape,
-            (rows.output, cols.output, weights.shape[0] if kernel.is_bank else channels),
-            signal.dtype,
-            accumulate,
-            exact,
+            windows,
+            weights.shape[0] if kernel.is_bank else channels,
             finish,
-            None if signal.bounds is None else signal.bounds.magnitude,
-            _tolerance(weights, scale, slot),
-            slot.on_gpu,
-            slot.loops,
+            accumulate=accumulate,
+            exact=exact,
+            tolerance=_tolerance(weights, scale, slot),
         )
         known = _through(kernel, weights, scale, slot, sums, finish, exact)
         return problem, Signal(slot.precision, *known)
@@ -81,26 +67,17 @@ class Correlation:
 OPERATION = Correlation()
 
 
-def _with_border(slot: Slot) -> Signal:
-    """What is known of the samples that are read, the border's among them."""
-    signal, border = slot.signal, slot.border
-    if signal.bounds is None or border.mode != "constant":
-        return signal
-    low, high = signal.bounds
-    return signal._replace(bounds=Bounds(min(low, border.value), max(high, border.value)))
-
-
 def _sums(
-    kernel: Kernel, weights: NDArray[np.float64], signal: Signal, slot: Slot
+    kernel: Kernel, weights: NDArray[np.float64], slot: Slot
 ) -> tuple[NDArray[np.float64], float, str, bool]:
     """Weights and scale as the loops take them, the type of the sums, and whether they are exact."""
-    scale, whole = kernel.scale, whole_weights(weights)
-    if whole is not None and signal.dtype in FULL and signal.bounds is not None:
+    scale, whole, bounds = kernel.scale, whole_weights(weights), slot.bounds
+    if whole is not None and slot.signal.dtype in FULL and bounds is not None:
         numbers, factor, _ = whole
-        narrow = exact_type(_union([signal.bounds, *_member_bounds(numbers, signal.bounds)]))
-        if narrow is not None and (
-            slot.border.mode != "constant" or slot.border.value == int(slot.border.value)
-        ):
+        sums = [bounds, *_member_bounds(numbers, bounds)]
+        narrow = exact_type(Bounds(min(b.low for b in sums), max(b.high for b in sums)))
+        fraction = slot.border.mode == "constant" and slot.border.value != int(slot.border.value)
+        if narrow is not None and not fraction:
             return numbers, scale * factor, narrow, True
         return weights, scale, "float64", False  # whole weights are promised to the last bit
     if slot.precision == "float32" and kernel.combine == "none":
@@ -149,7 +126,3 @@ def _tolerance(weights: NDArray[np.float64], scale: float, slot: Slot) -> float:
 
 def _member_bounds(weights: NDArray[np.float64], values: Bounds) -> list[Bounds]:
     return [sum_bounds(member, values) for member in weights]
-
-
-def _union(bounds: Sequence[Bounds]) -> Bounds:
-    return Bounds(min(b.low for b in bounds), max(b.high for b in bounds))

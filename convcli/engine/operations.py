@@ -10,22 +10,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from convcli.engine.plane_windows import Windowed
 from convcli.engine.step import Algorithm, Problem, Signal, Slot
+from convcli.errors import UsageError
 
-__all__ = ["OPERATIONS", "WindowOperation", "Windowed", "operation_of"]
+__all__ = ["OPERATIONS", "WindowOperation", "operation_of"]
 
 OPERATIONS = {"correlate": "convcli.engine.correlate"}
 """Names of the operations, and the modules they are in, which are imported when they are used."""
-
-
-class Windowed(Protocol):
-    """A kernel of a chain: anything with a window, and an ``operation`` unless it correlates."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def shape(self) -> tuple[int, int]: ...
 
 
 class WindowOperation(Protocol):
@@ -47,6 +39,14 @@ class WindowOperation(Protocol):
 
 
 def operation_of(kernel: Windowed) -> WindowOperation:
-    """The operation that a kernel is for."""
+    """The operation that a kernel is for.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    """
     name = getattr(kernel, "operation", "correlate")
+    if name not in OPERATIONS:
+        raise UsageError(f"operation {name!r} is not known; allowed: {', '.join(OPERATIONS)}")
     return cast(WindowOperation, import_module(OPERATIONS[name]).OPERATION)

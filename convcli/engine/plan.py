@@ -16,8 +16,8 @@ from convcli.engine.algorithms.choose import choose
 from convcli.engine.backends import Backend, Workload, pick_backend, weigh
 from convcli.engine.cpu.c_loops import Loops, loops
 from convcli.engine.numerics import DTYPES, FULL, OUT_DTYPES, RANGES, Bounds, full_scale
-from convcli.engine.operations import Windowed, WindowOperation, operation_of
-from convcli.engine.plane_windows import Padding2d, checked_shape
+from convcli.engine.operations import WindowOperation, operation_of
+from convcli.engine.plane_windows import Padding2d, Windowed, checked_shape
 from convcli.engine.step import Signal, Slot, Step
 from convcli.errors import BackendError, UsageError
 from convcli.system.machine import default_threads

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
 from convcli.errors import ShapeError
-from convcli.kernels.kernel import MAX_SIDE, Kernel
+from convcli.kernels.kernel import MAX_SIDE
 
-__all__ = ["Padding2d", "checked_shape", "windows"]
+__all__ = ["Padding2d", "Windowed", "checked_shape", "windows"]
 
 MOST_CELLS = 1 << 26
 """Of an axis; for each of them there is an index of eight bytes."""
@@ -20,8 +20,18 @@ Padding2d: TypeAlias = int | str | Sequence[int] | Sequence[Sequence[int]]
 """A number, a name, ``(PH, PW)`` or ``((top, bottom), (left, right))``."""
 
 
+class Windowed(Protocol):
+    """A kernel of a chain: anything with a window, and an ``operation`` unless it correlates."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+
 def windows(
-    kernel: Kernel,
+    kernel: Windowed,
     size: tuple[int, int],
     padding: Padding2d,
     stride: int | Sequence[int],

@@ -16,8 +16,8 @@ from convcli.engine.axis_maps import AxisMap, axis_map
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import NO_LOOPS, Loops
 from convcli.engine.numerics import Bounds, full_scale
-from convcli.engine.plane_windows import Padding2d
-from convcli.engine.requantize import Finish
+from convcli.engine.plane_windows import Padding2d, Windowed, windows
+from convcli.engine.requantize import Finish, make_finish
 from convcli.engine.weights import Factor, is_box
 
 __all__ = ["Algorithm", "Maps", "Method", "Problem", "Signal", "Slot", "Step", "Tap"]
@@ -62,24 +62,78 @@ class Slot(NamedTuple):
     loops: Loops = NO_LOOPS
 
     @property
-    def out_dtype(self) -> str:
-        """Type that the step writes; ``stretch`` sees all values before they become samples."""
-        return self.target if self.target and self.range != "stretch" else self.precision
+    def bounds(self) -> Bounds | None:
+        """Of the samples that are read, the border's among them."""
+        bounds = self.signal.bounds
+        if bounds is None or self.border.mode != "constant":
+            return bounds
+        return Bounds(min(bounds.low, self.border.value), max(bounds.high, self.border.value))
 
-    @property
-    def ratio(self) -> float:
-        """What brings the picture's white to the output's."""
-        mapped = self.target and self.range not in ("stretch", "float")
-        return full_scale(self.target) / self.white if mapped else 1.0
+    def windows(self, kernel: Windowed) -> tuple[Window, Window]:
+        """Where the kernel stands along each axis."""
+        return windows(kernel, self.shape[:2], self.padding, self.stride, self.dilation)
 
-    @property
-    def offset(self) -> float:
-        """What the range adds after the last step."""
-        return HALF.get(self.white, 0.5) if self.range == "offset" and self.target else 0.0
+    def finish(
+        self,
+        values: list[Bounds] | None,
+        *,
+        accumulate: str,
+        exact: bool,
+        combine: str = "none",
+        scale: float = 1.0,
+        bias: float = 0.0,
+        absolute: bool = False,
+    ) -> Finish:
+        """From a kernel's values, within these bounds for each member, to what the step writes.
 
-    def shows_absolute(self, wanted: bool) -> bool:
-        """Whether absolute values are shown, if the kernel would or would not by itself."""
-        return (wanted and self.range == "auto") or (self.range == "abs" and bool(self.target))
+        ``bias`` counts white as 255; ``absolute`` says what the kernel would show by itself.
+        """
+        last = bool(self.target)
+        late = self.range in ("stretch", "float")  # as they are, or mapped when all are known
+        return make_finish(
+            values,
+            accumulate=accumulate,
+            exact=exact,
+            combine=combine,
+            scale=scale,
+            bias=bias * self.white / 255.0,
+            absolute=(absolute and self.range == "auto") or (self.range == "abs" and last),
+            offset=HALF.get(self.white, 0.5) if self.range == "offset" and last else 0.0,
+            ratio=full_scale(self.target) / self.white if last and not late else 1.0,
+            out_dtype=self.target if last and self.range != "stretch" else self.precision,
+        )
+
+    def problem(
+        self,
+        name: str,
+        weights: NDArray[np.float64],
+        windows: tuple[Window, Window],
+        channels: int,
+        finish: Finish,
+        *,
+        accumulate: str,
+        exact: bool,
+        tolerance: float = 0.0,
+    ) -> Problem:
+        """What is to be computed here; ``channels`` are those of the output."""
+        rows, cols = windows
+        return Problem(
+            name,
+            weights,
+            rows,
+            cols,
+            self.border,
+            self.shape,
+            (rows.output, cols.output, channels),
+            self.signal.dtype,
+            accumulate,
+            exact,
+            finish,
+            None if self.bounds is None else self.bounds.magnitude,
+            tolerance,
+            self.on_gpu,
+            self.loops,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.step import Tap
 
-__all__ = ["Direct", "box_line", "group_taps"]
+__all__ = ["Direct", "box_line", "group_taps", "tap_run"]
 
 
 def group_taps(taps: list[Tap]) -> list[tuple[float, list[tuple[int, int, int, bool]]]]:
@@ -36,6 +36,14 @@ def group_taps(taps: list[Tap]) -> list[tuple[float, list[tuple[int, int, int, b
     return ordered
 
 
+def tap_run(
+    lanes: NDArray[Any], tap: tuple[Any, ...], rows: int, samples: int, every: int
+) -> NDArray[Any]:
+    """The samples ``(rows, samples)`` that a tap reads for all outputs, ``every`` rows apart."""
+    lane, row, shift = tap[:3]
+    return lanes[lane, row : row + (rows - 1) * every + 1 : every, shift : shift + samples]
+
+
 class Direct:
     """Sums of one list of taps; keeps its buffers from tile to tile."""
 
@@ -56,8 +64,7 @@ class Direct:
             return total
 
         def run(tap: tuple[int, int, int, bool]) -> NDArray[Any]:
-            lane, row, shift, _ = tap
-            return lanes[lane, row : row + (rows - 1) * every + 1 : every, shift : shift + samples]
+            return tap_run(lanes, tap, rows, samples, every)
 
         for number, (weight, members) in enumerate(self.groups):
             target = part if number else total
