@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
+from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_write import encode_png
 
 HERE = Path(__file__).parent
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from convcli.imaging.png_chunks import DEPTHS, SIGNATURE, chunk
+from convcli.imaging.formats.png.chunks import DEPTHS, SIGNATURE, chunk
 
 __all__ = ["pictures"]
 
@@ -30,8 +30,8 @@ def pictures() -> dict[str, bytes]:
     """The corpus: the samples, and generated files of every format and kind."""
     import tifffile
 
+    from convcli.imaging.formats.png.write import encode_apng, encode_png
     from convcli.imaging.header import Metadata
-    from convcli.imaging.png_write import encode_apng, encode_png
     from convcli.imaging.source import Frame
 
     samples = ROOT / "samples"

@@ -30,8 +30,8 @@ from fuzz_corpus import pictures
 from mutations import damage, damage_chunks, damage_scan, with_right_sums
 
 from convcli.errors import ConvcliError
+from convcli.imaging.formats.tiff.strips import strips_of
 from convcli.imaging.read import decode_picture
-from convcli.imaging.tiff_strips import strips_of
 
 __all__ = ["Disagreement", "compare", "mutated", "prepare", "read_as_libraries_do"]
 

@@ -174,8 +174,8 @@ def png_round_trip(rnd: random.Random) -> None:
     """Any array, written as PNG, is read back the same by convcli and by Pillow or libpng."""
     import imagecodecs
 
+    from convcli.imaging.formats.png.write import encode_png
     from convcli.imaging.header import Metadata
-    from convcli.imaging.png_write import encode_png
     from convcli.imaging.read import decode_picture
 
     shape = (rnd.randint(1, 70), rnd.randint(1, 90), rnd.randint(1, 4))

@@ -1,7 +1,7 @@
 """Change the code a little, run the tests that execute it, and say which changes none notices.
 
     python tools/mutants.py engine imaging --count 60 --seed 1       # 60 of each folder
-    python tools/mutants.py engine/cpu/loops png_rows.c --count 20   # C: the extension is built again
+    python tools/mutants.py engine/cpu/loops rows.c --count 20   # C: the extension is built again
     python tools/mutants.py --named                                  # those that mutants.toml names
 
 A mutant is one change: a sign, a comparison, a number by one, ``and`` for ``or``, ``min`` for

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from convcli.system.files import open_to_read
 
 if TYPE_CHECKING:
-    from convcli.imaging.jpeg_read import LargeJpeg
-    from convcli.imaging.png_fast import Plain
+    from convcli.imaging.formats.jpeg.large import LargeJpeg
+    from convcli.imaging.formats.png.plain import Plain
     from convcli.imaging.source import Source
 
 __all__ = ["Ahead", "begin", "take"]
@@ -44,11 +44,12 @@ class Ahead(NamedTuple):
 
     def picture(self, name: str, max_pixels: int) -> Source:
         """What :func:`convcli.imaging.read.decode_picture` makes of the file, and its errors."""
-        from convcli.imaging.read import decode_picture, decoding
+        from convcli.imaging.limits import decoding
+        from convcli.imaging.read import decode_picture
 
         if self.plain is None:
             return decode_picture(self.data, name, max_pixels=max_pixels, begun=self.jpeg)
-        from convcli.imaging.png_read import picture_of_plain
+        from convcli.imaging.formats.png.read import picture_of_plain
 
         with decoding(name, "PNG"):
             return picture_of_plain(self.plain, name)
@@ -117,7 +118,7 @@ def _reader(file: io.FileIO, size: int, max_pixels: int) -> Callable[[], Ahead |
     head = file.read(len(PNG))
     file.seek(0)
     if head == PNG:
-        from convcli.imaging.png_fast import read_plain
+        from convcli.imaging.formats.png.plain import read_plain
 
         def png() -> Ahead | None:
             with file:
@@ -126,7 +127,7 @@ def _reader(file: io.FileIO, size: int, max_pixels: int) -> Callable[[], Ahead |
 
         return png
     if head.startswith(JPEG) and size <= MOST_BYTES:
-        from convcli.imaging.jpeg_read import begin_jpeg, decoder
+        from convcli.imaging.formats.jpeg.large import begin_jpeg, decoder
 
         # It brings NumPy, which the program needs next in any case: decoding, which holds no lock,
         # begins sooner than if the thread and the program imported side by side.

@@ -6,8 +6,8 @@ import io
 import math
 
 from convcli.imaging.formats import sniff
-from convcli.imaging.png_chunks import read_header, walk
-from convcli.imaging.read import decoding
+from convcli.imaging.formats.png.chunks import read_ihdr, walk
+from convcli.imaging.limits import decoding
 
 __all__ = ["decoded_bytes"]
 
@@ -26,18 +26,18 @@ def decoded_bytes(data: bytes, name: str) -> int:
     kind = sniff(data, name)
     with decoding(name, kind):
         if kind == "PNG":
-            header = read_header(data, name)
+            header = read_ihdr(data, name)
             alpha = any(chunk == b"tRNS" for chunk, _, _ in walk(data, name))
             samples = PNG_SAMPLES[header.colour_type] + alpha
             return header.width * header.height * samples * max(header.depth // 8, 1)
         if kind == "TIFF":
-            from convcli.imaging.tiff_pages import walk_pages
+            from convcli.imaging.formats.tiff.pages import walk_pages
 
             return sum(map(math.prod, walk_pages(io.BytesIO(data), name)))
         if kind in ("PPM", "PFM"):
-            from convcli.imaging.pnm import claimed_bytes
+            from convcli.imaging.formats.pnm.codec import claimed_bytes
 
             return claimed_bytes(data, name)
-        from convcli.imaging.pillow_read import open_with_pillow, sample_bytes
+        from convcli.imaging.formats.pillow_read import open_with_pillow, sample_bytes
 
         return sample_bytes(open_with_pillow(data, kind))

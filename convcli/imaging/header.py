@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from convcli.imaging.tiff_fields import Fields
+    from convcli.imaging.metadata.tiff_fields import Fields
 
 __all__ = ["COLOURS", "Header", "Metadata", "full_scale", "widened"]
 
@@ -42,8 +42,6 @@ class Metadata:
     background: int | None = None
     png_chunks: list[tuple[bytes, bytes]] = field(default_factory=list)
     """PNG chunks that have no home in the other fields: text, gamma, time, other people's."""
-    png_header: tuple[int, int] | None = None
-    """Bit depth and colour type of the source, if it was a PNG."""
     jpeg: dict[str, Any] = field(default_factory=dict)
     """Quantisation tables and subsampling of the source, if it was a JPEG."""
     lossless: bool = True

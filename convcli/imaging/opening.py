@@ -13,8 +13,9 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS
 from convcli.imaging.large.source import RawLayout, open_stored
+from convcli.imaging.limits import check_size
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
-from convcli.imaging.read import check_size, decode_picture
+from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url, read_url
 

@@ -76,7 +76,7 @@ def encode_picture(
     if picture.still_first and fmt.name != "PNG":
         picture = _animation_alone(picture)
     if fmt.name == "PNG":
-        from convcli.imaging.png_write import apng_parts, png_parts
+        from convcli.imaging.formats.png.write import apng_parts, png_parts
 
         how: dict[str, Any] = {"threads": threads, "compression": compression}
         if picture.n_frames > 1:
@@ -84,7 +84,7 @@ def encode_picture(
             return apng_parts(picture.frames, picture.n_frames, picture.meta, **how)
         return png_parts(next(iter(picture.frames)).pixels, picture.meta, **how)
     if fmt.name in ("PPM", "PFM"):
-        from convcli.imaging.pnm import encode_pfm, encode_pnm
+        from convcli.imaging.formats.pnm.codec import encode_pfm, encode_pnm
 
         pixels = next(iter(picture.frames)).pixels
         if fmt.name == "PPM":
@@ -92,22 +92,22 @@ def encode_picture(
         return encode_pfm(pixels, picture.meta.pfm_scale)
     with _our_words(name, fmt.name):
         if fmt.name == "BMP" and picture.alpha:
-            from convcli.imaging.bmp import encode_bmp_with_alpha
+            from convcli.imaging.formats.bmp import encode_bmp_with_alpha
 
             return encode_bmp_with_alpha(next(iter(picture.frames)).pixels, picture.meta.dpi)
         if fmt.name == "GIF":
-            from convcli.imaging.gif_write import encode_gif
+            from convcli.imaging.formats.gif.write import encode_gif
 
             return encode_gif(picture)
         if fmt.name == "JPEG":
-            from convcli.imaging.jpeg_write import jpeg_parts
+            from convcli.imaging.formats.jpeg.write import jpeg_parts
 
             return _in_our_words(jpeg_parts(picture, quality, threads=threads), name, fmt.name)
         if fmt.name == "TIFF":
-            from convcli.imaging.tiff_write import encode_tiff
+            from convcli.imaging.formats.tiff.write import encode_tiff
 
             return encode_tiff(picture)
-        from convcli.imaging.pillow_write import encode_with_pillow
+        from convcli.imaging.formats.pillow_write import encode_with_pillow
 
         return encode_with_pillow(picture, fmt.name, quality)
 

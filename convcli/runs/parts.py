@@ -12,8 +12,8 @@ from typing import Protocol
 from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import BackendError, UsageError
-from convcli.imaging.carry import carry
 from convcli.imaging.large.sink import Parts, Target, chunk_of, needs_whole_rows, open_sink
+from convcli.imaging.metadata.carry import carry
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.schedule import ENOUGH, part_schedule
 from convcli.imaging.source import Plane, Source

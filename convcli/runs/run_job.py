@@ -131,7 +131,7 @@ def _run_whole(
     target = "standard output" if job.output == STDIN else display_name(job.output)
     check_fits(fmt, header, target)
     if not header.meta.silent:
-        from convcli.imaging.carry import carry
+        from convcli.imaging.metadata.carry import carry
 
         carry(header, fmt.name)
     _check_result(plan, target, request.max_pixels)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from convcli.errors import TensorError
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.png_chunks import chunk
+from convcli.imaging.formats.png.chunks import chunk
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.write import encode_picture

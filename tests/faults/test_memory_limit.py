@@ -13,10 +13,11 @@ import tifffile
 from PIL import Image
 
 from convcli.cli import app
-from convcli.imaging import png_fast, png_read
 from convcli.imaging.claims import decoded_bytes
+from convcli.imaging.formats.png import plain as png_plain
+from convcli.imaging.formats.png import read as png_read
+from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_write import encode_png
 from convcli.imaging.read import decode_picture
 
 RNG = np.random.default_rng(2)
@@ -70,13 +71,13 @@ def test_enough_for_it_is_kept_to(
 def test_it_is_decoded_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, noise: Path, options: list[str], suffix: str
 ) -> None:
-    real, calls = png_fast.read_plain, []
+    real, calls = png_plain.read_plain, []
 
     def counted(*args: Any) -> Any:
         calls.append(args)
         return real(*args)
 
-    monkeypatch.setattr(png_fast, "read_plain", counted)
+    monkeypatch.setattr(png_plain, "read_plain", counted)
     monkeypatch.setattr(png_read, "read_plain", counted)
     words = ["filter", str(noise), "-k", "box:3", "-q", *options]
     assert app.run([*words, "-o", str(tmp_path / f"out.{suffix}")]) == 0

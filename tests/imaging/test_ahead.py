@@ -15,12 +15,13 @@ from PIL import Image
 
 from convcli.extensions import extension
 from convcli.imaging import ahead as ahead_module
-from convcli.imaging import opening, png_fast
+from convcli.imaging import opening
 from convcli.imaging.ahead import LEAST_BYTES, Ahead, begin, take
+from convcli.imaging.formats.png import plain as png_plain
+from convcli.imaging.formats.png.plain import read_plain
+from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.png_fast import read_plain
-from convcli.imaging.png_write import encode_png
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
@@ -141,7 +142,7 @@ def test_names_that_are_no_files_are_left_alone(name: str) -> None:
 def test_too_large_a_picture_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode_png(noisy((60, 50, 3)), Metadata())
     asked = []
-    monkeypatch.setattr(png_fast, "_room", lambda size: asked.append(size) or bytearray(size))
+    monkeypatch.setattr(png_plain, "_room", lambda size: asked.append(size) or bytearray(size))
     assert read_plain(io.BytesIO(data), len(data), 2999) is None
     assert asked == []
     assert read_plain(io.BytesIO(data), len(data), 3000) is not None

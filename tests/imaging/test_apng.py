@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.png_chunks import SIGNATURE, chunk
+from convcli.imaging.formats.png.chunks import SIGNATURE, chunk
 from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch

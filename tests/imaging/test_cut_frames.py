@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
+from convcli.imaging.formats.png.chunks import chunk, walk
+from convcli.imaging.formats.png.write import encode_apng
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_chunks import chunk, walk
-from convcli.imaging.png_write import encode_apng
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame
 

@@ -12,12 +12,13 @@ import tifffile
 from PIL import GifImagePlugin, Image
 
 from convcli.errors import InputError
-from convcli.imaging import tiff_read
+from convcli.imaging.formats.png.write import encode_apng
+from convcli.imaging.formats.tiff import read as tiff_read
+from convcli.imaging.formats.tiff.pages import walk_pages
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_write import encode_apng
-from convcli.imaging.read import FRAME_BYTES, decode_picture
+from convcli.imaging.limits import FRAME_BYTES
+from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame
-from convcli.imaging.tiff_pages import walk_pages
 
 RNG = np.random.default_rng(11)
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from convcli.extensions import extension
-from convcli.imaging import jpeg_check
-from convcli.imaging.jpeg_check import jpeg_faults
-from convcli.imaging.jpeg_markers import segments
+from convcli.imaging.formats.jpeg import check as jpeg_check
+from convcli.imaging.formats.jpeg.check import jpeg_faults
+from convcli.imaging.formats.jpeg.markers import segments
 from convcli.imaging.read import decode_picture
 
 compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.jpeg_markers import FrameHeader, frame_header, segments
-from convcli.imaging.jpeg_read import begin_jpeg
+from convcli.imaging.formats.jpeg.large import begin_jpeg
+from convcli.imaging.formats.jpeg.markers import FrameHeader, frame_header, segments
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.read import decode_picture
 

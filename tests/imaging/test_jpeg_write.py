@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from convcli.errors import UsageError
-from convcli.imaging import jpeg_write
 from convcli.imaging.formats import format_of_name
+from convcli.imaging.formats.jpeg import write as jpeg_write
+from convcli.imaging.formats.jpeg.write import encode_jpeg
 from convcli.imaging.header import Metadata
-from convcli.imaging.jpeg_write import encode_jpeg
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.write import encode_picture

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from convcli.imaging.carry import CARRIES
-from convcli.imaging.exif import revised_exif, revised_xmp, without_orientation
 from convcli.imaging.formats import FORMATS
-from convcli.imaging.jpeg_markers import segments
+from convcli.imaging.formats.jpeg.markers import segments
+from convcli.imaging.formats.png.chunks import chunk, walk
+from convcli.imaging.metadata.carry import CARRIES
+from convcli.imaging.metadata.exif import revised_exif, revised_xmp, without_orientation
+from convcli.imaging.metadata.photoshop import resource, without_previews
+from convcli.imaging.metadata.tiff_fields import TiffReader, directories
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.photoshop import resource, without_previews
-from convcli.imaging.png_chunks import chunk, walk
-from convcli.imaging.tiff_fields import TiffReader, directories
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request

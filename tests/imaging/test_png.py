@@ -18,12 +18,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from convcli.errors import InputError
 from convcli.extensions import extension
-from convcli.imaging import png_fast, png_write
+from convcli.imaging.formats.png import plain as png_plain
+from convcli.imaging.formats.png import write as png_write
+from convcli.imaging.formats.png.chunks import chunk, read_ihdr, walk
+from convcli.imaging.formats.png.metadata import read_metadata
+from convcli.imaging.formats.png.plain import read_plain
+from convcli.imaging.formats.png.write import encode_apng, encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_chunks import chunk, read_header, walk
-from convcli.imaging.png_fast import read_plain
-from convcli.imaging.png_metadata import read_metadata
-from convcli.imaging.png_write import encode_apng, encode_png
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame
 
@@ -200,7 +201,7 @@ def test_a_damaged_header_is_refused() -> None:
     data = bytearray(encode_png(noisy((3, 3, 1), "uint8"), Metadata()))
     data[18] ^= 1
     with pytest.raises(InputError, match="header is damaged"):
-        read_header(bytes(data), "x")
+        read_ihdr(bytes(data), "x")
 
 
 # --------------------------------------------------- the compiled reader of plain PNGs
@@ -284,7 +285,7 @@ def test_pixel_data_in_pieces_of_any_size() -> None:
     pixels[200:400] = 7  # of which a little unfolds to much
     data = raw_png(pixels, [4, 1, 2, 0, 3])
     stream = b"".join(bytes(body) for kind, body, _ in walk(data, "x") if kind == b"IDAT")
-    assert len(stream) > png_fast.SLAB_BYTES
+    assert len(stream) > png_plain.SLAB_BYTES
     for sizes in ([len(stream)], [8192], [0, 1, 70000, 3, 0], [786432 - 41 + k for k in range(13)]):
         parts, at, turn = [], 0, 0
         while at < len(stream):

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.imaging import png_write
+from convcli.imaging.formats.png import write as png_write
+from convcli.imaging.formats.png.write import encode_apng, encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_write import encode_apng, encode_png
 from convcli.imaging.source import Frame
 
 KINDS = [(channels, dtype) for channels in (1, 2, 3, 4) for dtype in ("uint8", "uint16")]

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
+from convcli.imaging.formats.png.chunks import DEPTHS, SIGNATURE, chunk
 from convcli.imaging.header import widened
-from convcli.imaging.png_chunks import DEPTHS, SIGNATURE, chunk
 from convcli.imaging.read import decode_picture
 
 WIDTH, HEIGHT = 13, 20

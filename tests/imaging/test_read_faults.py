@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
+from convcli.imaging.formats.png.chunks import chunk
+from convcli.imaging.formats.png.write import encode_apng, encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_chunks import chunk
-from convcli.imaging.png_write import encode_apng, encode_png
-from convcli.imaging.read import check_frames, check_size, decode_picture
+from convcli.imaging.limits import check_frames, check_size
+from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame
 
 RNG = np.random.default_rng(7)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from convcli.extensions import VARIABLE, extension
+from convcli.imaging.formats.png.chunks import walk
+from convcli.imaging.formats.png.write import AVERAGE, CACHED_BYTES, PAETH, SUB, UP, encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.png_chunks import walk
-from convcli.imaging.png_write import AVERAGE, CACHED_BYTES, PAETH, SUB, UP, encode_png
 
 compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
 
@@ -76,7 +76,7 @@ def test_a_command_without_compiled_loops_writes_the_same_file(tmp_path: Path) -
 ADDRESSES = """
 import hashlib, zlib
 import numpy as np
-from convcli.imaging.png_write import PACKERS
+from convcli.imaging.formats.png.write import PACKERS
 
 rng = np.random.default_rng(1)
 strips = []
@@ -108,7 +108,7 @@ def test_the_address_of_the_compressor_does_not_matter() -> None:
 STRESS = """
 import hashlib, os, signal
 import numpy as np
-from convcli.imaging import png_write
+from convcli.imaging.formats.png import write as png_write
 from convcli.imaging.header import Metadata
 
 def pictures():

@@ -17,9 +17,9 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
+from convcli.imaging.formats.png.chunks import Header, assemble, chunk
 from convcli.imaging.header import widened
 from convcli.imaging.large.source import open_stored
-from convcli.imaging.png_chunks import Header, assemble, chunk
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Source
 from convcli.kernels.load import load_kernel

@@ -13,9 +13,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 from convcli.arithmetic.window import conv_window
-from convcli.imaging.georeference import follow, moved
+from convcli.imaging.metadata.georeference import follow, moved
+from convcli.imaging.metadata.tiff_fields import ASCII, DOUBLE, SHORT, Field
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.tiff_fields import ASCII, DOUBLE, SHORT, Field
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request

@@ -14,8 +14,8 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
+from convcli.imaging.formats.quiet import silence_libtiff
 from convcli.imaging.large.source import open_stored
-from convcli.imaging.quiet import silence_libtiff
 from convcli.imaging.read import decode_picture
 
 RNG = np.random.default_rng(4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convcli.errors import InputError, ShapeError
-from convcli.imaging.large import zarr_files
+from convcli.imaging.formats.zarr import store
 from convcli.imaging.large.source import MOST_FOLDED, open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.stages.filter import Filter
@@ -70,7 +70,7 @@ def test_a_picture_is_believed_if_its_chunks_can_hold_it(
     )
     array[:50, :50] = np.random.default_rng(1).integers(0, 256, (50, 50))
     stored = array.nbytes_stored()
-    monkeypatch.setattr(zarr_files, "MOST_FOLDED", 200 * 100 / stored + (0.01 if enough else -0.01))
+    monkeypatch.setattr(store, "MOST_FOLDED", 200 * 100 / stored + (0.01 if enough else -0.01))
     assert 200 * 100 / stored < MOST_FOLDED
     if enough:
         assert open_stored(str(tmp_path / "x.zarr"), max_pixels=10_000) is not None

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from convcli.errors import RunError
-from convcli.imaging.png_chunks import walk
+from convcli.imaging.formats.png.chunks import walk
 from convcli.runs.cluster import connect
 
 distributed = pytest.importorskip("distributed")

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import UsageError
 from convcli.imaging.atomic import atomic_file, atomic_folder
+from convcli.imaging.formats.tiff.write import page_options, say
 from convcli.imaging.header import Metadata
+from convcli.imaging.metadata.tiff import page_fields
+from convcli.imaging.metadata.tiff_fields import Fields
 from convcli.imaging.source import Source
-from convcli.imaging.tiff_fields import Fields
-from convcli.imaging.tiff_metadata import page_fields
-from convcli.imaging.tiff_write import page_options, say
 from convcli.imaging.urls import is_url
 from convcli.system.files import open_to_write, write_at
 
@@ -99,7 +99,7 @@ def open_sink(
     """
     flat = source.flat and shape[2] == 1
     if fmt == "ZARR":
-        from convcli.imaging.large.zarr_files import create_zarr
+        from convcli.imaging.formats.zarr.store import create_zarr
 
         # An object store has no renaming: there the array fills up chunk by chunk.
         in_place = contextlib.nullcontext(path)

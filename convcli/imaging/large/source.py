@@ -128,7 +128,7 @@ def open_stored(
     if layout is not None and suffix not in (".tif", ".tiff", ".zarr", ".npy"):
         return _open_raw(path, name, layout)
     if suffix == ".zarr" or (Path(path).is_dir() and _is_zarr(Path(path))):
-        from convcli.imaging.large.zarr_files import open_zarr
+        from convcli.imaging.formats.zarr.store import open_zarr
 
         return open_zarr(path, name, max_pixels)
     if suffix == ".raw":
@@ -136,7 +136,7 @@ def open_stored(
     if suffix == ".npy":
         return _open_npy(path, name)
     if suffix in (".tif", ".tiff"):
-        from convcli.imaging.large.tiff_source import open_tiff
+        from convcli.imaging.formats.tiff.stored import open_tiff
 
         return open_tiff(path, name)
     return None

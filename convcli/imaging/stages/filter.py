@@ -85,7 +85,7 @@ class Filter:
             size=plan.shape_out[:2],
         )
         if not source.meta.silent:
-            from convcli.imaging.revise import revised
+            from convcli.imaging.metadata.revise import revised
 
             header.meta, notes = revised(source.meta, plan, source, header, source.n_frames)
             header.notes += notes
@@ -141,7 +141,7 @@ class Filter:
 
     def revised(self, plane: Plane, number: int, pages: int) -> Metadata | None:
         """What page ``number``, with which ``pages`` are left, says of itself after the filter."""
-        from convcli.imaging.revise import revised
+        from convcli.imaging.metadata.revise import revised
 
         if plane.meta is None:
             return None

@@ -163,8 +163,8 @@ def shape_svg(shape: Shape, styles: dict[str, str]) -> str:
 def _embedded(image: Image) -> str:
     import numpy as np
 
+    from convcli.imaging.formats.png.write import encode_png
     from convcli.imaging.header import Metadata
-    from convcli.imaging.png_write import encode_png
 
     pixels = np.frombuffer(image.rgb, np.uint8).reshape(image.rows, image.columns, 3)
     return "data:image/png;base64," + base64.b64encode(encode_png(pixels, Metadata())).decode()

@@ -1,0 +1,194 @@
+"""Reading GIFs: each frame is decoded as a GIF of its own and laid on the canvas.
+
+Not all by Pillow: it takes the disposal that a frame does not name from the frame before, and what
+the first frame leaves open for the first colour.
+
+Source: GIF89a specification (1990), sections 18 to 23.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import InputError
+from convcli.imaging.formats.animation import (
+    BACKGROUND,
+    NOTHING,
+    PREVIOUS,
+    Place,
+    compose,
+    shows_ground,
+)
+from convcli.imaging.formats.gif.container import (
+    blocks_of,
+    read_gif_metadata,
+    read_loop,
+    table_bytes,
+)
+from convcli.imaging.formats.pillow_read import open_with_pillow
+from convcli.imaging.header import Metadata
+from convcli.imaging.limits import check_frames, check_size, decoding
+from convcli.imaging.metadata.upright import take_orientation, turn_upright
+from convcli.imaging.source import Frame, Source
+
+__all__ = ["read_gif"]
+
+IMAGE, EXTENSION, CONTROL = 0x2C, 0x21, 0xF9
+DISPOSALS = {2: BACKGROUND, 3: PREVIOUS, 4: PREVIOUS}  # 4 stands in old files
+INTERLACED = 0x40
+CLEAR = (0, 0, 0, 0)
+RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+
+
+class _Shot(NamedTuple):
+    """A frame as it is stored."""
+
+    place: Place
+    duration: float
+    disposal: int
+    clear: int | None
+    """Index of the transparent colour."""
+    table: bytes
+    """Its own colours, or those for all frames."""
+    data: bytes
+    """Whether it is interlaced, and the compressed indices."""
+
+    @property
+    def dispose(self) -> int:
+        return DISPOSALS.get(self.disposal, NOTHING)
+
+    @property
+    def colours(self) -> NDArray[np.uint8]:
+        """256 of them; without a table, gray."""
+        return _colours(self.table) if self.table else RAMP
+
+
+def read_gif(data: bytes, name: str, max_pixels: int) -> Source:
+    """Decode a GIF, its frames as they are seen.
+
+    Cleared places are transparent, or of the background's colour where no frame is transparent.
+    """
+    shots = list(_shots(data, name))
+    if not shots:
+        raise InputError(f"{name}: the GIF holds no picture")
+    whole = _canvas(data, shots)
+    check_size(name, whole.width, whole.height, max_pixels)
+    meta = Metadata(loop=read_loop(data, name))
+    notes: list[str] = []
+    read_gif_metadata(data, meta, notes)
+    frames = _Frames(shots, whole, _ground(data, shots), name, take_orientation(meta, notes))
+    check_frames(name, len(shots), len(shots) * frames.bytes, max_pixels)
+    first = next(iter(frames)).pixels
+    return Source(
+        format="GIF",
+        space=frames.space,
+        alpha=frames.alpha,
+        dtype=first.dtype,
+        size=first.shape[:2],
+        frames=frames if len(shots) > 1 else list(frames),
+        n_frames=len(shots),
+        animated=len(shots) > 1,
+        meta=meta,
+        notes=notes,
+    )
+
+
+def _shots(data: bytes, name: str) -> Iterator[_Shot]:
+    blocks = list(blocks_of(data, name))
+    shared = data[13 : 13 + table_bytes(data[10])]
+    plain = flags, delay, clear = 0, 0, 0
+    for kind, start, end in blocks:
+        if kind == EXTENSION and data[start + 1] == CONTROL and data[start + 2] >= 4:
+            flags, delay, clear = struct.unpack_from("<BHB", data, start + 3)
+        elif kind == IMAGE:
+            place = Place(*struct.unpack_from("<4H", data, start + 1))
+            if not (place.width and place.height):
+                raise InputError(f"{name}: the GIF is damaged: a frame without pixels")
+            packed, at = data[start + 9], start + 10
+            table = data[at : at + table_bytes(packed)] or shared
+            stream = bytes([packed & INTERLACED]) + data[at + table_bytes(packed) : end]
+            hole = clear if flags & 1 else None
+            yield _Shot(place, 10.0 * delay, flags >> 2 & 7, hole, table, stream)
+            flags, delay, clear = plain
+
+
+def _canvas(data: bytes, shots: list[_Shot]) -> Place:
+    """As large as the file says, and as its frames need."""
+    width, height = struct.unpack_from("<HH", data, 6)
+    return Place(
+        0,
+        0,
+        max(width, *(s.place.x + s.place.width for s in shots)),
+        max(height, *(s.place.y + s.place.height for s in shots)),
+    )
+
+
+def _ground(data: bytes, shots: list[_Shot]) -> tuple[int, ...]:
+    """What is seen where no frame is: red, green, blue and alpha."""
+    shared = data[13 : 13 + table_bytes(data[10])]
+    at = 3 * data[11]
+    if at >= len(shared) or any(shot.clear is not None for shot in shots):
+        return CLEAR
+    return (*shared[at : at + 3], 255)
+
+
+def _colours(table: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(table.ljust(768, b"\0"), np.uint8).reshape(256, 3)
+
+
+class _Frames:
+    """The frames as they are seen, made at each walk."""
+
+    def __init__(
+        self, shots: list[_Shot], whole: Place, ground: tuple[int, ...], name: str, turn: int
+    ) -> None:
+        self._of = shots, whole, ground, name, turn
+        laid = [(shot.place, shot.dispose, shot.clear is None) for shot in shots]
+        self.alpha = ground == CLEAR and shows_ground(laid, whole)
+        # As a GIF writer that knows gray says it: each colour is its own index.
+        gray = all(_is_ramp(shot.table) for shot in shots) and len(set(ground[:3])) == 1
+        self.space = "gray" if gray or not any(shot.table for shot in shots) else "rgb"
+        self._channels = (1 if self.space == "gray" else 3) + self.alpha
+        self.bytes = whole.width * whole.height * self._channels
+
+    def __iter__(self) -> Iterator[Frame]:
+        shots, whole, ground, name, turn = self._of
+        pixel = np.array(ground, np.uint8)[self._picks()]
+        canvas = np.empty((whole.height, whole.width, self._channels), np.uint8)
+        laid = ((s.place, s.dispose, partial(self._over, s, name)) for s in shots)
+        for shot, seen in zip(shots, compose(canvas, pixel, laid), strict=True):
+            yield Frame(turn_upright(seen, turn), shot.duration, shot.disposal)
+
+    def _picks(self) -> list[int]:
+        """Which of red, green, blue and alpha are kept."""
+        return ([0] if self.space == "gray" else [0, 1, 2]) + [3] * self.alpha
+
+    def _over(self, shot: _Shot, name: str, under: NDArray[Any]) -> NDArray[Any]:
+        with decoding(name, "GIF"):
+            indices = _indices(shot)
+        table = np.insert(shot.colours, 3, 255, axis=1)[:, self._picks()]
+        pixels = table[indices]
+        if shot.clear is None:
+            return pixels
+        return np.where((indices == shot.clear)[..., None], under, pixels)
+
+
+def _is_ramp(table: bytes) -> bool:
+    return table == RAMP.tobytes()[: len(table)]
+
+
+def _indices(shot: _Shot) -> NDArray[np.uint8]:
+    """The colours' indices (H, W), as Pillow unpacks them."""
+    size = shot.place.width, shot.place.height
+    packed = 0x80 | ((len(shot.table) // 3).bit_length() - 2) if shot.table else 0
+    head = b"GIF89a" + struct.pack("<HHBBB", *size, packed, 0, 0) + shot.table
+    alone = head + struct.pack("<B4H", IMAGE, 0, 0, *size) + shot.data + b";"
+    image = open_with_pillow(alone, "GIF")
+    image.load()
+    return np.asarray(image)

@@ -1,0 +1,128 @@
+"""Writing JPEG: large pictures in bands, which threads encode side by side.
+
+Each band is encoded by Pillow as a picture of its own, with the same tables; the entropy-coded
+data of all bands follow the header of the first, a restart marker between each two. At a restart
+marker a decoder begins anew, as each band did, so the file decodes to the very pixels of one
+encoded in one go. Source: ITU-T T.81, sections B.2.4.4 and E.1.4.
+
+Measured on 24 megapixels RGB: 32 ms with two threads, 60 with one, against 100 in one go, which
+first spreads the whole picture over four bytes a pixel. `imagecodecs` would take 27, but knows
+only the quantisation tables that a quality stands for, and not those of the source.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin  # noqa: F401  (registers the encoder)
+
+from convcli.imaging.formats.jpeg.markers import DRI, EOI, RST0, SOS, frame_header, segments
+from convcli.imaging.formats.jpeg.metadata import with_segments
+from convcli.imaging.formats.pillow_write import DEFAULT_QUALITY, to_pillow
+from convcli.imaging.source import Source
+from convcli.imaging.threads import in_order
+from convcli.system.machine import memory_file
+
+__all__ = ["encode_jpeg", "jpeg_parts"]
+
+LARGE = 1 << 20
+"""Pixels from which on a picture is encoded in bands."""
+MOST_ROWS = 65500
+"""Of libjpeg, which refuses more."""
+BAND_PIXELS = 1 << 19
+"""Pixels of a band, about: from a quarter to four times as many take the same time. The bands do
+not depend on the number of threads, so neither does the file."""
+TALLEST_MCU = 16
+"""Rows that hold whole MCUs, whatever the subsampling."""
+EOI_BYTES = bytes((0xFF, EOI))
+
+
+def encode_jpeg(picture: Source, quality: int | None, *, threads: int = 1) -> bytes:
+    """Encode the one frame of a gray, RGB or CMYK picture, with its metadata.
+
+    Without a ``quality``, quantisation tables and subsampling of a JPEG source are kept.
+    """
+    return b"".join(jpeg_parts(picture, quality, threads=threads))
+
+
+def jpeg_parts(picture: Source, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
+    """The same in parts: one that is made at once, or many, made as they are taken."""
+    pixels = next(iter(picture.frames)).pixels
+    height, width, _ = pixels.shape
+    options = _pixel_options(picture, quality)
+    rows = max(1, BAND_PIXELS // width // TALLEST_MCU) * TALLEST_MCU
+    large = height * width >= LARGE and rows < height <= MOST_ROWS
+    if not large or picture.space == "cmyk" or options.get("progressive"):
+        jpeg = _save(pixels, picture.space, io.BytesIO(), options)
+        return iter([with_segments(jpeg, picture.meta)])
+
+    def band(start: int) -> bytes:
+        # Only what is written to a descriptor is encoded without holding up other threads.
+        with memory_file() as file:
+            part = pixels[start : start + rows]
+            jpeg = _save(part, picture.space, file, options)
+        if start:
+            return _after(start // rows, jpeg)
+        return with_segments(_first(jpeg, height), picture.meta)
+
+    def bands() -> Iterator[bytes]:
+        yield from in_order(band, range(0, height, rows), threads)
+        yield EOI_BYTES
+
+    return bands()
+
+
+def _pixel_options(picture: Source, quality: int | None) -> dict[str, Any]:
+    """What Pillow is to do with the pixels."""
+    source = picture.meta.jpeg
+    options: dict[str, Any] = {"progressive": True} if source.get("progressive") else {}
+    # A source whose channels were changed (to gray, say) has tables for other channels.
+    same = picture.format == "JPEG" and bool(source) and not source.get("changed")
+    if same and "subsampling" in source and picture.space == "rgb":
+        options["subsampling"] = source["subsampling"]
+    if quality is None and same:
+        options["qtables"] = list(source["qtables"].values())
+    else:
+        options["quality"] = DEFAULT_QUALITY if quality is None else quality
+    return options
+
+
+def _save(pixels: NDArray[np.uint8], space: str, file: IO[bytes], options: dict[str, Any]) -> bytes:
+    image = to_pillow(pixels, space, False)
+    # What Image.save comes to, without importing the plugins of four other formats: 4 ms.
+    image.encoderinfo = options
+    Image.SAVE["JPEG"](image, file, "")
+    file.seek(0)
+    return file.read()
+
+
+def _first(jpeg: bytes, height: int) -> bytes:
+    """The first band, as the beginning of a picture of this height.
+
+    >>> _first(b"no frame", 16)
+    Traceback (most recent call last):
+    ...
+    ValueError: no sequential JPEG
+    """
+    frame = frame_header(jpeg)
+    if frame is None:
+        raise ValueError("no sequential JPEG")
+    scan, _ = _scan(jpeg)
+    interval = struct.pack(">BBHH", 0xFF, DRI, 4, frame.mcus)
+    tall = jpeg[: frame.at + 5] + struct.pack(">H", height) + jpeg[frame.at + 7 : scan]
+    return tall + interval + jpeg[scan : -len(EOI_BYTES)]
+
+
+def _after(index: int, jpeg: bytes) -> bytes:
+    """A later band, counted from 1: a restart marker and the entropy-coded data."""
+    return bytes((0xFF, RST0 + (index - 1) % 8)) + jpeg[_scan(jpeg)[1] : -len(EOI_BYTES)]
+
+
+def _scan(jpeg: bytes) -> tuple[int, int]:
+    """Where the scan header begins and ends."""
+    return next((at, end) for marker, at, end in segments(jpeg) if marker == SOS)

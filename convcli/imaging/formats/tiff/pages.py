@@ -1,0 +1,154 @@
+"""The pages that a TIFF claims to have, found by its directories alone.
+
+No library is asked for them: tifffile follows a chain of directories that bites its own tail for
+ever if the ring is a long one, Pillow looks for each in a list of all, and neither knows
+of a limit over all pages.
+
+Source: TIFF 6.0 specification (1992), section 2; BigTIFF as libtiff 4 has it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from convcli.errors import InputError
+from convcli.imaging.limits import check_frames, check_size
+
+__all__ = ["PageSize", "check_pages", "walk_pages"]
+
+WIDTH, HEIGHT, BITS, KIND, SAMPLES = 256, 257, 258, 262, 277
+LAYOUT = (*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339)
+"""Tags that say what the bytes of the pixels mean."""
+PALETTE = 3
+SHARED = 100
+"""How many times the bytes of a file its tags may point at: pages share profiles and texts."""
+# Bytes of a value of each type, and how those that count something are unpacked.
+TYPE_BYTES = dict(
+    zip(range(1, 19), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8), strict=True)
+)
+CODES = dict(zip((1, 3, 4, 6, 8, 9, 13, 16, 17, 18), "BHIbhiIQqQ", strict=True))
+CLAIMS = (WIDTH, HEIGHT, BITS, KIND, SAMPLES)
+
+
+class _File(Protocol):
+    def read(self, count: int, /) -> bytes: ...
+    def seek(self, at: int, whence: int = 0, /) -> int: ...
+
+
+class PageSize(NamedTuple):
+    """What a page claims of its pixels."""
+
+    width: int
+    height: int
+    pixel_bytes: int
+
+
+def check_pages(file: _File, name: str, max_pixels: int) -> int:
+    """The number of pages, none of them too large, nor all of them together.
+
+    Raises
+    ------
+    InputError
+        If they are, or the directories do not lie side by side in the file.
+    """
+    pages = list(walk_pages(file, name))
+    for page in pages:
+        if page.width and page.height:  # otherwise whoever reads the page says what is wrong
+            check_size(name, page.width, page.height, max_pixels)
+    check_frames(name, len(pages), sum(map(math.prod, pages)), max_pixels)
+    return len(pages)
+
+
+def walk_pages(file: _File, name: str) -> Iterator[PageSize]:
+    """The pages of the chain of directories, as far as it goes and is no ring.
+
+    In a time that grows with the file alone: its directories may not overlap.
+    """
+    layout = _layout(file)
+    if layout is None:
+        return
+    size = file.seek(0, os.SEEK_END)
+    seen: set[int] = set()
+    read = shared = 0
+    at = layout.first
+    while at and at not in seen:
+        seen.add(at)
+        head = _read(file, at, layout.head.size)
+        entries = layout.head.unpack(head)[0] if len(head) == layout.head.size else size
+        length = entries * layout.entry.size
+        if at + len(head) + length + layout.next.size > size:
+            raise InputError(
+                f"{name}: the TIFF is cut short: the directory of its page {len(seen)} is not there"
+            )
+        read += len(head) + length + layout.next.size
+        table = file.read(length)
+        page, pointed = _page(file, table, layout, size, name)
+        shared += pointed
+        if read > size or shared > SHARED * size:
+            raise InputError(f"{name}: the directories of the TIFF share what belongs to one page")
+        yield page
+        (at,) = layout.next.unpack(_read(file, at + len(head) + length, layout.next.size))
+
+
+class _Layout(NamedTuple):
+    """How numbers lie in the file: classic or big, in either byte order."""
+
+    order: str
+    head: struct.Struct
+    """Number of entries."""
+    entry: struct.Struct
+    """Tag, type, number of values, and the value or where it is."""
+    next: struct.Struct
+    first: int
+
+
+def _layout(file: _File) -> _Layout | None:
+    head = _read(file, 0, 16)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None or len(head) < 16:
+        return None
+    count, entry, following, first = {
+        42: ("H", "HHI4s", "I", 4),
+        43: ("Q", "HHQ8s", "Q", 8),
+    }.get(struct.unpack_from(order + "H", head, 2)[0], ("", "", "", 0))
+    if not count:
+        return None
+    after = struct.Struct(order + following)
+    (start,) = after.unpack_from(head, first)
+    return _Layout(order, struct.Struct(order + count), struct.Struct(order + entry), after, start)
+
+
+def _page(file: _File, table: bytes, layout: _Layout, size: int, name: str) -> tuple[PageSize, int]:
+    """What one directory says, and how many bytes of the file it points at."""
+    found = {SAMPLES: 1, BITS: 1}
+    pointed = 0
+    for tag, kind, count, value in layout.entry.iter_unpack(table):
+        length = TYPE_BYTES.get(kind, 0) * count
+        if tag in LAYOUT and not 0 < length <= size:
+            raise InputError(f"{name}: the TIFF's tag {tag} is damaged")
+        if length > len(value):
+            (at,) = layout.next.unpack(value)
+            if at + length > size:
+                if tag in LAYOUT:
+                    raise InputError(
+                        f"{name}: the TIFF's tag {tag} lies beyond the end of the file"
+                    )
+                continue  # which readers skip
+            pointed += length
+            if tag in CLAIMS:
+                value = _read(file, at, 8)
+        if tag in CLAIMS and kind in CODES and count:
+            code = struct.Struct(layout.order + CODES[kind])
+            found[tag] = code.unpack_from(value.ljust(8, b"\0"))[0]
+    colours = 3 if found.get(KIND) == PALETTE else 1
+    pixel = max(found[SAMPLES], colours) * math.ceil(found[BITS] / 8)
+    return PageSize(found.get(WIDTH, 0), found.get(HEIGHT, 0), max(pixel, 1)), pointed
+
+
+def _read(file: _File, at: int, count: int) -> bytes:
+    file.seek(at)
+    return file.read(count)

@@ -1,0 +1,107 @@
+"""What a new picture makes false is said anew, or left out.
+
+Everything else that a file says besides its pixels stays as it was, byte by byte.
+
+- Previews (in EXIF, XMP, Photoshop's resources) show the old picture, and may show what somebody
+  meant to hide. They say nothing that the picture does not: left out without a note.
+- Sizes in pixels (EXIF, XMP, the descriptions of tifffile, ImageJ and OME) are those of the result.
+- The resolution of ImageJ's pictures is that of the microscope.
+- Georeferences follow the pixels: :mod:`convcli.imaging.metadata.georeference`.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import replace
+
+from convcli.engine.plan import Plan
+from convcli.imaging.header import COLOURS, Header, Metadata
+from convcli.imaging.metadata.exif import revised_exif, revised_fields, revised_xmp
+from convcli.imaging.metadata.georeference import follow
+from convcli.imaging.metadata.photoshop import without_previews
+from convcli.imaging.metadata.stack_description import Stack, described_anew, kind_of_stack
+from convcli.imaging.metadata.tiff import (
+    DESCRIPTION,
+    PHOTOSHOP,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    text_field,
+)
+from convcli.imaging.metadata.tiff_fields import RATIONAL, Fields
+
+__all__ = ["revised"]
+
+IMAGEJ = frozenset((50838, 50839))
+"""How long the parts of ImageJ's own metadata are, and these."""
+
+
+def revised(
+    meta: Metadata, plan: Plan, old: Header, new: Header, pages: int
+) -> tuple[Metadata, list[str]]:
+    """What a picture says after a filter, and what the user should hear about that.
+
+    Parameters
+    ----------
+    meta, plan
+        Of the picture, or of a page of it.
+    old, new
+        What it was and what it becomes.
+    pages
+        How many there are, from this one on.
+    """
+    size = plan.shape_out[:2]
+    meta = replace(meta, fields=revised_fields(meta.fields, size))
+    if meta.exif is not None:
+        meta.exif = revised_exif(meta.exif, size)
+    if meta.xmp is not None:
+        meta.xmp = revised_xmp(meta.xmp, size)
+    if meta.photoshop is not None:
+        meta.photoshop = without_previews(meta.photoshop)
+    if PHOTOSHOP in meta.fields:
+        resources = meta.fields[PHOTOSHOP]
+        meta.fields[PHOTOSHOP] = resources._replace(data=without_previews(resources.data))
+    rows, cols = [step.rows for step in plan.steps], [step.cols for step in plan.steps]
+    meta.fields = follow(meta.fields, rows, cols)
+    notes: list[str] = []
+    if new.space != old.space and meta.icc is not None:
+        meta.icc = None
+        notes.append(f"its ICC profile describes {old.space} and was left out")
+    if DESCRIPTION in meta.fields:
+        scale = math.prod(r.stride for r in rows), math.prod(c.stride for c in cols)
+        before = (*plan.shape_in[:2], COLOURS[old.space] + old.alpha)
+        after = (*size, COLOURS[new.space] + new.alpha)
+        stack = Stack(pages, before, after, new.dtype.name, scale)
+        meta.stale = meta.stale + _redescribe(meta.fields, stack)
+    return meta, notes
+
+
+def _redescribe(fields: Fields, stack: Stack) -> list[str]:
+    """Tell of the new stack of pages, if the old one was described; its name if it cannot be."""
+    text = fields[DESCRIPTION].data.rstrip(b"\0")
+    kind = kind_of_stack(text)
+    told = described_anew(text, kind, stack) if kind else text
+    if told is None:
+        del fields[DESCRIPTION]
+        return [f"description of its pages by {kind}"]
+    if told != text:
+        fields[DESCRIPTION] = text_field(told)
+    return _recalibrate(fields, stack) if kind == "ImageJ" else []
+
+
+def _recalibrate(fields: Fields, stack: Stack) -> list[str]:
+    """To ImageJ the resolution is the size of a pixel under the microscope, not on paper.
+
+    Its own tags hold regions in pixels, beside labels of pages.
+    """
+    for tag, scale in zip((Y_RESOLUTION, X_RESOLUTION), stack.scale, strict=True):
+        field = fields.get(tag)
+        if field is not None and field.kind == RATIONAL:
+            top, bottom = struct.unpack("<II", field.data)
+            if bottom * scale < 2**32:
+                fields[tag] = field._replace(data=struct.pack("<II", top, bottom * scale))
+    if stack.old[:2] == stack.new[:2] or not IMAGEJ & fields.keys():
+        return []
+    for tag in IMAGEJ & fields.keys():
+        del fields[tag]
+    return ["ImageJ's regions and labels"]

@@ -1,8 +1,0 @@
-/* What png_gather.c and jpeg_scan.c give the module. */
-
-PyObject *png_gather(PyObject *self, PyObject *args);
-extern const char png_gather_doc[];
-void png_make_tables(void);
-
-PyObject *jpeg_scan(PyObject *self, PyObject *args);
-extern const char jpeg_scan_doc[];
