@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.formats.png.chunks import Header, assemble, chunk
+from convcli.imaging.formats.png.chunks import Ihdr, assemble, chunk
 from convcli.imaging.header import widened
 from convcli.imaging.large.source import open_stored
 from convcli.imaging.read import decode_picture
@@ -236,7 +236,7 @@ def test_one_bit_that_becomes_eight_is_said(name: str, tmp_path: Path) -> None:
 def test_few_bits_of_a_gray_png_are_said(bits: int) -> None:
     rows = b"".join(b"\0" + packed(row[None], bits, False) for row in np.eye(9, dtype=np.uint8))
     pixels = [chunk(b"IDAT", zlib.compress(rows))]
-    data = b"".join(assemble(Header(9, 9, bits, 0, False), [], pixels))
+    data = b"".join(assemble(Ihdr(9, 9, bits, 0, False), [], pixels))
     assert decode_picture(data, "x").notes == [widened(bits)]
 
 
