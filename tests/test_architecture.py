@@ -135,7 +135,9 @@ def test_the_check_sees_a_violation(tmp_path: Path) -> None:
 
 
 KNOWN_CYCLES = {
-    frozenset({"imaging.formats.tiff.stored", "imaging.formats.zarr.store", "imaging.large.source"}),
+    frozenset(
+        {"imaging.formats.tiff.stored", "imaging.formats.zarr.store", "imaging.large.source"}
+    ),
     frozenset({"imaging.formats.jpeg.check", "imaging.formats.pillow_read"}),
 }
 """Files that import each other in a ring. The list may only shrink: one that is gone fails."""

@@ -17,8 +17,8 @@ from convcli.cli.app import build
 from convcli.cli.drawing import FIGURES, SUFFIXES
 from convcli.engine import backends, numerics
 from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.imaging.formats.png.write import STRIP_BYTES
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.png_write import STRIP_BYTES
 from convcli.imaging.stages.plans import DEPTHS
 from convcli.kernels import export
 from convcli.runs.template import FIELDS
