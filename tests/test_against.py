@@ -16,6 +16,7 @@ sys.path.insert(0, str(TOOLS))
 import against  # noqa: E402
 import against_lines  # noqa: E402
 import against_pictures  # noqa: E402
+import against_run  # noqa: E402
 import pairwise  # noqa: E402
 
 TABLES = {
@@ -94,8 +95,8 @@ def _bytes(path: Path) -> list[bytes]:
     return [file.read_bytes() for file in files if file.is_file()]
 
 
-def _outcome(**changed: Any) -> against.Outcome:
-    return against.Outcome((0,), b"one\ntwo\n", b"", {"work/a.txt": b"a"})._replace(**changed)
+def _outcome(**changed: Any) -> against_run.Outcome:
+    return against_run.Outcome((0,), b"one\ntwo\n", b"", {"work/a.txt": b"a"})._replace(**changed)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +118,9 @@ def _outcome(**changed: Any) -> against.Outcome:
 def test_what_is_different_is_said(changed: dict[str, Any], said: str) -> None:
     assert against.differences(_outcome(), _outcome()) == []
     assert against.differences(_outcome(), _outcome(**changed)) == [said]
-    kept = against.summed(_outcome())
-    assert against.differences_at_all(kept, against.summed(_outcome(**changed)))
-    assert not against.differences_at_all(kept, against.summed(_outcome(seconds=1.0, peak=5)))
+    kept = against_run.summed(_outcome())
+    assert against.differences_at_all(kept, against_run.summed(_outcome(**changed)))
+    assert not against.differences_at_all(kept, against_run.summed(_outcome(seconds=1.0, peak=5)))
 
 
 def test_the_first_pixel_is_said(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_the_first_pixel_is_said(tmp_path: Path) -> None:
 
 
 def test_only_times_and_places_are_made_alike() -> None:
-    made = against.Build("x", "0" * 40, Path("/cache/000000000000"))
+    made = against_run.Build("x", "0" * 40, Path("/cache/000000000000"))
     said = _outcome(
         stdout=b'{"parts": 2, "seconds": {"read": 0.25, "filter": 1e-06}}\n',
         stderr=b"a -> b: 4x4, border edge, 0.25 s\n  numpy, 2 threads; ms: read 12, filter 3\n"
@@ -142,14 +143,14 @@ def test_only_times_and_places_are_made_alike() -> None:
         b"3 pictures: 3 done, in 1.0 s, 3.0 per second, 98% of 2 cores\n/cache/000000000000/lib\n",
         files={"work/.out.convcli-journal": b'{"written": [5, 17], "digest": "00-17"}\n'},
     )
-    alike = against.normalised(said, made, False)
+    alike = against_run.normalised(said, made, False)
     assert alike.stdout == b'{"parts": 2, "seconds": {"read": #, "filter": #}}\n'
     assert alike.stderr == (
         b"a -> b: 4x4, border edge, # s\n  numpy, 2 threads; ms: read #, filter #\n"
         b"3 pictures: 3 done, in # s, # per second, #% of 2 cores\nENVIRONMENT/lib\n"
     )
     assert alike.files == {"work/.out.convcli-journal": b'{"written": [5, #], "digest": "00-17"}\n'}
-    mixed = against.normalised(_outcome(stderr=b"b\na\n"), made, True)
+    mixed = against_run.normalised(_outcome(stderr=b"b\na\n"), made, True)
     assert mixed.stderr == b"a\nb\n"
 
 
@@ -169,13 +170,13 @@ def test_an_interval_holds_its_median() -> None:
     assert against.bootstrap([1.1] * 5) == (1.1, 1.1)
 
 
-def _build(folder: Path, change: str) -> against.Build:
+def _build(folder: Path, change: str) -> against_run.Build:
     """The package as it is, but for one line."""
     script = folder / "bin" / "convcli"
     script.parent.mkdir(parents=True)
     script.write_text(f"#!{sys.executable}\n{change}\nfrom convcli.__main__ import main\nmain()\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return against.Build(folder.name, folder.name * 12, folder)
+    return against_run.Build(folder.name, folder.name * 12, folder)
 
 
 def test_one_changed_constant_is_found(tmp_path: Path) -> None:
