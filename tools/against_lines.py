@@ -182,6 +182,8 @@ def _fits_kernel(row: Row) -> bool:
         return False
     if algorithm == "box" and "double" in (row.get("depth"), row.get("to")):
         return False
+    if algorithm == "box" and row.get("light") == "--luma" and row.get("dilation"):
+        return False  # in floats it promises less than is asked
     if kernel in WIDE and row.get("padding") in ("valid", "1", "2,1") and row.get("dilation"):
         return False  # no window fits
     if row.get("normalize") and (
