@@ -135,22 +135,26 @@ def test_the_first_pixel_is_said(tmp_path: Path) -> None:
 
 
 def test_only_times_and_places_are_made_alike() -> None:
-    made = against_run.Build("x", "0" * 40, Path("/cache/000000000000"))
+    places = {Path("/cache/000000000000"): "ENVIRONMENT", Path("/tmp/x/07"): "FOLDER"}
     said = _outcome(
         stdout=b'{"parts": 2, "seconds": {"read": 0.25, "filter": 1e-06}}\n',
         stderr=b"a -> b: 4x4, border edge, 0.25 s\n  numpy, 2 threads; ms: read 12, filter 3\n"
         b"convcli: part 3 of 4, 0:02 left\n"
         b"3 pictures: 3 done, in 1.0 s, 3.0 per second, 98% of 2 cores\n/cache/000000000000/lib\n",
-        files={"work/.out.convcli-journal": b'{"written": [5, 17], "digest": "00-17"}\n'},
+        files={
+            "work/.out.convcli-journal": b'{"output": "/tmp/x/07/work/a", "written": [5, 17], "digest": "00-17"}\n'
+        },
     )
-    alike = against_run.normalised(said, made, False)
+    alike = against_run.normalised(said, places, False)
     assert alike.stdout == b'{"parts": 2, "seconds": {"read": #, "filter": #}}\n'
     assert alike.stderr == (
         b"a -> b: 4x4, border edge, # s\n  numpy, 2 threads; ms: read #, filter #\n"
         b"3 pictures: 3 done, in # s, # per second, #% of 2 cores\nENVIRONMENT/lib\n"
     )
-    assert alike.files == {"work/.out.convcli-journal": b'{"written": [5, #], "digest": "00-17"}\n'}
-    mixed = against_run.normalised(_outcome(stderr=b"b\na\n"), made, True)
+    assert alike.files == {
+        "work/.out.convcli-journal": b'{"output": "FOLDER/work/a", "written": [5, #], "digest": "00-17"}\n'
+    }
+    mixed = against_run.normalised(_outcome(stderr=b"b\na\n"), places, True)
     assert mixed.stderr == b"a\nb\n"
 
 

@@ -168,12 +168,14 @@ class Runner:
     def outcome(self, number: int, wanted: Line) -> Outcome:
         """What the build of that number does with a line."""
         place = self.free.pop()
+        folder = self.scratch / f"{place:02}"  # names of one length: a longer line would be wrapped
         try:
             made = self.builds[number]
-            done = run(made, wanted, self.pictures, self.scratch / f"{place:02}")
-            return normalised(done, made, wanted.unordered)
+            done = run(made, wanted, self.pictures, folder)
+            places = {made.folder: "ENVIRONMENT", folder: "FOLDER"}
+            return normalised(done, places, wanted.unordered)
         finally:
-            shutil.rmtree(self.scratch / f"{place:02}", ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             self.free.append(place)
 
     def compare(self, wanted: Line) -> list[str]:

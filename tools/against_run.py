@@ -120,7 +120,7 @@ def environment(home: Path, extra: tuple[tuple[str, str], ...]) -> dict[str, str
 
 
 def run(made: Build, wanted: Line, pictures: Path, scratch: Path) -> Outcome:
-    """Run a line in an empty folder, which has the same name for every revision."""
+    """Run a line in an empty folder."""
     shutil.rmtree(scratch, ignore_errors=True)
     work, home = scratch / "work", scratch / "home"
     work.mkdir(parents=True)
@@ -177,18 +177,22 @@ TIMES = (
     (r'"seconds": \{[^}]*\}', lambda m: re.sub(r"[\d.]+(e-\d+)?", "#", m[0])),
 )
 JOURNAL = (
-    # The time at which the output was written, in nanoseconds.
-    (r'("written": \[\d+, )\d+', r"\1#"),
+    # The times of files, in nanoseconds: of what was written, and read again by a second command.
+    (r'("(?:written|source)": \[\d+, )\d+', r"\1#"),
 )
 
 
-def normalised(outcome: Outcome, made: Build, unordered: bool) -> Outcome:
-    """Without what differs between two runs of the same program."""
+def normalised(outcome: Outcome, places: dict[Path, str], unordered: bool) -> Outcome:
+    """Without what differs between two runs of the same program.
+
+    ``places`` are the folders of the environment, which `info` and tracebacks show, and of the run,
+    which journals hold, each with a word for it.
+    """
 
     def settle(text: bytes, rules: tuple[tuple[str, object], ...]) -> bytes:
         words = text.decode("utf-8", "surrogateescape")
-        # Its environment: `info` and tracebacks show it.
-        words = words.replace(str(made.folder), "ENVIRONMENT")
+        for folder, name in places.items():
+            words = words.replace(str(folder), name)
         for pattern, instead in rules:
             words = re.sub(pattern, instead, words)  # type: ignore[call-overload]
         if unordered:  # files that failed are named as they did
