@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.errors import UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import FORMATS
-from convcli.imaging.large.source import RawLayout, open_stored
 from convcli.imaging.limits import check_size
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url, read_url
+
+if TYPE_CHECKING:
+    from convcli.imaging.large.source import RawLayout
 
 __all__ = ["Limits", "name_of", "open_source", "stored_source"]
 
@@ -99,9 +101,18 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
     """A source that reads where the samples are stored; None if it is to be decoded."""
     if where == STDIN:
         return None
-    can_be_decoded = PurePath(where).suffix.lower() in FORMATS["TIFF"].suffixes
+    suffix = PurePath(where).suffix.lower()
+    can_be_decoded = suffix in FORMATS["TIFF"].suffixes
     if can_be_decoded and not parts:
         return None
+    if (
+        limits.raw is None
+        and not can_be_decoded
+        and any(suffix in f.suffixes for f in FORMATS.values())
+    ):
+        return None
+    from convcli.imaging.large.source import open_stored
+
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None or not (can_be_decoded and whole and _fits(source, limits)):
         return source

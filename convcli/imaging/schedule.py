@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from convcli.engine.cpu.tiles import Tile, grid
-from convcli.engine.regions import Ranges, cells, needed, tile_size
 from convcli.errors import UsageError
 from convcli.imaging.header import COLOURS
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.filter import Filter
+
+if TYPE_CHECKING:
+    from convcli.engine.regions import Ranges
 
 __all__ = ["ENOUGH", "Schedule", "frame_schedule", "part_schedule"]
 
@@ -44,6 +46,8 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
     small = plane.shape[0] * plane.shape[1] < STRIPS_FROM
     if simple or small or plan.backend.on_gpu or plan.range == "stretch":
         return Schedule([Tile(0, height, 0, width)])
+    from convcli.engine.regions import tile_size
+
     # Strips that are short beside the kernels would compute their margins again and again.
     tile, _ = tile_size(plan, plan.steps[-1])
     margin = sum(step.rows.effective_kernel for step in plan.steps)
@@ -77,6 +81,8 @@ def part_schedule(
     UsageError
         If a single tile, or a row of them where rows must be whole, needs more memory.
     """
+    from convcli.engine.regions import tile_size
+
     plan = chain.outline.plan
     height, width = plan.shape_out[:2]
     tall, wide = align or tile_size(plan, plan.steps[-1])
@@ -106,6 +112,8 @@ def part_schedule(
 
 def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
     """Memory that a region takes while it is made."""
+    from convcli.engine.regions import cells, needed
+
     outline, source = chain.outline, chain.source
     channels_in = COLOURS[source.space] + source.alpha
     sizes: list[int] = []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.dispatch import filtered_values
-from convcli.engine.plan import Plan
-from convcli.engine.regions import Ranges, run_plan, run_step
+
+if TYPE_CHECKING:
+    from convcli.engine.plan import Plan
+    from convcli.engine.regions import Ranges
 
 __all__ = ["Counts", "Pixels", "chain_on", "is_whole", "step_on", "whole_of"]
 
@@ -70,6 +72,8 @@ def chain_on(
         x = np.ascontiguousarray(read(whole_of(plan.shape_in)))
         values, clipped, note = filtered_values(plan, x)
     else:
+        from convcli.engine.regions import run_plan
+
         (values, clipped), note = run_plan(plan, read, want), ""
     if counts is not None:
         counts.add(values.size, clipped, note)
@@ -83,6 +87,8 @@ def step_on(
     x = np.ascontiguousarray(x)
     if is_whole(want, plan.shape_out) and is_whole(have, plan.shape_in):
         return chain_on(plan, lambda _: x, want, counts)
+    from convcli.engine.regions import run_step
+
     values, clipped = run_step(plan, plan.steps[0], x, have, want)
     if counts is not None:
         counts.add(values.size, clipped)

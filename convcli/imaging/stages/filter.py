@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,12 @@ from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import leaves_alpha
 from convcli.imaging.stages.carry_out import Counts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
-from convcli.imaging.stages.float_layers import LayerStage
-from convcli.imaging.stages.light import AsColours, AsFloats
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
-from convcli.imaging.stages.weighted import Weighted
 from convcli.kernels.kernel import Kernel
+
+if TYPE_CHECKING:
+    from convcli.imaging.stages.float_layers import LayerStage
 
 __all__ = ["Filter", "Outline"]
 
@@ -121,6 +122,10 @@ class Filter:
                 plane, plans, self.counts, opaque=not self.leaves_alpha
             )
         else:
+            # Most pictures need none of them.
+            from convcli.imaging.stages.light import AsColours, AsFloats
+            from convcli.imaging.stages.weighted import Weighted
+
             layers: LayerStage = AsFloats(plane, plans)
             for kernel, step in zip(plans.chain, plans.chained(size).steps, strict=True):
                 layers = Weighted(layers, kernel, step, plans)
@@ -141,10 +146,10 @@ class Filter:
 
     def revised(self, plane: Plane, number: int, pages: int) -> Metadata | None:
         """What page ``number``, with which ``pages`` are left, says of itself after the filter."""
-        from convcli.imaging.metadata.revise import revised
-
         if plane.meta is None:
             return None
+        from convcli.imaging.metadata.revise import revised
+
         plan, header = self.plans.chained(plane.shape[:2]), self.outline.header
         meta, notes = revised(plane.meta, plan, self.source, header, pages)
         if number:  # the first page's are the picture's, and told of already

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from convcli.engine.dispatch import stretched
-from convcli.engine.regions import Ranges, cells
 from convcli.imaging.header import full_scale
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import picker, picks_in_place
 from convcli.imaging.stages.carry_out import Counts, Pixels, chain_on, is_whole, step_on, whole_of
-from convcli.imaging.stages.float_layers import LayerStage
 from convcli.imaging.stages.plans import Plans
+
+if TYPE_CHECKING:
+    from convcli.engine.regions import Ranges
+    from convcli.imaging.stages.float_layers import LayerStage
 
 __all__ = ["Correlated", "Requantised", "Stretched"]
 
@@ -47,7 +51,11 @@ class Correlated(_Result):
         done = chain_on(plan, self._colours, want, self.counts)
         if not self.plans.alpha:
             return done
-        return np.concatenate([done, self._alpha(want)], axis=-1)
+        if self.opaque:
+            alpha = np.full((*done.shape[:2], 1), full_scale(self.dtype), self.dtype)
+        else:
+            alpha = self._alpha(want)
+        return np.concatenate([done, alpha], axis=-1)
 
     def _colours(self, want: Ranges) -> Pixels:
         pixels = self.plane.read(want)
@@ -59,8 +67,6 @@ class Correlated(_Result):
 
     def _alpha(self, want: Ranges) -> Pixels:
         """Alpha as it was, at the positions of the output."""
-        if self.opaque:
-            return np.full((*cells(want), 1), full_scale(self.dtype), self.dtype)
         pickers = [picker(kernel.shape) for kernel in self.plans.chain]
         plan = self.plans.picking(self.plane.shape[:2], self.plane.dtype, pickers)
         if picks_in_place(plan):
