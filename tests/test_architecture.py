@@ -252,7 +252,6 @@ def test_namesakes_are_seen() -> None:
 NAME_HOMES = {
     "engine.backends": "what the names of backends mean",
     "extensions": "what CONVCLI_LOOPS may be",
-    "cli.parse": "a device by its number goes with no other backend",
     "engine.gpu.device": "the module that an import failed of",
     "ops.operands": "the module that an array is of",
     "kernels.preset_names": "a preset, not the algorithm",
