@@ -81,7 +81,7 @@ def _run(line: str, live: bool) -> bool:
 
     arguments = shlex.split(line)[1:]
     if live and arguments[0] == "draw":
-        from convcli.cli.drawing import classic_scene
+        from convcli.cli.draw_scene import classic_scene
         from convcli.show.draw.player import play
 
         return play(classic_scene(arguments[1]), 1.5, once=True)

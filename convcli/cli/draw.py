@@ -1,10 +1,10 @@
 """``convcli draw``: one operation as an animation, in the terminal or as a file."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convcli.cli import complete
+from convcli.cli import complete, layer_options, options
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,17 +38,6 @@ numerical_average_pooling.
 """
 
 
-def _size(*names: str, help: str, metavar: str = "SIZE", words: Any = None) -> Any:
-    return typer.Option(
-        *names,
-        metavar=metavar,
-        autocompletion=words,
-        help=help,
-        rich_help_panel=LAYER,
-        show_default=False,
-    )
-
-
 @app.command(epilog=EPILOG)
 def draw(
     name: Annotated[
@@ -60,25 +49,13 @@ def draw(
             show_default=False,
         ),
     ] = "",
-    n: Annotated[str, _size("--n", "--input", "-n", help="Input; 5 is 5x5 unless --1d.")] = "",
-    k: Annotated[str, _size("--k", "--kernel-size", "-k", help="Kernel or window.")] = "",
-    s: Annotated[
-        str, _size("--s", "--stride", "-s", help="Stride; 1, or the window for pooling.")
-    ] = "",
-    p: Annotated[
-        str,
-        _size(
-            "--p",
-            "--padding",
-            "-p",
-            metavar="PAD",
-            words=complete.names("arithmetic.window", "PADDING_NAMES"),
-            help="Padding: 2, per axis 1x2, before,after 1,2, or same, same_lower, valid, full.",
-        ),
-    ] = "",
-    d: Annotated[str, _size("--d", "--dilation", "-d", help="Dilation.")] = "",
+    n: Annotated[str, layer_options.size("n", "Input; 5 is 5x5 unless --1d.", LAYER)] = "",
+    k: Annotated[str, layer_options.size("k", "Kernel or window.", LAYER)] = "",
+    s: Annotated[str, layer_options.size("s", "Stride; 1, or the window for pooling.", LAYER)] = "",
+    p: Annotated[str, layer_options.padding(LAYER)] = "",
+    d: Annotated[str, layer_options.size("d", "Dilation.", LAYER)] = "",
     op: Annotated[
-        str, _size("--op", "--output-padding", help="Cells added at the end of a transposed one.")
+        str, layer_options.size("op", "Cells added at the end of a transposed one.", LAYER)
     ] = "",
     one: Annotated[
         bool,
@@ -86,34 +63,12 @@ def draw(
             "--1d", help="A sequence, where the sizes are single numbers.", rich_help_panel=LAYER
         ),
     ] = False,
-    transpose: Annotated[
-        bool,
-        typer.Option("--transpose", help="A transposed convolution.", rich_help_panel=LAYER),
-    ] = False,
-    pool: Annotated[
-        str,
-        typer.Option(
-            "--pool",
-            autocompletion=complete.names("cli.shape_options", "POOLS"),
-            metavar="max|avg",
-            help="Pooling.",
-            rich_help_panel=LAYER,
-            show_default=False,
-        ),
-    ] = "",
-    ceil: Annotated[
-        bool,
-        typer.Option(
-            "--ceil", help="Let the last pooling window hang over.", rich_help_panel=LAYER
-        ),
-    ] = False,
+    transpose: Annotated[bool, layer_options.transpose(LAYER)] = False,
+    pool: Annotated[str, layer_options.pool("Pooling.", LAYER)] = "",
+    ceil: Annotated[bool, layer_options.ceil(LAYER)] = False,
     flip: Annotated[
         bool,
-        typer.Option(
-            "--flip",
-            help="Convolution as in mathematics: the kernel turned, both shown.",
-            rich_help_panel=LAYER,
-        ),
+        options.flip("Convolution as in mathematics: the kernel turned, both shown.", LAYER),
     ] = False,
     x: Annotated[
         str,
@@ -147,26 +102,10 @@ def draw(
             show_default=False,
         ),
     ] = "",
-    theme: Annotated[
-        str,
-        typer.Option(
-            "--theme",
-            autocompletion=complete.names("show.draw.theme", "THEMES"),
-            metavar="light|dark",
-            help="For a page or a slide.",
-            rich_help_panel=LOOK,
-        ),
-    ] = "light",
+    theme: Annotated[str, options.theme("For a page or a slide.", LOOK)] = "light",
     size: Annotated[
         int | None,
-        typer.Option(
-            "--size",
-            min=64,
-            max=8192,
-            metavar="PIXELS",
-            help="Width of the picture; the default suits what is drawn.",
-            rich_help_panel=LOOK,
-        ),
+        options.width("Width of the picture; the default suits what is drawn.", LOOK),
     ] = None,
     fps: Annotated[
         float,
@@ -184,25 +123,19 @@ def draw(
     ] = None,
     output: Annotated[
         str,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help=".svg, .gif, .png (APNG), .webp; without it, it plays in the terminal.",
-            rich_help_panel=FILE,
-            show_default=False,
+        options.output(
+            ".svg, .gif, .png (APNG), .webp; without it, it plays in the terminal.", FILE
         ),
     ] = "",
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace a file that is there.", rich_help_panel=FILE),
-    ] = False,
+    overwrite: Annotated[bool, options.overwrite(FILE)] = False,
 ) -> None:
     """Draw a convolution, a transposed one or pooling, step by step."""
-    from convcli.cli.drawing import check_drawing, classic_scene, operation, write_drawing
+    from convcli.cli.drawing import check_drawing, write_drawing
 
     if output:
         check_drawing(output, overwrite)
+    from convcli.cli.draw_scene import classic_scene, operation
+    from convcli.cli.layer_parse import LayerOptions
     from convcli.show.draw.theme import theme_of
     from convcli.show.draw.views import build_scene
 
@@ -215,8 +148,8 @@ def draw(
             raise UsageError(f"{', '.join(extra)}: {name} says its sizes itself; give one of both")
         scene = classic_scene(name, view, flip=flip)
     else:
-        planned = operation(n, k, s, p, d, op, one, transpose, pool, ceil, flip, x, w)
-        scene = build_scene(planned, view)
+        layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil)
+        scene = build_scene(operation(layer, x, w, one_axis=one, flip=flip), view)
     count = len(scene.steps)
     if frame is not None and frame > count:
         raise UsageError(f"--frame is {frame}; the drawing has the steps 1 to {count}")

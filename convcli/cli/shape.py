@@ -1,15 +1,17 @@
 """``convcli shape``: sizes of layers and networks, with the working."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convcli.cli import complete
+from convcli.cli import complete, layer_options, options
 from convcli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
     from convcli.arithmetic.network_report import NetworkReport
-    from convcli.cli.shape_options import LayerOptions
+    from convcli.cli.layer_parse import LayerOptions
 
 app = typer.Typer(add_completion=False)
 
@@ -17,6 +19,9 @@ LAYER = "The layer (sizes as 32, 224x224 or 16x112x112)"
 COST = "Channels, for parameters and multiplications"
 ASK = "What to ask"
 FORM = "Output (tables on a terminal, plain text in a pipe)"
+_cost = partial(typer.Option, rich_help_panel=COST)
+_ask = partial(typer.Option, rich_help_panel=ASK)
+_form = partial(typer.Option, rich_help_panel=FORM)
 
 EXAMPLES = """
 Examples:
@@ -37,200 +42,134 @@ Examples:
 
 @app.command(epilog=EXAMPLES)
 def shape(
-    chain: str = typer.Argument(
-        "",
-        metavar="[NETWORK]",
-        autocompletion=complete.networks,
-        help="A whole network: a chain such as 'conv 64 k7 s2 p3 | relu', a .toml, .json or .onnx "
-        "file, or a built-in name such as resnet50.",
-        show_default=False,
-    ),
-    n: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--n",
-            "--input",
-            "-n",
-            metavar="SIZE",
-            rich_help_panel=LAYER,
-            help="Input size; 3x224x224 begins with the channels of a network. For an ONNX file "
-            "with several inputs name=1x3x224x224, once for each.",
+    chain: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NETWORK]",
+            autocompletion=complete.networks,
+            help="A whole network: a chain such as 'conv 64 k7 s2 p3 | relu', a .toml, .json or "
+            ".onnx file, or a built-in name such as resnet50.",
             show_default=False,
         ),
+    ] = "",
+    n: Annotated[
+        list[str] | None,
+        layer_options.size(
+            "n",
+            "Input size; 3x224x224 begins with the channels of a network. For an ONNX file "
+            "with several inputs name=1x3x224x224, once for each.",
+            LAYER,
+        ),
     ] = None,
-    k: str = typer.Option(
-        "",
-        "--k",
-        "--kernel-size",
-        "-k",
-        metavar="SIZE",
-        rich_help_panel=LAYER,
-        help="Kernel size.",
-    ),
-    s: str = typer.Option(
-        "",
-        "--s",
-        "--stride",
-        "-s",
-        metavar="SIZE",
-        rich_help_panel=LAYER,
-        help="Stride; 1, or the kernel size for pooling.",
-    ),
-    p: str = typer.Option(
-        "",
-        "--p",
-        "--padding",
-        "-p",
-        autocompletion=complete.names("arithmetic.window", "PADDING_NAMES"),
-        metavar="PAD",
-        rich_help_panel=LAYER,
-        help="Padding: 2, per axis 1x2, before,after 1,2, or same, same_lower, valid, full.",
-    ),
-    d: str = typer.Option(
-        "", "--d", "--dilation", "-d", metavar="SIZE", rich_help_panel=LAYER, help="Dilation."
-    ),
-    op: str = typer.Option(
-        "",
-        "--op",
-        "--output-padding",
-        metavar="SIZE",
-        rich_help_panel=LAYER,
-        help="Cells added at the end of a transposed convolution.",
-    ),
-    transpose: bool = typer.Option(
-        False, "--transpose", rich_help_panel=LAYER, help="A transposed convolution."
-    ),
-    pool: str = typer.Option(
-        "",
-        "--pool",
-        autocompletion=complete.names("cli.shape_options", "POOLS"),
-        metavar="max|avg",
-        rich_help_panel=LAYER,
-        help="A pooling layer.",
-    ),
-    ceil: bool = typer.Option(
-        False, "--ceil", rich_help_panel=LAYER, help="Let the last pooling window hang over."
-    ),
-    in_channels: int | None = typer.Option(
-        None, "--in", metavar="C", rich_help_panel=COST, help="Input channels."
-    ),
-    out_channels: int | None = typer.Option(
-        None, "--out", metavar="C", rich_help_panel=COST, help="Output channels."
-    ),
-    groups: int = typer.Option(
-        1, "--groups", metavar="G", rich_help_panel=COST, help="Groups; C for a depthwise layer."
-    ),
-    bias: bool = typer.Option(
-        True, "--bias/--no-bias", rich_help_panel=COST, help="Count a bias per output channel."
-    ),
-    batch: int | None = typer.Option(
-        None,
-        "--batch",
-        metavar="N",
-        rich_help_panel=COST,
-        help="Pictures computed at once; 1, or what an ONNX file fixes.",
-    ),
-    dialect: str = typer.Option(
-        "",
-        "--as",
-        autocompletion=complete.names("arithmetic.dialects", "DIALECTS"),
-        metavar="DIALECT",
-        rich_help_panel=ASK,
-        help="Follow torch, tensorflow, keras or onnx, and write the layer as its code.",
-    ),
-    compare: bool = typer.Option(
-        False,
-        "--compare",
-        rich_help_panel=ASK,
-        help="All of them side by side, differences marked.",
-    ),
-    solve: str = typer.Option(
-        "",
-        "--solve",
-        metavar="SIZE",
-        rich_help_panel=ASK,
-        help="Find the layers that give this output; fix any of --k --s --p --d --op.",
-    ),
-    network: str = typer.Option(
-        "",
-        "--network",
-        autocompletion=complete.networks,
-        metavar="NAME",
-        rich_help_panel=ASK,
-        help="The same as NETWORK: lenet5, alexnet, vgg11|16|19, resnet18|34|50, googlenet, "
-        "mobilenet-v1, unet, a file or a chain.",
-    ),
-    as_json: bool = typer.Option(False, "--json", rich_help_panel=FORM, help="JSON, for programs."),
-    as_csv: bool = typer.Option(
-        False, "--csv", rich_help_panel=FORM, help="CSV, for spreadsheets."
-    ),
-    as_markdown: bool = typer.Option(
-        False, "--markdown", rich_help_panel=FORM, help="Markdown, for an issue or a README."
-    ),
-    as_latex: bool = typer.Option(
-        False, "--latex", rich_help_panel=FORM, help="LaTeX, for a paper or an exercise."
-    ),
-    output: str = typer.Option(
-        "",
-        "-o",
-        "--output",
-        metavar="FILE",
-        rich_help_panel=FORM,
-        help="Draw the network: .svg, .png or .webp.",
-        show_default=False,
-    ),
-    overwrite: bool = typer.Option(
-        False, "--overwrite", rich_help_panel=FORM, help="Replace a file that is there."
-    ),
+    k: Annotated[str, layer_options.size("k", "Kernel size.", LAYER)] = "",
+    s: Annotated[
+        str, layer_options.size("s", "Stride; 1, or the kernel size for pooling.", LAYER)
+    ] = "",
+    p: Annotated[str, layer_options.padding(LAYER)] = "",
+    d: Annotated[str, layer_options.size("d", "Dilation.", LAYER)] = "",
+    op: Annotated[
+        str,
+        layer_options.size("op", "Cells added at the end of a transposed convolution.", LAYER),
+    ] = "",
+    transpose: Annotated[bool, layer_options.transpose(LAYER)] = False,
+    pool: Annotated[str, layer_options.pool("A pooling layer.", LAYER)] = "",
+    ceil: Annotated[bool, layer_options.ceil(LAYER)] = False,
+    in_channels: Annotated[int | None, _cost("--in", metavar="C", help="Input channels.")] = None,
+    out_channels: Annotated[
+        int | None, _cost("--out", metavar="C", help="Output channels.")
+    ] = None,
+    groups: Annotated[
+        int, _cost("--groups", metavar="G", help="Groups; C for a depthwise layer.")
+    ] = 1,
+    bias: Annotated[
+        bool, _cost("--bias/--no-bias", help="Count a bias per output channel.")
+    ] = True,
+    batch: Annotated[
+        int | None,
+        _cost(
+            "--batch",
+            metavar="N",
+            help="Pictures computed at once; 1, or what an ONNX file fixes.",
+        ),
+    ] = None,
+    dialect: Annotated[
+        str,
+        _ask(
+            "--as",
+            autocompletion=complete.names("arithmetic.dialects", "DIALECTS"),
+            metavar="DIALECT",
+            help="Follow torch, tensorflow, keras or onnx, and write the layer as its code.",
+        ),
+    ] = "",
+    compare: Annotated[
+        bool, _ask("--compare", help="All of them side by side, differences marked.")
+    ] = False,
+    solve: Annotated[
+        str,
+        _ask(
+            "--solve",
+            metavar="SIZE",
+            help="Find the layers that give this output; fix any of --k --s --p --d --op.",
+        ),
+    ] = "",
+    network: Annotated[
+        str,
+        _ask(
+            "--network",
+            autocompletion=complete.networks,
+            metavar="NAME",
+            help="The same as NETWORK: lenet5, alexnet, vgg11|16|19, resnet18|34|50, googlenet, "
+            "mobilenet-v1, unet, a file or a chain.",
+        ),
+    ] = "",
+    as_json: Annotated[bool, options.json("JSON, for programs.", FORM)] = False,
+    as_csv: Annotated[bool, _form("--csv", help="CSV, for spreadsheets.")] = False,
+    as_markdown: Annotated[
+        bool, _form("--markdown", help="Markdown, for an issue or a README.")
+    ] = False,
+    as_latex: Annotated[bool, _form("--latex", help="LaTeX, for a paper or an exercise.")] = False,
+    output: Annotated[str, options.output("Draw the network: .svg, .png or .webp.", FORM)] = "",
+    overwrite: Annotated[bool, options.overwrite(FORM)] = False,
 ) -> None:
     """Work out what a layer or a whole network makes of its input, and show the working."""
-    asked = {"json": as_json, "csv": as_csv, "markdown": as_markdown, "latex": as_latex}
-    forms = [name for name, wanted in asked.items() if wanted]
-    if len(forms) > 1:
-        raise UsageError(f"{' and '.join('--' + name for name in forms)} exclude each other")
-    form = forms[0] if forms else None
-    name = _one_network(chain, network)
-    if name:
-        given: dict[str, object] = {
-            "--k": k,
-            "--s": s,
-            "--p": p,
-            "--d": d,
-            "--op": op,
-            "--pool": pool,
-        }
-        given |= {"--transpose": transpose, "--ceil": ceil, "--out": out_channels is not None}
-        given |= {"--as": dialect, "--compare": compare, "--solve": solve, "--groups": groups != 1}
-        _refuse(
-            [option for option, value in given.items() if value], "a network, whose layers say so"
-        )
+    form = _one_form({"json": as_json, "csv": as_csv, "markdown": as_markdown, "latex": as_latex})
+    kinds: dict[str, object] = {"--as": dialect, "--compare": compare}
+    sizes = {"--k": k, "--s": s, "--p": p, "--d": d, "--op": op}
+    out = {"--out": out_channels is not None}
+    if name := _one_network(chain, network):
+        window = {"--pool": pool, "--transpose": transpose, "--ceil": ceil}
+        asked = {"--solve": solve, "--groups": groups != 1}
+        _refuse(sizes | window | out | kinds | asked, "a network, whose layers say so")
+        report = partial(_worked_out, name, n, in_channels, batch)
         if output:
-            _refuse(["--" + form] if form else [], "-o, which draws")
-            _draw_network(name, n, in_channels, batch, output, overwrite)
-            return
-        _show_network(name, n, in_channels, batch, form)
+            _refuse({f"--{form}": form}, "-o, which draws")
+            _draw_network(report, output, overwrite)
+        else:
+            _show_network(report(), form)
         return
-    _refuse(["-o"] if output else [], "one layer; convcli draw draws it, -o is for networks")
-    from convcli.cli.shape_options import LayerOptions
+    _refuse({"-o": output}, "one layer; convcli draw draws it, -o is for networks")
+    from convcli.cli.layer_parse import LayerOptions
 
-    options = LayerOptions(
-        _one_size(n), k, s, p, d, op, transpose, pool, ceil, in_channels, out_channels, groups, bias
-    )
+    size, channels = _one_size(n), (in_channels, out_channels, groups, bias)
+    layer = LayerOptions(size, k, s, p, d, op, transpose, pool, ceil, *channels)
+    layer.check()
     if batch is not None and batch < 1:
         raise ShapeError(f"batch is {batch}; it must be 1 or more")
     if solve:
-        both: dict[str, object] = {
-            "--as": dialect,
-            "--compare": compare,
-            "--out": out_channels is not None,
-        }
-        _refuse([option for option, value in both.items() if value], "--solve")
-        _show_solutions(options, solve, form)
+        _refuse(kinds | out, "--solve")
+        _show_solutions(layer, solve, form)
     elif compare:
-        _refuse(["--as"] if dialect else [], "--compare, which shows every dialect")
-        _show_comparison(options, form)
+        _refuse({"--as": dialect}, "--compare, which shows every dialect")
+        _show_comparison(layer, form)
     else:
-        _show_layer(options, batch or 1, dialect, form)
+        _show_layer(layer, batch or 1, dialect, form)
+
+
+def _one_form(asked: Mapping[str, bool]) -> str | None:
+    forms = [name for name, wanted in asked.items() if wanted]
+    if len(forms) > 1:
+        raise UsageError(f"{' and '.join('--' + name for name in forms)} exclude each other")
+    return forms[0] if forms else None
 
 
 def _one_network(chain: str, network: str) -> str:
@@ -239,7 +178,8 @@ def _one_network(chain: str, network: str) -> str:
     return chain or network
 
 
-def _refuse(options: list[str], with_: str) -> None:
+def _refuse(given: Mapping[str, object], with_: str) -> None:
+    options = [option for option, value in given.items() if value]
     if options:
         raise UsageError(f"{', '.join(options)} cannot be used with {with_}")
 
@@ -297,32 +237,22 @@ def _show_solutions(options: "LayerOptions", wanted: str, form: str | None) -> N
     emit(lambda roomy: document, form)
 
 
-def _show_network(
-    name: str, n: list[str] | None, in_channels: int | None, batch: int | None, form: str | None
-) -> None:
+def _show_network(report: "NetworkReport", form: str | None) -> None:
     from convcli.show.shape_network import network_document
     from convcli.show.shape_output import emit
 
-    report = _worked_out(name, n, in_channels, batch)
     emit(lambda roomy: network_document(report, roomy=roomy), form)
     if report.failure:
         raise ShapeError(str(report.failure))
 
 
-def _draw_network(
-    name: str,
-    n: list[str] | None,
-    in_channels: int | None,
-    batch: int | None,
-    output: str,
-    overwrite: bool,
-) -> None:
+def _draw_network(work_out: "Callable[[], NetworkReport]", output: str, overwrite: bool) -> None:
     from convcli.cli.drawing import FIGURES, check_drawing, write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.network_figure import network_figure
 
     check_drawing(output, overwrite, FIGURES)
-    report = _worked_out(name, n, in_channels, batch)
+    report = work_out()
     if report.failure and not report.rows:
         raise ShapeError(str(report.failure))
     drawing = network_figure(report, theme_of("light"))

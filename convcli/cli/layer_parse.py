@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcli.arithmetic.layer import Layer, LayerKind
 from convcli.arithmetic.sizes import parse_padding, parse_sizes
@@ -16,8 +15,7 @@ POOLS: dict[str, LayerKind] = {"max": "maxpool", "avg": "avgpool"}
 """What ``--pool`` takes, and the layer it is."""
 
 
-@dataclass(frozen=True)
-class LayerOptions:
+class LayerOptions(NamedTuple):
     """What was typed, empty where nothing was."""
 
     n: str
@@ -29,31 +27,18 @@ class LayerOptions:
     transpose: bool
     pool: str
     ceil: bool
-    in_channels: int | None
-    out_channels: int | None
-    groups: int
-    bias: bool
-
-    def __post_init__(self) -> None:
-        if not self.n:
-            raise ShapeError(
-                "the input size is missing; give --n, as in --n 224x224, or a network such as "
-                "resnet50"
-            )
-        if self.pool and self.pool not in POOLS:
-            raise ShapeError(f"--pool is {self.pool!r}; it must be {' or '.join(POOLS)}")
-        if self.pool and self.transpose:
-            raise ShapeError("--pool and --transpose exclude each other")
-        if self.pool and (self.out_channels is not None or self.groups != 1):
-            raise ShapeError("pooling has neither output channels nor groups")
-        if self.out_channels is not None and self.in_channels is None:
-            raise ShapeError("--out needs --in, the input channels")
-        if self.groups != 1 and self.out_channels is None:
-            raise ShapeError("--groups needs --in and --out")
+    in_channels: int | None = None
+    out_channels: int | None = None
+    groups: int = 1
+    bias: bool = True
 
     @property
     def kind(self) -> LayerKind:
         """Which of the four sliding layers it is."""
+        if self.pool and self.pool not in POOLS:
+            raise ShapeError(f"--pool is {self.pool!r}; it must be {' or '.join(POOLS)}")
+        if self.pool and self.transpose:
+            raise ShapeError("--pool and --transpose exclude each other")
         if self.pool:
             return POOLS[self.pool]
         return "conv_transpose" if self.transpose else "conv"
@@ -63,14 +48,46 @@ class LayerOptions:
         """The input size per axis."""
         return parse_sizes(self.n, "input size")
 
-    def layer(self) -> Layer:
-        """The layer; without ``--out`` it keeps the channels of ``--in``."""
-        if not self.k:
-            raise ShapeError("the kernel size is missing; give --k, as in --k 3, or ask --solve")
+    @property
+    def kernel_size(self) -> tuple[int, ...]:
+        """The size of the kernel or window per axis, or one for all."""
+        return parse_sizes(self.k, "kernel size")
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises
+        ------
+        ShapeError
+            If there is no input size, or channels are missing or too many.
+        """
+        if not self.n:
+            raise ShapeError(
+                "the input size is missing; give --n, as in --n 224x224, or a network such as "
+                "resnet50"
+            )
+        if self.kind in POOLS.values() and (self.out_channels is not None or self.groups != 1):
+            raise ShapeError("pooling has neither output channels nor groups")
+        if self.out_channels is not None and self.in_channels is None:
+            raise ShapeError("--out needs --in, the input channels")
+        if self.groups != 1 and self.out_channels is None:
+            raise ShapeError("--groups needs --in and --out")
+
+    def layer(self, kernel_size: tuple[int, ...] | None = None) -> Layer:
+        """The layer, with this kernel size where none was typed.
+
+        Without ``--out`` it keeps the channels of ``--in``.
+        """
+        if kernel_size is None:
+            if not self.k:
+                raise ShapeError(
+                    "the kernel size is missing; give --k, as in --k 3, or ask --solve"
+                )
+            kernel_size = self.kernel_size
         out = self.in_channels if self.out_channels is None else self.out_channels
         return Layer(
             self.kind,
-            parse_sizes(self.k, "kernel size"),
+            kernel_size,
             parse_sizes(self.s, "stride") if self.s else None,
             parse_padding(self.p) if self.p else (0,),
             parse_sizes(self.d, "dilation") if self.d else (1,),
