@@ -139,7 +139,8 @@ def test_only_times_and_places_are_made_alike() -> None:
     said = _outcome(
         stdout=b'{"parts": 2, "seconds": {"read": 0.25, "filter": 1e-06}}\n',
         stderr=b"a -> b: 4x4, border edge, 0.25 s\n  numpy, 2 threads; ms: read 12, filter 3\n"
-        b"convcli: part 3 of 4, 0:02 left\n"
+        b"convcli: part 3 of 4, 0:02 left\n/a/node.py:195: UserWarning: Port 8787 is already in use.\n"
+        b"Perhaps?\nHosting the HTTP server on port 34069 instead\n  warnings.warn(\n"
         b"3 pictures: 3 done, in 1.0 s, 3.0 per second, 98% of 2 cores\n/cache/000000000000/lib\n",
         files={
             "work/.out.convcli-journal": b'{"output": "/tmp/x/07/work/a", "written": [5, 17], "digest": "00-17"}\n'

@@ -173,6 +173,8 @@ TIMES = (
     (r", \d+% of (\d+) cores", r", #% of \1 cores"),
     # A part that takes more than five seconds is told, which a busy machine has now and then.
     (r"(?m)^convcli: part \d+ of \d+, [\d:]+ left\n", ""),
+    # Dask's, where another cluster of this machine shows its state on the same port.
+    (r"(?m)^.*UserWarning: Port \d+ is already in use\.\n(.*\n){2} *warnings\.warn\(\n", ""),
     # --json: the same seconds.
     (r'"seconds": \{[^}]*\}', lambda m: re.sub(r"[\d.]+(e-\d+)?", "#", m[0])),
 )
