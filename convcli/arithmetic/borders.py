@@ -75,8 +75,13 @@ class Border(NamedTuple):
     mode: str = "reflect"
     value: float = 0.0
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether ``value`` stands outside, rather than cells of the input."""
+        return BORDERS[self.mode].cell is None
+
     def __str__(self) -> str:
-        return f"constant:{self.value:g}" if self.mode == "constant" else self.mode
+        return f"{self.mode}:{self.value:g}" if self.is_constant else self.mode
 
 
 def parse_border(text: str, colour: Callable[[str], float | None] | None = None) -> Border:

@@ -76,7 +76,7 @@ def _sums(
         numbers, factor, _ = whole
         sums = [bounds, *_member_bounds(numbers, bounds)]
         narrow = exact_type(Bounds(min(b.low for b in sums), max(b.high for b in sums)))
-        fraction = slot.border.mode == "constant" and slot.border.value != int(slot.border.value)
+        fraction = slot.border.is_constant and slot.border.value != int(slot.border.value)
         if narrow is not None and not fraction:
             return numbers, scale * factor, narrow, True
         return weights, scale, "float64", False  # whole weights are promised to the last bit

@@ -169,7 +169,7 @@ def _entry(
     border = border or Border()
     if border.mode not in BORDERS:
         raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(BORDERS)}")
-    if border.mode != "constant":
+    if not border.is_constant:
         border = Border(border.mode)  # a value would mean nothing
     bounds = Bounds(0.0, FULL[dtype]) if dtype in FULL else None
     signal = Signal(dtype, bounds, 0.0)

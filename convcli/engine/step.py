@@ -65,7 +65,7 @@ class Slot(NamedTuple):
     def bounds(self) -> Bounds | None:
         """Of the samples that are read, the border's among them."""
         bounds = self.signal.bounds
-        if bounds is None or self.border.mode != "constant":
+        if bounds is None or not self.border.is_constant:
             return bounds
         return Bounds(min(bounds.low, self.border.value), max(bounds.high, self.border.value))
 

@@ -205,7 +205,7 @@ def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
         return None
     if (np.rint(weights) != weights).any() or np.abs(weights).max() > 127:
         return None
-    if border.mode == "constant" and border.value not in range(256):
+    if border.is_constant and border.value not in range(256):
         return None
     members, words = len(weights), words_of(shape.kernel[0])
     if shape.stride[1] > 1 and shape.channels > MOST_CHANNELS:
