@@ -127,7 +127,7 @@ def compare(suffix: str, data: bytes) -> None:
 
 def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None, refusal: str) -> None:
     """Whether a file that can be read part by part is, or is refused, as when it is read whole."""
-    from convcli.imaging.large.source import open_stored
+    from convcli.imaging.stored import open_stored
 
     path = folder() / f"parts{suffix}"
     path.write_bytes(data)

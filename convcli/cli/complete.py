@@ -58,9 +58,9 @@ def networks(incomplete: str) -> list[str]:
 
 def formats(incomplete: str) -> list[str]:
     """Complete the name of a picture format."""
-    from convcli.imaging.formats import FORMATS
+    from convcli.imaging.formats import pictures
 
-    return _beginning((name.lower() for name in FORMATS), incomplete)
+    return _beginning((f.name.lower() for f in pictures()), incomplete)
 
 
 def join_options() -> None:

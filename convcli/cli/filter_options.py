@@ -273,7 +273,7 @@ Dtype = Annotated[
     str | None,
     _run(
         "--dtype",
-        autocompletion=complete.names("imaging.large.source", "DTYPES"),
+        autocompletion=complete.names("imaging.formats.array_file", "DTYPES"),
         metavar="TYPE",
         help="Of raw inputs: uint8, uint16, float16, float32 or float64; >u2 is big-endian.",
     ),

@@ -1,8 +1,8 @@
 """Reading the input while the program still starts: its imports leave a processor idle.
 
-A thread reads the file that the command line names and decodes it, if it is a plain PNG or a large
-JPEG. Whatever stands in the way is kept to itself: the ordinary way meets it again and says what it
-is. A PNG does not need NumPy, and nothing more is imported than the file asks for.
+A thread reads the file that the command line names and decodes it, if its format offers that.
+Whatever stands in the way is kept to itself: the ordinary way meets it again and says what it is.
+Nothing more is imported than the file asks for.
 """
 
 from __future__ import annotations
@@ -16,43 +16,34 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from convcli.imaging.formats import HEAD_BYTES, recognised
 from convcli.system.files import open_to_read
 
 if TYPE_CHECKING:
-    from convcli.imaging.formats.jpeg.large import LargeJpeg
-    from convcli.imaging.formats.png.plain import Plain
+    from convcli.imaging.formats import Finish
     from convcli.imaging.source import Source
 
 __all__ = ["Ahead", "begin", "take"]
 
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 LEAST_BYTES = 1 << 20
 """Smaller files are read sooner than a thread and its part of the processor are worth."""
-MOST_BYTES = 1 << 28
-"""Larger JPEGs are not read ahead: nobody has yet asked whether there is the memory."""
 SWITCH = 1e-4
 """Seconds after which a thread that computes in Python lets another go on. With the usual 5 ms
 the reader waits as long for the imports each time that it comes back from inflating."""
 
 
 class Ahead(NamedTuple):
-    """A file that was read: the pixels of a plain PNG, or else its bytes, perhaps under way."""
+    """A file that was read, or is under way; what is left to be done where it is used."""
 
-    plain: Plain | None = None
-    data: bytes = b""
-    jpeg: LargeJpeg | None = None
+    finish: Finish
+    format: str
 
     def picture(self, name: str, max_pixels: int) -> Source:
         """What :func:`convcli.imaging.read.decode_picture` makes of the file, and its errors."""
         from convcli.imaging.limits import decoding
-        from convcli.imaging.read import decode_picture
 
-        if self.plain is None:
-            return decode_picture(self.data, name, max_pixels=max_pixels, begun=self.jpeg)
-        from convcli.imaging.formats.png.read import picture_of_plain
-
-        with decoding(name, "PNG"):
-            return picture_of_plain(self.plain, name)
+        with decoding(name, self.format):
+            return self.finish(name, max_pixels)
 
 
 class _Reading:
@@ -115,31 +106,19 @@ def take(path: str) -> Ahead | None:
 
 def _reader(file: io.FileIO, size: int, max_pixels: int) -> Callable[[], Ahead | None] | None:
     """How to read a file of this kind, on a thread; what that needs is imported before."""
-    head = file.read(len(PNG))
+    found = recognised(file.read(HEAD_BYTES))
     file.seek(0)
-    if head == PNG:
-        from convcli.imaging.formats.png.plain import read_plain
+    work = found.prefetch(file, size, max_pixels, _program_runs) if found else None
+    if found is None or work is None:
+        return None
+    name = found.name
 
-        def png() -> Ahead | None:
-            with file:
-                plain = read_plain(file, size, max_pixels, _program_runs)
-            return None if plain is None else Ahead(plain)
+    def read() -> Ahead | None:
+        with file:
+            finish = work()
+        return None if finish is None else Ahead(finish, name)
 
-        return png
-    if head.startswith(JPEG) and size <= MOST_BYTES:
-        from convcli.imaging.formats.jpeg.large import begin_jpeg, decoder
-
-        # It brings NumPy, which the program needs next in any case: decoding, which holds no lock,
-        # begins sooner than if the thread and the program imported side by side.
-        decoder()
-
-        def jpeg() -> Ahead | None:
-            with file:
-                data = file.read()
-            return Ahead(data=data, jpeg=begin_jpeg(data, max_pixels))
-
-        return jpeg
-    return None
+    return read
 
 
 def _program_runs() -> bool:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.errors import UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
-from convcli.imaging.formats import FORMATS
+from convcli.imaging.formats import format_of_suffix
 from convcli.imaging.limits import check_size
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
-from convcli.imaging.read import decode_picture
+from convcli.imaging.read import decode_picture, decoded_bytes
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url, read_url
 
 if TYPE_CHECKING:
-    from convcli.imaging.large.source import RawLayout
+    from convcli.imaging.formats.raw import RawLayout
 
 __all__ = ["Limits", "name_of", "open_source", "stored_source"]
 
@@ -87,8 +86,6 @@ def open_source(
     else:
         data = read_url(where) if is_url(where) else read_bytes(where)
         if limits.strict:
-            from convcli.imaging.claims import decoded_bytes
-
             copies = COPIES if whole else 1
             _require(limits, name, len(data) + copies * decoded_bytes(data, name))
         lap("read")
@@ -101,17 +98,13 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
     """A source that reads where the samples are stored; None if it is to be decoded."""
     if where == STDIN:
         return None
-    suffix = PurePath(where).suffix.lower()
-    can_be_decoded = suffix in FORMATS["TIFF"].suffixes
+    found = format_of_suffix(where)
+    can_be_decoded = found is not None and found.in_parts and not found.is_array
     if can_be_decoded and not parts:
         return None
-    if (
-        limits.raw is None
-        and not can_be_decoded
-        and any(suffix in f.suffixes for f in FORMATS.values())
-    ):
+    if limits.raw is None and found is not None and not found.in_parts:
         return None
-    from convcli.imaging.large.source import open_stored
+    from convcli.imaging.stored import open_stored
 
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None or not (can_be_decoded and whole and _fits(source, limits)):

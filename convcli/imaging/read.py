@@ -1,8 +1,6 @@
-"""Decoding: bytes in, a :class:`Picture` out, at full depth and upright."""
+"""Decoding: bytes in, a :class:`Source` out, at full depth and upright."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import sniff
@@ -10,10 +8,7 @@ from convcli.imaging.limits import decoding
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.source import Source
 
-if TYPE_CHECKING:
-    from convcli.imaging.formats.jpeg.large import LargeJpeg
-
-__all__ = ["decode_picture", "read_picture"]
+__all__ = ["decode_picture", "decoded_bytes", "read_picture"]
 
 
 def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Source:
@@ -22,13 +17,10 @@ def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Source:
     return decode_picture(read_bytes(path), name, max_pixels=max_pixels)
 
 
-def decode_picture(
-    data: bytes, name: str, *, max_pixels: int = MAX_PIXELS, begun: LargeJpeg | None = None
-) -> Source:
+def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Source:
     """Decode a picture in any of the formats, whatever its name says.
 
     Pixels come at the depth of the file, palettes expanded, 1 bit as 8 bits, turned upright.
-    Those of a large JPEG may have been ``begun`` while the program started.
 
     Raises
     ------
@@ -36,24 +28,21 @@ def decode_picture(
         If the bytes are no picture, damaged, larger than ``max_pixels``, or hold samples that
         cannot be kept exactly.
     """
-    kind = sniff(data, name)
-    with decoding(name, kind):
-        if kind == "PNG":
-            from convcli.imaging.formats.png.read import read_png
+    found = sniff(data, name)
+    with decoding(name, found.name):
+        return found.read(data, name, max_pixels)
 
-            return read_png(data, name, max_pixels)
-        if kind == "TIFF":
-            from convcli.imaging.formats.tiff.read import read_tiff
 
-            return read_tiff(data, name, max_pixels)
-        if kind in ("PPM", "PFM"):
-            from convcli.imaging.formats.pnm.codec import read_pnm
+def decoded_bytes(data: bytes, name: str) -> int:
+    """Bytes of the samples of a picture file: of the frame that is decoded at a time, or all pages.
 
-            return read_pnm(data, name, max_pixels)
-        if kind == "GIF":
-            from convcli.imaging.formats.gif.read import read_gif
+    Told by its header alone.
 
-            return read_gif(data, name, max_pixels)
-        from convcli.imaging.formats.pillow_read import read_with_pillow
-
-        return read_with_pillow(data, name, kind, max_pixels, begun)
+    Raises
+    ------
+    InputError
+        If there is no header of a picture.
+    """
+    found = sniff(data, name)
+    with decoding(name, found.name):
+        return found.claims(data, name)

@@ -1,15 +1,14 @@
-"""Encoding: a :class:`Picture` in, the bytes of a file out."""
+"""Encoding: a :class:`Source` in, the bytes of a file out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import Data
-from convcli.imaging.formats import FORMATS, Format
+from convcli.imaging.formats import Coding, Format, named, pictures
 from convcli.imaging.header import Header
 from convcli.imaging.source import Source
 
@@ -29,7 +28,7 @@ def check_fits(fmt: Format, picture: Header, name: str) -> None:
     longest = max(picture.size)
 
     def fits(f: Format) -> bool:
-        if n_frames > 1 and (not f.frames or animated == (f.name == "TIFF")):
+        if n_frames > 1 and not (f.animations if animated else f.pages):
             return False
         return f.holds(space, alpha, dtype) and longest <= f.longest
 
@@ -41,7 +40,7 @@ def check_fits(fmt: Format, picture: Header, name: str) -> None:
         what += f" in {n_frames} {'frames' if animated else 'pages'}"
     if longest > fmt.longest:
         what += f" of {longest} pixels a side, only {fmt.longest}"
-    able = [f.suffix for f in FORMATS.values() if fits(f)]
+    able = [f.suffix for f in pictures() if fits(f)]
     advice = f"use {' or '.join(able)}" if able else "no format holds that"
     if dtype.startswith("float"):
         advice += ", or another --range than float, or --depth 8 or 16"
@@ -69,47 +68,17 @@ def encode_picture(
         If the encoder fails.
     """
     check_fits(fmt, picture, name)
-    if picture.format == "GIF" != fmt.name and picture.meta.loop is None:
-        picture.meta.loop = 1  # a GIF that does not say is shown once, others for ever
-    if fmt.name != "PFM" and abs(picture.meta.pfm_scale or 1) != 1:
-        picture.notes.append(f"its scale {picture.meta.pfm_scale:g} is kept in .pfm only")
-    if picture.still_first and fmt.name != "PNG":
+    meta = picture.meta
+    if picture.animated and meta.loop is None and fmt.name != picture.format:
+        origin = named(picture.format)
+        meta.loop = origin.loop if origin else None
+    if "pfm_scale" not in fmt.carries and abs(meta.pfm_scale or 1) != 1:
+        picture.notes.append(f"its scale {meta.pfm_scale:g} is kept in .pfm only")
+    if picture.still_first and not fmt.still_first:
         picture = _animation_alone(picture)
-    if fmt.name == "PNG":
-        from convcli.imaging.formats.png.write import apng_parts, png_parts
-
-        how: dict[str, Any] = {"threads": threads, "compression": compression}
-        if picture.n_frames > 1:
-            how["still_first"] = picture.still_first
-            return apng_parts(picture.frames, picture.n_frames, picture.meta, **how)
-        return png_parts(next(iter(picture.frames)).pixels, picture.meta, **how)
-    if fmt.name in ("PPM", "PFM"):
-        from convcli.imaging.formats.pnm.codec import encode_pfm, encode_pnm
-
-        pixels = next(iter(picture.frames)).pixels
-        if fmt.name == "PPM":
-            return encode_pnm(pixels, picture.meta.comments)
-        return encode_pfm(pixels, picture.meta.pfm_scale)
     with _our_words(name, fmt.name):
-        if fmt.name == "BMP" and picture.alpha:
-            from convcli.imaging.formats.bmp import encode_bmp_with_alpha
-
-            return encode_bmp_with_alpha(next(iter(picture.frames)).pixels, picture.meta.dpi)
-        if fmt.name == "GIF":
-            from convcli.imaging.formats.gif.write import encode_gif
-
-            return encode_gif(picture)
-        if fmt.name == "JPEG":
-            from convcli.imaging.formats.jpeg.write import jpeg_parts
-
-            return _in_our_words(jpeg_parts(picture, quality, threads=threads), name, fmt.name)
-        if fmt.name == "TIFF":
-            from convcli.imaging.formats.tiff.write import encode_tiff
-
-            return encode_tiff(picture)
-        from convcli.imaging.formats.pillow_write import encode_with_pillow
-
-        return encode_with_pillow(picture, fmt.name, quality)
+        encoded = fmt.encode(picture, Coding(quality, compression, threads))
+    return encoded if isinstance(encoded, bytes) else _in_our_words(encoded, name, fmt.name)
 
 
 def _animation_alone(picture: Source) -> Source:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.atomic import display_name
-from convcli.imaging.large.sink import Parts, Target
 from convcli.imaging.opening import stored_source
+from convcli.imaging.sink import Parts, Target
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched

@@ -12,12 +12,11 @@ from typing import NamedTuple
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
-from convcli.imaging.formats import FORMATS
+from convcli.imaging.formats import every_format, format_of_suffix
 from convcli.imaging.urls import is_url, list_url
 
 __all__ = ["Input", "find_inputs"]
 
-SUFFIXES = frozenset(suffix for f in FORMATS.values() for suffix in f.suffixes) | {".npy"}
 join = os.path.join  # where Path would drop a leading ./ or a byte that is no text
 
 
@@ -78,7 +77,7 @@ def find_inputs(
                 urls = (Input(url, folder, True) for url, folder in listed if _is_picture(url))
                 found += _or_refuse(urls, f"{name} matches no file")
         elif name == STDIN or os.path.lexists(name):
-            if recursive and Path(name).is_dir() and not name.lower().endswith(".zarr"):
+            if recursive and Path(name).is_dir() and not _is_store(name):
                 found += _or_refuse(_walk(name, skip), f"{display_name(name)} holds no picture")
             else:
                 found.append(Input(name))
@@ -114,14 +113,20 @@ def _once(found: list[Input]) -> Iterator[Input]:
 
 
 def _is_picture(name: str) -> bool:
-    path = Path(name)
-    return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
+    found = format_of_suffix(name)
+    stands_alone = found is not None and not (found.is_folder or found.needs_layout)
+    return stands_alone and not Path(name).name.startswith(".")
+
+
+def _is_store(name: str) -> bool:
+    """Whether a folder is called as one that is a picture itself."""
+    return any(f.is_folder and name.lower().endswith(f.suffixes) for f in every_format())
 
 
 def _walk(root: str, skip: str | None, below: str = "") -> Iterator[Input]:
     """Pictures below ``root`` by their suffixes; hidden files and linked folders are left out."""
     for folder, folders, files in os.walk(root):
-        for name in [n for n in sorted(folders) if n.lower().endswith(".zarr")]:
+        for name in [n for n in sorted(folders) if _is_store(n)]:
             folders.remove(name)
             inside = os.path.relpath(folder, root)
             yield Input(join(folder, name), _folder(join(below, inside)), True)

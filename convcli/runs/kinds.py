@@ -1,37 +1,28 @@
-"""Formats by the names of files, those that are only read and written part by part included."""
+"""The format that the output of a job is to have."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from convcli.imaging.files import STDIN
-from convcli.imaging.formats import FORMATS, format_of_name, format_of_path
+from convcli.imaging.formats import Format, format_of_file, format_of_name, is_array_name
 from convcli.runs.request import Job, Request
 
-__all__ = ["LARGE_SUFFIXES", "PARTS", "kind_of", "output_kind"]
-
-PARTS = ("TIFF", "NPY", "RAW", "ZARR")
-"""Formats that can be written part by part."""
-LARGE_SUFFIXES = {".npy": "NPY", ".zarr": "ZARR", ".raw": "RAW"}
+__all__ = ["format_of_output", "output_format"]
 
 
-def kind_of(path: str, request: Request) -> str:
-    """The format that an output's name asks for, the large ones included.
+def format_of_output(path: str, request: Request) -> Format:
+    """The format that an output's name asks for, arrays included.
 
     Raises
     ------
     UsageError
         If the suffix names none.
     """
-    suffix = PurePath(path).suffix.lower()
-    if suffix in LARGE_SUFFIXES:
-        return LARGE_SUFFIXES[suffix]
-    if request.raw is not None and suffix not in {s for f in FORMATS.values() for s in f.suffixes}:
-        return "RAW"
-    return format_of_path(path).name
+    return format_of_file(path, raw=request.raw is not None)
 
 
-def output_kind(request: Request, job: Job) -> str | None:
+def output_format(request: Request, job: Job) -> Format | None:
     """The format that the result of a job is to have; None if it is that of the source.
 
     Raises
@@ -40,12 +31,11 @@ def output_kind(request: Request, job: Job) -> str | None:
         If the output's name has a suffix that names none.
     """
     if request.format is not None:
-        return format_of_name(request.format).name
+        return format_of_name(request.format)
     if job.output == STDIN:
         return None
-    large = PurePath(job.output).suffix.lower() in LARGE_SUFFIXES
-    if job.output == request.output and not large:
+    if job.output == request.output and not is_array_name(job.output):
         path = Path(job.output)
         if path.exists() and not path.is_file():
             return None  # a device such as /dev/null: the name says nothing
-    return kind_of(job.output, request)
+    return format_of_output(job.output, request)

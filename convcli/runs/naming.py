@@ -11,11 +11,11 @@ from pathlib import Path
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
-from convcli.imaging.formats import format_of_name
+from convcli.imaging.formats import format_of_name, format_of_suffix, is_array_name
 from convcli.imaging.urls import exists_url, is_url, split_path
 from convcli.kernels.preset_names import preset_of
 from convcli.runs.inputs import Input, find_inputs
-from convcli.runs.kinds import LARGE_SUFFIXES, kind_of
+from convcli.runs.kinds import format_of_output
 from convcli.runs.request import Job, Request
 from convcli.runs.template import NAME_BYTES, check_inside, fill, is_template, root_of
 from convcli.system.files import without_capitals
@@ -63,7 +63,7 @@ def name_jobs(request: Request) -> list[Job]:
         output_root=root if root not in (None, os.curdir) else None,
     )
     only = Path(inputs[0].path)
-    if len(inputs) == 1 and only.suffix.lower() not in LARGE_SUFFIXES and only.is_dir():
+    if len(inputs) == 1 and not is_array_name(str(only)) and only.is_dir():
         raise UsageError(f"{display_name(only)} is a folder; -r takes the pictures in it")
     into_folder = _into_folder(request, len(inputs))
     overwrite = request.overwrite or request.in_place
@@ -100,7 +100,7 @@ def _check_last(request: Request) -> None:
     path = Path(last)
     pair = len(names) == 2
     if path.is_dir():
-        is_picture = path.suffix.lower() in LARGE_SUFFIXES
+        is_picture = is_array_name(last)
         meant = pair and Path(names[0]).is_file() and not request.recursive and not is_picture
         problem = "is a folder"
     else:
@@ -130,7 +130,7 @@ def _into_folder(request: Request, count: int) -> bool:
         return False
     if is_template(output) or output.endswith(("/", os.sep)):
         return True
-    if Path(output).is_dir() and Path(output).suffix.lower() not in LARGE_SUFFIXES:
+    if Path(output).is_dir() and not is_array_name(output):
         return True
     if count == 1 and not (request.recursive and not Path(output).suffix):
         return False
@@ -227,8 +227,9 @@ def _check_all(request: Request, jobs: list[Job], into_folder: bool) -> None:
 
 def _identity(path: str) -> tuple[int, int] | None:
     """What makes two names the same file; none for what is no regular file."""
-    is_zarr = Path(path).suffix.lower() == ".zarr"
-    if path == STDIN or not (Path(path).is_file() or (is_zarr and Path(path).is_dir())):
+    found = format_of_suffix(path)
+    is_store = found is not None and found.is_folder and Path(path).is_dir()
+    if path == STDIN or not (Path(path).is_file() or is_store):
         return None
     status = Path(path).stat()
     return status.st_dev, status.st_ino
@@ -245,7 +246,7 @@ def _check(
             format_of_name(request.format)
         return
     if is_url(job.output):
-        kind_of(job.output, request)
+        format_of_output(job.output, request)
         if not job.overwrite and exists_url(job.output):
             raise UsageError(f"{job.output} exists; use --overwrite to replace it")
         return
@@ -256,7 +257,7 @@ def _check(
     if not request.in_place and _identity(job.output) in inputs:
         raise UsageError(f"{display_name(job.output)} is an input; use --in-place to replace it")
     try:
-        kind_of(job.output, request)
+        format_of_output(job.output, request)
     except UsageError as error:
         if target.suffix or job.output != request.output:
             raise
@@ -266,7 +267,8 @@ def _check(
         return
     # A resumed run knows its own results by its journal, and only that may replace them.
     overwrite = job.overwrite or request.resume
-    if target.suffix.lower() == ".zarr":  # a folder itself
+    found = format_of_suffix(job.output)
+    if found is not None and found.is_folder:
         if target.exists() and not overwrite:
             raise UsageError(f"{display_name(target)} exists; use --overwrite to replace it")
         check_target(target.parent / f".{target.name}", overwrite=True)

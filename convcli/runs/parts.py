@@ -12,10 +12,11 @@ from typing import Protocol
 from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import BackendError, UsageError
-from convcli.imaging.large.sink import Parts, Target, chunk_of, needs_whole_rows, open_sink
+from convcli.imaging.formats import Format
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.schedule import ENOUGH, part_schedule
+from convcli.imaging.sink import Parts, Target, open_sink
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
@@ -92,7 +93,7 @@ def run_in_parts(
     request: Request,
     job: Job,
     source: Source,
-    kind: str,
+    fmt: Format,
     seconds: dict[str, float],
     *,
     planned: Callable[[Report], None],
@@ -114,19 +115,18 @@ def run_in_parts(
     if reason:
         outline.plan = replace(outline.plan, backend_reason=reason)
     header = outline.header
-    carry(header, kind)
+    carry(header, fmt.name)
     simple = chain.is_simple(plane)
-    shared_chunks = kind == "ZARR" and executor.apart
     schedule = part_schedule(
         chain,
         budget(request) - (source.bytes_held if request.memory is not None else 0),
         simple=simple,
-        whole_rows=needs_whole_rows(kind, source, header.alpha, header.space),
+        whole_rows=fmt.whole_rows(source.meta, header.space, header.alpha),
         enough=executor.enough,
-        align=chunk_of(source, header.shape) if shared_chunks else None,
+        align=fmt.chunks(source, header.shape) if executor.apart else None,
     )
     places = schedule.places
-    report = Report(job, request.kernel_names, outline, kind, not request.dry_run, seconds)
+    report = Report(job, request.kernel_names, outline, fmt.name, not request.dry_run, seconds)
     report.parts = len(places)
     seconds["plan"] = perf_counter() - began
     planned(report)
@@ -146,13 +146,9 @@ def run_in_parts(
 
     with open_sink(
         job.output,
-        kind,
-        header.shape,
-        header.dtype.name,
+        fmt,
+        header,
         source,
-        meta=header.meta,
-        space=header.space,
-        alpha=header.alpha,
         overwrite=job.overwrite,
         threads=outline.plan.threads,
         ready=ready,

@@ -12,7 +12,7 @@ from convcli.kernels.kernel import Kernel
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan
-    from convcli.imaging.large.source import RawLayout
+    from convcli.imaging.formats.raw import RawLayout
     from convcli.imaging.stages.filter import Outline
 
 __all__ = ["Job", "Report", "Request", "Tally"]

@@ -13,7 +13,7 @@ from convcli.engine.plan import Plan
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.atomic import Data, display_name, parts, write_atomic, write_stdout
 from convcli.imaging.files import STDIN
-from convcli.imaging.formats import FORMATS, Format
+from convcli.imaging.formats import Format, format_of_path, named
 from convcli.imaging.frames import FilteredFrames
 from convcli.imaging.header import Metadata
 from convcli.imaging.opening import open_source
@@ -21,7 +21,7 @@ from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.urls import is_url, write_url
 from convcli.imaging.write import check_fits, encode_picture
-from convcli.runs.kinds import PARTS, output_kind
+from convcli.runs.kinds import output_format
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 from convcli.system.machine import lacks_memory
@@ -65,21 +65,21 @@ def run_job(
     """
     clock = _Clock()
     signature = journal.source_of(job) if journal else None
-    kind, parts, whole = ways_out(request, job)
+    fmt, parts, whole = ways_out(request, job)
     with open_source(
         job.input, limits_of(request), parts=parts, whole=whole, lap=clock.lap
     ) as source:
         if not source.is_stored:
             clock.lap("decode")
         clock.start()
-        if kind is not None and parts and (source.is_stored or not whole):
+        if fmt is not None and parts and (source.is_stored or not whole):
             from convcli.runs.parts import run_in_parts
 
             report = run_in_parts(
                 request,
                 job,
                 source,
-                kind,
+                fmt,
                 clock.seconds,
                 planned=planned,
                 written=lambda facts: journal.written(job, signature, facts) if journal else None,
@@ -87,32 +87,36 @@ def run_job(
                 executor=executor,
             )
         else:
-            fmt = _format(kind or source.format)
+            fmt = fmt or _format_of(source)
+            if fmt.is_array:  # behind a URL, where no parts are written
+                fmt = format_of_path(job.output)
             report = _run_whole(request, job, source, fmt, clock, planned, journal, signature)
     report.outline.header.meta = Metadata()
     return report
 
 
-def ways_out(request: Request, job: Job) -> tuple[str | None, bool, bool]:
+def ways_out(request: Request, job: Job) -> tuple[Format | None, bool, bool]:
     """The format of a result if it is known, and if it can be written part by part, and whole."""
-    kind = output_kind(request, job)
-    if kind is None:
+    fmt = output_format(request, job)
+    if fmt is None:
         return None, False, True
-    to_store = kind == "ZARR" or (job.output != STDIN and not is_url(job.output))
-    return kind, kind in PARTS and to_store, kind in FORMATS
+    to_store = fmt.is_folder or (job.output != STDIN and not is_url(job.output))
+    return fmt, fmt.in_parts and to_store, not fmt.is_array
 
 
-def _format(kind: str) -> Format:
-    """The format of that name, to be encoded whole.
+def _format_of(source: Source) -> Format:
+    """The source's own format, to be encoded whole.
 
     Raises
     ------
     UsageError
         If it is one of arrays, which are written part by part to files with a name.
     """
-    if kind not in FORMATS:
-        raise UsageError(f"{kind} is not written to standard output; name a format with -f")
-    return FORMATS[kind]
+    fmt = named(source.format)
+    if fmt is None or fmt.is_array:
+        what = f"{source.format} is not written to standard output"
+        raise UsageError(f"{what}; name a format with -f")
+    return fmt
 
 
 def _run_whole(

@@ -13,12 +13,11 @@ import tifffile
 from PIL import Image
 
 from convcli.cli import app
-from convcli.imaging.claims import decoded_bytes
 from convcli.imaging.formats.png import plain as png_plain
 from convcli.imaging.formats.png import read as png_read
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.read import decode_picture
+from convcli.imaging.read import decode_picture, decoded_bytes
 
 RNG = np.random.default_rng(2)
 SIZE = (2000, 3000, 3)

@@ -18,7 +18,7 @@ from convcli.imaging import ahead as ahead_module
 from convcli.imaging import opening
 from convcli.imaging.ahead import LEAST_BYTES, Ahead, begin, take
 from convcli.imaging.formats.png import plain as png_plain
-from convcli.imaging.formats.png.plain import read_plain
+from convcli.imaging.formats.png.plain import Plain, read_plain
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
 from convcli.imaging.options import MAX_PIXELS
@@ -58,7 +58,7 @@ def test_a_plain_png_comes_as_pixels(tmp_path: Path, shape: tuple[int, ...], dty
     path.write_bytes(encode_png(pixels, Metadata(dpi=(72, 72), icc=b"profile")))
     got = ahead(path)
     assert got is not None
-    assert got.plain is not None
+    assert [type(read) for read in got.finish.args] == [Plain]
     path.unlink()  # nothing more is read of it
     picture = got.picture("in.png", MAX_PIXELS)
     ordinary = decode_picture(encode_png(pixels, Metadata(dpi=(72, 72), icc=b"profile")), "in.png")
@@ -79,8 +79,9 @@ def test_a_jpeg_comes_as_its_bytes_or_more(tmp_path: Path, size: tuple[int, int]
     Image.fromarray(noisy((*size, 3))).save(path)
     got = ahead(path)
     assert got is not None
-    assert got.data == path.read_bytes()
-    assert (got.jpeg is not None) == (size[0] > 1000)
+    data, begun = got.finish.args
+    assert data == path.read_bytes()
+    assert (begun is not None) == (size[0] > 1000)
     (frame,) = got.picture("in.jpg", MAX_PIXELS).frames
     (ordinary,) = decode_picture(path.read_bytes(), "in.jpg").frames
     np.testing.assert_array_equal(frame.pixels, ordinary.pixels)
@@ -189,7 +190,7 @@ def test_it_needs_no_numpy(tmp_path: Path) -> None:
         "import sys\n"
         "from convcli.imaging.ahead import begin, take\n"
         "begin(sys.argv[1], 210000)\n"
-        "assert len(take(sys.argv[1]).plain.pixels) == 300 * 700 * 6\n"
+        "assert len(take(sys.argv[1]).finish.args[0].pixels) == 300 * 700 * 6\n"
         "assert 'numpy' not in sys.modules and 'PIL' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, path], check=True, timeout=60)

@@ -12,6 +12,7 @@ from PIL import Image
 from convcli.errors import InputError
 from convcli.imaging.formats.jpeg.large import begin_jpeg
 from convcli.imaging.formats.jpeg.markers import FrameHeader, frame_header, segments
+from convcli.imaging.formats.jpeg.read import read_jpeg
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.read import decode_picture
 
@@ -57,10 +58,10 @@ def test_pixels_begun_before_are_the_ones_taken() -> None:
     data = saved()
     begun, other = begin_jpeg(data, MAX_PIXELS), begin_jpeg(saved("L"), MAX_PIXELS)
     assert begun is not None
-    (frame,) = decode_picture(data, "x.jpg", begun=begun).frames
+    (frame,) = read_jpeg(data, "x.jpg", MAX_PIXELS, begun).frames
     assert np.shares_memory(frame.pixels, begun.pixels())
     # Of another shape than Pillow finds in the file: decoded anew.
-    (frame,) = decode_picture(data, "x.jpg", begun=other).frames
+    (frame,) = read_jpeg(data, "x.jpg", MAX_PIXELS, other).frames
     np.testing.assert_array_equal(frame.pixels, begun.pixels())
 
 

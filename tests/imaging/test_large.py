@@ -14,12 +14,13 @@ from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import grid
 from convcli.engine.regions import tile_size
 from convcli.errors import InputError, UsageError
+from convcli.imaging.formats.raw import RawLayout
 from convcli.imaging.frames import FilteredFrames
-from convcli.imaging.large.source import RawLayout, open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
+from convcli.imaging.stored import open_stored
 from convcli.kernels.load import load_kernel
 from convcli.runs.parts import join_limits
 

@@ -19,9 +19,9 @@ from PIL import Image
 from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import Ihdr, assemble, chunk
 from convcli.imaging.header import widened
-from convcli.imaging.large.source import open_stored
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Source
+from convcli.imaging.stored import open_stored
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Request

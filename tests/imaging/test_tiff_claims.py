@@ -15,10 +15,11 @@ import tifffile
 
 from convcli.errors import InputError
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.large.source import MOST_FOLDED, open_stored
+from convcli.imaging.formats.array_file import MOST_FOLDED
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame, Source
+from convcli.imaging.stored import open_stored
 from convcli.imaging.write import encode_picture
 
 

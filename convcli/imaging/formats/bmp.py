@@ -1,18 +1,23 @@
-"""BMP with alpha, which Pillow writes in a form that no reader, itself included, takes for alpha.
+"""BMP: by Pillow, but for profiles, which it does not look for, and for alpha.
 
-Source: Microsoft's BITMAPV4HEADER: masks say which bits are which channel, rows stand from the
-lowest up.
+With alpha, Pillow writes a form that no reader, itself included, takes for alpha. Source:
+Microsoft's BITMAPV4HEADER: masks say which bits are which channel, rows stand from the lowest up.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from convcli.imaging.formats import Coding, Format
 
-__all__ = ["encode_bmp_with_alpha", "profile_of_bmp"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from convcli.imaging.atomic import Data
+    from convcli.imaging.source import Source
+
+__all__ = ["FORMATS"]
 
 FILE_HEADER, V4_HEADER, V5_HEADER = 14, 108, 124
 BIT_FIELDS, SRGB, EMBEDDED = 3, 0x73524742, 0x4D424544
@@ -21,8 +26,44 @@ MASKS = (0x00FF0000, 0x0000FF00, 0x000000FF, 0xFF000000)
 INCH = 0.0254
 
 
-def profile_of_bmp(data: bytes) -> bytes | None:
-    """The ICC profile that is embedded in a BMP, which Pillow does not look for.
+class Bmp(Format):
+    """Windows' bitmap."""
+
+    name = "BMP"
+    suffixes = (".bmp", ".dib")
+    spaces = "gray rgb rgba"
+    carries = "dpi"
+
+    def recognises(self, head: bytes) -> bool:
+        return head[:2] == b"BM"
+
+    def read(self, data: bytes, name: str, max_pixels: int) -> Source:
+        from convcli.imaging.formats.pillow import collected, open_with_pillow, picture_of
+        from convcli.imaging.metadata.upright import take_orientation
+
+        image = open_with_pillow(data, "Bmp")
+        notes: list[str] = []
+        meta = collected(image, _profile(data), notes)
+        orientation = take_orientation(meta, notes)
+        return picture_of(image, self.name, name, meta, notes, max_pixels, orientation)
+
+    def claims(self, data: bytes, name: str) -> int:
+        from convcli.imaging.formats.pillow import open_with_pillow, sample_bytes
+
+        return sample_bytes(open_with_pillow(data, "Bmp"))
+
+    def encode(self, picture: Source, coding: Coding) -> Data:
+        pixels, dpi = picture.first.pixels, picture.meta.dpi
+        if picture.alpha:
+            return _with_alpha(pixels, dpi)
+        from convcli.imaging.formats.pillow import save_with_pillow, to_pillow
+
+        image = to_pillow(pixels, picture.space, picture.alpha)
+        return save_with_pillow(image, "Bmp", **({"dpi": dpi} if dpi else {}))
+
+
+def _profile(data: bytes) -> bytes | None:
+    """The ICC profile that is embedded in a BMP.
 
     Source: Microsoft's BITMAPV5HEADER: where it begins, counted from the header on, and its size.
     """
@@ -35,12 +76,8 @@ def profile_of_bmp(data: bytes) -> bytes | None:
     return data[FILE_HEADER + at : FILE_HEADER + at + size]
 
 
-def encode_bmp_with_alpha(pixels: NDArray[np.uint8], dpi: tuple[float, float] | None) -> bytes:
-    """Encode an array (H, W, 4) of uint8, red, green, blue and alpha.
-
-    >>> encode_bmp_with_alpha(np.full((1, 1, 4), 9, np.uint8), None)[:2]
-    b'BM'
-    """
+def _with_alpha(pixels: NDArray[Any], dpi: tuple[float, float] | None) -> bytes:
+    """Encode an array (H, W, 4) of uint8, red, green, blue and alpha."""
     height, width, _ = pixels.shape
     start = FILE_HEADER + V4_HEADER
     if start + pixels.size >= 2**32:
@@ -51,3 +88,6 @@ def encode_bmp_with_alpha(pixels: NDArray[np.uint8], dpi: tuple[float, float] | 
     head += struct.pack("<IiiHHIIii", *info) + struct.pack("<6I", 0, 0, *MASKS)
     head += struct.pack("<I", SRGB) + bytes(48)  # end points and gammas, which sRGB implies
     return head + pixels[::-1, :, [2, 1, 0, 3]].tobytes()
+
+
+FORMATS = [Bmp()]

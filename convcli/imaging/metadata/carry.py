@@ -1,14 +1,18 @@
 """Which format has room for what a picture says, and what becomes of the rest.
 
-The one place that knows: :func:`carry` turns what a file said into what another can say, and
-names what it cannot. Writers write all that they are given.
+Formats say what they have room for (``Format.carries``); :func:`carry` turns what a file said into
+what another can say, and names what it cannot. Of what has no place of its own much finds one in
+EXIF or in the fields of a page; arrays have no place for anything. Writers write all that they are
+given.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from convcli.imaging.formats import named
 from convcli.imaging.formats.png.metadata import says_nothing, text_of
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.metadata.georeference import GEO
@@ -28,24 +32,8 @@ from convcli.imaging.metadata.tiff import (
 )
 from convcli.imaging.metadata.tiff_fields import EXIF, GPS, Fields
 
-__all__ = ["CARRIES", "carried", "carry"]
+__all__ = ["carried", "carry"]
 
-CARRIES: dict[str, frozenset[str]] = {
-    name: frozenset(what.split())
-    for name, what in {
-        "PNG": "icc exif xmp dpi aspect comments png_chunks",
-        "JPEG": "icc exif xmp photoshop dpi aspect comments",
-        "TIFF": "icc exif xmp photoshop dpi aspect fields",
-        "WEBP": "icc exif xmp",
-        "GIF": "icc xmp aspect comments",
-        "BMP": "dpi",
-        "PPM": "comments",
-        "PFM": "",
-        "AVIF": "icc exif xmp",
-    }.items()
-}
-"""What each format has a place for, by the names of :class:`Metadata`. Of the rest much finds a
-place in EXIF or in the fields of a page. Arrays have no place for anything."""
 NAMES = {
     "icc": "ICC profile",
     "exif": "EXIF",
@@ -55,8 +43,6 @@ NAMES = {
     "aspect": "shape of a pixel",
     "comments": "comment",
 }
-LARGEST = {"JPEG": {"exif": 65527, "xmp": 65504}}
-"""Bytes that a segment has room for."""
 MOST_NAMED = 12
 KEYWORDS = {
     "Title": 269,
@@ -95,7 +81,8 @@ def _listed(names: list[str]) -> str:
 
 def carried(meta: Metadata, fmt: str) -> tuple[Metadata, list[str]]:
     """What a file of a format can say of it, and the names of what it cannot."""
-    room = CARRIES.get(fmt, frozenset())
+    target = named(fmt)
+    room = frozenset(target.carries.split() if target else ())
     new = replace(meta, fields={})
     left = _Left(dict(meta.fields), list(meta.comments), [])
     taken = set(meta.fields) | set(exif_fields(meta.exif) if meta.exif else ())
@@ -113,7 +100,7 @@ def carried(meta: Metadata, fmt: str) -> tuple[Metadata, list[str]]:
         _place_resolution(new)
     if "aspect" not in room and new.aspect and new.aspect[0] == new.aspect[1]:
         new.aspect = None  # a square, as everybody assumes
-    _drop(new, fmt, room, left.lost)
+    _drop(new, fmt, room, target.room if target else {}, left.lost)
     return new, list(dict.fromkeys(left.lost))
 
 
@@ -171,13 +158,15 @@ def _place_resolution(new: Metadata) -> None:
         new.dpi = None
 
 
-def _drop(new: Metadata, fmt: str, room: frozenset[str], lost: list[str]) -> None:
+def _drop(
+    new: Metadata, fmt: str, room: frozenset[str], most: Mapping[str, int], lost: list[str]
+) -> None:
     """Take away what the format has no place for."""
     for name, called in NAMES.items():
-        value, most = getattr(new, name), LARGEST.get(fmt, {}).get(name)
-        if not value or (name in room and (most is None or len(value) <= most)):
+        value = getattr(new, name)
+        if not value or (name in room and (name not in most or len(value) <= most[name])):
             continue
-        lost.append(called if name not in room else f"{called} of more than {most:,} bytes")
+        lost.append(called if name not in room else f"{called} of more than {most[name]:,} bytes")
         setattr(new, name, [] if name == "comments" else None)
     lost += [name for of, name, _ in new.blocks if of != fmt]
     new.blocks = [block for block in new.blocks if block[0] == fmt]

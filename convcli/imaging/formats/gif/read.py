@@ -31,7 +31,7 @@ from convcli.imaging.formats.gif.container import (
     read_loop,
     table_bytes,
 )
-from convcli.imaging.formats.pillow_read import open_with_pillow
+from convcli.imaging.formats.pillow import open_with_pillow
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import check_frames, check_size, decoding
 from convcli.imaging.metadata.upright import take_orientation, turn_upright
@@ -189,6 +189,6 @@ def _indices(shot: _Shot) -> NDArray[np.uint8]:
     packed = 0x80 | ((len(shot.table) // 3).bit_length() - 2) if shot.table else 0
     head = b"GIF89a" + struct.pack("<HHBBB", *size, packed, 0, 0) + shot.table
     alone = head + struct.pack("<B4H", IMAGE, 0, 0, *size) + shot.data + b";"
-    image = open_with_pillow(alone, "GIF")
+    image = open_with_pillow(alone, "Gif")
     image.load()
     return np.asarray(image)

@@ -10,12 +10,12 @@ import io
 import struct
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convcli.extensions import extension
 from convcli.imaging.formats.jpeg.markers import DRI, EOI, HUFFMAN_FRAMES, RST0, SOS, segments
 
-__all__ = ["jpeg_faults"]
+__all__ = ["jpeg_faults", "open_jpeg"]
 
 DHT, PROGRESSIVE, SOI, TEM, ADOBE = 0xC4, 0xC2, 0xD8, 0x01, 0xEE
 FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, 0xCC}
@@ -39,6 +39,13 @@ def jpeg_faults(data: bytes, tables: bytes = b"") -> list[str]:
     except (ValueError, KeyError, IndexError, struct.error):
         pass
     return list(check.faults)
+
+
+def open_jpeg(data: bytes) -> Any:
+    """A Pillow image whose pixels are not read yet."""
+    from convcli.imaging.formats.pillow import open_with_pillow
+
+    return open_with_pillow(data, "Jpeg", "jpeg_factory")
 
 
 class _Check:
@@ -206,9 +213,7 @@ def _by_padding(data: bytes) -> list[str]:
     """
     import numpy as np
 
-    from convcli.imaging.formats.pillow_read import open_with_pillow
-
-    one, other = (np.asarray(open_with_pillow(d, "JPEG")) for d in (data, _padded(data)))
+    one, other = (np.asarray(open_jpeg(d)) for d in (data, _padded(data)))
     rows = np.flatnonzero((one != other).reshape(len(one), -1).any(1))
     return [_made_up(1, int(rows[0]), len(one))] if rows.size else []
 

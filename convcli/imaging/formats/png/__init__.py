@@ -1,0 +1,79 @@
+"""PNG, and animations in it (APNG)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from convcli.imaging.formats import Coding, Finish, Format
+
+if TYPE_CHECKING:
+    import io
+
+    from convcli.imaging.atomic import Data
+    from convcli.imaging.formats.png.plain import Plain
+    from convcli.imaging.source import Source
+
+__all__ = ["FORMATS"]
+
+
+class Png(Format):
+    """Portable Network Graphics."""
+
+    name = "PNG"
+    suffixes = (".png", ".apng")
+    spaces = "gray graya rgb rgba"
+    dtypes = "uint8 uint16"
+    animations = still_first = True
+    carries = "icc exif xmp dpi aspect comments png_chunks"
+
+    def recognises(self, head: bytes) -> bool:
+        return head.startswith(b"\x89PNG\r\n\x1a\n")
+
+    def read(self, data: bytes, name: str, max_pixels: int) -> Source:
+        from convcli.imaging.formats.png.read import read_png
+
+        return read_png(data, name, max_pixels)
+
+    def claims(self, data: bytes, name: str) -> int:
+        from convcli.imaging.formats.png.chunks import claimed_bytes
+
+        return claimed_bytes(data, name)
+
+    def prefetch(
+        self, file: io.FileIO, size: int, max_pixels: int, wanted: Callable[[], bool]
+    ) -> Callable[[], Finish | None] | None:
+        """It needs no NumPy, so it goes on beside the import of that."""
+        from convcli.imaging.formats.png.plain import read_plain
+
+        def begin() -> Finish | None:
+            plain = read_plain(file, size, max_pixels, wanted)
+            return None if plain is None else partial(_finish, plain)
+
+        return begin
+
+    def encode(self, picture: Source, coding: Coding) -> Data:
+        from convcli.imaging.formats.png.write import apng_parts, png_parts
+
+        meta, compression, threads = picture.meta, coding.compression, coding.threads
+        if picture.n_frames == 1:
+            pixels = picture.first.pixels
+            return png_parts(pixels, meta, threads=threads, compression=compression)
+        return apng_parts(
+            picture.frames,
+            picture.n_frames,
+            meta,
+            still_first=picture.still_first,
+            threads=threads,
+            compression=compression,
+        )
+
+
+def _finish(plain: Plain, name: str, max_pixels: int) -> Source:
+    from convcli.imaging.formats.png.read import picture_of_plain
+
+    return picture_of_plain(plain, name)
+
+
+FORMATS = [Png()]

@@ -20,6 +20,7 @@ __all__ = [
     "assemble",
     "chunk",
     "chunk_parts",
+    "claimed_bytes",
     "read_ihdr",
     "walk",
 ]
@@ -27,6 +28,8 @@ __all__ = [
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bits per sample that each colour type may have."""
+SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+"""Of a pixel, by colour type; palettes are expanded."""
 
 
 class Ihdr(NamedTuple):
@@ -93,6 +96,14 @@ def read_ihdr(data: bytes, name: str) -> Ihdr:
                 f"allowed: {', '.join(map(str, allowed))}"
             )
     return Ihdr(width, height, depth, colour, bool(interlace))
+
+
+def claimed_bytes(data: bytes, name: str) -> int:
+    """Bytes of the samples of a frame that the header promises."""
+    header = read_ihdr(data, name)
+    alpha = any(chunk == b"tRNS" for chunk, _, _ in walk(data, name))
+    samples = SAMPLES[header.colour_type] + alpha
+    return header.width * header.height * samples * max(header.depth // 8, 1)
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -50,7 +50,7 @@ class _File(NamedTuple):
         return self.width * self.height * self.channels
 
 
-def read_pnm(data: bytes, name: str, max_pixels: int) -> Source:
+def read_pnm(data: bytes, name: str, format: str, max_pixels: int) -> Source:
     """Decode PBM, PGM, PPM or PFM."""
     kind = data[1:2]
     file = _open(data, name, kind)
@@ -67,7 +67,7 @@ def read_pnm(data: bytes, name: str, max_pixels: int) -> Source:
     if rest.strip():
         notes.append("what follows its first picture was left out")
     return Source(
-        format="PFM" if kind in FLOATS else "PPM",
+        format=format,
         space="rgb" if kind in COLOURED else "gray",
         alpha=False,
         dtype=pixels.dtype,

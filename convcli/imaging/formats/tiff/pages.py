@@ -9,6 +9,7 @@ Source: TIFF 6.0 specification (1992), section 2; BigTIFF as libtiff 4 has it.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import struct
@@ -18,7 +19,7 @@ from typing import NamedTuple, Protocol
 from convcli.errors import InputError
 from convcli.imaging.limits import check_frames, check_size
 
-__all__ = ["PageSize", "check_pages", "walk_pages"]
+__all__ = ["PageSize", "check_pages", "claimed_bytes", "walk_pages"]
 
 WIDTH, HEIGHT, BITS, KIND, SAMPLES = 256, 257, 258, 262, 277
 LAYOUT = (*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339)
@@ -61,6 +62,11 @@ def check_pages(file: _File, name: str, max_pixels: int) -> int:
             check_size(name, page.width, page.height, max_pixels)
     check_frames(name, len(pages), sum(map(math.prod, pages)), max_pixels)
     return len(pages)
+
+
+def claimed_bytes(data: bytes, name: str) -> int:
+    """Bytes of the samples of all pages."""
+    return sum(map(math.prod, walk_pages(io.BytesIO(data), name)))
 
 
 def walk_pages(file: _File, name: str) -> Iterator[PageSize]:

@@ -8,10 +8,11 @@ from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.formats.pillow_read import open_with_pillow, picture_of
-from convcli.imaging.formats.quiet import silence_logs
+from convcli.imaging.formats.pillow import open_with_pillow, picture_of, pixels_of
+from convcli.imaging.formats.quiet import listen_to_libtiff, silence_libtiff, silence_logs
 from convcli.imaging.formats.tiff.pages import check_pages
 from convcli.imaging.formats.tiff.samples import page_pixels, says_its_kind
 from convcli.imaging.formats.tiff.strips import strip_notes, strips_of
@@ -51,14 +52,31 @@ def _decoded(data: bytes, name: str, max_pixels: int) -> Source:
     count = check_pages(io.BytesIO(data), name, max_pixels)
     if data[2:4] in (b"*\0", b"\0*") and count <= MAX_PAGES:
         try:
-            image = open_with_pillow(data, "TIFF")
+            silence_libtiff()
+            image = open_with_pillow(data, "Tiff")
         except Exception:
             image = None  # sample layouts that Pillow does not know: tifffile does, or explains
         lacks: list[str] = []
         if image is not None and _pillow_keeps(image, data, name, lacks):
-            # Pillow turns the pages.
-            return picture_of(image, "TIFF", name, Metadata(), lacks + _narrow(image), max_pixels)
+            notes = lacks + _narrow(image)
+            how: dict[str, Any] = {"pages": True, "decode": _turned_pixels}
+            return picture_of(image, "TIFF", name, Metadata(), notes, max_pixels, **how)
     return _read_with_tifffile(data, name, count)
+
+
+def _turned_pixels(image: Any, name: str, mode: str | None, notes: list[str]) -> NDArray[Any]:
+    """Pillow turns each page itself: by what we read, not by its EXIF.
+
+    Its EXIF object loses tags to whoever collects metadata, and it knows fewer spellings of XMP.
+    """
+    image.getexif()[ORIENTATION] = orientation_of(
+        image.tag_v2.get(ORIENTATION), packet_of(image.info.get("xmp"))
+    )
+    with listen_to_libtiff() as said:
+        pixels = pixels_of(image, name, mode, notes)
+    minded = (f"its pixels were read, but libtiff says: {text}" for text in sorted(said))
+    notes += [note for note in minded if note not in notes]
+    return pixels
 
 
 class Pages:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.regions import Span
 from convcli.errors import InputError
+from convcli.imaging.formats.array_file import DTYPES, MOST_FOLDED, FileRows, native
 from convcli.imaging.formats.jpeg.check import jpeg_faults
 from convcli.imaging.formats.quiet import silence_logs
 from convcli.imaging.formats.tiff.pages import walk_pages
@@ -28,7 +29,6 @@ from convcli.imaging.formats.tiff.strips import (
     strips_of,
 )
 from convcli.imaging.header import Metadata
-from convcli.imaging.large.source import DTYPES, MOST_FOLDED, FileRows, native
 from convcli.imaging.limits import decoding
 from convcli.imaging.metadata.tiff import read_pages
 from convcli.imaging.options import MAX_PIXELS

@@ -1,0 +1,45 @@
+"""WebP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convcli.imaging.formats import Coding, Format
+
+if TYPE_CHECKING:
+    from convcli.imaging.atomic import Data
+    from convcli.imaging.source import Source
+
+__all__ = ["FORMATS"]
+
+
+class WebP(Format):
+    """Of both kinds, with loss and without."""
+
+    name = "WEBP"
+    suffixes = (".webp",)
+    spaces = "gray graya rgb rgba"
+    animations = True
+    longest = 16383
+    carries = "icc exif xmp"
+
+    def recognises(self, head: bytes) -> bool:
+        return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+    def read(self, data: bytes, name: str, max_pixels: int) -> Source:
+        from convcli.imaging.formats.webp.codec import read_webp
+
+        return read_webp(data, name, max_pixels)
+
+    def claims(self, data: bytes, name: str) -> int:
+        from convcli.imaging.formats.pillow import open_with_pillow, sample_bytes
+
+        return sample_bytes(open_with_pillow(data, "WebP"))
+
+    def encode(self, picture: Source, coding: Coding) -> Data:
+        from convcli.imaging.formats.webp.codec import encode_webp
+
+        return encode_webp(picture, coding.quality)
+
+
+FORMATS = [WebP()]

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
-from convcli.imaging.large.source import MOST_FOLDED, native, spaces_of
+from convcli.imaging.formats.array_file import MOST_FOLDED, native, spaces_of
+from convcli.imaging.header import Header
 from convcli.imaging.options import MAX_PIXELS
+from convcli.imaging.sink import Sink, by_target
 from convcli.imaging.source import Source, StoredPlane
 from convcli.imaging.urls import is_url
 
-__all__ = ["ZarrPlane", "ZarrTarget", "create_zarr", "import_zarr", "open_zarr"]
+__all__ = ["ZarrPlane", "ZarrTarget", "chunk_of", "create_zarr", "import_zarr", "open_zarr"]
 
+CHUNK = 512
+"""Rows and columns of a chunk where the source has none."""
 FEW_CHUNKS = 1 << 16
 """Chunks that may be asked for although they are not there: it takes some seconds."""
 
@@ -166,29 +170,29 @@ def _axes(
     return names.index("y"), names.index("x"), channel
 
 
-def create_zarr(
-    path: str,
-    shape: tuple[int, int, int],
-    dtype: Any,
-    source: Source,
-    flat: bool,
-    chunk: tuple[int, int],
-) -> ZarrTarget:
+def chunk_of(source: Source, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of the chunks that a result is stored in: the source's."""
+    height, width = source.chunks or (CHUNK, CHUNK)
+    return min(height, shape[0]), min(width, shape[1])
+
+
+def create_zarr(path: str, header: Header, source: Source) -> Sink:
     """A new array like the source's, in its version of the format, as ``(H, W[, C])``.
 
     An OME-Zarr image gives an OME-Zarr image with one level, axes y, x and c.
     """
     zarr = import_zarr()
-    full = shape[:2] if flat else shape
-    chunks = (*chunk, shape[2])[: len(full)]
+    flat, shape = header.flat, header.shape
+    full = header.size if flat else shape
+    chunks = (*chunk_of(source, shape), shape[2])[: len(full)]
     like = source.first
     version = like.zarr_format if isinstance(like, ZarrPlane) else 3
-    common = {"shape": full, "chunks": chunks, "dtype": np.dtype(dtype), "zarr_format": version}
+    common = {"shape": full, "chunks": chunks, "dtype": header.dtype, "zarr_format": version}
     if is_url(path):
         common["overwrite"] = True
     if not (isinstance(like, ZarrPlane) and like.names):
         zarr.create_array(path, **common)
-        return ZarrTarget(path, flat)
+        return by_target(ZarrTarget(path, flat))
     group = zarr.create_group(path, zarr_format=version)
     axes: list[dict[str, str]] = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
     if not flat:
@@ -201,7 +205,7 @@ def create_zarr(
     else:
         group.attrs["multiscales"] = [{"version": "0.4", **scales}]
     group.create_array("0", **{k: v for k, v in common.items() if k != "zarr_format"})
-    return ZarrTarget(f"{path}/0", flat)
+    return by_target(ZarrTarget(f"{path}/0", flat))
 
 
 @dataclass(slots=True)

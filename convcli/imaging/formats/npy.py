@@ -1,0 +1,66 @@
+"""NumPy's ``.npy``: an array of samples that is a picture."""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from convcli.errors import InputError, UsageError
+from convcli.imaging.formats import Format
+
+if TYPE_CHECKING:
+    from convcli.imaging.formats.raw import RawLayout
+    from convcli.imaging.header import Header
+    from convcli.imaging.sink import Sink
+    from convcli.imaging.source import Source
+
+__all__ = ["FORMATS"]
+
+
+class Npy(Format):
+    """Arrays (H, W) and (H, W, C) in C order."""
+
+    name = "NPY"
+    suffixes = (".npy",)
+    spaces = "gray graya rgb rgba"
+    in_parts = is_array = True
+
+    def open(self, path: str, name: str, max_pixels: int, layout: RawLayout | None) -> Source:
+        import os
+
+        from convcli.imaging.formats.array_file import open_fd, picture_of_rows
+        from convcli.kernels.npy import read_npy_header
+
+        fd = open_fd(path, name)
+        try:
+            with open(os.dup(fd), "rb") as file:  # noqa: PTH123 (a descriptor)
+                shape, stored, fortran = read_npy_header(file, name, InputError)
+                offset = file.tell()
+            picture = picture_of_rows(self.name, name, fd, offset, shape, stored)
+            if fortran:
+                raise UsageError(f"{name}: stored column by column; save it in C order")
+            need, have = math.prod(shape) * stored.itemsize, os.fstat(fd).st_size - offset
+            if need != have:
+                raise InputError(f"{name}: its header says {need:,} bytes, and {have:,} follow")
+        except BaseException:
+            os.close(fd)
+            raise
+        return picture
+
+    def create(
+        self, path: str, header: Header, like: Source, threads: int
+    ) -> AbstractContextManager[Sink]:
+        import numpy as np
+
+        from convcli.imaging.formats.array_file import create_array
+
+        head = io.BytesIO()
+        shape = header.size if header.flat else header.shape
+        facts = {"descr": header.dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(head, facts)
+        return create_array(path, head.getvalue(), header)
+
+
+FORMATS = [Npy()]
