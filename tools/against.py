@@ -28,9 +28,10 @@ import sysconfig
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
 
@@ -63,6 +64,12 @@ def differences(one: Outcome, two: Outcome) -> list[str]:
         elif one.files[name] != two.files[name]:
             found.append(f"file {name}: {_first_pixel(name, one.files[name], two.files[name])}")
     return found
+
+
+def _kind(difference: str) -> str:
+    """Where it is: the exit code, a stream, a file with this suffix."""
+    place = difference.partition(":")[0]
+    return f"files {PurePath(place).suffix or place}" if place.startswith("file ") else place
 
 
 def _codes(outcome: Outcome) -> str:
@@ -153,9 +160,10 @@ class Runner:
             self.kept = pickle.loads(self.kept_at.read_bytes())
 
     def keep(self) -> None:
-        """Write down what the first build did."""
+        """Write down what the first build did, beside what others have noted meanwhile."""
+        noted = pickle.loads(self.kept_at.read_bytes()) if self.kept_at.exists() else {}
         part = self.kept_at.with_suffix(f".{os.getpid()}")
-        part.write_bytes(pickle.dumps(self.kept))
+        part.write_bytes(pickle.dumps({**noted, **self.kept.copy()}))
         part.replace(self.kept_at)
 
     def prepare(self, wanted: list[Line]) -> None:
@@ -268,6 +276,7 @@ def main() -> int:
     one, two = (build(name, given.cache) for name in (given.revision, given.revision2))
     expected = intended(TOOLS / "against.toml")
     bad, began = 0, time.monotonic()
+    kinds: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="against-") as folder:
         runner = Runner(one, two, Path(folder), given.cache, given.fresh)
         timed = matching([line(text) for text in against_lines.TIMED], given.only)
@@ -277,13 +286,17 @@ def main() -> int:
             for number, (tried, found) in enumerate(results, 1):
                 if number % 100 == 0:
                     print(f"{number} of {len(wanted)} lines", file=sys.stderr)
+                    runner.keep()
                 odd = [d for d in found if not sum(i.meets(tried.text, d) for i in expected)]
                 bad += bool(odd)
+                kinds.update({_kind(d) for d in odd})
                 if odd:
                     print(tried.text, *(f"    {d}" for d in odd), sep="\n", flush=True)
         runner.keep()
         took = time.monotonic() - began
         print(f"{len(wanted)} lines, {bad} with unexpected differences, {took:.0f} s")
+        for kind, count in kinds.most_common():
+            print(f"    {count} in {kind}")
         if given.times:
             for row, worse in times(runner, timed, given.rounds):
                 print(row, flush=True)
