@@ -7,6 +7,7 @@ names the one that it is for; a kernel that names none is for a correlation.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -49,4 +50,9 @@ def operation_of(kernel: Windowed) -> WindowOperation:
     name = getattr(kernel, "operation", "correlate")
     if name not in OPERATIONS:
         raise UsageError(f"operation {name!r} is not known; allowed: {', '.join(OPERATIONS)}")
-    return cast(WindowOperation, import_module(OPERATIONS[name]).OPERATION)
+    return _of_module(OPERATIONS[name])
+
+
+@cache
+def _of_module(module: str) -> WindowOperation:
+    return cast(WindowOperation, import_module(module).OPERATION)

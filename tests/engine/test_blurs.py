@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.algorithms.separable_correlation import Blur
-from convcli.engine.cpu.c_loops import loops
-from convcli.engine.cpu.pairs import MOST_ERROR, MOST_PAIRS, pairs_of
+from convcli.engine.cpu.c_loops import c_loops, loops
+from convcli.engine.cpu.pairs import MOST_ERROR, pairs_of
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
@@ -169,7 +169,8 @@ def test_a_value_that_the_border_does_not_use_does_no_harm(isa):
 
 
 def test_the_most_pairs_leave_white_as_it_is(isa):
-    line = np.full(2 * MOST_PAIRS, 0.5 / MOST_PAIRS)
+    most = c_loops().MOST_PAIRS
+    line = np.full(2 * most, 0.5 / most)
     x = np.full((300, 300, 1), 255, np.uint8)
     _, plan = planned(x.shape, bell(1, 3), line)
     assert (execute(plan, x).pixels == 255).all()

@@ -32,7 +32,7 @@ def bell(sigma, radius):
     ],
 )
 def test_what_is_left_to_floating_point(column, row, finish):
-    assert blurs(((column, row),), finish) == ()
+    assert blurs(((column, row),), finish, 126) == ()
 
 
 @pytest.mark.parametrize("taps", [1, 2, 3, 4, 9, 60])
@@ -63,4 +63,4 @@ def test_the_error_of_a_line_is_that_of_its_weights_and_of_cut_off_products():
 @pytest.mark.parametrize("sigma, radius, allowed", [(12.4, 38, True), (45, 113, False)])
 def test_the_error_grows_with_the_pairs(sigma, radius, allowed):
     line = bell(sigma, radius)
-    assert bool(blurs(((line, line),), PLAIN)) == allowed
+    assert bool(blurs(((line, line),), PLAIN, 126)) == allowed

@@ -44,6 +44,10 @@ BOX = BoxFilter()
 class _Compiled(CompiledMethod):
     sums = "i"
 
+    @property
+    def work(self) -> str:
+        return "d" if "float64" in (self.problem.accumulate, self.problem.finish.work) else "f"
+
     def lists(self) -> Lists:
         """The last corner says it all."""
         p = self.problem

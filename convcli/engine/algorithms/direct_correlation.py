@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
-from convcli.engine.cpu.box_mean import NONE, divides
-from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_blur
+from convcli.engine.cpu.box_mean import NONE, Reciprocal, divides
+from convcli.engine.cpu.c_loops import c_loops
+from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, is_byte
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
 from convcli.engine.step import Method, Problem, Tap
 
@@ -29,12 +30,16 @@ class DirectCorrelation:
         taps = int(np.count_nonzero(p.weights))
         note = f"{taps} tap{'s' * (taps != 1)}"
         work = passes(p.weights, p.loops.compiled)
+        division = divides(p) if p.loops.compiled else NONE
+        flat = _flat_columns(p) if division != NONE else 0
         if p.on_gpu:
             estimate = CostEstimate(self.name, gpu_taps(p.accumulate, work), note)
         else:
-            way, work = ("flat", sum(p.kernel_size)) if _in_columns(p) else (self.name, work)
+            way, work = ("flat", sum(p.kernel_size)) if flat else (self.name, work)
             estimate = on_cpu(self.name, note, p.loops.name, way, p.accumulate, work)
-        return (Compiled if p.loops.compiled else _Numpy)(p, estimate)
+        if p.loops.compiled:
+            return Compiled(p, estimate, division, flat)
+        return _Numpy(p, estimate)
 
 
 DIRECT = DirectCorrelation()
@@ -43,9 +48,11 @@ DIRECT = DirectCorrelation()
 class Compiled(CompiledMethod):
     """By the compiled loops; means of bytes are divided in 16 bits."""
 
-    def __init__(self, problem: Problem, estimate: CostEstimate) -> None:
+    def __init__(
+        self, problem: Problem, estimate: CostEstimate, division: Reciprocal, flat: int
+    ) -> None:
         super().__init__(problem, estimate)
-        self.division = divides(problem)
+        self.division, self.flat = division, flat
 
     def lists(self) -> Lists:
         return [], _lists(self.problem)
@@ -68,10 +75,19 @@ def _lists(p: Problem) -> list[list[Tap]]:
     ]
 
 
-def _in_columns(p: Problem) -> bool:
-    """Whether compiled loops make the means of a box in 16 bits, columns first; see flat.h."""
-    plain = p.rows.dilation == p.cols.dilation == 1 and min(p.kernel_size) > 1
-    return plain and p.is_box and can_blur(p) and divides(p) != NONE
+def _flat_columns(p: Problem) -> int:
+    """Columns of a box whose mean is divided in 16 bits, if they are added first; else 0.
+
+    Compiled loops then make two rows at a time; see flat.h.
+    """
+    rows, cols = p.maps
+    tall, wide = p.kernel_size
+    plain = rows.stride == rows.dilation == cols.stride == 1 and min(tall, wide) > 1
+    if not (p.loops.bytes and p.dtype == "uint8" and plain and is_byte(p.border.value)):
+        return 0
+    if not p.is_box or p.weights.flat[0] != 1.0:
+        return 0
+    return wide if (wide - 1) * cols.dilation * p.group <= c_loops().FLAT_SHIFT else 0
 
 
 def passes(weights: NDArray[np.float64], compiled: bool) -> float:

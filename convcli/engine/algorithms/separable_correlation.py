@@ -8,6 +8,7 @@ import numpy as np
 
 from convcli.engine.algorithms.direct_correlation import passes
 from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
+from convcli.engine.cpu.c_loops import c_loops
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_blur
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
 from convcli.engine.step import Method, Problem, Tap
@@ -57,7 +58,7 @@ class SeparableCorrelation:
             return ()
         from convcli.engine.cpu.pairs import blurs
 
-        return blurs(factors[0], p.finish)
+        return blurs(factors[0], p.finish, c_loops().MOST_PAIRS)
 
 
 SEPARABLE = SeparableCorrelation()

@@ -1,13 +1,23 @@
-"""The compiled loops of filters: whether they are here, and how they call the types."""
+"""The compiled loops of filters: whether they are here, and the job that is packed for them."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from functools import cache
+from struct import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.axis_maps import AxisMap
+from convcli.engine.numerics import FULL
 from convcli.errors import UsageError
 from convcli.extensions import extension
 
-__all__ = ["CODE", "NO_LOOPS", "Loops", "c_loops", "loops"]
+if TYPE_CHECKING:
+    from convcli.engine.requantize import Finish
+
+__all__ = ["CODE", "NO_LOOPS", "Loops", "c_loops", "formula", "loops", "pack_job", "tap_type"]
 
 CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
 """How the compiled loops call the types."""
@@ -52,3 +62,60 @@ def c_loops() -> Any:
     if module is None:
         raise UsageError(why)
     return module
+
+
+def pack_job(
+    x: NDArray[Any] | None = None,
+    out: NDArray[Any] | None = None,
+    maps: tuple[AxisMap, AxisMap] | None = None,
+    **choices: float | str,
+) -> bytes:
+    """What the loops are told, in the layout that they name themselves (``loops/job.h``).
+
+    What is not given is 0; types and kinds are letters.
+    """
+    if x is not None:
+        choices |= dict(zip(("height", "width", "channels"), x.shape, strict=True))
+        choices["src_type"] = CODE[x.dtype.name]
+    if out is not None:
+        choices |= dict(zip(("out_rows", "out_cols", "out_channels"), out.shape, strict=True))
+        choices["out_type"] = CODE[out.dtype.name]
+    if maps is not None:
+        rows, cols = maps
+        choices |= {"row_stride": rows.stride, "col_stride": cols.stride}
+        choices |= {"first": cols.first, "last": cols.last, "step": cols.step}
+    names, packer = _layout()
+    values = [choices.pop(name, 0) for name in names]
+    assert not choices, f"the loops know nothing of {', '.join(choices)}"
+    return packer.pack(*(ord(value) if isinstance(value, str) else value for value in values))
+
+
+def formula(finish: Finish, work: str, count: bool) -> dict[str, float | str]:
+    """The part of a job that leads from sums to samples; see requantize.py."""
+    return {
+        "work": work,
+        "scale": finish.scale,
+        "bias": finish.bias,
+        "offset": finish.offset,
+        "ratio": finish.ratio,
+        "limit": FULL.get(finish.out_dtype, 0.0),
+        "absolute": finish.absolute,
+        "count": count and finish.clip,
+    }
+
+
+def _fields(text: str) -> list[tuple[str, str]]:
+    """Names and type codes of a layout written ``code:name code:name``."""
+    return [(name, code) for code, _, name in (word.partition(":") for word in text.split())]
+
+
+@cache
+def _layout() -> tuple[tuple[str, ...], Struct]:
+    names, codes = zip(*_fields(c_loops().JOB), strict=True)
+    return names, Struct("".join(codes))
+
+
+@cache
+def tap_type() -> np.dtype[Any]:
+    """A tap as the loops read it."""
+    return np.dtype(_fields(c_loops().TAP), align=True)

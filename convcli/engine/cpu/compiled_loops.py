@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
 from convcli.engine.cpu.box_mean import NONE, Reciprocal
-from convcli.engine.cpu.c_loops import CODE, c_loops
+from convcli.engine.cpu.c_loops import CODE, c_loops, formula, pack_job, tap_type
 from convcli.engine.cpu.tiles import Tile, grid, work_through
-from convcli.engine.numerics import FULL
 from convcli.engine.step import Maps, Method, Problem, Tap
 
-__all__ = ["CompiledMethod", "Lists", "can_blur", "can_box"]
+__all__ = ["CompiledMethod", "Lists", "Loop", "can_blur", "can_box", "is_byte"]
 
-_TAP = np.dtype([("lane", "i4"), ("row", "i4"), ("shift", "i8"), ("weight", "f8")])
 _COMBINE = {"none": "n", "magnitude": "m", "maximum": "x"}
 _ROW_SAMPLES = 24576
 _RING_BYTES = 768 * 1024
+_STREAMED = 32 << 20
+"""Bytes of an output that is too large to be found in a cache later; it is written past them."""
+_WORTH_GROUPING = {"h": 12, "H": 12}
+"""Taps of a plane from which four rows at a time are faster; 5 of other sums."""
 
 Lists = tuple[list[list[Tap]], list[list[Tap]]]
 """Taps along a row that make each line, and taps over rows that make each plane."""
@@ -44,11 +46,17 @@ def is_byte(value: float) -> bool:
     return 0 <= value <= 255 and value == int(value)
 
 
-def _packed(lists: list[list[Tap]]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Lists one behind the other, and where each starts."""
-    taps = np.array([tap for taps in lists for tap in taps], _TAP)
-    starts = np.cumsum([0, *(len(taps) for taps in lists)]).astype(np.int32)
-    return taps, starts
+class Loop(NamedTuple):
+    """Which of the extension's loops runs, with its numbers; see ``loops/job.h``."""
+
+    sum_type: str
+    narrow: bool = False
+    straight: bool = False
+    flat: int = 0
+    gap: int = 0
+    add: int = 0
+    multiply: int = 0
+    shift: int = 0
 
 
 class CompiledMethod(Method):
@@ -56,6 +64,8 @@ class CompiledMethod(Method):
 
     division: Reciprocal = NONE
     """How whole sums are divided in 16 bits, if they are."""
+    flat = 0
+    """Columns of a box whose columns are added first; 0 if they are not."""
 
     def lists(self) -> Lists:
         """The taps as the loops take them."""
@@ -66,14 +76,62 @@ class CompiledMethod(Method):
         """How the loops call the type of the sums, and with it the way they are made."""
         return CODE[self.problem.accumulate]
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a sum."""
+        return np.dtype(self.problem.accumulate).itemsize
+
+    @property
+    def work(self) -> str:
+        """How the loops call the type of the formula."""
+        work = self.problem.finish.work
+        return CODE[self.problem.accumulate if work == "integer" else work]
+
     @cached_property
     def _lists(self) -> Lists:
         return self.lists()
 
     @cached_property
+    def _packed(self) -> tuple[NDArray[Any], ...]:
+        """Taps of the lines, one list behind the other, and where each starts; of the planes."""
+        packed: list[NDArray[Any]] = []
+        for lists in self._lists:
+            packed.append(np.array([tap for taps in lists for tap in taps], tap_type()))
+            packed.append(np.cumsum([0, *(len(taps) for taps in lists)]).astype(np.int32))
+        return tuple(packed)
+
+    @cached_property
     def reach(self) -> int:
         """Rows of input that a row of output reads."""
         return 1 + max((tap[1] for plane in self._lists[1] for tap in plane), default=0)
+
+    @cached_property
+    def loop(self) -> Loop:
+        """The loop that will run."""
+        p, (lines, planes) = self.problem, self._lists
+        rows, f = p.maps[0], p.finish
+        whole = self.sums in ("h", "H")
+        narrow = (
+            whole
+            and p.loops.bytes
+            and p.dtype == "uint8"
+            and not lines
+            and is_byte(_held(p))
+            and all(map(_fit_bytes, planes))
+        )
+        stays = self.work == self.sums and f.scale == f.ratio == 1.0 and f.bias == f.offset == 0.0
+        single = len(planes) == 1 and f.combine == "none" and not p.is_bank
+        to_bytes = f.out_dtype == "uint8" and rows.stride == 1
+        straight = narrow and (stays or self.division != NONE) and single and to_bytes
+        taps = sum(map(len, planes))
+        grouped = (
+            not narrow
+            and self.sums in CODE.values()
+            and self.reach > rows.dilation * rows.stride
+            and taps >= _WORTH_GROUPING.get(self.sums, 5) * len(planes)
+        )
+        gap = rows.dilation if grouped else 0
+        return Loop(self.sums, narrow, straight, self.flat, gap, *self.division)
 
     @cached_property
     def tile(self) -> tuple[int, int]:
@@ -86,35 +144,21 @@ class CompiledMethod(Method):
         block = min(max(_RING_BYTES // (self.reach * lanes * self.itemsize), 512), _ROW_SAMPLES)
         return max(128, 6 * self.reach), max(block // p.group, 1)
 
-    @property
-    def itemsize(self) -> int:
-        """Bytes of a sum."""
-        return np.dtype(self.problem.accumulate).itemsize
-
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
-        p, (rows, cols) = self.problem, maps
-        tile, finish, sums = c_loops().tile, p.finish, self.sums
-        work = CODE[p.accumulate if finish.work == "integer" else finish.work]
-        if sums == "i" and finish.work == "integer":
-            work = "f" if p.accumulate != "float64" else "d"
-        lines, planes = self._lists
-        fixed = (
-            np.ascontiguousarray(x),
-            CODE[str(x.dtype)],
-            *x.shape,
+        p, tile, source = self.problem, c_loops().tile, np.ascontiguousarray(x)
+        job = pack_job(
+            source,
             out,
-            CODE[finish.out_dtype],
-            *out.shape,
-            *(rows.index, cols.index, rows.stride, cols.stride, cols.first, cols.last, cols.step),
-            *(sums, p.is_bank, _held(p.border.value, p.accumulate)),
-            *(*_packed(lines), *_packed(planes), self.reach, rows.dilation),
-            "b" if p.is_bank else _COMBINE[finish.combine],
-            work,
-            *(finish.scale, finish.bias, finish.offset, finish.ratio),
-            FULL.get(finish.out_dtype, 0.0),
-            *(finish.absolute, count and finish.clip),
-            *self.division,
+            maps,
+            **self.loop._asdict(),
+            **formula(p.finish, self.work, count),
+            combine="b" if p.is_bank else _COMBINE[p.finish.combine],
+            by_channel=p.is_bank,
+            value=_held(p),
+            reach=self.reach,
+            stream=out.nbytes >= _STREAMED,
         )
+        fixed = (job, source, out, maps[0].index, maps[1].index, *self._packed)
 
         def make_worker() -> Callable[[Tile], int]:
             return lambda place: int(tile(*fixed, *place))
@@ -123,6 +167,14 @@ class CompiledMethod(Method):
         return work_through(tiles, make_worker, threads)
 
 
-def _held(value: float, accumulate: str) -> float:
+def _held(p: Problem) -> float:
     """The border's value as the sums see it."""
-    return float(value) if "float" in accumulate else float(int(value))
+    value = p.border.value
+    return float(value) if "float" in p.accumulate else float(int(value))
+
+
+def _fit_bytes(taps: list[Tap]) -> bool:
+    """Whether two neighbouring weights fit into signed bytes and, with any samples, into 16 bits."""
+    weights = [tap[3] for tap in taps] + [0.0]
+    together = zip(weights[::2], weights[1::2], strict=False)
+    return max(weights) <= 127 and all(abs(a) + abs(b) <= 128 for a, b in together)

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.cpu.c_loops import CODE, c_loops
+from convcli.engine.cpu.c_loops import CODE, c_loops, formula, pack_job
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile
-from convcli.engine.numerics import FULL
 from convcli.engine.requantize import Finisher
 from convcli.engine.step import Maps, Method
 
@@ -69,41 +68,33 @@ class CompiledEnds(NumpyEnds):
     ) -> None:
         super().__init__(method, maps, x, out, count)
         self.loops = c_loops()
-        rows, cols = maps
-        self._source = (np.ascontiguousarray(x), CODE[str(x.dtype)], *x.shape)
-        self._maps = (rows.index, cols.index, cols.first, cols.last, cols.step)
+        p, kind = self.problem, CODE[method.transform]
+        self._source = np.ascontiguousarray(x)
         self._planes = np.empty((0, 0, 0), method.transform)
-        f = self.problem.finish
-        work = CODE[self.problem.accumulate if f.work == "integer" else f.work]
-        self._formula = (
-            "d" if work == "d" else "f",
-            *(f.scale, f.bias, f.offset, f.ratio, f.limit if f.out_dtype in FULL else 0.0),
-            *(f.absolute, count and f.clip),
-        )
+        value = float(p.border.value)
+        self._load = pack_job(self._source, None, maps, sum_type=kind, value=value)
+        work = p.accumulate if p.finish.work == "integer" else p.finish.work
+        numbers = formula(p.finish, "d" if work == "float64" else "f", count)
+        self._store = pack_job(None, out, None, sum_type=kind, whole=p.exact, **numbers)
 
     def lanes(self, tile: Tile) -> NDArray[Any]:
         """The tile's input, one plane per channel."""
-        top, bottom = self.maps[0].span(tile.top, tile.bottom, self.problem.kernel_size[0])
-        left, right = self.maps[1].span(tile.left, tile.right, self.problem.kernel_size[1])
-        shape = (self._source[4], bottom - top, right - left)
+        rows, cols = self.maps
+        top, bottom = rows.span(tile.top, tile.bottom, self.problem.kernel_size[0])
+        left, right = cols.span(tile.left, tile.right, self.problem.kernel_size[1])
+        shape = (self._source.shape[2], bottom - top, right - left)
         if self._planes.shape != shape:
             self._planes = np.empty(shape, self.transform)
-        place = (self._planes, CODE[self.transform], top, bottom, left, right)
-        self.loops.planes(*self._source, *self._maps, float(self.problem.border.value), *place)
+        pictures = (self._source, rows.index, cols.index, self._planes)
+        self.loops.planes(self._load, *pictures, top, bottom, left, right)
         return self._planes
 
     def finish(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
         """Write one channel from the sums of its members at every position across."""
-        p, every = self.problem, self.maps[1].stride
-        if p.finish.combine != "none":
+        every = self.maps[1].stride
+        if self.problem.finish.combine != "none":
             return super().finish(members, tile, channel)
-        cols = tile.right - tile.left
         sums = np.ascontiguousarray(next(members)[:, ::every]) if every > 1 else next(members)
-        return int(
-            self.loops.finish(
-                *(sums, CODE[str(sums.dtype)], sums.shape[0], cols, sums.shape[1], p.exact),
-                *(self.out, CODE[p.finish.out_dtype], *self.out.shape),
-                *self._formula,
-                *(tile.top, tile.left, channel),
-            )
-        )
+        shape = (sums.shape[0], tile.right - tile.left, sums.shape[1])
+        place = (tile.top, tile.left, channel)
+        return int(self.loops.finish(self._store, sums, self.out, *shape, *place))

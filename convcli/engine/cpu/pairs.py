@@ -23,9 +23,6 @@ ONE = 1 << 16
 UNIT = 1 / 256
 """Of a sum, in levels."""
 WHITE = 255 * 256
-MOST_PAIRS = 126
-"""Of a line, as in ``loops/loops.c``: then the halves that two lines add to white, and what
-rounding adds, stay within 16 bits."""
 MOST_ERROR = 0.45
 """Levels by which a blur may be off before it is rounded: with it, at most one level after."""
 
@@ -41,15 +38,18 @@ class Pair(NamedTuple):
 Pairs = tuple[Pair, ...]
 
 
-def blurs(factors: tuple[Factor, ...], finish: Finish) -> tuple[Pairs, Pairs] | tuple[()]:
+def blurs(
+    factors: tuple[Factor, ...], finish: Finish, most: int
+) -> tuple[Pairs, Pairs] | tuple[()]:
     """Column and row of a separable blur of bytes as pairs; nothing if it cannot be done so.
 
-    The weights must not be negative nor come to more than 1, so that no sum leaves 16 bits.
+    ``most`` pairs may stand in a line: then the halves that two lines add to white, and what
+    rounding adds, stay within 16 bits. The weights must not be negative nor come to more than 1, so that no sum leaves 16 bits.
 
     >>> from convcli.engine.requantize import Finish
     >>> plain = Finish("none", 1, 0, False, 0, 1, "uint8", "float32", False)
     >>> line = np.array([0.25, 0.5, 0.25])
-    >>> column, row = blurs(((line, line),), plain)
+    >>> column, row = blurs(((line, line),), plain, 126)
     >>> row
     (Pair(first=0, second=2, weight=32768), Pair(first=1, second=1, weight=32768))
     """
@@ -67,7 +67,7 @@ def blurs(factors: tuple[Factor, ...], finish: Finish) -> tuple[Pairs, Pairs] | 
     lines = pairs_of(column), pairs_of(row)
     if any(pair.weight >= ONE for line in lines for pair in line):
         return ()
-    if not all(0 < len(line) <= MOST_PAIRS for line in lines):
+    if not all(0 < len(line) <= most for line in lines):
         return ()
     # An average rounds up by half a unit; along the rows, where all is whole, it does not.
     error = sum(_error(p, w) for p, w in zip(lines, (column, row), strict=True)) + 0.5

@@ -1,5 +1,6 @@
-/* Everything that depends on the instruction set. Included once per set by clones.h; loops.c
- * defines NACC (accumulators, always 8). */
+/* Everything that depends on the instruction set. Included once per set by clones.h. */
+
+#define NACC 8 /* accumulators */
 
 #if VBYTES == 64
 #define REG(name) _mm512_##name
@@ -228,40 +229,39 @@ static long ISA(tile)(const Job *job)
 }
 
 /* A transform's tile: rows of the picture to planes of one channel each, and back. */
-static void ISA(planes)(const Planes *p)
+static void ISA(planes)(const Job *job, void *planes)
 {
-    const long height = p->bottom - p->top, width = p->right - p->left;
+    const long height = job->bottom - job->top, width = job->right - job->left;
     for (long r = 0; r < height; r++) {
-        const long at = p->rows[p->top + r];
-        const void *row = at < 0 ? NULL : (const char *)p->src + (size_t)at * p->src_row_bytes;
-        for (long c = 0; c < p->channels; c++) {
+        const void *row = ISA(row_at)(job, job->top + r);
+        for (long c = 0; c < job->channels; c++) {
             const size_t place = (size_t)((c * height + r) * width);
-            if (p->plane_type == 'f')
-                ISA(fill_f)((float *)p->planes + place, row, p->src_type, &p->fills[c]);
+            if (job->sum_type == 'f')
+                ISA(fill_f)((float *)planes + place, row, job->src_type, &job->fills[c]);
             else
-                ISA(fill_d)((double *)p->planes + place, row, p->src_type, &p->fills[c]);
+                ISA(fill_d)((double *)planes + place, row, job->src_type, &job->fills[c]);
         }
     }
 }
 
-/* `whole` sums differ from whole numbers by the transform's rounding only. */
 static long ISA(finish)(const Job *job, const Sums *s, void *work)
 {
+    const int in_floats = job->sum_type == 'f';
     long clipped = 0;
     for (long r = 0; r < s->rows; r++) {
         const float *f = (const float *)s->sums + r * s->pitch;
         const double *d = (const double *)s->sums + r * s->pitch;
         if (job->work == 'f') {
             float *v = work;
-            if (s->type == 'f') memcpy(v, f, (size_t)s->cols * sizeof *v);
-            else for (long i = 0; i < s->cols; i++) v[i] = (float)(s->whole ? __builtin_rint(d[i]) : d[i]);
-            if (s->type == 'f' && s->whole)
+            if (in_floats) memcpy(v, f, (size_t)s->cols * sizeof *v);
+            else for (long i = 0; i < s->cols; i++) v[i] = (float)(job->whole ? __builtin_rint(d[i]) : d[i]);
+            if (in_floats && job->whole)
                 for (long i = 0; i < s->cols; i++) v[i] = __builtin_rintf(v[i]);
             clipped += ISA(row_f)(job, v, NULL, s->channel, job->top + r, 0, s->cols);
         } else {
             double *v = work;
-            for (long i = 0; i < s->cols; i++) v[i] = s->type == 'f' ? (double)f[i] : d[i];
-            if (s->whole)
+            for (long i = 0; i < s->cols; i++) v[i] = in_floats ? (double)f[i] : d[i];
+            if (job->whole)
                 for (long i = 0; i < s->cols; i++) v[i] = __builtin_rint(v[i]);
             clipped += ISA(row_d)(job, v, NULL, s->channel, job->top + r, 0, s->cols);
         }
@@ -276,3 +276,4 @@ static const Isa ISA(isa) = {ISA_NAME, ISA(tile), ISA(planes), ISA(finish), VBYT
 #undef LOADED
 #undef STORED
 #endif
+#undef NACC
