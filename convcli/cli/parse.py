@@ -37,6 +37,8 @@ DEPTHS = ("8", "16", "float")
 ALGORITHMS = ("direct", "separable", "box", "fft")
 COMPRESSIONS = ("default", "small")
 ON_ERROR = ("skip", "stop")
+"""Words that options take. The modules that act on them import NumPy, and the input is to be read
+ahead before that; a test holds these lists to theirs."""
 
 
 def backend(name: str, device: int | None) -> Backend | None:
