@@ -149,10 +149,8 @@ class Runner:
         self.pictures = scratch / "pictures"
         self.free = list(range(64))
         made_by = [TOOLS / "against_pictures.py", TOOLS / "against_run.py"]
-        facts = [
-            sys.version,
-            *sorted(map(str, Path(sysconfig.get_paths()["purelib"]).glob("*-info"))),
-        ]
+        libraries = Path(sysconfig.get_paths()["purelib"]).glob("*-info")
+        facts = [sys.version, *sorted(path.name for path in libraries)]
         key = hashlib.sha256(b"".join(p.read_bytes() for p in made_by) + repr(facts).encode())
         self.kept_at = cache / f"{one.tree[:12]}-{key.hexdigest()[:12]}.outcomes"
         self.kept: dict[Line, Outcome] = {}

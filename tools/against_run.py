@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -20,6 +21,8 @@ from typing import NamedTuple
 from against_lines import Line
 
 ROOT = Path(__file__).parents[1]
+LIBRARIES = "AGAINST_LIBRARIES"
+"""Where a build finds what it imports besides itself: any environment may run it."""
 SECONDS = 180
 """Longest that a line may take."""
 WATCH = """
@@ -72,30 +75,38 @@ def tree_of(revision: str | None) -> str:
 def build(revision: str | None, cache: Path) -> Build:
     """The revision, installed in an environment of its own below ``cache``."""
     tree = tree_of(revision)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     # The same length for all: it must not change how a line with a path in it is wrapped.
-    made = Build(revision or "the working tree", tree, cache / tree[:12])
-    if (made.folder / "built").exists():
-        os.utime(made.folder)
-        return made
-    print(f"building {made.name} ({tree[:12]}) ...", file=sys.stderr)
+    made = Build(revision or "the working tree", tree, cache / f"{tree[:12]}-{python}")
+    with (cache / f"{made.folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another may be building it at this moment
+        if not (made.folder / "built").exists():
+            _install(made)
+    return made
+
+
+def _install(made: Build) -> None:
+    print(f"building {made.name} ({made.tree[:12]}) ...", file=sys.stderr)
     shutil.rmtree(made.folder, ignore_errors=True)
     venv.create(made.folder, symlinks=True)
-    libraries = sysconfig.get_paths()["purelib"]
     site = next(made.folder.glob("lib/python*/site-packages"))
-    (site / "libraries.pth").write_text(libraries + "\n")
+    (site / "libraries.pth").write_text(
+        f"import os, sys; sys.path.append(os.environ['{LIBRARIES}'])\n"
+    )
     with tempfile.TemporaryDirectory() as source:
-        packed = subprocess.run(["git", "archive", tree], cwd=ROOT, capture_output=True, check=True)
+        packed = subprocess.run(
+            ["git", "archive", made.tree], cwd=ROOT, capture_output=True, check=True
+        )
         with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
             tar.extractall(source, filter="data")
         words = ["--python", str(made.folder / "bin" / "python"), "install", "--quiet"]
         words += ["--no-deps", "--no-build-isolation", "--ignore-installed", source]
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", *words], capture_output=True, text=True, check=False
-        )
+        pip = [sys.executable, "-m", "pip", *words]
+        env = {**os.environ, LIBRARIES: sysconfig.get_paths()["purelib"]}
+        done = subprocess.run(pip, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{made.name} cannot be built:\n{done.stderr}")
     (made.folder / "built").touch()
-    return made
 
 
 # ---------------------------------------------------------------- one line
@@ -116,6 +127,7 @@ def environment(home: Path, extra: tuple[tuple[str, str], ...]) -> dict[str, str
     """Nothing of the user's: no settings, no measured speeds, no colours, one width."""
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     fixed = {"HOME": str(home), "TERM": "xterm", "LC_ALL": "C.UTF-8", "COLUMNS": "100"}
+    fixed[LIBRARIES] = sysconfig.get_paths()["purelib"]
     return {**kept, **fixed, **dict(extra)}
 
 
