@@ -53,7 +53,7 @@ def test_every_value_of_an_option_is_in_the_axes() -> None:
     from convcli.arithmetic.borders import BORDERS
     from convcli.cli.app import COMMANDS
     from convcli.cli.parse import ALGORITHMS, COMPRESSIONS, DEPTHS, RANGES
-    from convcli.imaging.formats import FORMATS
+    from convcli.imaging.formats import every_format
     from convcli.kernels.catalogue import PRESETS
 
     axes = against_lines.AXES
@@ -64,7 +64,7 @@ def test_every_value_of_an_option_is_in_the_axes() -> None:
     assert {f"--compression {name}" for name in COMPRESSIONS} - set(axes["encode"]) == {
         "--compression default"
     }
-    assert {f.suffix.removeprefix(".") for f in FORMATS.values()} <= set(axes["out"])
+    assert {f.suffix.removeprefix(".") for f in every_format()} <= set(axes["out"])
     assert set(PRESETS) == set(against_lines.PRESETS)
     assert set(COMMANDS) <= set(against_lines.COMMANDS)
 
