@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.engine.gpu.cupy_device import CupyDevice, cuda_failures, device_of_thread
 from convcli.engine.gpu.device import INSTALL, one_line
@@ -15,10 +12,7 @@ from convcli.engine.gpu.slabs import OutOfDeviceMemory, run_resident, run_tiles
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError
 
-__all__ = ["run_chain", "run_many"]
-
-AT_ONCE = 3
-"""Pictures under way: one comes, one is computed, one goes."""
+__all__ = ["run_chain"]
 
 
 def run_chain(plan: Plan, x: Any) -> tuple[Any, int]:
@@ -61,22 +55,3 @@ def _run(device: CupyDevice, plan: Plan, x: Any) -> tuple[Any, int]:
                 f"backend cupy: device {plan.backend.device} is out of memory for {width}x{height}x"
                 f"{channels}, even in tiles of few rows ({error}); use --backend numpy"
             ) from error
-
-
-def run_many(plan: Plan, pictures: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], int]]:
-    """Filter pictures of one shape in order, transfers overlapping with work.
-
-    No more than a few pictures are taken ahead of what has been delivered.
-    """
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        under_way: list[Future[tuple[Any, int]]] = []
-        try:
-            for picture in pictures:
-                under_way.append(pool.submit(run_chain, plan, picture))
-                if len(under_way) > AT_ONCE:
-                    yield under_way.pop(0).result()
-            while under_way:
-                yield under_way.pop(0).result()
-        finally:
-            for future in under_way:
-                future.cancel()

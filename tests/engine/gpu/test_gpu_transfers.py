@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -186,7 +187,8 @@ def test_many_pictures_from_several_threads(fake_cupy):
     pictures = [rng.integers(0, 256, (30, 21, 3)).astype(np.uint8) for _ in range(9)]
     plan = plan_filter((30, 21, 3), "uint8", [BLUR], backend="cupy")
     on_cpu = plan_filter((30, 21, 3), "uint8", [BLUR], backend="numpy")
-    results = list(gpu_run.run_many(plan, iter(pictures)))
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda x: gpu_run.run_chain(plan, x), pictures))
     assert len(results) == len(pictures)
     for x, (got, _) in zip(pictures, results, strict=True):
         assert np.abs(got.astype(int) - execute(on_cpu, x).pixels).max() <= 1

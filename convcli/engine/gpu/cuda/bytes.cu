@@ -73,30 +73,17 @@ INLINE int finish_row(out_t *to, const unsigned (&columns)[SPAN][WORDS], int val
             values[n] = abs(values[n]);
         values[n] += (int)OFFSET;
     }
-#else
-    work_t values[NX];
-#pragma unroll
-    for (int n = 0; n < NX; n++) {
-        work_t value = response(sums[0][n]);
-#pragma unroll
-        for (int p = 1; p < MEMBERS; p++)
-            value = combined(value, response(sums[p][n]));
-        values[n] = shown(value);
-    }
-#endif
     return store(to, values, valid);
+#else
+    return store_sums(to, sums, valid);
+#endif
 }
 
 extern "C" __global__ void __launch_bounds__(128) bytes(ARGUMENTS)
 {
-    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * NX;
-    const int top = (blockIdx.y * blockDim.y + threadIdx.y) * rows_per_thread;
-    if (x >= samples_out || top >= rows_out)
-        return;
-    const int bottom = min(top + rows_per_thread, rows_out);
+    PLACE(rows_per_thread)
+    SPANNED
     const int end = bottom + KERNEL_H - 1;
-    const int start = x * STRIDE_W, first = start - before * CHANNELS;
-    const bool inside = first >= 0 && first + SPAN <= samples_in;
     const Walk walk(rows, top, end);
     unsigned columns[SPAN][WORDS] = {}, coming[HELD(SPAN)];
     int outside = 0;

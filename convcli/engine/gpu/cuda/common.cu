@@ -1,7 +1,7 @@
 // What every kernel needs: cells of a row in registers, the finish, packed stores.
 //
 // Python puts the types (in_t, out_t, acc_t, work_t) and the constants in capitals in front, see
-// source.py; nothing is included, so that NVRTC, nvcc and, for tests without a GPU, g++ all
+// kernel_source.py; nothing is included, so that NVRTC, nvcc and, for tests without a GPU, g++ all
 // compile the same text.
 //
 // Layout. A picture is rows of interleaved samples; a row starts at a multiple of 16 bytes
@@ -25,6 +25,21 @@
         unsigned long long *clipped, long long pitch_in, long long pitch_out, int samples_in,  \
         int samples_out, int rows_out, int rows_per_thread, int before, int positions,         \
         double border
+
+// Where a thread stands: NX samples from `x` on, rows [top, bottom) of the output; threads beyond
+// it leave.
+#define PLACE(rows_each)                                                                       \
+    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * NX;                                \
+    const int top = (blockIdx.y * blockDim.y + threadIdx.y) * (rows_each);                     \
+    if (x >= samples_out || top >= rows_out)                                                   \
+        return;                                                                                \
+    const int bottom = min(top + (rows_each), rows_out);
+
+// The cells that it sees of a row: SPAN from position `start` on, of the input from `first` on;
+// whether all of them lie inside.
+#define SPANNED                                                                                \
+    const int start = x * STRIDE_W, first = start - before * CHANNELS;                         \
+    const bool inside = first >= 0 && first + SPAN <= samples_in;
 
 INLINE float fused(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 INLINE double fused(double a, double b, double c) { return __fma_rn(a, b, c); }
@@ -311,5 +326,20 @@ template <typename value_t> INLINE int store(out_t *to, const value_t (&values)[
 #endif
     store_words(to, raw);
     return outside;
+}
+
+// The formula on the sums of all members, and the samples stored as above.
+INLINE int store_sums(out_t *to, const acc_t (&sums)[MEMBERS][NX], int valid)
+{
+    work_t values[NX];
+#pragma unroll
+    for (int n = 0; n < NX; n++) {
+        work_t value = response(sums[0][n]);
+#pragma unroll
+        for (int p = 1; p < MEMBERS; p++)
+            value = combined(value, response(sums[p][n]));
+        values[n] = shown(value);
+    }
+    return store(to, values, valid);
 }
 #endif

@@ -74,30 +74,11 @@ INLINE void clear(acc_t (&sums)[MEMBERS][NX])
             sums[p][n] = 0;
 }
 
-INLINE int finish_row(out_t *to, const acc_t (&sums)[MEMBERS][NX], int valid)
-{
-    work_t values[NX];
-#pragma unroll
-    for (int n = 0; n < NX; n++) {
-        work_t value = response(sums[0][n]);
-#pragma unroll
-        for (int p = 1; p < MEMBERS; p++)
-            value = combined(value, response(sums[p][n]));
-        values[n] = shown(value);
-    }
-    return store(to, values, valid);
-}
-
 extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
 {
-    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * NX;
-    const int top = (blockIdx.y * blockDim.y + threadIdx.y) * rows_per_thread;
-    if (x >= samples_out || top >= rows_out)
-        return;
-    const int bottom = min(top + rows_per_thread, rows_out);
+    PLACE(rows_per_thread)
+    SPANNED
     const int valid = samples_out - x;
-    const int start = x * STRIDE_W, first = start - before * CHANNELS;
-    const bool inside = first >= 0 && first + SPAN <= samples_in;
     acc_t cells[SPAN], across[LINES][NX];
     int outside = 0;
 
@@ -133,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
                     add_row(sums[(turn - i + KERNEL_H) % KERNEL_H], cells, across, i);
                 const int done = at - (KERNEL_H - 1);
                 if (done >= top)
-                    outside += finish_row(out + done * pitch_out + x,
+                    outside += store_sums(out + done * pitch_out + x,
                                           sums[(turn + 1) % KERNEL_H], valid);
             }
         }
@@ -153,7 +134,7 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
             sum_across(across, cells);
             add_row(sums, cells, across, i);
         }
-        outside += finish_row(out + o * pitch_out + x, sums, valid);
+        outside += store_sums(out + o * pitch_out + x, sums, valid);
     }
 #endif
     report(clipped, outside);

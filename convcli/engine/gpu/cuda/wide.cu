@@ -36,11 +36,7 @@ INLINE void add_chunk(acc_t (&sums)[TILE_H][NX], const acc_t *__restrict__ membe
 
 extern "C" __global__ void __launch_bounds__(128) wide(ARGUMENTS)
 {
-    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * NX;
-    const int top = (blockIdx.y * blockDim.y + threadIdx.y) * TILE_H;
-    if (x >= samples_out || top >= rows_out)
-        return;
-    const int bottom = min(top + TILE_H, rows_out);
+    PLACE(TILE_H)
     const int seen = (bottom - top - 1) * STRIDE_H + KERNEL_H; // rows of input, if not dilated
     const int steps = TILE_H == 1 ? KERNEL_H : seen;
     work_t values[TILE_H][NX];

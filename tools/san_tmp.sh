@@ -1,0 +1,23 @@
+#!/bin/sh
+# Run the tests of the compiled loops (engine, PNG rows, JPEG scans) under AddressSanitizer and UBSan.
+#   tools/sanitize.sh [python]        needs GCC with libasan and libubsan
+set -eu
+python=${1:-python3}
+here=$(cd "$(dirname "$0")/.." && pwd)
+python=$(command -v "$python")
+case $python in /*) ;; *) python=$PWD/$python ;; esac
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -r "$here/convcli" "$here/tests" "$here/samples" "$here/setup.py" "$here/pyproject.toml" "$work"
+rm -f "$work"/convcli/*.so
+[ -f "$here/README.md" ] && cp "$here/README.md" "$here/LICENSE" "$work" 2>/dev/null || true
+cd "$work"
+CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
+LDFLAGS="-fsanitize=address,undefined" "$python" setup.py -q build_ext --inplace
+ls convcli/_loops*.so
+"$python" -c 'import convcli, os; assert convcli.__file__.startswith(os.getcwd()), convcli.__file__'
+# Python itself does not free everything at exit: leaks are not looked for.
+LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
+ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 CONVCLI_LOOPS=compiled \
+    "$python" -m pytest tests/engine/test_compiled_guard.py tests/engine/test_byte_sums.py tests/engine/test_blurs.py tests/engine/test_regions.py tests/engine/test_running_sums.py tests/engine/test_filter_sizes.py \
+     -q -x -p no:cacheprovider
