@@ -90,7 +90,7 @@ def open_source(
             _require(limits, name, len(data) + copies * decoded_bytes(data, name))
         lap("read")
         source = decode_picture(data, name, max_pixels=limits.max_pixels)
-    source.name = name
+    source.name, source.flat = name, source.shape[2] == 1
     return source
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -78,11 +78,10 @@ def open_sink(
     header
         Of the result.
     source
-        Gives the chunks and whether there is an axis of channels.
+        Gives the chunks.
     ready
         Told size and time of change of what is about to take its place.
     """
-    header = replace(header, flat=source.flat and header.shape[2] == 1)
     with contextlib.ExitStack() as whole:
         if not fmt.is_folder:
             _, made = whole.enter_context(atomic_file(path, overwrite=overwrite, ready=ready))

@@ -28,7 +28,7 @@ from convcli.imaging.stages.result import Stretched
 from convcli.imaging.urls import is_url
 from convcli.runs.journal import Journal
 from convcli.runs.memory import limits_of
-from convcli.runs.parts import join_limits, on_cpu
+from convcli.runs.part_file import join_limits, on_cpu
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.run_job import Failure, attempt, run_job, ways_out
 from convcli.system.machine import default_threads, require_descriptors, require_threads
@@ -271,7 +271,7 @@ def _opened(request: Request, job: Job) -> Iterator[tuple[Filter, Plane]]:
     if source is None:
         raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
     with source:
-        chain = Filter(source, request.kernels, on_cpu(request, source)[0])
+        chain = Filter(source, request.kernels, on_cpu(request, source))
         plane = source.first
         yield chain, chain.stage(plane, simple=chain.is_simple(plane))
 

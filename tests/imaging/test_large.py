@@ -22,7 +22,7 @@ from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
 from convcli.imaging.stored import open_stored
 from convcli.kernels.load import load_kernel
-from convcli.runs.parts import join_limits
+from convcli.runs.part_file import join_limits
 
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 

@@ -168,7 +168,7 @@ def test_a_large_picture_on_a_real_cluster(
 DYING = """
 import os, signal
 from convcli.imaging.atomic import write_atomic as write
-from convcli.runs import run_job
+from convcli.runs import whole_file
 
 others = iter(range(2))
 
@@ -186,7 +186,7 @@ def dying(path, data, **options):
         write(path, begun(data) if MOMENT == "within" else data, **options)
     die()
 
-run_job.write_atomic = dying
+whole_file.write_atomic = dying
 """
 
 

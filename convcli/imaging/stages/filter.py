@@ -85,6 +85,7 @@ class Filter:
             dtype=np.dtype(self.plans.out_dtype),
             size=plan.shape_out[:2],
         )
+        header.flat = source.flat and header.shape[2] == 1
         if not source.meta.silent:
             from convcli.imaging.metadata.revise import revised
 
