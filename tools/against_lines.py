@@ -707,7 +707,7 @@ compare png-8-rgb.png missing.png
 compare png-8-rgb.png png-8-rgb-big.png
 info --jsn
 bench --size 5
-bench --kernel sobelx --size 64x64
+bench --kernel sobell --size 64x64
 demo --fast
 """
 """Mistakes: the same words say so."""
