@@ -14,7 +14,7 @@ from convcli.engine.numerics import (
     sum_bounds,
     whole_weights,
 )
-from convcli.engine.requantize import Finish, response_bounds
+from convcli.engine.requantize import Finish
 from convcli.engine.step import Problem, Signal, Slot
 from convcli.errors import ShapeError
 from convcli.kernels.kernel import Kernel
@@ -107,8 +107,7 @@ def _through(
     error = (gain * signal.error + fresh) * members**0.5
     if sums is None:
         return None, error
-    f = finish
-    return response_bounds(sums, f.combine, f.scale, f.bias, f.absolute, f.offset, 1.0), error
+    return finish._replace(ratio=1.0).bounds(sums), error
 
 
 def _tolerance(weights: NDArray[np.float64], scale: float, slot: Slot) -> float:

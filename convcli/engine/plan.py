@@ -133,11 +133,10 @@ def plan_filter(
         raise UsageError(f"threads is {threads}; it must be 1 or more")
     asked = Backend.parse(backend)
     chosen, why = pick_backend(asked)
-    if on_cpu := _on_cpu_only(chain):
-        why = on_cpu
-        if chosen.on_gpu:
-            raise BackendError(f"backend {chosen}: {why}")
-    plan = _plan(chain, slot, algorithm, chosen, why, threads)
+    on_cpu = _on_cpu_only(chain)
+    if on_cpu and chosen.on_gpu:
+        raise BackendError(f"backend {chosen}: {on_cpu}")
+    plan = _plan(chain, slot, algorithm, chosen, on_cpu or why, threads)
     if asked is not None or on_cpu:
         return plan
     chosen, why = weigh(plan.work, count)

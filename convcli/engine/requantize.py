@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.numerics import FULL, Bounds
 
-__all__ = ["Finish", "Finisher", "make_finish", "response_bounds"]
+__all__ = ["Finish", "Finisher", "make_finish"]
 
 _VERIFY_AT_MOST = 2**17
 """Sums with no more values than this are all tried, to see whether float32 rounds alike."""
@@ -33,15 +33,15 @@ class Finish(NamedTuple):
     the input may hold anything, NaN included.
     """
 
-    combine: str
-    scale: float
-    bias: float
-    absolute: bool
-    offset: float
-    ratio: float
-    out_dtype: str
-    work: str
-    clip: bool
+    combine: str = "none"
+    scale: float = 1.0
+    bias: float = 0.0
+    absolute: bool = False
+    offset: float = 0.0
+    ratio: float = 1.0
+    out_dtype: str = "float32"
+    work: str = "float64"
+    clip: bool = True
     nan: bool = True
 
     @property
@@ -49,52 +49,48 @@ class Finish(NamedTuple):
         """White of an integer output."""
         return FULL[self.out_dtype]
 
+    def bounds(self, sums: list[Bounds]) -> Bounds:
+        """Bounds of what leaves the formula before rounding and clipping."""
+        ends = [sorted((s.low * self.scale, s.high * self.scale)) for s in sums]
+        if self.combine == "magnitude":
+            low, high = 0.0, float(np.sqrt(sum(max(-a, b) ** 2 for a, b in ends)))
+        elif self.combine == "maximum":
+            low, high = max(a for a, _ in ends), max(b for _, b in ends)
+        else:
+            low, high = min(a for a, _ in ends), max(b for _, b in ends)
+        low, high = low + self.bias, high + self.bias
+        if self.absolute:
+            low, high = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high)), max(-low, high)
+        return Bounds((low + self.offset) * self.ratio, (high + self.offset) * self.ratio)
 
-def make_finish(
-    sums: list[Bounds] | None,
-    *,
-    accumulate: str,
-    exact: bool,
-    combine: str,
-    scale: float,
-    bias: float,
-    absolute: bool,
-    offset: float,
-    ratio: float,
-    out_dtype: str,
-) -> Finish:
+
+def make_finish(draft: Finish, sums: list[Bounds] | None, accumulate: str, exact: bool) -> Finish:
     """Choose the cheapest type in which the formula gives what float64 would give.
 
     ``sums`` are the bounds of each member's sums, or ``None`` if nothing is known of the input.
     """
+    out_dtype = draft.out_dtype
     integer_out = out_dtype in FULL
     clip = integer_out
     if sums is not None:
-        values = response_bounds(sums, combine, scale, bias, absolute, offset, ratio)
+        values = draft.bounds(sums)
         clip = integer_out and not (values.low > -0.5 and values.high < FULL[out_dtype] + 0.5)
-    finish = Finish(
-        combine, scale, bias, absolute, offset, ratio, out_dtype, "float64", clip, sums is None
-    )
-
-    def with_work(work: str) -> Finish:
-        return finish._replace(work=work)
-
+    finish = draft._replace(clip=clip, nan=sums is None)
     if accumulate == "float64":
         return finish
     if not exact or sums is None:
-        return with_work("float32")
+        return finish._replace(work="float32")
     if not integer_out:
-        return with_work("float32" if out_dtype == "float32" else "float64")
+        return finish._replace(work="float32" if out_dtype == "float32" else "float64")
     if (
-        combine != "magnitude"
-        and scale == 1.0
-        and bias == int(bias)
-        and offset == int(offset)
-        and ratio == 1.0
-        and (accumulate == "float32" or _fits_int16(sums, values, bias, accumulate))
+        finish.combine != "magnitude"
+        and finish.scale == finish.ratio == 1.0
+        and finish.bias == int(finish.bias)
+        and finish.offset == int(finish.offset)
+        and (accumulate == "float32" or _fits_int16(sums, values, finish.bias, accumulate))
     ):
-        return with_work("integer")
-    return with_work("float32") if _float32_agrees(finish, sums, values) else finish
+        return finish._replace(work="integer")
+    return finish._replace(work="float32") if _float32_agrees(finish, sums, values) else finish
 
 
 def _fits_int16(sums: list[Bounds], values: Bounds, bias: float, accumulate: str) -> bool:
@@ -144,29 +140,6 @@ def _odd_divisor_is_safe(finish: Finish, values: Bounds) -> bool:
         and finish.scale == 1.0 / divisor
         and 1.01 * 2.0**-23 * values.magnitude < 0.5 / abs(divisor)
     )
-
-
-def response_bounds(
-    sums: list[Bounds],
-    combine: str,
-    scale: float,
-    bias: float,
-    absolute: bool,
-    offset: float,
-    ratio: float,
-) -> Bounds:
-    """Bounds of what leaves the formula before rounding and clipping."""
-    ends = [sorted((s.low * scale, s.high * scale)) for s in sums]
-    if combine == "magnitude":
-        low, high = 0.0, float(np.sqrt(sum(max(-a, b) ** 2 for a, b in ends)))
-    elif combine == "maximum":
-        low, high = max(a for a, _ in ends), max(b for _, b in ends)
-    else:
-        low, high = min(a for a, _ in ends), max(b for _, b in ends)
-    low, high = low + bias, high + bias
-    if absolute:
-        low, high = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high)), max(-low, high)
-    return Bounds((low + offset) * ratio, (high + offset) * ratio)
 
 
 class Finisher:

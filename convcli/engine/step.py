@@ -90,18 +90,16 @@ class Slot(NamedTuple):
         """
         last = bool(self.target)
         late = self.range in ("stretch", "float")  # as they are, or mapped when all are known
-        return make_finish(
-            values,
-            accumulate=accumulate,
-            exact=exact,
-            combine=combine,
-            scale=scale,
-            bias=bias * self.white / 255.0,
-            absolute=(absolute and self.range == "auto") or (self.range == "abs" and last),
-            offset=HALF.get(self.white, 0.5) if self.range == "offset" and last else 0.0,
-            ratio=full_scale(self.target) / self.white if last and not late else 1.0,
-            out_dtype=self.target if last and self.range != "stretch" else self.precision,
+        draft = Finish(
+            combine,
+            scale,
+            bias * self.white / 255.0,
+            (absolute and self.range == "auto") or (self.range == "abs" and last),
+            HALF.get(self.white, 0.5) if self.range == "offset" and last else 0.0,
+            full_scale(self.target) / self.white if last and not late else 1.0,
+            self.target if last and self.range != "stretch" else self.precision,
         )
+        return make_finish(draft, values, accumulate, exact)
 
     def problem(
         self,

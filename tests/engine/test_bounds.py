@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from convcli.engine.dispatch import execute
 from convcli.engine.numerics import Bounds, exact_type, sum_bounds
 from convcli.engine.plan import plan_filter
-from convcli.engine.requantize import Finisher, make_finish, response_bounds
+from convcli.engine.requantize import Finish, Finisher, make_finish
 from convcli.engine.weights import rank_factors
 from convcli.extensions import VARIABLE
 from convcli.kernels.kernel import Kernel
@@ -84,7 +84,7 @@ def holds_exactly(low, high):
 def test_every_response_lies_within_the_bounds(sums, combine, scale, bias, absolute, offset, ratio):
     """And some response is as large, or as small, as they say."""
     bounds = [Bounds(*s) for s in sums]
-    low, high = response_bounds(bounds, combine, scale, bias, absolute, offset, ratio)
+    low, high = Finish(combine, scale, bias, absolute, offset, ratio).bounds(bounds)
     found = []
     for ends in itertools.product(*([*s, *([0] if s[0] <= 0 <= s[1] else [])] for s in sums)):
         scaled = [scale * end for end in ends]
@@ -119,10 +119,8 @@ def test_sums_are_finished_in_16_bits_only_where_nothing_overflows(accumulate, b
     tried = 0
     for low, high in itertools.combinations(sorted(edges), 2):
         for offset in (0.0, 1.0, 128.0):
-            finish = make_finish(
-                [Bounds(low, high)], accumulate=accumulate, exact=True, combine="none", scale=1.0,
-                bias=float(bias), absolute=absolute, offset=offset, ratio=1.0, out_dtype="uint16",
-            )  # fmt: skip
+            draft = Finish("none", 1.0, float(bias), absolute, offset, 1.0, "uint16")
+            finish = make_finish(draft, [Bounds(low, high)], accumulate, exact=True)
             if finish.work != "integer":
                 continue
             tried += 1

@@ -122,7 +122,6 @@ def make_source(
     work = "double" if finish.work == "float64" else "float"
     item_in, item_out = np.dtype(dtype_in).itemsize, np.dtype(dtype_out).itemsize
     load = alignment(shape, item_in)
-    whole = dtype_out in FULL
     skip = dtype_in not in FULL and dtype_in != "int32" and bool((weights == 0).any())
     names: dict[str, Any] = {
         "CHANNELS": shape.channels,
@@ -138,21 +137,11 @@ def make_source(
         "IN_BYTES": item_in,
         "IN_WHOLE": int(dtype_in == "int32"),
         "OUT_BYTES": item_out,
-        "OUT_WHOLE": int(whole),
+        "OUT_WHOLE": int(dtype_out in FULL),
         "LOAD_BYTES": load,
         "STORE_BYTES": gcd(16, shape.samples * item_out),
         "SKEW": -before * shape.channels % (load // item_in) if load else 0,
-        "NONE": 0,
-        "MAGNITUDE": 1,
-        "MAXIMUM": 2,
-        "COMBINE": _COMBINE[finish.combine],
-        "SCALE": _literal(finish.scale, work),
-        "BIAS": _literal(finish.bias, work),
-        "ABSOLUTE": int(finish.absolute),
-        "OFFSET": _literal(finish.offset, work),
-        "RATIO": _literal(finish.ratio, work),
-        "CLIP": int(whole and finish.clip),
-        "WHITE": int(FULL.get(dtype_out, 0)),
+        **_formula(finish, work),
         "COUNTERS": COUNTERS,
         "SKIP_ZEROS": int(skip),
         **constants,
@@ -173,6 +162,23 @@ def make_source(
     else:
         lines.append("#define WEIGHTS weights")
     return KernelSource(function, "\n".join([*lines, _file("common"), _file(function)]))
+
+
+def _formula(finish: Finish, work: str) -> dict[str, Any]:
+    """The numbers that lead from sums to samples."""
+    return {
+        "NONE": 0,
+        "MAGNITUDE": 1,
+        "MAXIMUM": 2,
+        "COMBINE": _COMBINE[finish.combine],
+        "SCALE": _literal(finish.scale, work),
+        "BIAS": _literal(finish.bias, work),
+        "ABSOLUTE": int(finish.absolute),
+        "OFFSET": _literal(finish.offset, work),
+        "RATIO": _literal(finish.ratio, work),
+        "CLIP": int(finish.out_dtype in FULL and finish.clip),
+        "WHITE": int(FULL.get(finish.out_dtype, 0)),
+    }
 
 
 def _function(name: str, parameters: str, place: str, values: NDArray[Any], dtype: str) -> str:
