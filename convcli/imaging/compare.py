@@ -174,7 +174,7 @@ def difference_picture(a: Source, b: Source, largest: float) -> Source:
             yield Frame(np.minimum(shown, 255).astype(np.uint8), one.duration)
 
     return Source(
-        "PNG",
+        "memory",
         a.space,
         False,
         np.dtype(np.uint8),

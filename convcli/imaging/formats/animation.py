@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BACKGROUND", "NOTHING", "PREVIOUS", "Place", "compose", "shows_ground"]
+from convcli.imaging.header import COLOURS, Metadata
+from convcli.imaging.limits import check_frames
+from convcli.imaging.metadata.upright import turn_upright
+from convcli.imaging.source import Frame, Source
+
+__all__ = [
+    "BACKGROUND",
+    "NOTHING",
+    "PREVIOUS",
+    "Animation",
+    "Place",
+    "Shot",
+    "compose",
+    "shows_ground",
+]
 
 NOTHING, BACKGROUND, PREVIOUS = range(3)
 """What becomes of a frame's place once its time is up. A first frame has no previous one: its
@@ -33,6 +51,82 @@ class Place(NamedTuple):
         return all(
             mine.start <= theirs.start and theirs.stop <= mine.stop
             for mine, theirs in zip(self.cells, other.cells, strict=True)
+        )
+
+
+@dataclass(slots=True)
+class Shot:
+    """A frame as it is stored; formats add what its pixels are made of."""
+
+    place: Place
+    duration: float
+    dispose: int
+    """What becomes of its place."""
+    disposal: int
+    """The same in the format's own words."""
+
+
+Stored = TypeVar("Stored", bound=Shot)
+
+
+class Animation(ABC, Generic[Stored]):
+    """Frames as they are seen, made at each walk.
+
+    Parameters
+    ----------
+    shots, whole
+        The frames as they are stored, and the canvas that they are laid on.
+    space, alpha, dtype
+        Of the canvas.
+    ground
+        Samples of a pixel that nothing was laid on.
+    turn
+        The orientation.
+    """
+
+    def __init__(
+        self,
+        shots: Sequence[Stored],
+        whole: Place,
+        space: str,
+        alpha: bool,
+        dtype: Any,
+        ground: Any,
+        turn: int,
+    ) -> None:
+        self.shots, self.whole, self.space, self.alpha = shots, whole, space, alpha
+        self.dtype, self.ground, self.turn = np.dtype(dtype), ground, turn
+        self.channels = COLOURS[space] + alpha
+        self.n_frames = len(shots)
+
+    @abstractmethod
+    def lay(self, shot: Stored, under: NDArray[Any]) -> NDArray[Any]:
+        """The pixels of the frame's place once it is laid over what is there."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        canvas = np.empty((self.whole.height, self.whole.width, self.channels), self.dtype)
+        laid = ((s.place, s.dispose, partial(self.lay, s)) for s in self.shots)
+        for shot, seen in zip(self.shots, compose(canvas, self.ground, laid), strict=True):
+            yield Frame(turn_upright(seen, self.turn), shot.duration, shot.disposal)
+
+    def picture(
+        self, kind: str, name: str, max_pixels: int, meta: Metadata, notes: list[str]
+    ) -> Source:
+        """What holds the frames, if they are not too many."""
+        samples = self.whole.width * self.whole.height * self.channels
+        check_frames(name, self.n_frames, samples * self.dtype.itemsize * self.n_frames, max_pixels)
+        first = next(iter(self))
+        return Source(
+            format=kind,
+            space=self.space,
+            alpha=self.alpha,
+            dtype=self.dtype,
+            size=first.shape[:2],
+            frames=self if self.n_frames > 1 else [first],
+            n_frames=self.n_frames,
+            animated=self.n_frames > 1,
+            meta=meta,
+            notes=notes,
         )
 
 

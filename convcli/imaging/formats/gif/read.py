@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from convcli.imaging.formats.animation import (
     BACKGROUND,
     NOTHING,
     PREVIOUS,
+    Animation,
     Place,
-    compose,
+    Shot,
     shows_ground,
 )
 from convcli.imaging.formats.gif.container import (
@@ -33,9 +34,9 @@ from convcli.imaging.formats.gif.container import (
 )
 from convcli.imaging.formats.pillow import open_with_pillow
 from convcli.imaging.header import Metadata
-from convcli.imaging.limits import check_frames, check_size, decoding
-from convcli.imaging.metadata.upright import take_orientation, turn_upright
-from convcli.imaging.source import Frame, Source
+from convcli.imaging.limits import check_size, decoding
+from convcli.imaging.metadata.upright import take_orientation
+from convcli.imaging.source import Source
 
 __all__ = ["read_gif"]
 
@@ -46,22 +47,16 @@ CLEAR = (0, 0, 0, 0)
 RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 
-class _Shot(NamedTuple):
+@dataclass(slots=True)
+class _Shot(Shot):
     """A frame as it is stored."""
 
-    place: Place
-    duration: float
-    disposal: int
     clear: int | None
     """Index of the transparent colour."""
     table: bytes
     """Its own colours, or those for all frames."""
     data: bytes
     """Whether it is interlaced, and the compressed indices."""
-
-    @property
-    def dispose(self) -> int:
-        return DISPOSALS.get(self.disposal, NOTHING)
 
     @property
     def colours(self) -> NDArray[np.uint8]:
@@ -83,20 +78,7 @@ def read_gif(data: bytes, name: str, max_pixels: int) -> Source:
     notes: list[str] = []
     read_gif_metadata(data, meta, notes)
     frames = _Frames(shots, whole, _ground(data, shots), name, take_orientation(meta, notes))
-    check_frames(name, len(shots), len(shots) * frames.bytes, max_pixels)
-    first = next(iter(frames)).pixels
-    return Source(
-        format="GIF",
-        space=frames.space,
-        alpha=frames.alpha,
-        dtype=first.dtype,
-        size=first.shape[:2],
-        frames=frames if len(shots) > 1 else list(frames),
-        n_frames=len(shots),
-        animated=len(shots) > 1,
-        meta=meta,
-        notes=notes,
-    )
+    return frames.picture("GIF", name, max_pixels, meta, notes)
 
 
 def _shots(data: bytes, name: str) -> Iterator[_Shot]:
@@ -114,7 +96,9 @@ def _shots(data: bytes, name: str) -> Iterator[_Shot]:
             table = data[at : at + table_bytes(packed)] or shared
             stream = bytes([packed & INTERLACED]) + data[at + table_bytes(packed) : end]
             hole = clear if flags & 1 else None
-            yield _Shot(place, 10.0 * delay, flags >> 2 & 7, hole, table, stream)
+            disposal = flags >> 2 & 7
+            dispose = DISPOSALS.get(disposal, NOTHING)
+            yield _Shot(place, 10.0 * delay, dispose, disposal, hole, table, stream)
             flags, delay, clear = plain
 
 
@@ -142,37 +126,26 @@ def _colours(table: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(table.ljust(768, b"\0"), np.uint8).reshape(256, 3)
 
 
-class _Frames:
-    """The frames as they are seen, made at each walk."""
+class _Frames(Animation[_Shot]):
+    """With what Pillow has to be told of each."""
 
     def __init__(
         self, shots: list[_Shot], whole: Place, ground: tuple[int, ...], name: str, turn: int
     ) -> None:
-        self._of = shots, whole, ground, name, turn
+        self._name = name
         laid = [(shot.place, shot.dispose, shot.clear is None) for shot in shots]
-        self.alpha = ground == CLEAR and shows_ground(laid, whole)
+        alpha = ground == CLEAR and shows_ground(laid, whole)
         # As a GIF writer that knows gray says it: each colour is its own index.
         gray = all(_is_ramp(shot.table) for shot in shots) and len(set(ground[:3])) == 1
-        self.space = "gray" if gray or not any(shot.table for shot in shots) else "rgb"
-        self._channels = (1 if self.space == "gray" else 3) + self.alpha
-        self.bytes = whole.width * whole.height * self._channels
+        space = "gray" if gray or not any(shot.table for shot in shots) else "rgb"
+        self._picks = ([0] if space == "gray" else [0, 1, 2]) + [3] * alpha
+        pixel = np.array(ground, np.uint8)[self._picks]
+        super().__init__(shots, whole, space, alpha, np.uint8, pixel, turn)
 
-    def __iter__(self) -> Iterator[Frame]:
-        shots, whole, ground, name, turn = self._of
-        pixel = np.array(ground, np.uint8)[self._picks()]
-        canvas = np.empty((whole.height, whole.width, self._channels), np.uint8)
-        laid = ((s.place, s.dispose, partial(self._over, s, name)) for s in shots)
-        for shot, seen in zip(shots, compose(canvas, pixel, laid), strict=True):
-            yield Frame(turn_upright(seen, turn), shot.duration, shot.disposal)
-
-    def _picks(self) -> list[int]:
-        """Which of red, green, blue and alpha are kept."""
-        return ([0] if self.space == "gray" else [0, 1, 2]) + [3] * self.alpha
-
-    def _over(self, shot: _Shot, name: str, under: NDArray[Any]) -> NDArray[Any]:
-        with decoding(name, "GIF"):
+    def lay(self, shot: _Shot, under: NDArray[Any]) -> NDArray[Any]:
+        with decoding(self._name, "GIF"):
             indices = _indices(shot)
-        table = np.insert(shot.colours, 3, 255, axis=1)[:, self._picks()]
+        table = np.insert(shot.colours, 3, 255, axis=1)[:, self._picks]
         pixels = table[indices]
         if shot.clear is None:
             return pixels

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,11 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.formats.animation import PREVIOUS, Place, compose, shows_ground
+from convcli.imaging.formats.animation import PREVIOUS, Animation, Place, Shot, shows_ground
 from convcli.imaging.formats.png.chunks import Ihdr, assemble, chunk, walk
 from convcli.imaging.formats.png.libpng import decode_still
-from convcli.imaging.header import COLOURS, Metadata, full_scale
-from convcli.imaging.limits import check_frames, decoding
+from convcli.imaging.header import Metadata, full_scale
+from convcli.imaging.limits import decoding
 from convcli.imaging.metadata.upright import take_orientation, turn_upright
 from convcli.imaging.source import Frame, Source
 
@@ -32,12 +32,10 @@ OVER = 1
 CONTROL = struct.Struct(">4I2H2B")
 
 
-class _Shot(NamedTuple):
-    """A frame as it is stored; how it goes is numbered as in :mod:`convcli.imaging.formats.animation`."""
+@dataclass(slots=True)
+class _Shot(Shot):
+    """A frame as it is stored."""
 
-    place: Place
-    duration: float
-    dispose: int
     blend: int
     data: list[memoryview]
     """What its pixels were compressed to."""
@@ -61,25 +59,11 @@ def read_apng(
     """Read what ``pixels_alone`` left of a file with an ``acTL`` chunk."""
     file = _parse(data, name)
     _check(file, header, name)
-    n_frames = len(file.shots) + bool(file.still)
     meta.loop = file.plays
     frames = _Frames(file, header, name, take_orientation(meta, notes), notes)
-    pixel = (COLOURS[frames.space] + frames.alpha) * (2 if header.depth == 16 else 1)
-    check_frames(name, n_frames, header.width * header.height * pixel * n_frames, max_pixels)
-    first = next(iter(frames)).pixels
-    return Source(
-        format="PNG",
-        space=frames.space,
-        alpha=frames.alpha,
-        dtype=first.dtype,
-        size=first.shape[:2],
-        frames=frames,
-        n_frames=n_frames,
-        animated=n_frames > 1,
-        still_first=bool(file.still) and n_frames > 1,
-        meta=meta,
-        notes=notes,
-    )
+    picture = frames.picture("PNG", name, max_pixels, meta, notes)
+    picture.still_first = bool(file.still) and picture.n_frames > 1
+    return picture
 
 
 def _parse(data: bytes, name: str) -> _File:
@@ -102,7 +86,7 @@ def _parse(data: bytes, name: str) -> _File:
             width, height, x, y, part, whole, *ops = CONTROL.unpack_from(body, 4)
             delay = 1000 * part / (whole or 100)
             place = Place(x, y, width, height)
-            file.shots.append(_Shot(place, delay, ops[0], ops[1], []))
+            file.shots.append(_Shot(place, delay, ops[0], 0, ops[1], []))
         elif kind == b"IDAT":
             (file.shots[-1].data if file.shots else file.still).append(body)
         elif kind == b"fdAT":
@@ -128,43 +112,39 @@ def _check(file: _File, header: Ihdr, name: str) -> None:
             raise InputError(f"{name}: frame {number} of the animation is damaged")
 
 
-class _Frames:
-    """The frames as they are seen, made at each walk; before them the picture that is none."""
+class _Frames(Animation[_Shot]):
+    """Before them the picture that is none."""
 
-    def __init__(
-        self, file: _File, header: Ihdr, name: str, orientation: int, notes: list[str]
-    ) -> None:
-        self._of = file, header, name, orientation, notes
-        self.space = "gray" if header.colour_type in (0, 4) else "rgb"
-        own_alpha = header.colour_type in (4, 6) or any(k == b"tRNS" for k, _ in file.shared)
-        self._whole = Place(0, 0, header.width, header.height)
-        self.alpha = own_alpha or shows_ground(
-            [(shot.place, shot.dispose, True) for shot in file.shots], self._whole
-        )
+    def __init__(self, file: _File, header: Ihdr, name: str, turn: int, notes: list[str]) -> None:
+        self._of = file, header, name, notes
+        space = "gray" if header.colour_type in (0, 4) else "rgb"
+        whole = Place(0, 0, header.width, header.height)
+        laid = [(shot.place, shot.dispose, True) for shot in file.shots]
+        alpha = header.colour_type in (4, 6) or any(k == b"tRNS" for k, _ in file.shared)
+        alpha = alpha or shows_ground(laid, whole)
+        dtype = np.uint16 if header.depth == 16 else np.uint8
+        super().__init__(file.shots, whole, space, alpha, dtype, 0, turn)
+        self.n_frames += bool(file.still)
 
     def __iter__(self) -> Iterator[Frame]:
-        file, header, _, orientation, _ = self._of
-        if file.still:
-            yield Frame(turn_upright(self._decoded(self._whole, file.still), orientation))
-        dtype = np.uint16 if header.depth == 16 else np.uint8
-        canvas = np.empty((header.height, header.width, COLOURS[self.space] + self.alpha), dtype)
-        laid = ((shot.place, shot.dispose, partial(self._over, shot)) for shot in file.shots)
-        for shot, seen in zip(file.shots, compose(canvas, 0, laid), strict=True):
-            yield Frame(turn_upright(seen, orientation), shot.duration)
+        still = self._of[0].still
+        if still:
+            yield Frame(turn_upright(self._decoded(self.whole, still), self.turn))
+        yield from super().__iter__()
 
-    def _over(self, shot: _Shot, under: NDArray[Any]) -> NDArray[Any]:
+    def lay(self, shot: _Shot, under: NDArray[Any]) -> NDArray[Any]:
         pixels = self._decoded(shot.place, shot.data)
         return _over(pixels, under) if self.alpha and shot.blend == OVER else pixels
 
     def _decoded(self, place: Place, stream: list[memoryview]) -> NDArray[Any]:
-        file, header, name, _, notes = self._of
+        file, header, name, notes = self._of
         alone = header._replace(width=place.width, height=place.height)
         data = assemble(alone, file.shared, (chunk(b"IDAT", bytes(part)) for part in stream))
         said: list[str] = []
         with decoding(name, "PNG"):
             pixels = decode_still(b"".join(data), name, said)
         notes += [note for note in said if note not in notes]
-        if pixels.shape[-1] < COLOURS[self.space] + self.alpha:
+        if pixels.shape[-1] < self.channels:
             opaque = np.full_like(pixels[..., :1], full_scale(pixels.dtype))
             pixels = np.concatenate([pixels, opaque], axis=-1)
         return pixels

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.imaging.formats.png.chunks import Ihdr, read_ihdr, walk
-from convcli.imaging.formats.png.libpng import decode_still
 from convcli.imaging.formats.png.metadata import read_metadata
 from convcli.imaging.formats.png.plain import CHANNELS, Plain, read_plain
-from convcli.imaging.formats.png.rules import pixels_alone
 from convcli.imaging.header import COLOURS, Metadata, widened
 from convcli.imaging.limits import check_size
 from convcli.imaging.metadata.upright import take_orientation, turn_upright
@@ -28,6 +26,9 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Source:
     plain = read_plain(io.BytesIO(data), len(data), max_pixels)
     if plain is not None:
         return picture_of_plain(plain, name)
+    from convcli.imaging.formats.png.libpng import decode_still
+    from convcli.imaging.formats.png.rules import pixels_alone
+
     header = read_ihdr(data, name)
     check_size(name, header.width, header.height, max_pixels)
     meta, notes = read_metadata(data, name)
