@@ -12,7 +12,7 @@ import pytest
 from convcli.cli.app import COMMANDS
 from convcli.engine.algorithms.choose import ALGORITHMS
 from convcli.engine.backends import BACKENDS
-from convcli.imaging.formats import FORMATS
+from convcli.imaging.formats import FORMATS, every_format
 
 PACKAGE = Path(__file__).parents[1] / "convcli"
 LAYERS = [
@@ -256,9 +256,12 @@ NAME_HOMES = {
 """Where the name of a backend or an algorithm may be compared, and what it is there."""
 
 
-def compared_names(source: str) -> set[str]:
-    """Names of backends, loops and algorithms that a file compares with something."""
-    names = {*ALGORITHMS, *BACKENDS, "compiled"} - {"auto"}
+OF_ENGINE = {*ALGORITHMS, *BACKENDS, "compiled"} - {"auto"}
+OF_FORMATS = {name for f in every_format() for name in (f.name, f.name.lower(), *f.suffixes)}
+
+
+def compared_names(source: str, names: Collection[str] = OF_ENGINE) -> set[str]:
+    """Names, by default of backends, loops and algorithms, that a file compares with something."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         asked: list[ast.AST] = []
@@ -277,6 +280,26 @@ def compared_names(source: str) -> set[str]:
 def test_no_name_of_a_backend_or_an_algorithm_is_compared_outside_its_home() -> None:
     compared = {module: compared_names(text) for module, text in module_sources().items()}
     assert {module for module, names in compared.items() if names} == set(NAME_HOMES)
+
+
+FORMAT_HOMES = {
+    "imaging.raster": "files of drawings, which Pillow writes",
+    "cli.kernel": "files of figures",
+    "cli.tensor_io": "files of tensors",
+    "kernels.kernel_files": "files of kernels",
+    "ops.read_tensor": "files of tensors",
+}
+"""Where the name or the ending of a format is compared outside ``imaging/formats``, and of what."""
+
+
+def test_no_name_of_a_format_is_compared_outside_its_home() -> None:
+    compared = {
+        module
+        for module, text in module_sources().items()
+        if compared_names(text, OF_FORMATS) and not module.startswith("imaging.formats.")
+    }
+    assert compared == set(FORMAT_HOMES)
+    assert compared_names('if fmt.name == "TIFF" or suffix in {".png"}: ...', OF_FORMATS)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def pictures() -> dict[str, bytes]:
     """The corpus: the samples, and generated files of every format and kind."""
     import tifffile
 
-    from convcli.imaging.formats.png.write import encode_apng, encode_png
+    from convcli.imaging.formats.png.write import apng_parts, encode_png
     from convcli.imaging.header import Metadata
     from convcli.imaging.source import Frame
 
@@ -49,7 +49,7 @@ def pictures() -> dict[str, bytes]:
         "interlaced.png": _saved("PNG", image.convert("1")),
         "gray-alpha.png": _saved("PNG", image.convert("LA")),
         "deep.png": encode_png(rgb.astype(np.uint16) * 257, Metadata(xmp=b"<x/>")),
-        "moving.png": encode_apng([Frame(rgb, 40), Frame(rgb[::-1], 80)], 2, Metadata()),
+        "moving.png": b"".join(apng_parts([Frame(rgb, 40), Frame(rgb[::-1], 80)], 2, Metadata())),
         "plain.jpg": _saved("JPEG", image, exif=exif.tobytes(), comment=b"hello"),
         "progressive.jpg": _saved("JPEG", image, progressive=True, subsampling=0),
         "cmyk.jpg": _saved("JPEG", image.convert("CMYK")),

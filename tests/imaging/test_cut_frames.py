@@ -12,7 +12,7 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import chunk, walk
-from convcli.imaging.formats.png.write import encode_apng
+from convcli.imaging.formats.png.write import apng_parts
 from convcli.imaging.header import Metadata
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame
@@ -75,7 +75,7 @@ def test_a_webp_whose_pixels_end_early_is_refused(lossless: bool, less: int) -> 
 @pytest.mark.parametrize("frame", [0, 1])
 @pytest.mark.parametrize("less", [1, 500])
 def test_a_frame_of_an_apng_that_ends_early_is_refused(frame: int, less: int) -> None:
-    data = encode_apng([Frame(RGB, 40), Frame(RGB[::-1], 80)], 2, Metadata())
+    data = b"".join(apng_parts([Frame(RGB, 40), Frame(RGB[::-1], 80)], 2, Metadata()))
     parts = [data[:8]]
     for kind, body, _ in walk(data, "x"):
         start = {b"IDAT": 0, b"fdAT": 4}.get(kind)

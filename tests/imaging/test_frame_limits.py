@@ -12,7 +12,7 @@ import tifffile
 from PIL import GifImagePlugin, Image
 
 from convcli.errors import InputError
-from convcli.imaging.formats.png.write import encode_apng
+from convcli.imaging.formats.png.write import apng_parts
 from convcli.imaging.formats.tiff import read as tiff_read
 from convcli.imaging.formats.tiff.pages import walk_pages
 from convcli.imaging.header import Metadata
@@ -49,8 +49,12 @@ FILES = {
     "gif": saved("GIF", "P"),
     "webp": saved("WEBP", "RGB"),
     "avif": saved("AVIF", "RGB"),
-    "apng": encode_apng([Frame(RNG.integers(0, 9, (9, 11, 2), np.uint8))] * 20, 20, Metadata()),
-    "apng_16": encode_apng([Frame(RNG.integers(0, 9, (9, 11, 3), np.uint16))] * 20, 20, Metadata()),
+    "apng": b"".join(
+        apng_parts([Frame(RNG.integers(0, 9, (9, 11, 2), np.uint8))] * 20, 20, Metadata())
+    ),
+    "apng_16": b"".join(
+        apng_parts([Frame(RNG.integers(0, 9, (9, 11, 3), np.uint16))] * 20, 20, Metadata())
+    ),
     "tiff": pages(*SMALL_FIRST),
     "tiff_large_first": pages(*reversed(SMALL_FIRST)),
     "tiff_bilevel": saved("TIFF", "1"),

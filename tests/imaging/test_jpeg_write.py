@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from convcli.errors import UsageError
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.formats.jpeg import write as jpeg_write
-from convcli.imaging.formats.jpeg.write import encode_jpeg
+from convcli.imaging.formats.jpeg.write import jpeg_parts
 from convcli.imaging.header import Metadata
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame, Source
@@ -108,8 +108,8 @@ def test_every_decoder_reads_bands_as_one_picture(subsampling: int | None) -> No
             options: dict[str, Any] = {"qtables": CAMERA}
             if subsampling is not None:
                 options["subsampling"] = subsampling
-            banded = encode_jpeg(
-                picture(pixels, **options | {"qtables": dict(enumerate(CAMERA))}), None
+            banded = b"".join(
+                jpeg_parts(picture(pixels, **options | {"qtables": dict(enumerate(CAMERA))}), None)
             )
             expected = decoded(whole(pixels, **options))
             assert restarts(banded) == [i % 8 for i in range(-(-height // 32) - 1)]
@@ -121,17 +121,17 @@ def test_every_decoder_reads_bands_as_one_picture(subsampling: int | None) -> No
 @pytest.mark.parametrize("quality", [1, 50, 90, 100])
 def test_a_quality_gives_the_same_pixels_in_bands(quality: int) -> None:
     pixels = photograph(150, 131, 3)
-    for name, got in decoded(encode_jpeg(picture(pixels), quality)).items():
+    for name, got in decoded(b"".join(jpeg_parts(picture(pixels), quality))).items():
         np.testing.assert_array_equal(got, decoded(whole(pixels, quality=quality))[name])
 
 
 @pytest.mark.usefixtures("small_bands")
 def test_the_file_does_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     source = picture(photograph(333, 130, 3))
-    files = {encode_jpeg(source, 85, threads=threads) for threads in range(1, 8)}
+    files = {b"".join(jpeg_parts(source, 85, threads=threads)) for threads in range(1, 8)}
     # Systems without files in memory encode into buffers.
     monkeypatch.delattr(os, "memfd_create", raising=False)
-    files |= {encode_jpeg(source, 85, threads=threads) for threads in (1, 2)}
+    files |= {b"".join(jpeg_parts(source, 85, threads=threads)) for threads in (1, 2)}
     assert len(files) == 1
 
 
@@ -152,7 +152,7 @@ def test_the_header_is_that_of_one_picture_but_for_the_restart_interval() -> Non
         "comment": b"a comment",
         "dpi": (300, 240),
     }
-    got, expected = segments(encode_jpeg(source, None)), segments(whole(pixels, **options))
+    got, expected = segments(b"".join(jpeg_parts(source, None))), segments(whole(pixels, **options))
     intervals = [body for marker, body in got if marker == 0xDD]
     assert [int.from_bytes(body, "big") for body in intervals] == [9 * 2]  # MCUs of 16x16
     assert [segment for segment in got if segment[0] != 0xDD] == expected
@@ -164,7 +164,7 @@ def test_metadata_come_back() -> None:
     meta = source.meta
     meta.icc, meta.xmp, meta.dpi = ICC * 40, b"<x:xmpmeta/>", (72.0, 72.0)
     meta.comments = [b"words"]
-    back = decode_picture(encode_jpeg(source, 80, threads=2), "o.jpg").meta
+    back = decode_picture(b"".join(jpeg_parts(source, 80, threads=2)), "o.jpg").meta
     assert (back.icc, back.xmp, back.comments, back.dpi) == (
         ICC * 40,
         meta.xmp,
@@ -181,7 +181,7 @@ def test_metadata_come_back() -> None:
 )
 def test_what_is_not_encoded_in_bands(channels: int, jpeg: dict[str, Any]) -> None:
     pixels = photograph(150, 131, channels)
-    written = encode_jpeg(picture(pixels, **jpeg), None, threads=2)
+    written = b"".join(jpeg_parts(picture(pixels, **jpeg), None, threads=2))
     options: dict[str, Any] = {"progressive": True, "qtables": CAMERA} if jpeg else {"quality": 90}
     assert written == whole(pixels, **options)
 
@@ -189,7 +189,7 @@ def test_what_is_not_encoded_in_bands(channels: int, jpeg: dict[str, Any]) -> No
 def test_only_large_pictures_are_encoded_in_bands() -> None:
     for height, bands in ((1023, False), (1024, True)):
         pixels = photograph(height, 1024, 1)
-        written = encode_jpeg(picture(pixels), 90)
+        written = b"".join(jpeg_parts(picture(pixels), 90))
         assert bool(restarts(written)) is bands
         np.testing.assert_array_equal(
             decoded(written)["pillow"], decoded(whole(pixels, quality=90))["pillow"]
@@ -200,7 +200,7 @@ def test_the_largest_jpeg_and_one_row_more() -> None:
     """65,500 is libjpeg's limit either way."""
     for height, width in ((65500, 17), (17, 65500)):
         pixels = photograph(height, width, 1)
-        got = decoded(encode_jpeg(picture(pixels), 90, threads=2))["pillow"]
+        got = decoded(b"".join(jpeg_parts(picture(pixels), 90, threads=2)))["pillow"]
         np.testing.assert_array_equal(got, decoded(whole(pixels, quality=90))["pillow"])
     for height, width in ((65501, 17), (65536, 17), (17, 65501)):
         source = picture(np.zeros((height, width, 1), np.uint8))

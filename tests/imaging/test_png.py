@@ -23,7 +23,7 @@ from convcli.imaging.formats.png import write as png_write
 from convcli.imaging.formats.png.chunks import chunk, read_ihdr, walk
 from convcli.imaging.formats.png.metadata import read_metadata
 from convcli.imaging.formats.png.plain import read_plain
-from convcli.imaging.formats.png.write import encode_apng, encode_png
+from convcli.imaging.formats.png.write import apng_parts, encode_png
 from convcli.imaging.header import Metadata
 from convcli.imaging.read import decode_picture
 from convcli.imaging.source import Frame
@@ -139,7 +139,7 @@ def test_many_strips_are_one_stream(monkeypatch: pytest.MonkeyPatch, threads: in
 def test_an_animation_keeps_equal_frames() -> None:
     pixels = noisy((8, 9, 4), "uint8")
     frames = [Frame(pixels, 50), Frame(pixels, 70), Frame(pixels[::-1].copy(), 90)]
-    data = encode_apng(frames, 3, Metadata(loop=4))
+    data = b"".join(apng_parts(frames, 3, Metadata(loop=4)))
     image = Image.open(io.BytesIO(data))
     assert image.n_frames == 3
     assert image.info["loop"] == 4

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from convcli.imaging.formats.png import write as png_write
-from convcli.imaging.formats.png.write import encode_apng, encode_png
+from convcli.imaging.formats.png.write import apng_parts, encode_png
 from convcli.imaging.header import Metadata
 from convcli.imaging.source import Frame
 
@@ -87,7 +87,7 @@ def test_pngcheck_finds_nothing(tmp_path: Path) -> None:
             (tmp_path / f"{dtype}-{channels}-{pixels.shape[1]}.png").write_bytes(data)
     pixels = files(4, "uint8")[40][0]
     (tmp_path / "moving.png").write_bytes(
-        encode_apng([Frame(pixels, 40), Frame(pixels[::-1], 80)], 2, Metadata(loop=3))
+        b"".join(apng_parts([Frame(pixels, 40), Frame(pixels[::-1], 80)], 2, Metadata(loop=3)))
     )
     (tmp_path / "small.png").write_bytes(encode_png(pixels, Metadata(), compression="small"))
     paths = sorted(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import chunk
-from convcli.imaging.formats.png.write import encode_apng, encode_png
+from convcli.imaging.formats.png.write import apng_parts, encode_png
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import check_frames, check_size
 from convcli.imaging.read import decode_picture
@@ -41,7 +41,7 @@ FILES = {
     "png_palette": saved("PNG", "P"),
     "png_bilevel": saved("PNG", "1"),
     "png_16_rgb": encode_png(RGB.astype(np.uint16) * 257, Metadata()),
-    "apng": encode_apng([Frame(RGB, 40), Frame(RGB[::-1], 80)], 2, Metadata()),
+    "apng": b"".join(apng_parts([Frame(RGB, 40), Frame(RGB[::-1], 80)], 2, Metadata())),
     "jpeg": saved("JPEG"),
     "jpeg_progressive": saved("JPEG", progressive=True),
     "gif": saved("GIF", "P"),

@@ -28,7 +28,7 @@ from convcli.imaging.source import Source
 from convcli.imaging.threads import in_order
 from convcli.system.machine import memory_file
 
-__all__ = ["encode_jpeg", "jpeg_parts"]
+__all__ = ["jpeg_parts"]
 
 LARGE = 1 << 20
 """Pixels from which on a picture is encoded in bands."""
@@ -42,16 +42,11 @@ TALLEST_MCU = 16
 EOI_BYTES = bytes((0xFF, EOI))
 
 
-def encode_jpeg(picture: Source, quality: int | None, *, threads: int = 1) -> bytes:
-    """Encode the one frame of a gray, RGB or CMYK picture, with its metadata.
+def jpeg_parts(picture: Source, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
+    """The one frame of a gray, RGB or CMYK picture with its metadata: one part, or many as taken.
 
     Without a ``quality``, quantisation tables and subsampling of a JPEG source are kept.
     """
-    return b"".join(jpeg_parts(picture, quality, threads=threads))
-
-
-def jpeg_parts(picture: Source, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
-    """The same in parts: one that is made at once, or many, made as they are taken."""
     pixels = next(iter(picture.frames)).pixels
     height, width, _ = pixels.shape
     options = _pixel_options(picture, quality)

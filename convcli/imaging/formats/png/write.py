@@ -35,7 +35,7 @@ from convcli.imaging.header import Metadata
 from convcli.imaging.source import Plane
 from convcli.imaging.threads import in_order
 
-__all__ = ["apng_parts", "encode_apng", "encode_png", "png_parts"]
+__all__ = ["apng_parts", "encode_png", "png_parts"]
 
 STRIP_BYTES = {"default": 1 << 20, "small": 1 << 22}
 """Most raw bytes of a strip: long ones lose less at their seams, short ones share work evenly."""
@@ -109,25 +109,6 @@ def png_parts(
     return assemble(header, before, data)
 
 
-def encode_apng(
-    frames: Iterable[Plane],
-    n_frames: int,
-    meta: Metadata,
-    *,
-    still_first: bool = False,
-    threads: int = 1,
-    compression: str = "default",
-) -> bytes:
-    """Encode an animation of ``n_frames`` frames of one shape, each stored whole.
-
-    Every frame replaces the one before it, so frames that happen to be equal stay frames of
-    their own, with their own durations. ``still_first`` says that the first is no part of the
-    animation. Source: PNG, third edition, section 11.3.6.
-    """
-    how: dict[str, Any] = {"threads": threads, "compression": compression}
-    return b"".join(apng_parts(frames, n_frames, meta, still_first=still_first, **how))
-
-
 def apng_parts(
     frames: Iterable[Plane],
     n_frames: int,
@@ -137,7 +118,12 @@ def apng_parts(
     threads: int = 1,
     compression: str = "default",
 ) -> Iterator[bytes]:
-    """The same in parts, to be written one after the other."""
+    """An animation of ``n_frames`` frames of one shape, each stored whole, in parts.
+
+    Every frame replaces the one before it, so frames that happen to be equal stay frames of
+    their own, with their own durations. ``still_first`` says that the first is no part of the
+    animation. Source: PNG, third edition, section 11.3.6.
+    """
     pixels: list[bytes] = []
     header: Ihdr | None = None
     sequence = 0
