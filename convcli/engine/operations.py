@@ -1,7 +1,8 @@
 """What can be done to the cells under a window that slides over a picture.
 
-An operation is a file with an ``OPERATION``, and a line in :data:`OPERATIONS`. A kernel of a chain
-names the one that it is for; a kernel that names none is for a correlation.
+An operation is a file with an ``OPERATION``, and a line in
+:data:`convcli.kernels.operation_names.OPERATIONS`. A kernel of a chain names the one that it is for; a
+kernel that names none is for a correlation.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from typing import Protocol, cast
 from convcli.engine.plane_windows import Windowed
 from convcli.engine.step import Algorithm, Problem, Signal, Slot
 from convcli.errors import UsageError
+from convcli.kernels.operation_names import CORRELATE, OPERATIONS
 
-__all__ = ["OPERATIONS", "WindowOperation", "operation_of"]
-
-OPERATIONS = {"correlate": "convcli.engine.correlate"}
-"""Names of the operations, and the modules they are in, which are imported when they are used."""
+__all__ = ["WindowOperation", "operation_of"]
 
 
 class WindowOperation(Protocol):
@@ -47,7 +46,7 @@ def operation_of(kernel: Windowed) -> WindowOperation:
     UsageError
         If there is none of that name.
     """
-    name = getattr(kernel, "operation", "correlate")
+    name = getattr(kernel, "operation", CORRELATE)
     if name not in OPERATIONS:
         raise UsageError(f"operation {name!r} is not known; allowed: {', '.join(OPERATIONS)}")
     return _of_module(OPERATIONS[name])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.errors import KernelError
+from convcli.kernels.operation_names import CORRELATE
 
 __all__ = ["MAX_SIDE", "Combine", "Kernel", "Role", "as_numbers"]
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         source: str
         note: str
         remark: str
+        operation: str
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -67,6 +69,9 @@ class Kernel:
         What it is for, in words.
     remark
         What whoever wrote it may have overlooked; empty for most.
+    operation
+        What is computed of the cells under the weights, by its name in
+        :data:`convcli.kernels.operation_names.OPERATIONS`: their weighted sum.
 
     Raises
     ------
@@ -87,6 +92,7 @@ class Kernel:
     source: str
     note: str = field(repr=False)
     remark: str = field(repr=False)
+    operation: str = field(repr=False)
 
     def __init__(
         self,
@@ -100,11 +106,12 @@ class Kernel:
         source: str = "",
         note: str = "",
         remark: str = "",
+        operation: str = CORRELATE,
     ) -> None:
         # Written out because what is given (lists too) is not what is kept.
         checked = _checked(as_numbers(weights, f"kernel {name!r}"), scale, bias, name, combine)
         numbers = (checked, float(scale), float(bias))
-        kept = (*numbers, name, role, combine, absolute, source, note, remark)
+        kept = (*numbers, name, role, combine, absolute, source, note, remark, operation)
         for part, value in zip(fields(self), kept, strict=True):
             object.__setattr__(self, part.name, value)
 
@@ -121,6 +128,11 @@ class Kernel:
     def shape(self) -> tuple[int, int]:
         """Rows and columns, ``(kH, kW)``."""
         return self.weights.shape[-2], self.weights.shape[-1]
+
+    @property
+    def is_correlation(self) -> bool:
+        """Whether the weights are those of a sum, and not the footprint of another operation."""
+        return self.operation == CORRELATE
 
     @property
     def is_bank(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from convcli.kernels.formulas import Array, Parts
 from convcli.kernels.kernel import MAX_SIDE, Combine, Kernel, Role
+from convcli.kernels.operation_names import CORRELATE
 from convcli.kernels.parameters import Parameter, format_values
 
 __all__ = [
@@ -51,6 +52,7 @@ class Preset(NamedTuple):
     example: str = ""
     also: str = ""
     sized: str = ""
+    operation: str = CORRELATE
 
     def make(self, values: dict[str, float] | None = None) -> Kernel:
         """The kernel, named after what was asked for.
@@ -73,6 +75,7 @@ class Preset(NamedTuple):
             absolute=self.absolute,
             source=self.source,
             note=self.purpose,
+            operation=self.operation,
         )
 
     def _canonical(self, values: dict[str, float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_names import CORRELATE, OPERATIONS
 from convcli.kernels.parameters import parse_values
 
 __all__ = ["NamedPreset", "find", "preset_of", "squeezed"]
@@ -31,7 +32,26 @@ def preset_of(name: str) -> Preset | None:
     >>> preset_of("FIND_EDGES").name, preset_of("gausian")
     ('outline', None)
     """
-    return _PRESETS.get(squeezed(name))
+    key = squeezed(name)
+    return _PRESETS.get(key) or _footprint(key)
+
+
+def _footprint(name: str) -> Preset | None:
+    """The preset for the footprint of an operation that is no weighted sum."""
+    if name not in OPERATIONS or name == CORRELATE:
+        return None
+    box = PRESETS["box"]
+    return Preset(
+        name,
+        "operations",
+        f"{name} of a square or rectangle",
+        lambda width=3, height=None: box.build(width, height)._replace(scale=1.0),
+        "",
+        "other",
+        box.parameters,
+        example=f"{name}:9x5",
+        operation=name,
+    )
 
 
 class NamedPreset(NamedTuple):
@@ -65,7 +85,7 @@ def find(text: str) -> NamedPreset | None:
         raise KernelError(
             f"nothing follows the colon of {preset.name!r}; write {preset.example or preset.name}"
         )
-    if preset.name == "box":
+    if preset.parameters == PRESETS["box"].parameters:
         rest = re.sub(r"^(\d+)[xX](\d+)$", r"\1,\2", rest)
     values = parse_values(preset.name, preset.parameters, rest, preset.example) if colon else {}
     for needed in preset.parameters[: preset.required]:

@@ -53,10 +53,11 @@ def summary(report: Report) -> str:
     first = plan.steps[0]
     seconds = sum(report.seconds.values())
     way = "convolution" if report.outline.flip else "correlation"
+    kernel = f"{report.kernel} ({way})" if report.outline.correlates else report.kernel
     frames = report.outline.header.n_frames
     parts = [
         _kind(report, source=False) + (f" x {frames} frames" if frames > 1 else ""),
-        f"{report.kernel} ({way})",
+        kernel,
         f"border {first.border}",
         f"range {report.outline.range}",
         f"{seconds:.2f} s" if report.written else "not written: dry run",

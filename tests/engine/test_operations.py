@@ -15,13 +15,13 @@ from convcli.engine.cpu.numpy_method import NumpyMethod
 from convcli.engine.cpu.taps import tap_run
 from convcli.engine.dispatch import execute
 from convcli.engine.numerics import FULL, exact_type
-from convcli.engine.operations import OPERATIONS
 from convcli.engine.plan import plan_filter
 from convcli.engine.regions import run_plan
 from convcli.engine.step import Signal
 from convcli.errors import BackendError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
+from convcli.kernels.operation_names import OPERATIONS
 
 # The new file, from here ...
 

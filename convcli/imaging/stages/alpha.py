@@ -14,7 +14,7 @@ __all__ = ["leaves_alpha", "picker", "picks_in_place"]
 
 def leaves_alpha(kernel: Kernel) -> bool:
     """Whether a kernel acts on colour alone."""
-    if kernel.shape == (1, 1) or kernel.combine != "none":
+    if kernel.shape == (1, 1) or not kernel.is_correlation or kernel.combine != "none":
         return True
     size = float(np.abs(kernel.weights).sum())
     return abs(float(kernel.weights.sum())) <= 1e-9 * size

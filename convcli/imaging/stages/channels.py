@@ -33,11 +33,15 @@ def prepare_chain(kernels: Sequence[Kernel], options: FilterOptions) -> tuple[Ke
         raise KernelError("no kernel was given; name one with --kernel")
     chain = [_normalised(k) if options.normalize else k for k in kernels]
     last = chain[-1]
+    if not last.is_correlation and (options.scale, options.bias) != (1, 0):
+        raise KernelError(f"{last.name!r} is no sum to scale or add to: drop --scale and --bias")
     chain[-1] = last.replace(scale=last.scale * options.scale, bias=last.bias + options.bias)
     return tuple(chain)
 
 
 def _normalised(kernel: Kernel) -> Kernel:
+    if not kernel.is_correlation:
+        raise KernelError(f"{kernel.name!r} is no sum to normalise: drop --normalize")
     total = kernel.sum
     if (leaves_alpha(kernel) and kernel.shape != (1, 1)) or total == 0:
         raise KernelError(

@@ -41,6 +41,8 @@ class Outline:
     flip: bool
     range: str
     """How values became pixels: ``auto`` is resolved."""
+    correlates: bool = True
+    """Whether a kernel is that of a sum, so that it matters how it is turned."""
     brightens: str = ""
     """Which kernels make the picture brighter as a whole, or black; empty if none does."""
     samples: int = 0
@@ -100,6 +102,7 @@ class Filter:
             how_alpha if channels.over_alpha else self._how_alpha(),
             options.flip,
             _range(chain, options),
+            any(kernel.is_correlation for kernel in chain),
             "" if options.normalize else _brightens(kernels),
         )
         self._of_one_thread: Plans | None = None
@@ -192,7 +195,10 @@ def _brightens(kernels: Sequence[Kernel]) -> str:
     return ", ".join(
         f"the weights of {kernel.name} sum to {kernel.sum:g}"
         for kernel in kernels
-        if kernel.shape != (1, 1) and not kernel.bias and not -0.01 <= kernel.sum <= 1.01
+        if kernel.is_correlation
+        and kernel.shape != (1, 1)
+        and not kernel.bias
+        and not -0.01 <= kernel.sum <= 1.01
     )
 
 

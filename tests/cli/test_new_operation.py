@@ -1,0 +1,149 @@
+"""An operation is added by one file and one line, and is then a kernel of the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+FILE = '''
+"""The largest sample under the window."""
+
+import numpy as np
+
+from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.numpy_method import NumpyMethod
+from convcli.engine.cpu.taps import tap_run
+from convcli.engine.numerics import FULL, exact_type
+from convcli.engine.step import Signal
+
+
+class _Shifted(NumpyMethod):
+    def sums(self, load):
+        taps = self.problem.taps(self.problem.weights[0])
+
+        def largest(lanes, rows, samples):
+            first, *others = (tap_run(lanes, tap, rows, samples, load.rows.stride) for tap in taps)
+            found = first.copy()
+            for run in others:
+                np.maximum(found, run, out=found)
+            yield found
+
+        return largest
+
+
+class ShiftedMaximum:
+    name = "shifted"
+
+    def offer(self, problem):
+        taps = np.prod(problem.kernel_size)
+        return _Shifted(problem, CostEstimate(self.name, 0.1 * taps, f"{taps} neighbours"))
+
+
+class Maximum:
+    algorithms = (ShiftedMaximum(),)
+    on_gpu = False
+
+    def problem(self, kernel, slot):
+        exact = exact_type(slot.bounds) if slot.signal.dtype in FULL else None
+        kind = exact or slot.precision
+        finish = slot.finish(slot.bounds and [slot.bounds], accumulate=kind, exact=bool(exact))
+        windows, channels = slot.windows(kernel), slot.shape[2]
+        problem = slot.problem(
+            kernel.name, kernel.weights[None], windows, channels, finish,
+            accumulate=kind, exact=bool(exact),
+        )
+        return problem, Signal(slot.precision, slot.bounds, slot.signal.error)
+
+
+OPERATION = Maximum()
+'''
+
+LINE = "OPERATIONS['maximum'] = 'largest'"
+
+RUN = f"""
+import sys
+from convcli.kernels.operation_names import OPERATIONS
+{LINE}
+from convcli.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def convcli(tmp_path):
+    (tmp_path / "largest.py").write_text(FILE)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", RUN, *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def picture(folder: Path, mode: str) -> np.ndarray:
+    shape = (37, 51, len(mode)) if len(mode) > 1 else (37, 51)
+    pixels = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+    Image.fromarray(pixels, mode).save(folder / "in.png")
+    return pixels
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_the_command_runs_it(tmp_path, convcli, mode):
+    pixels = picture(tmp_path, mode)
+    done = convcli("filter", "in.png", "-k", "maximum:5x3", "-o", "out.png")
+    assert done.returncode == 0, done.stderr
+    assert "maximum:5,3 (correlation)" not in done.stderr
+    want = pixels.copy()
+    colours = pixels[..., :3] if mode != "L" else pixels[..., None]
+    found = ndimage.maximum_filter(colours, (3, 5, 1), mode="mirror")
+    if mode == "L":
+        want = found[..., 0]
+    else:
+        want[..., :3] = found
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out.png")), want)
+
+
+def test_in_a_chain_in_parts_and_explained(tmp_path, convcli):
+    pixels = picture(tmp_path, "RGB")
+    np.save(tmp_path / "in.npy", pixels)
+    done = convcli(
+        "filter", "in.npy", "-k", "maximum | invert", "-o", "out.npy", "--explain", "--linear"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "shifted: 9 neighbours" in done.stderr
+    done = convcli("filter", "in.npy", "-k", "maximum | invert", "-o", "out.npy", "--overwrite")
+    want = 255 - ndimage.maximum_filter(pixels, (3, 3, 1), mode="mirror")
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), want)
+
+
+@pytest.mark.parametrize("option", ["--normalize", "--scale=2", "--bias=3"])
+def test_what_only_sums_can_is_refused(tmp_path, convcli, option):
+    picture(tmp_path, "L")
+    done = convcli("filter", "in.png", "-k", "maximum", "-o", "out.png", option)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "is no sum" in done.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_without_the_line_it_is_no_kernel(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "convcli", "filter", "in.png", "-k", "maximum"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "maximum" in done.stderr
