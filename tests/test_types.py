@@ -69,6 +69,8 @@ kernel.absolute
 kernel.source
 kernel.note
 kernel.remark
+kernel.operation
+kernel.is_correlation
 kernel.slug
 kernel.shape
 kernel.is_bank
