@@ -32,6 +32,8 @@ def test_filter_on_a_png_imports_only_what_it_uses(tmp_path: Path, kernel: str) 
     assert "numpy" in names
     assert not {n for n in names for heavy in HEAVY if n == heavy or n.startswith(heavy + ".")}
     assert not {n for n in names if n.split(".")[0] == "rich"}
+    formats = "convcli.imaging.formats."
+    assert {n.split(".")[3] for n in names if n.startswith(formats)} == {"png"}
 
 
 def test_version_imports_neither_arrays_nor_pictures(tmp_path: Path) -> None:

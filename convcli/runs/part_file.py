@@ -144,7 +144,7 @@ class PartFile:
             reason = "a picture that is read part by part is filtered on the CPU"
             outline.plan = replace(outline.plan, backend_reason=reason)
         header = outline.header
-        carry(header, self.fmt.name)
+        carry(header, self.fmt)
         self.simple = chain.is_simple(source.first)
         self.places = part_schedule(
             chain,

@@ -60,7 +60,7 @@ class WholeFile:
         if not header.meta.silent:
             from convcli.imaging.metadata.carry import carry
 
-            carry(header, self.fmt.name)
+            carry(header, self.fmt)
         _check_size(chain.outline.plan, self.target, self.request.max_pixels)
 
     def write(self, chain: Filter, source: Source, report: Report, clock: Clock) -> None:

@@ -8,11 +8,10 @@ given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from convcli.imaging.formats import named
+from convcli.imaging.formats import Format
 from convcli.imaging.formats.png.metadata import says_nothing, text_of
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.metadata.georeference import GEO
@@ -62,11 +61,11 @@ class _Left(NamedTuple):
     lost: list[str]
 
 
-def carry(picture: Header, fmt: str) -> None:
+def carry(picture: Header, fmt: Format) -> None:
     """Let a picture say what a format has room for, and one note name the rest."""
     picture.meta, lost = carried(picture.meta, fmt)
     parts = {
-        f"{fmt} has no place for that": lost,
+        f"{fmt.name} has no place for that": lost,
         "true of the old pixels only": list(dict.fromkeys(picture.meta.stale)),
     }
     said = "; ".join(f"{_listed(names)} ({why})" for why, names in parts.items() if names)
@@ -79,10 +78,9 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def carried(meta: Metadata, fmt: str) -> tuple[Metadata, list[str]]:
+def carried(meta: Metadata, fmt: Format) -> tuple[Metadata, list[str]]:
     """What a file of a format can say of it, and the names of what it cannot."""
-    target = named(fmt)
-    room = frozenset(target.carries.split() if target else ())
+    room = frozenset(fmt.carries.split())
     new = replace(meta, fields={})
     left = _Left(dict(meta.fields), list(meta.comments), [])
     taken = set(meta.fields) | set(exif_fields(meta.exif) if meta.exif else ())
@@ -100,7 +98,7 @@ def carried(meta: Metadata, fmt: str) -> tuple[Metadata, list[str]]:
         _place_resolution(new)
     if "aspect" not in room and new.aspect and new.aspect[0] == new.aspect[1]:
         new.aspect = None  # a square, as everybody assumes
-    _drop(new, fmt, room, target.room if target else {}, left.lost)
+    _drop(new, fmt, room, left.lost)
     return new, list(dict.fromkeys(left.lost))
 
 
@@ -158,15 +156,13 @@ def _place_resolution(new: Metadata) -> None:
         new.dpi = None
 
 
-def _drop(
-    new: Metadata, fmt: str, room: frozenset[str], most: Mapping[str, int], lost: list[str]
-) -> None:
+def _drop(new: Metadata, fmt: Format, room: frozenset[str], lost: list[str]) -> None:
     """Take away what the format has no place for."""
     for name, called in NAMES.items():
-        value = getattr(new, name)
-        if not value or (name in room and (name not in most or len(value) <= most[name])):
+        value, most = getattr(new, name), fmt.room.get(name)
+        if not value or (name in room and (most is None or len(value) <= most)):
             continue
-        lost.append(called if name not in room else f"{called} of more than {most[name]:,} bytes")
+        lost.append(called if name not in room else f"{called} of more than {most:,} bytes")
         setattr(new, name, [] if name == "comments" else None)
-    lost += [name for of, name, _ in new.blocks if of != fmt]
-    new.blocks = [block for block in new.blocks if block[0] == fmt]
+    lost += [name for of, name, _ in new.blocks if of != fmt.name]
+    new.blocks = [block for block in new.blocks if block[0] == fmt.name]

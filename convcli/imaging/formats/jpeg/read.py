@@ -23,8 +23,7 @@ def read_jpeg(data: bytes, name: str, max_pixels: int, begun: LargeJpeg | None =
     if begun is None:
         begun = begin_jpeg(data, max_pixels)
     image = open_jpeg(data)
-    loop = image.info.get("loop")
-    meta = Metadata(loop=None if loop is None else int(loop))
+    meta = Metadata()
     notes: list[str] = []
     read_jpeg_metadata(data, meta, notes)
     meta.jpeg = _settings(image)
