@@ -16,7 +16,7 @@ COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
 """Number of colour channels of each colour space, alpha not counted."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Metadata:
     """What a file says about its pixels, in the forms that the writers need."""
 
@@ -57,7 +57,7 @@ class Metadata:
         return not any(said) and not any(lists)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Header:
     """What a source, a stage or a sink says of its pixels.
 
@@ -97,10 +97,13 @@ class Header:
         """Height, width and channels, alpha counted."""
         return (*self.size, COLOURS[self.space] + self.alpha)
 
+    def said(self) -> dict[str, Any]:
+        """All that it says, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(Header)}
+
     def but(self, **changes: Any) -> Header:
         """A header that says the same but for the ``changes``."""
-        said = {field.name: getattr(self, field.name) for field in fields(Header)}
-        return Header(**said | changes)
+        return Header(**self.said() | changes)
 
 
 def full_scale(dtype: Any) -> float:

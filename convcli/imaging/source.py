@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -44,20 +43,25 @@ class Plane(ABC):
         return self.read((((0, self.shape[0]),), ((0, self.shape[1]),)))
 
 
-@dataclass(slots=True)
 class Frame(Plane):
     """A frame in memory."""
 
-    pixels: Pixels
-    duration: float = 0.0
-    disposal: int = 0
-    meta: Metadata | None = None
-    shape: tuple[int, int, int] = field(init=False)
-    dtype: np.dtype[Any] = field(init=False)
+    def __init__(
+        self,
+        pixels: Pixels,
+        duration: float = 0.0,
+        disposal: int = 0,
+        meta: Metadata | None = None,
+    ) -> None:
+        height, width, channels = pixels.shape
+        self.shape, self.dtype = (height, width, channels), pixels.dtype
+        self._pixels = pixels
+        self.duration, self.disposal, self.meta = duration, disposal, meta
 
-    def __post_init__(self) -> None:
-        height, width, channels = self.pixels.shape
-        self.shape, self.dtype = (height, width, channels), self.pixels.dtype
+    @property
+    def pixels(self) -> Pixels:
+        """All of them, as they lie in memory."""
+        return self._pixels
 
     def read(self, want: Ranges) -> Pixels:
         """A view where rows and columns are one run each."""
@@ -104,16 +108,31 @@ class StoredPlane(Plane):
         """Let the file go; more than once is as good as once."""
 
 
-@dataclass(slots=True)
 class Source(Header):
-    """A picture that can be read. ``frames`` may decode as they are walked, once or more often."""
+    """A picture that can be read. ``frames`` may decode as they are walked, once or more often.
 
-    frames: Iterable[Plane] = ()
+    What comes after them is said of it as in :class:`convcli.imaging.header.Header`.
+    """
+
+    __slots__ = ("frames",)
+
+    def __init__(
+        self,
+        format: str,
+        space: str,
+        alpha: bool,
+        dtype: np.dtype[Any],
+        size: tuple[int, int],
+        frames: Iterable[Plane] = (),
+        **said: Any,
+    ) -> None:
+        super().__init__(format, space, alpha, dtype, size, **said)
+        self.frames = frames
 
     @classmethod
-    def of(cls, header: Header, frames: Iterable[Plane]) -> Source:
-        """A source of ``frames`` that ``header`` tells of."""
-        return cls(**{f.name: getattr(header, f.name) for f in fields(Header)}, frames=frames)
+    def of(cls, header: Header, frames: Iterable[Plane], **changes: Any) -> Source:
+        """A source of ``frames`` that ``header`` tells of, but for the ``changes``."""
+        return cls(**header.said() | changes, frames=frames)
 
     @property
     def first(self) -> Plane:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import Data
@@ -85,7 +84,7 @@ def _animation_alone(picture: Source) -> Source:
     """Without the picture for programs that show no animation, which APNG alone can hold."""
     picture.notes.append("the picture before the animation, which is no part of it, was left out")
     frames = list(picture.frames)[1:]
-    return replace(picture, frames=frames, n_frames=len(frames), still_first=False)
+    return Source.of(picture, frames, n_frames=len(frames), still_first=False)
 
 
 def _in_our_words(parts: Iterable[bytes], name: str, fmt: str) -> Iterator[bytes]:

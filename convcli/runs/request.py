@@ -68,7 +68,7 @@ class Job(NamedTuple):
     or ``--in-place``, and a resumed run's own."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Report:
     """What was done to one file. ``as_json`` gives the keys that ``--json`` promises."""
 

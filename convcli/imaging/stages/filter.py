@@ -29,7 +29,7 @@ SCAN_BYTES = 2**24
 """Of a picture that are looked at together for transparent pixels."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Outline:
     """What a filter does, in numbers and words that fit through a line between processes."""
 
