@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.engine.algorithms import ALGORITHMS
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import UsageError

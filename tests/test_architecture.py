@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convcli.cli.app import COMMANDS
-from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.engine.algorithms import ALGORITHMS
 from convcli.engine.backends import BACKENDS
 from convcli.imaging.formats import FORMATS, every_format
 

@@ -6,7 +6,6 @@ so any border, any pad width and any size, down to one cell, go the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import gcd
 from typing import TypeAlias
@@ -51,7 +50,6 @@ def border_index(positions: NDArray[np.intp], size: int, mode: str) -> NDArray[n
     return index
 
 
-@dataclass(frozen=True, eq=False)
 class AxisMap:
     """One axis as the loops see it: positions without those that no tap reads.
 
@@ -59,12 +57,11 @@ class AxisMap:
     ``[first, last)`` lie inside the input, ``step`` cells apart; the others come from the border.
     """
 
-    index: NDArray[np.intp]
-    stride: int
-    dilation: int
-    first: int
-    last: int
-    step: int
+    def __init__(
+        self, index: NDArray[np.intp], stride: int, dilation: int, first: int, last: int, step: int
+    ) -> None:
+        self.index, self.stride, self.dilation = index, stride, dilation
+        self.first, self.last, self.step = first, last, step
 
     def span(self, start: int, stop: int, taps: int) -> tuple[int, int]:
         """Positions that outputs ``[start, stop)`` of a kernel with ``taps`` taps read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.algorithms.choose import CORRELATION
+from convcli.engine.algorithms import CORRELATION
 from convcli.engine.numerics import (
     FULL,
     Bounds,
@@ -50,7 +50,8 @@ class Correlation:
             bias=kernel.bias,
             absolute=kernel.absolute,
         )
-        problem = slot.problem(
+        problem = Problem(
+            slot,
             kernel.name,
             weights,
             windows,

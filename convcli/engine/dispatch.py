@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.cpu.c_loops import loops
 from convcli.engine.numerics import FULL
-from convcli.engine.plan import Plan
+from convcli.engine.plan import Plan, Step
+from convcli.engine.step import Maps
 from convcli.errors import BackendError, ShapeError, UsageError
 
-__all__ = ["Outcome", "execute", "filtered_values", "loops", "stretched"]
+__all__ = [
+    "Outcome",
+    "execute",
+    "filtered_values",
+    "loops",
+    "native",
+    "run_step",
+    "stretched",
+]
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+_WORTH_A_THREAD = 2e-3
+"""Seconds of work below which starting threads, and importing them, costs more than it saves."""
+
+
+class Outcome(NamedTuple):
     """The filtered picture.
 
     Parameters
@@ -103,10 +114,8 @@ def filtered_values(
     plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
 ) -> tuple[NDArray[Any], int, str]:
     """Samples as they are before ``stretch``, how many were clipped, and what to note."""
-    from convcli.engine.cpu.run import run_chain as on_cpu
-
     if not plan.backend.on_gpu:
-        return *on_cpu(plan, x, out), ""
+        return *run_on_cpu(plan, x, out), ""
     from convcli.engine.gpu.cupy_run import run_chain as on_gpu
 
     try:
@@ -115,7 +124,7 @@ def filtered_values(
         if not plan.fallback:
             raise
         reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
-        return *on_cpu(plan, x, out), f"done on the CPU, since the GPU could not: {reason}"
+        return *run_on_cpu(plan, x, out), f"done on the CPU, since the GPU could not: {reason}"
     return _placed(values, out), clipped, ""
 
 
@@ -130,3 +139,38 @@ def stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDAr
             np.rint(values, out=values)
             np.fmin(np.fmax(values, 0.0, out=values), white, out=values)
     return values.astype(dtype)
+
+
+def run_on_cpu(
+    plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], int]:
+    """Filter a picture, into ``out`` if it is given.
+
+    Returns the samples and how many lay outside the output's range.
+    """
+    x, clipped = native(x), 0
+    for step in plan.steps:
+        into = out if step is plan.steps[-1] else None
+        if into is None:
+            into = np.empty(step.shape_out, step.finish.out_dtype)
+        clipped = run_step(plan, step, x, into)
+        x = into
+    return x, clipped
+
+
+def native(x: NDArray[Any]) -> NDArray[Any]:
+    """The samples in a type that the loops read: in this machine's byte order, and no float16."""
+    if x.dtype == np.float16 or not x.dtype.isnative:
+        return x.astype(np.float32 if x.dtype == np.float16 else x.dtype.newbyteorder("="))
+    return x
+
+
+def run_step(
+    plan: Plan, step: Step, x: NDArray[Any], out: NDArray[Any], maps: Maps | None = None
+) -> int:
+    """Compute all of ``out``; returns the number of samples outside the range after the last step.
+
+    ``maps`` say which cells of ``x`` stand where, if ``x`` and ``out`` are parts of pictures.
+    """
+    threads = plan.threads if 1e-9 * out.size * step.cost > _WORTH_A_THREAD else 1
+    return step.method.run(x, out, maps or step.maps, threads, count=step is plan.steps[-1])

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.arithmetic.borders import BORDERS, Border
-from convcli.engine.algorithms.choose import choose
+from convcli.engine.algorithms import choose
 from convcli.engine.backends import Backend, Workload, pick_backend, weigh
 from convcli.engine.cpu.c_loops import Loops, loops
 from convcli.engine.numerics import DTYPES, FULL, OUT_DTYPES, RANGES, Bounds, full_scale

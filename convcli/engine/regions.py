@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine import dispatch
 from convcli.engine.axis_maps import OUTSIDE, AxisMap
-from convcli.engine.cpu import run
 from convcli.engine.plan import Plan, Step
 
 __all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step", "tile_size"]
@@ -153,7 +153,7 @@ def run_step(
     The outputs, and how many of the computed samples lay outside the range. Where ``want`` is
     made of whole tiles, nothing else was computed.
     """
-    x = run.native(x)
+    x = dispatch.native(x)
     axes = _axes(step)
     result = np.empty((*cells(want), step.shape_out[2]), step.finish.out_dtype)
     clipped = 0
@@ -165,7 +165,7 @@ def run_step(
         shape = (around[0][1] - around[0][0], around[1][1] - around[1][0], step.shape_out[2])
         whole = around == (rows, cols) and result.shape == shape
         out = result if whole else np.empty(shape, step.finish.out_dtype)
-        clipped += run.run_step(plan, step, x, out, maps)
+        clipped += dispatch.run_step(plan, step, x, out, maps)
         if not whole:
             height, width = rows[1] - rows[0], cols[1] - cols[0]
             a, b = rows[0] - around[0][0], cols[0] - around[1][0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +19,16 @@ from convcli.engine.plane_windows import Padding2d, Windowed, windows
 from convcli.engine.requantize import Finish, make_finish
 from convcli.engine.weights import Factor, is_box
 
-__all__ = ["Algorithm", "Maps", "Method", "Problem", "Signal", "Slot", "Step", "Tap"]
+__all__ = [
+    "Algorithm",
+    "Maps",
+    "Method",
+    "Problem",
+    "Signal",
+    "Slot",
+    "Step",
+    "Tap",
+]
 
 HALF = {255.0: 128.0, 65535.0: 32768.0}
 """Half of the range that ``offset`` adds, by the picture's white; 0.5 for floating point."""
@@ -101,8 +109,47 @@ class Slot(NamedTuple):
         )
         return make_finish(draft, values, accumulate, exact)
 
-    def problem(
+
+class Problem:
+    """What a step computes, whichever algorithm does; nothing of it is changed any more.
+
+    Parameters
+    ----------
+    slot
+        Its place in the chain.
+    name
+        The kernel's.
+    weights
+        In correlation orientation, ``(P, kH, kW)`` or, for a bank, ``(C_out, C_in, kH, kW)``.
+        Whole numbers where ``exact``; the factor taken out is part of ``finish.scale``.
+    windows
+        Along the rows' axis and the columns'.
+    channels
+        Of the output.
+    finish
+        From sums to samples.
+    accumulate
+        Type of the sums: ``int16``, ``uint16``, ``float32`` or ``float64``.
+    exact
+        Whether every sum is exact.
+    tolerance
+        Sum of absolute weights that an approximation may leave out.
+
+    Attributes
+    ----------
+    border
+        Its value is in native units of the picture.
+    dtype
+        Of the input's samples.
+    values
+        Largest absolute input, or ``None`` if any can occur.
+    on_gpu, loops
+        What will run it; ``loops`` also where a GPU hands over to the CPU.
+    """
+
+    def __init__(
         self,
+        slot: Slot,
         name: str,
         weights: NDArray[np.float64],
         windows: tuple[Window, Window],
@@ -112,74 +159,14 @@ class Slot(NamedTuple):
         accumulate: str,
         exact: bool,
         tolerance: float = 0.0,
-    ) -> Problem:
-        """What is to be computed here; ``channels`` are those of the output."""
-        rows, cols = windows
-        return Problem(
-            name,
-            weights,
-            rows,
-            cols,
-            self.border,
-            self.shape,
-            (rows.output, cols.output, channels),
-            self.signal.dtype,
-            accumulate,
-            exact,
-            finish,
-            None if self.bounds is None else self.bounds.magnitude,
-            tolerance,
-            self.on_gpu,
-            self.loops,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """What a step computes, whichever algorithm does.
-
-    Parameters
-    ----------
-    name
-        The kernel's.
-    weights
-        In correlation orientation, ``(P, kH, kW)`` or, for a bank, ``(C_out, C_in, kH, kW)``.
-        Whole numbers where ``exact``; the factor taken out is part of ``finish.scale``.
-    rows, cols
-        The window along each axis.
-    border
-        Its value is in native units of the picture.
-    dtype
-        Of the input's samples.
-    accumulate
-        Type of the sums: ``int16``, ``uint16``, ``float32`` or ``float64``.
-    exact
-        Whether every sum is exact.
-    finish
-        From sums to samples.
-    values
-        Largest absolute input, or ``None`` if any can occur.
-    tolerance
-        Sum of absolute weights that an approximation may leave out.
-    on_gpu, loops
-        What will run it; ``loops`` also where a GPU hands over to the CPU.
-    """
-
-    name: str
-    weights: NDArray[np.float64]
-    rows: Window
-    cols: Window
-    border: Border
-    shape_in: tuple[int, int, int]
-    shape_out: tuple[int, int, int]
-    dtype: str
-    accumulate: str
-    exact: bool
-    finish: Finish
-    values: float | None
-    tolerance: float
-    on_gpu: bool
-    loops: Loops
+    ) -> None:
+        self.name, self.weights, self.finish = name, weights, finish
+        self.rows, self.cols = windows
+        self.border, self.on_gpu, self.loops = slot.border, slot.on_gpu, slot.loops
+        self.shape_in, self.dtype = slot.shape, slot.signal.dtype
+        self.shape_out = self.rows.output, self.cols.output, channels
+        self.accumulate, self.exact, self.tolerance = accumulate, exact, tolerance
+        self.values = None if slot.bounds is None else slot.bounds.magnitude
 
     @property
     def is_bank(self) -> bool:
@@ -282,7 +269,6 @@ class Step(Problem):
     candidates: tuple[CostEstimate, ...]
 
     def __init__(self, method: Method, reason: str, candidates: tuple[CostEstimate, ...]) -> None:
-        # Not a dataclass: to define one more would take half a millisecond of every start.
         self.__dict__.update(vars(method.problem))
         self.__dict__.update(method=method, reason=reason, candidates=candidates)
 

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.engine.algorithms import ALGORITHMS
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import Plan, plan_filter
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.engine.algorithms import ALGORITHMS
 from convcli.engine.speeds import Speeds
 from convcli.runs.bench import Timing
 from convcli.show.shape_document import Column, Document, Notes, Pairs, Part, Table, amount

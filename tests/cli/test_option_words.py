@@ -16,7 +16,7 @@ from convcli.cli import complete, parse, tensor_io
 from convcli.cli.app import build
 from convcli.cli.drawing import FIGURES, SUFFIXES
 from convcli.engine import backends, numerics
-from convcli.engine.algorithms.choose import ALGORITHMS
+from convcli.engine.algorithms import ALGORITHMS
 from convcli.imaging.formats.png.write import STRIP_BYTES
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.stages.plans import DEPTHS

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine import dispatch
-from convcli.engine.cpu import compiled_loops, run
+from convcli.engine.cpu import compiled_loops
 from convcli.engine.cpu.tiles import grid, work_through
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
@@ -136,7 +136,7 @@ def test_kernel_larger_than_the_picture(shape, mode, loops):
 
 @pytest.mark.parametrize("algorithm", ["direct", "separable", "fft"])
 def test_threads_change_no_byte(algorithm, loops, monkeypatch):
-    monkeypatch.setattr(run, "_WORTH_A_THREAD", 0.0)
+    monkeypatch.setattr(dispatch, "_WORTH_A_THREAD", 0.0)
     x = picture((211, 800, 3))
     column = np.random.default_rng(0).normal(size=11)
     kernel = Kernel(np.outer(column, column) / 9)

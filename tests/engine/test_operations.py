@@ -17,7 +17,7 @@ from convcli.engine.dispatch import execute
 from convcli.engine.numerics import FULL, exact_type
 from convcli.engine.plan import plan_filter
 from convcli.engine.regions import run_plan
-from convcli.engine.step import Signal
+from convcli.engine.step import Problem, Signal
 from convcli.errors import BackendError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
@@ -69,7 +69,8 @@ class Maximum:
         finish = slot.finish(
             slot.bounds and [slot.bounds], accumulate=accumulate, exact=bool(exact)
         )
-        problem = slot.problem(
+        problem = Problem(
+            slot,
             kernel.name,
             np.ones((1, *kernel.shape)),
             slot.windows(kernel),
