@@ -39,9 +39,9 @@ class Avif(Format):
         return picture_of(image, self.name, name, meta, notes, max_pixels, orientation)
 
     def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import open_with_pillow, sample_bytes
+        from convcli.imaging.formats.pillow import claimed_bytes
 
-        return sample_bytes(open_with_pillow(data, "Avif"))
+        return claimed_bytes(data, "Avif")
 
     def encode(self, picture: Source, coding: Coding) -> Data:
         from convcli.imaging.formats.pillow import save_with_pillow, to_pillow

@@ -48,9 +48,9 @@ class Bmp(Format):
         return picture_of(image, self.name, name, meta, notes, max_pixels, orientation)
 
     def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import open_with_pillow, sample_bytes
+        from convcli.imaging.formats.pillow import claimed_bytes
 
-        return sample_bytes(open_with_pillow(data, "Bmp"))
+        return claimed_bytes(data, "Bmp")
 
     def encode(self, picture: Source, coding: Coding) -> Data:
         pixels, dpi = picture.first.pixels, picture.meta.dpi

@@ -25,6 +25,7 @@ class Npy(Format):
     name = "NPY"
     suffixes = (".npy",)
     spaces = "gray graya rgb rgba"
+    dtypes = "uint8 uint16 float32 float64"
     in_parts = is_array = True
 
     def open(self, path: str, name: str, max_pixels: int, layout: RawLayout | None) -> Source:

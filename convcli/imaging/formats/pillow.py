@@ -24,11 +24,11 @@ from convcli.imaging.source import Frame, Source
 __all__ = [
     "DEFAULT_QUALITY",
     "SPACES",
+    "claimed_bytes",
     "collected",
     "open_with_pillow",
     "picture_of",
     "pixels_of",
-    "sample_bytes",
     "save_with_pillow",
     "to_pillow",
 ]
@@ -120,9 +120,9 @@ def picture_of(
         mode = _mode_after_expansion(image)
     else:
         if not pages:
-            check_frames(name, n_frames, n_frames * sample_bytes(image), max_pixels)
+            check_frames(name, n_frames, n_frames * _sample_bytes(image), max_pixels)
         mode = _common_mode(image, n_frames, name, max_pixels)
-        frames = _Frames(image, n_frames, name, orientation, mode, notes, decode)
+        frames = _PillowFrames(image, n_frames, name, orientation, mode, notes, decode)
         first = next(iter(frames)).pixels
     space, alpha = SPACES[mode]
     return Source(
@@ -139,7 +139,7 @@ def picture_of(
     )
 
 
-class _Frames:
+class _PillowFrames:
     """The frames of an animation or the pages of a document, decoded at each walk."""
 
     def __init__(self, image: Any, count: int, *how: Any) -> None:
@@ -179,7 +179,7 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int) -> str:
     for index in range(count):
         _seek(image, index, name)
         check_size(name, image.width, image.height, max_pixels)
-        taken += sample_bytes(image)
+        taken += _sample_bytes(image)
         check_frames(name, count, taken, max_pixels)
         modes.add(_mode_after_expansion(image))
     image.seek(0)
@@ -191,7 +191,12 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int) -> str:
     return ("RGB" if colour else "L") + "A" * any(mode.endswith("A") for mode in modes)
 
 
-def sample_bytes(image: Any) -> int:
+def claimed_bytes(data: bytes, plugin: str, factory: str = "") -> int:
+    """Bytes of the samples of a frame, told by the header; see :func:`open_with_pillow`."""
+    return _sample_bytes(open_with_pillow(data, plugin, factory))
+
+
+def _sample_bytes(image: Any) -> int:
     """What the samples of a frame take at least."""
     mode = _mode_after_expansion(image)
     space, alpha = SPACES.get(mode, ("gray", False))

@@ -30,6 +30,7 @@ class Raw(Format):
     name = "RAW"
     suffixes = (".raw",)
     spaces = "gray graya rgb rgba"
+    dtypes = "uint8 uint16 float32 float64"
     in_parts = is_array = needs_layout = True
 
     def open(self, path: str, name: str, max_pixels: int, layout: RawLayout | None) -> Source:

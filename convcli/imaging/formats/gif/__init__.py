@@ -33,9 +33,9 @@ class Gif(Format):
         return read_gif(data, name, max_pixels)
 
     def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import open_with_pillow, sample_bytes
+        from convcli.imaging.formats.pillow import claimed_bytes
 
-        return sample_bytes(open_with_pillow(data, "Gif"))
+        return claimed_bytes(data, "Gif")
 
     def encode(self, picture: Source, coding: Coding) -> Data:
         from convcli.imaging.formats.gif.write import encode_gif

@@ -48,7 +48,7 @@ RAMP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 
 @dataclass(slots=True)
-class _Shot(Shot):
+class _GifShot(Shot):
     """A frame as it is stored."""
 
     clear: int | None
@@ -77,11 +77,11 @@ def read_gif(data: bytes, name: str, max_pixels: int) -> Source:
     meta = Metadata(loop=read_loop(data, name))
     notes: list[str] = []
     read_gif_metadata(data, meta, notes)
-    frames = _Frames(shots, whole, _ground(data, shots), name, take_orientation(meta, notes))
+    frames = _GifFrames(shots, whole, _ground(data, shots), name, take_orientation(meta, notes))
     return frames.picture("GIF", name, max_pixels, meta, notes)
 
 
-def _shots(data: bytes, name: str) -> Iterator[_Shot]:
+def _shots(data: bytes, name: str) -> Iterator[_GifShot]:
     blocks = list(blocks_of(data, name))
     shared = data[13 : 13 + table_bytes(data[10])]
     plain = flags, delay, clear = 0, 0, 0
@@ -98,11 +98,11 @@ def _shots(data: bytes, name: str) -> Iterator[_Shot]:
             hole = clear if flags & 1 else None
             disposal = flags >> 2 & 7
             dispose = DISPOSALS.get(disposal, NOTHING)
-            yield _Shot(place, 10.0 * delay, dispose, disposal, hole, table, stream)
+            yield _GifShot(place, 10.0 * delay, dispose, disposal, hole, table, stream)
             flags, delay, clear = plain
 
 
-def _canvas(data: bytes, shots: list[_Shot]) -> Place:
+def _canvas(data: bytes, shots: list[_GifShot]) -> Place:
     """As large as the file says, and as its frames need."""
     width, height = struct.unpack_from("<HH", data, 6)
     return Place(
@@ -113,7 +113,7 @@ def _canvas(data: bytes, shots: list[_Shot]) -> Place:
     )
 
 
-def _ground(data: bytes, shots: list[_Shot]) -> tuple[int, ...]:
+def _ground(data: bytes, shots: list[_GifShot]) -> tuple[int, ...]:
     """What is seen where no frame is: red, green, blue and alpha."""
     shared = data[13 : 13 + table_bytes(data[10])]
     at = 3 * data[11]
@@ -126,11 +126,11 @@ def _colours(table: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(table.ljust(768, b"\0"), np.uint8).reshape(256, 3)
 
 
-class _Frames(Animation[_Shot]):
+class _GifFrames(Animation[_GifShot]):
     """With what Pillow has to be told of each."""
 
     def __init__(
-        self, shots: list[_Shot], whole: Place, ground: tuple[int, ...], name: str, turn: int
+        self, shots: list[_GifShot], whole: Place, ground: tuple[int, ...], name: str, turn: int
     ) -> None:
         self._name = name
         laid = [(shot.place, shot.dispose, shot.clear is None) for shot in shots]
@@ -142,7 +142,7 @@ class _Frames(Animation[_Shot]):
         pixel = np.array(ground, np.uint8)[self._picks]
         super().__init__(shots, whole, space, alpha, np.uint8, pixel, turn)
 
-    def lay(self, shot: _Shot, under: NDArray[Any]) -> NDArray[Any]:
+    def lay(self, shot: _GifShot, under: NDArray[Any]) -> NDArray[Any]:
         with decoding(self._name, "GIF"):
             indices = _indices(shot)
         table = np.insert(shot.colours, 3, 255, axis=1)[:, self._picks]
@@ -156,7 +156,7 @@ def _is_ramp(table: bytes) -> bool:
     return table == RAMP.tobytes()[: len(table)]
 
 
-def _indices(shot: _Shot) -> NDArray[np.uint8]:
+def _indices(shot: _GifShot) -> NDArray[np.uint8]:
     """The colours' indices (H, W), as Pillow unpacks them."""
     size = shot.place.width, shot.place.height
     packed = 0x80 | ((len(shot.table) // 3).bit_length() - 2) if shot.table else 0

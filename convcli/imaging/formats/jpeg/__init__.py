@@ -40,10 +40,9 @@ class Jpeg(Format):
         return read_jpeg(data, name, max_pixels)
 
     def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.jpeg.check import open_jpeg
-        from convcli.imaging.formats.pillow import sample_bytes
+        from convcli.imaging.formats.pillow import claimed_bytes
 
-        return sample_bytes(open_jpeg(data))
+        return claimed_bytes(data, "Jpeg", "jpeg_factory")
 
     def prefetch(
         self, file: io.FileIO, size: int, max_pixels: int, wanted: Callable[[], bool]

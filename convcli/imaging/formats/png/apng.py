@@ -33,7 +33,7 @@ CONTROL = struct.Struct(">4I2H2B")
 
 
 @dataclass(slots=True)
-class _Shot(Shot):
+class _ApngShot(Shot):
     """A frame as it is stored."""
 
     blend: int
@@ -41,12 +41,12 @@ class _Shot(Shot):
     """What its pixels were compressed to."""
 
 
-class _File(NamedTuple):
+class _Apng(NamedTuple):
     """What :func:`_parse` finds."""
 
     claimed: int
     plays: int
-    shots: list[_Shot]
+    shots: list[_ApngShot]
     still: list[memoryview]
     """The picture that is no part of the animation, if there is one."""
     shared: list[tuple[bytes, bytes]]
@@ -60,14 +60,14 @@ def read_apng(
     file = _parse(data, name)
     _check(file, header, name)
     meta.loop = file.plays
-    frames = _Frames(file, header, name, take_orientation(meta, notes), notes)
+    frames = _ApngFrames(file, header, name, take_orientation(meta, notes), notes)
     picture = frames.picture("PNG", name, max_pixels, meta, notes)
     picture.still_first = bool(file.still) and picture.n_frames > 1
     return picture
 
 
-def _parse(data: bytes, name: str) -> _File:
-    file = _File(0, 0, [], [], [])
+def _parse(data: bytes, name: str) -> _Apng:
+    file = _Apng(0, 0, [], [], [])
     sequence = 0
     for kind, body, crc in walk(data, name):
         if kind in (b"acTL", b"fcTL", b"fdAT"):
@@ -86,7 +86,7 @@ def _parse(data: bytes, name: str) -> _File:
             width, height, x, y, part, whole, *ops = CONTROL.unpack_from(body, 4)
             delay = 1000 * part / (whole or 100)
             place = Place(x, y, width, height)
-            file.shots.append(_Shot(place, delay, ops[0], 0, ops[1], []))
+            file.shots.append(_ApngShot(place, delay, ops[0], 0, ops[1], []))
         elif kind == b"IDAT":
             (file.shots[-1].data if file.shots else file.still).append(body)
         elif kind == b"fdAT":
@@ -98,7 +98,7 @@ def _parse(data: bytes, name: str) -> _File:
     return file
 
 
-def _check(file: _File, header: Ihdr, name: str) -> None:
+def _check(file: _Apng, header: Ihdr, name: str) -> None:
     if file.claimed != len(file.shots) or not file.shots:
         raise InputError(
             f"{name}: the animation claims {file.claimed} frames, and the file has {len(file.shots)}"
@@ -112,10 +112,10 @@ def _check(file: _File, header: Ihdr, name: str) -> None:
             raise InputError(f"{name}: frame {number} of the animation is damaged")
 
 
-class _Frames(Animation[_Shot]):
+class _ApngFrames(Animation[_ApngShot]):
     """Before them the picture that is none."""
 
-    def __init__(self, file: _File, header: Ihdr, name: str, turn: int, notes: list[str]) -> None:
+    def __init__(self, file: _Apng, header: Ihdr, name: str, turn: int, notes: list[str]) -> None:
         self._of = file, header, name, notes
         space = "gray" if header.colour_type in (0, 4) else "rgb"
         whole = Place(0, 0, header.width, header.height)
@@ -132,7 +132,7 @@ class _Frames(Animation[_Shot]):
             yield Frame(turn_upright(self._decoded(self.whole, still), self.turn))
         yield from super().__iter__()
 
-    def lay(self, shot: _Shot, under: NDArray[Any]) -> NDArray[Any]:
+    def lay(self, shot: _ApngShot, under: NDArray[Any]) -> NDArray[Any]:
         pixels = self._decoded(shot.place, shot.data)
         return _over(pixels, under) if self.alpha and shot.blend == OVER else pixels
 

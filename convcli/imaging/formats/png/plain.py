@@ -42,7 +42,7 @@ HUGE = 1 << 22
 InflateError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
 
 
-class _File(Protocol):
+class _Readable(Protocol):
     def readinto(self, buffer: memoryview, /) -> int | None: ...
 
 
@@ -63,7 +63,7 @@ class _Unusual(Exception):
 
 
 def read_plain(
-    file: _File, size: int, max_pixels: int, going_on: Callable[[], bool] = lambda: True
+    file: _Readable, size: int, max_pixels: int, going_on: Callable[[], bool] = lambda: True
 ) -> Plain | None:
     """Decode a plain PNG, or give None if the library should have it, or say what is wrong.
 
@@ -89,7 +89,7 @@ def read_plain(
 class _Slab:
     """The part of a file that is at hand."""
 
-    def __init__(self, file: _File, size: int) -> None:
+    def __init__(self, file: _Readable, size: int) -> None:
         self._file = file
         # An eighth of a small file: inflating the first is to begin soon.
         self._buffer = memoryview(bytearray(min(SLAB_BYTES, max(1 << 16, size // 8))))
@@ -160,7 +160,7 @@ class _Rows:
 class _Reader:
     """One file on its way to pixels."""
 
-    def __init__(self, file: _File, size: int) -> None:
+    def __init__(self, file: _Readable, size: int) -> None:
         self._slab = _Slab(file, size)
         self._in_threads = size > 2 * len(self._slab)
         self._rest = bytearray()

@@ -34,7 +34,7 @@ Samples: TypeAlias = tuple[NDArray[Any], bytes]
 """As many as wanted, and the bytes that follow them."""
 
 
-class _File(NamedTuple):
+class _Netpbm(NamedTuple):
     """A file whose header is read; ``top`` is its third number, of which bits have none."""
 
     data: bytes
@@ -86,7 +86,7 @@ def claimed_bytes(data: bytes, name: str) -> int:
     return file.wanted * deep
 
 
-def _open(data: bytes, name: str, kind: bytes) -> _File:
+def _open(data: bytes, name: str, kind: bytes) -> _Netpbm:
     numbers, at = [b""] * 3, 2
     for index in range(2 if kind in BITS else 3):
         match = NUMBER.match(data, at)
@@ -97,7 +97,7 @@ def _open(data: bytes, name: str, kind: bytes) -> _File:
         end = END.match(data, at)
         at = end.end() if end else len(data)
     width, height = (_whole(number, name) for number in numbers[:2])
-    return _File(data, name, width, height, 3 if kind in COLOURED else 1, numbers[2], at)
+    return _Netpbm(data, name, width, height, 3 if kind in COLOURED else 1, numbers[2], at)
 
 
 def _whole(number: bytes, name: str) -> int:
@@ -106,7 +106,7 @@ def _whole(number: bytes, name: str) -> int:
     return int(number)
 
 
-def _scale(file: _File) -> float:
+def _scale(file: _Netpbm) -> float:
     try:
         scale = float(file.top)
     except ValueError:
@@ -118,14 +118,14 @@ def _scale(file: _File) -> float:
     return scale
 
 
-def _binary(file: _File, dtype: str, count: int) -> Samples:
+def _binary(file: _Netpbm, dtype: str, count: int) -> Samples:
     end = file.body + count * np.dtype(dtype).itemsize
     if end > len(file.data):
         raise InputError(f"{file.name}: the file is cut short")
     return np.frombuffer(file.data, dtype, count, file.body), file.data[end:]
 
 
-def _floats(file: _File, dtype: str) -> Samples:
+def _floats(file: _Netpbm, dtype: str) -> Samples:
     samples, rest = _binary(file, dtype, file.wanted)
     pixels = samples.astype(np.float32).reshape(file.height, -1)[::-1]
     if not np.isfinite(pixels).all():
@@ -135,14 +135,14 @@ def _floats(file: _File, dtype: str) -> Samples:
     return pixels, rest
 
 
-def _bits(file: _File) -> Samples:
+def _bits(file: _Netpbm) -> Samples:
     row_bytes = -(-file.width // 8)
     packed, rest = _binary(file, "u1", file.height * row_bytes)
     bits = np.unpackbits(packed.reshape(file.height, row_bytes), axis=1, count=file.width)
     return (1 - bits) * np.uint8(255), rest
 
 
-def _bits_of_text(file: _File) -> Samples:
+def _bits_of_text(file: _Netpbm) -> Samples:
     """Digits with or without blanks between them."""
     digits = b"".join(COMMENT.sub(b"", file.data[file.body :]).split())
     bits = np.frombuffer(digits[: file.wanted], np.uint8) - ord("0")
@@ -153,7 +153,7 @@ def _bits_of_text(file: _File) -> Samples:
     return (1 - bits) * np.uint8(255), digits[file.wanted :]
 
 
-def _levels(file: _File, text: bool) -> Samples:
+def _levels(file: _Netpbm, text: bool) -> Samples:
     """Levels from 0 to the maximum that the header names, as levels up to 255 or 65535."""
     top = _whole(file.top, file.name)
     if not 1 <= top <= 65535:
@@ -167,7 +167,7 @@ def _levels(file: _File, text: bool) -> Samples:
     return levels.astype(dtype)[samples], rest
 
 
-def _numbers(file: _File, top: int) -> Samples:
+def _numbers(file: _Netpbm, top: int) -> Samples:
     text = COMMENT.sub(b"", file.data[file.body :])
     strange = re.search(rb"[^\s0-9]+|[0-9]{19,}", text)
     if strange:

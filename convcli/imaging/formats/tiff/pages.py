@@ -35,7 +35,7 @@ CODES = dict(zip((1, 3, 4, 6, 8, 9, 13, 16, 17, 18), "BHIbhiIQqQ", strict=True))
 CLAIMS = (WIDTH, HEIGHT, BITS, KIND, SAMPLES)
 
 
-class _File(Protocol):
+class _Seekable(Protocol):
     def read(self, count: int, /) -> bytes: ...
     def seek(self, at: int, whence: int = 0, /) -> int: ...
 
@@ -48,7 +48,7 @@ class PageSize(NamedTuple):
     pixel_bytes: int
 
 
-def check_pages(file: _File, name: str, max_pixels: int) -> int:
+def check_pages(file: _Seekable, name: str, max_pixels: int) -> int:
     """The number of pages, none of them too large, nor all of them together.
 
     Raises
@@ -69,7 +69,7 @@ def claimed_bytes(data: bytes, name: str) -> int:
     return sum(map(math.prod, walk_pages(io.BytesIO(data), name)))
 
 
-def walk_pages(file: _File, name: str) -> Iterator[PageSize]:
+def walk_pages(file: _Seekable, name: str) -> Iterator[PageSize]:
     """The pages of the chain of directories, as far as it goes and is no ring.
 
     In a time that grows with the file alone: its directories may not overlap.
@@ -112,7 +112,7 @@ class _Layout(NamedTuple):
     first: int
 
 
-def _layout(file: _File) -> _Layout | None:
+def _layout(file: _Seekable) -> _Layout | None:
     head = _read(file, 0, 16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 16:
@@ -128,7 +128,9 @@ def _layout(file: _File) -> _Layout | None:
     return _Layout(order, struct.Struct(order + count), struct.Struct(order + entry), after, start)
 
 
-def _page(file: _File, table: bytes, layout: _Layout, size: int, name: str) -> tuple[PageSize, int]:
+def _page(
+    file: _Seekable, table: bytes, layout: _Layout, size: int, name: str
+) -> tuple[PageSize, int]:
     """What one directory says, and how many bytes of the file it points at."""
     found = {SAMPLES: 1, BITS: 1}
     pointed = 0
@@ -155,6 +157,6 @@ def _page(file: _File, table: bytes, layout: _Layout, size: int, name: str) -> t
     return PageSize(found.get(WIDTH, 0), found.get(HEIGHT, 0), max(pixel, 1)), pointed
 
 
-def _read(file: _File, at: int, count: int) -> bytes:
+def _read(file: _Seekable, at: int, count: int) -> bytes:
     file.seek(at)
     return file.read(count)

@@ -32,9 +32,9 @@ class WebP(Format):
         return read_webp(data, name, max_pixels)
 
     def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import open_with_pillow, sample_bytes
+        from convcli.imaging.formats.pillow import claimed_bytes
 
-        return sample_bytes(open_with_pillow(data, "WebP"))
+        return claimed_bytes(data, "WebP")
 
     def encode(self, picture: Source, coding: Coding) -> Data:
         from convcli.imaging.formats.webp.codec import encode_webp

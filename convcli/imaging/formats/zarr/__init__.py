@@ -25,6 +25,7 @@ class Zarr(Format):
     name = "ZARR"
     suffixes = (".zarr",)
     spaces = "gray graya rgb rgba"
+    dtypes = "uint8 uint16 float32 float64"
     in_parts = is_array = is_folder = True
 
     def recognises_folder(self, path: str) -> bool:
