@@ -31,7 +31,7 @@ from mutations import damage, damage_chunks, damage_scan, with_right_sums
 
 from convcli.errors import ConvcliError
 from convcli.imaging.formats.tiff.strips import strips_of
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 
 __all__ = ["Disagreement", "compare", "mutated", "prepare", "read_as_libraries_do"]
 
@@ -127,7 +127,7 @@ def compare(suffix: str, data: bytes) -> None:
 
 def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None, refusal: str) -> None:
     """Whether a file that can be read part by part is, or is refused, as when it is read whole."""
-    from convcli.imaging.stored import open_stored
+    from convcli.imaging.opening import open_stored
 
     path = folder() / f"parts{suffix}"
     path.write_bytes(data)

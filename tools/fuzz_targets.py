@@ -176,7 +176,7 @@ def png_round_trip(rnd: random.Random) -> None:
 
     from convcli.imaging.formats.png.write import encode_png
     from convcli.imaging.header import Metadata
-    from convcli.imaging.read import decode_picture
+    from convcli.imaging.opening import decode_picture
 
     shape = (rnd.randint(1, 70), rnd.randint(1, 90), rnd.randint(1, 4))
     dtype = rnd.choice((np.uint8, np.uint16))

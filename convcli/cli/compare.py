@@ -31,9 +31,9 @@ def compare(
     from convcli.imaging.atomic import check_target, display_name, write_atomic
     from convcli.imaging.compare import compare_pictures, difference_picture
     from convcli.imaging.formats import format_of_path
+    from convcli.imaging.opening import read_picture
     from convcli.imaging.options import MAX_PIXELS
-    from convcli.imaging.read import read_picture
-    from convcli.imaging.write import encode_picture
+    from convcli.imaging.sink import encode_picture
     from convcli.show.compare_text import comparison_document, comparison_lines
 
     if a == b == "-":

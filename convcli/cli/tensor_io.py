@@ -61,7 +61,7 @@ def _read_image(data: bytes, name: str) -> np.ndarray[Any, Any]:
     """Channels first, as tensors have them; gray has no channel axis."""
     import numpy as np
 
-    from convcli.imaging.read import decode_picture
+    from convcli.imaging.opening import decode_picture
 
     frames = [frame.pixels for frame in decode_picture(data, name).frames]
     planes = [f[..., 0] if f.shape[2] == 1 else np.moveaxis(f, 2, 0) for f in frames]

@@ -39,7 +39,7 @@ class Ahead(NamedTuple):
     format: str
 
     def picture(self, name: str, max_pixels: int) -> Source:
-        """What :func:`convcli.imaging.read.decode_picture` makes of the file, and its errors."""
+        """What :func:`convcli.imaging.opening.decode_picture` makes of the file, and its errors."""
         from convcli.imaging.limits import decoding
 
         with decoding(name, self.format):

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.errors import UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
-from convcli.imaging.formats import format_of_suffix
-from convcli.imaging.limits import check_size
+from convcli.imaging.formats import every_format, format_of_file, format_of_suffix, sniff
+from convcli.imaging.limits import check_size, decoding
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
-from convcli.imaging.read import decode_picture, decoded_bytes
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url, read_url
 
 if TYPE_CHECKING:
     from convcli.imaging.formats.raw import RawLayout
 
-__all__ = ["Limits", "name_of", "open_source", "stored_source"]
+__all__ = [
+    "Limits",
+    "decode_picture",
+    "decoded_bytes",
+    "name_of",
+    "open_source",
+    "open_stored",
+    "read_picture",
+    "stored_source",
+]
 
 COPIES = 4
 """How often the samples of a picture lie in memory that is filtered whole: as they were and as
@@ -104,8 +113,6 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
         return None
     if limits.raw is None and found is not None and not found.in_parts:
         return None
-    from convcli.imaging.stored import open_stored
-
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None or not (can_be_decoded and whole and _fits(source, limits)):
         return source
@@ -128,3 +135,64 @@ def _require(limits: Limits, name: str, need: int) -> None:
             f"{name}: it has to be read whole, which takes {(need + BASE_BYTES) / 2**20:,.0f} MB "
             "here; raise --memory"
         )
+
+
+def open_stored(
+    path: str, layout: RawLayout | None = None, max_pixels: int = MAX_PIXELS
+) -> Source | None:
+    """Open a picture to be read part by part, or give None where it can only be read whole.
+
+    It may have more than ``max_pixels``, if the file is large enough to hold them.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    UsageError
+        If it holds what is no picture, or a raw file has no ``layout``.
+    """
+    found = format_of_suffix(path)
+    if is_url(path) and not (found and found.is_folder):
+        return None  # fetched whole
+    if layout is not None and not (found and found.in_parts):
+        found = format_of_file("", raw=True)
+    elif Path(path).is_dir():
+        found = next((f for f in every_format() if f.recognises_folder(path)), found)
+    return found.open(path, display_name(path), max_pixels, layout) if found else None
+
+
+def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Source:
+    """Read a picture file, or standard input for ``-``. See :func:`decode_picture`."""
+    name = "standard input" if path == STDIN else path
+    return decode_picture(read_bytes(path), name, max_pixels=max_pixels)
+
+
+def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Source:
+    """Decode a picture in any of the formats, whatever its name says.
+
+    Pixels come at the depth of the file, palettes expanded, 1 bit as 8 bits, turned upright.
+
+    Raises
+    ------
+    InputError
+        If the bytes are no picture, damaged, larger than ``max_pixels``, or hold samples that
+        cannot be kept exactly.
+    """
+    found = sniff(data, name)
+    with decoding(name, found.name):
+        return found.read(data, name, max_pixels)
+
+
+def decoded_bytes(data: bytes, name: str) -> int:
+    """Bytes of the samples of a picture file: of the frame that is decoded at a time, or all pages.
+
+    Told by its header alone.
+
+    Raises
+    ------
+    InputError
+        If there is no header of a picture.
+    """
+    found = sniff(data, name)
+    with decoding(name, found.name):
+        return found.claims(data, name)

@@ -1,4 +1,7 @@
-"""Where pixels go part by part: files and folders that take their place when they are whole."""
+"""The only way out: pictures encoded whole, and files that are filled part by part.
+
+None takes its place before it is whole: see :mod:`convcli.imaging.atomic`.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from convcli.engine.cpu.tiles import Tile
-from convcli.imaging.atomic import atomic_file, atomic_folder
-from convcli.imaging.formats import Format
+from convcli.errors import OutputError, UsageError
+from convcli.imaging.atomic import Data, atomic_file, atomic_folder
+from convcli.imaging.formats import Coding, Format, named, pictures
 from convcli.imaging.header import Header
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url
@@ -22,6 +26,8 @@ __all__ = [
     "Target",
     "Write",
     "by_target",
+    "check_fits",
+    "encode_picture",
     "open_sink",
 ]
 
@@ -90,3 +96,92 @@ def open_sink(
             made = whole.enter_context(atomic_folder(path, overwrite=overwrite, ready=ready))
             path = str(made)
         yield whole.enter_context(fmt.create(path, header, source, threads))
+
+
+def check_fits(fmt: Format, picture: Header, name: str) -> None:
+    """Refuse a format that would lose a channel, depth or frames, naming those that would not.
+
+    Raises
+    ------
+    UsageError
+        With what the picture is and the formats that hold it.
+    """
+    space, alpha, dtype = picture.space, picture.alpha, picture.dtype.name
+    n_frames, animated = picture.n_frames, picture.animated
+    longest = max(picture.size)
+
+    def fits(f: Format) -> bool:
+        if n_frames > 1 and not (f.animations if animated else f.pages):
+            return False
+        return f.holds(space, alpha, dtype) and longest <= f.longest
+
+    if fits(fmt):
+        return
+    what = f"{dtype} {'CMYK' if space == 'cmyk' else 'RGB' if space == 'rgb' else space}"
+    what += " with alpha" * alpha
+    if n_frames > 1:
+        what += f" in {n_frames} {'frames' if animated else 'pages'}"
+    if longest > fmt.longest:
+        what += f" of {longest} pixels a side, only {fmt.longest}"
+    able = [f.suffix for f in pictures() if fits(f)]
+    advice = f"use {' or '.join(able)}" if able else "no format holds that"
+    if dtype.startswith("float"):
+        advice += ", or another --range than float, or --depth 8 or 16"
+    raise UsageError(f"{name}: {fmt.name} cannot hold {what}; {advice}")
+
+
+def encode_picture(
+    picture: Source,
+    fmt: Format,
+    name: str,
+    *,
+    quality: int | None = None,
+    compression: str = "default",
+    threads: int = 1,
+) -> Data:
+    """Encode all frames of ``picture`` in a format that holds them.
+
+    What comes in parts is encoded as they are taken, on ``threads``.
+
+    Raises
+    ------
+    UsageError
+        If the format cannot hold the picture.
+    OutputError
+        If the encoder fails.
+    """
+    check_fits(fmt, picture, name)
+    meta = picture.meta
+    if picture.animated and meta.loop is None and fmt.name != picture.format:
+        origin = named(picture.format)
+        meta.loop = origin.loop if origin else None
+    if "pfm_scale" not in fmt.carries and abs(meta.pfm_scale or 1) != 1:
+        picture.notes.append(f"its scale {meta.pfm_scale:g} is kept in .pfm only")
+    if picture.still_first and not fmt.still_first:
+        picture = _animation_alone(picture)
+    with _our_words(name, fmt.name):
+        encoded = fmt.encode(picture, Coding(quality, compression, threads))
+    return encoded if isinstance(encoded, bytes) else _in_our_words(encoded, name, fmt.name)
+
+
+def _animation_alone(picture: Source) -> Source:
+    """Without the picture for programs that show no animation, which APNG alone can hold."""
+    picture.notes.append("the picture before the animation, which is no part of it, was left out")
+    frames = list(picture.frames)[1:]
+    return Source.of(picture, frames, n_frames=len(frames), still_first=False)
+
+
+def _in_our_words(parts: Iterable[bytes], name: str, fmt: str) -> Iterator[bytes]:
+    with _our_words(name, fmt):
+        yield from parts
+
+
+@contextlib.contextmanager
+def _our_words(name: str, fmt: str) -> Iterator[None]:
+    """Errors of other people's encoders as ours."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise OutputError(f"{name}: cannot be encoded as {fmt}: {error}") from error

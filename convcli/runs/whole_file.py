@@ -16,10 +16,10 @@ from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format
 from convcli.imaging.frames import FilteredFrames
 from convcli.imaging.options import FilterOptions
+from convcli.imaging.sink import check_fits, encode_picture
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.urls import is_url, write_url
-from convcli.imaging.write import check_fits, encode_picture
 from convcli.runs.clock import Clock
 from convcli.runs.request import Job, Report, Request
 

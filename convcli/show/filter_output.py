@@ -108,7 +108,7 @@ def _preview(before: str, after: str, max_pixels: int) -> None:
 
     if not is_terminal() or after == "-":
         return
-    from convcli.imaging.read import read_picture
+    from convcli.imaging.opening import read_picture
     from convcli.show.preview import show_pictures
 
     names = [after] if before in ("-", after) else [before, after]

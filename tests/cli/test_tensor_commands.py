@@ -154,7 +154,7 @@ def test_files_in_and_out(convcli: Run, tmp_path: Path) -> None:
 
 def test_pictures_are_channels_first(convcli: Run, samples: Path) -> None:
     picture = samples / "portrait.png"
-    from convcli.imaging.read import read_picture
+    from convcli.imaging.opening import read_picture
 
     pixels = next(iter(read_picture(str(picture)).frames)).pixels
     channels = pixels.shape[2]

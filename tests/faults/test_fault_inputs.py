@@ -18,7 +18,7 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import chunk
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 
 RGB = np.random.default_rng(11).integers(0, 256, (21, 17, 3), dtype=np.uint8)
 FORMATS = {

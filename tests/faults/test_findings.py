@@ -18,9 +18,9 @@ from PIL import Image
 from convcli.errors import TensorError
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.formats.png.chunks import chunk
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
+from convcli.imaging.sink import encode_picture
 from convcli.imaging.source import Frame, Source
-from convcli.imaging.write import encode_picture
 from convcli.kernels.load import load_kernel
 from convcli.ops.read_tensor import read_tensor
 

@@ -17,7 +17,7 @@ from convcli.imaging.formats.png import plain as png_plain
 from convcli.imaging.formats.png import read as png_read
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.read import decode_picture, decoded_bytes
+from convcli.imaging.opening import decode_picture, decoded_bytes
 
 RNG = np.random.default_rng(2)
 SIZE = (2000, 3000, 3)

@@ -21,8 +21,8 @@ from convcli.imaging.formats.png import plain as png_plain
 from convcli.imaging.formats.png.plain import Plain, read_plain
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
+from convcli.imaging.opening import decode_picture
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.read import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Request

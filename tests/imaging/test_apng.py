@@ -17,7 +17,7 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import SIGNATURE, chunk
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Request

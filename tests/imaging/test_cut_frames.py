@@ -14,7 +14,7 @@ from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import chunk, walk
 from convcli.imaging.formats.png.write import apng_parts
 from convcli.imaging.header import Metadata
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 from convcli.imaging.source import Frame
 
 RGB = np.random.default_rng(9).integers(0, 256, (24, 31, 3), dtype=np.uint8)

@@ -17,7 +17,7 @@ from convcli.imaging.formats.tiff import read as tiff_read
 from convcli.imaging.formats.tiff.pages import walk_pages
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import FRAME_BYTES
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 from convcli.imaging.source import Frame
 
 RNG = np.random.default_rng(11)

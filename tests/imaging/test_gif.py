@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
+from convcli.imaging.sink import encode_picture
 from convcli.imaging.source import Frame, Source
-from convcli.imaging.write import encode_picture
 
 
 def encoded(stills: list[np.ndarray], loop: int | None = None) -> bytes:

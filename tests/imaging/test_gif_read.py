@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 
 SIZE = 5, 7
 TABLE = bytes([200, 0, 0, 0, 200, 0, 0, 0, 200, 9, 8, 7])

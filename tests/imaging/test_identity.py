@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Request

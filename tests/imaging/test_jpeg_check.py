@@ -13,7 +13,7 @@ from convcli.extensions import extension
 from convcli.imaging.formats.jpeg import check as jpeg_check
 from convcli.imaging.formats.jpeg.check import jpeg_faults
 from convcli.imaging.formats.jpeg.markers import segments
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 
 compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
 y, x = np.mgrid[0:101, 0:123]

@@ -13,8 +13,8 @@ from convcli.errors import InputError
 from convcli.imaging.formats.jpeg.large import begin_jpeg
 from convcli.imaging.formats.jpeg.markers import FrameHeader, frame_header, segments
 from convcli.imaging.formats.jpeg.read import read_jpeg
+from convcli.imaging.opening import decode_picture
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.read import decode_picture
 
 y, x = np.mgrid[0:1030, 0:1040]
 RGB = np.stack([x % 256, y % 256, (x * y) % 251], -1).astype(np.uint8)

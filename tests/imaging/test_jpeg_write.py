@@ -18,9 +18,9 @@ from convcli.imaging.formats import format_of_name
 from convcli.imaging.formats.jpeg import write as jpeg_write
 from convcli.imaging.formats.jpeg.write import jpeg_parts
 from convcli.imaging.header import Metadata
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
+from convcli.imaging.sink import encode_picture
 from convcli.imaging.source import Frame, Source
-from convcli.imaging.write import encode_picture
 
 RNG = np.random.default_rng(7)
 # No scaled standard tables: rows and columns differ, as cameras' own do.

@@ -16,11 +16,11 @@ from convcli.engine.regions import tile_size
 from convcli.errors import InputError, UsageError
 from convcli.imaging.formats.raw import RawLayout
 from convcli.imaging.frames import FilteredFrames
+from convcli.imaging.opening import open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
-from convcli.imaging.stored import open_stored
 from convcli.kernels.load import load_kernel
 from convcli.runs.part_file import join_limits
 

@@ -16,7 +16,7 @@ import pytest
 
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 
 FILE = """
 import struct

@@ -25,7 +25,7 @@ from convcli.imaging.formats.png.metadata import read_metadata
 from convcli.imaging.formats.png.plain import read_plain
 from convcli.imaging.formats.png.write import apng_parts, encode_png
 from convcli.imaging.header import Metadata
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 from convcli.imaging.source import Frame
 
 RNG = np.random.default_rng(11)

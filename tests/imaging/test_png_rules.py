@@ -13,7 +13,7 @@ from PIL import Image
 from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import DEPTHS, SIGNATURE, chunk
 from convcli.imaging.header import widened
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 
 WIDTH, HEIGHT = 13, 20
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

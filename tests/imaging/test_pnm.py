@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 from convcli.imaging.source import Source
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch

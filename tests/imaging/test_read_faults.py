@@ -16,7 +16,7 @@ from convcli.imaging.formats.png.chunks import chunk
 from convcli.imaging.formats.png.write import apng_parts, encode_png
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import check_frames, check_size
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 from convcli.imaging.source import Frame
 
 RNG = np.random.default_rng(7)

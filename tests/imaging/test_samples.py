@@ -19,9 +19,8 @@ from PIL import Image
 from convcli.errors import InputError
 from convcli.imaging.formats.png.chunks import Ihdr, assemble, chunk
 from convcli.imaging.header import widened
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture, open_stored
 from convcli.imaging.source import Source
-from convcli.imaging.stored import open_stored
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Request

@@ -16,11 +16,10 @@ import tifffile
 from convcli.errors import InputError
 from convcli.imaging.formats import format_of_name
 from convcli.imaging.formats.array_file import MOST_FOLDED
+from convcli.imaging.opening import decode_picture, open_stored
 from convcli.imaging.options import MAX_PIXELS
-from convcli.imaging.read import decode_picture
+from convcli.imaging.sink import encode_picture
 from convcli.imaging.source import Frame, Source
-from convcli.imaging.stored import open_stored
-from convcli.imaging.write import encode_picture
 
 
 def claiming(width: int, height: int, rows: int, compression: int, strips: int) -> bytes:

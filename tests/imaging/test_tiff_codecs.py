@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture
 
 RNG = np.random.default_rng(11)
 

@@ -15,8 +15,7 @@ from PIL import Image
 
 from convcli.errors import InputError
 from convcli.imaging.formats.quiet import silence_libtiff
-from convcli.imaging.read import decode_picture
-from convcli.imaging.stored import open_stored
+from convcli.imaging.opening import decode_picture, open_stored
 
 RNG = np.random.default_rng(4)
 GRAY = RNG.integers(1, 255, (40, 48), np.uint8)

@@ -18,9 +18,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from convcli.imaging.formats.png.chunks import chunk
 from convcli.imaging.metadata.upright import exif_orientation, reset_exif, reset_xmp
-from convcli.imaging.read import decode_picture
+from convcli.imaging.opening import decode_picture, open_stored
 from convcli.imaging.source import Source
-from convcli.imaging.stored import open_stored
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Request

@@ -12,9 +12,9 @@ import pytest
 from convcli.errors import InputError, ShapeError
 from convcli.imaging.formats.array_file import MOST_FOLDED
 from convcli.imaging.formats.zarr import store
+from convcli.imaging.opening import open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.stored import open_stored
 from convcli.kernels.load import load_kernel
 
 zarr = pytest.importorskip("zarr")
