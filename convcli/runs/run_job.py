@@ -112,13 +112,12 @@ def _encoder(fmt: Format | None, source: Source, job: Job) -> Format:
     UsageError
         If it is one of arrays, which are written part by part to files with a name.
     """
-    if fmt is not None:  # an array goes behind a URL in no parts: refused by its name
-        return format_of_path(job.output) if fmt.is_array else fmt
-    fmt = named(source.format)
-    if fmt is None or fmt.is_array:
-        what = f"{source.format} is not written to standard output"
-        raise UsageError(f"{what}; name a format with -f")
-    return fmt
+    found = fmt or named(source.format)
+    if found is not None and not found.is_array:
+        return found
+    if job.output != STDIN:  # a URL or a device, refused by its name
+        return format_of_path(job.output)
+    raise UsageError(f"{source.format} is not written to standard output; name a format with -f")
 
 
 def attempt(

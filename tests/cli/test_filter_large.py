@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -215,3 +216,24 @@ def test_a_log_hears_of_the_parts(
         for done in (10, 20, 80):
             tell(done, 80)
     assert capsys.readouterr().err == "convcli: part 20 of 80, 0:18 left\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["small.npy", "-o", "-"], "NPY is not written to standard output; name a format with -f"),
+        (["small.npy", "-o", os.devnull], "has no suffix, which names no format"),
+        (["small.png", "-o", "memory://x.npy"], "the suffix '.npy' of 'memory://x.npy' names no"),
+    ],
+    ids=["pipe", "device", "url"],
+)
+def test_an_array_has_to_be_a_file_with_a_name(
+    convcli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pixels = np.arange(60, dtype=np.uint8).reshape(6, 10)
+    np.save("small.npy", pixels)
+    Image.fromarray(pixels).save("small.png")
+    done = convcli("filter", *words, "-k", "box:3")
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
