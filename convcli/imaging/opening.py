@@ -111,7 +111,8 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
     can_be_decoded = found is not None and found.in_parts and not found.is_array
     if can_be_decoded and not parts:
         return None
-    if limits.raw is None and found is not None and not found.in_parts:
+    is_picture = limits.raw is None and found is not None and not found.in_parts
+    if is_picture and not Path(where).is_dir():  # a folder may be an array, whatever it is called
         return None
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None or not (can_be_decoded and whole and _fits(source, limits)):

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -45,8 +44,7 @@ Target: TypeAlias = Callable[[Tile, NDArray[Any]], None]
 """Writes one part, from any process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sink:
+class Sink(NamedTuple):
     """How a picture is written: by one writer, or by many where there is a ``target``."""
 
     write: Write
