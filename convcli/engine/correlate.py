@@ -14,7 +14,7 @@ from convcli.engine.numerics import (
     sum_bounds,
     whole_weights,
 )
-from convcli.engine.requantize import Finish
+from convcli.engine.requantize import Requantize
 from convcli.engine.step import Problem, Signal, Slot
 from convcli.errors import ShapeError
 from convcli.kernels.kernel import Kernel
@@ -41,7 +41,7 @@ class Correlation:
             )
         weights, scale, accumulate, exact = _sums(kernel, weights, slot)
         sums = None if bounds is None else _member_bounds(weights, bounds)
-        finish = slot.finish(
+        requantize = slot.requantize(
             sums,
             accumulate=accumulate,
             exact=exact,
@@ -56,12 +56,12 @@ class Correlation:
             weights,
             windows,
             weights.shape[0] if kernel.is_bank else channels,
-            finish,
+            requantize,
             accumulate=accumulate,
             exact=exact,
             tolerance=_tolerance(weights, scale, slot),
         )
-        known = _through(kernel, weights, scale, slot, sums, finish, exact)
+        known = _through(kernel, weights, scale, slot, sums, requantize, exact)
         return problem, Signal(slot.precision, *known)
 
 
@@ -92,7 +92,7 @@ def _through(
     scale: float,
     slot: Slot,
     sums: list[Bounds] | None,
-    finish: Finish,
+    requantize: Requantize,
     exact: bool,
 ) -> tuple[Bounds | None, float]:
     """Bounds of the values after a step, and the rounding error they carry, in native units."""
@@ -101,14 +101,14 @@ def _through(
     axes = (1, 2, 3) if weights.ndim == 4 else (1, 2)
     gain = float(np.abs(weights).sum(axis=axes).max()) * abs(scale)
     taps = int(np.count_nonzero(weights, axis=axes).max())
-    fresh = 0.0 if exact else float_error(taps, gain * inputs + abs(finish.bias))
-    if finish.work == "float64":
+    fresh = 0.0 if exact else float_error(taps, gain * inputs + abs(requantize.bias))
+    if requantize.work == "float64":
         fresh = 0.0
     members = weights.shape[0] if kernel.combine == "magnitude" else 1
     error = (gain * signal.error + fresh) * members**0.5
     if sums is None:
         return None, error
-    return finish._replace(ratio=1.0).bounds(sums), error
+    return requantize._replace(ratio=1.0).bounds(sums), error
 
 
 def _tolerance(weights: NDArray[np.float64], scale: float, slot: Slot) -> float:

@@ -152,7 +152,7 @@ def run_on_cpu(
     for step in plan.steps:
         into = out if step is plan.steps[-1] else None
         if into is None:
-            into = np.empty(step.shape_out, step.finish.out_dtype)
+            into = np.empty(step.shape_out, step.requantize.out_dtype)
         clipped = run_step(plan, step, x, into)
         x = into
     return x, clipped

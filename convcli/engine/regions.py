@@ -155,7 +155,7 @@ def run_step(
     """
     x = dispatch.native(x)
     axes = _axes(step)
-    result = np.empty((*cells(want), step.shape_out[2]), step.finish.out_dtype)
+    result = np.empty((*cells(want), step.shape_out[2]), step.requantize.out_dtype)
     clipped = 0
     for (top, left), (rows, cols) in zip(
         product(_offsets(want[0]), _offsets(want[1])), product(*want), strict=True
@@ -164,7 +164,7 @@ def run_step(
         maps = axes[0].local(around[0], have[0]), axes[1].local(around[1], have[1])
         shape = (around[0][1] - around[0][0], around[1][1] - around[1][0], step.shape_out[2])
         whole = around == (rows, cols) and result.shape == shape
-        out = result if whole else np.empty(shape, step.finish.out_dtype)
+        out = result if whole else np.empty(shape, step.requantize.out_dtype)
         clipped += dispatch.run_step(plan, step, x, out, maps)
         if not whole:
             height, width = rows[1] - rows[0], cols[1] - cols[0]

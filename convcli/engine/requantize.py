@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from convcli.engine.numerics import FULL, Bounds
 
-__all__ = ["Finish", "Finisher", "make_finish"]
+__all__ = ["Requantize", "Requantizer", "make_requantize"]
 
 _VERIFY_AT_MOST = 2**17
 """Sums with no more values than this are all tried, to see whether float32 rounds alike."""
 
 
-class Finish(NamedTuple):
+class Requantize(NamedTuple):
     """The formula above with its numbers put in.
 
     ``work`` is the type it is evaluated in: ``integer`` (the type of the sums), ``float32`` or
@@ -64,7 +64,9 @@ class Finish(NamedTuple):
         return Bounds((low + self.offset) * self.ratio, (high + self.offset) * self.ratio)
 
 
-def make_finish(draft: Finish, sums: list[Bounds] | None, accumulate: str, exact: bool) -> Finish:
+def make_requantize(
+    draft: Requantize, sums: list[Bounds] | None, accumulate: str, exact: bool
+) -> Requantize:
     """Choose the cheapest type in which the formula gives what float64 would give.
 
     ``sums`` are the bounds of each member's sums, or ``None`` if nothing is known of the input.
@@ -75,22 +77,26 @@ def make_finish(draft: Finish, sums: list[Bounds] | None, accumulate: str, exact
     if sums is not None:
         values = draft.bounds(sums)
         clip = integer_out and not (values.low > -0.5 and values.high < FULL[out_dtype] + 0.5)
-    finish = draft._replace(clip=clip, nan=sums is None)
+    requantize = draft._replace(clip=clip, nan=sums is None)
     if accumulate == "float64":
-        return finish
+        return requantize
     if not exact or sums is None:
-        return finish._replace(work="float32")
+        return requantize._replace(work="float32")
     if not integer_out:
-        return finish._replace(work="float32" if out_dtype == "float32" else "float64")
+        return requantize._replace(work="float32" if out_dtype == "float32" else "float64")
     if (
-        finish.combine != "magnitude"
-        and finish.scale == finish.ratio == 1.0
-        and finish.bias == int(finish.bias)
-        and finish.offset == int(finish.offset)
-        and (accumulate == "float32" or _fits_int16(sums, values, finish.bias, accumulate))
+        requantize.combine != "magnitude"
+        and requantize.scale == requantize.ratio == 1.0
+        and requantize.bias == int(requantize.bias)
+        and requantize.offset == int(requantize.offset)
+        and (accumulate == "float32" or _fits_int16(sums, values, requantize.bias, accumulate))
     ):
-        return finish._replace(work="integer")
-    return finish._replace(work="float32") if _float32_agrees(finish, sums, values) else finish
+        return requantize._replace(work="integer")
+    return (
+        requantize._replace(work="float32")
+        if _float32_agrees(requantize, sums, values)
+        else requantize
+    )
 
 
 def _fits_int16(sums: list[Bounds], values: Bounds, bias: float, accumulate: str) -> bool:
@@ -102,15 +108,18 @@ def _fits_int16(sums: list[Bounds], values: Bounds, bias: float, accumulate: str
     return abs(bias) <= 32767 and all(low <= s.low and s.high <= high for s in steps)
 
 
-def _float32_agrees(finish: Finish, sums: list[Bounds], values: Bounds) -> bool:
+def _float32_agrees(requantize: Requantize, sums: list[Bounds], values: Bounds) -> bool:
     """Whether float32 rounds every possible sum as float64 does."""
-    if finish.combine == "magnitude":
+    if requantize.combine == "magnitude":
         # Root of a whole number n: half-way cases k + 1/2 are at least 1 / (8 k) away, more than
         # half an ulp of float32 while n < 2**21; scaling by 1 changes nothing.
         squares = sum(s.magnitude**2 for s in sums)
-        plain = finish.bias == finish.offset == 0.0 and finish.scale == finish.ratio == 1.0
+        plain = (
+            requantize.bias == requantize.offset == 0.0
+            and requantize.scale == requantize.ratio == 1.0
+        )
         return plain and squares < 2**21
-    if _odd_divisor_is_safe(finish, values):
+    if _odd_divisor_is_safe(requantize, values):
         return True
     low, high = min(s.low for s in sums), max(s.high for s in sums)
     if high - low > _VERIFY_AT_MOST or values.magnitude > 2**23:
@@ -118,38 +127,38 @@ def _float32_agrees(finish: Finish, sums: list[Bounds], values: Bounds) -> bool:
     every = np.arange(low, high + 1)
     results = []
     for dtype in ("float32", "float64"):
-        out = np.empty((1, every.size), finish.out_dtype)
-        trial = finish._replace(combine="none", work=dtype)
+        out = np.empty((1, every.size), requantize.out_dtype)
+        trial = requantize._replace(combine="none", work=dtype)
         with np.errstate(all="ignore"):
-            Finisher(trial).apply([every.astype(dtype)[None]], out)
+            Requantizer(trial).apply([every.astype(dtype)[None]], out)
         results.append(out)
     return bool((results[0] == results[1]).all())
 
 
-def _odd_divisor_is_safe(finish: Finish, values: Bounds) -> bool:
+def _odd_divisor_is_safe(requantize: Requantize, values: Bounds) -> bool:
     """Whether the formula only divides by an odd number that float32 tells apart from half-way.
 
     Whole sums over an odd n stay 1 / (2 n) away from every k + 1/2, and float32 is off by at most
     two roundings, 2**-23 of the value. Large boxes have too many sums to try them all.
     """
-    divisor = round(1.0 / finish.scale) if finish.scale else 0
+    divisor = round(1.0 / requantize.scale) if requantize.scale else 0
     return (
-        finish.bias == finish.offset == 0.0
-        and finish.ratio == 1.0
+        requantize.bias == requantize.offset == 0.0
+        and requantize.ratio == 1.0
         and divisor % 2 == 1
-        and finish.scale == 1.0 / divisor
+        and requantize.scale == 1.0 / divisor
         and 1.01 * 2.0**-23 * values.magnitude < 0.5 / abs(divisor)
     )
 
 
-class Finisher:
-    """Evaluates a :class:`Finish` on one tile after another; one per thread.
+class Requantizer:
+    """Evaluates a :class:`Requantize` on one tile after another; one per thread.
 
     ``xp`` is the array module: NumPy, or CuPy for arrays on a GPU.
     """
 
-    def __init__(self, finish: Finish, xp: Any = np) -> None:
-        self.finish = finish
+    def __init__(self, requantize: Requantize, xp: Any = np) -> None:
+        self.requantize = requantize
         self.xp = xp
         self._rows: dict[tuple[float, str, int], Any] = {}
 
@@ -170,7 +179,7 @@ class Finisher:
         int
             That count.
         """
-        f, xp = self.finish, self.xp
+        f, xp = self.requantize, self.xp
         values = self._combined(planes)
         if f.bias:
             xp.add(values, _scalar(f.bias, values.dtype), out=values)
@@ -192,7 +201,7 @@ class Finisher:
 
     def _clipped(self, values: Any, count: bool) -> int:
         """Bring the values into the range; returns how many were outside, if they are counted."""
-        f, xp = self.finish, self.xp
+        f, xp = self.requantize, self.xp
         # Most tiles leave the range on one side or none. NaN is on neither, and becomes black.
         below, above = not values.min() >= 0, not values.max() <= f.limit
         clipped = 0
@@ -207,7 +216,7 @@ class Finisher:
         return clipped
 
     def _combined(self, planes: Iterable[Any]) -> Any:
-        f, xp = self.finish, self.xp
+        f, xp = self.requantize, self.xp
         result: Any = None
         for sums in planes:
             values = sums if f.work == "integer" else sums.astype(f.work, copy=False)

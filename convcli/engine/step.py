@@ -16,7 +16,7 @@ from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import NO_LOOPS, Loops
 from convcli.engine.numerics import Bounds, full_scale
 from convcli.engine.plane_windows import Padding2d, Windowed, windows
-from convcli.engine.requantize import Finish, make_finish
+from convcli.engine.requantize import Requantize, make_requantize
 from convcli.engine.weights import Factor, is_box
 
 __all__ = [
@@ -81,7 +81,7 @@ class Slot(NamedTuple):
         """Where the kernel stands along each axis."""
         return windows(kernel, self.shape[:2], self.padding, self.stride, self.dilation)
 
-    def finish(
+    def requantize(
         self,
         values: list[Bounds] | None,
         *,
@@ -91,14 +91,14 @@ class Slot(NamedTuple):
         scale: float = 1.0,
         bias: float = 0.0,
         absolute: bool = False,
-    ) -> Finish:
+    ) -> Requantize:
         """From a kernel's values, within these bounds for each member, to what the step writes.
 
         ``bias`` counts white as 255; ``absolute`` says what the kernel would show by itself.
         """
         last = bool(self.target)
         late = self.range in ("stretch", "float")  # as they are, or mapped when all are known
-        draft = Finish(
+        draft = Requantize(
             combine,
             scale,
             bias * self.white / 255.0,
@@ -107,7 +107,7 @@ class Slot(NamedTuple):
             full_scale(self.target) / self.white if last and not late else 1.0,
             self.target if last and self.range != "stretch" else self.precision,
         )
-        return make_finish(draft, values, accumulate, exact)
+        return make_requantize(draft, values, accumulate, exact)
 
 
 class Problem:
@@ -121,12 +121,12 @@ class Problem:
         The kernel's.
     weights
         In correlation orientation, ``(P, kH, kW)`` or, for a bank, ``(C_out, C_in, kH, kW)``.
-        Whole numbers where ``exact``; the factor taken out is part of ``finish.scale``.
+        Whole numbers where ``exact``; the factor taken out is part of ``requantize.scale``.
     windows
         Along the rows' axis and the columns'.
     channels
         Of the output.
-    finish
+    requantize
         From sums to samples.
     accumulate
         Type of the sums: ``int16``, ``uint16``, ``float32`` or ``float64``.
@@ -154,13 +154,13 @@ class Problem:
         weights: NDArray[np.float64],
         windows: tuple[Window, Window],
         channels: int,
-        finish: Finish,
+        requantize: Requantize,
         *,
         accumulate: str,
         exact: bool,
         tolerance: float = 0.0,
     ) -> None:
-        self.name, self.weights, self.finish = name, weights, finish
+        self.name, self.weights, self.requantize = name, weights, requantize
         self.rows, self.cols = windows
         self.border, self.on_gpu, self.loops = slot.border, slot.on_gpu, slot.loops
         self.shape_in, self.dtype = slot.shape, slot.signal.dtype

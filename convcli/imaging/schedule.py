@@ -120,7 +120,7 @@ def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
     for step in reversed(outline.plan.steps):
         rows, cols = cells(want)
         channels = max(step.shape_out[2], channels_in)
-        item = np.dtype(step.finish.out_dtype).itemsize if simple else 4 * FLOATS
+        item = np.dtype(step.requantize.out_dtype).itemsize if simple else 4 * FLOATS
         sizes.append(rows * cols * channels * item)
         want = needed(outline.plan, step, want)
     rows, cols = cells(want)

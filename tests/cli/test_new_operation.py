@@ -21,7 +21,7 @@ from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.numpy_method import NumpyMethod
 from convcli.engine.cpu.taps import tap_run
 from convcli.engine.numerics import FULL, exact_type
-from convcli.engine.step import Signal
+from convcli.engine.step import Problem, Signal
 
 
 class _Shifted(NumpyMethod):
@@ -53,11 +53,10 @@ class Maximum:
     def problem(self, kernel, slot):
         exact = exact_type(slot.bounds) if slot.signal.dtype in FULL else None
         kind = exact or slot.precision
-        finish = slot.finish(slot.bounds and [slot.bounds], accumulate=kind, exact=bool(exact))
-        windows, channels = slot.windows(kernel), slot.shape[2]
-        problem = slot.problem(
-            kernel.name, kernel.weights[None], windows, channels, finish,
-            accumulate=kind, exact=bool(exact),
+        requantize = slot.requantize(slot.bounds and [slot.bounds], accumulate=kind, exact=bool(exact))
+        problem = Problem(
+            slot, kernel.name, kernel.weights[None], slot.windows(kernel), slot.shape[2],
+            requantize, accumulate=kind, exact=bool(exact),
         )
         return problem, Signal(slot.precision, slot.bounds, slot.signal.error)
 

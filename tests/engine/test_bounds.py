@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from convcli.engine.dispatch import execute
 from convcli.engine.numerics import Bounds, exact_type, sum_bounds
 from convcli.engine.plan import plan_filter
-from convcli.engine.requantize import Finish, Finisher, make_finish
+from convcli.engine.requantize import Requantize, Requantizer, make_requantize
 from convcli.engine.weights import rank_factors
 from convcli.extensions import VARIABLE
 from convcli.kernels.kernel import Kernel
@@ -84,7 +84,7 @@ def holds_exactly(low, high):
 def test_every_response_lies_within_the_bounds(sums, combine, scale, bias, absolute, offset, ratio):
     """And some response is as large, or as small, as they say."""
     bounds = [Bounds(*s) for s in sums]
-    low, high = Finish(combine, scale, bias, absolute, offset, ratio).bounds(bounds)
+    low, high = Requantize(combine, scale, bias, absolute, offset, ratio).bounds(bounds)
     found = []
     for ends in itertools.product(*([*s, *([0] if s[0] <= 0 <= s[1] else [])] for s in sums)):
         scaled = [scale * end for end in ends]
@@ -119,13 +119,13 @@ def test_sums_are_finished_in_16_bits_only_where_nothing_overflows(accumulate, b
     tried = 0
     for low, high in itertools.combinations(sorted(edges), 2):
         for offset in (0.0, 1.0, 128.0):
-            draft = Finish("none", 1.0, float(bias), absolute, offset, 1.0, "uint16")
-            finish = make_finish(draft, [Bounds(low, high)], accumulate, exact=True)
-            if finish.work != "integer":
+            draft = Requantize("none", 1.0, float(bias), absolute, offset, 1.0, "uint16")
+            requantize = make_requantize(draft, [Bounds(low, high)], accumulate, exact=True)
+            if requantize.work != "integer":
                 continue
             tried += 1
             out = np.empty((1, 2), np.uint16)
-            Finisher(finish).apply([np.array([[low, high]], accumulate)], out)
+            Requantizer(requantize).apply([np.array([[low, high]], accumulate)], out)
             exact = [low + bias, high + bias]
             exact = [(abs(v) if absolute else v) + int(offset) for v in exact]
             assert out.tolist() == [[min(max(v, 0), 65535) for v in exact]], (low, high, offset)

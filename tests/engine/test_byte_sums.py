@@ -211,6 +211,6 @@ def test_a_difference_is_not_divided_as_a_mean_is(isa, scale):
     plan = plan_filter(
         x.shape, x.dtype, [kernel], padding=0, backend="numpy", algorithm="direct", range="auto"
     )
-    assert not plan.steps[0].finish.clip
+    assert not plan.steps[0].requantize.clip
     sums = reference(x, [[-1, 1]], ((0, 0), (0, 0)))
     np.testing.assert_array_equal(execute(plan, x).pixels, np.rint(np.abs(sums) * scale))

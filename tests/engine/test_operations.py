@@ -66,7 +66,7 @@ class Maximum:
     def problem(self, kernel, slot):
         exact = exact_type(slot.bounds) if slot.signal.dtype in FULL else None
         accumulate = exact or slot.precision
-        finish = slot.finish(
+        requantize = slot.requantize(
             slot.bounds and [slot.bounds], accumulate=accumulate, exact=bool(exact)
         )
         problem = Problem(
@@ -75,7 +75,7 @@ class Maximum:
             np.ones((1, *kernel.shape)),
             slot.windows(kernel),
             slot.shape[2],
-            finish,
+            requantize,
             accumulate=accumulate,
             exact=bool(exact),
         )

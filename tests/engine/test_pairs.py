@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from convcli.engine.cpu.pairs import _error, blurs, pairs_of
-from convcli.engine.requantize import Finish
+from convcli.engine.requantize import Requantize
 
-PLAIN = Finish("none", 1.0, 0.0, False, 0.0, 1.0, "uint8", "float32", False)
+PLAIN = Requantize("none", 1.0, 0.0, False, 0.0, 1.0, "uint8", "float32", False)
 
 
 def bell(sigma, radius):
@@ -17,7 +17,7 @@ def bell(sigma, radius):
 
 
 @pytest.mark.parametrize(
-    ("column", "row", "finish"),
+    ("column", "row", "requantize"),
     [
         (bell(1, 2), np.array([-0.1, 1.2, -0.1]), PLAIN),
         (bell(1, 2) * 1.1, bell(1, 2), PLAIN),
@@ -31,8 +31,8 @@ def bell(sigma, radius):
         (bell(1, 2), bell(1, 2), PLAIN._replace(combine="magnitude")),
     ],
 )
-def test_what_is_left_to_floating_point(column, row, finish):
-    assert blurs(((column, row),), finish, 126) == ()
+def test_what_is_left_to_floating_point(column, row, requantize):
+    assert blurs(((column, row),), requantize, 126) == ()
 
 
 @pytest.mark.parametrize("taps", [1, 2, 3, 4, 9, 60])

@@ -8,7 +8,7 @@ import pytest
 from convcli.arithmetic.borders import Border
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
-from convcli.engine.requantize import Finisher
+from convcli.engine.requantize import Requantizer
 from convcli.errors import ShapeError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
@@ -82,9 +82,9 @@ def test_constant_border_widens_the_bounds():
 
 
 def test_clipping_is_counted_only_where_it_can_happen():
-    assert planned().finish.clip
-    assert not planned(Kernel(np.ones((3, 3)), scale=1 / 9)).finish.clip
-    assert not planned(range="offset", kernel=Kernel([[0.25, -0.25]])).finish.clip
+    assert planned().requantize.clip
+    assert not planned(Kernel(np.ones((3, 3)), scale=1 / 9)).requantize.clip
+    assert not planned(range="offset", kernel=Kernel([[0.25, -0.25]])).requantize.clip
 
 
 def test_even_kernel_puts_the_odd_row_at_the_end():
@@ -97,7 +97,7 @@ def test_chain_passes_shapes_and_floats_on():
     gray = Kernel(np.full((1, 3, 1, 1), 1 / 3))
     plan = plan_filter((20, 30, 3), "uint8", [SOBEL, gray], padding="valid", stride=2)
     assert [s.shape_out for s in plan.steps] == [(9, 14, 3), (5, 7, 1)]
-    assert plan.steps[0].finish.out_dtype == "float32"
+    assert plan.steps[0].requantize.out_dtype == "float32"
     assert plan.out_dtype == "uint8"
 
 
@@ -146,14 +146,14 @@ def test_execute_wants_the_planned_picture():
 @pytest.mark.parametrize("size", [3, 31, 101, 127])
 def test_an_odd_box_is_finished_in_float32_and_rounds_alike(size):
     kernel = Kernel(np.ones((size, size)), scale=1 / size**2)
-    finish = planned(kernel).finish
-    assert finish.work == "float32"
+    requantize = planned(kernel).requantize
+    assert requantize.work == "float32"
     near = np.arange(255)[:, None] * size**2 + size**2 // 2 + np.arange(-2, 4)  # around half-way
     sums = np.unique(np.concatenate([near.ravel(), [0, 255 * size**2]]).clip(0, 255 * size**2))
     out = np.empty((1, sums.size), np.uint8)
-    Finisher(finish).apply([sums[None].astype(np.float32)], out)
+    Requantizer(requantize).apply([sums[None].astype(np.float32)], out)
     np.testing.assert_array_equal(out[0], np.rint(sums * (1 / size**2)))
 
 
 def test_an_even_divisor_has_ties_and_takes_float64():
-    assert planned(Kernel(np.ones((130, 130)), scale=1 / 130**2)).finish.work == "float64"
+    assert planned(Kernel(np.ones((130, 130)), scale=1 / 130**2)).requantize.work == "float64"

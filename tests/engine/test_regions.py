@@ -29,7 +29,7 @@ def reader(x: np.ndarray) -> Any:
 
 
 def in_parts(plan: Any, x: np.ndarray, height: int, width: int) -> np.ndarray:
-    out = np.empty(plan.shape_out, plan.steps[-1].finish.out_dtype)
+    out = np.empty(plan.shape_out, plan.steps[-1].requantize.out_dtype)
     for top in range(0, out.shape[0], height):
         for left in range(0, out.shape[1], width):
             rows, cols = (

@@ -46,7 +46,7 @@ class _Compiled(CompiledMethod):
 
     @property
     def work(self) -> str:
-        return "d" if "float64" in (self.problem.accumulate, self.problem.finish.work) else "f"
+        return "d" if "float64" in (self.problem.accumulate, self.problem.requantize.work) else "f"
 
     def lists(self) -> Lists:
         """The last corner says it all."""

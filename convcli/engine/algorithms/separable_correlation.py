@@ -58,7 +58,7 @@ class SeparableCorrelation:
             return ()
         from convcli.engine.cpu.pairs import blurs
 
-        return blurs(factors[0], p.finish, c_loops().MOST_PAIRS)
+        return blurs(factors[0], p.requantize, c_loops().MOST_PAIRS)
 
 
 SEPARABLE = SeparableCorrelation()

@@ -24,7 +24,7 @@ NONE: Reciprocal = (0, 0, 0)
 
 def divides(p: Problem) -> Reciprocal:
     """How a step that only divides sums of bytes does so in 16 bits; zeros if it does not."""
-    f = p.finish
+    f = p.requantize
     plain = f.combine == "none" and f.bias == f.offset == 0.0 and f.ratio == 1.0 and not f.clip
     if not plain or f.scale == 1.0 or not p.exact or {p.dtype, f.out_dtype} != {"uint8"}:
         return NONE

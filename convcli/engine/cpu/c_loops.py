@@ -15,7 +15,7 @@ from convcli.errors import UsageError
 from convcli.extensions import extension
 
 if TYPE_CHECKING:
-    from convcli.engine.requantize import Finish
+    from convcli.engine.requantize import Requantize
 
 __all__ = ["CODE", "NO_LOOPS", "Loops", "c_loops", "formula", "loops", "pack_job", "tap_type"]
 
@@ -90,17 +90,17 @@ def pack_job(
     return packer.pack(*(ord(value) if isinstance(value, str) else value for value in values))
 
 
-def formula(finish: Finish, work: str, count: bool) -> dict[str, float | str]:
+def formula(requantize: Requantize, work: str, count: bool) -> dict[str, float | str]:
     """The part of a job that leads from sums to samples; see requantize.py."""
     return {
         "work": work,
-        "scale": finish.scale,
-        "bias": finish.bias,
-        "offset": finish.offset,
-        "ratio": finish.ratio,
-        "limit": FULL.get(finish.out_dtype, 0.0),
-        "absolute": finish.absolute,
-        "count": count and finish.clip,
+        "scale": requantize.scale,
+        "bias": requantize.bias,
+        "offset": requantize.offset,
+        "ratio": requantize.ratio,
+        "limit": FULL.get(requantize.out_dtype, 0.0),
+        "absolute": requantize.absolute,
+        "count": count and requantize.clip,
     }
 
 

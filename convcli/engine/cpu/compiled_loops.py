@@ -84,7 +84,7 @@ class CompiledMethod(Method):
     @property
     def work(self) -> str:
         """How the loops call the type of the formula."""
-        work = self.problem.finish.work
+        work = self.problem.requantize.work
         return CODE[self.problem.accumulate if work == "integer" else work]
 
     @cached_property
@@ -109,7 +109,7 @@ class CompiledMethod(Method):
     def loop(self) -> Loop:
         """The loop that will run."""
         p, (lines, planes) = self.problem, self._lists
-        rows, f = p.maps[0], p.finish
+        rows, f = p.maps[0], p.requantize
         whole = self.sums in ("h", "H")
         narrow = (
             whole
@@ -151,8 +151,8 @@ class CompiledMethod(Method):
             out,
             maps,
             **self.loop._asdict(),
-            **formula(p.finish, self.work, count),
-            combine="b" if p.is_bank else _COMBINE[p.finish.combine],
+            **formula(p.requantize, self.work, count),
+            combine="b" if p.is_bank else _COMBINE[p.requantize.combine],
             by_channel=p.is_bank,
             value=_held(p),
             reach=self.reach,

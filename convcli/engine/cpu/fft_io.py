@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.c_loops import CODE, c_loops, formula, pack_job
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile
-from convcli.engine.requantize import Finisher
+from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps, Method
 
 __all__ = ["CompiledEnds", "NumpyEnds"]
@@ -34,17 +34,17 @@ class NumpyEnds:
         self.load = TileLoader(
             x, maps, p.kernel_size, p.border.value, method.transform, True, False
         )
-        self.finisher = Finisher(p.finish)
+        self.requantizer = Requantizer(p.requantize)
 
     def lanes(self, tile: Tile) -> NDArray[Any]:
         """The tile's input, one plane per channel."""
         return self.load(tile)
 
-    def finish(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
+    def requantize(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
         """Write one channel from the sums of its members at every position across."""
         target = self.out[tile.top : tile.bottom, tile.left : tile.right, channel]
         planes = (self._kept(sums, target.shape[1]) for sums in members)
-        return self.finisher.apply(planes, target, self.count)
+        return self.requantizer.apply(planes, target, self.count)
 
     def _kept(self, sums: NDArray[Any], cols: int) -> NDArray[Any]:
         every = self.maps[1].stride
@@ -73,8 +73,8 @@ class CompiledEnds(NumpyEnds):
         self._planes = np.empty((0, 0, 0), method.transform)
         value = float(p.border.value)
         self._load = pack_job(self._source, None, maps, sum_type=kind, value=value)
-        work = p.accumulate if p.finish.work == "integer" else p.finish.work
-        numbers = formula(p.finish, "d" if work == "float64" else "f", count)
+        work = p.accumulate if p.requantize.work == "integer" else p.requantize.work
+        numbers = formula(p.requantize, "d" if work == "float64" else "f", count)
         self._store = pack_job(None, out, None, sum_type=kind, whole=p.exact, **numbers)
 
     def lanes(self, tile: Tile) -> NDArray[Any]:
@@ -89,11 +89,11 @@ class CompiledEnds(NumpyEnds):
         self.loops.planes(self._load, *pictures, top, bottom, left, right)
         return self._planes
 
-    def finish(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
+    def requantize(self, members: Iterator[NDArray[Any]], tile: Tile, channel: int) -> int:
         """Write one channel from the sums of its members at every position across."""
         every = self.maps[1].stride
-        if self.problem.finish.combine != "none":
-            return super().finish(members, tile, channel)
+        if self.problem.requantize.combine != "none":
+            return super().requantize(members, tile, channel)
         sums = np.ascontiguousarray(next(members)[:, ::every]) if every > 1 else next(members)
         shape = (sums.shape[0], tile.right - tile.left, sums.shape[1])
         place = (tile.top, tile.left, channel)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.taps import Direct, box_line
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile, grid, work_through
-from convcli.engine.requantize import Finisher
+from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps, Problem, Tap
 from convcli.engine.weights import Factor
 
@@ -51,7 +51,7 @@ def run_tiles(
 
     def make_worker() -> Callable[[Tile], int]:
         load = TileLoader(x, maps, p.kernel_size, p.border.value, method.held, p.is_bank)
-        finisher = Finisher(p.finish)
+        requantizer = Requantizer(p.requantize)
         sums = method.sums(load)
 
         def work(tile: Tile) -> int:
@@ -63,13 +63,13 @@ def run_tiles(
                 if not p.is_bank:
                     flat = _flat(target)
                     if flat is not None:
-                        return finisher.apply(planes, flat, count)
+                        return requantizer.apply(planes, flat, count)
                     whole = np.empty((rows, cols * p.group), out.dtype)
-                    clipped = finisher.apply(planes, whole, count)
+                    clipped = requantizer.apply(planes, whole, count)
                     target[...] = whole.reshape(target.shape)
                     return clipped
                 return sum(
-                    finisher.apply([plane], target[:, :, channel], count)
+                    requantizer.apply([plane], target[:, :, channel], count)
                     for channel, plane in enumerate(planes)
                 )
 

@@ -45,7 +45,7 @@ def run_tiles(
             with np.errstate(all="ignore"):
                 lanes, clipped = ends.lanes(tile), 0
                 for channel, members in transform(lanes, tile, buffers):
-                    clipped += ends.finish(members, tile, channel)
+                    clipped += ends.requantize(members, tile, channel)
                 return clipped
 
         return work
@@ -88,7 +88,7 @@ class _Transform:
     ) -> Iterator[tuple[int, Iterator[NDArray[Any]]]]:
         """Each output channel with the sums of its members, at every position across."""
         rows, cols = tile.bottom - tile.top, tile.right - tile.left
-        if self.problem.finish.nan and not np.isfinite(lanes).all():
+        if self.problem.requantize.nan and not np.isfinite(lanes).all():
             # A transform would spread it over the whole tile.
             yield from self._direct(lanes, rows, cols)
             return

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from convcli.engine.requantize import Finish
+    from convcli.engine.requantize import Requantize
     from convcli.engine.weights import Factor
 
 __all__ = ["Pair", "Pairs", "blurs", "pairs_of"]
@@ -39,21 +39,21 @@ Pairs = tuple[Pair, ...]
 
 
 def blurs(
-    factors: tuple[Factor, ...], finish: Finish, most: int
+    factors: tuple[Factor, ...], requantize: Requantize, most: int
 ) -> tuple[Pairs, Pairs] | tuple[()]:
     """Column and row of a separable blur of bytes as pairs; nothing if it cannot be done so.
 
     ``most`` pairs may stand in a line: then the halves that two lines add to white, and what
     rounding adds, stay within 16 bits. The weights must not be negative nor come to more than 1, so that no sum leaves 16 bits.
 
-    >>> from convcli.engine.requantize import Finish
-    >>> plain = Finish("none", 1, 0, False, 0, 1, "uint8", "float32", False)
+    >>> from convcli.engine.requantize import Requantize
+    >>> plain = Requantize("none", 1, 0, False, 0, 1, "uint8", "float32", False)
     >>> line = np.array([0.25, 0.5, 0.25])
     >>> column, row = blurs(((line, line),), plain, 126)
     >>> row
     (Pair(first=0, second=2, weight=32768), Pair(first=1, second=1, weight=32768))
     """
-    f = finish
+    f = requantize
     plain = f.combine == "none" and f.scale == f.ratio == 1.0 and f.bias == f.offset == 0.0
     if not plain or f.out_dtype != "uint8" or len(factors) != 1:
         return ()

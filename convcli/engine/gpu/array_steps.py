@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from convcli.engine.axis_maps import OUTSIDE, axis_map
 from convcli.engine.cpu.fft_sizes import smooth_length
 from convcli.engine.plan import Step
-from convcli.engine.requantize import Finisher
+from convcli.engine.requantize import Requantizer
 
 __all__ = ["run_rows_on"]
 
@@ -41,14 +41,14 @@ def run_rows_on(xp: Any, step: Step, x: Any, places: NDArray[Any], rows: int) ->
         (step.rows.stride, step.rows.dilation, rows),
         (across.stride, across.dilation, shape[1]),
     ]
-    out = xp.empty(shape, step.finish.out_dtype)
-    finisher = Finisher(step.finish, xp)
+    out = xp.empty(shape, step.requantize.out_dtype)
+    requantizer = Requantizer(step.requantize, xp)
     planes = _sums(xp, step, padded, geometry)
     if not step.is_bank:
-        return out, finisher.apply(planes, out, count=True)
+        return out, requantizer.apply(planes, out, count=True)
     clipped = 0
     for channel, plane in enumerate(planes):
-        clipped += finisher.apply([plane], out[:, :, channel], count=True)
+        clipped += requantizer.apply([plane], out[:, :, channel], count=True)
     return out, clipped
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.numerics import FULL
-from convcli.engine.requantize import Finish
+from convcli.engine.requantize import Requantize
 
 __all__ = [
     "COUNTERS",
@@ -94,7 +94,7 @@ def make_source(
     shape: Shape,
     *,
     types: tuple[str, str, str],
-    finish: Finish,
+    requantize: Requantize,
     before: int,
     weights: NDArray[np.float64],
     factors: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = (),
@@ -119,7 +119,7 @@ def make_source(
         Further ones, by their name in the source.
     """
     dtype_in, acc, dtype_out = types
-    work = "double" if finish.work == "float64" else "float"
+    work = "double" if requantize.work == "float64" else "float"
     item_in, item_out = np.dtype(dtype_in).itemsize, np.dtype(dtype_out).itemsize
     load = alignment(shape, item_in)
     skip = dtype_in not in FULL and dtype_in != "int32" and bool((weights == 0).any())
@@ -141,7 +141,7 @@ def make_source(
         "LOAD_BYTES": load,
         "STORE_BYTES": gcd(16, shape.samples * item_out),
         "SKEW": -before * shape.channels % (load // item_in) if load else 0,
-        **_formula(finish, work),
+        **_formula(requantize, work),
         "COUNTERS": COUNTERS,
         "SKIP_ZEROS": int(skip),
         **constants,
@@ -164,20 +164,20 @@ def make_source(
     return KernelSource(function, "\n".join([*lines, _file("common"), _file(function)]))
 
 
-def _formula(finish: Finish, work: str) -> dict[str, Any]:
+def _formula(requantize: Requantize, work: str) -> dict[str, Any]:
     """The numbers that lead from sums to samples."""
     return {
         "NONE": 0,
         "MAGNITUDE": 1,
         "MAXIMUM": 2,
-        "COMBINE": _COMBINE[finish.combine],
-        "SCALE": _literal(finish.scale, work),
-        "BIAS": _literal(finish.bias, work),
-        "ABSOLUTE": int(finish.absolute),
-        "OFFSET": _literal(finish.offset, work),
-        "RATIO": _literal(finish.ratio, work),
-        "CLIP": int(finish.out_dtype in FULL and finish.clip),
-        "WHITE": int(FULL.get(finish.out_dtype, 0)),
+        "COMBINE": _COMBINE[requantize.combine],
+        "SCALE": _literal(requantize.scale, work),
+        "BIAS": _literal(requantize.bias, work),
+        "ABSOLUTE": int(requantize.absolute),
+        "OFFSET": _literal(requantize.offset, work),
+        "RATIO": _literal(requantize.ratio, work),
+        "CLIP": int(requantize.out_dtype in FULL and requantize.clip),
+        "WHITE": int(FULL.get(requantize.out_dtype, 0)),
     }
 
 

@@ -13,7 +13,7 @@ from convcli.arithmetic.window import Window, conv_window
 from convcli.engine.gpu.kernel_source import KernelSource, Shape, alignment, make_source, words_of
 from convcli.engine.numerics import FULL, Bounds, sum_bounds
 from convcli.engine.plan import Step
-from convcli.engine.requantize import Finish
+from convcli.engine.requantize import Requantize
 from convcli.engine.weights import Factor
 
 __all__ = ["Pass", "passes_of"]
@@ -67,7 +67,7 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
     acc = _accumulator(step, dtype)
     if step.is_bank:
         return _bank(step, dtype, acc)
-    job = _Job(step.rows, step.cols, step.weights, step.finish, dtype, acc, step)
+    job = _Job(step.rows, step.cols, step.weights, step.requantize, dtype, acc, step)
     factors = _factors(step)
     packed = _bytes(job, factors)
     if packed is not None:
@@ -88,7 +88,7 @@ class _Job:
     rows: Window
     cols: Window
     weights: NDArray[np.float64]
-    finish: Finish
+    requantize: Requantize
     dtype: str
     acc: str
     step: Step
@@ -159,7 +159,7 @@ def _pass(job: _Job, source: KernelSource, shape: Shape, tile: int, weights: boo
         step.border.value if job.border is None else job.border,
         shape.channels,
         step.shape_out[2] if step.is_bank else shape.channels,
-        job.finish.out_dtype,
+        job.requantize.out_dtype,
         shape.samples,
         tile,
         job.weights if weights else None,
@@ -179,15 +179,15 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
         return None  # every output row would sum its rows across again
     taps = lines * (kh + kw) if lines else int(np.count_nonzero(job.weights))
     unit = 2 if job.acc == "float64" else 1
-    for samples in _widths(shape, job.dtype, job.finish.out_dtype):
+    for samples in _widths(shape, job.dtype, job.requantize.out_dtype):
         shape = shape._replace(samples=samples)
         held = samples * (members * (kh if rolls else 1) + lines + 1) + _span(shape, kw)
         if held * unit <= REGISTERS and taps * samples * (kh if rolls else 1) <= UNROLLED:
             source = make_source(
                 "rolling",
                 shape,
-                types=(job.dtype, job.acc, job.finish.out_dtype),
-                finish=job.finish,
+                types=(job.dtype, job.acc, job.requantize.out_dtype),
+                requantize=job.requantize,
                 before=job.cols.before,
                 weights=job.weights,
                 factors=factors,
@@ -213,8 +213,8 @@ def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
     columns = int(np.count_nonzero(weights.any(axis=1)))
     if factors and words * (columns + 1) > len(factors) * sum(shape.kernel) + FINISHED:
         return None
-    finish = job.finish
-    for samples in _widths(shape, job.dtype, finish.out_dtype):
+    requantize = job.requantize
+    for samples in _widths(shape, job.dtype, requantize.out_dtype):
         shape = shape._replace(samples=samples)
         span = _span(shape, shape.kernel[1])
         if span * (words + 1) + samples * members > REGISTERS:
@@ -224,24 +224,24 @@ def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
         source = make_source(
             "bytes",
             shape,
-            types=(job.dtype, "int32", finish.out_dtype),
-            finish=finish,
+            types=(job.dtype, "int32", requantize.out_dtype),
+            requantize=requantize,
             before=job.cols.before,
             weights=weights,
             members=members,
-            INTEGER=int(_in_integers(finish)),
+            INTEGER=int(_in_integers(requantize)),
         )
         return replace(_pass(job, source, shape, 0), acc="int32")
     return None
 
 
-def _in_integers(finish: Finish) -> bool:
+def _in_integers(requantize: Requantize) -> bool:
     return (
-        finish.out_dtype in FULL
-        and finish.combine != "magnitude"
-        and finish.scale == finish.ratio == 1
-        and float(finish.bias).is_integer()
-        and float(finish.offset).is_integer()
+        requantize.out_dtype in FULL
+        and requantize.combine != "magnitude"
+        and requantize.scale == requantize.ratio == 1
+        and float(requantize.bias).is_integer()
+        and float(requantize.offset).is_integer()
     )
 
 
@@ -257,7 +257,7 @@ def _wide(job: _Job) -> Pass | None:
     if shape.stride[1] > 1 and shape.channels > MOST_CHANNELS:
         return None
     unit = 2 if job.acc == "float64" else 1
-    widths = list(_widths(shape, job.dtype, job.finish.out_dtype))
+    widths = list(_widths(shape, job.dtype, job.requantize.out_dtype))
     samples = next((n for n in widths if n <= 8 // unit), widths[-1])
     shape = shape._replace(samples=samples)
     chunk = next(n for n in (8, 4, 2, 1) if n <= kw and (_span(shape, n) * unit <= 24 or n == 1))
@@ -268,8 +268,8 @@ def _wide(job: _Job) -> Pass | None:
     source = make_source(
         "wide",
         shape,
-        types=(job.dtype, job.acc, job.finish.out_dtype),
-        finish=job.finish,
+        types=(job.dtype, job.acc, job.requantize.out_dtype),
+        requantize=job.requantize,
         before=job.cols.before,
         weights=job.weights,
         members=len(job.weights),
@@ -281,7 +281,7 @@ def _wide(job: _Job) -> Pass | None:
 def _two_passes(job: _Job, factor: Factor) -> tuple[Pass, ...] | None:
     """Across into an intermediate picture of sums, then down."""
     column, row = factor
-    plain = job.finish._replace(
+    plain = job.requantize._replace(
         combine="none",
         scale=1.0,
         bias=0.0,
@@ -296,7 +296,7 @@ def _two_passes(job: _Job, factor: Factor) -> tuple[Pass, ...] | None:
         job,
         rows=conv_window(job.rows.size, 1),
         weights=row[None, None],
-        finish=plain,
+        requantize=plain,
     )
     # A row outside the picture is constant, and so are its sums.
     border = job.step.border.value * float(row.sum())
@@ -312,15 +312,15 @@ def _two_passes(job: _Job, factor: Factor) -> tuple[Pass, ...] | None:
 
 
 def _bank(step: Step, dtype: str, acc: str) -> tuple[Pass, ...] | None:
-    job = _Job(step.rows, step.cols, step.weights, step.finish, dtype, acc, step)
+    job = _Job(step.rows, step.cols, step.weights, step.requantize, dtype, acc, step)
     outputs = step.weights.shape[0]
     if max(outputs, step.shape_in[2]) > 4 * MOST_CHANNELS:
         return None
     source = make_source(
         "bank",
         job.shape,
-        types=(dtype, acc, step.finish.out_dtype),
-        finish=step.finish,
+        types=(dtype, acc, step.requantize.out_dtype),
+        requantize=step.requantize,
         before=step.cols.before,
         weights=step.weights,
         C_OUT=outputs,

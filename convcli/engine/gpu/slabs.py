@@ -136,7 +136,7 @@ def run_tiles(device: Device, plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any]
     if x.dtype == np.float16:
         x = x.astype(np.float32)
     final = plan.steps[-1]
-    out = np.empty(plan.shape_out, final.finish.out_dtype)
+    out = np.empty(plan.shape_out, final.requantize.out_dtype)
     rows = tile_rows(plan, device.free_bytes())
     top, clipped = 0, 0
     while top < plan.shape_out[0]:
@@ -274,7 +274,7 @@ def _by_arrays(device: Device, step: Step, slab: Slab, rows: Rows) -> tuple[Slab
     """A step that array operations do, such as one by FFT."""
     channels = step.shape_in[2]
     x = slab.data[:, : slab.samples].reshape(len(slab.rows), -1, channels)
-    result = _slab(device, rows, step.shape_out[1] * step.shape_out[2], step.finish.out_dtype)
+    result = _slab(device, rows, step.shape_out[1] * step.shape_out[2], step.requantize.out_dtype)
     clipped = 0
     for start, stop in runs_of(rows):
         places = row_map(step.rows, step.border.mode, rows[start:stop], slab.rows)
