@@ -12,7 +12,7 @@ import pytest
 from convcli.cli.app import COMMANDS
 from convcli.engine.algorithms import ALGORITHMS
 from convcli.engine.backends import BACKENDS
-from convcli.imaging.formats import FORMATS, every_format
+from convcli.imaging.formats import ARRAYS, PICTURES, every_format
 
 PACKAGE = Path(__file__).parents[1] / "convcli"
 LAYERS = [
@@ -222,7 +222,10 @@ def namesakes(sources: dict[str, str], commands: Collection[str]) -> set[str]:
     files = []
     for module in sources:
         folder, _, name = module.rpartition(".")
-        of_format = module.startswith("imaging.formats.") and module.split(".")[2] in FORMATS
+        of_format = module.startswith("imaging.formats.") and module.split(".")[2] in {
+            **PICTURES,
+            **ARRAYS,
+        }
         if not (folder == "cli" and name in commands):
             files.append(module if of_format else name)
     classes = [

@@ -28,10 +28,10 @@ class BorderMode(NamedTuple):
     also: tuple[str, ...]
 
     @property
-    def picture(self) -> str:
+    def drawing(self) -> str:
         """The border drawn round four cells.
 
-        >>> BORDERS["reflect"].picture
+        >>> BORDERS["reflect"].drawing
         'd c b | a b c d | c b a'
         """
         before, after = (

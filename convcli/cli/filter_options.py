@@ -7,6 +7,7 @@ import typer
 
 from convcli.arithmetic.borders import BORDERS
 from convcli.cli import complete, options
+from convcli.imaging.formats import ARRAYS, PICTURES
 
 _SHAPE, _VALUES, _OUTPUT, _MANY, _RUN = "Shape", "Values", "Output", "Many files", "Running"
 _shape = partial(typer.Option, rich_help_panel=_SHAPE)
@@ -15,8 +16,10 @@ _output = partial(typer.Option, rich_help_panel=_OUTPUT)
 _many = partial(typer.Option, rich_help_panel=_MANY)
 _run = partial(typer.Option, rich_help_panel=_RUN)
 
+_PICTURES = ", ".join(PICTURES.values()).lower().split(", ")
+_NAMED = [name for name in [*PICTURES.values(), *ARRAYS.values()] if name]
 _BORDERS = ", ".join(BORDERS).replace("constant", "constant[:V]")
-_DRAWN = "\n\n".join(f"[cyan]{name:<9}[/]  {mode.picture}" for name, mode in BORDERS.items())
+_DRAWN = "\n\n".join(f"[cyan]{name:<9}[/]  {mode.drawing}" for name, mode in BORDERS.items())
 
 EPILOG = f"""Borders, what is read outside the picture:
 
@@ -42,8 +45,8 @@ Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
-        help="Pictures: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, PFM, AVIF, Zarr, .npy; folders with "
-        "-r; globs in quotes ('photos/**/*.jpg'). - reads standard input.",
+        help=f"Pictures: {', '.join(_NAMED)}; folders with -r; globs in quotes "
+        "('photos/**/*.jpg'). - reads standard input.",
         show_default=False,
     ),
 ]
@@ -67,7 +70,7 @@ Format = Annotated[
         "-f",
         autocompletion=complete.formats,
         metavar="NAME",
-        help="png, jpeg, tiff, webp, gif, bmp, ppm, pfm or avif, for standard output or another "
+        help=f"{', '.join(_PICTURES[:-1])} or {_PICTURES[-1]}, for standard output or another "
         "suffix. Default: the input's.",
     ),
 ]
@@ -273,7 +276,7 @@ Dtype = Annotated[
     str | None,
     _run(
         "--dtype",
-        autocompletion=complete.names("imaging.formats.array_file", "DTYPES"),
+        autocompletion=complete.names("imaging.formats.shared.array_file", "DTYPES"),
         metavar="TYPE",
         help="Of raw inputs: uint8, uint16, float16, float32 or float64; >u2 is big-endian.",
     ),

@@ -121,8 +121,8 @@ def raw_layout(shape: str | None, dtype: str | None) -> RawLayout | None:
     sizes = _numbers("--shape", shape, (2, 3), forms)
     if min(sizes) < 1:
         raise UsageError(f"--shape is {shape}; each must be 1 or more")
-    from convcli.imaging.formats.array_file import DTYPES
     from convcli.imaging.formats.raw import RawLayout
+    from convcli.imaging.formats.shared.array_file import DTYPES
 
     order = {">": ">", "<": "<"}.get(dtype[:1], "")
     names = {"u1": "uint8", "u2": "uint16", "f2": "float16", "f4": "float32", "f8": "float64"}

@@ -14,7 +14,7 @@ from convcli.arithmetic.borders import Border, parse_border
 from convcli.engine.backends import Backend
 from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
-from convcli.imaging.formats.pillow import SPACES, to_pillow
+from convcli.imaging.formats.shared.pillow import SPACES, to_pillow
 from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level
 from convcli.imaging.header import COLOURS

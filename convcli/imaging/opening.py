@@ -196,4 +196,4 @@ def decoded_bytes(data: bytes, name: str) -> int:
     """
     found = sniff(data, name)
     with decoding(name, found.name):
-        return found.claims(data, name)
+        return found.decoded_bytes(data, name)

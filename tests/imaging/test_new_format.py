@@ -33,7 +33,7 @@ class Farbfeld(Format):
     def recognises(self, head):
         return head.startswith(b"farbfeld")
 
-    def claims(self, data, name):
+    def decoded_bytes(self, data, name):
         width, height = struct.unpack_from(">II", data, 8)
         return 8 * width * height
 
@@ -44,9 +44,11 @@ class Farbfeld(Format):
         from convcli.imaging.limits import check_size
         from convcli.imaging.source import Frame, Source
 
+        if len(data) < 16:
+            raise InputError(f"{name}: the file is cut short")
         width, height = struct.unpack_from(">II", data, 8)
         check_size(name, width, height, max_pixels)
-        if len(data) < 16 + self.claims(data, name):
+        if len(data) < 16 + self.decoded_bytes(data, name):
             raise InputError(f"{name}: the file is cut short")
         pixels = np.frombuffer(data, ">u2", 4 * width * height, 16).astype(np.uint16)
         frames = [Frame(pixels.reshape(height, width, 4))]
@@ -64,7 +66,7 @@ REGISTERED = """
 import sys
 from convcli.imaging import formats
 formats.__path__.append(sys.argv.pop(1))  # the file lies here, not in the package
-formats.FORMATS.append("farbfeld")
+formats.PICTURES["farbfeld"] = "farbfeld"
 from convcli.__main__ import main
 main()
 """
@@ -126,13 +128,19 @@ def test_it_is_found_in_a_folder(folder: Path) -> None:
 
 def test_errors_list_it(folder: Path) -> None:
     (folder / "in.txt").write_text("no picture")
-    assert ".avif .ff" in run(folder, "in.png", "-k", "1", "-o", "out.bin", code=2)[1]
-    assert "avif, farbfeld" in run(folder, "in.png", "-k", "1", "-f", "nope", code=2)[1]
-    assert "AVIF, FARBFELD" in run(folder, "in.txt", "-k", "1", "-o", "out.png", code=1)[1]
+    assert " .ff" in run(folder, "in.png", "-k", "1", "-o", "out.bin", code=2)[1]
+    assert ", farbfeld" in run(folder, "in.png", "-k", "1", "-f", "nope", code=2)[1]
+    assert ", FARBFELD" in run(folder, "in.txt", "-k", "1", "-o", "out.png", code=1)[1]
     _, said = run(folder, "in.ff", "-k", "1", "-o", "out.jpg", code=2)
     assert "JPEG cannot hold uint16 RGB with alpha; use .png or .tif or .ff" in said
     (folder / "cut.ff").write_bytes(FF[:-1])
     assert "cut.ff: the file is cut short" in run(folder, "cut.ff", "-k", "1", code=1)[1]
+
+
+def test_the_help_names_it(folder: Path) -> None:
+    said = " ".join(run(folder, "--help")[0].decode().replace("│", "").split())
+    assert "farbfeld, Zarr, .npy" in said
+    assert "avif or farbfeld, for standard output" in said
 
 
 def test_nobody_else_knows_it(folder: Path) -> None:

@@ -15,7 +15,7 @@ import tifffile
 
 from convcli.errors import InputError
 from convcli.imaging.formats import format_of_name
-from convcli.imaging.formats.array_file import MOST_FOLDED
+from convcli.imaging.formats.shared.array_file import MOST_FOLDED
 from convcli.imaging.opening import decode_picture, open_stored
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.sink import encode_picture

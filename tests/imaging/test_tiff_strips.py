@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.formats.quiet import silence_libtiff
+from convcli.imaging.formats.shared.quiet import silence_libtiff
 from convcli.imaging.opening import decode_picture, open_stored
 
 RNG = np.random.default_rng(4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convcli.errors import InputError, ShapeError
-from convcli.imaging.formats.array_file import MOST_FOLDED
+from convcli.imaging.formats.shared.array_file import MOST_FOLDED
 from convcli.imaging.formats.zarr import store
 from convcli.imaging.opening import open_stored
 from convcli.imaging.options import FilterOptions

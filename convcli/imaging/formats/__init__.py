@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from convcli.imaging.source import Source
 
 __all__ = [
-    "FORMATS",
+    "ARRAYS",
     "HEAD_BYTES",
+    "PICTURES",
     "Coding",
     "Finish",
     "Format",
@@ -41,9 +42,21 @@ __all__ = [
     "sniff",
 ]
 
-FORMATS = ["png", "jpeg", "tiff", "webp", "gif", "bmp", "pnm", "avif", "npy", "raw", "zarr"]
+PICTURES = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "tiff": "TIFF",
+    "webp": "WebP",
+    "gif": "GIF",
+    "bmp": "BMP",
+    "pnm": "PPM, PFM",
+    "avif": "AVIF",
+}
 """The files and folders beside this one that hold formats, in the order in which users see them
-and in which first bytes are looked at. A new format is one more."""
+and in which first bytes are looked at, and how help texts spell what is in them."""
+
+ARRAYS = {"zarr": "Zarr", "npy": ".npy", "raw": ""}
+"""Those that hold samples and nothing else."""
 
 HEAD_BYTES = 64
 """First bytes of a file, by which it is recognised."""
@@ -119,7 +132,11 @@ class Format:
         return False
 
     def read(self, data: bytes, name: str, max_pixels: int) -> Source:
-        """Decode a file at its own depth, upright; whatever a library raises is damage.
+        """Decode a file at its own depth, upright.
+
+        Sizes are checked before anything is allocated (``limits.check_size``), and a file that is
+        cut short is refused, also where a library would make up what is missing. Whatever else a
+        library raises counts as damage.
 
         Raises
         ------
@@ -128,8 +145,8 @@ class Format:
         """
         raise NotImplementedError
 
-    def claims(self, data: bytes, name: str) -> int:
-        """Bytes of the samples that are decoded at a time, by the header alone."""
+    def decoded_bytes(self, data: bytes, name: str) -> int:
+        """Bytes of the samples that are decoded at a time, by the header alone; it may be cut."""
         raise NotImplementedError
 
     def prefetch(
@@ -142,7 +159,10 @@ class Format:
         return None
 
     def encode(self, picture: Source, coding: Coding) -> Data:
-        """A file of all frames of a picture that the format holds, perhaps made as it is taken."""
+        """A file of all frames of a picture that the format holds, perhaps made as it is taken.
+
+        An ``OSError`` or ``ValueError`` says that it cannot be made.
+        """
         raise NotImplementedError
 
     def open(
@@ -178,13 +198,17 @@ class Format:
 
 def every_format() -> Iterator[Format]:
     """All of them in order, each imported when it is reached."""
-    for file in FORMATS:
-        yield from import_module(f"{__name__}.{file}").FORMATS
+    return _of([*PICTURES, *ARRAYS])
 
 
 def pictures() -> Iterator[Format]:
     """Those that say themselves what they are, and can be piped."""
-    return (f for f in every_format() if not f.is_array)
+    return _of([*PICTURES])
+
+
+def _of(files: list[str]) -> Iterator[Format]:
+    for file in files:
+        yield from import_module(f"{__name__}.{file}").FORMATS
 
 
 def named(name: str) -> Format | None:

@@ -25,7 +25,7 @@ class Avif(Format):
         return head[4:8] == b"ftyp" and (b"avif" in head or b"avis" in head)
 
     def read(self, data: bytes, name: str, max_pixels: int) -> Source:
-        from convcli.imaging.formats.pillow import collected, open_with_pillow, picture_of
+        from convcli.imaging.formats.shared.pillow import collected, open_with_pillow, picture_of
         from convcli.imaging.metadata.upright import take_orientation
 
         image = open_with_pillow(data, "Avif")
@@ -38,13 +38,13 @@ class Avif(Format):
         orientation = take_orientation(meta, notes)
         return picture_of(image, self.name, name, meta, notes, max_pixels, orientation)
 
-    def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import claimed_bytes
+    def decoded_bytes(self, data: bytes, name: str) -> int:
+        from convcli.imaging.formats.shared.pillow import claimed_bytes
 
         return claimed_bytes(data, "Avif")
 
     def encode(self, picture: Source, coding: Coding) -> Data:
-        from convcli.imaging.formats.pillow import save_with_pillow, to_pillow
+        from convcli.imaging.formats.shared.pillow import save_with_pillow, to_pillow
         from convcli.imaging.metadata.exif import without_orientation
 
         meta = picture.meta

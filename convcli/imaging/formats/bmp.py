@@ -38,7 +38,7 @@ class Bmp(Format):
         return head[:2] == b"BM"
 
     def read(self, data: bytes, name: str, max_pixels: int) -> Source:
-        from convcli.imaging.formats.pillow import collected, open_with_pillow, picture_of
+        from convcli.imaging.formats.shared.pillow import collected, open_with_pillow, picture_of
         from convcli.imaging.metadata.upright import take_orientation
 
         image = open_with_pillow(data, "Bmp")
@@ -47,8 +47,8 @@ class Bmp(Format):
         orientation = take_orientation(meta, notes)
         return picture_of(image, self.name, name, meta, notes, max_pixels, orientation)
 
-    def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import claimed_bytes
+    def decoded_bytes(self, data: bytes, name: str) -> int:
+        from convcli.imaging.formats.shared.pillow import claimed_bytes
 
         return claimed_bytes(data, "Bmp")
 
@@ -56,7 +56,7 @@ class Bmp(Format):
         pixels, dpi = picture.first.pixels, picture.meta.dpi
         if picture.alpha:
             return _with_alpha(pixels, dpi)
-        from convcli.imaging.formats.pillow import save_with_pillow, to_pillow
+        from convcli.imaging.formats.shared.pillow import save_with_pillow, to_pillow
 
         image = to_pillow(pixels, picture.space, picture.alpha)
         return save_with_pillow(image, "Bmp", **({"dpi": dpi} if dpi else {}))

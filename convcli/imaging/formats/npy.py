@@ -31,7 +31,7 @@ class Npy(Format):
     def open(self, path: str, name: str, max_pixels: int, layout: RawLayout | None) -> Source:
         import os
 
-        from convcli.imaging.formats.array_file import open_fd, picture_of_rows
+        from convcli.imaging.formats.shared.array_file import open_fd, picture_of_rows
         from convcli.kernels.npy import read_npy_header
 
         fd = open_fd(path, name)
@@ -55,7 +55,7 @@ class Npy(Format):
     ) -> AbstractContextManager[Sink]:
         import numpy as np
 
-        from convcli.imaging.formats.array_file import create_array
+        from convcli.imaging.formats.shared.array_file import create_array
 
         head = io.BytesIO()
         shape = header.size if header.flat else header.shape

@@ -40,7 +40,7 @@ class Raw(Format):
 
         import numpy as np
 
-        from convcli.imaging.formats.array_file import open_fd, picture_of_rows, spaces_of
+        from convcli.imaging.formats.shared.array_file import open_fd, picture_of_rows, spaces_of
 
         stored = np.dtype(layout.dtype)
         spaces_of(layout.shape, stored, name)  # refused before the file is looked for
@@ -57,7 +57,7 @@ class Raw(Format):
     def create(
         self, path: str, header: Header, like: Source, threads: int
     ) -> AbstractContextManager[Sink]:
-        from convcli.imaging.formats.array_file import create_array
+        from convcli.imaging.formats.shared.array_file import create_array
 
         return create_array(path, b"", header)
 

@@ -32,8 +32,8 @@ class Gif(Format):
 
         return read_gif(data, name, max_pixels)
 
-    def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import claimed_bytes
+    def decoded_bytes(self, data: bytes, name: str) -> int:
+        from convcli.imaging.formats.shared.pillow import claimed_bytes
 
         return claimed_bytes(data, "Gif")
 

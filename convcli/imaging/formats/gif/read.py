@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.formats.animation import (
+from convcli.imaging.formats.gif.container import (
+    blocks_of,
+    read_gif_metadata,
+    read_loop,
+    table_bytes,
+)
+from convcli.imaging.formats.shared.animation import (
     BACKGROUND,
     NOTHING,
     PREVIOUS,
@@ -26,13 +32,7 @@ from convcli.imaging.formats.animation import (
     Shot,
     shows_ground,
 )
-from convcli.imaging.formats.gif.container import (
-    blocks_of,
-    read_gif_metadata,
-    read_loop,
-    table_bytes,
-)
-from convcli.imaging.formats.pillow import open_with_pillow
+from convcli.imaging.formats.shared.pillow import open_with_pillow
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import check_size, decoding
 from convcli.imaging.metadata.upright import take_orientation

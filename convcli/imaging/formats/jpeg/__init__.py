@@ -39,8 +39,8 @@ class Jpeg(Format):
 
         return read_jpeg(data, name, max_pixels)
 
-    def claims(self, data: bytes, name: str) -> int:
-        from convcli.imaging.formats.pillow import claimed_bytes
+    def decoded_bytes(self, data: bytes, name: str) -> int:
+        from convcli.imaging.formats.shared.pillow import claimed_bytes
 
         return claimed_bytes(data, "Jpeg", "jpeg_factory")
 

@@ -43,7 +43,7 @@ def jpeg_faults(data: bytes, tables: bytes = b"") -> list[str]:
 
 def open_jpeg(data: bytes) -> Any:
     """A Pillow image whose pixels are not read yet."""
-    from convcli.imaging.formats.pillow import open_with_pillow
+    from convcli.imaging.formats.shared.pillow import open_with_pillow
 
     return open_with_pillow(data, "Jpeg", "jpeg_factory")
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from convcli.imaging.formats.jpeg.check import jpeg_faults, open_jpeg
 from convcli.imaging.formats.jpeg.large import LargeJpeg, begin_jpeg
 from convcli.imaging.formats.jpeg.metadata import read_jpeg_metadata
-from convcli.imaging.formats.pillow import picture_of, pixels_of
+from convcli.imaging.formats.shared.pillow import picture_of, pixels_of
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import check_size
 from convcli.imaging.metadata.upright import take_orientation

@@ -23,7 +23,7 @@ from PIL import Image, JpegImagePlugin  # noqa: F401  (registers the encoder)
 
 from convcli.imaging.formats.jpeg.markers import DRI, EOI, RST0, SOS, frame_header, segments
 from convcli.imaging.formats.jpeg.metadata import with_segments
-from convcli.imaging.formats.pillow import DEFAULT_QUALITY, to_pillow
+from convcli.imaging.formats.shared.pillow import DEFAULT_QUALITY, to_pillow
 from convcli.imaging.source import Source
 from convcli.imaging.threads import in_order
 from convcli.system.machine import memory_file

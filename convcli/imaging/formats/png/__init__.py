@@ -36,7 +36,7 @@ class Png(Format):
 
         return read_png(data, name, max_pixels)
 
-    def claims(self, data: bytes, name: str) -> int:
+    def decoded_bytes(self, data: bytes, name: str) -> int:
         from convcli.imaging.formats.png.chunks import claimed_bytes
 
         return claimed_bytes(data, name)

@@ -18,9 +18,9 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.formats.animation import PREVIOUS, Animation, Place, Shot, shows_ground
 from convcli.imaging.formats.png.chunks import Ihdr, assemble, chunk, walk
 from convcli.imaging.formats.png.libpng import decode_still
+from convcli.imaging.formats.shared.animation import PREVIOUS, Animation, Place, Shot, shows_ground
 from convcli.imaging.header import Metadata, full_scale
 from convcli.imaging.limits import decoding
 from convcli.imaging.metadata.upright import take_orientation, turn_upright

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.formats.quiet import listen
+from convcli.imaging.formats.shared.quiet import listen
 
 __all__ = ["decode_still"]
 

@@ -33,7 +33,7 @@ class Ppm(Format):
 
         return read_pnm(data, name, self.name, max_pixels)
 
-    def claims(self, data: bytes, name: str) -> int:
+    def decoded_bytes(self, data: bytes, name: str) -> int:
         from convcli.imaging.formats.pnm.codec import claimed_bytes
 
         return claimed_bytes(data, name)

@@ -35,7 +35,7 @@ class Tiff(Format):
 
         return read_tiff(data, name, max_pixels)
 
-    def claims(self, data: bytes, name: str) -> int:
+    def decoded_bytes(self, data: bytes, name: str) -> int:
         from convcli.imaging.formats.tiff.pages import claimed_bytes
 
         return claimed_bytes(data, name)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.imaging.formats.array_file import room_for_rows
+from convcli.imaging.formats.shared.array_file import room_for_rows
 from convcli.imaging.formats.tiff.write import page_options, say
 from convcli.imaging.header import Header
 from convcli.imaging.metadata.tiff import page_fields

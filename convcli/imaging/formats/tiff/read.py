@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import InputError
-from convcli.imaging.formats.pillow import open_with_pillow, picture_of, pixels_of
-from convcli.imaging.formats.quiet import listen_to_libtiff, silence_libtiff, silence_logs
+from convcli.imaging.formats.shared.pillow import open_with_pillow, picture_of, pixels_of
+from convcli.imaging.formats.shared.quiet import listen_to_libtiff, silence_libtiff, silence_logs
 from convcli.imaging.formats.tiff.pages import check_pages
 from convcli.imaging.formats.tiff.samples import page_pixels, says_its_kind
 from convcli.imaging.formats.tiff.strips import strip_notes, strips_of

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from convcli.engine.regions import Span
 from convcli.errors import InputError
-from convcli.imaging.formats.array_file import DTYPES, MOST_FOLDED, FileRows, native
 from convcli.imaging.formats.jpeg.check import jpeg_faults
-from convcli.imaging.formats.quiet import silence_logs
+from convcli.imaging.formats.shared.array_file import DTYPES, MOST_FOLDED, FileRows, native
+from convcli.imaging.formats.shared.quiet import silence_logs
 from convcli.imaging.formats.tiff.pages import walk_pages
 from convcli.imaging.formats.tiff.read import page_orientation
 from convcli.imaging.formats.tiff.samples import KIND, PALETTE, WHITE_IS_ZERO, page_space

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convcli.errors import InputError
 from convcli.imaging.atomic import Data
-from convcli.imaging.formats.pillow import (
+from convcli.imaging.formats.shared.pillow import (
     DEFAULT_QUALITY,
     open_with_pillow,
     picture_of,

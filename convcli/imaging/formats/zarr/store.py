@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
-from convcli.imaging.formats.array_file import MOST_FOLDED, native, spaces_of
+from convcli.imaging.formats.shared.array_file import MOST_FOLDED, native, spaces_of
 from convcli.imaging.header import Header
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.sink import Sink, by_target

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.errors import InputError
-from convcli.imaging.formats.quiet import silence_logs
+from convcli.imaging.formats.shared.quiet import silence_logs
 from convcli.imaging.header import COLOURS, Metadata
 from convcli.imaging.limits import check_frames, check_size, decoding
 from convcli.imaging.metadata.profiles import sound_profile
