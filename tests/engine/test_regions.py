@@ -148,7 +148,7 @@ def test_a_border_is_one_entry(algorithm: str, monkeypatch: pytest.MonkeyPatch) 
     """One that nobody knows, which reads the far edge, goes through every algorithm and part."""
     far = BorderMode(lambda position, size: size - 1 if position < 0 else 0, ())
     monkeypatch.setitem(BORDERS, "far-edge", far)
-    assert far.picture == "d d d | a b c d | a a a"
+    assert far.drawing == "d d d | a b c d | a a a"
     x = noise((23, 31, 2), "uint8")
     plan = plan_filter(
         x.shape,
