@@ -95,7 +95,7 @@ def gallery() -> str:
                 for name in BORDERS
             ),
         ),
-        *table([(f"border-{k}.png", f"{k}<br>`{v.picture}`") for k, v in BORDERS.items()], 5, 160),
+        *table([(f"border-{k}.png", f"{k}<br>`{v.drawing}`") for k, v in BORDERS.items()], 5, 160),
         "## Convolution arithmetic",
         "",
         "The animations of Dumoulin and Visin's guide, by their usual names. All at one glance, "
