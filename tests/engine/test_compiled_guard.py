@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convcli.engine.cpu.c_loops import pack_job, tap_type
+from convcli.engine.cpu.c_loops import c_loops, pack_job, tap_type
+from convcli.errors import UsageError
 
-_loops = pytest.importorskip("convcli._loops", reason="convcli._loops was not built")
+try:
+    _loops = c_loops()
+except UsageError as error:
+    pytest.skip(f"needs the compiled loops: {error}", allow_module_level=True)
 
 FIELDS = [word.split(":")[1] for word in _loops.JOB.split()]
 _TAP = tap_type()
