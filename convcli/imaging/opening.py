@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcli.errors import UsageError
+from convcli.errors import ConvcliError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 COPIES = 4
-"""How often the samples of a picture lie in memory that is filtered whole: as they were and as
-they become, and while they are filtered and encoded."""
+"""Arrays as large as the picture that are in memory when it is filtered whole: the input, the
+result, and one more each while filtering and encoding."""
 
 
 class Limits(NamedTuple):
@@ -81,11 +81,15 @@ def open_source(
     """
     source = stored_source(where, limits, parts=parts, whole=whole)
     if source is not None:
-        if not parts:
-            height, width = source.size
-            check_size(source.name, width, height, limits.max_pixels)
-            need = COPIES * math.prod(source.shape) * source.dtype.itemsize
-            _require(limits, source.name, need)
+        try:
+            if not parts:
+                height, width = source.size
+                check_size(source.name, width, height, limits.max_pixels)
+                need = COPIES * math.prod(source.shape) * source.dtype.itemsize
+                _require(limits, source.name, need)
+        except ConvcliError:
+            source.close()
+            raise
         return source
     name = name_of(where)
     begun = take(where)

@@ -21,9 +21,9 @@ __all__ = ["ENOUGH", "Schedule", "frame_schedule", "part_schedule"]
 ENOUGH = 256 * 2**20
 """Bytes of a part; larger ones are not filtered any faster."""
 STRIPS_FROM = 1 << 20
-"""Pixels from which on the way through floats is gone strip by strip."""
+"""Pixels of a picture from which on floats are computed in strips."""
 FLOATS = 7
-"""Pictures of floats that are held at once on the way through light and transparency."""
+"""Arrays of floats as large as a region that are in memory at once when it is computed so."""
 
 
 class Schedule(NamedTuple):
@@ -37,9 +37,10 @@ class Schedule(NamedTuple):
 def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
     """The regions of a frame that is made in memory: one, or strips where they are faster.
 
-    Strips, one on each thread, for what goes through floats: what lies between the steps stays in
-    the cache. Measured on 8 megapixels with alpha: a third of the time, and none of the memory
-    for whole pictures of floats. ``stretch`` needs to see all values first.
+    Large pictures that are computed in floats (light, weighting by alpha) are cut into strips, one
+    for each thread at a time, so that what lies between the steps stays in the cache: on 8
+    megapixels with alpha a third of the time, and no memory for whole pictures of floats.
+    ``stretch`` needs to see all values first.
     """
     plan = chain.plans.chained(plane.shape[:2])
     height, width, _ = plan.shape_out

@@ -8,7 +8,7 @@ from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format, format_of_file, format_of_name, is_array_name
 from convcli.runs.request import Job, Request
 
-__all__ = ["format_of_output", "output_format"]
+__all__ = ["format_of_output", "is_device", "output_format"]
 
 
 def format_of_output(path: str, request: Request) -> Format:
@@ -20,6 +20,16 @@ def format_of_output(path: str, request: Request) -> Format:
         If the suffix names none.
     """
     return format_of_file(path, raw=request.raw is not None)
+
+
+def is_device(path: str) -> bool:
+    """Whether there is something of that name that is neither a file nor a folder.
+
+    >>> is_device("/dev/null"), is_device("/")
+    (True, False)
+    """
+    where = Path(path)
+    return where.exists() and not where.is_file() and not where.is_dir()
 
 
 def output_format(request: Request, job: Job) -> Format | None:
@@ -34,8 +44,6 @@ def output_format(request: Request, job: Job) -> Format | None:
         return format_of_name(request.format)
     if job.output == STDIN:
         return None
-    if job.output == request.output and not is_array_name(job.output):
-        path = Path(job.output)
-        if path.exists() and not path.is_file():
-            return None  # a device such as /dev/null: the name says nothing
+    if job.output == request.output and not is_array_name(job.output) and is_device(job.output):
+        return None  # the name says nothing
     return format_of_output(job.output, request)

@@ -15,7 +15,7 @@ from convcli.imaging.formats import format_of_name, format_of_suffix, is_array_n
 from convcli.imaging.urls import exists_url, is_url, split_path
 from convcli.kernels.preset_names import preset_of
 from convcli.runs.inputs import Input, find_inputs
-from convcli.runs.kinds import format_of_output
+from convcli.runs.kinds import format_of_output, is_device
 from convcli.runs.request import Job, Request
 from convcli.runs.template import NAME_BYTES, check_inside, fill, is_template, root_of
 from convcli.system.files import without_capitals
@@ -251,7 +251,7 @@ def _check(
             raise UsageError(f"{job.output} exists; use --overwrite to replace it")
         return
     target = Path(job.output)
-    if target.exists() and not target.is_file() and not target.is_dir():
+    if is_device(job.output):
         check_target(job.output, overwrite=True)
         return  # a device
     if not request.in_place and _identity(job.output) in inputs:

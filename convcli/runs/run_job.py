@@ -15,7 +15,7 @@ from convcli.imaging.source import Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.urls import is_url
 from convcli.runs.clock import Clock
-from convcli.runs.kinds import output_format
+from convcli.runs.kinds import is_device, output_format
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.whole_file import WholeFile
@@ -100,8 +100,8 @@ def ways_out(request: Request, job: Job) -> tuple[Format | None, bool, bool]:
     fmt = output_format(request, job)
     if fmt is None:
         return None, False, True
-    to_store = fmt.is_folder or (job.output != STDIN and not is_url(job.output))
-    return fmt, fmt.in_parts and to_store, not fmt.is_array
+    to_file = job.output != STDIN and not is_url(job.output) and not is_device(job.output)
+    return fmt, fmt.in_parts and (fmt.is_folder or to_file), not fmt.is_array
 
 
 def _encoder(fmt: Format | None, source: Source, job: Job) -> Format:

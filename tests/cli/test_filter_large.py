@@ -16,6 +16,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from convcli.errors import InputError
+from convcli.imaging.opening import Limits, open_source
+
 Cli = Callable[..., Any]
 CONVCLI = [sys.executable, "-m", "convcli", "filter"]
 
@@ -237,3 +240,24 @@ def test_an_array_has_to_be_a_file_with_a_name(
     done = convcli("filter", *words, "-k", "box:3")
     assert done.code == 2
     assert said in " ".join(done.err.split())
+
+
+def test_an_array_that_is_refused_is_closed(tmp_path: Path) -> None:
+    """A batch of thousands of them would run out of descriptors."""
+    np.save(tmp_path / "in.npy", np.zeros((40, 50), np.uint8))
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(3):
+        with pytest.raises(InputError, match="at most 100 are allowed"):
+            open_source(str(tmp_path / "in.npy"), Limits(max_pixels=100))
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+@pytest.mark.parametrize("name", ["in.npy", "in.tif"])
+def test_a_device_takes_what_is_encoded_whole(tmp_path: Path, convcli: Cli, name: str) -> None:
+    pixels = np.arange(2000, dtype=np.uint8).reshape(40, 50)
+    if name == "in.npy":
+        np.save(tmp_path / name, pixels)
+    else:
+        tifffile.imwrite(tmp_path / name, pixels)
+    words = ("-k", "box:3", "-f", "tiff", "-o", "/dev/null", "--memory", "300M")
+    assert convcli("filter", str(tmp_path / name), *words).code == 0

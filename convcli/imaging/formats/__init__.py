@@ -78,7 +78,8 @@ class Format:
     """What files of a format look like, what they can hold, how they are read and written.
 
     A file of :data:`FORMATS` derives a class from this, and has one object of each format that
-    it knows in a list of its own called ``FORMATS``. What a format cannot do it leaves out.
+    it knows in a list of its own called ``FORMATS``. Of a picture it defines at least
+    ``recognises``, ``read``, ``decoded_bytes`` and ``encode``; of an array ``open`` and ``create``.
     """
 
     name: str
