@@ -22,7 +22,7 @@ from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.opening import stored_source
 from convcli.imaging.sink import Parts, Target
-from convcli.imaging.source import Plane
+from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
 from convcli.imaging.urls import is_url
@@ -30,7 +30,7 @@ from convcli.runs.journal import Journal
 from convcli.runs.memory import limits_of
 from convcli.runs.part_file import join_limits, on_cpu
 from convcli.runs.request import Job, Report, Request
-from convcli.runs.run_job import Failure, attempt, run_job, ways_out
+from convcli.runs.run_job import Failure, attempt, ways_out
 from convcli.system.machine import default_threads, require_descriptors, require_threads
 
 __all__ = ["Cluster"]
@@ -124,10 +124,7 @@ class Cluster:
 
     def _large(self, client: Any, job: Job) -> Report | Failure:
         tasks = _Tasks(client, self.request, _for_worker(job))
-        try:
-            return run_job(self.request, job, journal=self.journal, executor=tasks)
-        except ConvcliError as error:
-            return Failure(job, error)
+        return attempt(self.request, job, self.journal, executor=tasks)
 
 
 def _is_in_parts(request: Request, job: Job) -> bool:
@@ -225,18 +222,18 @@ class _Tasks:
     def __init__(self, client: Any, request: Request, job: Job) -> None:
         self.client, self.request, self.job = client, request, job
 
-    def limits(self, stage: Stretched, places: list[Tile]) -> tuple[float, float]:
+    def limits(self, stage: Stretched, places: list[Tile], simple: bool) -> tuple[float, float]:
         """Smallest and largest value over all parts."""
-        return join_limits(limits for _, limits in self._in_order(places, _limits, ()))
+        return join_limits(limits for _, limits in self._in_order(places, _limits, (simple,)))
 
     def parts(
-        self, chain: Filter, stage: Plane, places: list[Tile], target: Target | None
+        self, chain: Filter, stage: Plane, places: list[Tile], simple: bool, target: Target | None
     ) -> Parts:
         """The parts in order, written by the workers if there is a target."""
         limits = stage.limits if isinstance(stage, Stretched) else None
-        for place, made in self._in_order(places, _part, (limits, target)):
-            pixels, samples, clipped = made
-            chain.counts.add(samples, clipped)
+        for place, made in self._in_order(places, _part, (simple, limits, target)):
+            pixels, samples, clipped, notes = made
+            chain.counts.add(samples, clipped, *notes)
             yield place, pixels
 
     def _in_order(
@@ -265,20 +262,21 @@ class _Tasks:
 
 
 @contextmanager
-def _opened(request: Request, job: Job) -> Iterator[tuple[Filter, Plane]]:
-    """On a worker: the filter, and the stage that makes parts of the picture."""
+def _opened(request: Request, job: Job, simple: bool) -> Iterator[tuple[Source, Filter, Plane]]:
+    """On a worker: the picture, the filter, and the stage that makes parts of the result."""
     source = stored_source(job.input, limits_of(request), parts=True, whole=False)
     if source is None:
         raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
     with source:
         chain = Filter(source, request.kernels, on_cpu(request, source))
-        plane = source.first
-        yield chain, chain.stage(plane, simple=chain.is_simple(plane))
+        yield source, chain, chain.stage(source.first, simple=simple)
 
 
-def _limits(request: Request, job: Job, place: tuple[int, ...]) -> tuple[float, float]:
+def _limits(
+    request: Request, job: Job, place: tuple[int, ...], simple: bool
+) -> tuple[float, float]:
     """On a worker: smallest and largest value of a part."""
-    with _opened(request, job) as (_, stage):
+    with _opened(request, job, simple) as (_, _, stage):
         assert isinstance(stage, Stretched)
         return stage.limits_of(Tile(*place).ranges)
 
@@ -287,15 +285,16 @@ def _part(
     request: Request,
     job: Job,
     place: tuple[int, ...],
+    simple: bool,
     limits: tuple[float, float] | None,
     target: Target | None,
-) -> tuple[NDArray[Any] | None, int, int]:
-    """On a worker: one part, written where it belongs if that is possible, with its counts."""
-    with _opened(request, job) as (chain, stage):
+) -> tuple[NDArray[Any] | None, int, int, list[str]]:
+    """On a worker: one part, written where it belongs if that can be, with its counts and notes."""
+    with _opened(request, job, simple) as (source, chain, stage):
         if isinstance(stage, Stretched):
             stage.limits = limits
         pixels = stage.read(Tile(*place).ranges)
-        counts = chain.counts.samples, chain.counts.clipped
+        counts = chain.counts.samples, chain.counts.clipped, source.notes
         if target is None:
             return pixels, *counts
         target(Tile(*place), pixels)

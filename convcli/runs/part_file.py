@@ -35,13 +35,15 @@ class Executor(Protocol):
     apart: bool
     """Whether parts are written at the same time: then no two may share a chunk."""
 
-    def limits(self, stage: Stretched, places: list[Tile]) -> tuple[float, float]:
+    def limits(self, stage: Stretched, places: list[Tile], simple: bool) -> tuple[float, float]:
         """Smallest and largest value over all parts, for ``stretch``."""
 
     def parts(
-        self, chain: Filter, stage: Plane, places: list[Tile], target: Target | None
+        self, chain: Filter, stage: Plane, places: list[Tile], simple: bool, target: Target | None
     ) -> Parts:
         """The parts in order, counted in ``chain.counts``.
+
+        ``simple`` is what the filter says of the plane, for who makes the stage anew elsewhere.
 
         Without pixels where the executor has written them with ``target``.
         """
@@ -52,12 +54,12 @@ class Here:
 
     enough, apart = ENOUGH, False
 
-    def limits(self, stage: Stretched, places: list[Tile]) -> tuple[float, float]:
+    def limits(self, stage: Stretched, places: list[Tile], simple: bool) -> tuple[float, float]:
         """Walk over the picture once."""
         return join_limits(stage.limits_of(place.ranges) for place in places)
 
     def parts(
-        self, chain: Filter, stage: Plane, places: list[Tile], target: Target | None
+        self, chain: Filter, stage: Plane, places: list[Tile], simple: bool, target: Target | None
     ) -> Parts:
         """Each as it is asked for; the sink writes them."""
         return ((place, stage.read(place.ranges)) for place in places)
@@ -161,7 +163,7 @@ class PartFile:
         job, executor, outline = self.job, self.executor, chain.outline
         stage = chain.stage(source.first, simple=self.simple)
         if isinstance(stage, Stretched):
-            stage.limits = executor.limits(stage, self.places)
+            stage.limits = executor.limits(stage, self.places, self.simple)
             chain.begin()
         if not is_url(job.output):
             Path(job.output).absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +181,9 @@ class PartFile:
             threads=outline.plan.threads,
             ready=ready,
         ) as sink:
-            sink.write(self._told(executor.parts(chain, stage, self.places, sink.target)))
+            sink.write(
+                self._told(executor.parts(chain, stage, self.places, self.simple, sink.target))
+            )
         chain.count(clock.since())
         header = outline.header
         report.bytes_out = math.prod(header.shape) * header.dtype.itemsize

@@ -96,7 +96,7 @@ class Report:
     @property
     def warnings(self) -> list[str]:
         """What the user should know: metadata left out, samples clipped."""
-        notes = list(self.outline.header.notes)
+        notes = list(dict.fromkeys(self.outline.header.notes))  # of parts that were read twice
         share = self.outline.clipped_fraction
         if share > 0.01:
             cause = self.outline.brightens

@@ -125,10 +125,11 @@ def attempt(
     job: Job,
     journal: Journal | None = None,
     planned: Callable[[Report], None] = lambda report: None,
+    executor: Executor | None = None,
 ) -> Report | Failure:
     """One file of many: whatever goes wrong is this file's failure."""
     try:
-        return run_job(request, job, planned, journal)
+        return run_job(request, job, planned, journal, executor=executor)
     except ConvcliError as error:
         return Failure(job, error)
     except BrokenPipeError:

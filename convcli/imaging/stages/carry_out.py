@@ -26,11 +26,10 @@ class Counts:
         self._made: list[tuple[int, int]] = []  # appending is one step for every thread
         self.notes: list[str] = []
 
-    def add(self, samples: int, clipped: int, note: str = "") -> None:
-        """Count samples of the result, and how many of them lay outside the range."""
+    def add(self, samples: int, clipped: int, *notes: str) -> None:
+        """Count samples of the result, and how many of them lay outside the range; note why."""
         self._made.append((samples, clipped))
-        if note and note not in self.notes:
-            self.notes.append(note)
+        self.notes += [note for note in notes if note and note not in self.notes]
 
     def clear(self) -> None:
         """Count from nothing."""
