@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from convcli.imaging.formats import every_format
+from convcli.imaging.formats import every_format, pictures
 from convcli.imaging.formats.jpeg.markers import segments
 from convcli.imaging.formats.png.chunks import chunk, walk
 from convcli.imaging.header import Metadata
@@ -66,6 +66,9 @@ def test_the_table_of_the_documents_is_what_happens(tmp_path: Path) -> None:
     assert spec is not None and spec.loader is not None
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
+    columns = {name.upper() for name in maker.SUFFIXES}
+    missing = {found.name for found in pictures()} - columns - {"PFM"}  # which is as PPM
+    assert not missing, "SUFFIXES of docs/make_metadata.py has no column for a format"
     written = (ROOT / "docs" / "metadata.md").read_text(encoding="utf-8")
     assert maker.page(maker.table(tmp_path)) == written, "run: python docs/make_metadata.py"
 

@@ -136,8 +136,8 @@ class Format:
         """Decode a file at its own depth, upright.
 
         Sizes are checked before anything is allocated (``limits.check_size``), and a file that is
-        cut short is refused, also where a library would make up what is missing. Whatever else a
-        library raises counts as damage.
+        cut short is refused, also where a library would make up what is missing; what follows the
+        end of a picture is left out with a note. Whatever else a library raises counts as damage.
 
         Raises
         ------
