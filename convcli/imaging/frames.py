@@ -9,7 +9,7 @@ import numpy as np
 
 from convcli.engine.cpu.tiles import Tile
 from convcli.imaging.schedule import frame_schedule
-from convcli.imaging.source import Frame, Plane, Source, StoredPlane
+from convcli.imaging.source import Frame, Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.threads import in_order
 
@@ -35,8 +35,6 @@ class FilteredFrames:
 
 def filtered(chain: Filter, plane: Plane) -> Frame:
     """One frame, whole: in one piece, or in strips on several threads."""
-    if isinstance(plane, StoredPlane):  # read once, by one thread
-        plane = Frame(plane.pixels, plane.duration, plane.disposal, plane.meta)
     simple = chain.is_simple(plane)
     places, threads = frame_schedule(chain, plane, simple=simple)
     stage = chain.stage(plane, simple=simple, one_thread=len(places) > 1)

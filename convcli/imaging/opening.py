@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcli.errors import ConvcliError, UsageError
+from convcli.errors import UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
 from convcli.imaging.formats import every_format, format_of_file, format_of_suffix, sniff
 from convcli.imaging.limits import check_size, decoding
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
-from convcli.imaging.source import Source
+from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
 
 if TYPE_CHECKING:
@@ -81,16 +81,7 @@ def open_source(
     """
     source = stored_source(where, limits, parts=parts, whole=whole)
     if source is not None:
-        try:
-            if not parts:
-                height, width = source.size
-                check_size(source.name, width, height, limits.max_pixels)
-                need = COPIES * math.prod(source.shape) * source.dtype.itemsize
-                _require(limits, source.name, need)
-        except ConvcliError:
-            source.close()
-            raise
-        return source
+        return source if parts else _read_at_once(source, limits)
     name = name_of(where)
     begun = take(where)
     if begun is not None:
@@ -104,6 +95,18 @@ def open_source(
         lap("read")
         source = decode_picture(data, name, max_pixels=limits.max_pixels)
     source.name, source.flat = name, source.shape[2] == 1
+    return source
+
+
+def _read_at_once(source: Source, limits: Limits) -> Source:
+    """An array for a file that is encoded whole: damage is found before anything is planned."""
+    with source:
+        height, width = source.size
+        check_size(source.name, width, height, limits.max_pixels)
+        need = COPIES * math.prod(source.shape) * source.dtype.itemsize
+        _require(limits, source.name, need)
+        pixels = source.first.pixels
+    source.frames = [Frame(pixels)]
     return source
 
 

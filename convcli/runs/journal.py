@@ -52,7 +52,7 @@ def options_hash(request: Request) -> str:
     words: Any = request.options._replace(threads=None, pictures=1)
     words = words._replace(backend=str(words.backend or "auto"))  # as in journals that there are
     encoding = request.format, request.quality, request.compression
-    sha.update(repr((words, encoding, request.raw)).encode())
+    sha.update(repr((words, encoding, request.raw)).replace("RawLayout", "Layout").encode())
     return sha.hexdigest()[:24]
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from convcli.imaging.files import STDIN
-from convcli.imaging.formats import Format, format_of_file, format_of_name, is_array_name
+from convcli.imaging.formats import (
+    Format,
+    format_of_file,
+    format_of_name,
+    format_of_suffix,
+    is_array_name,
+)
 from convcli.runs.request import Job, Request
 
 __all__ = ["format_of_output", "is_device", "output_format"]
@@ -40,10 +46,10 @@ def output_format(request: Request, job: Job) -> Format | None:
     UsageError
         If the output's name has a suffix that names none.
     """
+    named = job.output != STDIN and not (job.output == request.output and is_device(job.output))
+    raw = request.raw is not None and format_of_suffix(job.output) is None
+    if named and (raw or is_array_name(job.output)):
+        return format_of_output(job.output, request)  # an array whatever -f says
     if request.format is not None:
         return format_of_name(request.format)
-    if job.output == STDIN:
-        return None
-    if job.output == request.output and not is_array_name(job.output) and is_device(job.output):
-        return None  # the name says nothing
-    return format_of_output(job.output, request)
+    return format_of_output(job.output, request) if named else None  # a device says nothing

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from convcli.engine.backends import NUMPY
 from convcli.errors import KernelError
 from convcli.imaging.api import filter_image
+from convcli.imaging.frames import filtered
+from convcli.imaging.options import FilterOptions
+from convcli.imaging.source import Frame, Source
+from convcli.imaging.stages.filter import Filter
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.load import load_kernel
 
 BLUR = np.array([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])
 MODES = {"constant:0": 0.0, "constant:51": 0.2, "constant:255": 1.0, "edge": None, "reflect": None}
@@ -102,3 +108,20 @@ def test_what_can_be_normalised() -> None:
     for kernel in (stack, Kernel([[-1.0, 1.0]]), Kernel([[0.0]])):
         with pytest.raises(KernelError, match="cannot be normalised"):
             filter_image(x, kernel, normalize=True, backend="numpy")
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "full", 1])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("algorithm", ["direct", "fft"])
+def test_alpha_that_is_left_alone_is_exact_whatever_the_algorithm(
+    padding: str, stride: int, algorithm: str
+) -> None:
+    rng = np.random.default_rng(4)
+    pixels = rng.integers(0, 256, (23, 31, 4), dtype=np.uint8)
+    header = Source("PNG", "rgb", True, pixels.dtype, (23, 31), [Frame(pixels)])
+    kernels = [load_kernel("sobel-x"), load_kernel("1 0 -1")]
+    alphas = []
+    for name in (None, algorithm):
+        options = FilterOptions(padding=padding, stride=stride, algorithm=name, backend=NUMPY)
+        alphas.append(filtered(Filter(header, kernels, options), header.first).pixels[..., -1])
+    np.testing.assert_array_equal(*alphas)

@@ -75,8 +75,8 @@ class Plans:
         return self._plan(shape, self.float_dtype, [kernel], opaque=opaque)
 
     def picking(self, size: tuple[int, int], dtype: Any, pickers: Sequence[Kernel]) -> Plan:
-        """The alpha under the centres of the kernels."""
-        return self._plan((*size, 1), dtype, pickers, opaque=True)
+        """The alpha under the centres of the kernels: exact, so not by a transform."""
+        return self._plan((*size, 1), dtype, pickers, opaque=True, algorithm=None)
 
     def ending(self, shape: tuple[int, ...]) -> Plan:
         """From floats to the samples of the result, pixel by pixel."""
@@ -97,8 +97,12 @@ class Plans:
         out_dtype: str | None = None,
         opaque: bool = False,
         depth: bool = False,
+        algorithm: str | None = "",
     ) -> Plan:
-        """``depth`` if it is a change of depth alone, which has no geometry and one algorithm."""
+        """``depth`` if it is a change of depth alone, which has no geometry and one algorithm.
+
+        The ``algorithm`` is that of the options unless another is given, or None for any.
+        """
         key = (shape, np.dtype(dtype), tuple(kernels), range, out_dtype, opaque, depth)
         if key not in self._made:
             o, scale = self.options, full_scale(dtype)
@@ -109,7 +113,7 @@ class Plans:
                 "dilation": o.dilation,
                 "border": Border(o.border.mode, value),
                 "flip": o.flip,
-                "algorithm": o.algorithm,
+                "algorithm": o.algorithm if algorithm == "" else algorithm,
             }
             self._made[key] = plan_filter(
                 shape,
