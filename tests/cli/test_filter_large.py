@@ -261,3 +261,20 @@ def test_a_device_takes_what_is_encoded_whole(tmp_path: Path, convcli: Cli, name
         tifffile.imwrite(tmp_path / name, pixels)
     words = ("-k", "box:3", "-f", "tiff", "-o", "/dev/null", "--memory", "300M")
     assert convcli("filter", str(tmp_path / name), *words).code == 0
+
+
+def test_a_dry_run_finds_what_is_wrong_with_an_array(tmp_path: Path, convcli: Cli) -> None:
+    pixels = np.zeros((20, 30, 3), np.float32)
+    pixels[3, 4, 1] = np.nan
+    np.save(tmp_path / "in.npy", pixels)
+    words = (str(tmp_path / "in.npy"), "-k", "box", "--depth", "8", "--dry-run")
+    done = convcli("filter", *words, "-o", str(tmp_path / "out.png"))
+    assert done.code == 1
+    assert "not finite numbers" in done.err
+
+
+def test_an_array_keeps_the_format_of_its_name(tmp_path: Path, convcli: Cli) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((20, 30, 3), np.uint8))
+    done = convcli("filter", str(tmp_path / "in.npy"), "-k", "box", "-f", "png", "--in-place")
+    assert done.code == 0
+    assert np.load(tmp_path / "in.npy").shape == (20, 30, 3)
