@@ -23,7 +23,7 @@ from convcli.engine import dispatch
 from convcli.engine.axis_maps import OUTSIDE, AxisMap
 from convcli.engine.plan import Plan, Step
 
-__all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step", "tile_size"]
+__all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step"]
 
 Span: TypeAlias = tuple[int, int]
 """Cells ``[start, stop)`` of an axis."""
@@ -75,7 +75,6 @@ class _Axis:
     whole: AxisMap
     taps: int
     tile: int
-    size: int
     outputs: int
 
     def aligned(self, span: Span) -> Span:
@@ -115,20 +114,15 @@ class _Axis:
         return AxisMap(place, m.stride, m.dilation, lower, upper, m.step)
 
 
-def tile_size(plan: Plan, step: Step) -> tuple[int, int]:
-    """Rows and columns of the tiles that the output of a step is cut into."""
-    return step.tile
-
-
 def _axes(step: Step) -> tuple[_Axis, _Axis]:
     rows, cols = (
-        _Axis(whole, window.kernel_size, tile, window.size, window.output)
+        _Axis(whole, window.kernel_size, tile, window.output)
         for whole, window, tile in zip(step.maps, (step.rows, step.cols), step.tile, strict=True)
     )
     return rows, cols
 
 
-def needed(plan: Plan, step: Step, want: Ranges) -> Ranges:
+def needed(step: Step, want: Ranges) -> Ranges:
     """Input cells of a step from which :func:`run_step` makes the outputs ``want``."""
     rows, cols = _axes(step)
     return rows.needed(want[0]), cols.needed(want[1])
@@ -197,7 +191,7 @@ def run_plan(plan: Plan, read: Read, want: Ranges) -> tuple[NDArray[Any], int]:
     """
     wants = [want]
     for step in reversed(plan.steps):
-        wants.append(needed(plan, step, wants[-1]))
+        wants.append(needed(step, wants[-1]))
     wants.reverse()
     x = read(wants[0])
     clipped = 0

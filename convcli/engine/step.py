@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -214,7 +215,7 @@ class Problem:
         return found
 
 
-class Method:
+class Method(ABC):
     """How a step is computed, with all numbers that this takes: an algorithm's offer.
 
     Parameters
@@ -238,18 +239,18 @@ class Method:
         self.problem, self.estimate = problem, estimate
         self.factors, self.transform = factors, transform
 
-    @cached_property
+    @property
+    @abstractmethod
     def tile(self) -> tuple[int, int]:
         """Rows and columns of a tile; they depend on the whole picture, not on a part of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
         """Compute all of ``out`` on the CPU.
 
         Returns the number of samples outside the range, if they are counted. ``maps`` say which
         cells of ``x`` stand where; ``x`` and ``out`` may be parts of pictures.
         """
-        raise NotImplementedError
 
 
 class Algorithm(Protocol):
@@ -271,6 +272,11 @@ class Step(Problem):
     def __init__(self, method: Method, reason: str, candidates: tuple[CostEstimate, ...]) -> None:
         self.__dict__.update(vars(method.problem))
         self.__dict__.update(method=method, reason=reason, candidates=candidates)
+
+    @property
+    def maps(self) -> Maps:
+        """Those of the problem that the method solves: made once for both."""
+        return self.method.problem.maps
 
     @property
     def algorithm(self) -> str:

@@ -47,10 +47,8 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
     small = plane.shape[0] * plane.shape[1] < STRIPS_FROM
     if simple or small or plan.backend.on_gpu or plan.range == "stretch":
         return Schedule([Tile(0, height, 0, width)])
-    from convcli.engine.regions import tile_size
-
     # Strips that are short beside the kernels would compute their margins again and again.
-    tile, _ = tile_size(plan, plan.steps[-1])
+    tile, _ = plan.steps[-1].tile
     margin = sum(step.rows.effective_kernel for step in plan.steps)
     return Schedule(grid(height, width, tile * max(1, -(-2 * margin // tile)), width), plan.threads)
 
@@ -82,11 +80,9 @@ def part_schedule(
     UsageError
         If a single tile, or a row of them where rows must be whole, needs more memory.
     """
-    from convcli.engine.regions import tile_size
-
     plan = chain.outline.plan
     height, width = plan.shape_out[:2]
-    tall, wide = align or tile_size(plan, plan.steps[-1])
+    tall, wide = align or plan.steps[-1].tile
     room = max(memory - BASE_BYTES, LEAST_ROOM)
     enough = min(room, enough)
 
@@ -123,7 +119,7 @@ def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
         channels = max(step.shape_out[2], channels_in)
         item = np.dtype(step.requantize.out_dtype).itemsize if simple else 4 * FLOATS
         sizes.append(rows * cols * channels * item)
-        want = needed(outline.plan, step, want)
+        want = needed(step, want)
     rows, cols = cells(want)
     item = source.dtype.itemsize * 2 if simple else 4 * FLOATS
     sizes.append(rows * cols * channels_in * item)

@@ -16,7 +16,7 @@ from convcli.imaging.header import Header, Metadata
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges, Span
 
-__all__ = ["Frame", "Plane", "Source", "StoredPlane"]
+__all__ = ["Frame", "Pixels", "Plane", "Source", "StoredPlane"]
 
 Pixels: TypeAlias = NDArray[Any]
 
@@ -88,8 +88,9 @@ class StoredPlane(Plane):
         InputError
             If the file cannot be read there.
         """
-        sizes = [sum(stop - start for start, stop in spans) for spans in want]
-        out = np.empty((*sizes, self.shape[2]), self.dtype)
+        from convcli.engine.regions import cells
+
+        out = np.empty((*cells(want), self.shape[2]), self.dtype)
         top = 0
         for rows in want[0]:
             left = 0

@@ -107,7 +107,7 @@ def test_a_bank_of_kernels_in_parts() -> None:
 def test_clipped_samples_are_counted_once() -> None:
     x = noise((400, 300, 3), "uint8")
     plan = plan_filter(x.shape, x.dtype, [load_kernel("sharpen")])
-    rows, cols = regions.tile_size(plan, plan.steps[-1])
+    rows, cols = plan.steps[-1].tile
     whole = execute(plan, x)
     total = 0
     for top in range(0, 400, rows):
@@ -120,7 +120,7 @@ def test_clipped_samples_are_counted_once() -> None:
 def test_only_the_halo_is_read() -> None:
     x = noise((4000, 40, 1), "uint8")
     plan = plan_filter(x.shape, x.dtype, [load_kernel("box:5"), load_kernel("box:3")])
-    tile = max(regions.tile_size(plan, step)[0] for step in plan.steps)
+    tile = max(step.tile[0] for step in plan.steps)
     seen = []
 
     def read(want: Ranges) -> np.ndarray:
@@ -137,7 +137,7 @@ def test_only_the_halo_is_read() -> None:
 def test_a_wrapped_border_reads_two_runs() -> None:
     # Taller than the tiles of any loops: those of NumPy's hold 4,000 such rows at once.
     plan = plan_filter((400_000, 40, 1), "uint8", [load_kernel("box:5")], border=Border("wrap"))
-    rows, cols = regions.needed(plan, plan.steps[0], (((0, 1),), ((0, 1),)))
+    rows, cols = regions.needed(plan.steps[0], (((0, 1),), ((0, 1),)))
     assert len(rows) == 2
     assert rows[1] == (399_998, 400_000)
     assert cols == ((0, 40),)

@@ -12,7 +12,6 @@ import tifffile
 from convcli.arithmetic.borders import Border
 from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import grid
-from convcli.engine.regions import tile_size
 from convcli.errors import InputError, UsageError
 from convcli.imaging.formats.raw import RawLayout
 from convcli.imaging.frames import FilteredFrames
@@ -52,7 +51,7 @@ def in_parts(
 ) -> tuple[np.ndarray, Any]:
     chain = Filter(source, [load_kernel(k) for k in kernels], options._replace(backend=NUMPY))
     plan = chain.outline.plan
-    places = grid(*plan.shape_out[:2], *(size or tile_size(plan, plan.steps[-1])))
+    places = grid(*plan.shape_out[:2], *(size or plan.steps[-1].tile))
     stage = chain.stage(source.first, simple=chain.is_simple(source.first))
     if isinstance(stage, Stretched):
         stage.limits = join_limits(stage.limits_of(place.ranges) for place in places)

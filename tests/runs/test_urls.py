@@ -15,13 +15,13 @@ from PIL import Image
 
 fsspec = pytest.importorskip("fsspec")
 
-from convcli.cli import app  # noqa: E402
-from convcli.errors import InputError, UsageError  # noqa: E402
-from convcli.imaging import urls  # noqa: E402
-from convcli.kernels.load import load_kernel  # noqa: E402
-from convcli.runs.batch import Batch  # noqa: E402
-from convcli.runs.request import Request  # noqa: E402
-from convcli.runs.run_job import Failure  # noqa: E402
+from convcli.cli import app  # noqa: E402  (fsspec first)
+from convcli.errors import InputError, UsageError  # noqa: E402  (fsspec first)
+from convcli.imaging import urls  # noqa: E402  (fsspec first)
+from convcli.kernels.load import load_kernel  # noqa: E402  (fsspec first)
+from convcli.runs.batch import Batch  # noqa: E402  (fsspec first)
+from convcli.runs.request import Request  # noqa: E402  (fsspec first)
+from convcli.runs.run_job import Failure  # noqa: E402  (fsspec first)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -67,9 +68,9 @@ class CompiledMethod(Method):
     flat = 0
     """Columns of a box whose columns are added first; 0 if they are not."""
 
+    @abstractmethod
     def lists(self) -> Lists:
         """The taps as the loops take them."""
-        raise NotImplementedError
 
     @property
     def sums(self) -> str:

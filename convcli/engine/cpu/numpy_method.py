@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,9 @@ class NumpyMethod(Method):
         """Type of the samples in the tile's input."""
         return self.problem.accumulate
 
+    @abstractmethod
     def sums(self, load: TileLoader) -> Sums:
         """A function from a tile's input to its values; each thread has one of its own."""
-        raise NotImplementedError
 
     @cached_property
     def tile(self) -> tuple[int, int]:

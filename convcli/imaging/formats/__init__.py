@@ -144,11 +144,11 @@ class Format:
         InputError
             If it is damaged, larger than ``max_pixels``, or has samples that cannot be kept.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"a file of {self.name} is opened, and not decoded from bytes")
 
     def decoded_bytes(self, data: bytes, name: str) -> int:
         """Bytes of the samples that are decoded at a time, by the header alone; it may be cut."""
-        raise NotImplementedError
+        raise NotImplementedError(f"a file of {self.name} is opened, and not decoded from bytes")
 
     def prefetch(
         self, file: io.FileIO, size: int, max_pixels: int, wanted: Callable[[], bool]
@@ -164,7 +164,7 @@ class Format:
 
         An ``OSError`` or ``ValueError`` says that it cannot be made.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} is written part by part")
 
     def open(
         self, path: str, name: str, max_pixels: int, layout: RawLayout | None
@@ -186,7 +186,7 @@ class Format:
         like
             Where it comes from, for what is stored as the source is.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} is encoded whole")
 
     def whole_rows(self, meta: Metadata, space: str, alpha: bool) -> bool:
         """Whether parts have to be as wide as the picture."""

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.engine.dispatch import filtered_values
+from convcli.imaging.source import Pixels
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan
     from convcli.engine.regions import Ranges
 
-__all__ = ["Counts", "Pixels", "chain_on", "is_whole", "step_on", "whole_of"]
-
-Pixels: TypeAlias = NDArray[Any]
+__all__ = ["Counts", "chain_on", "is_whole", "step_on", "whole_of"]
 
 
 class Counts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from convcli.engine.regions import Ranges
-from convcli.imaging.stages.carry_out import Pixels
+from convcli.imaging.source import Pixels
 
 __all__ = ["LayerStage", "Layers"]
 

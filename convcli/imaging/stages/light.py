@@ -72,14 +72,11 @@ class AsFloats:
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region."""
-        plans, pixels = self.plans, self.plane.read(want)
-        scale = 1 / full_scale(pixels.dtype)
-        alpha = None
-        if plans.alpha:
-            pixels, alpha = pixels[..., :-1], pixels[..., -1:].astype(plans.float_dtype) * scale
-        if pixels.shape[-1] != plans.colours:  # gray, for a bank over R, G and B
-            pixels = np.repeat(pixels, plans.colours, axis=-1)
-        colours = pixels.astype(plans.float_dtype) * scale
+        plans, scale = self.plans, 1 / full_scale(self.plane.dtype)
+        colours, alpha = plans.split(self.plane.read(want))
+        colours = colours.astype(plans.float_dtype) * scale
+        if alpha is not None:
+            alpha = alpha.astype(plans.float_dtype) * scale
         if plans.options.linear:
             colours = to_linear(colours)
         if not plans.luma:

@@ -12,6 +12,7 @@ from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import KernelError
 from convcli.imaging.header import COLOURS, Header, full_scale
 from convcli.imaging.options import FilterOptions
+from convcli.imaging.source import Pixels
 from convcli.imaging.stages.channels import Channels
 from convcli.kernels.kernel import Kernel
 
@@ -59,6 +60,15 @@ class Plans:
         else:
             self.out_dtype = wide if options.range == "float" else header.dtype.name
         self._made: dict[Any, Plan] = {}
+
+    def split(self, pixels: Pixels) -> tuple[Pixels, Pixels | None]:
+        """Colours, gray repeated for a bank over R, G and B, and alpha if it is kept apart."""
+        alpha = None
+        if self.alpha:
+            pixels, alpha = pixels[..., :-1], pixels[..., -1:]
+        if pixels.shape[-1] != self.colours:
+            pixels = np.repeat(pixels, self.colours, axis=-1)
+        return pixels, alpha
 
     def chained(self, size: tuple[int, int]) -> Plan:
         """The whole chain on the colours of a frame of ``size``, from samples to samples."""

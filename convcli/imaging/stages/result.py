@@ -8,9 +8,9 @@ import numpy as np
 
 from convcli.engine.dispatch import stretched
 from convcli.imaging.header import full_scale
-from convcli.imaging.source import Plane
+from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.alpha import picker, picks_in_place
-from convcli.imaging.stages.carry_out import Counts, Pixels, chain_on, is_whole, step_on, whole_of
+from convcli.imaging.stages.carry_out import Counts, chain_on, is_whole, step_on, whole_of
 from convcli.imaging.stages.plans import Plans
 
 if TYPE_CHECKING:
@@ -58,12 +58,8 @@ class Correlated(_Result):
         return np.concatenate([done, alpha], axis=-1)
 
     def _colours(self, want: Ranges) -> Pixels:
-        pixels = self.plane.read(want)
-        if self.plans.alpha:
-            pixels = pixels[..., :-1]
-        if pixels.shape[-1] != self.plans.colours:  # gray, for a bank over R, G and B
-            pixels = np.repeat(pixels, self.plans.colours, axis=-1)
-        return np.ascontiguousarray(pixels)
+        colours, _ = self.plans.split(self.plane.read(want))
+        return np.ascontiguousarray(colours)
 
     def _alpha(self, want: Ranges) -> Pixels:
         """Alpha as it was, at the positions of the output."""

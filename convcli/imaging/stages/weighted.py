@@ -14,8 +14,9 @@ import numpy as np
 
 from convcli.engine.plan import Plan, Step
 from convcli.engine.regions import Ranges, join, needed
+from convcli.imaging.source import Pixels
 from convcli.imaging.stages.alpha import leaves_alpha, picker, picks_in_place
-from convcli.imaging.stages.carry_out import Pixels, is_whole, step_on, whole_of
+from convcli.imaging.stages.carry_out import is_whole, step_on, whole_of
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.plans import Plans
 from convcli.kernels.kernel import Kernel
@@ -71,7 +72,7 @@ class Weighted:
         if is_whole(want, self.size_out):
             return whole_of(self.size_in)
         plans = (self.colours, self.presence, self.picked, self.chroma)
-        return join(*(needed(plan, plan.steps[0], want) for plan in plans if plan is not None))
+        return join(*(needed(plan.steps[0], want) for plan in plans if plan is not None))
 
     @staticmethod
     def _under_centres(plan: Plan, alpha: Pixels, have: Ranges, want: Ranges) -> Pixels:
