@@ -111,6 +111,15 @@ class Slot(NamedTuple):
         return make_requantize(draft, values, accumulate, exact)
 
 
+def _without_cached(thing: object) -> dict[str, Any]:
+    """What is sent to another process: what was computed on demand is computed there again."""
+    return {
+        name: value
+        for name, value in vars(thing).items()
+        if not isinstance(getattr(type(thing), name, None), cached_property)
+    }
+
+
 class Problem:
     """What a step computes, whichever algorithm does; nothing of it is changed any more.
 
@@ -168,6 +177,8 @@ class Problem:
         self.shape_out = self.rows.output, self.cols.output, channels
         self.accumulate, self.exact, self.tolerance = accumulate, exact, tolerance
         self.values = None if slot.bounds is None else slot.bounds.magnitude
+
+    __getstate__ = _without_cached
 
     @property
     def is_bank(self) -> bool:
@@ -239,6 +250,8 @@ class Method(ABC):
         self.problem, self.estimate = problem, estimate
         self.factors, self.transform = factors, transform
 
+    __getstate__ = _without_cached
+
     @property
     @abstractmethod
     def tile(self) -> tuple[int, int]:
@@ -270,7 +283,7 @@ class Step(Problem):
     candidates: tuple[CostEstimate, ...]
 
     def __init__(self, method: Method, reason: str, candidates: tuple[CostEstimate, ...]) -> None:
-        self.__dict__.update(vars(method.problem))
+        self.__dict__.update(_without_cached(method.problem))
         self.__dict__.update(method=method, reason=reason, candidates=candidates)
 
     @property

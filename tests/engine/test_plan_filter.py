@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -157,3 +159,16 @@ def test_an_odd_box_is_finished_in_float32_and_rounds_alike(size):
 
 def test_an_even_divisor_has_ties_and_takes_float64():
     assert planned(Kernel(np.ones((130, 130)), scale=1 / 130**2)).requantize.work == "float64"
+
+
+@pytest.mark.parametrize("side", [512, 4000])
+def test_a_plan_is_small_where_it_is_sent(side):
+    """Each file of a batch sends one back: not with its maps, which grow with the picture."""
+    plan = plan_filter((side, side, 3), "uint8", [load_kernel("gaussian:2")], backend="numpy")
+    assert plan.steps[0].maps is plan.steps[0].method.problem.maps
+    sent = pickle.dumps(plan)
+    assert len(sent) < 8000
+    x = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    small = plan_filter(x.shape, "uint8", [load_kernel("gaussian:2")], backend="numpy")
+    there = pickle.loads(pickle.dumps(small))
+    np.testing.assert_array_equal(execute(there, x).pixels, execute(small, x).pixels)
