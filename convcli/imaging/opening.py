@@ -16,6 +16,7 @@ from convcli.imaging.limits import check_size, decoding
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
+from convcli.system.machine import free_memory
 
 if TYPE_CHECKING:
     from convcli.imaging.formats.raw import RawLayout
@@ -36,15 +37,31 @@ COPIES = 4
 result, and one more each while filtering and encoding."""
 
 
+LEAST_BYTES = BASE_BYTES + 64 * 2**20
+"""What a run without ``--memory`` may take however little is free: enough for small parts."""
+
+
 class Limits(NamedTuple):
     """What a picture may take, and what is to be known of one that does not tell."""
 
     max_pixels: int = MAX_PIXELS
-    room: int = 1 << 62
-    """Bytes of memory, the program included, within which pictures are read whole."""
-    strict: bool = False
-    """Whether the user has set that limit: what has to be read whole and does not fit is refused."""
+    memory: int | None = None
+    """Bytes that the user allows, the program included: what has to be read whole and does not fit
+    is refused."""
+    jobs: int = 1
+    """Processes that share what is free where the user sets no limit."""
     raw: RawLayout | None = None
+
+    @property
+    def room(self) -> int:
+        """Bytes that this process may take in all: ``memory``, or a quarter of what is free.
+
+        Not below ``LEAST_BYTES``, unless asked for: a small array would be refused on a full
+        machine.
+        """
+        if self.memory is not None:
+            return self.memory
+        return max(free_memory() // 4 // self.jobs, LEAST_BYTES)
 
 
 def name_of(where: str) -> str:
@@ -89,7 +106,7 @@ def open_source(
         source = begun.picture(name, limits.max_pixels)
     else:
         data = read_url(where) if is_url(where) else read_bytes(where)
-        if limits.strict:
+        if limits.memory is not None:
             copies = COPIES if whole else 1
             _require(limits, name, len(data) + copies * decoded_bytes(data, name))
         lap("read")
@@ -138,7 +155,7 @@ def _fits(source: Source, limits: Limits) -> bool:
 
 def _require(limits: Limits, name: str, need: int) -> None:
     """Refuse what does not fit into the memory that the user allows, beside the program."""
-    if limits.strict and need > max(limits.room - BASE_BYTES, LEAST_ROOM):
+    if limits.memory is not None and need > max(limits.memory - BASE_BYTES, LEAST_ROOM):
         raise UsageError(
             f"{name}: it has to be read whole, which takes {(need + BASE_BYTES) / 2**20:,.0f} MB "
             "here; raise --memory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from convcli.imaging.files import STDIN
@@ -34,8 +35,11 @@ def is_device(path: str) -> bool:
     >>> is_device("/dev/null"), is_device("/")
     (True, False)
     """
-    where = Path(path)
-    return where.exists() and not where.is_file() and not where.is_dir()
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def output_format(request: Request, job: Job) -> Format | None:

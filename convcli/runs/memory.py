@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 from convcli.errors import UsageError
 from convcli.imaging.opening import Limits
-from convcli.imaging.options import BASE_BYTES
-from convcli.system.machine import free_memory
 
 if TYPE_CHECKING:
     from convcli.runs.request import Request
 
-__all__ = ["budget", "limits_of", "parse_size"]
+__all__ = ["limits_of", "parse_size"]
 
-LEAST_BYTES = BASE_BYTES + 64 * 2**20
-"""What a run without ``--memory`` may take however little is free: enough for small parts."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -41,17 +37,7 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * UNITS[match[2].upper()])
 
 
-def budget(request: Request) -> int:
-    """Bytes that this process may take in all: ``memory``, or a quarter of what is free.
-
-    Not below ``LEAST_BYTES``, unless asked for: a small array would be refused on a full machine.
-    """
-    if request.memory is not None:
-        return request.memory
-    return max(free_memory() // 4 // max(request.jobs or 1, 1), LEAST_BYTES)
-
-
 def limits_of(request: Request) -> Limits:
     """What one picture of a request may take."""
-    room = budget(request)
-    return Limits(request.max_pixels, room, strict=request.memory is not None, raw=request.raw)
+    jobs = max(request.jobs or 1, 1)
+    return Limits(request.max_pixels, request.memory, jobs, request.raw)

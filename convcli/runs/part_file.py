@@ -21,7 +21,7 @@ from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
 from convcli.imaging.urls import is_url
 from convcli.runs.clock import Clock
-from convcli.runs.memory import budget
+from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 
 __all__ = ["Executor", "Here", "PartFile", "join_limits", "on_cpu"]
@@ -150,7 +150,7 @@ class PartFile:
         self.simple = chain.is_simple(source.first)
         self.places = part_schedule(
             chain,
-            budget(request) - (source.bytes_held if request.memory is not None else 0),
+            limits_of(request).room - (source.bytes_held if request.memory is not None else 0),
             simple=self.simple,
             whole_rows=self.fmt.whole_rows(source.meta, header.space, header.alpha),
             enough=self.executor.enough,

@@ -90,7 +90,7 @@ def test_an_array_is_filtered_where_little_memory_is_free(
     convcli: Cli, scene: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = [convcli("filter", "x.npy", "-k", "gaussian:2", "-o", "plenty.npy", "--memory", "9G")]
-    monkeypatch.setattr("convcli.runs.memory.free_memory", lambda: 2**26)
+    monkeypatch.setattr("convcli.imaging.opening.free_memory", lambda: 2**26)
     done.append(convcli("filter", "x.npy", "-k", "gaussian:2", "-o", "little.npy"))
     assert [d.code for d in done] == [0, 0], done[1].err
     np.testing.assert_array_equal(np.load("little.npy"), np.load("plenty.npy"))
