@@ -1,8 +1,8 @@
-"""A new operation is one file and one line of registration: here, the largest of the neighbours."""
+"""A new operation is one file and one line of registration: ``tests/data/largest.py``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,86 +10,24 @@ from scipy import ndimage
 
 from convcli.arithmetic.borders import Border
 from convcli.engine.backends import Backend
-from convcli.engine.costs import CostEstimate
-from convcli.engine.cpu.numpy_method import NumpyMethod
-from convcli.engine.cpu.taps import tap_run
 from convcli.engine.dispatch import execute
-from convcli.engine.numerics import FULL, exact_type
 from convcli.engine.plan import plan_filter
 from convcli.engine.regions import run_plan
-from convcli.engine.step import Problem, Signal
 from convcli.errors import BackendError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 from convcli.kernels.operation_names import OPERATIONS
 
-# The new file, from here ...
 
-
-@dataclass(frozen=True)
-class Largest:
+def footprint(shape, operation="maximum"):
     """A kernel of a chain, which names the operation."""
-
-    shape: tuple[int, int]
-    name: str = "largest"
-    operation: str = "maximum"
-
-
-class _Shifted(NumpyMethod):
-    """Every tap is compared with the largest so far."""
-
-    def sums(self, load):
-        taps = self.problem.taps(self.problem.weights[0])
-
-        def largest(lanes, rows, samples):
-            first, *others = (tap_run(lanes, tap, rows, samples, load.rows.stride) for tap in taps)
-            found = first.copy()
-            for run in others:
-                np.maximum(found, run, out=found)
-            yield found
-
-        return largest
-
-
-class ShiftedMaximum:
-    name = "shifted"
-
-    def offer(self, problem):
-        taps = np.prod(problem.kernel_size)
-        return _Shifted(problem, CostEstimate(self.name, 0.1 * taps, f"{taps} neighbours"))
-
-
-class Maximum:
-    algorithms = (ShiftedMaximum(),)
-    on_gpu = False
-
-    def problem(self, kernel, slot):
-        exact = exact_type(slot.bounds) if slot.signal.dtype in FULL else None
-        accumulate = exact or slot.precision
-        requantize = slot.requantize(
-            slot.bounds and [slot.bounds], accumulate=accumulate, exact=bool(exact)
-        )
-        problem = Problem(
-            slot,
-            kernel.name,
-            np.ones((1, *kernel.shape)),
-            slot.windows(kernel),
-            slot.shape[2],
-            requantize,
-            accumulate=accumulate,
-            exact=bool(exact),
-        )
-        return problem, Signal(slot.precision, slot.bounds, slot.signal.error)
-
-
-OPERATION = Maximum()
-
-# ... to here; and the line:
+    return Kernel(np.ones(shape), name="largest", operation=operation)
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    monkeypatch.setitem(OPERATIONS, "maximum", __name__)
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "data")
+    monkeypatch.setitem(OPERATIONS, "maximum", "largest")
 
 
 SCIPY = {"edge": "nearest", "reflect": "mirror", "symmetric": "reflect", "wrap": "wrap"}
@@ -106,7 +44,7 @@ def picture(dtype, shape=(61, 47, 3)):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 def test_as_scipy_has_it(dtype, mode):
     x = picture(dtype)
-    plan = plan_filter(x.shape, dtype, [Largest((3, 5))], border=Border(mode), threads=2)
+    plan = plan_filter(x.shape, dtype, [footprint((3, 5))], border=Border(mode), threads=2)
     want = ndimage.maximum_filter(x, (3, 5, 1), mode=SCIPY[mode])
     np.testing.assert_array_equal(execute(plan, x).pixels, want)
     assert plan.steps[0].reason == "15 neighbours: the least predicted cost"
@@ -115,7 +53,7 @@ def test_as_scipy_has_it(dtype, mode):
 def test_the_window_the_border_and_the_range_are_the_engine_s():
     x = picture("uint8")
     plan = plan_filter(
-        x.shape, "uint8", [Largest((3, 3))], stride=2, dilation=2, out_dtype="uint16",
+        x.shape, "uint8", [footprint((3, 3))], stride=2, dilation=2, out_dtype="uint16",
         border=Border("constant", 300.0),
     )  # fmt: skip
     padded = np.pad(x.astype(int), ((2, 2), (2, 2), (0, 0)), constant_values=300)
@@ -128,7 +66,7 @@ def test_the_window_the_border_and_the_range_are_the_engine_s():
 
 def test_in_a_chain_with_correlations_and_in_parts():
     x = picture("uint8")
-    chain = [load_kernel("gaussian:1"), Largest((3, 3)), load_kernel("sobel-x")]
+    chain = [load_kernel("gaussian:1"), footprint((3, 3)), load_kernel("sobel-x")]
     plan = plan_filter(x.shape, "uint8", chain, range="float")
     blurred, edges = (plan_filter(x.shape, t, [k], range="float") for t, k in (
         ("uint8", chain[0]), ("float32", chain[2]),
@@ -144,8 +82,8 @@ def test_in_a_chain_with_correlations_and_in_parts():
 
 def test_a_gpu_is_refused_by_name_and_never_weighed(pretend_gpu):
     with pytest.raises(BackendError, match="backend cupy: largest is done on the CPU only"):
-        plan_filter((9, 9, 1), "uint8", [Kernel([[1]]), Largest((3, 3))], backend="cupy")
-    plan = plan_filter((9000, 9000, 1), "uint8", [Largest((99, 99))], count=10**6)
+        plan_filter((9, 9, 1), "uint8", [Kernel([[1]]), footprint((3, 3))], backend="cupy")
+    plan = plan_filter((9000, 9000, 1), "uint8", [footprint((99, 99))], count=10**6)
     assert not plan.backend.on_gpu
     assert plan.backend_reason == "largest is done on the CPU only"
 
@@ -160,8 +98,8 @@ def pretend_gpu(monkeypatch):
 
 def test_an_operation_or_an_algorithm_that_is_not_there_says_what_is():
     with pytest.raises(UsageError, match="'median' is not known; allowed: correlate, maximum"):
-        plan_filter((9, 9, 1), "uint8", [Largest((3, 3), operation="median")])
+        plan_filter((9, 9, 1), "uint8", [footprint((3, 3), operation="median")])
     with pytest.raises(UsageError, match=r"'fft' cannot do this kernel .*possible: shifted"):
-        plan_filter((9, 9, 1), "uint8", [Largest((3, 3))], algorithm="fft")
-    plan = plan_filter((9, 9, 1), "uint8", [Largest((3, 3))], algorithm="shifted")
+        plan_filter((9, 9, 1), "uint8", [footprint((3, 3))], algorithm="fft")
+    plan = plan_filter((9, 9, 1), "uint8", [footprint((3, 3))], algorithm="shifted")
     assert plan.steps[0].reason == "9 neighbours: asked for"
