@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["COLOURS", "Header", "Metadata", "full_scale", "widened"]
 
 COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
-"""Number of colour channels of each colour space, alpha not counted."""
+"""Number of colour channels of each colour space, alpha not counted.
+
+Beside them there is ``bands``: any number of bands of which nothing says that they are colours.
+"""
 
 
 @dataclass(slots=True, repr=False)
@@ -66,7 +69,7 @@ class Header:
     format
         Name of the format, as in ``PNG``.
     space, alpha
-        Colour space, a key of ``COLOURS``, and whether a channel of alpha follows the colours.
+        Colour space, a key of ``COLOURS`` or ``bands``, and whether a channel of alpha follows.
     dtype
         Type of the samples: of white 255, 65535, or 1.0 for floating point.
     size
@@ -78,6 +81,10 @@ class Header:
     alpha: bool
     dtype: np.dtype[Any]
     size: tuple[int, int]
+    bands: int = field(default=0, kw_only=True)
+    """How many there are in the space ``bands``."""
+    nodata: float | int | None = field(default=None, kw_only=True)
+    """The value that stands for a missing sample, if the file declares one; NaN may be it."""
     n_frames: int = field(default=1, kw_only=True)
     animated: bool = field(default=False, kw_only=True)
     still_first: bool = field(default=False, kw_only=True)
@@ -95,7 +102,12 @@ class Header:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels, alpha counted."""
-        return (*self.size, COLOURS[self.space] + self.alpha)
+        return (*self.size, self.colours + self.alpha)
+
+    @property
+    def colours(self) -> int:
+        """Number of channels, alpha not counted."""
+        return self.bands or COLOURS[self.space]
 
     def said(self) -> dict[str, Any]:
         """All that it says, by name."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import UsageError
-from convcli.imaging.header import COLOURS
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.filter import Filter
@@ -112,7 +111,7 @@ def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
     from convcli.engine.regions import cells, needed
 
     outline, source = chain.outline, chain.source
-    channels_in = COLOURS[source.space] + source.alpha
+    channels_in = source.shape[2]
     sizes: list[int] = []
     for step in reversed(outline.plan.steps):
         rows, cols = cells(want)

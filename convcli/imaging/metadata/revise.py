@@ -16,7 +16,7 @@ import struct
 from dataclasses import replace
 
 from convcli.engine.plan import Plan
-from convcli.imaging.header import COLOURS, Header, Metadata
+from convcli.imaging.header import Header, Metadata
 from convcli.imaging.metadata.exif import revised_exif, revised_fields, revised_xmp
 from convcli.imaging.metadata.georeference import follow
 from convcli.imaging.metadata.photoshop import without_previews
@@ -69,8 +69,8 @@ def revised(
         notes.append(f"its ICC profile describes {old.space} and was left out")
     if DESCRIPTION in meta.fields:
         scale = math.prod(r.stride for r in rows), math.prod(c.stride for c in cols)
-        before = (*plan.shape_in[:2], COLOURS[old.space] + old.alpha)
-        after = (*size, COLOURS[new.space] + new.alpha)
+        before = (*plan.shape_in[:2], old.colours + old.alpha)
+        after = (*size, new.colours + new.alpha)
         stack = Stack(pages, before, after, new.dtype.name, scale)
         meta.stale = meta.stale + _redescribe(meta.fields, stack)
     return meta, notes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from convcli.errors import KernelError, ShapeError
-from convcli.imaging.header import COLOURS, Header
+from convcli.imaging.header import Header
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.stages.alpha import leaves_alpha
 from convcli.kernels.kernel import Kernel
@@ -59,7 +59,7 @@ def channels_of(picture: Header, chain: Sequence[Kernel]) -> Channels:
     ShapeError
         If a kernel mixes another number of channels, or the result would be no picture.
     """
-    channels = COLOURS[picture.space]
+    channels = picture.colours
     over_alpha, widen = False, False
     for kernel in chain:
         if not kernel.is_bank:

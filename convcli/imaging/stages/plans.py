@@ -10,7 +10,7 @@ import numpy as np
 from convcli.arithmetic.borders import Border
 from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import KernelError
-from convcli.imaging.header import COLOURS, Header, full_scale
+from convcli.imaging.header import Header, full_scale
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Pixels
 from convcli.imaging.stages.channels import Channels
@@ -45,7 +45,7 @@ class Plans:
         self.dtype, self.n_frames = header.dtype, header.n_frames
         self.alpha = header.alpha and not channels.over_alpha
         self.colours = (
-            3 if channels.widen else COLOURS[header.space] + (header.alpha and channels.over_alpha)
+            3 if channels.widen else header.colours + (header.alpha and channels.over_alpha)
         )
         if (options.luma or options.linear) and header.space == "cmyk":
             raise KernelError("CMYK has no light to work in: drop --luma and --linear")
