@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from convcli.engine.algorithms import CORRELATION
 from convcli.engine.numerics import (
-    FULL,
+    EPS64,
+    LIMITS,
+    WHITE,
     Bounds,
     exact_type,
     float_error,
@@ -73,10 +75,11 @@ def _sums(
 ) -> tuple[NDArray[np.float64], float, str, bool]:
     """Weights and scale as the loops take them, the type of the sums, and whether they are exact."""
     scale, whole, bounds = kernel.scale, whole_weights(weights), slot.bounds
-    if whole is not None and slot.signal.dtype in FULL and bounds is not None:
+    if whole is not None and slot.signal.dtype in LIMITS and bounds is not None:
         numbers, factor, _ = whole
         sums = [bounds, *_member_bounds(numbers, bounds)]
-        narrow = exact_type(Bounds(min(b.low for b in sums), max(b.high for b in sums)))
+        reach = Bounds(min(b.low for b in sums), max(b.high for b in sums))
+        narrow = exact_type(reach) if reach.magnitude < 2**53 else None  # it is rounded itself
         fraction = slot.border.is_constant and slot.border.value != int(slot.border.value)
         if narrow is not None and not fraction:
             return numbers, scale * factor, narrow, True
@@ -101,9 +104,17 @@ def _through(
     axes = (1, 2, 3) if weights.ndim == 4 else (1, 2)
     gain = float(np.abs(weights).sum(axis=axes).max()) * abs(scale)
     taps = int(np.count_nonzero(weights, axis=axes).max())
-    fresh = 0.0 if exact else float_error(taps, gain * inputs + abs(requantize.bias))
-    if requantize.work == "float64":
+    reach = gain * inputs + abs(requantize.bias) + abs(requantize.offset)
+    if slot.precision == "float64":
+        fresh = (
+            float_error(0 if exact else taps, reach, EPS64)
+            if not _is_sum(requantize, exact)
+            else 0.0
+        )
+    elif exact or requantize.work == "float64":
         fresh = 0.0
+    else:
+        fresh = float_error(taps, gain * inputs + abs(requantize.bias))
     members = weights.shape[0] if kernel.combine == "magnitude" else 1
     error = (gain * signal.error + fresh) * members**0.5
     if sums is None:
@@ -114,14 +125,24 @@ def _through(
 def _tolerance(weights: NDArray[np.float64], scale: float, slot: Slot) -> float:
     """Sum of absolute weights that an approximation may leave out.
 
-    1/50 level of an integer output; else what the type of the sums cannot tell apart.
+    1/50 level of a whole-number output; else what the type of the sums cannot tell apart.
     """
     largest = float(np.abs(weights).sum(axis=(-2, -1)).max())
     known = slot.signal.bounds
-    if slot.target not in FULL or known is None:
-        return largest * (1e-14 if "float64" in (slot.signal.dtype, slot.target) else 1e-7)
+    if slot.target not in LIMITS or known is None:
+        fine = slot.raster and slot.precision == "float64"
+        fine = fine or "float64" in (slot.signal.dtype, slot.target)
+        return largest * (1e-14 if fine else 1e-7)
     reach = known.magnitude * abs(scale)
-    return slot.white / FULL[slot.target] * 0.02 / reach if reach else largest
+    level = 1.0 if slot.raster else slot.white / WHITE[slot.target]
+    return level * 0.02 / reach if reach else largest
+
+
+def _is_sum(requantize: Requantize, exact: bool) -> bool:
+    """Whether nothing is left that could round."""
+    f = requantize
+    plain = f.combine != "magnitude" and f.scale == f.ratio == 1.0 and f.offset == 0.0
+    return exact and plain and f.bias == int(f.bias)
 
 
 def _member_bounds(weights: NDArray[np.float64], values: Bounds) -> list[Bounds]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.cpu.c_loops import loops
-from convcli.engine.numerics import FULL
+from convcli.engine.numerics import LIMITS
 from convcli.engine.plan import Plan, Step
+from convcli.engine.requantize import put_whole
 from convcli.engine.step import Maps
 from convcli.errors import BackendError, ShapeError, UsageError
 
@@ -129,14 +130,21 @@ def filtered_values(
 
 
 def stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:
-    """Map ``[low, high]`` to the full range; a flat picture becomes black."""
-    white = FULL.get(dtype, 1.0)
+    """Map ``[low, high]`` to what lies between 0 and the type's largest value, 1 for floats.
+
+    A flat picture becomes black.
+    """
+    white = float(LIMITS[dtype][1]) if dtype in LIMITS else 1.0
     with np.errstate(all="ignore"):
         values = values.astype(np.float64)
         values -= low
         values *= white / (high - low) if high > low else 0.0
-        if dtype in FULL:
+        if dtype in LIMITS:
             np.rint(values, out=values)
+            if "64" in dtype:
+                whole = np.empty(values.shape, dtype)
+                put_whole(np.fmax(values, 0.0, out=values), whole)
+                return whole
             np.fmin(np.fmax(values, 0.0, out=values), white, out=values)
     return values.astype(dtype)
 

@@ -1,6 +1,6 @@
 """What numbers a correlation needs: bounds of its sums, and the type that holds them exactly.
 
-The promise of convcli: for 8- and 16-bit pictures the result equals a float64 reference,
+The promise of convcli: for samples that are whole numbers the result equals a float64 reference,
 rounded half to even, exactly where the weights are whole numbers, and within one level
 otherwise. So whole weights are summed in a type that cannot overflow or round, chosen here from
 the largest sums that any picture can give; other weights in float32 where its rounding stays
@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 __all__ = [
     "DTYPES",
     "EPS32",
-    "FULL",
+    "EPS64",
+    "LIMITS",
     "OUT_DTYPES",
     "RANGES",
+    "WHITE",
+    "WIDE",
     "Bounds",
     "exact_type",
     "float_error",
@@ -29,9 +32,21 @@ __all__ = [
     "whole_weights",
 ]
 
-DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
-"""Of the pictures that are read."""
-OUT_DTYPES = ("uint8", "uint16", "float32", "float64")
+LIMITS = {
+    f"{sign}int{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    for bits in (8, 16, 32, 64)
+    for sign in ("u", "")
+}
+"""Smallest and largest value of each whole-number type."""
+WHITE = {"uint8": 255.0, "uint16": 65535.0}
+"""White of each whole-number type that a picture has; it is 1.0 for floating point. The others
+hold values, of which none is white."""
+WIDE = frozenset(("int32", "uint32", "int64", "uint64"))
+"""Whole-number types with more values than float32 tells apart."""
+
+DTYPES = (*LIMITS, "float16", "float32", "float64")
+"""Of the pictures and rasters that are read."""
+OUT_DTYPES = (*LIMITS, "float32", "float64")
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 """How results become samples."""
 
@@ -39,6 +54,7 @@ FULL = {"uint8": 255.0, "uint16": 65535.0}
 """White of each depth; 1.0 for floating point."""
 
 EPS32 = 2.0**-24
+EPS64 = 2.0**-53
 _EXACT32 = 2**24
 _EXACT64 = 2**53
 
@@ -49,7 +65,7 @@ def full_scale(dtype: str) -> float:
     >>> full_scale("uint16"), full_scale("float32")
     (65535.0, 1.0)
     """
-    return FULL.get(dtype, 1.0)
+    return WHITE.get(dtype, 1.0)
 
 
 class Bounds(NamedTuple):
@@ -132,10 +148,10 @@ def exact_type(bounds: Bounds) -> str | None:
     return "float64" if bounds.magnitude <= _EXACT64 else None
 
 
-def float_error(taps: int, magnitude: float) -> float:
-    """Rounding error to expect from a float32 sum of ``taps`` products, generously.
+def float_error(taps: int, magnitude: float, eps: float = EPS32) -> float:
+    """Rounding error to expect from a float sum of ``taps`` products, generously.
 
     Errors of single additions are independent, so they grow with the root of their number;
     four deviations cover every sample of a large picture.
     """
-    return EPS32 * magnitude * (2.0 + 2.0 * sqrt(taps))
+    return eps * magnitude * (2.0 + 2.0 * sqrt(taps))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,8 +15,17 @@ import numpy as np
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.algorithms import choose
 from convcli.engine.backends import Backend, Workload, pick_backend, weigh
-from convcli.engine.cpu.c_loops import Loops, loops
-from convcli.engine.numerics import DTYPES, FULL, OUT_DTYPES, RANGES, Bounds, full_scale
+from convcli.engine.cpu.c_loops import Loops, loops_for
+from convcli.engine.numerics import (
+    DTYPES,
+    LIMITS,
+    OUT_DTYPES,
+    RANGES,
+    WHITE,
+    WIDE,
+    Bounds,
+    full_scale,
+)
 from convcli.engine.operations import WindowOperation, operation_of
 from convcli.engine.plane_windows import Padding2d, Windowed, checked_shape
 from convcli.engine.step import Signal, Slot, Step
@@ -79,15 +89,20 @@ def plan_filter(
     threads: int | None = None,
     algorithm: str | None = None,
     count: int = 1,
+    values: bool = False,
+    bounds: Bounds | tuple[float, float] | None = None,
+    relative: bool = False,
+    precise: bool = False,
 ) -> Plan:
-    """Resolve a chain of kernels on pictures of one shape and type.
+    """Resolve a chain of kernels on pictures, or rasters, of one shape and type.
 
     Parameters
     ----------
     shape
         ``(H, W, C)``, channels interleaved.
     dtype
-        One of ``DTYPES``. White is 255, 65535, or 1.0.
+        One of ``DTYPES``. White is 255, 65535, or 1.0; whole-number types other than ``uint8``
+        and ``uint16`` have none: they hold values, of pictures that are rasters.
     kernels
         Applied in order, in floating point between them; see :class:`Windowed`.
     padding, stride, dilation, border
@@ -100,7 +115,8 @@ def plan_filter(
         clip); ``abs``; ``offset`` (adds half of the range); ``stretch`` (smallest to black,
         largest to white); ``float`` (as they are). Floating-point output is never clipped.
     out_dtype
-        One of ``OUT_DTYPES``, as the input by default. A change of depth maps white to white.
+        One of ``OUT_DTYPES``, as the input by default. A change of depth maps white to white; in
+        a raster it keeps values, rounded half to even and clipped where the type asks for it.
     backend
         A :class:`Backend` or what it is parsed from: ``auto``, ``numpy``, ``cupy``, or ``cupy:1``
         for another device than the first.
@@ -108,13 +124,28 @@ def plan_filter(
         All processors by default; forces one for every step.
     count
         Pictures like this one that are to be filtered: ``auto`` weighs the whole of them.
+    values
+        Whether it is a raster: a kernel's bias and the half that ``offset`` adds are in the units
+        of the samples, and ``stretch`` maps to 0 and the type's largest value. So it is anyway
+        where one of the types has no white.
+    bounds
+        Smallest and largest sample, if more is known than the type says: no other occurs, nor NaN.
+        64-bit integers need it, since float64 holds them exactly only below 2**53.
+    relative
+        Whether results have to be right beside the smallest weight, as those of masks that are
+        divided by: terms are taken only where they are the kernel's weights to a relative 1e-12,
+        and transforms where whole sums are found again by rounding, or where their error stays
+        below 2**-24 of the smallest weight times the largest sample.
+    precise
+        Whether sums that are not exact are made in float64.
 
     Raises
     ------
     ShapeError
         If sizes do not fit together.
     UsageError
-        If an option is unknown or an algorithm cannot do a step.
+        If an option is unknown, an algorithm cannot do a step, or 64-bit integers would not be
+        exact.
     BackendError
         If the backend asked for cannot run here.
 
@@ -123,8 +154,11 @@ def plan_filter(
     >>> plan.shape_out, plan.steps[0].accumulate
     ((240, 320, 3), 'int16')
     """
-    slot = _entry(shape, *_types(dtype, range, out_dtype), range, border)
+    slot = _entry(shape, *_types(dtype, range, out_dtype), range, border, values)
     slot = slot._replace(padding=padding, stride=stride, dilation=dilation, flip=flip)
+    slot = slot._replace(relative=relative, signal=_narrowed(slot.signal, bounds))
+    if precise:
+        slot = slot._replace(precision="float64")
     chain = [(kernel, operation_of(kernel)) for kernel in kernels]
     if not chain:
         raise UsageError("no kernel is given; a filter needs at least one")
@@ -133,7 +167,7 @@ def plan_filter(
         raise UsageError(f"threads is {threads}; it must be 1 or more")
     asked = Backend.parse(backend)
     chosen, why = pick_backend(asked)
-    on_cpu = _on_cpu_only(chain)
+    on_cpu = _on_cpu_only(chain, slot, bounds is not None)
     if on_cpu and chosen.on_gpu:
         raise BackendError(f"backend {chosen}: {on_cpu}")
     plan = _plan(chain, slot, algorithm, chosen, on_cpu or why, threads)
@@ -144,35 +178,59 @@ def plan_filter(
     return replace(on_gpu, fallback=True) if on_gpu else replace(plan, backend_reason=why)
 
 
-def _on_cpu_only(chain: _Chain) -> str:
+def _on_cpu_only(chain: _Chain, slot: Slot, bounded: bool) -> str:
     """Why a GPU cannot do the chain; empty if it can."""
     names = [kernel.name for kernel, operation in chain if not operation.on_gpu]
-    return f"{', '.join(names)} is done on the CPU only" if names else ""
+    names += [t for t in (slot.signal.dtype, slot.target) if t in LIMITS and t not in WHITE]
+    if bounded or slot.relative or slot.precision == "float64":
+        names.append("what has to be more exact than a picture")
+    return f"{', '.join(dict.fromkeys(names))} is done on the CPU only" if names else ""
 
 
 def _types(dtype: Any, range: str, out_dtype: Any) -> tuple[str, str]:
     """Names of the types of the picture and of the output."""
     name = _known("picture type", np.dtype(dtype).name, DTYPES)
     _known("range", range, RANGES)
-    natural = "float32" if name == "float16" or (range == "float" and name in FULL) else name
+    natural = name
+    if name == "float16" or (range == "float" and name in LIMITS):
+        natural = "float64" if name in WIDE else "float32"
     target = _known("output type", np.dtype(out_dtype or natural).name, OUT_DTYPES)
-    if range == "float" and target in FULL:
+    if range == "float" and target in LIMITS:
         raise UsageError(f"range 'float' keeps values as they are; it cannot write {target}")
     return name, target
 
 
 def _entry(
-    shape: Sequence[int], dtype: str, target: str, range: str, border: Border | None
+    shape: Sequence[int], dtype: str, target: str, range: str, border: Border | None, values: bool
 ) -> Slot:
     """The place of the first step."""
+    raster = values or any(name in LIMITS and name not in WHITE for name in (dtype, target))
+    if raster and range == "offset" and not target.startswith("u"):
+        raise UsageError(
+            f"range 'offset' makes room for negative values in unsigned types; {target} has it"
+        )
     border = border or Border()
     if border.mode not in BORDERS:
         raise UsageError(f"border {border.mode!r} is not known; allowed: {', '.join(BORDERS)}")
     if not border.is_constant:
         border = Border(border.mode)  # a value would mean nothing
-    bounds = Bounds(0.0, FULL[dtype]) if dtype in FULL else None
-    signal = Signal(dtype, bounds, 0.0)
-    return Slot(checked_shape(shape), signal, full_scale(dtype), border, range, target)
+    bounds = Bounds(*map(float, LIMITS[dtype])) if dtype in LIMITS else None
+    signal, white = Signal(dtype, bounds, 0.0), full_scale(dtype)
+    return Slot(checked_shape(shape), signal, white, border, range, target, raster=raster)
+
+
+def _narrowed(signal: Signal, bounds: Bounds | tuple[float, float] | None) -> Signal:
+    """What is known of the samples, with what is said of them."""
+    if bounds is None:
+        return signal
+    low, high = (float(end) for end in bounds)
+    if not -inf < low <= high < inf:
+        raise UsageError(f"bounds are {low:g} and {high:g}; they must be finite and in order")
+    if signal.bounds is not None:
+        low, high = max(low, signal.bounds.low), min(high, signal.bounds.high)
+        if low > high:
+            raise UsageError(f"no sample of type {signal.dtype} lies within the bounds")
+    return signal._replace(bounds=Bounds(low, high))
 
 
 def _plan(
@@ -184,7 +242,7 @@ def _plan(
     threads: int,
 ) -> Plan:
     """The plan for a backend; ``slot`` is that of the first step."""
-    slot = slot._replace(on_gpu=backend.on_gpu, loops=loops())
+    slot = slot._replace(on_gpu=backend.on_gpu, loops=loops_for(slot.signal.dtype, slot.target))
     steps = _steps(chain, slot, algorithm)
     size, dtype, target = slot.shape, slot.signal.dtype, slot.target
     last = steps[-1].shape_out
@@ -194,10 +252,12 @@ def _plan(
 def _steps(chain: _Chain, first: Slot, algorithm: str | None) -> tuple[Step, ...]:
     """The steps, in float32 where its rounding stays below half a level, else in float64."""
     dtype, target = first.signal.dtype, first.target
-    levels = full_scale(target) / first.white if target in FULL else 0.0
+    levels = 0.0
+    if target in LIMITS:
+        levels = 1.0 if first.raster else full_scale(target) / first.white
     found: list[Step] = []
     for precision in ("float32", "float64"):
-        if precision == "float32" and "float64" in (dtype, target):
+        if precision == "float32" and _needs_float64(first):
             continue
         slot, found = first._replace(precision=precision), []
         for number, (kernel, operation) in enumerate(chain):
@@ -212,8 +272,31 @@ def _steps(chain: _Chain, first: Slot, algorithm: str | None) -> tuple[Step, ...
             found.append(choose(problem, operation.algorithms, algorithm))
             slot = slot._replace(shape=problem.shape_out, signal=signal)
         if slot.signal.error * levels < 0.45:
-            break
+            return tuple(found)
+    if dtype in LIMITS and "64" in dtype + target:
+        raise UsageError(_too_large(found, dtype, slot.signal.error))
     return tuple(found)
+
+
+def _needs_float64(slot: Slot) -> bool:
+    """Whether float32 is not even tried for sums that are not exact."""
+    dtype, target = slot.signal.dtype, slot.target
+    unknown = slot.raster and slot.signal.bounds is None and target in LIMITS
+    precise = slot.precision == "float64" or unknown
+    return precise or any(name == "float64" or name in WIDE for name in (dtype, target))
+
+
+def _too_large(steps: Sequence[Step], dtype: str, error: float) -> str:
+    """Why float64 cannot hold the sums of 64-bit integers."""
+    largest = max(
+        (step.values or 0.0) * float(np.abs(step.weights).sum(axis=(-2, -1)).max())
+        for step in steps
+    )
+    limit = min(2.0**53, 0.45 * largest / error)
+    return (
+        f"sums of {dtype} samples may reach {largest:.4g}, and float64, which holds them, is exact "
+        f"up to {limit:.4g} here; --depth float64 takes them as they come"
+    )
 
 
 def _known(what: str, name: str, allowed: Sequence[str]) -> str:

@@ -4,8 +4,9 @@ The formula, in this order, is the same for every backend::
 
     r = combine(scale * sum_p) + bias        one response per sample; |r| if the kernel says so
     r = |r| or r + half or r                 the range, after the last step
-    y = clip(rint(r * ratio), 0, white)      ratio = white of the output / white of the input
+    y = clip(rint(r * ratio), low, high)     ratio = white of the output / white of the input
 
+The ends are those of the output's type; in a raster, whose values are no light, the ratio is 1.
 Floating-point output is neither rounded nor clipped: it has room for every value.
 """
 
@@ -17,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.numerics import FULL, Bounds
+from convcli.engine.numerics import LIMITS, WIDE, Bounds
 
-__all__ = ["Requantize", "Requantizer", "make_requantize"]
+__all__ = ["Requantize", "Requantizer", "make_requantize", "put_whole"]
 
 _VERIFY_AT_MOST = 2**17
 """Sums with no more values than this are all tried, to see whether float32 rounds alike."""
@@ -45,9 +46,9 @@ class Requantize(NamedTuple):
     nan: bool = True
 
     @property
-    def limit(self) -> float:
-        """White of an integer output."""
-        return FULL[self.out_dtype]
+    def limits(self) -> tuple[int, int]:
+        """Ends of a whole-number output."""
+        return LIMITS[self.out_dtype]
 
     def bounds(self, sums: list[Bounds]) -> Bounds:
         """Bounds of what leaves the formula before rounding and clipping."""
@@ -72,13 +73,14 @@ def make_requantize(
     ``sums`` are the bounds of each member's sums, or ``None`` if nothing is known of the input.
     """
     out_dtype = draft.out_dtype
-    integer_out = out_dtype in FULL
-    clip = integer_out
+    clip = integer_out = out_dtype in LIMITS
     if sums is not None:
         values = draft.bounds(sums)
-        clip = integer_out and not (values.low > -0.5 and values.high < FULL[out_dtype] + 0.5)
+        low, high = LIMITS.get(out_dtype, (0, 0))
+        clip = integer_out and not (values.low > low - 0.5 and values.high < high + 0.5)
     requantize = draft._replace(clip=clip, nan=sums is None)
-    if accumulate == "float64":
+    wide = out_dtype in WIDE  # more values than float32 tells apart
+    if accumulate == "float64" or (wide and (accumulate == "float32" or "64" in out_dtype)):
         return requantize
     if not exact or sums is None:
         return requantize._replace(work="float32")
@@ -94,7 +96,7 @@ def make_requantize(
         return requantize._replace(work="integer")
     return (
         requantize._replace(work="float32")
-        if _float32_agrees(requantize, sums, values)
+        if not wide and _float32_agrees(requantize, sums, values)
         else requantize
     )
 
@@ -189,11 +191,13 @@ class Requantizer:
             xp.add(values, _scalar(f.offset, values.dtype), out=values)
         if f.ratio != 1.0:
             xp.multiply(values, values.dtype.type(f.ratio), out=values)
-        if f.out_dtype not in FULL:
+        if f.out_dtype not in LIMITS:
             out[...] = values
             return 0
         if f.work != "integer":
             xp.rint(values, out=values)
+        if "64" in f.out_dtype:
+            return put_whole(values, out)
         clipped = self._clipped(values, count) if f.clip else 0
         # Convert in line, then spread over the channels: together they take twice as long.
         out[...] = values if out.strides[-1] == out.itemsize else values.astype(out.dtype)
@@ -202,15 +206,16 @@ class Requantizer:
     def _clipped(self, values: Any, count: bool) -> int:
         """Bring the values into the range; returns how many were outside, if they are counted."""
         f, xp = self.requantize, self.xp
-        # Most tiles leave the range on one side or none. NaN is on neither, and becomes black.
-        below, above = not values.min() >= 0, not values.max() <= f.limit
+        # Most tiles leave the range on one side or none. NaN is on neither, and becomes its low
+        # end, which is black in a picture.
+        below, above = not values.min() >= f.limits[0], not values.max() <= f.limits[1]
         clipped = 0
         if below:
-            low = self._row(0, values)
+            low = self._row(f.limits[0], values)
             clipped += int(xp.count_nonzero(values < low)) if count else 0
             (xp.fmax if f.nan else xp.maximum)(values, low, out=values)
         if above:
-            high = self._row(f.limit, values)
+            high = self._row(f.limits[1], values)
             clipped += int(xp.count_nonzero(values > high)) if count else 0
             xp.minimum(values, high, out=values)
         return clipped
@@ -234,11 +239,30 @@ class Requantizer:
 
     def _row(self, value: float, like: NDArray[Any]) -> Any:
         """A row of one value: NumPy compares arrays 4 times faster than array and scalar."""
-        value = min(value, 32767) if like.dtype == np.int16 else value
+        if like.dtype.kind in "iu":
+            ends = np.iinfo(like.dtype)
+            value = min(max(value, ends.min), ends.max)
         key = (value, str(like.dtype), like.shape[-1])
         if key not in self._rows:
             self._rows[key] = self.xp.full(like.shape[-1], value, like.dtype)
         return self._rows[key]
+
+
+def put_whole(values: NDArray[np.float64], out: NDArray[Any]) -> int:
+    """Write rounded numbers as 64-bit integers; returns how many lay outside of their range.
+
+    float64 has no 2**63 - 1: what reaches 2**63 becomes that.
+
+    >>> out = np.empty(3, np.int64)
+    >>> put_whole(np.array([-3.0, 2.0**63, np.nan]), out), out.tolist()
+    (1, [-3, 9223372036854775807, -9223372036854775808])
+    """
+    low, high = LIMITS[out.dtype.name]
+    above = values >= float(high)
+    outside = np.count_nonzero(above) + np.count_nonzero(values < low)
+    out[...] = np.fmin(np.fmax(values, float(low)), np.nextafter(float(high), 0.0))
+    out[above] = high
+    return int(outside)
 
 
 def _scalar(value: float, dtype: np.dtype[Any]) -> Any:

@@ -15,7 +15,7 @@ from convcli.arithmetic.window import Window
 from convcli.engine.axis_maps import AxisMap, axis_map
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import NO_LOOPS, Loops
-from convcli.engine.numerics import Bounds, full_scale
+from convcli.engine.numerics import LIMITS, Bounds, full_scale
 from convcli.engine.plane_windows import Padding2d, Windowed, windows
 from convcli.engine.requantize import Requantize, make_requantize
 from convcli.engine.weights import Factor, is_box
@@ -56,7 +56,7 @@ class Slot(NamedTuple):
     shape: tuple[int, int, int]
     signal: Signal
     white: float
-    """Of the picture that the chain began with."""
+    """Of the picture that the chain began with; nothing in a raster."""
     border: Border
     range: str
     target: str
@@ -69,6 +69,10 @@ class Slot(NamedTuple):
     """Floating-point type between the steps."""
     on_gpu: bool = False
     loops: Loops = NO_LOOPS
+    raster: bool = False
+    """Whether samples are values in units of their own, of which none is white."""
+    relative: bool = False
+    """Whether results have to be right beside the smallest weight, not beside the largest sum."""
 
     @property
     def bounds(self) -> Bounds | None:
@@ -95,20 +99,27 @@ class Slot(NamedTuple):
     ) -> Requantize:
         """From a kernel's values, within these bounds for each member, to what the step writes.
 
-        ``bias`` counts white as 255; ``absolute`` says what the kernel would show by itself.
+        ``bias`` counts white as 255, or is in a raster's units; ``absolute`` says what the kernel
+        would show by itself.
         """
         last = bool(self.target)
         late = self.range in ("stretch", "float")  # as they are, or mapped when all are known
         draft = Requantize(
             combine,
             scale,
-            bias * self.white / 255.0,
+            bias if self.raster else bias * self.white / 255.0,
             (absolute and self.range == "auto") or (self.range == "abs" and last),
-            HALF.get(self.white, 0.5) if self.range == "offset" and last else 0.0,
-            full_scale(self.target) / self.white if last and not late else 1.0,
+            self._half if self.range == "offset" and last else 0.0,
+            full_scale(self.target) / self.white if last and not (late or self.raster) else 1.0,
             self.target if last and self.range != "stretch" else self.precision,
         )
         return make_requantize(draft, values, accumulate, exact)
+
+    @property
+    def _half(self) -> float:
+        if self.raster:
+            return float((LIMITS[self.target][1] + 1) // 2)
+        return HALF.get(self.white, 0.5)
 
 
 def _without_cached(thing: object) -> dict[str, Any]:
@@ -155,6 +166,8 @@ class Problem:
         Largest absolute input, or ``None`` if any can occur.
     on_gpu, loops
         What will run it; ``loops`` also where a GPU hands over to the CPU.
+    raster, relative
+        As in :class:`Slot`.
     """
 
     def __init__(
@@ -177,6 +190,7 @@ class Problem:
         self.shape_out = self.rows.output, self.cols.output, channels
         self.accumulate, self.exact, self.tolerance = accumulate, exact, tolerance
         self.values = None if slot.bounds is None else slot.bounds.magnitude
+        self.raster, self.relative = slot.raster, slot.relative
 
     __getstate__ = _without_cached
 

@@ -7,7 +7,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Factor", "is_box", "rank_factors", "whole_factor"]
+__all__ = ["Factor", "is_box", "line_factor", "rank_factors", "whole_factor"]
 
 Factor = tuple[NDArray[np.float64], NDArray[np.float64]]
 """A column and a row; their outer product is a term of the kernel."""
@@ -39,6 +39,20 @@ def whole_factor(weights: NDArray[np.float64]) -> Factor | None:
     if (column != np.rint(column)).any() or (np.outer(column, row) != weights).any():
         return None
     return column, row
+
+
+def line_factor(weights: NDArray[np.float64]) -> Factor | None:
+    """Column and row whose outer product is the kernel, each weight to a relative 1e-12, or None.
+
+    >>> line_factor(np.array([[1.0, 2], [2, 4 + 1e-9]])) is None
+    True
+    """
+    i, j = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
+    if weights[i, j] == 0.0:
+        return None
+    column, row = weights[:, j] / weights[i, j], weights[i].copy()
+    near = np.abs(weights - np.outer(column, row)) <= 1e-12 * np.abs(weights)
+    return (column, row) if near.all() else None
 
 
 def rank_factors(

@@ -18,6 +18,7 @@ from convcli.cli.drawing import FIGURES, SUFFIXES
 from convcli.engine import backends, numerics
 from convcli.engine.algorithms import ALGORITHMS
 from convcli.imaging.formats.png.write import STRIP_BYTES
+from convcli.imaging.formats.shared import array_file
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.stages.plans import DEPTHS
 from convcli.kernels import export
@@ -57,7 +58,7 @@ NAMED: dict[tuple[str, str], Any] = {
     ("filter", "--backend"): backends.BACKENDS,
     ("filter", "--border"): BORDERS,
     ("filter", "--format"): complete.formats(""),
-    ("filter", "--dtype"): numerics.DTYPES,
+    ("filter", "--dtype"): array_file.DTYPES,
     ("filter", "--output"): [f"{{{field}}}" for field in FIELDS],
     ("filter", "--max-pixels"): [f"{MAX_PIXELS:,}"],
     ("kernel export", "--format"): export.FORMATS,

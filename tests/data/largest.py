@@ -5,7 +5,7 @@ import numpy as np
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.numpy_method import NumpyMethod
 from convcli.engine.cpu.taps import tap_run
-from convcli.engine.numerics import FULL, exact_type
+from convcli.engine.numerics import LIMITS, exact_type
 from convcli.engine.step import Problem, Signal
 
 
@@ -36,7 +36,7 @@ class Maximum:
     on_gpu = False
 
     def problem(self, kernel, slot):
-        exact = exact_type(slot.bounds) if slot.signal.dtype in FULL else None
+        exact = exact_type(slot.bounds) if slot.signal.dtype in LIMITS else None
         kind = exact or slot.precision
         requantize = slot.requantize(
             slot.bounds and [slot.bounds], accumulate=kind, exact=bool(exact)

@@ -113,7 +113,7 @@ def test_bias_is_in_levels_of_255():
     ("change", "error", "words"),
     [
         ({"shape": (3, 4)}, ShapeError, r"shape is \(3, 4\); it must be \(H, W, C\)"),
-        ({"dtype": "int32"}, UsageError, "'int32' is not known; allowed: uint8"),
+        ({"dtype": "complex64"}, UsageError, "'complex64' is not known; allowed: uint8"),
         ({"range": "wrap"}, UsageError, "range 'wrap' is not known"),
         ({"range": "float", "out_dtype": "uint8"}, UsageError, "cannot write uint8"),
         ({"algorithm": "magic"}, UsageError, "'magic' is not known; allowed: direct"),

@@ -28,7 +28,7 @@ class BoxFilter:
         if p.on_gpu or not p.is_box:
             return None
         factors = tuple(((w[:, 0], np.ones(w.shape[1])),) for w in p.weights)
-        if p.exact and can_box(p.rows, p.cols, p.border.value):
+        if can_box(p):
             price = on_cpu(self.name, "running sums", p.loops.name, "running", "float32", 0.0)
             return (_Compiled if p.loops.compiled else _Running)(p, price, factors=factors)
         additions = sum(taps.bit_length() + taps.bit_count() for taps in p.kernel_size)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate, gpu_transforms, on_cpu
 from convcli.engine.cpu.fft_sizes import efficiency, transform_length
-from convcli.engine.numerics import EPS32
+from convcli.engine.numerics import EPS32, EPS64, LIMITS
 from convcli.engine.step import Maps, Method, Problem
 
 __all__ = ["FFT"]
@@ -70,13 +70,23 @@ def _transform(p: Problem) -> str | None:
 
     A float32 transform rounds relative to the whole tile, so only bounded pictures go through
     one. Exact sums are whole numbers, found again by rounding while the error is below 1/4.
+
+    Where results have to be right beside the smallest weight, a double transform's error, 8 * 2**-53
+    of the largest sample times twice the weights' norm and their absolute sum, must stay below
+    2**-24 of that sample times the smallest weight.
     """
+    spread = max(
+        float(np.sqrt((member**2).sum())) * 2 + float(np.abs(member).sum()) for member in p.weights
+    )
+    if p.exact and p.values is not None:
+        error = 8 * EPS32 * p.values * spread
+        return "float32" if error < 0.25 else "float64" if error < 2.0**25 else None
+    if p.relative:
+        least = float(np.abs(p.weights[p.weights != 0]).min(initial=np.inf))
+        return "float64" if 8 * EPS64 * spread < 2.0**-24 * least else None
     if p.values is None:
         return "float64"
-    error = 0.0
-    for member in p.weights:
-        spread = float(np.sqrt((member**2).sum())) * 2 + float(np.abs(member).sum())
-        error = max(error, 8 * EPS32 * p.values * spread)
-    if p.exact:
-        return "float32" if error < 0.25 else "float64" if error < 2.0**25 else None
+    if p.raster:  # within a level, where there are levels
+        levels = p.requantize.out_dtype in LIMITS
+        return "float64" if not levels or 8 * EPS64 * p.values * spread < 0.25 else None
     return "float32" if p.accumulate == "float32" else "float64"

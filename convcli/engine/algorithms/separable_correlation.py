@@ -12,7 +12,7 @@ from convcli.engine.cpu.c_loops import c_loops
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_blur
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
 from convcli.engine.step import Method, Problem, Tap
-from convcli.engine.weights import Factor, rank_factors, whole_factor
+from convcli.engine.weights import Factor, line_factor, rank_factors, whole_factor
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.pairs import Pairs
@@ -80,7 +80,12 @@ def _factors(p: Problem) -> Factors:
             members.append((pair,))
             continue
         worth = int(np.count_nonzero(member)) // (height + width)
-        terms = rank_factors(member, p.tolerance, max(worth, 1))
+        terms: tuple[Factor, ...] | None
+        if p.relative:
+            pair = line_factor(member)
+            terms = (pair,) if pair else None
+        else:
+            terms = rank_factors(member, p.tolerance, max(worth, 1))
         if terms is None:
             return ()
         members.append(terms)

@@ -10,17 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import AxisMap
-from convcli.engine.numerics import FULL
+from convcli.engine.numerics import LIMITS
 from convcli.errors import UsageError
 from convcli.extensions import extension
 
 if TYPE_CHECKING:
     from convcli.engine.requantize import Requantize
 
-__all__ = ["CODE", "NO_LOOPS", "Loops", "c_loops", "formula", "loops", "pack_job", "tap_type"]
+__all__ = [
+    "CODE",
+    "NO_LOOPS",
+    "Loops",
+    "c_loops",
+    "formula",
+    "loops",
+    "loops_for",
+    "pack_job",
+    "tap_type",
+]
 
 CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
 """How the compiled loops call the types."""
+_ENDS = {CODE[name]: LIMITS[name] for name in ("int16", "uint16")}
+"""Of the types of 16 bits in which a formula may be evaluated."""
 
 
 class Loops(NamedTuple):
@@ -48,6 +60,14 @@ def loops() -> Loops:
     if module is None:
         return NO_LOOPS._replace(reason=why)
     return Loops("compiled", f"convcli._loops with {why}", True, module.isa() != "base")
+
+
+def loops_for(dtype: str, target: str) -> Loops:
+    """The loops that take samples of these types."""
+    found = loops()
+    if {dtype, target} <= {*CODE, "float16"} - {"int16"}:
+        return found
+    return NO_LOOPS._replace(reason="the compiled loops do not read this type")
 
 
 def c_loops() -> Any:
@@ -92,13 +112,16 @@ def pack_job(
 
 def formula(requantize: Requantize, work: str, count: bool) -> dict[str, float | str]:
     """The part of a job that leads from sums to samples; see requantize.py."""
+    low, high = LIMITS.get(requantize.out_dtype, (0, 0))
+    if work in _ENDS:
+        low, high = max(low, _ENDS[work][0]), min(high, _ENDS[work][1])
     return {
         "work": work,
         "scale": requantize.scale,
         "bias": requantize.bias,
         "offset": requantize.offset,
         "ratio": requantize.ratio,
-        "limit": FULL.get(requantize.out_dtype, 0.0),
+        "limit": float(high),
         "absolute": requantize.absolute,
         "count": count and requantize.clip,
     }

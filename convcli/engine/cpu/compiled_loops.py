@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.arithmetic.window import Window
 from convcli.engine.cpu.box_mean import NONE, Reciprocal
 from convcli.engine.cpu.c_loops import CODE, c_loops, formula, pack_job, tap_type
 from convcli.engine.cpu.tiles import Tile, grid, work_through
@@ -30,16 +29,24 @@ Lists = tuple[list[list[Tap]], list[list[Tap]]]
 """Taps along a row that make each line, and taps over rows that make each plane."""
 
 
-def can_box(rows: Window, cols: Window, value: float) -> bool:
+def can_box(p: Problem) -> bool:
     """Whether the geometry suits running sums, and their 32 bits hold the largest of them."""
+    rows, cols = p.rows, p.cols
     plain = rows.stride == cols.stride == rows.dilation == cols.dilation == 1
-    fits = rows.kernel_size * cols.kernel_size * 65535 < 2**31
-    return plain and fits and 0 <= value <= 65535
+    if not plain or not p.exact or p.values is None:
+        return False
+    narrow = p.dtype in ("uint8", "uint16", "int8", "int16")
+    low, high = (-32768, 32767) if p.dtype.startswith("i") else (0, 65535)
+    if p.loops.compiled and not (narrow and low <= p.border.value <= high):
+        return False
+    most = max(p.values, 65535.0)
+    return rows.kernel_size * cols.kernel_size * most < 2**31
 
 
 def can_blur(p: Problem) -> bool:
-    """Whether bytes stay bytes on the way to the sums; see blur.h."""
-    return p.on_bytes and p.rows.stride == p.cols.stride == 1 and is_byte(p.border.value)
+    """Whether bytes stay bytes on the way to the sums of a picture; see blur.h."""
+    plain = not (p.raster or p.relative)
+    return plain and p.on_bytes and p.rows.stride == p.cols.stride == 1 and is_byte(p.border.value)
 
 
 def is_byte(value: float) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.numerics import FULL
+from convcli.engine.numerics import WHITE
 from convcli.engine.requantize import Requantize
 
 __all__ = [
@@ -122,7 +122,7 @@ def make_source(
     work = "double" if requantize.work == "float64" else "float"
     item_in, item_out = np.dtype(dtype_in).itemsize, np.dtype(dtype_out).itemsize
     load = alignment(shape, item_in)
-    skip = dtype_in not in FULL and dtype_in != "int32" and bool((weights == 0).any())
+    skip = dtype_in not in WHITE and dtype_in != "int32" and bool((weights == 0).any())
     names: dict[str, Any] = {
         "CHANNELS": shape.channels,
         "KERNEL_H": shape.kernel[0],
@@ -137,7 +137,7 @@ def make_source(
         "IN_BYTES": item_in,
         "IN_WHOLE": int(dtype_in == "int32"),
         "OUT_BYTES": item_out,
-        "OUT_WHOLE": int(dtype_out in FULL),
+        "OUT_WHOLE": int(dtype_out in WHITE),
         "LOAD_BYTES": load,
         "STORE_BYTES": gcd(16, shape.samples * item_out),
         "SKEW": -before * shape.channels % (load // item_in) if load else 0,
@@ -176,8 +176,8 @@ def _formula(requantize: Requantize, work: str) -> dict[str, Any]:
         "ABSOLUTE": int(requantize.absolute),
         "OFFSET": _literal(requantize.offset, work),
         "RATIO": _literal(requantize.ratio, work),
-        "CLIP": int(requantize.out_dtype in FULL and requantize.clip),
-        "WHITE": int(FULL.get(requantize.out_dtype, 0)),
+        "CLIP": int(requantize.out_dtype in WHITE and requantize.clip),
+        "WHITE": int(WHITE.get(requantize.out_dtype, 0)),
     }
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
 from convcli.engine.gpu.kernel_source import KernelSource, Shape, alignment, make_source, words_of
-from convcli.engine.numerics import FULL, Bounds, sum_bounds
+from convcli.engine.numerics import WHITE, Bounds, sum_bounds
 from convcli.engine.plan import Step
 from convcli.engine.requantize import Requantize
 from convcli.engine.weights import Factor
@@ -62,7 +62,7 @@ class Pass:
 
 def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
     """Passes for a step on a picture of this type, or ``None`` if array operations do it better."""
-    if step.method.transform or dtype not in (*FULL, "float32", "float64"):
+    if step.method.transform or dtype not in (*WHITE, "float32", "float64"):
         return None
     acc = _accumulator(step, dtype)
     if step.is_bank:
@@ -113,8 +113,8 @@ def _accumulator(step: Step, dtype: str) -> str:
     """
     if step.accumulate != "float64":
         return "float32"
-    if step.exact and dtype in FULL:
-        low, high = min(0.0, step.border.value), max(FULL[dtype], step.border.value)
+    if step.exact and dtype in WHITE:
+        low, high = min(0.0, step.border.value), max(WHITE[dtype], step.border.value)
         reach = max(sum_bounds(w, Bounds(low, high)).magnitude for w in step.weights)
         if reach < 2**31:
             return "int32"
@@ -237,7 +237,7 @@ def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
 
 def _in_integers(requantize: Requantize) -> bool:
     return (
-        requantize.out_dtype in FULL
+        requantize.out_dtype in WHITE
         and requantize.combine != "magnitude"
         and requantize.scale == requantize.ratio == 1
         and float(requantize.bias).is_integer()
