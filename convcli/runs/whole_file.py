@@ -57,7 +57,7 @@ class WholeFile:
         """Refuse, before any work, what the format cannot hold; what it cannot say is noted."""
         header = chain.outline.header
         check_fits(self.fmt, header, self.target)
-        if not header.meta.silent:
+        if not header.meta.silent or header.nodata is not None:
             from convcli.imaging.metadata.carry import carry
 
             carry(header, self.fmt)

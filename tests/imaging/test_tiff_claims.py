@@ -105,15 +105,15 @@ def test_resolution_without_a_unit_says_nothing() -> None:
         (written(np.zeros((2, 16, 16), np.uint16), volumetric=True, tile=(2, 16, 16)), "not read"),
         (written(np.zeros((4, 5), np.float32), photometric="miniswhite"), "0 is white"),
         (
-            written(np.zeros((4, 6, 5), np.uint16), photometric="rgb", planarconfig="contig"),
-            "5 samples per pixel",
+            written(np.zeros((4, 6, 6), np.uint16), photometric="separated", planarconfig="contig"),
+            "6 samples per pixel",
         ),
         (
             written(np.zeros((4, 5, 4), np.uint16), photometric="rgb", extrasamples=["assocalpha"]),
             "premultiplied",
         ),
     ],
-    ids=["lab", "volume", "white_is_zero", "five_samples", "premultiplied"],
+    ids=["lab", "volume", "white_is_zero", "six_samples", "premultiplied"],
 )
 def test_kinds_that_are_not_read_are_named(data: bytes, says: str) -> None:
     with pytest.raises(InputError, match=says):

@@ -337,7 +337,7 @@ def test_rational_polynomials_follow() -> None:
 def test_what_gdal_knows_of_a_band_stays_but_for_its_statistics(tmp_path: Path) -> None:
     items = [b'<Item name="STATISTICS_MEAN" sample="0">4.5</Item>', b'<Item name="BAND">NIR</Item>']
     xml = b"<GDALMetadata>\n  " + b"\n  ".join(items) + b"\n</GDALMetadata>"
-    tags = [(42112, 2, 0, xml, True), (42113, 2, 0, b"-9999", True), tag(34737, 2, b"WGS 84|")]
+    tags = [(42112, 2, 0, xml, True), (42113, 2, 0, b"9999.0", True), tag(34737, 2, b"WGS 84|")]
     data = made("tifffile", extratags=tags)
     out, _ = filtered(data, tmp_path)
     assert raw(out, 42112) == (2, b"<GDALMetadata>\n  " + items[1] + b"\n</GDALMetadata>\0")

@@ -102,7 +102,8 @@ class Format:
     still_first = False
     """Whether it can hold a picture before an animation that is no part of it."""
     carries: str = ""
-    """What it has a place for, by the names of :class:`convcli.imaging.header.Metadata`."""
+    """What it has a place for, by the names of :class:`convcli.imaging.header.Metadata`; ``nodata``
+    of :class:`convcli.imaging.header.Header`."""
     room: ClassVar[Mapping[str, int]] = {}
     """Most bytes of one of them, where there is a limit."""
 

@@ -15,6 +15,7 @@ from convcli.imaging.formats import Format
 from convcli.imaging.formats.png.metadata import says_nothing, text_of
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.metadata.georeference import GEO
+from convcli.imaging.metadata.nodata import NO_DATA, no_data_text
 from convcli.imaging.metadata.photoshop import with_iptc
 from convcli.imaging.metadata.stack_description import kind_of_stack
 from convcli.imaging.metadata.tiff import (
@@ -71,6 +72,9 @@ def carry(picture: Header, fmt: Format) -> None:
     said = "; ".join(f"{_listed(names)} ({why})" for why, names in parts.items() if names)
     if said:
         picture.notes.append(f"left out: {said}")
+    if picture.nodata is not None and "nodata" not in fmt.carries.split():
+        value = no_data_text(picture.nodata)
+        picture.notes.append(f"its no-data value {value} is not said by {fmt.name}")
 
 
 def _listed(names: list[str]) -> str:
@@ -129,6 +133,7 @@ def _place_fields(new: Metadata, left: _Left, room: frozenset[str]) -> None:
     fields, lost = left.fields, left.lost
     for tag in RESOLUTION:
         fields.pop(tag, None)  # they stand in ``dpi`` and ``aspect``
+    fields.pop(NO_DATA, None)  # in the header
     iptc, resources = fields.pop(IPTC, None), fields.pop(PHOTOSHOP, None)
     if iptc or resources:
         records = iptc.data if iptc else None

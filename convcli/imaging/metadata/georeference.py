@@ -1,7 +1,7 @@
 """Georeferences of TIFF: where on the earth pixels lie, following them through a filter.
 
 A filter with a stride, or without padding, gives pixels that are larger or lie elsewhere. Source:
-OGC GeoTIFF 1.1, section 7 (tags) and annex B (raster space); GDAL's tags 42112, 42113 and 50844.
+OGC GeoTIFF 1.1, section 7 (tags) and annex B (raster space); GDAL's tags 42112 and 50844.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from convcli.imaging.metadata.tiff_fields import ASCII, DOUBLE, SHORT, Field, Fi
 __all__ = ["GEO", "POSITION", "Move", "follow", "is_point", "moved"]
 
 PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS = 33550, 33922, 34264, 34735
-GDAL_METADATA, NO_DATA, RPC = 42112, 42113, 50844
+GDAL_METADATA, RPC = 42112, 50844
 POSITION = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, RPC))
 """Where pixels lie; the other tags say in which coordinates, and what their values mean."""
-GEO = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS, 34736, 34737, GDAL_METADATA, NO_DATA, RPC))
+GEO = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS, 34736, 34737, GDAL_METADATA, RPC))
 RASTER_TYPE, IS_POINT = 1025, 2
 RPC_NUMBERS, RPC_OFFSETS, RPC_SCALES = 92, (2, 3), (7, 8)
 """How many numbers, and where those of rows and columns stand."""

@@ -22,10 +22,10 @@ class Tiff(Format):
 
     name = "TIFF"
     suffixes = (".tif", ".tiff")
-    spaces = "gray graya rgb rgba cmyk cmyka"
-    dtypes = "uint8 uint16 float32 float64"
+    spaces = "gray graya rgb rgba cmyk cmyka bands bandsa"
+    dtypes = "uint8 uint16 uint32 uint64 int8 int16 int32 int64 float32 float64"
     pages = in_parts = True
-    carries = "icc exif xmp photoshop dpi aspect fields"
+    carries = "icc exif xmp photoshop dpi aspect fields nodata"
 
     def recognises(self, head: bytes) -> bool:
         return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -60,9 +60,9 @@ class Tiff(Format):
         return create_tiff(path, header, threads)
 
     def whole_rows(self, meta: Metadata, space: str, alpha: bool) -> bool:
-        from convcli.imaging.formats.tiff.write import page_options
+        from convcli.imaging.formats.tiff.write import compression_of
 
-        return page_options(meta, space, alpha)["compression"] is not None
+        return compression_of(meta) is not None
 
 
 FORMATS = [Tiff()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.imaging.formats.shared.array_file import room_for_rows
-from convcli.imaging.formats.tiff.write import page_options, say
+from convcli.imaging.formats.tiff.write import is_big, page_options, said_of, say
 from convcli.imaging.header import Header
-from convcli.imaging.metadata.tiff import page_fields
 from convcli.imaging.metadata.tiff_fields import Fields
 from convcli.imaging.sink import Parts, Sink, Write, by_target
 
@@ -29,8 +27,8 @@ BUFFER = 2**24
 def create_tiff(path: str, header: Header, threads: int) -> Iterator[Sink]:
     """A TIFF of one page, in place of an empty file."""
     meta = header.meta
-    options, fields = page_options(meta, header.space, header.alpha), page_fields(meta)
-    big = _is_big(header, fields)
+    options, fields = page_options(meta, header), said_of(meta, header)
+    big = is_big(header, fields)
     if options["compression"] is not None:
         yield Sink(_to_tiles(path, header, options, big, threads))
         _add_fields(path, fields)
@@ -38,11 +36,6 @@ def create_tiff(path: str, header: Header, threads: int) -> Iterator[Sink]:
     rows = room_for_rows(path, _empty_tiff(path, header, options, big), header)
     _add_fields(path, fields)
     yield by_target(rows)
-
-
-def _is_big(header: Header, fields: Fields) -> bool:
-    size = math.prod(header.shape) * header.dtype.itemsize
-    return size + sum(len(field.data) for field in fields.values()) > 2**32 - 2**25
 
 
 def _add_fields(path: str, fields: Fields) -> None:

@@ -19,12 +19,20 @@ from typing import NamedTuple, Protocol
 from convcli.errors import InputError
 from convcli.imaging.limits import check_frames, check_size
 
-__all__ = ["PageSize", "check_pages", "claimed_bytes", "walk_pages"]
+__all__ = [
+    "Directory",
+    "PageSize",
+    "check_pages",
+    "claimed_bytes",
+    "walk_directories",
+    "walk_pages",
+]
 
-WIDTH, HEIGHT, BITS, KIND, SAMPLES = 256, 257, 258, 262, 277
+SUBFILE, WIDTH, HEIGHT, BITS, KIND, SAMPLES = 254, 256, 257, 258, 262, 277
 LAYOUT = (*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339)
 """Tags that say what the bytes of the pixels mean."""
 PALETTE = 3
+OVERVIEW, MASK = 1, 4
 SHARED = 100
 """How many times the bytes of a file its tags may point at: pages share profiles and texts."""
 # Bytes of a value of each type, and how those that count something are unpacked.
@@ -32,7 +40,7 @@ TYPE_BYTES = dict(
     zip(range(1, 19), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8), strict=True)
 )
 CODES = dict(zip((1, 3, 4, 6, 8, 9, 13, 16, 17, 18), "BHIbhiIQqQ", strict=True))
-CLAIMS = (WIDTH, HEIGHT, BITS, KIND, SAMPLES)
+CLAIMS = (SUBFILE, WIDTH, HEIGHT, BITS, KIND, SAMPLES)
 
 
 class _Seekable(Protocol):
@@ -48,28 +56,65 @@ class PageSize(NamedTuple):
     pixel_bytes: int
 
 
-def check_pages(file: _Seekable, name: str, max_pixels: int) -> int:
-    """The number of pages, none of them too large, nor all of them together.
+class Directory(NamedTuple):
+    """What a directory says of its page, and where it hangs in the chain."""
+
+    size: PageSize
+    subfile: int
+    """Bits of tag 254: 1 for an overview, 4 for a mask."""
+    bits: int
+    """Of the first sample."""
+    kind: int | None
+    """How samples become colours."""
+    at: int
+    link: int
+    """Where the address of the next one stands."""
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is no overview and no mask of another page."""
+        return not self.subfile & (OVERVIEW | MASK)
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says which pixels of another page are there; a mask has overviews too."""
+        return self.subfile & (OVERVIEW | MASK) == MASK
+
+
+def check_pages(file: _Seekable, name: str, max_pixels: int) -> list[Directory]:
+    """The pages, none of them too large, nor all pictures among them together.
 
     Raises
     ------
     InputError
         If they are, or the directories do not lie side by side in the file.
     """
-    pages = list(walk_pages(file, name))
+    pages = list(walk_directories(file, name))
     for page in pages:
-        if page.width and page.height:  # otherwise whoever reads the page says what is wrong
-            check_size(name, page.width, page.height, max_pixels)
-    check_frames(name, len(pages), sum(map(math.prod, pages)), max_pixels)
-    return len(pages)
+        if page.size.width and page.size.height:  # else whoever reads the page says what is wrong
+            check_size(name, page.size.width, page.size.height, max_pixels)
+    shown = pictures_of(pages)
+    check_frames(name, len(shown), sum(math.prod(page.size) for page in shown), max_pixels)
+    return pages
+
+
+def pictures_of(pages: list[Directory]) -> list[Directory]:
+    """The pages that are no overview and no mask of another; all if none is left."""
+    return [page for page in pages if page.is_picture] or pages
 
 
 def claimed_bytes(data: bytes, name: str) -> int:
-    """Bytes of the samples of all pages."""
-    return sum(map(math.prod, walk_pages(io.BytesIO(data), name)))
+    """Bytes of the samples of all pictures."""
+    pages = list(walk_directories(io.BytesIO(data), name))
+    return sum(math.prod(page.size) for page in pictures_of(pages))
 
 
 def walk_pages(file: _Seekable, name: str) -> Iterator[PageSize]:
+    """The sizes of all pages, as :func:`walk_directories` finds them."""
+    return (page.size for page in walk_directories(file, name))
+
+
+def walk_directories(file: _Seekable, name: str) -> Iterator[Directory]:
     """The pages of the chain of directories, as far as it goes and is no ring.
 
     In a time that grows with the file alone: its directories may not overlap.
@@ -92,12 +137,13 @@ def walk_pages(file: _Seekable, name: str) -> Iterator[PageSize]:
             )
         read += len(head) + length + layout.next.size
         table = file.read(length)
-        page, pointed = _page(file, table, layout, size, name)
+        found, pointed = _page(file, table, layout, size, name)
         shared += pointed
         if read > size or shared > SHARED * size:
             raise InputError(f"{name}: the directories of the TIFF share what belongs to one page")
-        yield page
-        (at,) = layout.next.unpack(_read(file, at + len(head) + length, layout.next.size))
+        link = at + len(head) + length
+        yield _directory(found, at, link)
+        (at,) = layout.next.unpack(_read(file, link, layout.next.size))
 
 
 class _Layout(NamedTuple):
@@ -130,8 +176,8 @@ def _layout(file: _Seekable) -> _Layout | None:
 
 def _page(
     file: _Seekable, table: bytes, layout: _Layout, size: int, name: str
-) -> tuple[PageSize, int]:
-    """What one directory says, and how many bytes of the file it points at."""
+) -> tuple[dict[int, int], int]:
+    """What one directory says by tag, and how many bytes of the file it points at."""
     found = {SAMPLES: 1, BITS: 1}
     pointed = 0
     for tag, kind, count, value in layout.entry.iter_unpack(table):
@@ -152,9 +198,14 @@ def _page(
         if tag in CLAIMS and kind in CODES and count:
             code = struct.Struct(layout.order + CODES[kind])
             found[tag] = code.unpack_from(value.ljust(8, b"\0"))[0]
+    return found, pointed
+
+
+def _directory(found: dict[int, int], at: int, link: int) -> Directory:
     colours = 3 if found.get(KIND) == PALETTE else 1
     pixel = max(found[SAMPLES], colours) * math.ceil(found[BITS] / 8)
-    return PageSize(found.get(WIDTH, 0), found.get(HEIGHT, 0), max(pixel, 1)), pointed
+    size = PageSize(found.get(WIDTH, 0), found.get(HEIGHT, 0), max(pixel, 1))
+    return Directory(size, found.get(SUBFILE, 0), found[BITS], found.get(KIND), at, link)
 
 
 def _read(file: _Seekable, at: int, count: int) -> bytes:

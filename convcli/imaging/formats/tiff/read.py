@@ -14,10 +14,13 @@ from convcli.errors import InputError
 from convcli.imaging.formats.shared.pillow import open_with_pillow, picture_of, pixels_of
 from convcli.imaging.formats.shared.quiet import listen_to_libtiff, silence_libtiff, silence_logs
 from convcli.imaging.formats.tiff.pages import check_pages
-from convcli.imaging.formats.tiff.samples import page_pixels, says_its_kind
+from convcli.imaging.formats.tiff.roles import Roles, cover, mask_pixels, patched, roles_of
+from convcli.imaging.formats.tiff.samples import Layout, page_pixels, says_its_kind
 from convcli.imaging.formats.tiff.strips import strip_notes, strips_of
 from convcli.imaging.header import Metadata, widened
+from convcli.imaging.metadata.nodata import no_data_of, raw_no_data
 from convcli.imaging.metadata.tiff import read_pages
+from convcli.imaging.metadata.tiff_fields import Fields
 from convcli.imaging.metadata.upright import (
     ORIENTATION,
     orientation_of,
@@ -26,7 +29,7 @@ from convcli.imaging.metadata.upright import (
 )
 from convcli.imaging.source import Frame, Plane, Source
 
-__all__ = ["page_orientation", "read_tiff"]
+__all__ = ["absent_sample", "page_orientation", "read_tiff"]
 
 BITS, COMPRESSION, BIT_ORDER, SAMPLES, FORMAT = 258, 259, 266, 277, 339
 KIND, WHITE_IS_ZERO, PALETTE, PLANES, LAYERS = 262, 0, 3, 284, 32997
@@ -38,18 +41,30 @@ MAX_PAGES = 10_000
 
 
 def read_tiff(data: bytes, name: str, max_pixels: int) -> Source:
-    """Decode a TIFF or BigTIFF, every page of it."""
-    picture = _decoded(data, name, max_pixels)
-    pages = read_pages(lambda at, n: data[at : at + n], len(data), picture.notes)
+    """Decode a TIFF or BigTIFF, every picture in it."""
+    found = check_pages(io.BytesIO(data), name, max_pixels)
+    roles = roles_of(found, data[:16])
+    alone = relinked(data, roles.links) if roles.links else data
+    first = found[roles.pictures[0]] if found else None
+    said = list[str]()
+    pages = read_pages(lambda at, n: alone[at : at + n], len(alone), said)
+    fields = pages[0].fields if pages else {}
+    picture = _decoded(alone, name, len(roles.pictures), fields, max_pixels)
+    picture.notes += said
     if pages:
         picture.meta = pages[0]
     if picture.n_frames > 1:
         picture.frames = Pages(picture.frames, pages)
+    if roles.masks:
+        _mask(picture, data, name, roles)
+    picture.notes += roles.notes
+    if first is not None:
+        how = picture.dtype, first.bits, first.kind
+        picture.nodata = no_data_of(fields, *how, picture.notes)
     return picture
 
 
-def _decoded(data: bytes, name: str, max_pixels: int) -> Source:
-    count = check_pages(io.BytesIO(data), name, max_pixels)
+def _decoded(data: bytes, name: str, count: int, fields: Fields, max_pixels: int) -> Source:
     if data[2:4] in (b"*\0", b"\0*") and count <= MAX_PAGES:
         try:
             silence_libtiff()
@@ -61,7 +76,44 @@ def _decoded(data: bytes, name: str, max_pixels: int) -> Source:
             notes = lacks + _narrow(image)
             how: dict[str, Any] = {"pages": True, "decode": _turned_pixels}
             return picture_of(image, "TIFF", name, Metadata(), notes, max_pixels, **how)
-    return _read_with_tifffile(data, name, count)
+    return _read_with_tifffile(data, name, count, fields)
+
+
+def relinked(data: bytes, links: dict[int, int]) -> bytes:
+    """The same file with other addresses in its chain of directories."""
+    whole = len(data)
+    return patched(lambda at, n: data[at : at + n], links, data[:16])(0, whole)
+
+
+def _mask(picture: Source, data: bytes, name: str, roles: Roles) -> None:
+    """Take the masks of a file as alpha of its pictures."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        masks = {}
+        for number, index in roles.masks.items():
+            page: Any = file.pages[index]
+            picture.notes += strip_notes(page.tags.valueof, data, name)
+            pixels = mask_pixels(page)[..., None]
+            masks[number] = turn_upright(pixels, page_orientation(page))[..., 0]
+    covered = Covered(picture.frames, masks, picture.alpha)
+    picture.frames = list(covered) if picture.n_frames == 1 else covered
+    picture.alpha = True
+
+
+class Covered:
+    """Frames with masks, by their numbers, as alpha; each may have an ``alpha`` of its own."""
+
+    def __init__(
+        self, frames: Iterable[Plane], masks: dict[int, NDArray[np.bool_]], alpha: bool
+    ) -> None:
+        self._of = frames, masks, alpha
+
+    def __iter__(self) -> Iterator[Plane]:
+        frames, masks, alpha = self._of
+        for number, frame in enumerate(frames):
+            pixels = cover(frame.pixels, masks.get(number), alpha)
+            yield Frame(pixels, frame.duration, frame.disposal, frame.meta)
 
 
 def _turned_pixels(image: Any, name: str, mode: str | None, notes: list[str]) -> NDArray[Any]:
@@ -141,7 +193,7 @@ def _narrow(image: Any) -> list[str]:
     return [widened(bits)] if bits < 8 and image.tag_v2.get(KIND) != PALETTE else []
 
 
-def _read_with_tifffile(data: bytes, name: str, count: int) -> Source:
+def _read_with_tifffile(data: bytes, name: str, count: int, fields: Fields) -> Source:
     import tifffile
 
     silence_logs()
@@ -151,25 +203,34 @@ def _read_with_tifffile(data: bytes, name: str, count: int) -> Source:
         pages: list[Any] = [file.pages[index] for index in range(count)]
         notes: list[str] = []
         frames: list[Frame] = []
-        kinds: set[tuple[str, bool, str]] = set()
+        kinds: set[tuple[str, Layout]] = set()
         for page in pages:
             notes += strip_notes(page.tags.valueof, data, name)
-            pixels, space, alpha = page_pixels(page, name, notes)
+            page.nodata = absent_sample(fields, page.dtype)
+            pixels, layout = page_pixels(page, name, notes)
             frames.append(Frame(turn_upright(pixels, page_orientation(page))))
-            kinds.add((space, alpha, pixels.dtype.name))
-        if len(kinds) > 1:
-            raise InputError(f"{name}: its pages mix kinds of pixels: {sorted(kinds)}")
-        space, alpha, dtype = kinds.pop()
+            kinds.add((pixels.dtype.name, layout))
+    if len(kinds) > 1:
+        said = sorted((what.space, what.alpha, dtype) for dtype, what in kinds)
+        raise InputError(f"{name}: its pages mix kinds of pixels: {said}")
+    dtype, layout = kinds.pop()
     return Source(
         format="TIFF",
-        space=space,
-        alpha=alpha,
+        space=layout.space,
+        alpha=layout.alpha,
+        bands=layout.bands,
         dtype=np.dtype(dtype),
         size=frames[0].pixels.shape[:2],
         frames=frames,
         n_frames=len(frames),
         notes=notes,
     )
+
+
+def absent_sample(fields: Fields, dtype: Any) -> float:
+    """What stands where a strip or tile is not in the file."""
+    value = None if dtype is None else raw_no_data(fields, dtype)[0]
+    return 0 if value is None else value
 
 
 def page_orientation(page: Any) -> int:

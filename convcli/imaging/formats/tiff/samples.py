@@ -5,15 +5,16 @@ Source: TIFF 6.0, sections 3 to 6, 16, 18.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.numerics import DTYPES
 from convcli.errors import InputError
 from convcli.imaging.header import widened
 
-__all__ = ["page_pixels", "page_space", "says_its_kind"]
+__all__ = ["Layout", "layout_of", "page_pixels", "says_its_kind"]
 
 BITS, KIND, EXTRA_SAMPLES = 258, 262, 338
 WHITE_IS_ZERO, PALETTE = 0, 3
@@ -25,10 +26,25 @@ SPACES = {
     5: ("cmyk", 4),
 }
 """Colour space of each kind that is read, and samples that it takes."""
+BANDED = (1, 2)
+"""Kinds whose further samples are bands."""
 PREMULTIPLIED, ALPHA, COREL = 1, 2, 999
+UNSAID = ((), (COREL,))
+"""What a fourth sample of RGB may be said to be, and is alpha."""
 IMPLYING = (2, 3, 4, 6)
 """Compressions that tell what 0 is: fax, where it is white, and JPEG of the old kind."""
-DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+TURNED = ("uint8", "uint16")
+"""Types that are light, so that they may count from white; others are measured."""
+
+
+class Layout(NamedTuple):
+    """What the samples of a pixel are."""
+
+    space: str
+    bands: int
+    """How many there are in the space ``bands``, else 0."""
+    alpha: bool
+    """Whether one more follows."""
 
 
 def says_its_kind(kind: Any, compression: Any) -> bool:
@@ -39,17 +55,29 @@ def says_its_kind(kind: Any, compression: Any) -> bool:
     return kind is not None or compression in IMPLYING
 
 
-def page_space(page: Any) -> tuple[str, bool] | None:
-    """Colour space and alpha, or None where samples are left over.
+def layout_of(page: Any) -> Layout | None:
+    """What a page's samples are, or None where that is not told.
 
-    An extra sample is alpha if the file says so, or if the file says nothing and it is RGB, as
-    Pillow has it. Of others nobody knows whether colours are to be weighted by them.
+    The last one is alpha if the file says so, or if the file says nothing and it is the fourth
+    of RGB, as Pillow has it. What else is more than gray or RGB has makes all of them bands: nobody
+    knows whether colours are to be weighted by them.
     """
     space, takes = SPACES.get(page.photometric, ("", 0))
-    extra, meaning = int(page.samplesperpixel) - takes, _extra_samples(page)
-    alpha = meaning == (ALPHA,) or (takes == 3 and meaning in ((), (COREL,)))
-    known = extra == 0 or (extra == 1 and alpha and page.photometric != PALETTE)
-    return (space, extra == 1) if takes and known else None
+    samples, meaning = int(page.samplesperpixel), _extra_samples(page)
+    extra = samples - takes
+    if not takes or extra < 0:
+        return None
+    if extra == 0:
+        return Layout(space, 0, False)
+    colour = page.photometric != PALETTE
+    if extra == 1 and colour and (meaning == (ALPHA,) or (takes == 3 and meaning in UNSAID)):
+        return Layout(space, 0, True)
+    told = meaning + (0,) * (extra - len(meaning))
+    alpha = told[-1] == ALPHA
+    unknown = len(told) != extra or any(told[: extra - alpha])
+    if page.photometric not in BANDED or unknown:
+        return None
+    return Layout("bands", samples - alpha, alpha)
 
 
 def _extra_samples(page: Any) -> tuple[int, ...]:
@@ -57,15 +85,15 @@ def _extra_samples(page: Any) -> tuple[int, ...]:
     return tuple(int(n) for n in (found if isinstance(found, tuple | bytes) else (found,)))
 
 
-def page_pixels(page: Any, name: str, notes: list[str]) -> tuple[NDArray[Any], str, bool]:
-    """Pixels (H, W, C), colour space and alpha of one page, and a note if they were widened.
+def page_pixels(page: Any, name: str, notes: list[str]) -> tuple[NDArray[Any], Layout]:
+    """Pixels (H, W, C) of one page and what they are, and a note if they were widened.
 
     Raises
     ------
     InputError
         If a sample would be lost, changed or misunderstood.
     """
-    space, alpha = _understood(page, name)
+    layout = _understood(page, name)
     samples = int(page.samplesperpixel)
     pixels = np.asarray(page.asarray())
     if samples > 1 and page.planarconfig == 2:
@@ -81,9 +109,11 @@ def page_pixels(page: Any, name: str, notes: list[str]) -> tuple[NDArray[Any], s
     elif page.photometric == PALETTE:
         table = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
         pixels = table[pixels[..., 0].astype(np.uint8)]
+    elif page.bitspersample > 16 or pixels.dtype.kind == "i":
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     else:
         pixels = _whole_numbers(pixels, page, notes)
-    return np.ascontiguousarray(pixels), space, alpha
+    return np.ascontiguousarray(pixels), layout
 
 
 def _whole_numbers(pixels: NDArray[Any], page: Any, notes: list[str]) -> NDArray[Any]:
@@ -100,8 +130,8 @@ def _whole_numbers(pixels: NDArray[Any], page: Any, notes: list[str]) -> NDArray
     return pixels
 
 
-def _understood(page: Any, name: str) -> tuple[str, bool]:
-    """Colour space and alpha of a page that is read; others are refused in one line."""
+def _understood(page: Any, name: str) -> Layout:
+    """What the samples of a page that is read are; others are refused in one line."""
     bits, dtype = page.bitspersample, page.dtype
     if BITS not in page.tags and page.samplesperpixel > 1:
         raise InputError(f"{name}: its tag 258, bits per sample, is missing or damaged")
@@ -119,11 +149,12 @@ def _understood(page: Any, name: str) -> tuple[str, bool]:
             f"{name}: samples of type {dtype} and {bits} bits are not read, since they could not "
             f"be kept exactly; allowed: {', '.join(DTYPES)}"
         )
-    if page.photometric == WHITE_IS_ZERO and dtype.kind == "f":
-        raise InputError(f"{name}: floating-point samples where 0 is white are not read")
-    if page.photometric == PALETTE and (bits > 8 or dtype.kind == "f"):
+    if page.photometric == WHITE_IS_ZERO and bits != 1 and dtype.name not in TURNED:
+        what = "floating-point samples" if dtype.kind == "f" else f"samples of type {dtype}"
+        raise InputError(f"{name}: {what} where 0 is white are not read")
+    if page.photometric == PALETTE and (bits > 8 or dtype.kind not in "ub"):
         raise InputError(f"{name}: a palette of {bits} bits is not read")
-    if (known := page_space(page)) is not None:
+    if (known := layout_of(page)) is not None:
         return known
     meaning = _extra_samples(page)
     if meaning == (PREMULTIPLIED,):
@@ -131,5 +162,6 @@ def _understood(page: Any, name: str) -> tuple[str, bool]:
     said = f" (ExtraSamples {', '.join(map(str, meaning))})" if meaning else ""
     raise InputError(
         f"{name}: {page.samplesperpixel} samples per pixel of {kind}{said} are not read; allowed: "
-        "those of gray, RGB or CMYK, and one more if ExtraSamples says that it is alpha (2)"
+        "those of gray, RGB or CMYK, one more if ExtraSamples says that it is alpha (2), and any "
+        "number of bands (0) with gray or RGB, perhaps with alpha behind them"
     )

@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from typing import IO, Any
 
 import numpy as np
 
-from convcli.imaging.header import COLOURS, Metadata
+from convcli.imaging.header import Header, Metadata
+from convcli.imaging.metadata.nodata import with_no_data
 from convcli.imaging.metadata.tiff import RESOLUTION, page_fields
 from convcli.imaging.metadata.tiff_fields import Fields, append_fields
 from convcli.imaging.source import Source
 
-__all__ = ["encode_tiff", "page_options", "say"]
+__all__ = ["compression_of", "encode_tiff", "is_big", "page_options", "said_of", "say"]
 
 COMPRESSIONS = {1: None, 5: "lzw", 8: "adobe_deflate", 32773: "packbits", 50000: "zstd"}
 """TIFF's numbers to tifffile's names. What is not listed (JPEG in TIFF, fax) would lose, or cannot
 hold, what a filter gives, and is written with deflate."""
-PHOTOMETRIC = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated"}
+PREDICTED = ("adobe_deflate", "lzw", "zstd")
+"""Compressions that are given differences; tifffile has none of 64 bits."""
+PHOTOMETRIC = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated", "bands": "minisblack"}
+UNKNOWN, ALPHA = 0, 2
+"""What an extra sample is."""
 
 
-def page_options(meta: Metadata, space: str, alpha: bool) -> dict[str, Any]:
-    """How the pixels of a page are written, in tifffile's words: compressed as the source was."""
-    compression = COMPRESSIONS.get(meta.compression or 8, "adobe_deflate")
+def compression_of(meta: Metadata) -> str | None:
+    """The compression that a page is written with, in tifffile's words: that of the source."""
+    return COMPRESSIONS.get(meta.compression or 8, "adobe_deflate")
+
+
+def page_options(meta: Metadata, header: Header) -> dict[str, Any]:
+    """How the pixels of a page are written, in tifffile's words."""
+    compression = compression_of(meta)
+    colours = header.shape[2] - header.alpha
+    extra = [UNKNOWN] * (colours - 1) * (header.space == "bands") + [ALPHA] * header.alpha
     return {
-        "photometric": PHOTOMETRIC[space],
-        "planarconfig": "contig" if COLOURS[space] > 1 or alpha else None,
-        "extrasamples": ["unassalpha"] if alpha else None,
+        "photometric": PHOTOMETRIC[header.space],
+        "planarconfig": "contig" if colours > 1 or header.alpha else None,
+        "extrasamples": extra or None,
         "compression": compression,
-        "predictor": compression in ("adobe_deflate", "lzw", "zstd"),
+        "predictor": compression in PREDICTED and header.dtype not in ("int64", "uint64"),
         "software": False,
         "metadata": None,
         # Readers of ImageJ's stacks find the pages by their size alone, one behind the other.
         "contiguous": compression is None,
     }
+
+
+def is_big(header: Header, fields: Fields) -> bool:
+    """Whether 32 bits may not be enough to say where things lie."""
+    size = math.prod(header.shape) * header.dtype.itemsize * header.n_frames
+    return size + sum(len(field.data) for field in fields.values()) > 2**32 - 2**25
+
+
+def said_of(meta: Metadata, header: Header) -> Fields:
+    """The fields of a page of a picture."""
+    return with_no_data(page_fields(meta), header.nodata, header.dtype)
 
 
 def encode_tiff(picture: Source) -> bytes:
@@ -43,15 +67,14 @@ def encode_tiff(picture: Source) -> bytes:
 
     out = io.BytesIO()
     pages: list[Fields] = []
-    with tifffile.TiffWriter(out) as writer:
+    with tifffile.TiffWriter(out, bigtiff=is_big(picture, picture.meta.fields)) as writer:
         for frame in picture.frames:
             meta = frame.meta or picture.meta
             pixels = frame.pixels
             if pixels.shape[-1] == 1:
                 pixels = pixels[..., 0]
-            options = page_options(meta, picture.space, picture.alpha)
-            writer.write(np.ascontiguousarray(pixels), **options)
-            pages.append(page_fields(meta))
+            writer.write(np.ascontiguousarray(pixels), **page_options(meta, picture))
+            pages.append(said_of(meta, picture))
     say(out, pages)
     return out.getvalue()
 
