@@ -174,11 +174,11 @@ def test_tiff_with_a_loop_of_directories_ends() -> None:
     np.testing.assert_array_equal(frame, RGB)
 
 
-@pytest.mark.parametrize("mode", ["YCbCr", "LAB", "I"])
+@pytest.mark.parametrize("mode", ["YCbCr", "LAB"])
 def test_modes_that_cannot_be_kept_are_named(mode: str) -> None:
     out = io.BytesIO()
-    Image.fromarray(RGB[..., 0] if mode == "I" else RGB).convert(mode).save(out, "TIFF")
-    with pytest.raises(InputError, match=r"YCbCr|LAB|CIELAB|int32|'I'"):
+    Image.fromarray(RGB).convert(mode).save(out, "TIFF")
+    with pytest.raises(InputError, match="YCbCr|LAB|CIELAB"):
         decode_picture(out.getvalue(), "x.tif")
 
 
