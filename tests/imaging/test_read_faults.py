@@ -178,7 +178,7 @@ def test_tiff_with_a_loop_of_directories_ends() -> None:
 def test_modes_that_cannot_be_kept_are_named(mode: str) -> None:
     out = io.BytesIO()
     Image.fromarray(RGB).convert(mode).save(out, "TIFF")
-    with pytest.raises(InputError, match="YCbCr|LAB|CIELAB"):
+    with pytest.raises(InputError, match=r"YCbCr|LAB|CIELAB"):
         decode_picture(out.getvalue(), "x.tif")
 
 

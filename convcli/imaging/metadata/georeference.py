@@ -1,23 +1,24 @@
 """Georeferences of TIFF: where on the earth pixels lie, following them through a filter.
 
 A filter with a stride, or without padding, gives pixels that are larger or lie elsewhere. Source:
-OGC GeoTIFF 1.1, section 7 (tags) and annex B (raster space); GDAL's tags 42112 and 50844.
+OGC GeoTIFF 1.1, section 7 (tags) and annex B (raster space); GDAL's tag 50844, of which (0, 0) is
+the centre of a pixel.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from convcli.arithmetic.window import Window
-from convcli.imaging.metadata.tiff_fields import ASCII, DOUBLE, SHORT, Field, Fields
+from convcli.imaging.metadata.bands import GDAL_METADATA
+from convcli.imaging.metadata.tiff_fields import DOUBLE, SHORT, Field, Fields
 
 __all__ = ["GEO", "POSITION", "Move", "follow", "is_point", "moved"]
 
 PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS = 33550, 33922, 34264, 34735
-GDAL_METADATA, RPC = 42112, 50844
+RPC = 50844
 POSITION = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, RPC))
 """Where pixels lie; the other tags say in which coordinates, and what their values mean."""
 GEO = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS, 34736, 34737, GDAL_METADATA, RPC))
@@ -78,8 +79,6 @@ def follow(fields: Fields, rows: Iterable[Window], cols: Iterable[Window]) -> Fi
     if RPC in fields and fields[RPC].kind == DOUBLE:  # (0, 0) is always the centre of a pixel
         y, x = moved(rows, point=True), moved(cols, point=True)
         fields[RPC] = _doubles(_rational(list(fields[RPC].numbers()), x, y))
-    if GDAL_METADATA in fields:
-        fields = _without_statistics(fields)
     return fields
 
 
@@ -115,10 +114,3 @@ def _rational(numbers: list[float], x: Move, y: Move) -> list[float]:
                 numbers[scale] / move.scale,
             )
     return numbers
-
-
-def _without_statistics(fields: Fields) -> Fields:
-    """GDAL's least and largest value, mean and deviation of a band are those of the old pixels."""
-    text = fields[GDAL_METADATA].data.rstrip(b"\0")
-    kept = re.sub(rb'\s*<Item name="STATISTICS_[^<>]*>[^<]*</Item>', b"", text)
-    return {**fields, GDAL_METADATA: Field(ASCII, kept + b"\0")}

@@ -7,18 +7,22 @@ Everything else that a file says besides its pixels stays as it was, byte by byt
 - Sizes in pixels (EXIF, XMP, the descriptions of tifffile, ImageJ and OME) are those of the result.
 - The resolution of ImageJ's pictures is that of the microscope.
 - Georeferences follow the pixels: :mod:`convcli.imaging.metadata.georeference`.
+- What is said of bands follows their values: :mod:`convcli.imaging.metadata.bands`.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from convcli.engine.plan import Plan
 from convcli.imaging.header import Header, Metadata
+from convcli.imaging.metadata.bands import bands_after
 from convcli.imaging.metadata.exif import revised_exif, revised_fields, revised_xmp
-from convcli.imaging.metadata.georeference import follow
+from convcli.imaging.metadata.georeference import follow, moved
 from convcli.imaging.metadata.photoshop import without_previews
 from convcli.imaging.metadata.stack_description import Stack, described_anew, kind_of_stack
 from convcli.imaging.metadata.tiff import (
@@ -29,15 +33,42 @@ from convcli.imaging.metadata.tiff import (
     text_field,
 )
 from convcli.imaging.metadata.tiff_fields import RATIONAL, Fields
+from convcli.kernels.kernel import Kernel
 
-__all__ = ["revised"]
+__all__ = ["Effect", "effect_of", "revised"]
 
 IMAGEJ = frozenset((50838, 50839))
 """How long the parts of ImageJ's own metadata are, and these."""
 
 
+class Effect(NamedTuple):
+    """What a chain does to values, wherever they are."""
+
+    gain: float | None = 1.0
+    """What it makes of a flat 1; None if it mixes channels."""
+    within: bool = False
+    """Whether no result is below the least or above the largest sample."""
+
+
+IDENTITY = Effect(1.0, True)
+
+
+def effect_of(chain: Sequence[Kernel]) -> Effect:
+    """Of kernels as they are applied: normalised, and with ``--scale`` and ``--bias``.
+
+    >>> effect_of([Kernel([[1, 3]]), Kernel([[1, 1]], scale=0.5)])
+    Effect(gain=4.0, within=False)
+    """
+    sums = [kernel for kernel in chain if kernel.is_correlation]
+    if any(kernel.is_bank for kernel in sums):
+        return Effect(None)
+    gain = math.prod(kernel.sum for kernel in sums)
+    means = all((kernel.weights * kernel.scale >= 0).all() and not kernel.bias for kernel in sums)
+    return Effect(gain, means and math.isclose(gain, 1, rel_tol=1e-9))
+
+
 def revised(
-    meta: Metadata, plan: Plan, old: Header, new: Header, pages: int
+    meta: Metadata, plan: Plan, old: Header, new: Header, pages: int, effect: Effect = IDENTITY
 ) -> tuple[Metadata, list[str]]:
     """What a picture says after a filter, and what the user should hear about that.
 
@@ -49,6 +80,8 @@ def revised(
         What it was and what it becomes.
     pages
         How many there are, from this one on.
+    effect
+        Of the chain.
     """
     size = plan.shape_out[:2]
     meta = replace(meta, fields=revised_fields(meta.fields, size))
@@ -62,16 +95,23 @@ def revised(
         resources = meta.fields[PHOTOSHOP]
         meta.fields[PHOTOSHOP] = resources._replace(data=without_previews(resources.data))
     rows, cols = [step.rows for step in plan.steps], [step.cols for step in plan.steps]
-    meta.fields = follow(meta.fields, rows, cols)
+    meta.fields = bands_after(follow(meta.fields, rows, cols), effect.gain)
     notes: list[str] = []
     if new.space != old.space and meta.icc is not None:
         meta.icc = None
         notes.append(f"its ICC profile describes {old.space} and was left out")
     if DESCRIPTION in meta.fields:
-        scale = math.prod(r.stride for r in rows), math.prod(c.stride for c in cols)
-        before = (*plan.shape_in[:2], old.colours + old.alpha)
-        after = (*size, new.colours + new.alpha)
-        stack = Stack(pages, before, after, new.dtype.name, scale)
+        y, x = moved(rows, point=False), moved(cols, point=False)
+        stack = Stack(
+            pages,
+            (*plan.shape_in[:2], old.colours + old.alpha),
+            (*size, new.colours + new.alpha),
+            new.dtype.name,
+            (y.scale, x.scale),
+            (y.shift, x.shift),
+            effect.gain,
+            effect.within and new.dtype == old.dtype,
+        )
         meta.stale = meta.stale + _redescribe(meta.fields, stack)
     return meta, notes
 
@@ -96,10 +136,12 @@ def _recalibrate(fields: Fields, stack: Stack) -> list[str]:
     """
     for tag, scale in zip((Y_RESOLUTION, X_RESOLUTION), stack.scale, strict=True):
         field = fields.get(tag)
-        if field is not None and field.kind == RATIONAL:
+        if field is not None and field.kind == RATIONAL and len(field.data) == 8:
             top, bottom = struct.unpack("<II", field.data)
-            if bottom * scale < 2**32:
-                fields[tag] = field._replace(data=struct.pack("<II", top, bottom * scale))
+            most = math.gcd(top, scale)
+            top, bottom = top // most, bottom * (scale // most)
+            if bottom < 2**32:
+                fields[tag] = field._replace(data=struct.pack("<II", top, bottom))
     if stack.old[:2] == stack.new[:2] or not IMAGEJ & fields.keys():
         return []
     for tag in IMAGEJ & fields.keys():

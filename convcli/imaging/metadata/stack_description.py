@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 __all__ = ["Stack", "described_anew", "kind_of_stack"]
 
 OME_TYPES = {"float32": "float", "float64": "double"}
+OME_TYPES |= {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")}
 IMAGES = re.compile(rb"^images=(\d+)", re.MULTILINE)
 TAG = re.compile(rb"<(?:\w+:)?Pixels\s[^>]*>")
 SAMPLES = re.compile(rb"SamplesPerPixel=[\"'](\d+)[\"']")
@@ -31,6 +33,12 @@ class Stack(NamedTuple):
     dtype: str
     scale: tuple[int, int]
     """Old rows and columns for each new one."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Where the corner of the new pixels lies among the old ones."""
+    gain: float | None = 1.0
+    """What the filter makes of a flat 1; None if it mixes channels."""
+    within: bool = True
+    """Whether every result lies between the least and the largest sample."""
 
 
 def kind_of_stack(text: bytes) -> str | None:
@@ -72,14 +80,44 @@ def _shape(text: bytes, stack: Stack) -> bytes | None:
         return None
     if math.prod(pages) > stack.pages:
         return None
-    if pages + told == shape:
+    if pages + told == shape and "truncated" not in facts:
         return text
+    facts.pop("truncated", None)  # one directory for all pages, of which each gets its own
     return json.dumps({**facts, "shape": [*pages, *told]}).encode()
 
 
 def _images(text: bytes, stack: Stack) -> bytes | None:
     found = IMAGES.search(text)
-    return text if int(found[1] if found else 1) == stack.pages else None
+    if int(found[1] if found else 1) != stack.pages:
+        return None
+    for name, shift, scale in zip((b"y", b"x"), stack.shift, stack.scale, strict=True):
+        if (shift, scale) != (0, 1):  # in pixels
+            text = _line(text, name + b"origin", lambda old, a=shift, b=scale: (old - a) / b)  # type: ignore[misc]
+    if not stack.within:  # what is shown as black and as white
+        text = re.sub(rb"^(?:min|max)=.*\n?", b"", text, flags=re.MULTILINE)
+    if stack.gain != 1:
+        text = _calibrated(text, stack.gain)
+    return text
+
+
+def _line(text: bytes, name: bytes, change: Callable[[float], float]) -> bytes:
+    """The same with another number after ``name=``."""
+    return re.sub(
+        rb"^(%s=)([-+.\deE]+)" % name,
+        lambda found: found[1] + repr(change(float(found[2]))).encode(),
+        text,
+        flags=re.MULTILINE,
+    )
+
+
+def _calibrated(text: bytes, gain: float | None) -> bytes:
+    """Values are a function of samples; where it is a line, that of the sums is known.
+
+    ``cf`` says which function it is, 0 a line, and ``c0`` is what it makes of 0.
+    """
+    if gain is not None and re.search(rb"^cf=0\s*$", text, re.MULTILINE):
+        return _line(text, b"c0", lambda old: old * gain)
+    return re.sub(rb"^(?:cf|c\d|vunit)=.*\n?", b"", text, flags=re.MULTILINE)
 
 
 def _pixels(text: bytes, stack: Stack) -> bytes | None:
@@ -95,7 +133,7 @@ def _pixels(text: bytes, stack: Stack) -> bytes | None:
     if sizes != stack.old or planes != stack.pages * per_page or stack.new[2] != per_page:
         return None
     told = _set(_set(old, b"SizeY", stack.new[0]), b"SizeX", stack.new[1])
-    told = _set(told, b"Type", OME_TYPES.get(stack.dtype, stack.dtype).encode())
+    told = _set(told, b"Type", OME_TYPES[stack.dtype].encode())  # it has no others
     for name, scale in ((b"PhysicalSizeY", stack.scale[0]), (b"PhysicalSizeX", stack.scale[1])):
         value = re.search(rb"\b%s=[\"']([^\"']*)" % name, told)
         if value and scale != 1:

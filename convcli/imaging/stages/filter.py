@@ -89,9 +89,10 @@ class Filter:
         )
         header.flat = source.flat and header.shape[2] == 1
         if not source.meta.silent:
-            from convcli.imaging.metadata.revise import revised
+            from convcli.imaging.metadata.revise import effect_of, revised
 
-            header.meta, notes = revised(source.meta, plan, source, header, source.n_frames)
+            effect = effect_of(chain)
+            header.meta, notes = revised(source.meta, plan, source, header, source.n_frames, effect)
             header.notes += notes
         if channels.space != source.space:
             header.meta = replace(header.meta, jpeg={**source.meta.jpeg, "changed": True})
@@ -152,10 +153,11 @@ class Filter:
         """What page ``number``, with which ``pages`` are left, says of itself after the filter."""
         if plane.meta is None:
             return None
-        from convcli.imaging.metadata.revise import revised
+        from convcli.imaging.metadata.revise import effect_of, revised
 
         plan, header = self.plans.chained(plane.shape[:2]), self.outline.header
-        meta, notes = revised(plane.meta, plan, self.source, header, pages)
+        effect = effect_of(self.plans.chain)
+        meta, notes = revised(plane.meta, plan, self.source, header, pages, effect)
         if number:  # the first page's are the picture's, and told of already
             new = meta.stale[len(plane.meta.stale) :]
             self._say(notes + [f"left out: {name} on page {number + 1}" for name in new])
