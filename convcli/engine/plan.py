@@ -15,7 +15,7 @@ import numpy as np
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.algorithms import choose
 from convcli.engine.backends import Backend, Workload, pick_backend, weigh
-from convcli.engine.cpu.c_loops import Loops, loops_for
+from convcli.engine.cpu.c_loops import Loops, loops
 from convcli.engine.numerics import (
     DTYPES,
     LIMITS,
@@ -242,7 +242,7 @@ def _plan(
     threads: int,
 ) -> Plan:
     """The plan for a backend; ``slot`` is that of the first step."""
-    slot = slot._replace(on_gpu=backend.on_gpu, loops=loops_for(slot.signal.dtype, slot.target))
+    slot = slot._replace(on_gpu=backend.on_gpu, loops=loops())
     steps = _steps(chain, slot, algorithm)
     size, dtype, target = slot.shape, slot.signal.dtype, slot.target
     last = steps[-1].shape_out

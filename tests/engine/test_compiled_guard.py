@@ -102,6 +102,18 @@ def test_a_line_and_its_taps_are_valid():
         {"sum_type": "i", "work": "f", "value": -1.0},
         {"sum_type": "i", "work": "f", "reach": 1, "col_stride": 2},
         {"sum_type": "i", "work": "i"},
+        {"sum_type": "i", "work": "f", "src": np.zeros(20, np.int32), "src_type": "i"},
+        {
+            "sum_type": "i",
+            "work": "f",
+            "src": np.zeros(20, np.int16),
+            "src_type": "h",
+            "value": 4e4,
+        },
+        {"sum_type": "B", "work": "d"},
+        {"out_type": "l", "dst": np.zeros(20, np.int64)},
+        {"out_type": "I", "work": "f", "dst": np.zeros(20, np.uint32)},
+        {"out_type": "i", "dst": np.zeros(19, np.int32)},
         # One row too few, behind which in memory there is something that looks like more.
         {
             "rows": np.zeros(9, np.int64)[:7],
@@ -164,6 +176,7 @@ def test_the_valid_call_is_valid_on_bytes(choice):
         {**STRAIGHT, "bias": 1.0},
         {**STRAIGHT, "work": "f"},
         {**STRAIGHT, "limit": 254.0},
+        {**STRAIGHT, "low": -1.0},
         {**STRAIGHT, "combine": "x"},
         {**STRAIGHT, "dst": np.zeros(20, np.uint16), "out_type": "H"},
         {**STRAIGHT, "flat": 2, **pair(1.0, 1.0)},

@@ -181,6 +181,30 @@ def test_a_change_of_type_keeps_values(dtype, target):
     assert got.clipped == sum(not low <= v <= high for v in want)
 
 
+@pytest.mark.parametrize("dtype", LIMITS)
+def test_outputs_past_the_caches_and_in_float32_sums(dtype, monkeypatch):
+    """What is too large for the caches takes another way to memory, in pieces."""
+    monkeypatch.setattr("convcli.engine.cpu.compiled_loops._STREAMED", 0)
+    x = RNG.integers(0, 256, (5, 3001, 3), np.uint8)
+    for name in ("whole", "mean", "gauss"):
+        plan = plan_filter(x.shape, "uint8", [KERNELS[name]], out_dtype=dtype, values=True)
+        want = exact(x, KERNELS[name], plan.steps[0], Border())
+        whole = np.clip(np.vectorize(round, otypes=[object])(want), *LIMITS[dtype])
+        assert np.abs(execute(plan, x).pixels - whole).max() <= (name == "gauss")
+
+
+def test_compiled_loops_read_every_type(loops):
+    for dtype in LIMITS:
+        plan = plan_filter((64, 64, 1), dtype, [KERNELS["mean"]], bounds=(0, 100))
+        assert plan.loops.name == loops
+        assert ("64" in dtype) or plan.steps[0].accumulate == "int16"
+    x = raster("int16", (70, 80, 1))
+    box = plan_filter(x.shape, "int16", [Kernel(np.ones((25, 25)))], out_dtype="int32")
+    assert box.steps[0].algorithm == "box"
+    want = exact(x, Kernel(np.ones((25, 25))), box.steps[0], Border())
+    assert (execute(box, x).pixels == want).all()
+
+
 def test_units_are_the_samples_own():
     x = np.array([[[-300], [20], [7]]], np.int16)
     one = Kernel([[1.0]], bias=100)

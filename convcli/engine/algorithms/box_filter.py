@@ -10,6 +10,7 @@ import numpy as np
 from convcli.engine.costs import on_cpu
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_box
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
+from convcli.engine.numerics import WIDE
 from convcli.engine.step import Method, Problem
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class _Compiled(CompiledMethod):
 
     @property
     def work(self) -> str:
-        return "d" if "float64" in (self.problem.accumulate, self.problem.requantize.work) else "f"
+        p = self.problem
+        wide = "float64" in (p.accumulate, p.requantize.work) or p.requantize.out_dtype in WIDE
+        return "d" if wide else "f"
 
     def lists(self) -> Lists:
         """The last corner says it all."""

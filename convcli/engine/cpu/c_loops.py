@@ -24,12 +24,22 @@ __all__ = [
     "c_loops",
     "formula",
     "loops",
-    "loops_for",
     "pack_job",
     "tap_type",
 ]
 
-CODE = {"uint8": "B", "uint16": "H", "int16": "h", "float32": "f", "float64": "d"}
+CODE = {
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "L",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "l",
+    "float32": "f",
+    "float64": "d",
+}
 """How the compiled loops call the types."""
 _ENDS = {CODE[name]: LIMITS[name] for name in ("int16", "uint16")}
 """Of the types of 16 bits in which a formula may be evaluated."""
@@ -60,14 +70,6 @@ def loops() -> Loops:
     if module is None:
         return NO_LOOPS._replace(reason=why)
     return Loops("compiled", f"convcli._loops with {why}", True, module.isa() != "base")
-
-
-def loops_for(dtype: str, target: str) -> Loops:
-    """The loops that take samples of these types."""
-    found = loops()
-    if {dtype, target} <= {*CODE, "float16"} - {"int16"}:
-        return found
-    return NO_LOOPS._replace(reason="the compiled loops do not read this type")
 
 
 def c_loops() -> Any:
@@ -121,6 +123,7 @@ def formula(requantize: Requantize, work: str, count: bool) -> dict[str, float |
         "bias": requantize.bias,
         "offset": requantize.offset,
         "ratio": requantize.ratio,
+        "low": float(low),
         "limit": float(high),
         "absolute": requantize.absolute,
         "count": count and requantize.clip,

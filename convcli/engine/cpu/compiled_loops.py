@@ -24,6 +24,8 @@ _STREAMED = 32 << 20
 """Bytes of an output that is too large to be found in a cache later; it is written past them."""
 _WORTH_GROUPING = {"h": 12, "H": 12}
 """Taps of a plane from which four rows at a time are faster; 5 of other sums."""
+_OF_TAPS = ("h", "H", "f", "d")
+"""Types of the sums that are made tap by tap."""
 
 Lists = tuple[list[list[Tap]], list[list[Tap]]]
 """Taps along a row that make each line, and taps over rows that make each plane."""
@@ -134,7 +136,7 @@ class CompiledMethod(Method):
         taps = sum(map(len, planes))
         grouped = (
             not narrow
-            and self.sums in CODE.values()
+            and self.sums in _OF_TAPS
             and self.reach > rows.dilation * rows.stride
             and taps >= _WORTH_GROUPING.get(self.sums, 5) * len(planes)
         )

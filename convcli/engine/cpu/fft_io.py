@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.c_loops import CODE, c_loops, formula, pack_job
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile
+from convcli.engine.numerics import WIDE
 from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps, Method
 
@@ -74,7 +75,8 @@ class CompiledEnds(NumpyEnds):
         value = float(p.border.value)
         self._load = pack_job(self._source, None, maps, sum_type=kind, value=value)
         work = p.accumulate if p.requantize.work == "integer" else p.requantize.work
-        numbers = formula(p.requantize, "d" if work == "float64" else "f", count)
+        wide = work == "float64" or p.requantize.out_dtype in WIDE
+        numbers = formula(p.requantize, "d" if wide else "f", count)
         self._store = pack_job(None, out, None, sum_type=kind, whole=p.exact, **numbers)
 
     def lanes(self, tile: Tile) -> NDArray[Any]:

@@ -6,16 +6,19 @@
 
 enum { ISA(BOX_BLOCK) = 1024 };
 
-static void ISA(box_add)(int32_t *restrict sums, const uint16_t *restrict more, long n)
-{
-    for (long i = 0; i < n; i++) sums[i] += more[i];
-}
-
-static void ISA(box_slide)(int32_t *restrict sums, const uint16_t *restrict more,
-                           const uint16_t *restrict less, long n)
-{
-    for (long i = 0; i < n; i++) sums[i] += (int32_t)more[i] - (int32_t)less[i];
-}
+#define BOX_ROWS(S, code)                                                                     \
+    static void ISA(box_add_##code)(int32_t *restrict sums, const S *restrict more, long n)   \
+    {                                                                                         \
+        for (long i = 0; i < n; i++) sums[i] += more[i];                                      \
+    }                                                                                         \
+    static void ISA(box_slide_##code)(int32_t *restrict sums, const S *restrict more,         \
+                                      const S *restrict less, long n)                         \
+    {                                                                                         \
+        for (long i = 0; i < n; i++) sums[i] += (int32_t)more[i] - (int32_t)less[i];          \
+    }
+BOX_ROWS(uint16_t, H)
+BOX_ROWS(int16_t, h)
+#undef BOX_ROWS
 
 static void ISA(box_slide_bytes)(int32_t *restrict sums, const uint8_t *restrict more,
                                  const uint8_t *restrict less, long n)
@@ -115,12 +118,13 @@ static long ISA(tile_box)(const Job *job)
     const long reach = job->reach, width = (long)job->taps[0].shift / group + 1;
     const long wide = job->lane_samples, block = ISA(BOX_BLOCK);
     Arena arena = {0};
-    uint16_t *more = NULL, *less = NULL;
+    const int is_signed = job->src_type == 'b' || job->src_type == 'h';
+    void *more = NULL, *less = NULL;
     int32_t *sums = NULL, *total = NULL;
     void *work = NULL;
     for (int pass = 0; pass < 2; pass++) {
-        more = take(&arena, wide, 1, sizeof *more);
-        less = take(&arena, wide, 1, sizeof *less);
+        more = take(&arena, wide, 1, sizeof(uint16_t));
+        less = take(&arena, wide, 1, sizeof(uint16_t));
         sums = take(&arena, group + wide + VBYTES, 1, sizeof *sums);
         total = take(&arena, group + block + VBYTES, 1, sizeof *total);
         work = take(&arena, block, 1, sizeof(double));
@@ -129,8 +133,14 @@ static long ISA(tile_box)(const Job *job)
     sums += group; /* zeros before the first column, which its sum starts from */
     total += group;
     for (long k = 0; k < reach; k++) {
-        ISA(fill_H)(more, ISA(row_at)(job, job->top + k), job->src_type, &job->fills[0]);
-        ISA(box_add)(sums, more, wide);
+        const void *row = ISA(row_at)(job, job->top + k);
+        if (is_signed) {
+            ISA(fill_h)(more, row, job->src_type, &job->fills[0]);
+            ISA(box_add_h)(sums, more, wide);
+        } else {
+            ISA(fill_H)(more, row, job->src_type, &job->fills[0]);
+            ISA(box_add_H)(sums, more, wide);
+        }
     }
     long clipped = 0;
     for (long r = job->top;; r++) {
@@ -152,9 +162,16 @@ static long ISA(tile_box)(const Job *job)
             ISA(box_slide_bytes)(sums, next, last, wide);
             continue;
         }
-        ISA(fill_H)(more, ISA(row_at)(job, r + reach), job->src_type, &job->fills[0]);
-        ISA(fill_H)(less, ISA(row_at)(job, r), job->src_type, &job->fills[0]);
-        ISA(box_slide)(sums, more, less, wide);
+        const void *below = ISA(row_at)(job, r + reach), *above = ISA(row_at)(job, r);
+        if (is_signed) {
+            ISA(fill_h)(more, below, job->src_type, &job->fills[0]);
+            ISA(fill_h)(less, above, job->src_type, &job->fills[0]);
+            ISA(box_slide_h)(sums, more, less, wide);
+        } else {
+            ISA(fill_H)(more, below, job->src_type, &job->fills[0]);
+            ISA(fill_H)(less, above, job->src_type, &job->fills[0]);
+            ISA(box_slide_H)(sums, more, less, wide);
+        }
     }
     FENCE
     free(arena.memory);

@@ -6,13 +6,16 @@
 static int size_of(char code)
 {
     switch (code) {
-    case 'B': return 1;
+    case 'B': case 'b': return 1;
     case 'H': case 'h': case 'q': return 2;
-    case 'f': case 'i': return 4;
-    case 'd': return 8;
+    case 'f': case 'i': case 'I': return 4;
+    case 'd': case 'l': case 'L': return 8;
     default: return 0;
     }
 }
+
+/* Bytes of a sample of a picture; 0 of what is none. */
+static int sample_size(char code) { return code && strchr("BbHhIiLlfd", code) ? size_of(code) : 0; }
 
 /* Whether a buffer holds a * b * c items, with no product that could overflow. */
 static int fits(Py_ssize_t bytes, long a, long b, long c, long item)
@@ -81,8 +84,15 @@ static int set_fill(Fill *f, const int64_t *index, long col_count, long at, long
     return f->start >= 0 && (width - 1 - f->start) / f->leap >= f->last - 1 - f->first;
 }
 
-/* Whether a border's value can stand among samples of a type that ends at `white`. */
-static int among(double value, double white) { return value >= 0 && value <= white; }
+/* Whether a border's value can stand among samples of a type with these ends. */
+static int among(double value, double low, double high) { return value >= low && value <= high; }
+
+/* Whether samples of an output can be stored from the type that the formula is evaluated in: float
+ * holds no numbers of 32 bits, only double those that end beyond 2**53. */
+static int stores(char out, char work)
+{
+    return work == 'd' || !strchr(work == 'f' ? "IiLl" : "Ll", out);
+}
 
 /* Whether of the weights of a plane two neighbours fit into signed bytes and, with any samples,
  * into 16 bits. */
@@ -118,7 +128,7 @@ static const char *check_tile(const Job *j, Py_ssize_t src, Py_ssize_t dst, long
                               const int64_t *cols, long col_count)
 {
     long shared;
-    if (!size_of(j->sum_type) || !strchr("BHfd", j->out_type) ||
+    if (!j->sum_type || !strchr("hHfdiq", j->sum_type) ||
         !fits(src, j->height, j->width, j->channels, j->src_size) ||
         !fits(dst, j->out_rows, j->out_cols, j->out_channels, j->out_size))
         return "a picture's buffer does not fit its type and shape";
@@ -145,25 +155,28 @@ static const char *check_tile(const Job *j, Py_ssize_t src, Py_ssize_t dst, long
 static const char *check_choice(const Job *j)
 {
     const int stays = j->work == j->sum_type && j->scale == 1.0 && j->bias == 0.0 &&
-                      j->offset == 0.0 && j->ratio == 1.0 && j->limit == 255.0;
+                      j->offset == 0.0 && j->ratio == 1.0 && j->low == 0.0 && j->limit == 255.0;
     const int single = j->combine == 'n' && j->planes == 1;
     if (j->work != 'f' && j->work != 'd' && (j->work != j->sum_type || j->work == 'i'))
         return "sums are finished in their own 16 bits, in float or in double";
+    if (!stores(j->out_type, j->work)) return "the output has more values than the formula's type";
     if (j->sum_type == 'i' &&
         (j->row_stride != 1 || j->col_stride != 1 || j->by_channel || j->combine != 'n' ||
-         j->lines || j->tap_count != 1 || j->src_size > 2 || !among(j->value, 65535)))
+         j->lines || j->tap_count != 1 || !strchr("BbHh", j->src_type) ||
+         !among(j->value, strchr("bh", j->src_type) ? -32768 : 0,
+                strchr("bh", j->src_type) ? 32767 : 65535)))
         return "running sums are for one rectangle, stride 1, 8 or 16 bits";
     if (j->sum_type == 'q' &&
         (!loops->bytes || j->row_stride != 1 || j->col_stride != 1 || j->by_channel || !single ||
          j->lines != 1 || j->src_type != 'B' || j->out_type != 'B' || j->scale != 1.0 ||
-         j->bias != 0.0 || j->offset != 0.0 || j->ratio != 1.0 || !among(j->value, 255) ||
+         j->bias != 0.0 || j->offset != 0.0 || j->ratio != 1.0 || !among(j->value, 0, 255) ||
          !are_pairs(j->line_taps, j->line_tap_count) || !are_pairs(j->taps, j->tap_count)))
         return "blurs in 16 bits are for bytes, stride 1, pairs of taps with weights of 16 bits";
     if (j->add < 0 || j->add > 65535 || j->multiply < 0 || j->multiply > 65535 || j->shift < 0 ||
         j->shift > 15)
         return "dividing in 16 bits takes numbers of 16 bits";
     if (j->narrow && (!loops->bytes || j->src_type != 'B' || j->lines || j->gap ||
-                      (j->sum_type != 'h' && j->sum_type != 'H') || !among(j->value, 255) ||
+                      (j->sum_type != 'h' && j->sum_type != 'H') || !among(j->value, 0, 255) ||
                       j->value != (long)j->value))
         return "rows are kept as bytes for sums of bytes in 16 bits, one row at a time";
     if (j->straight && (!j->narrow || !(stays || j->multiply) || j->out_type != 'B' || !single ||

@@ -7,21 +7,23 @@
 
 /* Clamp, round and store; returns how many samples lie outside, if they are counted. */
 #define STORE(O, code)                                                                    \
-    static long FIN(store_##code)(O *restrict out, long step, const W *restrict v,        \
-                                  double limit, int count, long n)                        \
+    static long FIN(store_##code)(const Job *job, O *restrict out, long step,             \
+                                  const W *restrict v, long n)                            \
     {                                                                                     \
-        const W top = (W)limit, low = (W)FIN_LOW, high = (W)(limit + FIN_HIGH);           \
+        const W bottom = (W)job->low, top = (W)job->limit;                                \
+        const W low = (W)(job->low + FIN_LOW), high = (W)(job->limit + FIN_HIGH);         \
+        const int count = job->count;                                                     \
         long outside = 0;                                                                 \
         if (step != 1 || !count) {                                                        \
             for (long i = 0; count && i < n; i++)                                         \
                 outside += (v[i] < low) | FIN_ABOVE(v[i], high);                          \
             for (long i = 0; step == 1 && i < n; i++) {                                   \
-                W t = v[i] > 0 ? v[i] : 0; /* NaN becomes black */                        \
+                W t = v[i] > bottom ? v[i] : bottom; /* NaN becomes black */              \
                 t = t < top ? t : top;                                                    \
                 out[i] = (O)FIN_WHOLE(t);                                                 \
             }                                                                             \
             for (long i = 0; step != 1 && i < n; i++) {                                   \
-                W t = v[i] > 0 ? v[i] : 0;                                                \
+                W t = v[i] > bottom ? v[i] : bottom;                                      \
                 t = t < top ? t : top;                                                    \
                 out[i * step] = (O)FIN_WHOLE(t);                                          \
             }                                                                             \
@@ -32,7 +34,7 @@
             FIN_COUNTER some = 0;                                                         \
             for (long i = a; i < b; i++) {                                                \
                 some += (FIN_COUNTER)((v[i] < low) | FIN_ABOVE(v[i], high));              \
-                W t = v[i] > 0 ? v[i] : 0;                                                \
+                W t = v[i] > bottom ? v[i] : bottom;                                      \
                 t = t < top ? t : top;                                                    \
                 out[i] = (O)FIN_WHOLE(t);                                                 \
             }                                                                             \
@@ -41,8 +43,34 @@
         return outside;                                                                   \
     }
 STORE(uint8_t, B)
+STORE(int8_t, b)
 STORE(uint16_t, H)
+STORE(int16_t, h)
+#ifndef FIN_FLOAT
+STORE(uint32_t, I)
+STORE(int32_t, i)
+#endif
 #undef STORE
+
+#ifdef FIN_DOUBLE
+/* The same to 64 bits: their largest number is one less than the double at their end. */
+#define STORE(O, code, most)                                                              \
+    static long FIN(store_##code)(const Job *job, O *restrict out, long step,             \
+                                  const double *restrict v, long n)                       \
+    {                                                                                     \
+        const double bottom = job->low, top = job->limit;                                 \
+        long outside = 0;                                                                 \
+        for (long i = 0; i < n; i++) {                                                    \
+            const double t = __builtin_rint(v[i]);                                        \
+            outside += job->count && ((t < bottom) | (t >= top));                         \
+            out[i * step] = t >= top ? most : t > bottom ? (O)t : (O)bottom;              \
+        }                                                                                 \
+        return outside;                                                                   \
+    }
+STORE(uint64_t, L, UINT64_MAX)
+STORE(int64_t, l, INT64_MAX)
+#undef STORE
+#endif
 
 /* Finish samples [from, from + n) of the tile, of plane `plane` and output row `row`; `kept` holds
  * what earlier members of a stack left there. */
@@ -85,28 +113,32 @@ static long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane
     const long step = bank ? job->out_channels : 1;
     char *to = (char *)job->dst + ((row * job->out_cols + job->left) * job->out_channels +
                                    (bank ? plane : 0) + from * step) * job->out_size;
+    Packed packed;
     long clipped = 0;
     switch (job->out_type) {
-    case 'B':
-        for (long a = 0; job->stream && step == 1 && a < n; a += FIN_BLOCK) {
-            uint8_t packed[FIN_BLOCK] __attribute__((aligned(64)));
-            const long some = n - a < FIN_BLOCK ? n - a : FIN_BLOCK;
-            clipped += FIN(store_B)(packed, 1, v + a, job->limit, job->count, some);
-            ISA(stream)(to + a * (long)sizeof(uint8_t), (char *)packed, (size_t)some * sizeof(uint8_t));
-        }
-        if (!job->stream || step != 1)
-            clipped = FIN(store_B)((uint8_t *)to, step, v, job->limit, job->count, n);
+#define PUT(letter, O, code)                                                                   \
+    case letter:                                                                               \
+        if (!job->stream || step != 1) return FIN(store_##code)(job, (O *)to, step, v, n);     \
+        for (long a = 0; a < n; a += FIN_BLOCK / (long)sizeof(O)) {                            \
+            const long room = FIN_BLOCK / (long)sizeof(O), some = n - a < room ? n - a : room; \
+            clipped += FIN(store_##code)(job, packed.code, 1, v + a, some);                    \
+            ISA(stream)(to + a * (long)sizeof(O), (char *)packed.code,                         \
+                        (size_t)some * sizeof(O));                                             \
+        }                                                                                      \
         break;
-    case 'H':
-        for (long a = 0; job->stream && step == 1 && a < n; a += FIN_BLOCK) {
-            uint16_t packed[FIN_BLOCK] __attribute__((aligned(64)));
-            const long some = n - a < FIN_BLOCK ? n - a : FIN_BLOCK;
-            clipped += FIN(store_H)(packed, 1, v + a, job->limit, job->count, some);
-            ISA(stream)(to + a * (long)sizeof(uint16_t), (char *)packed, (size_t)some * sizeof(uint16_t));
-        }
-        if (!job->stream || step != 1)
-            clipped = FIN(store_H)((uint16_t *)to, step, v, job->limit, job->count, n);
-        break;
+        PUT('B', uint8_t, B)
+        PUT('b', int8_t, b)
+        PUT('H', uint16_t, H)
+        PUT('h', int16_t, h)
+#ifndef FIN_FLOAT
+        PUT('I', uint32_t, I)
+        PUT('i', int32_t, i)
+#endif
+#ifdef FIN_DOUBLE
+        PUT('L', uint64_t, L)
+        PUT('l', int64_t, l)
+#endif
+#undef PUT
     case 'f':
 #ifdef FIN_FLOAT
         if (job->stream && step == 1) {

@@ -93,12 +93,14 @@ static void ISA(stream)(char *restrict to, const char *restrict from, size_t byt
 #undef FIN_WHOLE
 #undef FIN_COUNTER
 #define W double
+#define FIN_DOUBLE
 #define FIN_COUNTER int64_t
 #define FIN(name) ISA(name##_d)
 #define FIN_SQRT(x) __builtin_sqrt(x)
 #define FIN_WHOLE(t) whole_d(t)
 #include "finish.h"
 #undef W
+#undef FIN_DOUBLE
 #undef FIN
 #undef FIN_SQRT
 #undef FIN_WHOLE

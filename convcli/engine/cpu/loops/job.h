@@ -13,9 +13,10 @@
     F(l, flat)             /* columns of a rectangle of ones, to be divided; or 0: see flat.h */ \
     F(l, add) F(l, multiply) F(l, shift) /* convcli/engine/cpu/box_mean.py; multiply 0 without */\
     F(d, value)            /* of the border */                                                   \
-    F(d, scale) F(d, bias) F(d, offset) F(d, ratio) F(d, limit) /* requantize.py */              \
-    F(b, src_type) F(b, out_type)  /* B, H, f, d */                                              \
-    F(b, sum_type)         /* as well h; i: running sums, box.h; q: blurs in 16 bits, blur.h */  \
+    F(d, scale) F(d, bias) F(d, offset) F(d, ratio)             /* requantize.py */              \
+    F(d, low) F(d, limit)  /* of a whole-number output */                                        \
+    F(b, src_type) F(b, out_type)  /* B, H, I, L; signed b, h, i, l; f, d */                     \
+    F(b, sum_type)         /* h, H, f, d; i: running sums, box.h; q: blurs in 16 bits, blur.h */ \
     F(b, work)             /* type of the formula: as of the sums, f or d */                     \
     F(b, combine)          /* none, magnitude, maximum (x), bank */                              \
     F(b, by_channel)       /* a lane for each channel, or one for all */                         \
@@ -92,6 +93,18 @@ typedef struct {
     int bytes; /* has bytes.h */
 } Isa;
 
+/* Samples on their way past the caches. */
+typedef union {
+    uint8_t B[8192];
+    int8_t b[8192];
+    uint16_t H[4096];
+    int16_t h[4096];
+    uint32_t I[2048];
+    int32_t i[2048];
+    uint64_t L[1024];
+    int64_t l[1024];
+} Packed __attribute__((aligned(64)));
+
 #define NO_MEMORY (SIZE_MAX / 4)
 
 /* Scratch out of one allocation: `take` everything, `settle`, and take it again. */
@@ -123,7 +136,7 @@ static int settle(Arena *arena)
     return 1;
 }
 
-/* Nearest whole number, halves to even, of 0 <= t < 2**22 (2**51): the sum's low bits. */
+/* Nearest whole number, halves to even, of |t| < 2**22 (2**51): the sum's low bits. */
 static inline __attribute__((always_inline)) int32_t whole_f(float t)
 {
     int32_t bits;
@@ -150,7 +163,7 @@ static int pair_of(const Job *job, long t, long stop)
 #endif
 
 enum {
-    FIN_BLOCK = 4096,
+    FIN_BLOCK = sizeof(Packed),
     FLAT_SHIFT = 1024, /* samples between the first and last column of flat.h, at most */
     MOST_PAIRS = 126,  /* of a line of blur.h */
 };

@@ -36,8 +36,8 @@ static const char *take_job(Job *j, const Py_buffer *packed)
     memset(j, 0, sizeof *j);
     if (packed->len != PACKED) return "the job is not packed by _loops.JOB";
     memcpy(j, packed->buf, PACKED);
-    j->src_size = j->src_type && strchr("BHfd", j->src_type) ? size_of(j->src_type) : 0;
-    j->out_size = size_of(j->out_type);
+    j->src_size = sample_size(j->src_type);
+    j->out_size = sample_size(j->out_type);
     j->group = j->by_channel ? 1 : j->channels;
     j->src_row_bytes = (size_t)j->width * (size_t)j->channels * (size_t)j->src_size;
     return NULL;
@@ -183,7 +183,7 @@ static PyObject *finish(PyObject *self, PyObject *args)
     if (!fault &&
         ((j.sum_type != 'f' && j.sum_type != 'd') || (j.work != 'f' && j.work != 'd') ||
          s.pitch < s.cols || !fits(sums.len, s.rows, s.pitch, 1, size_of(j.sum_type)) ||
-         !strchr("BHfd", j.out_type) ||
+         !stores(j.out_type, j.work) ||
          !fits(dst.len, j.out_rows, j.out_cols, j.out_channels, j.out_size) || s.cols < 1 ||
          top < 0 || left < 0 || top > j.out_rows - s.rows || left > j.out_cols - s.cols ||
          s.channel < 0 || s.channel >= j.out_channels))

@@ -146,6 +146,12 @@ static void SUM(entries)(T *restrict total, long pitch, const SUM(Entry) *restri
 CONVERT(uint8_t, B)
 #ifndef NARROW
 CONVERT(uint16_t, H)
+CONVERT(uint32_t, I)
+CONVERT(uint64_t, L)
+CONVERT(int8_t, b)
+CONVERT(int16_t, h)
+CONVERT(int32_t, i)
+CONVERT(int64_t, l)
 CONVERT(float, f)
 CONVERT(double, d)
 #endif
@@ -161,6 +167,12 @@ static void SUM(fill)(R *restrict lane, const void *row, char code, const Fill *
     case 'B': SUM(convert_B)(lane, row, f); break;
 #ifndef NARROW
     case 'H': SUM(convert_H)(lane, row, f); break;
+    case 'I': SUM(convert_I)(lane, row, f); break;
+    case 'L': SUM(convert_L)(lane, row, f); break;
+    case 'b': SUM(convert_b)(lane, row, f); break;
+    case 'h': SUM(convert_h)(lane, row, f); break;
+    case 'i': SUM(convert_i)(lane, row, f); break;
+    case 'l': SUM(convert_l)(lane, row, f); break;
     case 'f': SUM(convert_f)(lane, row, f); break;
     case 'd': SUM(convert_d)(lane, row, f); break;
 #endif
