@@ -13,9 +13,14 @@ import tifffile
 from PIL import Image, ImageCms
 
 from convcli.arithmetic.window import conv_window
+from convcli.imaging.header import Metadata
+from convcli.imaging.metadata.bands import bands_after, choose_bands
 from convcli.imaging.metadata.georeference import follow, moved
+from convcli.imaging.metadata.revise import effect_of
 from convcli.imaging.metadata.tiff_fields import ASCII, DOUBLE, SHORT, Field
+from convcli.imaging.opening import decode_picture, open_stored
 from convcli.imaging.options import FilterOptions
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
@@ -282,8 +287,9 @@ def place_by(data: bytes) -> Any:
         ("box:5x2", {"stride": (3, 2)}),
         ("box:4x3", {"padding": "valid", "dilation": (1, 2)}),
         ("box:2", {"padding": ((3, 0), (1, 2)), "stride": 2}),
+        ("box:3", {"padding": "full"}),
     ],
-    ids=["stride", "even", "valid", "padding"],
+    ids=["stride", "even", "valid", "padding", "full"],
 )
 def test_pixels_stay_where_they_are_on_earth(
     how: str, point: bool, kernel: str, options: dict[str, Any], tmp_path: Path
@@ -343,6 +349,71 @@ def test_what_gdal_knows_of_a_band_stays_but_for_its_statistics(tmp_path: Path) 
     assert raw(out, 42112) == (2, b"<GDALMetadata>\n  " + items[1] + b"\n</GDALMetadata>\0")
     assert raw(out, 42113) == raw(data, 42113)
     assert raw(out, 34737) == raw(data, 34737)
+
+
+def described(*items: tuple[str, int | None, str, str]) -> bytes:
+    """GDAL's items: name, band, role, value."""
+    lines = [
+        f'  <Item name="{name}"'
+        + (f' sample="{band}" role="{role}"' if band is not None else "")
+        + f">{value}</Item>\n"
+        for name, band, role, value in items
+    ]
+    return ("<GDALMetadata>\n" + "".join(lines) + "</GDALMetadata>\0").encode()
+
+
+ITEMS = (
+    ("AREA", None, "", "x &amp; y"),
+    ("DESCRIPTION", 0, "description", "red"),
+    ("OFFSET", 0, "offset", "10"),
+    ("SCALE", 0, "scale", "0.1"),
+    ("UNITTYPE", 1, "unittype", "m"),
+    ("OFFSET", 1, "offset", "-2.5"),
+    ("DESCRIPTION", 2, "description", "blue"),
+)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "options", "offsets"),
+    [
+        ("box:3", {}, ("10", "-2.5")),
+        ("[[1, 2], [0, 1]]", {}, ("40", "-10")),
+        ("sobel-x", {}, ("0", "0")),
+        ("box:3", {"scale": 2.0}, ("20", "-5")),
+        ("[[1, 1]]", {"normalize": True}, ("10", "-2.5")),
+        ("box:3", {"range": "stretch"}, None),
+    ],
+)
+def test_an_offset_of_gdal_grows_with_the_sum_of_the_weights(
+    kernel: str, options: dict[str, Any], offsets: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    """Scale times the sum of samples, plus the new offset, is the sum of the values."""
+    data = made("tifffile", extratags=[(42112, 2, 0, described(*ITEMS), True)])
+    out, _ = filtered(data, tmp_path, kernel=kernel, **options)
+    found = iter(offsets or ())
+    items = [(*item[:3], next(found) if item[2] == "offset" else item[3]) for item in ITEMS
+             if offsets or item[2] not in ("offset", "scale", "unittype")]  # fmt: skip
+    assert raw(out, 42112) == (2, described(*items))
+
+
+def test_nothing_is_said_of_bands_that_were_mixed() -> None:
+    fields = {42112: Field(ASCII, described(*ITEMS))}
+    effect = effect_of([Kernel(np.ones((2, 3, 1, 1)))])
+    assert effect.mixes
+    assert bands_after(fields, *effect[::2])[42112].data == described(ITEMS[0])
+
+
+def test_what_is_said_of_bands_follows_a_choice_of_them() -> None:
+    meta = Metadata(fields={42112: Field(ASCII, described(*ITEMS)), 1: Field(ASCII, b"x")})
+    after = choose_bands(meta, [2, 0, 2]).fields
+    blue, red = ITEMS[6], ITEMS[1:4]
+    expected = [ITEMS[0], (*blue[:1], 0, *blue[2:])]
+    expected += [(name, 1, role, value) for name, _, role, value in red]
+    expected += [(*blue[:1], 2, *blue[2:])]
+    assert after[42112].data == described(*expected)
+    assert after[1] == meta.fields[1]
+    assert choose_bands(Metadata(), [1]).fields == {}
+    assert meta.fields[42112].data == described(*ITEMS)
 
 
 def test_the_georeference_of_turned_pixels_is_said_to_be_left_out(tmp_path: Path) -> None:
@@ -439,6 +510,86 @@ def test_imagej_s_pixels_grow_and_its_regions_go(tmp_path: Path) -> None:
         assert file.imagej_metadata is not None
         assert file.imagej_metadata["Labels"] == ["a", "b"]
     assert report.warnings == []
+
+
+IMAGEJ = "ImageJ=1.54f\nunit=um\nspacing=0.5\nfinterval=2.0\nmin=3.0\nmax=200.0\nxorigin=4\nyorigin=-2.5\n"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "options", "told"),
+    [
+        ("identity", {}, IMAGEJ),
+        ("box:3", {}, IMAGEJ),
+        ("sharpen", {}, IMAGEJ.replace("min=3.0\nmax=200.0\n", "")),
+        ("box:3", {"range": "float"}, IMAGEJ.replace("min=3.0\nmax=200.0\n", "")),
+        # 6 rows and 9 columns: the corner moves by 1/2 down, and by -1/2 across.
+        ("box:3", {"stride": 2}, IMAGEJ.replace("=4", "=2.25").replace("=-2.5", "=-1.5")),
+    ],
+)
+def test_what_imagej_says_of_values_and_places_stays_true(
+    kernel: str, options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    data = made("tifffile", extratags=[(270, 2, 0, IMAGEJ.encode(), True)])
+    out, report = filtered(data, tmp_path, kernel=kernel, **options)
+    assert raw(out, 270) == (2, told.encode() + b"\0")
+    assert not any("left out" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize(
+    ("function", "kernel", "told"),
+    [
+        ("cf=0\nc0=-32768.0\nc1=1.0\nvunit=mV\n", "box:3", "cf=0\nc0=-32768.0\nc1=1.0\nvunit=mV\n"),
+        ("cf=0\nc0=-3.5\nc1=2.0\n", "[[1, 1]]", "cf=0\nc0=-7.0\nc1=2.0\n"),
+        ("cf=3\nc0=-3.5\nc1=2.0\nvunit=mV\n", "[[1, 1]]", ""),  # no line
+    ],
+)
+def test_imagej_s_calibration_of_values_follows_the_sum_of_the_weights(
+    function: str, kernel: str, told: str, tmp_path: Path
+) -> None:
+    head = "ImageJ=1.54f\n"
+    data = made("tifffile", extratags=[(270, 2, 0, (head + function).encode(), True)])
+    out, _ = filtered(data, tmp_path, kernel=kernel)
+    assert raw(out, 270) == (2, (head + told).encode() + b"\0")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("writer", ["ImageJ", "tifffile"])
+def test_planes_behind_the_only_directory_are_pages(
+    order: str, writer: str, tmp_path: Path
+) -> None:
+    """As ImageJ writes stacks of more than 4 GB."""
+    pixels = np.random.default_rng(5).integers(0, 65536, (2, 3, H, W), np.uint16)
+    out = io.BytesIO()
+    how: dict[str, Any] = {"photometric": "minisblack", "metadata": {"axes": "TZYX"}}
+    if writer == "ImageJ":
+        text = b"ImageJ=1.54f\nimages=6\nslices=3\nframes=2\nhyperstack=true\nspacing=0.25\n"
+        with tifffile.TiffWriter(out, byteorder=order) as file:
+            tags = [(270, 2, 0, text, True)]
+            file.write(pixels[0, 0], extratags=tags, photometric="minisblack", metadata=None)
+        # The directory lies before the pixels, so that the other planes can follow.
+        out.write(pixels.reshape(-1)[H * W :].astype(f"{order}u2").tobytes())
+    else:
+        with tifffile.TiffWriter(out, byteorder=order) as file:
+            file.write(pixels, truncate=True, **how)
+    data = out.getvalue()
+    source = decode_picture(data, "x")
+    assert source.n_frames == 6
+    got = [frame.pixels[..., 0] for frame in source.frames]
+    np.testing.assert_array_equal(np.reshape(got, pixels.shape), pixels)
+    (tmp_path / "x.tif").write_bytes(data)
+    assert open_stored(str(tmp_path / "x.tif")) is None  # nor is the first taken for all
+    again, report = filtered(data, tmp_path, kernel="identity")
+    assert report.warnings == []
+    with tifffile.TiffFile(io.BytesIO(again)) as file:
+        assert len(file.pages) == 6
+        (series,) = file.series
+        assert (series.shape, series.axes) == (pixels.shape, "TZYX")
+        np.testing.assert_array_equal(series.asarray(), pixels)
+        if writer == "ImageJ":
+            assert file.imagej_metadata is not None
+            assert file.imagej_metadata["spacing"] == 0.25
+    cut = decode_picture(data[:-1], "x")
+    assert cut.n_frames == 1
 
 
 @pytest.mark.parametrize(

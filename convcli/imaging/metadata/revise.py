@@ -45,30 +45,34 @@ class Effect(NamedTuple):
     """What a chain does to values, wherever they are."""
 
     gain: float | None = 1.0
-    """What it makes of a flat 1; None if it mixes channels."""
+    """What it makes of a flat 1; None if results are in another unit."""
     within: bool = False
     """Whether no result is below the least or above the largest sample."""
+    mixes: bool = False
+    """Whether channels are mixed."""
 
 
-IDENTITY = Effect(1.0, True)
+UNCHANGED = Effect(1.0, True)
 
 
-def effect_of(chain: Sequence[Kernel]) -> Effect:
+def effect_of(chain: Sequence[Kernel], range: str = "clip") -> Effect:
     """Of kernels as they are applied: normalised, and with ``--scale`` and ``--bias``.
 
     >>> effect_of([Kernel([[1, 3]]), Kernel([[1, 1]], scale=0.5)])
-    Effect(gain=4.0, within=False)
+    Effect(gain=4.0, within=False, mixes=False)
     """
-    sums = [kernel for kernel in chain if kernel.is_correlation]
-    if any(kernel.is_bank for kernel in sums):
+    if any(kernel.is_bank for kernel in chain):
+        return Effect(None, mixes=True)
+    if range in ("offset", "stretch") or any(kernel.combine != "none" for kernel in chain):
         return Effect(None)
+    sums = [kernel for kernel in chain if kernel.is_correlation]
     gain = math.prod(kernel.sum for kernel in sums)
     means = all((kernel.weights * kernel.scale >= 0).all() and not kernel.bias for kernel in sums)
     return Effect(gain, means and math.isclose(gain, 1, rel_tol=1e-9))
 
 
 def revised(
-    meta: Metadata, plan: Plan, old: Header, new: Header, pages: int, effect: Effect = IDENTITY
+    meta: Metadata, plan: Plan, old: Header, new: Header, pages: int, effect: Effect = UNCHANGED
 ) -> tuple[Metadata, list[str]]:
     """What a picture says after a filter, and what the user should hear about that.
 
@@ -95,7 +99,7 @@ def revised(
         resources = meta.fields[PHOTOSHOP]
         meta.fields[PHOTOSHOP] = resources._replace(data=without_previews(resources.data))
     rows, cols = [step.rows for step in plan.steps], [step.cols for step in plan.steps]
-    meta.fields = bands_after(follow(meta.fields, rows, cols), effect.gain)
+    meta.fields = bands_after(follow(meta.fields, rows, cols), effect.gain, effect.mixes)
     notes: list[str] = []
     if new.space != old.space and meta.icc is not None:
         meta.icc = None

@@ -91,7 +91,7 @@ class Filter:
         if not source.meta.silent:
             from convcli.imaging.metadata.revise import effect_of, revised
 
-            effect = effect_of(chain)
+            effect = effect_of(chain, options.range)
             header.meta, notes = revised(source.meta, plan, source, header, source.n_frames, effect)
             header.notes += notes
         if channels.space != source.space:
@@ -156,7 +156,7 @@ class Filter:
         from convcli.imaging.metadata.revise import effect_of, revised
 
         plan, header = self.plans.chained(plane.shape[:2]), self.outline.header
-        effect = effect_of(self.plans.chain)
+        effect = effect_of(self.plans.chain, self.options.range)
         meta, notes = revised(plane.meta, plan, self.source, header, pages, effect)
         if number:  # the first page's are the picture's, and told of already
             new = meta.stale[len(plane.meta.stale) :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import Any
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from convcli.errors import InputError
 from convcli.imaging.formats.shared.pillow import open_with_pillow, picture_of, pixels_of
 from convcli.imaging.formats.shared.quiet import listen_to_libtiff, silence_libtiff, silence_logs
+from convcli.imaging.formats.tiff.behind import PlanesBehind, planes_behind
 from convcli.imaging.formats.tiff.pages import check_pages
 from convcli.imaging.formats.tiff.roles import Roles, cover, mask_pixels, patched, roles_of
 from convcli.imaging.formats.tiff.samples import Layout, page_pixels, says_its_kind
 from convcli.imaging.formats.tiff.strips import strip_notes, strips_of
 from convcli.imaging.header import Metadata, widened
+from convcli.imaging.limits import check_frames
 from convcli.imaging.metadata.nodata import no_data_of, raw_no_data
-from convcli.imaging.metadata.tiff import read_pages
+from convcli.imaging.metadata.tiff import DESCRIPTION, read_pages
 from convcli.imaging.metadata.tiff_fields import Fields
 from convcli.imaging.metadata.upright import (
     ORIENTATION,
@@ -55,6 +58,8 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Source:
         picture.meta = pages[0]
     if picture.n_frames > 1:
         picture.frames = Pages(picture.frames, pages)
+    elif len(found) == 1 and DESCRIPTION in fields:
+        _unstack(picture, data, name, max_pixels)
     if roles.masks:
         _mask(picture, data, name, roles)
     picture.notes += roles.notes
@@ -77,6 +82,20 @@ def _decoded(data: bytes, name: str, count: int, fields: Fields, max_pixels: int
             how: dict[str, Any] = {"pages": True, "decode": _turned_pixels}
             return picture_of(image, "TIFF", name, Metadata(), notes, max_pixels, **how)
     return _read_with_tifffile(data, name, count, fields)
+
+
+def _unstack(picture: Source, data: bytes, name: str, max_pixels: int) -> None:
+    """The planes that lie behind that of the only directory, if there are any."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page: Any = file.pages.first
+        count = planes_behind(page, picture.meta.fields, len(data))
+        if count > 1:
+            taken = count * math.prod(picture.shape) * picture.dtype.itemsize
+            check_frames(name, count, taken, max_pixels)
+            picture.n_frames = count
+            picture.frames = PlanesBehind(data, page, count, picture.meta)
 
 
 def relinked(data: bytes, links: dict[int, int]) -> bytes:

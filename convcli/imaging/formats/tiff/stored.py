@@ -19,6 +19,7 @@ from convcli.errors import InputError
 from convcli.imaging.formats.jpeg.check import jpeg_faults
 from convcli.imaging.formats.shared.array_file import MOST_FOLDED, FileRows, native
 from convcli.imaging.formats.shared.quiet import silence_logs
+from convcli.imaging.formats.tiff.behind import planes_behind
 from convcli.imaging.formats.tiff.pages import walk_directories
 from convcli.imaging.formats.tiff.read import absent_sample, page_orientation
 from convcli.imaging.formats.tiff.roles import Roles, full_alpha, patched, roles_of
@@ -225,6 +226,8 @@ def open_tiff(path: str, name: str) -> Source | None:
         plane: TiffPage = _page_of(page, native(page.dtype), file, fd, name, notes)
         said = _said(fd, roles, notes)
         fields = said.fields
+        if planes_behind(page, fields, size) > 1:
+            return None
         plane.absent = absent_sample(fields, page.dtype)
         source = Source(
             "TIFF",
