@@ -58,6 +58,7 @@ BORDERS: dict[str, BorderMode] = {
     ),
     "reflect": BorderMode(_reflect, ("mirror", "reflect-101", "reflect101")),
     "symmetric": BorderMode(_symmetric, ("grid-mirror",)),
+    "missing": BorderMode(None, ("nan", "omit")),
     "wrap": BorderMode(
         lambda position, size: position % size,
         ("circular", "periodic", "grid-wrap", "tile", "repeat"),
@@ -81,7 +82,7 @@ class Border(NamedTuple):
         return BORDERS[self.mode].cell is None
 
     def __str__(self) -> str:
-        return f"{self.mode}:{self.value:g}" if self.is_constant else self.mode
+        return f"{self.mode}:{self.value:g}" if self.mode == "constant" else self.mode
 
 
 def parse_border(text: str, colour: Callable[[str], float | None] | None = None) -> Border:

@@ -27,6 +27,12 @@ def filter_command(
     normalize: on.Normalize = False,
     scale: on.Scale = "1",
     bias: on.Bias = "0",
+    values: on.Values = None,
+    bands: on.Bands = None,
+    nodata: on.NoData = None,
+    missing: on.Missing = None,
+    fill: on.Fill = False,
+    min_valid: on.MinValid = "0",
     luma: on.Luma = False,
     linear: on.Linear = False,
     recursive: on.Recursive = False,
@@ -59,7 +65,7 @@ def filter_command(
     from convcli.cli import parse
     from convcli.errors import UsageError
     from convcli.extensions import extension
-    from convcli.imaging.options import MAX_PIXELS, FilterOptions
+    from convcli.imaging.options import MAX_PIXELS, WAYS, FilterOptions
 
     options = FilterOptions(
         range=parse.one_of("--range", range, parse.RANGES),
@@ -77,6 +83,12 @@ def filter_command(
         luma=luma,
         linear=linear,
         threads=threads,
+        values=values,
+        bands=parse.bands(bands),
+        nodata=parse.nodata(nodata),
+        missing=parse.one_of("--missing", missing, WAYS),
+        fill=fill,
+        min_valid=parse.part("--min-valid", min_valid),
     )
     extension("_loops")  # a wrong CONVCLI_LOOPS is refused once, not for every picture
     parse.one_of("--on-error", on_error, parse.ON_ERROR)

@@ -31,6 +31,8 @@ Strides: same lays the positions in the middle, as TensorFlow does. Of an even s
 
 Even sizes and odd paddings: the extra row and column go at the end. Transparent pictures: kernels that do not sum to zero weight each colour by its alpha; others leave alpha alone.
 
+Missing samples: of kernels of an even size the centre is the cell before the middle. Kernels across bands propagate.
+
 Exit codes: 0 done, 1 a file failed, 2 the request is wrong, 130 interrupted."""
 
 Kernels = Annotated[
@@ -99,8 +101,9 @@ Depth = Annotated[
     _output(
         "--depth",
         autocompletion=complete.names("cli.parse", "DEPTHS"),
-        metavar="8|16|float",
-        help="Bits per sample of the result. Default: the input's.",
+        metavar="8|16|float|TYPE",
+        help="Of the result: bits per sample, white staying white; or a type such as int16 or "
+        "float64, which for rasters rounds and clips values. Default: the input's.",
     ),
 ]
 
@@ -138,7 +141,8 @@ Border = Annotated[
         autocompletion=complete.names("arithmetic.borders", "BORDERS", "ALIASES"),
         metavar="NAME",
         help=f"What is read outside the picture: {_BORDERS}; see below. V is 0 (black) to 255 "
-        "(white) at any depth, a percentage, or a gray by name.",
+        "(white) at any depth, a percentage, or a gray by name; of rasters a value. missing "
+        "leaves out what lies outside.",
     ),
 ]
 Flip = Annotated[
@@ -159,6 +163,53 @@ Range = Annotated[
         "derivative presets, otherwise clip.",
     ),
 ]
+Values = Annotated[
+    bool | None,
+    _values(
+        "--values/--picture",
+        help="Take samples as values in units of their own (a raster: nothing is scaled, --bias "
+        "and constant:V count in those units), or as light from black to white. Default: "
+        "values where the type is signed or of 32 bits or more, where the file names a place "
+        "on the earth or a no-data value, and for bands that are no colours.",
+        show_default=False,
+    ),
+]
+Bands = Annotated[
+    str | None,
+    _values("--bands", metavar="N,N,...", help="Filter these bands, in this order; from 1."),
+]
+NoData = Annotated[
+    str | None,
+    _values(
+        "--nodata",
+        autocompletion=complete.names("cli.parse", "NODATA"),
+        metavar="V|nan|none",
+        help="The value of samples that are missing: filters leave them out, and the result "
+        "declares them. Default: what the file declares; NaN is always missing, unless none is.",
+    ),
+]
+Missing = Annotated[
+    str | None,
+    _values(
+        "--missing",
+        autocompletion=complete.names("imaging.options", "WAYS"),
+        metavar="HOW",
+        help="Beside missing samples: renormalize (the mean of what is there), centre (missing "
+        "neighbours count as the centre does, so that flat ground stays flat), or propagate "
+        "(missing too). Default: renormalize; centre for kernels with negative weights.",
+    ),
+]
+Fill = Annotated[
+    bool, _values("--fill", help="Close holes: give a result where the centre is missing too.")
+]
+MinValid = Annotated[
+    str,
+    _values(
+        "--min-valid",
+        metavar="SHARE",
+        help="No result where fewer of the kernel's cells are there, as in 25% or 1/2.",
+    ),
+]
 Normalize = Annotated[
     bool,
     _values("--normalize", help="Divide each kernel by the sum of its weights: brightness stays."),
@@ -166,7 +217,11 @@ Normalize = Annotated[
 Scale = Annotated[str, _values("--scale", metavar="X", help="Multiply the result: 2, 1/16, 50%.")]
 Bias = Annotated[
     str,
-    _values("--bias", metavar="V", help="Add to the result; 255 or 100% is white at any depth."),
+    _values(
+        "--bias",
+        metavar="V",
+        help="Add to the result; 255 or 100% is white at any depth, but a raster's values.",
+    ),
 ]
 Luma = Annotated[
     bool, _values("--luma", help="Filter brightness only: sharpening without coloured edges.")

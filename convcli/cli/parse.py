@@ -21,11 +21,14 @@ __all__ = [
     "ON_ERROR",
     "RANGES",
     "backend",
+    "bands",
     "border",
     "memory",
+    "nodata",
     "one_of",
     "padding",
     "pair",
+    "part",
     "raw_layout",
     "share",
 ]
@@ -33,7 +36,12 @@ __all__ = [
 Word = TypeVar("Word", bound=str | None)
 
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
-DEPTHS = ("8", "16", "float")
+DEPTHS = (
+    *("8", "16", "float"),
+    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float32", "float64"),
+)
+NODATA = ("nan", "none")
 ALGORITHMS = ("direct", "separable", "box", "fft")
 COMPRESSIONS = ("default", "small")
 ON_ERROR = ("skip", "stop")
@@ -88,6 +96,44 @@ def share(option: str, text: str, whole: float, forms: str) -> float:
         return parse_share(text, whole)
     except ValueError as error:
         raise UsageError(f"{option}: {error}; write it as in {forms}") from error
+
+
+def part(option: str, text: str) -> float:
+    """A share from 0 to 1, written as a fraction or a percentage."""
+    value = share(option, text, 1, "25% or 1/4")
+    if not 0 <= value <= 1:
+        raise UsageError(f"{option} is {text}; it must be 0 to 1, as in 25% or 1/4")
+    return value
+
+
+def bands(text: str | None) -> tuple[int, ...]:
+    """Numbers of bands, from 1 on."""
+    if text is None:
+        return ()
+    try:
+        numbers = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        numbers = (0,)
+    if min(numbers) < 1:
+        raise UsageError(
+            f"--bands {text!r} is not understood; allowed: numbers from 1, as in 4,3,2"
+        )
+    return numbers
+
+
+def nodata(text: str | None) -> float | int | str | None:
+    """A value that stands for missing samples, or a word."""
+    if text is None or text.lower() in NODATA:
+        return text and text.lower()
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    hint = did_you_mean(text, NODATA)
+    raise UsageError(
+        f"--nodata {text!r} is no value{hint}; allowed: a number, nan (NaN alone), none"
+    )
 
 
 def padding(text: str) -> Any:

@@ -12,12 +12,14 @@ from PIL import Image
 
 from convcli.arithmetic.borders import Border, parse_border
 from convcli.engine.backends import Backend
+from convcli.engine.numerics import OUT_DTYPES
 from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
+from convcli.imaging.bands import chosen
 from convcli.imaging.formats.shared.pillow import SPACES, to_pillow
 from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level
-from convcli.imaging.header import COLOURS
+from convcli.imaging.header import COLOURS, is_light
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
@@ -27,9 +29,20 @@ from convcli.kernels.load import load_chain
 __all__ = ["filter_image"]
 
 CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
-DTYPES = ("uint8", "uint16", "float32", "float64")
 
-Sample = TypeVar("Sample", np.uint8, np.uint16, np.float32, np.float64)
+Sample = TypeVar(
+    "Sample",
+    np.uint8,
+    np.uint16,
+    np.float32,
+    np.float64,
+    np.int8,
+    np.int16,
+    np.int32,
+    np.int64,
+    np.uint32,
+    np.uint64,
+)
 Pixels: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Sample]]
 Named: TypeAlias = str | Path | Kernel | NDArray[Any]
 Kernels: TypeAlias = Named | Sequence[Named | float | Sequence[object]]
@@ -49,6 +62,12 @@ class Keywords(TypedDict, total=False):
     bias: float
     luma: bool
     linear: bool
+    values: bool | None
+    bands: Sequence[int]
+    nodata: float | int | str | None
+    missing: str | None
+    fill: bool
+    min_valid: float
     backend: str
     threads: int | None
 
@@ -98,6 +117,12 @@ def filter_image(
     depth: str | int | None = None,
     luma: bool = False,
     linear: bool = False,
+    values: bool | None = None,
+    bands: Sequence[int] = (),
+    nodata: float | int | str | None = None,
+    missing: str | None = None,
+    fill: bool = False,
+    min_valid: float = 0.0,
     backend: str = "auto",
     threads: int | None = None,
 ) -> Any:
@@ -107,8 +132,10 @@ def filter_image(
     ----------
     image
         A Pillow image of mode L, LA, RGB, RGBA, CMYK, I;16 or F, or an array ``(H, W)`` or
-        ``(H, W, C)`` of uint8, uint16, float32 or float64. White is 255, 65535 or 1.0. Two and
-        four channels of an array are gray and RGB with alpha.
+        ``(H, W, C)`` of whole numbers of 8 to 64 bits, float32 or float64. uint8, uint16 and floats
+        of up to four channels are light: white is 255, 65535 or 1.0, two and four channels are
+        gray and RGB with alpha. All others, and these with ``values=True``, are values in units
+        of their own, of any number of bands.
     kernel
         A name, a file, a literal, an array, a :class:`convcli.Kernel`, a chain of names and
         literals such as ``"gaussian:2 | sobel"``, or a list of these.
@@ -123,13 +150,22 @@ def filter_image(
     flip
         Mathematical convolution instead of correlation.
     normalize, scale, bias
-        Divide each kernel by its sum; multiply the result; add to it, with 255 as white.
+        Divide each kernel by its sum; multiply the result; add to it, with 255 as white, or a value.
     range
         ``auto``, ``clip``, ``abs``, ``offset``, ``stretch`` or ``float``.
     depth
-        ``8``, ``16`` or ``"float"``; by default that of the image.
+        ``8``, ``16``, ``"float"``, or a type such as ``"int16"``; by default that of the image.
     luma, linear
         Filter brightness only; filter in linear light.
+    values
+        Whether samples are values, and nothing is scaled; by default as said above.
+    bands
+        Those that are filtered, counted from 1, in this order; all by default.
+    nodata
+        The value that stands for missing samples; NaN does so by itself. ``"none"``: nothing does.
+    missing, fill, min_valid
+        What is made of missing samples: ``renormalize``, ``centre`` or ``propagate``; whether
+        there is a result where the centre is missing; which share of a window must be there.
     backend, threads
         ``auto``, ``numpy`` or ``cupy``; all cores by default.
 
@@ -163,11 +199,18 @@ def filter_image(
         depth=None if depth is None else str(depth),
         luma=luma,
         linear=linear,
+        values=values,
+        bands=tuple(bands),
+        nodata=nodata,
+        missing=missing,
+        fill=fill,
+        min_valid=min_valid,
         backend=Backend.parse(backend),
         threads=threads,
     )
     pillow = isinstance(image, Image.Image)
-    picture = _from_pillow(image) if pillow else _from_array(np.asarray(image))
+    picture = _from_pillow(image) if pillow else _from_array(np.asarray(image), values=values)
+    picture = chosen(picture, options.bands)
     chain = Filter(picture, kernels, options)
     result, pixels = chain.outline.header, filtered(chain, picture.first).pixels
     if pillow:
@@ -194,17 +237,23 @@ def _from_pillow(image: Image.Image) -> Source:
     return _picture(pixels, space, alpha)
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Source:
+def _from_array(array: np.ndarray[Any, Any], *, values: bool | None) -> Source:
     if array.ndim not in (2, 3) or array.size == 0:
         raise UsageError(
             f"an array of shape {array.shape} is not taken; allowed: (H, W), (H, W, C)"
         )
-    if array.dtype.name not in DTYPES:
-        raise UsageError(f"an array of {array.dtype} is not taken; allowed: {', '.join(DTYPES)}")
+    if array.dtype.name not in OUT_DTYPES:
+        raise UsageError(
+            f"an array of {array.dtype} is not taken; allowed: {', '.join(OUT_DTYPES)}"
+        )
     pixels = array.reshape(*array.shape[:2], -1)
-    if pixels.shape[-1] not in CHANNELS:
-        raise UsageError(f"an array of {pixels.shape[-1]} channels is not taken; allowed: 1 to 4")
-    space, alpha = CHANNELS[pixels.shape[-1]]
+    count = pixels.shape[-1]
+    if count > 1 and (values or count not in CHANNELS or not is_light(array.dtype)):
+        pixels = np.ascontiguousarray(pixels)
+        return Source(
+            "memory", "bands", False, array.dtype, array.shape[:2], [Frame(pixels)], bands=count
+        )
+    space, alpha = CHANNELS[count]
     return _picture(np.ascontiguousarray(pixels), space, alpha)
 
 

@@ -10,13 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from convcli.imaging.metadata.tiff_fields import Fields
 
-__all__ = ["COLOURS", "Header", "Metadata", "full_scale", "widened"]
+__all__ = ["COLOURS", "Header", "Metadata", "full_scale", "is_light", "widened"]
 
 COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
 """Number of colour channels of each colour space, alpha not counted.
 
 Beside them there is ``bands``: any number of bands of which nothing says that they are colours.
 """
+
+
+GEO_KEYS = 34735
+"""The field of a TIFF that says in which coordinates its pixels lie."""
 
 
 @dataclass(slots=True, repr=False)
@@ -105,6 +109,17 @@ class Header:
         return (*self.size, self.colours + self.alpha)
 
     @property
+    def is_raster(self) -> bool:
+        """Whether samples are values in units of their own, as far as the file says.
+
+        They are if their type is none of pictures, if a value stands for missing ones, if bands
+        are not said to be colours, and if the file tells where on the earth they lie. Otherwise
+        they are light, from black to white.
+        """
+        bands, declared = self.space == "bands", self.nodata is not None
+        return bands or declared or GEO_KEYS in self.meta.fields or not is_light(self.dtype)
+
+    @property
     def colours(self) -> int:
         """Number of channels, alpha not counted."""
         return self.bands or COLOURS[self.space]
@@ -118,14 +133,24 @@ class Header:
         return Header(**self.said() | changes)
 
 
+def is_light(dtype: Any) -> bool:
+    """Whether pictures have samples of this type: from black to a white that is known.
+
+    >>> is_light("uint16"), is_light("int16"), is_light("uint32"), is_light("float32")
+    (True, False, False, True)
+    """
+    dtype = np.dtype(dtype)
+    return bool(dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2))
+
+
 def full_scale(dtype: Any) -> float:
-    """The value of white: 255, 65535, or 1.0 for floating point.
+    """The value of white: 255, 65535, or 1.0 for floating point; of alpha, the largest of its type.
 
     >>> full_scale("uint16")
     65535.0
     """
     dtype = np.dtype(dtype)
-    return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
+    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
 def widened(bits: int) -> str:

@@ -51,6 +51,8 @@ class Limits(NamedTuple):
     jobs: int = 1
     """Processes that share what is free where the user sets no limit."""
     raw: RawLayout | None = None
+    bands: tuple[int, ...] = ()
+    """Those that are wanted, counted from 1; all of them where it is empty."""
 
     @property
     def room(self) -> int:
@@ -112,7 +114,7 @@ def open_source(
         lap("read")
         source = decode_picture(data, name, max_pixels=limits.max_pixels)
     source.name, source.flat = name, source.shape[2] == 1
-    return source
+    return _bands_of(source, limits)
 
 
 def _read_at_once(source: Source, limits: Limits) -> Source:
@@ -139,10 +141,25 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
     if is_picture and not Path(where).is_dir():  # a folder may be an array, whatever it is called
         return None
     source = open_stored(where, limits.raw, limits.max_pixels)
-    if source is None or not (can_be_decoded and whole and _fits(source, limits)):
-        return source
+    if source is None:
+        return None
+    if not (can_be_decoded and whole and _fits(source, limits)):
+        return _bands_of(source, limits)
     source.close()
     return None
+
+
+def _bands_of(source: Source, limits: Limits) -> Source:
+    """The source with the bands that are wanted."""
+    if not limits.bands:
+        return source
+    from convcli.imaging.bands import chosen
+
+    try:
+        return chosen(source, limits.bands)
+    except UsageError:
+        source.close()
+        raise
 
 
 def _fits(source: Source, limits: Limits) -> bool:

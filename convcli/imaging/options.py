@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 from convcli.arithmetic.borders import Border
 from convcli.engine.backends import Backend
 
-__all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "FilterOptions"]
+__all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "WAYS", "FilterOptions"]
+
+WAYS = ("renormalize", "centre", "propagate")
+"""What a kernel can make of missing samples."""
 
 MAX_PIXELS = 178_956_970
 """Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
@@ -39,3 +42,14 @@ class FilterOptions(NamedTuple):
     algorithm: str | None = None
     pictures: int = 1
     """Pictures that one process will filter so; a batch is worth starting a GPU for."""
+    values: bool | None = None
+    """Whether samples are values (a raster) or light (a picture); None asks the file."""
+    bands: tuple[int, ...] = ()
+    """Those that are filtered, counted from 1, in the order of the result; all by default."""
+    nodata: float | int | str | None = None
+    """The value that stands for a missing sample, ``nan`` or ``none``; None asks the file."""
+    missing: str | None = None
+    """What a kernel makes of missing samples, one of ``WAYS``; None leaves it to the kernel."""
+    fill: bool = False
+    min_valid: float = 0.0
+    """Share of the cells under a kernel that must be there for a result."""

@@ -111,16 +111,17 @@ def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
     from convcli.engine.regions import cells, needed
 
     outline, source = chain.outline, chain.source
+    floats = FLOATS * chain.plans.between.itemsize
     channels_in = source.shape[2]
     sizes: list[int] = []
     for step in reversed(outline.plan.steps):
         rows, cols = cells(want)
         channels = max(step.shape_out[2], channels_in)
-        item = np.dtype(step.requantize.out_dtype).itemsize if simple else 4 * FLOATS
+        item = np.dtype(step.requantize.out_dtype).itemsize if simple else floats
         sizes.append(rows * cols * channels * item)
         want = needed(step, want)
     rows, cols = cells(want)
-    item = source.dtype.itemsize * 2 if simple else 4 * FLOATS
+    item = source.dtype.itemsize * 2 if simple else floats
     sizes.append(rows * cols * channels_in * item)
     if outline.range == "stretch":
         sizes[0] *= 3

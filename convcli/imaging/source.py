@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import InputError
 from convcli.imaging.header import Header, Metadata
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class StoredPlane(Plane):
         """Read a rectangle into ``out`` ``(rows, columns, C)``."""
 
     def read(self, want: Ranges) -> Pixels:
-        """A cutout of finite samples.
+        """A cutout.
 
         Raises
         ------
@@ -99,10 +98,6 @@ class StoredPlane(Plane):
                 self.block(rows, cols, part)
                 left += cols[1] - cols[0]
             top += rows[1] - rows[0]
-        if out.dtype.kind == "f" and not np.isfinite(out).all():
-            raise InputError(
-                f"{self.name}: some samples are not finite numbers; a filter would smear them"
-            )
         return out
 
     def close(self) -> None:

@@ -43,6 +43,11 @@ def box(width: float = 3, height: float | None = None) -> Parts:
     return Parts(np.ones(shape), 1 / math.prod(shape))
 
 
+def total(width: float = 3, height: float | None = None) -> Parts:
+    """The sum of a rectangle."""
+    return box(width, height)._replace(scale=1)
+
+
 def disk(radius: float) -> Parts:
     """The mean of the pixels whose centres lie within ``radius`` (as scikit-image's ``disk``)."""
     x, y = grid(int(radius))
@@ -122,6 +127,15 @@ BLUR = [
         ),
         example="box:9x5",
         also="average mean avg uniform box-blur box-filter uniform-filter mean-filter average-blur avg-blur",
+    ),
+    Preset(
+        "sum", "blur", "sum of a square or rectangle: of what is there, where samples are missing",
+        total, TEXTBOOK, "other",
+        (
+            Parameter("width", "columns", 1, MAX_SIDE, default=3, whole=True),
+            Parameter("height", "rows; the width by default", 1, MAX_SIDE, whole=True),
+        ),
+        example="sum:5", also="total ones focal-sum", total=True,
     ),
     Preset(
         "disk", "blur", "blur of a lens out of focus", disk, "scikit-image morphology.disk",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         note: str
         remark: str
         operation: str
+        total: bool
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -72,6 +73,9 @@ class Kernel:
     operation
         What is computed of the cells under the weights, by its name in
         :data:`convcli.kernels.operation_names.OPERATIONS`: their weighted sum.
+    total
+        Whether the result is a sum of what is there, which is less where samples are missing, and
+        no mean that stands for the whole window.
 
     Raises
     ------
@@ -93,6 +97,7 @@ class Kernel:
     note: str = field(repr=False)
     remark: str = field(repr=False)
     operation: str = field(repr=False)
+    total: bool = field(repr=False)
 
     def __init__(
         self,
@@ -107,11 +112,12 @@ class Kernel:
         note: str = "",
         remark: str = "",
         operation: str = CORRELATE,
+        total: bool = False,
     ) -> None:
         # Written out because what is given (lists too) is not what is kept.
         checked = _checked(as_numbers(weights, f"kernel {name!r}"), scale, bias, name, combine)
         numbers = (checked, float(scale), float(bias))
-        kept = (*numbers, name, role, combine, absolute, source, note, remark, operation)
+        kept = (*numbers, name, role, combine, absolute, source, note, remark, operation, total)
         for part, value in zip(fields(self), kept, strict=True):
             object.__setattr__(self, part.name, value)
 

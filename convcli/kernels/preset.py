@@ -53,6 +53,7 @@ class Preset(NamedTuple):
     also: str = ""
     sized: str = ""
     operation: str = CORRELATE
+    total: bool = False
 
     def make(self, values: dict[str, float] | None = None) -> Kernel:
         """The kernel, named after what was asked for.
@@ -76,6 +77,7 @@ class Preset(NamedTuple):
             source=self.source,
             note=self.purpose,
             operation=self.operation,
+            total=self.total,
         )
 
     def _canonical(self, values: dict[str, float]) -> dict[str, float]:

@@ -182,7 +182,7 @@ def _weighted(scaled: Array, kernel: Kernel) -> str:
             return "changes nothing"
         return ("rescales" if centred else "shifts") + f": {brightness}"
     if (scaled >= 0).all() or (scaled <= 0).all():
-        return f"smooths: {brightness}"
+        return f"{'adds up' if kernel.total else 'smooths'}: {brightness}"
     mirrored = np.abs(scaled - scaled[::-1, ::-1]).max() <= 1e-12 * np.abs(scaled).max()
     return (
         "sharpens" if mirrored and total > 0 else "smooths and differentiates"

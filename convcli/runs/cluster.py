@@ -23,6 +23,7 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.opening import stored_source
 from convcli.imaging.sink import Parts, Target
 from convcli.imaging.source import Plane, Source
+from convcli.imaging.stages.carry_out import SampleCounts
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
 from convcli.imaging.urls import is_url
@@ -232,8 +233,8 @@ class _Tasks:
         """The parts in order, written by the workers if there is a target."""
         limits = stage.limits if isinstance(stage, Stretched) else None
         for place, made in self._in_order(places, _part, (simple, limits, target)):
-            pixels, samples, clipped, notes = made
-            chain.counts.add(samples, clipped, *notes)
+            pixels, tally, notes = made
+            chain.counts.add(tally, *notes)
             yield place, pixels
 
     def _in_order(
@@ -288,13 +289,13 @@ def _part(
     simple: bool,
     limits: tuple[float, float] | None,
     target: Target | None,
-) -> tuple[NDArray[Any] | None, int, int, list[str]]:
+) -> tuple[NDArray[Any] | None, SampleCounts, list[str]]:
     """On a worker: one part, written where it belongs if that can be, with its counts and notes."""
     with _opened(request, job, simple) as (source, chain, stage):
         if isinstance(stage, Stretched):
             stage.limits = limits
         pixels = stage.read(Tile(*place).ranges)
-        counts = chain.counts.samples, chain.counts.clipped, source.notes
+        counts = chain.counts.total, source.notes
         if target is None:
             return pixels, *counts
         target(Tile(*place), pixels)

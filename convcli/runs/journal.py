@@ -24,6 +24,7 @@ from isal import isal_zlib
 
 from convcli.errors import OutputError
 from convcli.imaging.atomic import Data, display_name, parts
+from convcli.imaging.options import FilterOptions
 from convcli.runs.request import Job, Request
 from convcli.system.files import read_at
 from convcli.system.machine import boot_id
@@ -31,6 +32,8 @@ from convcli.system.sharing import append, open_shared
 
 __all__ = ["Journal", "digest", "options_hash"]
 
+NEWER = ("values", "bands", "nodata", "missing", "fill", "min_valid")
+"""Options that older journals know nothing of."""
 PATIENCE = 30.0
 """Seconds that a resumed run waits for the workers of the killed one to end."""
 
@@ -50,10 +53,27 @@ def options_hash(request: Request) -> str:
             sha.update(kernel.operation.encode())  # which older journals know nothing of
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
     words: Any = request.options._replace(threads=None, pictures=1)
-    words = words._replace(backend=str(words.backend or "auto"))  # as in journals that there are
+    words = _as_ever(words._replace(backend=str(words.backend or "auto")))
     encoding = request.format, request.quality, request.compression
     sha.update(repr((words, encoding, request.raw)).replace("RawLayout", "Layout").encode())
     return sha.hexdigest()[:24]
+
+
+def _as_ever(options: FilterOptions) -> str:
+    """The options as in journals that there are: newer ones are told of where they say something."""
+    plain = FilterOptions()
+    told = [
+        f"{name}={value!r}"
+        for name, value in options._asdict().items()
+        if name not in NEWER or value != getattr(plain, name)
+    ]
+    return _Told(f"FilterOptions({', '.join(told)})")
+
+
+class _Told(str):
+    """A text that stands for what it says."""
+
+    __repr__ = str.__str__
 
 
 def digest(data: Data) -> str:

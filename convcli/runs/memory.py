@@ -40,4 +40,4 @@ def parse_size(text: str) -> int:
 def limits_of(request: Request) -> Limits:
     """What one picture of a request may take."""
     jobs = max(request.jobs or 1, 1)
-    return Limits(request.max_pixels, request.memory, jobs, request.raw)
+    return Limits(request.max_pixels, request.memory, jobs, request.raw, request.options.bands)

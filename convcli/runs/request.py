@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -96,8 +97,14 @@ class Report:
     @property
     def warnings(self) -> list[str]:
         """What the user should know: metadata left out, samples clipped."""
-        notes = list(dict.fromkeys(self.outline.header.notes))  # of parts that were read twice
-        share = self.outline.clipped_fraction
+        picture = self.outline.header
+        notes = list(dict.fromkeys(picture.notes))  # of parts that were read twice
+        tally, share = self.outline.tally, self.outline.clipped_fraction
+        if tally.moved:
+            notes.append(
+                f"{tally.moved:,} results had the value that says missing, {picture.nodata:g}, "
+                "and moved to the next"
+            )
         if share > 0.01:
             cause = self.outline.brightens
             advice = (
@@ -128,6 +135,9 @@ class Report:
             "dtype_in": str(plan.dtype),
             "dtype_out": str(picture.dtype),
             "alpha": picture.alpha,
+            "raster": self.outline.values,
+            "nodata": _as_number(picture.nodata),
+            "missing": self.outline.tally.missing,
             "padding": [
                 [first.rows.before, first.rows.after],
                 [first.cols.before, first.cols.after],
@@ -146,6 +156,11 @@ class Report:
             "warnings": self.warnings,
             "seconds": {stage: round(value, 6) for stage, value in self.seconds.items()},
         }
+
+
+def _as_number(value: float | int | None) -> float | int | str | None:
+    """A number as JSON has it: NaN is a word."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ SLOW_PIXELS = 10**6
 NAMES_AT_MOST = 10
 """Failed files that the last line of a batch names."""
 
-DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float32", "float64": "float64"}
+DEPTHS = {"uint8": "8-bit", "uint16": "16-bit"}
 SPACES = {"gray": "gray", "rgb": "RGB", "cmyk": "CMYK"}
 
 
@@ -42,9 +42,12 @@ def _name(path: str, stream: str) -> str:
 def _kind(report: Report, *, source: bool) -> str:
     plan, picture = report.plan, report.outline.header
     height, width = plan.shape_in[:2] if source else plan.shape_out[:2]
-    depth = DEPTHS[str(plan.dtype) if source else str(picture.dtype)]
+    dtype = str(plan.dtype) if source else str(picture.dtype)
+    if report.outline.values:
+        bands = "" if source else f" {picture.colours} band{'s' * (picture.colours > 1)}"
+        return f"{width}x{height}{bands} {dtype} values"
     space = "" if source else f" {SPACES[picture.space]}" + " + alpha" * picture.alpha
-    return f"{width}x{height}{space} {depth}"
+    return f"{width}x{height}{space} {DEPTHS.get(dtype, dtype)}"
 
 
 def summary(report: Report) -> str:
@@ -60,10 +63,21 @@ def summary(report: Report) -> str:
         kernel,
         f"border {first.border}",
         f"range {report.outline.range}",
+        *_missing(report),
         f"{seconds:.2f} s" if report.written else "not written: dry run",
     ]
     source, target = _name(report.job.input, "stdin"), _name(report.job.output, "stdout")
     return f"{source} -> {target}: " + ", ".join(parts)
+
+
+def _missing(report: Report) -> list[str]:
+    """How much of the result is missing, if any is, and what says so."""
+    tally, says = report.outline.tally, report.outline.header.nodata
+    if not tally.missing:
+        return []
+    share = tally.missing / (tally.samples + tally.missing)
+    named = "" if says is None else f" ({says:g})"
+    return [f"{tally.missing:,} samples missing{named}, {share:.1%}"]
 
 
 def slow_note(report: Report) -> str:
@@ -145,6 +159,13 @@ def explanation(report: Report) -> str:
         ("orientation", way),
         ("border", str(first.border)),
         ("range", report.outline.range),
+        (
+            "samples",
+            "values in units of their own (a raster): nothing is scaled"
+            if report.outline.values
+            else "light (a picture): white is 255, 65535 or 1.0; --bias and constant:V count to 255",
+        ),
+        *([] if picture.nodata is None else [("no-data", f"{picture.nodata:g}")]),
         ("alpha", report.outline.how_alpha or "none"),
     ]
     if picture.n_frames > 1:

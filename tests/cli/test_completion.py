@@ -50,7 +50,7 @@ BASH = [
     ("filter -k gaussian : 2 --border re", "reflect"),
     ("filter --border repl", "replicate"),
     ("filter --border = re", "reflect"),
-    ("filter --border = wrap --depth f", "float"),
+    ("filter --border = wrap --range f", "float"),
     ("filter -k ./sam", ""),
     ("shape --network res", "resnet18 resnet34 resnet50"),
     ("shape resn", "resnet18 resnet34 resnet50"),
@@ -161,8 +161,10 @@ TAKEN: dict[str, Callable[[str], object]] = {
 
 LISTED = {
     "filter --compression": "default small",
-    "filter --depth": "8 16 float",
+    "filter --depth": "8 16 float uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64",
     "filter --range": "auto clip abs offset stretch float",
+    "filter --nodata": "nan none",
+    "filter --missing": "renormalize centre propagate",
     "filter --on-error": "skip stop",
     "filter --backend": "auto numpy cupy",
     "filter --algorithm": "direct separable box fft",

@@ -263,14 +263,14 @@ def test_a_device_takes_what_is_encoded_whole(tmp_path: Path, convcli: Cli, name
     assert convcli("filter", str(tmp_path / name), *words).code == 0
 
 
-def test_a_dry_run_finds_what_is_wrong_with_an_array(tmp_path: Path, convcli: Cli) -> None:
+def test_a_picture_has_no_byte_for_what_is_missing(tmp_path: Path, convcli: Cli) -> None:
     pixels = np.zeros((20, 30, 3), np.float32)
     pixels[3, 4, 1] = np.nan
     np.save(tmp_path / "in.npy", pixels)
-    words = (str(tmp_path / "in.npy"), "-k", "box", "--depth", "8", "--dry-run")
+    words = (str(tmp_path / "in.npy"), "-k", "box", "--depth", "8")
     done = convcli("filter", *words, "-o", str(tmp_path / "out.png"))
-    assert done.code == 1
-    assert "not finite numbers" in done.err
+    assert done.code == 2
+    assert "1 samples of the result are missing" in done.err and "--nodata" in done.err
 
 
 def test_an_array_keeps_the_format_of_its_name(tmp_path: Path, convcli: Cli) -> None:

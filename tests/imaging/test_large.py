@@ -236,14 +236,15 @@ def test_npy_that_claims_too_much(tmp_path: Path) -> None:
         open_stored(str(path))
 
 
-def test_nan_is_refused_where_it_is_read(tmp_path: Path) -> None:
+def test_infinity_is_refused_where_it_is_read(tmp_path: Path) -> None:
     values = np.zeros((40, 50), "f4")
-    values[20, 3] = np.nan
+    values[20, 3] = np.inf
     np.save(tmp_path / "x.npy", values)
     source = open_stored(str(tmp_path / "x.npy"))
     assert source is not None
-    with source, pytest.raises(InputError, match="not finite"):
-        source.first.read((((10, 30),), ((0, 50),)))
+    chain = Filter(source, [load_kernel("box")], FilterOptions())
+    with source, pytest.raises(InputError, match=r"not finite numbers \(infinite\)"):
+        chain.stage(source.first, simple=False).read((((10, 30),), ((0, 50),)))
 
 
 # ------------------------------------------------------------------ Zarr

@@ -96,6 +96,8 @@ def test_the_effect_on_a_flat_picture(name: str) -> None:
         assert value == pytest.approx(float(effect.rsplit(" ", 1)[1]), abs=1e-9)
     elif "brightness kept" in effect or effect == "changes nothing":
         assert value == pytest.approx(100)
+    elif effect.startswith("adds up: flat areas times "):
+        assert value == pytest.approx(float(effect.rsplit(" ", 1)[1]) * 100)
     else:
         found = re.fullmatch(r"rescales: flat areas times (\S+) plus (\S+)", effect)
         assert found, effect

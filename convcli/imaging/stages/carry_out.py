@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,19 +14,29 @@ if TYPE_CHECKING:
     from convcli.engine.plan import Plan
     from convcli.engine.regions import Ranges
 
-__all__ = ["Counts", "chain_on", "is_whole", "step_on", "whole_of"]
+__all__ = ["Counts", "SampleCounts", "chain_on", "is_whole", "step_on", "whole_of"]
+
+
+class SampleCounts(NamedTuple):
+    """Samples of colour that were made; how many of them lay outside the range, are missing, or
+    were moved to the next value since theirs stands for missing ones."""
+
+    samples: int = 0
+    clipped: int = 0
+    missing: int = 0
+    moved: int = 0
 
 
 class Counts:
     """What is counted while stages work, perhaps on several threads."""
 
     def __init__(self) -> None:
-        self._made: list[tuple[int, int]] = []  # appending is one step for every thread
+        self._made: list[SampleCounts] = []  # appending is one step for every thread
         self.notes: list[str] = []
 
-    def add(self, samples: int, clipped: int, *notes: str) -> None:
-        """Count samples of the result, and how many of them lay outside the range; note why."""
-        self._made.append((samples, clipped))
+    def add(self, tally: SampleCounts, *notes: str) -> None:
+        """Count what was made; note what the user should know of it."""
+        self._made.append(tally)
         self.notes += [note for note in notes if note and note not in self.notes]
 
     def clear(self) -> None:
@@ -34,14 +44,9 @@ class Counts:
         self._made.clear()
 
     @property
-    def samples(self) -> int:
-        """Samples of colour that were made."""
-        return sum(samples for samples, _ in self._made)
-
-    @property
-    def clipped(self) -> int:
-        """How many of them lay outside the range."""
-        return sum(clipped for _, clipped in self._made)
+    def total(self) -> SampleCounts:
+        """Of all that was made."""
+        return SampleCounts(*map(sum, zip(*self._made, strict=True)))
 
 
 def whole_of(shape: tuple[int, ...]) -> Ranges:
@@ -73,7 +78,7 @@ def chain_on(
 
         (values, clipped), note = run_plan(plan, read, want), ""
     if counts is not None:
-        counts.add(values.size, clipped, note)
+        counts.add(SampleCounts(values.size, clipped), note)
     return values
 
 
@@ -88,5 +93,5 @@ def step_on(
 
     values, clipped = run_step(plan, plan.steps[0], x, have, want)
     if counts is not None:
-        counts.add(values.size, clipped)
+        counts.add(SampleCounts(values.size, clipped))
     return values

@@ -25,6 +25,8 @@ class Channels(NamedTuple):
     """A bank takes alpha as one of its channels."""
     space: str
     alpha: bool
+    bands: int = 0
+    """How many there are where they are no colours."""
 
 
 def prepare_chain(kernels: Sequence[Kernel], options: FilterOptions) -> tuple[Kernel, ...]:
@@ -51,8 +53,8 @@ def _normalised(kernel: Kernel) -> Kernel:
     return kernel.replace(scale=kernel.scale / total)
 
 
-def channels_of(picture: Header, chain: Sequence[Kernel]) -> Channels:
-    """Which channels of a picture the chain runs over.
+def channels_of(picture: Header, chain: Sequence[Kernel], *, values: bool) -> Channels:
+    """Which channels of a picture, or bands of ``values``, the chain runs over.
 
     Raises
     ------
@@ -65,9 +67,9 @@ def channels_of(picture: Header, chain: Sequence[Kernel]) -> Channels:
         if not kernel.is_bank:
             continue
         wanted = kernel.weights.shape[1]
-        if wanted == 3 and channels == 1:
+        if wanted == 3 and channels == 1 and not values:
             widen = True
-        elif wanted == channels + 1 and picture.alpha and not over_alpha:
+        elif wanted == channels + 1 and picture.alpha and not (over_alpha or values):
             over_alpha = True
         elif wanted != channels:
             raise ShapeError(
@@ -80,6 +82,11 @@ def channels_of(picture: Header, chain: Sequence[Kernel]) -> Channels:
     if over_alpha:
         alpha = channels in (2, 4)
         colours = channels - alpha
+    if values or picture.space == "bands":
+        if colours == picture.colours:
+            return Channels(False, False, picture.space, alpha, picture.bands)
+        space = "gray" if colours == 1 else "bands"
+        return Channels(False, False, space, alpha, 0 if colours == 1 else colours)
     if colours not in SPACE_OF:
         raise ShapeError(
             f"{picture.name}: the chain gives {channels} channels; a picture has 1, 3 or 4, and alpha"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +14,10 @@ from convcli.imaging.header import Header, Metadata, full_scale
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import leaves_alpha
-from convcli.imaging.stages.carry_out import Counts
+from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
-from convcli.imaging.stages.plans import Plans
+from convcli.imaging.stages.missing import may_miss, require_finite, slabs, way_of
+from convcli.imaging.stages.plans import Plans, holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from convcli.imaging.stages.float_layers import LayerStage
 
 __all__ = ["Filter", "Outline"]
-
-SCAN_BYTES = 2**24
-"""Of a picture that are looked at together for transparent pixels."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -45,14 +43,15 @@ class Outline:
     """Whether a kernel is that of a sum, so that it matters how it is turned."""
     brightens: str = ""
     """Which kernels make the picture brighter as a whole, or black; empty if none does."""
-    samples: int = 0
-    clipped: int = 0
+    values: bool = False
+    """Whether samples are values in units of their own: a raster, no picture."""
+    tally: SampleCounts = field(default_factory=SampleCounts)
     seconds: float = 0.0
 
     @property
     def clipped_fraction(self) -> float:
         """Share of the samples that fell outside the range; known once the frames are made."""
-        return self.clipped / self.samples if self.samples else 0.0
+        return self.tally.clipped / self.tally.samples if self.tally.samples else 0.0
 
 
 class Filter:
@@ -75,10 +74,12 @@ class Filter:
 
     def __init__(self, source: Header, kernels: Sequence[Kernel], options: FilterOptions) -> None:
         chain = prepare_chain(kernels, options)
-        channels = channels_of(source, chain)
+        channels = channels_of(source, chain, values=holds_values(source, options))
         self.options = options
         self.plans = Plans(source, chain, channels, options)
         self.leaves_alpha = all(leaves_alpha(kernel) for kernel in chain)
+        for kernel in chain if self.plans.missing.expected else ():
+            way_of(kernel, options.missing)
         self.counts = Counts()
         plan = self.plans.chained(source.size)
         header = source.but(
@@ -86,6 +87,8 @@ class Filter:
             alpha=channels.alpha,
             dtype=np.dtype(self.plans.out_dtype),
             size=plan.shape_out[:2],
+            bands=channels.bands,
+            nodata=None if options.nodata == "none" else self._declares(source.nodata),
         )
         header.flat = source.flat and header.shape[2] == 1
         if not source.meta.silent:
@@ -102,18 +105,27 @@ class Filter:
             plan,
             how_alpha if channels.over_alpha else self._how_alpha(),
             options.flip,
-            _range(chain, options),
+            self._range(),
             any(kernel.is_correlation for kernel in chain),
-            "" if options.normalize else _brightens(kernels),
+            "" if options.normalize or self.plans.values else _brightens(kernels),
+            self.plans.values,
         )
         self._of_one_thread: Plans | None = None
         self.source, self._channels = source, channels
 
     def is_simple(self, plane: Plane) -> bool:
-        """Whether one plan makes samples of samples: no light, no colours to weigh by alpha."""
-        if self.plans.in_light:
+        """Whether one plan makes samples of samples: no light, no alpha to weigh by, none missing."""
+        plans, name = self.plans, self.source.name
+        if plans.in_light:
             return False
-        return not self.plans.alpha or self.leaves_alpha or is_opaque(plane)
+        if plans.weighs:
+            if plane.dtype.kind == "f":
+                for rows in slabs(plane):
+                    require_finite(rows, name)
+            return self.leaves_alpha or is_opaque(plane)
+        exact = plane.dtype.kind in "iu" and plane.dtype.itemsize == 8  # each region is to be asked
+        look = np.dtype(plans.out_dtype).kind != "f"
+        return not exact and not may_miss(plane, plans.missing, name, look=look)
 
     def stage(self, plane: Plane, *, simple: bool, one_thread: bool = False) -> Plane | Stretched:
         """The filtered plane, made as its regions are read.
@@ -127,15 +139,30 @@ class Filter:
                 plane, plans, self.counts, opaque=not self.leaves_alpha
             )
         else:
-            # Most pictures need none of them.
-            from convcli.imaging.stages.light import AsColours, AsFloats
-            from convcli.imaging.stages.weighted import Weighted
-
-            layers: LayerStage = AsFloats(plane, plans)
-            for kernel, step in zip(plans.chain, plans.chained(size).steps, strict=True):
-                layers = Weighted(layers, kernel, step, plans)
-            made = Requantised(AsColours(layers, plans), plans, size, self.counts)
+            layers = self._weighted if plans.weighs or plans.in_light else self._normalized
+            made = Requantised(layers(plane, plans), plans, size, self.counts)
         return Stretched(made) if self.options.range == "stretch" else made
+
+    def _weighted(self, plane: Plane, plans: Plans) -> LayerStage:
+        """Colours in the light that was asked for, weighted by alpha."""
+        from convcli.imaging.stages.light import AsColours, AsFloats
+        from convcli.imaging.stages.weighted import Weighted
+
+        layers: LayerStage = AsFloats(plane, plans, self.source.name)
+        for kernel, step in zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True):
+            layers = Weighted(layers, kernel, step, plans)
+        return AsColours(layers, plans)
+
+    def _normalized(self, plane: Plane, plans: Plans) -> LayerStage:
+        """Values of which some are missing."""
+        from convcli.imaging.stages.normalized import Known, Normalized
+
+        layers: LayerStage = Known(plane, plans, self.source.name)
+        dtype = plane.dtype
+        for kernel, step in zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True):
+            layers = Normalized(layers, kernel, step, plans, dtype)
+            dtype = layers.dtype
+        return layers
 
     def begin(self) -> None:
         """Count from nothing: the frames are about to be made, perhaps once more."""
@@ -145,7 +172,7 @@ class Filter:
     def count(self, seconds: float) -> None:
         """Put into the outline what has been counted so far, and ``seconds`` more of work."""
         outline, counts = self.outline, self.counts
-        outline.samples, outline.clipped = counts.samples, counts.clipped
+        outline.tally = counts.total
         outline.seconds += seconds
         self._say(counts.notes)
 
@@ -173,9 +200,23 @@ class Filter:
             self._of_one_thread = Plans(self.source, self.plans.chain, self._channels, options)
         return self._of_one_thread
 
+    def _range(self) -> str:
+        if self.options.range != "auto":
+            return self.options.range
+        return "abs" if any(map(self.plans.shows_absolute, self.plans.chain)) else "clip"
+
+    def _declares(self, declared: float | int | None) -> float | int | None:
+        """The value that the result declares as missing: none that was not named."""
+        says = self.plans.missing.says
+        if self.options.nodata is None and declared is None:
+            return None
+        return says
+
     def _how_alpha(self) -> str:
         if not self.plans.alpha:
             return ""
+        if self.plans.values:
+            return "pixels of which it is 0 are missing"
         if self.leaves_alpha:
             return "alpha is left as it is: the kernels measure differences or single pixels"
         return "colour is weighted by alpha, unless every pixel is opaque"
@@ -183,13 +224,8 @@ class Filter:
 
 def is_opaque(plane: Plane) -> bool:
     """Whether every pixel of a plane with alpha is opaque."""
-    height, width, channels = plane.shape
-    rows = max(SCAN_BYTES // (width * channels * plane.dtype.itemsize), 1)
     white = full_scale(plane.dtype)
-    return all(
-        (plane.read((((top, min(top + rows, height)),), ((0, width),)))[..., -1] == white).all()
-        for top in range(0, height, rows)
-    )
+    return all((rows[..., -1] == white).all() for rows in slabs(plane))
 
 
 def _brightens(kernels: Sequence[Kernel]) -> str:
@@ -202,9 +238,3 @@ def _brightens(kernels: Sequence[Kernel]) -> str:
         and not kernel.bias
         and not -0.01 <= kernel.sum <= 1.01
     )
-
-
-def _range(chain: Sequence[Kernel], options: FilterOptions) -> str:
-    if options.range != "auto":
-        return options.range
-    return "abs" if any(kernel.absolute for kernel in chain) else "clip"

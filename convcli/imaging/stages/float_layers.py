@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convcli.engine.regions import Ranges
 from convcli.imaging.source import Pixels
 
@@ -11,12 +14,14 @@ __all__ = ["LayerStage", "Layers"]
 
 
 class Layers(NamedTuple):
-    """Floats, 0 to 1, each (rows, columns, channels)."""
+    """Floats, 0 to 1 or in units of their own, each (rows, columns, channels)."""
 
     colours: Pixels
     alpha: Pixels | None = None
     chroma: Pixels | None = None
     """What is left of the colours without their brightness, where that alone is filtered."""
+    there: NDArray[np.bool_] | None = None
+    """Which samples are not missing; None if all are there."""
 
 
 class LayerStage(Protocol):

@@ -15,6 +15,7 @@ from convcli.errors import InputError
 from convcli.imaging.header import full_scale
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.float_layers import Layers, LayerStage
+from convcli.imaging.stages.missing import require_finite
 from convcli.imaging.stages.plans import Plans
 from convcli.kernels.blas import matmul
 
@@ -67,13 +68,13 @@ def luminance(colours: NDArray[Any]) -> NDArray[Any]:
 class AsFloats:
     """Samples as floats from 0 to 1, in the light that is asked for, brightness split off."""
 
-    def __init__(self, plane: Plane, plans: Plans) -> None:
-        self.plane, self.plans = plane, plans
+    def __init__(self, plane: Plane, plans: Plans, name: str) -> None:
+        self.plane, self.plans, self.name = plane, plans, name
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region."""
         plans, scale = self.plans, 1 / full_scale(self.plane.dtype)
-        colours, alpha = plans.split(self.plane.read(want))
+        colours, alpha = plans.split(require_finite(self.plane.read(want), self.name))
         colours = colours.astype(plans.float_dtype) * scale
         if alpha is not None:
             alpha = alpha.astype(plans.float_dtype) * scale
@@ -93,7 +94,7 @@ class AsColours:
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region."""
-        colours, alpha, chroma = self.before.read(want)
+        colours, alpha, chroma, _ = self.before.read(want)
         if chroma is not None:
             colours = colours + chroma
         return Layers(from_linear(colours) if self.linear else colours, alpha)

@@ -9,16 +9,18 @@ import numpy as np
 
 from convcli.arithmetic.borders import Border
 from convcli.engine.plan import Plan, plan_filter
-from convcli.errors import KernelError
-from convcli.imaging.header import Header, full_scale
+from convcli.errors import KernelError, UsageError
+from convcli.imaging.header import Header, full_scale, is_light
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Pixels
 from convcli.imaging.stages.channels import Channels
+from convcli.imaging.stages.missing import exact_limit, missing_of
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["Plans"]
+__all__ = ["Plans", "holds_values"]
 
 DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
+"""Depths of pictures; the types of rasters have their own names."""
 IDENTITY = Kernel(np.ones((1, 1)), name="identity")
 
 
@@ -32,10 +34,21 @@ class Plans:
     channels
         Which channels they run over.
 
+    Attributes
+    ----------
+    values
+        Whether samples are values in units of their own, and not light.
+    weighs
+        Whether alpha is transparency, by which colours are weighted.
+    between
+        Type of the values between two kernels where samples may be missing.
+
     Raises
     ------
     KernelError
         If the chain cannot work in the light that the options ask for.
+    UsageError
+        If an option does not go with values, or no value of the result says what is missing.
     """
 
     def __init__(
@@ -43,12 +56,13 @@ class Plans:
     ) -> None:
         self.chain, self.options = chain, options
         self.dtype, self.n_frames = header.dtype, header.n_frames
+        self.values = holds_values(header, options)
         self.alpha = header.alpha and not channels.over_alpha
+        self.weighs = self.alpha and not self.values
         self.colours = (
             3 if channels.widen else header.colours + (header.alpha and channels.over_alpha)
         )
-        if (options.luma or options.linear) and header.space == "cmyk":
-            raise KernelError("CMYK has no light to work in: drop --luma and --linear")
+        self._check_light(header)
         self.luma = options.luma and header.space == "rgb"
         if self.luma and any(kernel.is_bank for kernel in chain):
             raise KernelError("--luma filters one channel; a kernel across channels needs all")
@@ -56,10 +70,29 @@ class Plans:
         wide = "float64" if header.dtype == np.float64 else "float32"
         self.float_dtype = np.dtype(wide)
         if options.depth is not None:
-            self.out_dtype = DEPTHS[options.depth]
+            self.out_dtype = DEPTHS.get(options.depth, options.depth)
         else:
             self.out_dtype = wide if options.range == "float" else header.dtype.name
+        types = header.dtype, np.dtype(self.out_dtype)
+        self.between = np.dtype("float64" if any(map(_needs_float64, types)) else "float32")
+        self.missing = missing_of(header, options, self.out_dtype, values=self.values)
+        if self.missing.outside and (self.weighs or self.in_light):
+            raise UsageError(
+                "--border missing goes with neither alpha, --luma nor --linear; --border edge does"
+            )
         self._made: dict[Any, Plan] = {}
+
+    def _check_light(self, header: Header) -> None:
+        options = self.options
+        if not (options.luma or options.linear):
+            return
+        if header.space == "cmyk":
+            raise KernelError("CMYK has no light to work in: drop --luma and --linear")
+        if self.values:
+            raise UsageError(
+                f"{header.name} holds values, which have no light to work in: drop --luma and "
+                "--linear, or say that it is a picture with --picture"
+            )
 
     def split(self, pixels: Pixels) -> tuple[Pixels, Pixels | None]:
         """Colours, gray repeated for a bank over R, G and B, and alpha if it is kept apart."""
@@ -70,28 +103,70 @@ class Plans:
             pixels = np.repeat(pixels, self.colours, axis=-1)
         return pixels, alpha
 
+    @property
+    def unit(self) -> float:
+        """What a bias of 1 adds to a sample: one level of 255, or one."""
+        return 1.0 if self.values else full_scale(self.dtype) / 255
+
+    @property
+    def signed(self) -> bool:
+        """Whether samples of the result can be negative, so that slopes keep their signs."""
+        return self.values and np.dtype(self.out_dtype).kind != "u"
+
+    def shows_absolute(self, kernel: Kernel) -> bool:
+        """Whether the absolute values of a kernel's results are shown."""
+        return kernel.absolute and self.options.range == "auto" and not self.signed
+
     def chained(self, size: tuple[int, int]) -> Plan:
         """The whole chain on the colours of a frame of ``size``, from samples to samples."""
+        signed = self.options.range == "auto" and self.signed
         return self._plan(
             (*size, 1 if self.luma else self.colours),
             self.float_dtype if self.in_light else self.dtype,
             self.chain,
-            range=self.options.range,
+            range="clip" if signed else self.options.range,
             out_dtype=self.out_dtype,
         )
 
     def one(self, shape: tuple[int, ...], kernel: Kernel, *, opaque: bool = False) -> Plan:
         """One kernel on floats; ``opaque`` if what lies outside the picture is 1, as of alpha."""
-        return self._plan(shape, self.float_dtype, [kernel], opaque=opaque)
+        return self._plan(shape, self.float_dtype, [kernel], outside=1.0 if opaque else None)
 
     def picking(self, size: tuple[int, int], dtype: Any, pickers: Sequence[Kernel]) -> Plan:
         """The alpha under the centres of the kernels: exact, so not by a transform."""
-        return self._plan((*size, 1), dtype, pickers, opaque=True, algorithm=None)
+        white = full_scale(dtype)
+        return self._plan((*size, 1), dtype, pickers, outside=white, algorithm=None)
 
-    def ending(self, shape: tuple[int, ...]) -> Plan:
+    def sums(
+        self,
+        shape: tuple[int, ...],
+        dtype: Any,
+        kernel: Kernel,
+        out_dtype: Any,
+        *,
+        outside: float | None = None,
+        any_algorithm: bool = False,
+        **how: Any,
+    ) -> Plan:
+        """One kernel's sums of values, or of how many are there, in floats."""
+        return self._plan(
+            shape,
+            dtype,
+            [kernel],
+            out_dtype=np.dtype(out_dtype).name,
+            outside=outside,
+            algorithm=None if any_algorithm else "",
+            how=tuple(how.items()),
+        )
+
+    def ending(self, shape: tuple[int, ...], dtype: Any = None) -> Plan:
         """From floats to the samples of the result, pixel by pixel."""
         to = "clip" if self.options.range == "auto" else self.options.range
-        return self._plan(shape, self.float_dtype, [IDENTITY], range=to, depth=True)
+        return self._plan(shape, dtype or self.float_dtype, [IDENTITY], range=to, depth=True)
+
+    def ends_so(self, dtype: np.dtype[Any]) -> bool:
+        """Whether floats are the samples of the result already."""
+        return dtype == self.out_dtype and self.options.range in ("auto", "clip", "float")
 
     def deepening(self, shape: tuple[int, ...], dtype: Any) -> Plan:
         """From one depth to that of the result, pixel by pixel."""
@@ -105,23 +180,29 @@ class Plans:
         *,
         range: str = "float",
         out_dtype: str | None = None,
-        opaque: bool = False,
+        outside: float | None = None,
         depth: bool = False,
         algorithm: str | None = "",
+        how: tuple[tuple[str, Any], ...] = (),
     ) -> Plan:
         """``depth`` if it is a change of depth alone, which has no geometry and one algorithm.
 
         The ``algorithm`` is that of the options unless another is given, or None for any.
+        ``outside`` is what the border's constant stands for, in the samples' units, if it is not
+        what the options say. ``how`` is handed on to the engine.
         """
-        key = (shape, np.dtype(dtype), tuple(kernels), range, out_dtype, opaque, depth)
+        dtype = np.dtype(dtype)
+        key = (shape, dtype, tuple(kernels), range, out_dtype, outside, depth, how)
         if key not in self._made:
-            o, scale = self.options, full_scale(dtype)
-            value = scale if opaque else o.border.value * scale / 255
+            o = self.options
+            if outside is None:
+                level = o.border.value
+                outside = level if self.values else level * full_scale(dtype) / 255
             geometry = {
                 "padding": o.padding,
                 "stride": o.stride,
                 "dilation": o.dilation,
-                "border": Border(o.border.mode, value),
+                "border": Border(o.border.mode, outside),
                 "flip": o.flip,
                 "algorithm": o.algorithm if algorithm == "" else algorithm,
             }
@@ -134,6 +215,40 @@ class Plans:
                 backend=o.backend,
                 threads=o.threads,
                 count=o.pictures * self.n_frames,
+                **self._held(dtype, kernels),
                 **({} if depth else geometry),
+                **dict(how),
             )
         return self._made[key]
+
+    def _held(self, dtype: np.dtype[Any], kernels: Sequence[Kernel]) -> dict[str, Any]:
+        """What is known of values that the engine cannot know by their type."""
+        if not self.values:
+            return {}
+        if dtype.kind not in "iu" or dtype.itemsize < 8:
+            return {"values": True}
+        most = exact_limit(kernels[0])
+        return {"values": True, "bounds": (0 if dtype.kind == "u" else -most, most)}
+
+
+def holds_values(header: Header, options: FilterOptions) -> bool:
+    """Whether a picture is taken as a raster.
+
+    Raises
+    ------
+    UsageError
+        If it is to be light, and there is no white.
+    """
+    to = header.dtype if options.depth in (None, *DEPTHS) else np.dtype(options.depth)
+    without = [d.name for d in (header.dtype, to) if not is_light(d)]
+    if options.values is None:
+        return header.is_raster or bool(without) or isinstance(options.nodata, int | float)
+    if not options.values and (without or header.space == "bands"):
+        what = f"{without[0]} samples" if without else "bands that are no colours"
+        raise UsageError(f"{header.name}: {what} have no white: drop --picture")
+    return options.values
+
+
+def _needs_float64(dtype: np.dtype[Any]) -> bool:
+    """Whether float32 does not hold every sample."""
+    return dtype.itemsize > (4 if dtype.kind == "f" else 2)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.engine.dispatch import stretched
+from convcli.errors import UsageError
 from convcli.imaging.header import full_scale
 from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.alpha import picker, picks_in_place
-from convcli.imaging.stages.carry_out import Counts, chain_on, is_whole, step_on, whole_of
+from convcli.imaging.stages.carry_out import (
+    Counts,
+    SampleCounts,
+    chain_on,
+    is_whole,
+    step_on,
+    whole_of,
+)
 from convcli.imaging.stages.plans import Plans
 
 if TYPE_CHECKING:
@@ -82,13 +91,80 @@ class Requantised(_Result):
 
     def read(self, want: Ranges) -> Pixels:
         """A region of the filtered picture, before ``stretch`` where that is the range."""
-        colours, alpha, _ = self.before.read(want)
+        colours, alpha, _, there = self.before.read(want)
         all_of_it = whole_of(colours.shape)
-        plan = self.plans.ending(colours.shape)
-        done = step_on(plan, colours, all_of_it, all_of_it, self.counts)
+        plan = self.plans.ending(colours.shape, colours.dtype)
+        own = Counts()
+        if self.plans.ends_so(colours.dtype):
+            done = colours
+            own.add(SampleCounts(done.size))
+        else:
+            done = step_on(plan, colours, all_of_it, all_of_it, own)
+        done, missing, moved = self._declared(done, there)
+        samples, clipped, *_ = own.total
+        self.counts.add(SampleCounts(samples - missing, clipped, missing, moved), *own.notes)
         if alpha is None:
             return done
+        if self.plans.missing.by_alpha:
+            alpha = self._told(alpha, there)
         return np.concatenate([done, self._at_depth(alpha)], axis=-1)
+
+    def _declared(self, done: Pixels, there: NDArray[np.bool_] | None) -> tuple[Pixels, int, int]:
+        """Samples of which those that are missing say so, and no others; how many there are.
+
+        A sample that happens to have the value that says so moves to the next one.
+
+        Raises
+        ------
+        UsageError
+            If no value of the type says so.
+        """
+        if self.plans.options.range == "stretch":  # said when the samples are made of these
+            return done if there is None else np.where(there, done, np.nan), 0, 0
+        says, moved = self.plans.missing.says, 0
+        if says is not None and not np.isnan(says):
+            same = done == done.dtype.type(says)
+            if there is not None:
+                same &= there
+            moved = int(np.count_nonzero(same))
+            if moved:
+                done = np.where(same, _next_to(says, done.dtype), done)
+        if there is None:
+            return done, 0, moved
+        return said_missing(done, there, says), int(there.size - np.count_nonzero(there)), moved
+
+    def _told(self, alpha: Pixels, there: NDArray[np.bool_] | None) -> Pixels:
+        """Alpha of 0 where all bands are missing, and not where one is there."""
+        if there is None:
+            white = np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)
+            return np.where(alpha == 0, white, alpha) if self.plans.missing.fill else alpha
+        any_there = there.any(axis=-1, keepdims=True)
+        white = np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)
+        return np.where(any_there, np.where(alpha == 0, white, alpha), alpha.dtype.type(0))
+
+
+def said_missing(samples: Pixels, there: NDArray[np.bool_], says: float | int | None) -> Pixels:
+    """Samples that say so where they are missing.
+
+    Raises
+    ------
+    UsageError
+        If no value of their type does.
+    """
+    if says is None:
+        lost = int(there.size - np.count_nonzero(there))
+        raise UsageError(
+            f"{lost:,} samples of the result are missing, and nothing says which value of "
+            f"{samples.dtype.name} stands for them: name one with --nodata, or take --depth float"
+        )
+    return np.where(there, samples, samples.dtype.type(says))
+
+
+def _next_to(value: float | int, dtype: np.dtype[Any]) -> Any:
+    """The value beside another: above it, or below the largest."""
+    if dtype.kind == "f":
+        return np.nextafter(dtype.type(value), dtype.type(np.inf if value < 0 else -np.inf))
+    return dtype.type(value - 1 if value == np.iinfo(dtype).max else value + 1)
 
 
 class Stretched(Plane):
@@ -113,7 +189,11 @@ class Stretched(Plane):
         if limits is None:
             assert is_whole(want, self.shape), "the limits of all regions are needed first"
             limits = self._limits(values)
-        mapped = stretched(self._colours(values), *limits, self.dtype.name)
+        colours = self._colours(values)
+        gone = np.isnan(colours) if colours.dtype.kind == "f" else None
+        mapped = stretched(colours, *limits, self.dtype.name)
+        if gone is not None and gone.any():
+            mapped = said_missing(mapped, ~gone, self.before.plans.missing.says)
         if not self.alpha:
             return mapped
         return np.concatenate([mapped, values[..., -1:].astype(self.dtype)], axis=-1)
@@ -123,4 +203,7 @@ class Stretched(Plane):
 
     def _limits(self, values: Pixels) -> tuple[float, float]:
         colours = self._colours(values)
-        return float(colours.min()), float(colours.max())
+        if colours.dtype.kind != "f":
+            return float(colours.min()), float(colours.max())
+        low, high = np.fmin.reduce(colours, axis=None), np.fmax.reduce(colours, axis=None)
+        return (0.0, 0.0) if np.isnan(low) else (float(low), float(high))

@@ -40,12 +40,12 @@ class Weighted:
         self.before, self.kernel = before, kernel
         size, colours = step.shape_in[:2], step.shape_in[2]
         self.size_in, self.size_out = size, step.shape_out[:2]
-        self.absolute = plans.options.range == "auto" and kernel.absolute
+        self.absolute = plans.shows_absolute(kernel)
         self.presence = self.picked = self.chroma = None
         on_colour, centre = kernel, picker(kernel.shape)
-        if plans.alpha and leaves_alpha(kernel):
+        if plans.weighs and leaves_alpha(kernel):
             self.picked = plans.picking(size, plans.float_dtype, [centre])
-        elif plans.alpha:
+        elif plans.weighs:
             on_colour, on_alpha = _weighted_by_presence(kernel)
             self.presence = plans.one((*size, 1), on_alpha, opaque=True)
         if plans.luma:
@@ -55,7 +55,7 @@ class Weighted:
     def read(self, want: Ranges) -> Layers:
         """Layers of a region of the filtered picture."""
         have = self._needed(want)
-        colours, alpha, chroma = self.before.read(have)
+        colours, alpha, chroma, _ = self.before.read(have)
         if self.chroma is not None and chroma is not None:
             chroma = step_on(self.chroma, chroma, have, want)
         if self.presence is not None and alpha is not None:

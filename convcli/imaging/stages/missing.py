@@ -1,0 +1,225 @@
+"""Which samples are missing, and what a kernel makes of that: resolved once for a picture.
+
+Source: H. Knutsson and C.-F. Westin, Normalized and differential convolution (1993).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.numerics import whole_weights
+from convcli.errors import InputError, UsageError
+from convcli.imaging.header import Header
+from convcli.imaging.options import FilterOptions
+from convcli.imaging.source import Frame, Pixels, Plane
+from convcli.kernels.kernel import Kernel
+
+__all__ = ["Missing", "exact_limit", "may_miss", "missing_of", "require_finite", "slabs", "way_of"]
+
+SLAB_BYTES = 2**24
+"""Of a picture that are looked at together for what is transparent or missing."""
+TINY = 1e-12
+"""Of the sum of absolute weights: a weight that is less below 0 is not negative."""
+
+
+class Missing(NamedTuple):
+    """How samples say that they are missing, and what becomes of them."""
+
+    value: float | int | None = None
+    """Stands for one, beside NaN."""
+    nan: bool = False
+    """NaN is one."""
+    by_alpha: bool = False
+    """Alpha of 0 says that a pixel is missing: there is no transparency."""
+    outside: bool = False
+    """What lies outside the picture is missing."""
+    fill: bool = False
+    least: float = 0.0
+    """Share of the cells under a kernel that must be there."""
+    says: float | int | None = None
+    """Stands for a missing sample of the result; None if no value of its type does."""
+
+    @property
+    def expected(self) -> bool:
+        """Whether any may be missing that need not be looked for."""
+        return self.value is not None or self.by_alpha or self.outside
+
+    def there(self, x: Pixels, alpha: Pixels | None, name: str) -> NDArray[np.bool_] | None:
+        """Which samples of ``x`` are not missing; None if all are there.
+
+        Raises
+        ------
+        InputError
+            If one is infinite: every sum that it is part of would be.
+        """
+        there: NDArray[np.bool_] | None = None
+        if self.value is not None:
+            there = x != x.dtype.type(self.value)
+        if x.dtype.kind == "f":
+            finite = np.isfinite(x)
+            if not finite.all():
+                lost = ~finite if there is None else ~finite & there
+                strange = lost if not self.nan else lost & ~np.isnan(x)
+                if strange.any():
+                    raise InputError(_not_finite(name, x, strange))
+                there = finite if there is None else there & finite
+        if self.by_alpha and alpha is not None:
+            present = alpha != 0
+            there = np.broadcast_to(present, x.shape) if there is None else there & present
+        return None if there is None or there.all() else there
+
+
+def _not_finite(name: str, x: Pixels, strange: NDArray[np.bool_]) -> str:
+    what = "not a number" if np.isnan(x[strange][0]) else "infinite"
+    cure = (
+        "leave out --nodata none, and they are missing"
+        if what == "not a number"
+        else f"--nodata {x[strange][0]:g} says that they are missing"
+    )
+    return (
+        f"{name}: some samples are not finite numbers ({what}); a filter would smear them; {cure}"
+    )
+
+
+def require_finite(pixels: Pixels, name: str) -> Pixels:
+    """The pixels, where missing ones cannot be told from transparent ones.
+
+    Raises
+    ------
+    InputError
+        If some are not finite numbers.
+    """
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise InputError(
+            f"{name}: some samples are not finite numbers; with alpha, --luma or --linear a filter "
+            "would smear them"
+        )
+    return pixels
+
+
+def missing_of(header: Header, options: FilterOptions, out_dtype: str, *, values: bool) -> Missing:
+    """What is missing in a picture that ``header`` tells of, and what says so of the result.
+
+    Raises
+    ------
+    UsageError
+        If a value does not fit the type of the picture, or of the result.
+    """
+    asked = options.nodata
+    declared = header.nodata if asked is None else None if isinstance(asked, str) else asked
+    if isinstance(declared, float) and np.isnan(declared):
+        declared = None
+    value = None if declared is None else _fitting(declared, header.dtype, header.name)
+    nan = asked != "none" and header.dtype.kind == "f"
+    out = np.dtype(out_dtype)
+    says: float | int | None = np.nan if out.kind == "f" and asked != "none" else None
+    if value is not None:
+        says = _fitting(value, out, "the result")
+    return Missing(
+        value,
+        nan,
+        header.alpha and values,
+        options.border.mode == "missing",
+        options.fill,
+        options.min_valid,
+        says,
+    )
+
+
+def _fitting(value: float | int, dtype: np.dtype[Any], what: str) -> float | int:
+    """The value as a sample of the type."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            kept = dtype.type(value)
+        if np.isfinite(value) and not np.isfinite(kept):
+            raise _unfit(value, dtype, what)
+        return float(kept)
+    limits = np.iinfo(dtype)
+    if not np.isfinite(value) or value != int(value) or not limits.min <= value <= limits.max:
+        raise _unfit(value, dtype, what)
+    return int(value)
+
+
+def _unfit(value: float | int, dtype: np.dtype[Any], what: str) -> UsageError:
+    return UsageError(
+        f"{what} is of type {dtype.name}, which has no {value:g} to stand for what is missing; "
+        "name another value with --nodata, or another type with --depth"
+    )
+
+
+def way_of(kernel: Kernel, asked: str | None) -> str:
+    """What a kernel makes of missing samples: one of ``WAYS``, or ``total``.
+
+    Raises
+    ------
+    UsageError
+        If the kernel cannot do what was asked for.
+    """
+    if kernel.is_bank or not kernel.is_correlation:
+        if asked not in (None, "propagate"):
+            what = "mixes bands" if kernel.is_bank else "is no sum"
+            raise UsageError(
+                f"kernel {kernel.name!r} {what}: --missing {asked} means nothing to it; "
+                "allowed: propagate"
+            )
+        return "propagate"
+    if kernel.combine != "none" and asked == "renormalize":
+        raise UsageError(
+            f"kernel {kernel.name!r} combines several kernels, which have no mean: --missing "
+            "renormalize is for others; allowed: centre, propagate"
+        )
+    weights = kernel.weights
+    negative = bool((weights < -TINY * np.abs(weights).sum()).any())
+    if asked is None:
+        return (
+            "total"
+            if kernel.total
+            else "centre"
+            if negative or kernel.combine != "none"
+            else "renormalize"
+        )
+    if asked == "renormalize" and negative:
+        raise UsageError(
+            f"kernel {kernel.name!r} has negative weights, whose quotient could be anything: "
+            "--missing renormalize is for others; allowed: centre, propagate"
+        )
+    return asked
+
+
+def exact_limit(kernel: Kernel) -> int:
+    """Largest 64-bit sample of which a kernel's sums are exact in float64, or less than 1/2 off.
+
+    >>> exact_limit(Kernel([[1, 2, 1]])) == 2**50
+    True
+    """
+    weights = np.abs(kernel.weights)
+    largest = weights.sum(axis=tuple(range(weights.ndim))[-3 if kernel.is_bank else -2 :]).max()
+    bits = 52 if whole_weights(kernel.weights) is not None else 45
+    return int(2**bits / max(float(largest), 1.0))
+
+
+def may_miss(plane: Plane, missing: Missing, name: str, *, look: bool) -> bool:
+    """Whether samples of a plane may be missing.
+
+    Floats are looked at to know, but for those of a file, unless ``look`` says so: regions of them
+    tell by themselves, at the price of a conversion.
+    """
+    if missing.expected:
+        return True
+    if plane.dtype.kind != "f":
+        return False
+    if not (look or isinstance(plane, Frame)):
+        return True
+    return any(missing.there(rows, None, name) is not None for rows in slabs(plane))
+
+
+def slabs(plane: Plane) -> Iterator[Pixels]:
+    """A plane from top to bottom, some rows at a time."""
+    height, width, channels = plane.shape
+    rows = max(SLAB_BYTES // (width * channels * plane.dtype.itemsize), 1)
+    for top in range(0, height, rows):
+        yield plane.read((((top, min(top + rows, height)),), ((0, width),)))
