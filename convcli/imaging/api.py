@@ -15,7 +15,7 @@ from convcli.engine.backends import Backend
 from convcli.engine.numerics import OUT_DTYPES
 from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
-from convcli.imaging.bands import chosen
+from convcli.imaging.band_choice import chosen
 from convcli.imaging.formats.shared.pillow import SPACES, to_pillow
 from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level

@@ -153,7 +153,7 @@ def _bands_of(source: Source, limits: Limits) -> Source:
     """The source with the bands that are wanted."""
     if not limits.bands:
         return source
-    from convcli.imaging.bands import chosen
+    from convcli.imaging.band_choice import chosen
 
     try:
         return chosen(source, limits.bands)

@@ -42,6 +42,10 @@ def chosen(source: Source, bands: Sequence[int]) -> Source:
     if isinstance(source.frames, list):
         frames = list(frames)
     changes: dict[str, Any] = {"space": space, "bands": count, "flat": len(index) == 1}
+    if not source.meta.silent:
+        from convcli.imaging.metadata.bands import choose_bands
+
+        changes["meta"] = choose_bands(source.meta, bands)
     return Source.of(source, frames, **changes)
 
 
