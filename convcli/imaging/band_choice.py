@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.regions import Span
 from convcli.errors import UsageError
+from convcli.imaging.header import Metadata
 from convcli.imaging.source import Frame, Plane, Source, StoredPlane
 
 __all__ = ["chosen"]
@@ -45,8 +46,17 @@ def chosen(source: Source, bands: Sequence[int]) -> Source:
     if not source.meta.silent:
         from convcli.imaging.metadata.bands import choose_bands
 
-        changes["meta"] = choose_bands(source.meta, bands)
+        changes["meta"] = choose_bands(source.meta, index)
     return Source.of(source, frames, **changes)
+
+
+def _said(plane: Plane, index: Sequence[int]) -> Metadata | None:
+    """What a page says of these bands."""
+    if plane.meta is None or plane.meta.silent:
+        return plane.meta
+    from convcli.imaging.metadata.bands import choose_bands
+
+    return choose_bands(plane.meta, index)
 
 
 class _Chosen:
@@ -62,7 +72,7 @@ class _Chosen:
                 yield _StoredBands(plane, index)
             else:
                 pixels = np.ascontiguousarray(plane.pixels[..., index])
-                yield Frame(pixels, plane.duration, plane.disposal, plane.meta)
+                yield Frame(pixels, plane.duration, plane.disposal, _said(plane, index))
 
 
 class _StoredBands(StoredPlane):

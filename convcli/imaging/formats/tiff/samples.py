@@ -102,10 +102,6 @@ def page_pixels(page: Any, name: str, notes: list[str]) -> tuple[NDArray[Any], L
     if pixels.dtype.kind == "f":
         half = pixels.dtype == np.float16
         pixels = pixels.astype(np.float32 if half else pixels.dtype.newbyteorder("="), copy=False)
-        if not np.isfinite(pixels).all():
-            raise InputError(
-                f"{name}: some samples are not finite numbers; a filter would smear them"
-            )
     elif page.photometric == PALETTE:
         table = (np.asarray(page.colormap) >> 8).astype(np.uint8).T
         pixels = table[pixels[..., 0].astype(np.uint8)]
