@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from convcli.arithmetic.window import conv_window
+from convcli.imaging.band_choice import chosen
 from convcli.imaging.header import Metadata
 from convcli.imaging.metadata.bands import bands_after, choose_bands
 from convcli.imaging.metadata.georeference import follow, moved
@@ -20,6 +21,7 @@ from convcli.imaging.metadata.revise import effect_of
 from convcli.imaging.metadata.tiff_fields import ASCII, DOUBLE, SHORT, Field
 from convcli.imaging.opening import decode_picture, open_stored
 from convcli.imaging.options import FilterOptions
+from convcli.imaging.source import Frame, Source
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 from convcli.runs.batch import Batch
@@ -413,6 +415,13 @@ def test_what_is_said_of_bands_follows_a_choice_of_them() -> None:
     assert after[42112].data == described(*expected)
     assert after[1] == meta.fields[1]
     assert choose_bands(Metadata(), [1]).fields == {}
+    pixels = np.zeros((H, W, 3), np.uint16)
+    data = made("tifffile", extratags=[(42112, 2, 0, described(*ITEMS), True)])
+    source = decode_picture(data, "x").but(bands=3, space="bands")
+    picture = chosen(Source.of(source, [Frame(pixels, meta=source.meta)]), [3, 1, 3])
+    for said in (picture.meta, picture.first.meta):
+        assert said is not None
+        assert said.fields[42112].data == described(*expected)
     assert meta.fields[42112].data == described(*ITEMS)
 
 
