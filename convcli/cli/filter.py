@@ -49,6 +49,7 @@ def filter_command(
     memory: on.Memory = None,
     shape: on.Shape = None,
     dtype: on.Dtype = None,
+    axes: on.Axes = None,
     max_pixels: on.MaxPixels = None,
     explain: on.Explain = False,
     dry_run: on.DryRun = False,
@@ -126,7 +127,7 @@ def filter_command(
         resume=resume,
         cluster=cluster,
         memory=parse.memory(memory),
-        raw=parse.raw_layout(shape, dtype),
+        raw=parse.raw_layout(shape, dtype, axes),
     )
     if as_json and request.to_stdout and not dry_run:
         raise UsageError("--json needs standard output, which the picture takes; add -o FILE")

@@ -326,14 +326,24 @@ Memory = Annotated[
         "takes more. Default: a quarter of what is free.",
     ),
 ]
+Axes = Annotated[
+    str | None,
+    _run(
+        "--axes",
+        metavar="AXES",
+        help="Of .npy, raw and Zarr inputs, as in tzcyx or time,lat,lon: y and x are a plane's "
+        "rows and columns, c its bands; the planes along all others are filtered one by one.",
+    ),
+]
 Shape = Annotated[str | None, _run("--shape", metavar="H,W[,C]", help="Of raw inputs.")]
 Dtype = Annotated[
     str | None,
     _run(
         "--dtype",
-        autocompletion=complete.names("imaging.formats.shared.array_file", "DTYPES"),
+        autocompletion=complete.names("engine.numerics", "DTYPES"),
         metavar="TYPE",
-        help="Of raw inputs: uint8, uint16, float16, float32 or float64; >u2 is big-endian.",
+        help="Of raw inputs: int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, "
+        "float32 or float64, or short as in i2 and f4; >u2 is big-endian.",
     ),
 ]
 MaxPixels = Annotated[

@@ -157,22 +157,35 @@ def memory(text: str | None) -> int | None:
     return None if text is None else parse_size(text)
 
 
-def raw_layout(shape: str | None, dtype: str | None) -> RawLayout | None:
-    """What ``--shape`` and ``--dtype`` say of a raw file; they belong together."""
+def raw_layout(shape: str | None, dtype: str | None, axes: str | None = None) -> RawLayout | None:
+    """What ``--shape`` and ``--dtype`` say of a raw file; they belong together. Axes are named."""
+    names: tuple[str, ...] = ()
+    if axes is not None:
+        from convcli.imaging.array_axes import parse_axes
+
+        names = parse_axes(axes)
     if shape is None and dtype is None:
-        return None
+        if not names:
+            return None
+        from convcli.imaging.formats.raw import RawLayout
+
+        return RawLayout(axes=names)
     if shape is None or dtype is None:
         raise UsageError("--shape and --dtype describe a raw file together; give both")
-    forms = "H,W or H,W,C in whole numbers"
-    sizes = _numbers("--shape", shape, (2, 3), forms)
+    forms = "H,W or H,W,C in whole numbers, others with --axes"
+    if names:
+        forms = f"a whole number for each of the axes {', '.join(names)}"
+    sizes = _numbers("--shape", shape, (len(names),) if names else (2, 3), forms)
     if min(sizes) < 1:
         raise UsageError(f"--shape is {shape}; each must be 1 or more")
+    import numpy as np
+
+    from convcli.engine.numerics import DTYPES
     from convcli.imaging.formats.raw import RawLayout
-    from convcli.imaging.formats.shared.array_file import DTYPES
 
     order = {">": ">", "<": "<"}.get(dtype[:1], "")
-    names = {"u1": "uint8", "u2": "uint16", "f2": "float16", "f4": "float32", "f8": "float64"}
-    name = names.get(dtype[len(order) :], dtype[len(order) :])
+    codes = {name: np.dtype(name).str[1:] for name in DTYPES}
+    words = {short: name for name, short in codes.items()}
+    name = words.get(dtype[len(order) :], dtype[len(order) :])
     one_of("--dtype", name, DTYPES)
-    codes = {long: short for short, long in names.items()}
-    return RawLayout(tuple(sizes), (order or "<") + codes[name])
+    return RawLayout(tuple(sizes), (order or "<") + codes[name], names)

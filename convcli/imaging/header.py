@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from convcli.imaging.array_axes import Axes
+    from convcli.imaging.metadata.changes import Changes
     from convcli.imaging.metadata.tiff_fields import Fields
 
 __all__ = ["COLOURS", "Header", "Metadata", "full_scale", "is_light", "widened"]
@@ -95,6 +97,10 @@ class Header:
     """Whether the first frame is what programs without animation show, and no part of it."""
     flat: bool = field(default=False, kw_only=True)
     """Whether an array of samples has no axis of channels."""
+    axes: Axes | None = field(default=None, kw_only=True)
+    """Those of the source's array, where they are named: frames are the planes along them."""
+    changes: Changes | None = field(default=None, kw_only=True)
+    """How pixels lie beside the source's, for files that say where theirs are."""
     chunks: tuple[int, int] | None = field(default=None, kw_only=True)
     """Rows and columns that are stored together, where that matters."""
     meta: Metadata = field(default_factory=Metadata, kw_only=True)

@@ -100,7 +100,8 @@ def open_source(
     """
     source = stored_source(where, limits, parts=parts, whole=whole)
     if source is not None:
-        return source if parts else _read_at_once(source, limits)
+        in_parts = parts and (source.n_frames == 1 or not whole)  # pages are encoded whole
+        return source if in_parts else _read_at_once(source, limits)
     name = name_of(where)
     begun = take(where)
     if begun is not None:
@@ -122,10 +123,10 @@ def _read_at_once(source: Source, limits: Limits) -> Source:
     with source:
         height, width = source.size
         check_size(source.name, width, height, limits.max_pixels)
-        need = COPIES * math.prod(source.shape) * source.dtype.itemsize
+        need = COPIES * math.prod(source.shape) * source.dtype.itemsize * source.n_frames
         _require(limits, source.name, need)
-        pixels = source.first.pixels
-    source.frames = [Frame(pixels)]
+        frames = [Frame(plane.pixels) for plane in source.frames]
+    source.frames = frames
     return source
 
 
@@ -137,7 +138,8 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
     can_be_decoded = found is not None and found.in_parts and not found.is_array
     if can_be_decoded and not parts:
         return None
-    is_picture = limits.raw is None and found is not None and not found.in_parts
+    is_raw = limits.raw is not None and limits.raw.is_raw
+    is_picture = not is_raw and found is not None and not found.in_parts
     if is_picture and not Path(where).is_dir():  # a folder may be an array, whatever it is called
         return None
     source = open_stored(where, limits.raw, limits.max_pixels)
@@ -196,7 +198,7 @@ def open_stored(
     found = format_of_suffix(path)
     if is_url(path) and not (found and found.is_folder):
         return None  # fetched whole
-    if layout is not None and not (found and found.in_parts):
+    if layout is not None and layout.is_raw and not (found and found.in_parts):
         found = format_of_file("", raw=True)
     elif Path(path).is_dir():
         found = next((f for f in every_format() if f.recognises_folder(path)), found)

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import Data, atomic_file, atomic_folder
-from convcli.imaging.formats import Coding, Format, named, pictures
+from convcli.imaging.formats import Coding, Format, every_format, named, pictures
 from convcli.imaging.header import Header
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url
 
 __all__ = [
     "Parts",
+    "PlanePart",
     "Sink",
     "Target",
     "Write",
+    "by_one",
     "by_target",
     "check_fits",
     "encode_picture",
@@ -31,8 +33,15 @@ __all__ = [
 ]
 
 
-Parts: TypeAlias = Iterable[tuple[Tile, NDArray[Any] | None]]
-"""Parts of a picture from top to bottom and left to right, as they are made.
+class PlanePart(NamedTuple):
+    """A part of a result: of which plane, and where."""
+
+    tile: Tile
+    plane: int = 0
+
+
+Parts: TypeAlias = Iterable[tuple[PlanePart, NDArray[Any] | None]]
+"""Parts of a picture, plane by plane, from top to bottom and left to right, as they are made.
 
 Without pixels where they have been written with a :data:`Target` already.
 """
@@ -40,7 +49,7 @@ Without pixels where they have been written with a :data:`Target` already.
 Write: TypeAlias = Callable[[Parts], None]
 """Writes a picture from its parts."""
 
-Target: TypeAlias = Callable[[Tile, NDArray[Any]], None]
+Target: TypeAlias = Callable[[PlanePart, NDArray[Any]], None]
 """Writes one part, from any process."""
 
 
@@ -53,13 +62,18 @@ class Sink(NamedTuple):
 
 def by_target(target: Target) -> Sink:
     """What one writer does as well as many."""
+    return Sink(by_one(target).write, target)
+
+
+def by_one(target: Target) -> Sink:
+    """What no two writers may do at a time."""
 
     def write(parts: Parts) -> None:
         for place, pixels in parts:
             if pixels is not None:
                 target(place, pixels)
 
-    return Sink(write, target)
+    return Sink(write)
 
 
 @contextlib.contextmanager
@@ -109,19 +123,23 @@ def check_fits(fmt: Format, picture: Header, name: str) -> None:
     longest = max(picture.size)
 
     def fits(f: Format) -> bool:
-        if n_frames > 1 and not (f.animations if animated else f.pages):
+        stacked = f.stacks and picture.axes is not None
+        if n_frames > 1 and not (f.animations if animated else f.pages or stacked):
             return False
         return f.holds(space, alpha, dtype) and longest <= f.longest
 
     if fits(fmt):
         return
-    what = f"{dtype} {'CMYK' if space == 'cmyk' else 'RGB' if space == 'rgb' else space}"
+    named = {"cmyk": "CMYK", "rgb": "RGB", "bands": f"in {picture.bands} bands"}
+    what = f"{dtype} {named.get(space, space)}"
     what += " with alpha" * alpha
     if n_frames > 1:
         what += f" in {n_frames} {'frames' if animated else 'pages'}"
     if longest > fmt.longest:
         what += f" of {longest} pixels a side, only {fmt.longest}"
     able = [f.suffix for f in pictures() if fits(f)]
+    if not able:
+        able = [f.suffix for f in every_format() if fits(f)]
     advice = f"use {' or '.join(able)}" if able else "no format holds that"
     if dtype.startswith("float"):
         advice += ", or another --range than float, or --depth 8 or 16"

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from convcli.engine.cpu.tiles import Tile
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.opening import stored_source
-from convcli.imaging.sink import Parts, Target
+from convcli.imaging.sink import Parts, PlanePart, Target
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.carry_out import SampleCounts
 from convcli.imaging.stages.filter import Filter
@@ -29,7 +29,7 @@ from convcli.imaging.stages.result import Stretched
 from convcli.imaging.urls import is_url
 from convcli.runs.journal import Journal
 from convcli.runs.memory import limits_of
-from convcli.runs.part_file import join_limits, on_cpu
+from convcli.runs.part_file import Work, join_limits, on_cpu
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.run_job import Failure, attempt, ways_out
 from convcli.system.machine import default_threads, require_descriptors, require_threads
@@ -223,35 +223,33 @@ class _Tasks:
     def __init__(self, client: Any, request: Request, job: Job) -> None:
         self.client, self.request, self.job = client, request, job
 
-    def limits(self, stage: Stretched, places: list[Tile], simple: bool) -> tuple[float, float]:
-        """Smallest and largest value over all parts."""
-        return join_limits(limits for _, limits in self._in_order(places, _limits, (simple,)))
+    def limits(self, stage: Stretched, works: list[Work]) -> tuple[float, float]:
+        """Smallest and largest value over all parts of a plane."""
+        return join_limits(limits for _, limits in self._in_order(works, _limits))
 
-    def parts(
-        self, chain: Filter, stage: Plane, places: list[Tile], simple: bool, target: Target | None
-    ) -> Parts:
+    def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
         """The parts in order, written by the workers if there is a target."""
-        limits = stage.limits if isinstance(stage, Stretched) else None
-        for place, made in self._in_order(places, _part, (simple, limits, target)):
+        for place, made in self._in_order(works, _part, target):
             pixels, tally, notes = made
             chain.counts.add(tally, *notes)
             yield place, pixels
 
     def _in_order(
-        self, places: list[Tile], task: Callable[..., Any], more: tuple[Any, ...]
-    ) -> Iterator[tuple[Tile, Any]]:
-        ahead: deque[tuple[Tile, Any]] = deque()
-        for place in places:
+        self, works: Iterable[Work], task: Callable[..., Any], *more: Any
+    ) -> Iterator[tuple[PlanePart, Any]]:
+        ahead: deque[tuple[PlanePart, Any]] = deque()
+        for place, stage, simple in works:
             while len(ahead) >= AHEAD * _threads(self.client):
                 yield self._first(ahead)
+            limits = stage.limits if isinstance(stage, Stretched) else None
             future = self.client.submit(
-                task, self.request, self.job, tuple(place), *more, pure=False
+                task, self.request, self.job, place, simple, limits, *more, pure=False
             )
             ahead.append((place, future))
         while ahead:
             yield self._first(ahead)
 
-    def _first(self, ahead: deque[tuple[Tile, Any]]) -> tuple[Tile, Any]:
+    def _first(self, ahead: deque[tuple[PlanePart, Any]]) -> tuple[PlanePart, Any]:
         place, future = ahead.popleft()
         try:
             return place, future.result()
@@ -263,40 +261,43 @@ class _Tasks:
 
 
 @contextmanager
-def _opened(request: Request, job: Job, simple: bool) -> Iterator[tuple[Source, Filter, Plane]]:
+def _opened(
+    request: Request, job: Job, number: int, simple: bool
+) -> Iterator[tuple[Source, Filter, Plane]]:
     """On a worker: the picture, the filter, and the stage that makes parts of the result."""
     source = stored_source(job.input, limits_of(request), parts=True, whole=False)
     if source is None:
         raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
     with source:
         chain = Filter(source, request.kernels, on_cpu(request, source))
-        yield source, chain, chain.stage(source.first, simple=simple)
+        plane = next(islice(source.frames, number, None))
+        yield source, chain, chain.stage(plane, simple=simple)
 
 
 def _limits(
-    request: Request, job: Job, place: tuple[int, ...], simple: bool
+    request: Request, job: Job, place: PlanePart, simple: bool, unknown: None
 ) -> tuple[float, float]:
     """On a worker: smallest and largest value of a part."""
-    with _opened(request, job, simple) as (_, _, stage):
+    with _opened(request, job, place.plane, simple) as (_, _, stage):
         assert isinstance(stage, Stretched)
-        return stage.limits_of(Tile(*place).ranges)
+        return stage.limits_of(place.tile.ranges)
 
 
 def _part(
     request: Request,
     job: Job,
-    place: tuple[int, ...],
+    place: PlanePart,
     simple: bool,
     limits: tuple[float, float] | None,
     target: Target | None,
 ) -> tuple[NDArray[Any] | None, SampleCounts, list[str]]:
     """On a worker: one part, written where it belongs if that can be, with its counts and notes."""
-    with _opened(request, job, simple) as (source, chain, stage):
+    with _opened(request, job, place.plane, simple) as (source, chain, stage):
         if isinstance(stage, Stretched):
             stage.limits = limits
-        pixels = stage.read(Tile(*place).ranges)
+        pixels = stage.read(place.tile.ranges)
         counts = chain.counts.total, source.notes
         if target is None:
             return pixels, *counts
-        target(Tile(*place), pixels)
+        target(place, pixels)
         return None, *counts

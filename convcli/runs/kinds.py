@@ -26,7 +26,7 @@ def format_of_output(path: str, request: Request) -> Format:
     UsageError
         If the suffix names none.
     """
-    return format_of_file(path, raw=request.raw is not None)
+    return format_of_file(path, raw=request.is_raw)
 
 
 def is_device(path: str) -> bool:
@@ -51,7 +51,7 @@ def output_format(request: Request, job: Job) -> Format | None:
         If the output's name has a suffix that names none.
     """
     named = job.output != STDIN and not (job.output == request.output and is_device(job.output))
-    raw = request.raw is not None and format_of_suffix(job.output) is None
+    raw = request.is_raw and format_of_suffix(job.output) is None
     if named and (raw or is_array_name(job.output)):
         return format_of_output(job.output, request)  # an array whatever -f says
     if request.format is not None:

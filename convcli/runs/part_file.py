@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import BackendError, UsageError
+from convcli.imaging.atomic import display_name
 from convcli.imaging.formats import Format
 from convcli.imaging.metadata.carry import carry
+from convcli.imaging.metadata.changes import changes_of
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.schedule import ENOUGH, part_schedule
-from convcli.imaging.sink import Parts, Target, open_sink
+from convcli.imaging.sink import Parts, PlanePart, Target, check_fits, open_sink
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.stages.result import Stretched
@@ -24,26 +26,32 @@ from convcli.runs.clock import Clock
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 
-__all__ = ["Executor", "Here", "PartFile", "join_limits", "on_cpu"]
+__all__ = ["Executor", "Here", "PartFile", "Work", "join_limits", "on_cpu"]
+
+
+class Work(NamedTuple):
+    """A part to be made."""
+
+    place: PlanePart
+    stage: Plane
+    """Makes it; values that are stretched have their limits."""
+    simple: bool
+    """What the filter says of the plane, for who makes the stage anew elsewhere."""
 
 
 class Executor(Protocol):
-    """Makes the parts of a picture."""
+    """Makes the parts of a picture, or of every plane of a stack."""
 
     enough: int
     """Bytes of a part that is large enough."""
     apart: bool
     """Whether parts are written at the same time: then no two may share a chunk."""
 
-    def limits(self, stage: Stretched, places: list[Tile], simple: bool) -> tuple[float, float]:
-        """Smallest and largest value over all parts, for ``stretch``."""
+    def limits(self, stage: Stretched, works: list[Work]) -> tuple[float, float]:
+        """Smallest and largest value over all parts of a plane, for ``stretch``."""
 
-    def parts(
-        self, chain: Filter, stage: Plane, places: list[Tile], simple: bool, target: Target | None
-    ) -> Parts:
+    def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
         """The parts in order, counted in ``chain.counts``.
-
-        ``simple`` is what the filter says of the plane, for who makes the stage anew elsewhere.
 
         Without pixels where the executor has written them with ``target``.
         """
@@ -54,15 +62,13 @@ class Here:
 
     enough, apart = ENOUGH, False
 
-    def limits(self, stage: Stretched, places: list[Tile], simple: bool) -> tuple[float, float]:
-        """Walk over the picture once."""
-        return join_limits(stage.limits_of(place.ranges) for place in places)
+    def limits(self, stage: Stretched, works: list[Work]) -> tuple[float, float]:
+        """Walk over the plane once."""
+        return join_limits(stage.limits_of(work.place.tile.ranges) for work in works)
 
-    def parts(
-        self, chain: Filter, stage: Plane, places: list[Tile], simple: bool, target: Target | None
-    ) -> Parts:
+    def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
         """Each as it is asked for; the sink writes them."""
-        return ((place, stage.read(place.ranges)) for place in places)
+        return ((work.place, work.stage.read(work.place.tile.ranges)) for work in works)
 
 
 def join_limits(found: Iterable[tuple[float, float]]) -> tuple[float, float]:
@@ -110,12 +116,12 @@ class PartFile:
     ) -> None:
         self.request, self.job, self.fmt, self.executor = request, job, fmt, executor
         self.written, self.part_done = written, part_done
-        self.simple, self.places = True, list[Tile]()
+        self.simple, self.tiles = list[bool](), list[Tile]()
 
     @property
     def n_parts(self) -> int:
         """How many parts there will be, once the filter has been checked."""
-        return len(self.places)
+        return len(self.tiles) * len(self.simple)
 
     def options(self, source: Source) -> FilterOptions:
         """Those of the request, on the CPU.
@@ -123,11 +129,11 @@ class PartFile:
         Raises
         ------
         UsageError
-            If the source has several frames.
+            If the source has several frames that are no stack, or the output holds none.
         BackendError
             If a GPU was asked for.
         """
-        if source.n_frames > 1:
+        if source.n_frames > 1 and not (source.axes and self.fmt.stacks):
             raise UsageError(
                 f"{source.name} has {source.n_frames} frames; {self.job.output} holds one"
             )
@@ -139,19 +145,21 @@ class PartFile:
         Raises
         ------
         UsageError
-            If they do not fit into memory.
+            If they do not fit into memory, or the result into the format.
         """
         outline, request = chain.outline, self.request
+        check_fits(self.fmt, outline.header, display_name(self.job.output))
         if request.options.backend is None:
             reason = "a picture that is read part by part is filtered on the CPU"
             outline.plan = replace(outline.plan, backend_reason=reason)
         header = outline.header
         carry(header, self.fmt)
-        self.simple = chain.is_simple(source.first)
-        self.places = part_schedule(
+        header.changes = changes_of(chain)
+        self.simple = [chain.is_simple(plane) for plane in source.frames]
+        self.tiles = part_schedule(
             chain,
             limits_of(request).room - (source.bytes_held if request.memory is not None else 0),
-            simple=self.simple,
+            simple=all(self.simple),
             whole_rows=self.fmt.whole_rows(source.meta, header.space, header.alpha),
             enough=self.executor.enough,
             align=self.fmt.chunks(source, header.shape) if self.executor.apart else None,
@@ -161,10 +169,6 @@ class PartFile:
         """Filter and write part after part."""
         clock.start()
         job, executor, outline = self.job, self.executor, chain.outline
-        stage = chain.stage(source.first, simple=self.simple)
-        if isinstance(stage, Stretched):
-            stage.limits = executor.limits(stage, self.places, self.simple)
-            chain.begin()
         if not is_url(job.output):
             Path(job.output).absolute().parent.mkdir(parents=True, exist_ok=True)
 
@@ -181,13 +185,22 @@ class PartFile:
             threads=outline.plan.threads,
             ready=ready,
         ) as sink:
-            sink.write(
-                self._told(executor.parts(chain, stage, self.places, self.simple, sink.target))
-            )
+            works = self._works(chain, source)
+            sink.write(self._told(executor.parts(chain, works, sink.target)))
         chain.count(clock.since())
         header = outline.header
-        report.bytes_out = math.prod(header.shape) * header.dtype.itemsize
+        report.bytes_out = math.prod(header.shape) * header.dtype.itemsize * header.n_frames
         report.seconds["filter"] = outline.seconds
+
+    def _works(self, chain: Filter, source: Source) -> Iterator[Work]:
+        """What is to be made, plane by plane; values are stretched in each plane by itself."""
+        for number, (plane, simple) in enumerate(zip(source.frames, self.simple, strict=True)):
+            stage = chain.stage(plane, simple=simple)
+            works = [Work(PlanePart(tile, number), stage, simple) for tile in self.tiles]
+            if isinstance(stage, Stretched):
+                with chain.counts.aside():
+                    stage.limits = self.executor.limits(stage, works)
+            yield from works
 
     def _told(self, parts: Parts) -> Parts:
         """The same parts; each is told of when the next is asked for."""

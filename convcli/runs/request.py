@@ -45,7 +45,12 @@ class Request(NamedTuple):
     cluster: str | None = None
     """A Dask scheduler's address, or ``local[:N]``."""
     raw: RawLayout | None = None
-    """What raw inputs hold."""
+    """What raw inputs hold, and what the axes of arrays are called."""
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether inputs whose names say nothing are raw samples."""
+        return self.raw is not None and self.raw.is_raw
 
     @property
     def to_stdout(self) -> bool:

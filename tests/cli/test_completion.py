@@ -18,6 +18,7 @@ from convcli.arithmetic.borders import parse_border
 from convcli.arithmetic.network import Network
 from convcli.arithmetic.window import PADDING_NAMES
 from convcli.cli.app import build
+from convcli.engine import numerics
 from convcli.imaging.formats import format_of_name
 from convcli.kernels.catalogue import PRESETS
 from convcli.kernels.load import load_kernel
@@ -168,7 +169,7 @@ LISTED = {
     "filter --on-error": "skip stop",
     "filter --backend": "auto numpy cupy",
     "filter --algorithm": "direct separable box fft",
-    "filter --dtype": "uint8 uint16 float16 float32 float64",
+    "filter --dtype": " ".join(numerics.DTYPES),
     "kernel export --format": "json toml csv tsv txt npy mat im",
     "shape --pool": "max avg",
     "draw --pool": "max avg",

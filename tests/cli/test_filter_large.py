@@ -110,7 +110,7 @@ def test_gray_arrays_stay_two_dimensional(convcli: Cli, scene: np.ndarray) -> No
         (["x.raw", "--shape", "2400,1300,3"], 2, "give both"),
         (["x.raw", "--shape", "2400,1300", "--dtype", "uint8"], 1, "is 3,120,000 bytes, and the file"),
         (["x.raw", "--shape", "0,700", "--dtype", "uint8"], 2, "1 or more"),
-        (["x.raw", "--shape", "9,7", "--dtype", "int8"], 2, "'int8' is not known"),
+        (["x.raw", "--shape", "9,7", "--dtype", "int7"], 2, "'int7' is not known"),
         (["x.npy", "--memory", "lots"], 2, "'lots' is no size"),
         (["packed.tif", "--memory", "1M", "-k", "gaussian:80"], 2, "raise --memory"),
         (["x.npy", "--backend", "numpy", "--padding", "valid", "-k", "box:1501"], 2, "empty"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARRAYS",
     "HEAD_BYTES",
+    "NUMBERS",
     "PICTURES",
     "Coding",
     "Finish",
@@ -57,6 +58,9 @@ and in which first bytes are looked at, and how help texts spell what is in them
 
 ARRAYS = {"zarr": "Zarr", "npy": ".npy", "raw": ""}
 """Those that hold samples and nothing else."""
+
+NUMBERS = "int8 uint8 int16 uint16 int32 uint32 int64 uint64 float32 float64"
+"""Types of samples that arrays hold."""
 
 HEAD_BYTES = 64
 """First bytes of a file, by which it is recognised."""
@@ -94,6 +98,8 @@ class Format:
     """Whether it holds frames that are shown one after the other."""
     pages = False
     """Whether it holds pages, which need not be of one size."""
+    stacks = False
+    """Whether it holds planes of one size along named axes."""
     longest = 2**31 - 1
     """Most pixels a side."""
 

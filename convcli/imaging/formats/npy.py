@@ -1,4 +1,4 @@
-"""NumPy's ``.npy``: an array of samples that is a picture."""
+"""NumPy's ``.npy``: an array of samples that is a picture, or a stack of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from convcli.errors import InputError, UsageError
-from convcli.imaging.formats import Format
+from convcli.imaging.formats import NUMBERS, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.formats.raw import RawLayout
@@ -20,13 +20,13 @@ __all__ = ["FORMATS"]
 
 
 class Npy(Format):
-    """Arrays (H, W) and (H, W, C) in C order."""
+    """Arrays (H, W) and (H, W, C) in C order, and others whose axes the user names."""
 
     name = "NPY"
     suffixes = (".npy",)
-    spaces = "gray graya rgb rgba"
-    dtypes = "uint8 uint16 float32 float64"
-    in_parts = is_array = True
+    spaces = "gray graya rgb rgba bands"
+    dtypes = NUMBERS
+    in_parts = is_array = stacks = True
 
     def open(self, path: str, name: str, max_pixels: int, layout: RawLayout | None) -> Source:
         import os
@@ -39,7 +39,8 @@ class Npy(Format):
             with open(os.dup(fd), "rb") as file:  # noqa: PTH123 (a descriptor)
                 shape, stored, fortran = read_npy_header(file, name, InputError)
                 offset = file.tell()
-            picture = picture_of_rows(self.name, name, fd, offset, shape, stored)
+            axes = layout.axes if layout else ()
+            picture = picture_of_rows(self.name, name, fd, offset, shape, stored, axes)
             if fortran:
                 raise UsageError(f"{name}: stored column by column; save it in C order")
             need, have = math.prod(shape) * stored.itemsize, os.fstat(fd).st_size - offset
@@ -55,10 +56,11 @@ class Npy(Format):
     ) -> AbstractContextManager[Sink]:
         import numpy as np
 
+        from convcli.imaging.array_axes import axes_of
         from convcli.imaging.formats.shared.array_file import create_array
 
         head = io.BytesIO()
-        shape = header.size if header.flat else header.shape
+        shape = axes_of(header).sizes
         facts = {"descr": header.dtype.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(head, facts)
         return create_array(path, head.getvalue(), header)

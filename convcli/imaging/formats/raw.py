@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.errors import InputError, UsageError
-from convcli.imaging.formats import Format
+from convcli.imaging.formats import NUMBERS, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.header import Header
@@ -18,10 +18,17 @@ __all__ = ["FORMATS", "RawLayout"]
 
 
 class RawLayout(NamedTuple):
-    """What a raw file does not say about itself: its shape ``(H, W)`` or ``(H, W, C)``, its type."""
+    """What a file does not say about itself: a raw one its shape and type, others their axes."""
 
-    shape: tuple[int, ...]
-    dtype: str
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    axes: tuple[str, ...] = ()
+    """What the axes are called; empty for ``(H, W)`` and ``(H, W, C)``."""
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it describes raw samples, and not the axes alone."""
+        return bool(self.shape)
 
 
 class Raw(Format):
@@ -29,21 +36,21 @@ class Raw(Format):
 
     name = "RAW"
     suffixes = (".raw",)
-    spaces = "gray graya rgb rgba"
-    dtypes = "uint8 uint16 float32 float64"
-    in_parts = is_array = needs_layout = True
+    spaces = "gray graya rgb rgba bands"
+    dtypes = NUMBERS
+    in_parts = is_array = stacks = needs_layout = True
 
     def open(self, path: str, name: str, max_pixels: int, layout: RawLayout | None) -> Source:
-        if layout is None:
+        if layout is None or not layout.is_raw:
             raise UsageError(f"{name}: a raw file needs --shape H,W or H,W,C and --dtype")
         import os
 
         import numpy as np
 
-        from convcli.imaging.formats.shared.array_file import open_fd, picture_of_rows, spaces_of
+        from convcli.imaging.formats.shared.array_file import open_fd, picture_of_rows, what_axes
 
         stored = np.dtype(layout.dtype)
-        spaces_of(layout.shape, stored, name)  # refused before the file is looked for
+        what_axes(layout.shape, layout.axes, name)  # refused before the file is looked for
         fd = open_fd(path, name)
         need, have = math.prod(layout.shape) * stored.itemsize, os.fstat(fd).st_size
         if need != have:
@@ -52,7 +59,7 @@ class Raw(Format):
                 f"{name}: --shape {','.join(map(str, layout.shape))} of {stored.name} is {need:,} "
                 f"bytes, and the file has {have:,}"
             )
-        return picture_of_rows(self.name, name, fd, 0, layout.shape, stored)
+        return picture_of_rows(self.name, name, fd, 0, layout.shape, stored, layout.axes)
 
     def create(
         self, path: str, header: Header, like: Source, threads: int

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -42,6 +43,13 @@ class Counts:
     def clear(self) -> None:
         """Count from nothing."""
         self._made.clear()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Forget what is counted meanwhile: it will be made again."""
+        made = len(self._made)
+        yield
+        del self._made[made:]
 
     @property
     def total(self) -> SampleCounts:

@@ -1,4 +1,4 @@
-"""Files that are samples in C order behind a head: read and written by rows, where they lie."""
+"""Files that are samples in C order behind a head: read and written where they lie."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.cpu.tiles import Tile
+from convcli.engine.numerics import DTYPES
 from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
+from convcli.imaging.array_axes import Axes, axes_of, named_axes
+from convcli.imaging.formats.shared.strided import Read, gather, scatter
 from convcli.imaging.header import Header
-from convcli.imaging.sink import Sink, by_target
+from convcli.imaging.sink import PlanePart, Sink, by_one, by_target
 from convcli.imaging.source import Source, StoredPlane
 from convcli.system.files import open_to_read, open_to_write, read_at, write_at
 
@@ -26,39 +29,74 @@ __all__ = [
     "FileRows",
     "RowTarget",
     "SamplesInFile",
+    "Space",
     "create_array",
     "native",
     "open_fd",
     "picture_of_rows",
     "room_for_rows",
-    "spaces_of",
+    "space_of",
+    "what_axes",
 ]
 
-DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 MOST_FOLDED = 1100
 """Most bytes that deflate makes of one; more pixels to a byte of a file are not believed."""
+COLOURED = ("uint8", "uint16", "float16", "float32", "float64")
+"""Types of which 2 to 4 channels are colours, the last of 2 and 4 alpha; others have bands."""
 CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 
 
-def spaces_of(
-    shape: Sequence[int], dtype: np.dtype[Any], name: str
-) -> tuple[tuple[int, int, int], str, bool]:
-    """Shape ``(H, W, C)``, colour space and alpha of an array that is a picture.
+class Space(NamedTuple):
+    """What the channels of an array are, as a :class:`Header` says it."""
 
-    >>> spaces_of((4, 5, 2), np.dtype("uint8"), "x.npy")
-    ((4, 5, 2), 'gray', True)
+    space: str
+    alpha: bool = False
+    bands: int = 0
+
+
+def space_of(channels: int, dtype: np.dtype[Any], name: str, *, says: bool = False) -> Space:
+    """What channels of samples of a type are.
+
+    ``says`` a file what its axes are, two or four channels are bands: it would name alpha.
+
+    Raises
+    ------
+    UsageError
+        If samples of this type are not filtered.
+
+    >>> space_of(2, np.dtype("uint8"), "x.npy"), space_of(2, np.dtype("int16"), "x.npy")
+    (Space(space='gray', alpha=True, bands=0), Space(space='bands', alpha=False, bands=2))
     """
     if dtype.name not in DTYPES:
         raise UsageError(
             f"{name}: samples of type {dtype.name} are not filtered; allowed: {', '.join(DTYPES)}"
         )
-    channels = shape[2] if len(shape) == 3 else 1
-    if len(shape) not in (2, 3) or channels not in CHANNELS or min(shape) < 1:
+    space, alpha = CHANNELS.get(channels, ("bands", False))
+    if channels > 1 and (dtype.name not in COLOURED or space == "bands" or (alpha and says)):
+        return Space("bands", bands=channels)
+    return Space(space, alpha)
+
+
+def what_axes(shape: Sequence[int], names: tuple[str, ...], name: str) -> Axes | None:
+    """The axes of an array; None for ``(H, W)`` and ``(H, W, C)``, which need no names.
+
+    Raises
+    ------
+    UsageError
+        If it is neither, and has no names for its axes, or wrong ones.
+    """
+    if min(shape, default=0) < 1:
+        raise UsageError(
+            f"{name}: an array of shape {tuple(shape)} is no picture: every axis needs a cell"
+        )
+    if names:
+        return named_axes(shape, names, name)
+    if len(shape) not in (2, 3):
         raise UsageError(
             f"{name}: an array of shape {tuple(shape)} is no picture; allowed: (H, W) and "
-            "(H, W, C) with 1 to 4 channels: gray, gray and alpha, RGB, RGB and alpha"
+            "(H, W, C), or --axes with a letter for each axis, as in --axes tzyx"
         )
-    return (shape[0], shape[1], channels), *CHANNELS[channels]
+    return None
 
 
 def native(stored: np.dtype[Any]) -> np.dtype[Any]:
@@ -76,17 +114,66 @@ def open_fd(path: str, name: str) -> int:
 
 
 def picture_of_rows(
-    kind: str, name: str, fd: int, offset: int, shape: Sequence[int], stored: np.dtype[Any]
+    kind: str,
+    name: str,
+    fd: int,
+    offset: int,
+    shape: Sequence[int],
+    stored: np.dtype[Any],
+    names: tuple[str, ...] = (),
 ) -> Source:
-    """The picture whose samples follow in a file from ``offset`` on."""
-    full, space, alpha = spaces_of(shape, stored, name)
-    dtype = native(stored)
-    plane = SamplesInFile(name, full, dtype, fd, offset, stored)
-    return Source(kind, space, alpha, dtype, full[:2], [plane], flat=len(shape) == 2, name=name)
+    """The picture, or the stack, whose samples follow in a file from ``offset`` on."""
+    axes = what_axes(shape, names, name)
+    lie = axes or Axes(("y", "x", "c")[: len(shape)], tuple(shape))
+    height, width, channels = (*lie.shape, 1)[:3]
+    what, dtype = space_of(channels, stored, name), native(stored)
+    file, steps = OpenFile(fd), lie.strides(stored.itemsize)
+    strides = lie.picture_strides(stored.itemsize)
+    full = height, width, channels
+    planes = [
+        SamplesInFile(name, full, dtype, file, offset + _dot(index, steps), stored, strides)
+        for index in lie.planes()
+    ]
+    source = Source(
+        kind,
+        what.space,
+        what.alpha,
+        dtype,
+        full[:2],
+        planes,
+        bands=what.bands,
+        flat=lie.find("c") is None,
+        n_frames=len(planes),
+        axes=axes,
+        name=name,
+    )
+    if axes is None and channels > max(4, min(height, width)):
+        source.notes.append(
+            f"shape {tuple(shape)} is taken for {width}x{height} pixels of {channels} bands; "
+            "a stack of planes is named by --axes zyx"
+        )
+    return source
+
+
+def _dot(index: Sequence[int], steps: Sequence[int]) -> int:
+    return sum(i * step for i, step in zip(index, steps, strict=True))
+
+
+class OpenFile:
+    """A file that several planes read from."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        """Let it go; more than once is as good as once."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 class FileRows:
-    """Rows of samples in a file, read by position.
+    """Samples in a file, read by position.
 
     Not a memory map: its pages would count as memory of this process, as many as there are.
     """
@@ -96,56 +183,53 @@ class FileRows:
 
     def fill(self, offset: int, count: int, cols: Span, channels: int, out: NDArray[Any]) -> None:
         """Read ``count`` rows that lie one behind the other from ``offset`` on."""
-        pixel = channels * self.stored.itemsize
-        width = cols[1] - cols[0]
-        if width * pixel * 4 >= self.row_bytes:  # most of each row: one read for many rows
-            step = max(2**24 // self.row_bytes, 1)
-            for first in range(0, count, step):
-                n = min(step, count - first)
-                data = self._bytes(offset + first * self.row_bytes, n * self.row_bytes)
-                rows = data.view(self.stored).reshape(n, -1, channels)
-                out[first : first + n] = rows[:, cols[0] : cols[1]]
-            return
-        for row in range(count):
-            start = offset + row * self.row_bytes + cols[0] * pixel
-            out[row] = self._bytes(start, width * pixel).view(self.stored).reshape(width, channels)
+        item = self.stored.itemsize
+        strides = self.row_bytes, channels * item, item
+        first = offset + cols[0] * channels * item
+        gather(self.bytes_at, self.stored, first, strides, out[:count])
 
-    def _bytes(self, offset: int, size: int) -> NDArray[np.uint8]:
-        data = np.empty(size, np.uint8)
-        view, done = memoryview(data.data), 0
-        while done < size:
-            try:
-                part = read_at(self.fd, min(size - done, 1 << 30), offset + done)
-            except OSError as error:
-                raise InputError(f"{self.name}: {error.strerror}") from error
-            if not part:
-                raise InputError(f"{self.name}: the file is cut short")
-            view[done : done + len(part)] = part
-            done += len(part)
-        return data
+    def bytes_at(self, offset: int, size: int) -> NDArray[np.uint8]:
+        """So many bytes from ``offset`` on."""
+        return _bytes_at(self.fd, self.name, offset, size)
 
 
-@dataclass
+def _bytes_at(fd: int, name: str, offset: int, size: int) -> NDArray[np.uint8]:
+    data = np.empty(size, np.uint8)
+    view, done = memoryview(data.data), 0
+    while done < size:
+        try:
+            part = read_at(fd, min(size - done, 1 << 30), offset + done)
+        except OSError as error:
+            raise InputError(f"{name}: {error.strerror}") from error
+        if not part:
+            raise InputError(f"{name}: the file is cut short")
+        view[done : done + len(part)] = part
+        done += len(part)
+    return data
+
+
+@dataclass(slots=True)
 class SamplesInFile(StoredPlane):
-    """Samples in C order behind ``offset``: ``.npy`` and raw files."""
+    """Samples in C order behind ``offset``: a plane of a ``.npy`` or raw file."""
 
     name: str
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
-    fd: int
+    file: OpenFile
     offset: int
     stored: np.dtype[Any]
+    strides: tuple[int, int, int]
+    """Bytes from a row, a column and a channel to the next."""
 
     def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
-        row_bytes = self.shape[1] * self.shape[2] * self.stored.itemsize
-        reader = FileRows(self.fd, self.name, row_bytes, self.stored)
-        start = self.offset + rows[0] * row_bytes
-        reader.fill(start, rows[1] - rows[0], cols, self.shape[2], out)
+        start = self.offset + rows[0] * self.strides[0] + cols[0] * self.strides[1]
+        gather(self._bytes, self.stored, start, self.strides, out)
+
+    def _bytes(self, offset: int, size: int) -> NDArray[np.uint8]:
+        return _bytes_at(self.file.fd, self.name, offset, size)
 
     def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        self.file.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,28 +238,29 @@ class RowTarget:
 
     path: str
     offset: int
-    shape: tuple[int, int, int]
+    axes: Axes
     dtype: np.dtype[Any]
 
     @property
-    def row_bytes(self) -> int:
-        """Bytes of a row of the picture."""
-        return self.shape[1] * self.shape[2] * self.dtype.itemsize
+    def between(self) -> bool:
+        """Whether samples of other planes lie between those of a plane, so that one may write."""
+        last = [axis for axis, size in enumerate(self.axes.sizes) if size > 1][-1:]
+        return any(axis not in self.axes.picture for axis in last)
 
-    def __call__(self, place: Tile, pixels: NDArray[Any]) -> None:
-        pixels = np.ascontiguousarray(pixels)
-        pixel = self.shape[2] * self.dtype.itemsize
-        start = self.offset + place.top * self.row_bytes + place.left * pixel
-        fd = open_to_write(self.path)
-        try:
-            if pixels.shape[1] == self.shape[1]:
-                _write_at(fd, pixels, start)
-                return
-            for row in pixels:
-                _write_at(fd, row, start)
-                start += self.row_bytes
-        finally:
-            os.close(fd)
+    def __call__(self, place: PlanePart, pixels: NDArray[Any]) -> None:
+        item = self.dtype.itemsize
+        strides = self.axes.picture_strides(item)
+        start = self.offset + _dot(self.axes.plane(place.plane), self.axes.strides(item))
+        start += place.tile.top * strides[0] + place.tile.left * strides[1]
+        with contextlib.ExitStack() as stack:
+            fd = open_to_write(self.path)
+            stack.callback(os.close, fd)
+            read: Read | None = None
+            if self.between:
+                own = open_to_read(self.path)
+                stack.callback(os.close, own)
+                read = partial(_bytes_at, own, self.path)
+            scatter(lambda at, data: _write_at(fd, data, at), read, start, strides, pixels)
 
 
 def _write_at(fd: int, pixels: NDArray[Any], offset: int) -> None:
@@ -185,12 +270,16 @@ def _write_at(fd: int, pixels: NDArray[Any], offset: int) -> None:
         view, offset = view[done:], offset + done
 
 
-def room_for_rows(path: str, offset: int, header: Header) -> RowTarget:
-    """Where the samples go, in a file that is made as long as it has to be."""
-    rows = RowTarget(path, offset, header.shape, header.dtype)
+def room_for_rows(path: str, offset: int, header: Header, axes: Axes | None = None) -> RowTarget:
+    """Where the samples go, in a file that is made as long as it has to be.
+
+    By default row by row and pixel by pixel, one plane, whatever the axes of the source are.
+    """
+    axes = axes or Axes(("y", "x", "c"), header.shape)
+    rows = RowTarget(path, offset, axes, header.dtype)
     fd = open_to_write(path)
     try:
-        os.ftruncate(fd, offset + math.prod(header.shape) * header.dtype.itemsize)
+        os.ftruncate(fd, offset + math.prod(axes.sizes) * header.dtype.itemsize)
     finally:
         os.close(fd)
     return rows
@@ -199,10 +288,10 @@ def room_for_rows(path: str, offset: int, header: Header) -> RowTarget:
 @contextlib.contextmanager
 def create_array(path: str, head: bytes, header: Header) -> Iterator[Sink]:
     """Such a file."""
-    rows = room_for_rows(path, len(head), header)
+    rows = room_for_rows(path, len(head), header, axes_of(header))
     fd = open_to_write(path)
     try:
         write_at(fd, head, 0)
     finally:
         os.close(fd)
-    yield by_target(rows)
+    yield by_one(rows) if rows.between else by_target(rows)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcli.imaging.formats import Format
+from convcli.imaging.formats import NUMBERS, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.formats.raw import RawLayout
@@ -24,9 +24,9 @@ class Zarr(Format):
 
     name = "ZARR"
     suffixes = (".zarr",)
-    spaces = "gray graya rgb rgba"
-    dtypes = "uint8 uint16 float32 float64"
-    in_parts = is_array = is_folder = True
+    spaces = "gray graya rgb rgba bands"
+    dtypes = NUMBERS
+    in_parts = is_array = is_folder = stacks = True
 
     def recognises_folder(self, path: str) -> bool:
         return any((Path(path) / mark).exists() for mark in MARKS)
@@ -34,19 +34,19 @@ class Zarr(Format):
     def open(self, path: str, name: str, max_pixels: int, layout: RawLayout | None) -> Source:
         from convcli.imaging.formats.zarr.store import open_zarr
 
-        return open_zarr(path, name, max_pixels)
+        return open_zarr(path, name, max_pixels, layout.axes if layout else ())
 
     def create(
         self, path: str, header: Header, like: Source, threads: int
     ) -> AbstractContextManager[Sink]:
         from contextlib import nullcontext
 
-        from convcli.imaging.formats.zarr.store import create_zarr
+        from convcli.imaging.formats.zarr.create import create_zarr
 
         return nullcontext(create_zarr(path, header, like))
 
     def chunks(self, like: Source, shape: tuple[int, ...]) -> tuple[int, int]:
-        from convcli.imaging.formats.zarr.store import chunk_of
+        from convcli.imaging.formats.zarr.create import chunk_of
 
         return chunk_of(like, shape)
 

@@ -1,0 +1,54 @@
+"""How the pixels of a result lie, and count, beside those of its source."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from convcli.imaging.metadata.georeference import Move, moved
+
+if TYPE_CHECKING:
+    from convcli.imaging.stages.filter import Filter
+
+__all__ = ["SAME", "Changes", "changes_of"]
+
+
+class Changes(NamedTuple):
+    """What readers of a file's coordinates and units have to know."""
+
+    down: Move = Move()
+    """Where the centres of pixels lie, along the height."""
+    across: Move = Move()
+    gain: float | None = 1.0
+    """What a filter makes of an offset common to all samples: so many times as much; None if the
+    samples are not in the source's unit any more."""
+
+    @property
+    def corners(self) -> tuple[Move, Move]:
+        """Where the corners of pixels lie, down and across.
+
+        >>> Changes(Move(0.5, 2), Move(0, 1)).corners
+        (Move(shift=0.0, scale=2), Move(shift=0.0, scale=1))
+        """
+        down, across = (
+            Move(move.shift + (1 - move.scale) / 2, move.scale) for move in (self.down, self.across)
+        )
+        return down, across
+
+
+SAME = Changes()
+
+
+def changes_of(chain: Filter) -> Changes:
+    """What a filter changes."""
+    steps, kernels = chain.outline.plan.steps, chain.plans.chain
+    kept = (
+        chain.outline.range not in ("offset", "stretch")
+        and chain.outline.header.dtype == chain.source.dtype
+        and all(kernel.is_correlation and not kernel.is_bank for kernel in kernels)
+    )
+    return Changes(
+        moved([step.rows for step in steps], point=True),
+        moved([step.cols for step in steps], point=True),
+        math.prod(kernel.sum for kernel in kernels) if kept else None,
+    )
