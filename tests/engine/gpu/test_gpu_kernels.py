@@ -99,6 +99,19 @@ def test_strides_and_dilations(shim, kernel, stride, dilation, channels, dtype):
     agrees(shim, plan_of(x, kernel, **options), x)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "target", "range_"),
+    [("uint8", "uint16", "offset"), ("uint16", "uint8", "clip"), ("float32", "uint8", "clip")],
+)
+def test_values_keep_their_units(shim, dtype, target, range_):
+    """No ratio between types: the ends alone differ."""
+    x = picture(dtype, (13, 22, 2))
+    x = x * 300 if dtype == "float32" else x
+    for kernel in (Kernel([[1, 2], [-3, 1]], bias=7), BLUR):
+        plan = plan_of(x, kernel, out_dtype=target, range=range_, values=True)
+        agrees(shim, plan, x)
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 2), (5, 5), (9, 2)])
 @pytest.mark.parametrize(
     "mode",
