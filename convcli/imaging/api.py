@@ -145,8 +145,8 @@ def filter_image(
     stride, dilation
         One number, or one for the height and one for the width.
     border
-        ``constant[:V]``, ``edge``, ``reflect``, ``symmetric``, ``wrap``, or another tool's name;
-        V is 0 to 255, a percentage, or a gray colour such as ``white``.
+        ``constant[:V]``, ``edge``, ``reflect``, ``symmetric``, ``wrap``, ``missing`` (of a raster),
+        or another tool's name; V is 0 to 255, a percentage, or a gray colour such as ``white``.
     flip
         Mathematical convolution instead of correlation.
     normalize, scale, bias

@@ -68,8 +68,9 @@ def test_each_algorithm_reads_what_the_table_says(mode, kernel, size):
 
 
 def test_no_two_borders_are_one():
-    read = {mode: tuple(cells(mode, 5, 17, 17)) for mode in BORDERS}
-    assert len(set(read.values())) == len(BORDERS)
+    # What lies outside and is missing is left out by the stages; here a constant stands for it.
+    read = {mode: tuple(cells(mode, 5, 17, 17)) for mode in BORDERS if mode != "missing"}
+    assert len(set(read.values())) == len(BORDERS) - 1
     assert all(cell is None or 0 <= cell < 5 for row in read.values() for cell in row)
 
 
