@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PEERS = ("numpy", "opencv-python-headless", "pyvips", "pillow", "scipy", "torch")
+PEERS = ("opencv-python-headless", "pyvips", "pillow", "scipy", "torch")
 
 
-def machine() -> str:
-    """One line: processor, cores, Python, the libraries beside us, the day."""
+def machine(libraries: tuple[str, ...] = PEERS) -> str:
+    """One line: processor, cores, Python, NumPy, the libraries beside us, the day."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
-    found = [f"{name} {v}" for name in PEERS if (v := _version(name))]
+    found = [f"{name} {v}" for name in ("numpy", *libraries) if (v := _version(name))]
     day = datetime.now(UTC).date()
     return (
         f"Measured {day} on {os.cpu_count()} cores of {model}, {platform.system()}, "

@@ -1,0 +1,326 @@
+"""Elevation models with missing cells, side by side: in memory, and from file to file.
+
+    python benchmarks/rasters.py [--size 10000] [--rounds 5] [--limit 20] [--files] [--large]
+                                 [--write docs/performance.md] [--json FILE] [ROW ...]
+
+A terrain of float32 heights of which 5 % are missing, a lake and single cells. Every tool runs in
+a process of its own (raster_peers.py) that holds the array and makes a new one; all run once per
+round, in turn, and the medians count. Each result is compared with convcli's first, away from the
+borders, which tools treat as they like: of those that leave missing cells out wherever a cell is
+there, of the others on the same terrain without holes. A tool that would take longer than
+``--limit`` seconds is measured on a crop, and convcli beside it on the same crop. Ratios are to the
+fastest tool whose results are right beside missing cells; one that only sums, and lets NaN spread,
+stands in the table for its time.
+
+``--files`` adds whole processes from TIFF to TIFF; ``--large`` 20,000 x 20,000 cells of int16 under
+``--memory 400M``. Peers that are not installed are left out: ``pip install '.[bench]'``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from raster_peers import PEERS, ROWS, Row, safe, shore
+from report import machine, write_section
+
+HERE = Path(__file__).parent
+CROP, PROBE, MARGIN = 2000, 500, 32
+TOLERANCE = 2e-3
+"""Of heights of up to 2,500 m in float32, whose last digit is 0.0002."""
+LIBRARIES = ("scipy", "astropy", "xarray-spatial", "rasterio", "opencv-python-headless")
+
+SCIPY_SCRIPT = """
+import sys, numpy as np, rasterio
+from scipy.ndimage import gaussian_filter
+with rasterio.open(sys.argv[1]) as source:
+    x, profile = source.read(1), source.profile
+there = ~np.isnan(x)
+blur = lambda a: gaussian_filter(a, 2, mode="mirror", truncate=3.0)
+out = blur(np.where(there, x, np.float32(0))) / blur(there.astype(np.float32))
+out[~there] = np.nan
+with rasterio.open(sys.argv[2], "w", **profile) as target:
+    target.write(out, 1)
+"""
+GDAL_SCRIPT = """
+import sys, numpy as np, rasterio, rasterio.shutil
+t = np.arange(-6, 7); g = np.exp(-t * t / 8); w = np.outer(g, g) / g.sum() ** 2
+with rasterio.open(sys.argv[1]) as source:
+    height, width = source.shape
+vrt = f'''<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><VRTRasterBand
+dataType="Float32" band="1"><NoDataValue>nan</NoDataValue><KernelFilteredSource>
+<SourceFilename relativeToVRT="0">{sys.argv[1]}</SourceFilename><SourceBand>1</SourceBand>
+<Kernel normalized="1"><Size>13</Size><Coefs>{" ".join(map(repr, w.ravel().tolist()))}</Coefs>
+</Kernel></KernelFilteredSource></VRTRasterBand></VRTDataset>'''
+rasterio.shutil.copy(vrt, sys.argv[2], driver="GTiff")
+"""
+
+
+class Worker:
+    """A tool in its own process."""
+
+    def __init__(self, peer: str, array: Path) -> None:
+        command = [sys.executable, str(HERE / "raster_peers.py"), peer, str(array)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=HERE)
+
+    def ask(
+        self, row: Row, size: int, save: Path | None = None, holes: bool = True
+    ) -> dict[str, Any] | None:
+        """One call; None if the tool has no such filter."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        asked = {"row": row.name, "size": size, "save": save and str(save), "holes": holes}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("a worker ended; its message stands above")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+def agreement(x: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest difference where ``x`` is there, in metres; NaN counts as infinite."""
+    inner = (slice(MARGIN, -MARGIN),) * 2
+    there = ~np.isnan(x[inner])
+    off = np.abs(ours[inner][there].astype(np.float64) - theirs[inner][there])
+    return float(np.where(np.isnan(off), np.inf, off).max())
+
+
+def as_gradient(peer: str, result: np.ndarray) -> np.ndarray:
+    """Degrees of slope as Sobel's gradient, which is 8 times the slope."""
+    return 8 * np.tan(np.radians(result)) if peer == "xarray-spatial slope" else result
+
+
+def checked(row: Row, x: np.ndarray, workers: dict[str, Worker], folder: Path) -> dict[str, Any]:
+    """Compare all tools on a small crop; what each took for it, and how far it is off."""
+    found: dict[str, Any] = {}
+    ours: dict[bool, np.ndarray] = {}
+    path = folder / "result.npy"
+    for holes in (True, False):
+        workers["convcli"].ask(row, PROBE, path, holes)
+        ours[holes] = np.load(path)
+    for peer, worker in workers.items():
+        holes = safe(peer, row)
+        if worker.ask(row, PROBE, path, holes) is None:
+            continue
+        seen = x if holes else np.zeros_like(x)
+        off = agreement(seen, ours[holes], as_gradient(peer, np.load(path)))
+        if off > TOLERANCE:
+            print(f"  {row.name}, {peer}: differs by {off:.3g}, left out", file=sys.stderr)
+            continue
+        again = worker.ask(row, PROBE)
+        assert again is not None
+        found[peer] = {"off": off, "probe": again["seconds"]}
+    return found
+
+
+def measure(
+    row: Row, x: np.ndarray, size: int, workers: dict[str, Worker], folder: Path, options: Any
+) -> dict[str, Any]:
+    """Times of the row: of each tool by the size that it was measured on."""
+    found = checked(row, shore(x, PROBE), workers, folder)
+    for result in found.values():
+        whole = result["probe"] * (size / PROBE) ** 2
+        result["size"] = size if whole < options.limit else min(CROP, size)
+        result["runs"] = []
+    cropped = any(result["size"] < size for result in found.values())
+    beside = {"runs": [], "size": min(CROP, size), "off": 0.0}
+    for _ in range(options.rounds):
+        for peer, result in found.items():
+            result["runs"].append(workers[peer].ask(row, result["size"]))
+        if cropped:
+            beside["runs"].append(workers["convcli"].ask(row, beside["size"]))
+    if cropped:
+        found["convcli, on the crop"] = beside
+    for result in found.values():
+        runs = result.pop("runs")
+        seconds = [run["seconds"] for run in runs]
+        array = result["size"] ** 2 * 4
+        result |= {
+            "seconds": median(seconds),
+            "least": min(seconds),
+            "most": max(seconds),
+            "memory": median(run["memory"] for run in runs) / array,
+        }
+    for result in found.values():
+        ours = found["convcli" if result["size"] == size else "convcli, on the crop"]
+        result["ratio"] = result["seconds"] / ours["seconds"]
+    return found
+
+
+def judged(name: str, found: dict[str, Any]) -> tuple[str, float] | None:
+    """The fastest tool that is right beside missing cells, and its time over ours."""
+    row = ROWS[name]
+    right = [p for p in found if p in PEERS and not p.startswith("convcli") and safe(p, row)]
+    best = min(right, key=lambda peer: found[peer]["ratio"], default=None)
+    return None if best is None else (best, found[best]["ratio"])
+
+
+def table(results: dict[str, dict[str, Any]], size: int) -> str:
+    """The tables of docs/performance.md."""
+    lines = [
+        f"{size:,} x {size:,} cells:",
+        "",
+        "| filter | convcli s | one thread s | memory, times the array | fastest that is right | its ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in results.items():
+        ours, best = found["convcli"], judged(name, found)
+        one = found.get("convcli, one thread")
+        lines.append(
+            f"| {name} | {spread(ours)} | {one['seconds']:.2f} | {ours['memory']:.1f} | "
+            + (f"{best[0]} | **{best[1]:.1f}** |" if best else " | |")
+        )
+    lines += [
+        "",
+        "Every tool; ratios are its time over convcli's for the same cells:",
+        "",
+        "| filter | tool | side | seconds | ratio | memory, times the array | right beside missing cells | largest difference, m |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in results.items():
+        for peer, r in sorted(found.items(), key=lambda item: item[1]["ratio"]):
+            if peer.startswith("convcli"):
+                continue
+            right = "yes" if safe(peer, ROWS[name]) else "no"
+            lines.append(
+                f"| {name} | {peer} | {r['size']:,} | {spread(r)} | {r['ratio']:.1f} | "
+                f"{r['memory']:.1f} | {right} | {r['off']:.1g} |"
+            )
+    lines += ["", "What each does with missing cells:", ""]
+    seen = dict.fromkeys(peer for found in results.values() for peer in found if peer in PEERS)
+    lines += [f"- {peer}: {PEERS[peer].does}" for peer in seen if peer != "convcli, one thread"]
+    return "\n".join(lines)
+
+
+def spread(result: dict[str, Any]) -> str:
+    return f"{result['seconds']:.2f} ({result['least']:.2f} to {result['most']:.2f})"
+
+
+def convcli_command(path: str, kernel: str, *more: str) -> list[str]:
+    program = str(Path(sys.executable).with_name("convcli"))
+    return [program, "filter", path, "-k", kernel, "-o", "ours.tif", "--overwrite", "-q",
+            "--max-pixels", "500000000", *more]  # fmt: skip
+
+
+def from_files(folder: Path, size: int, rounds: int) -> str:
+    """Whole processes, TIFF to TIFF, ``gaussian:2``."""
+    import terrain
+    import tifffile
+    from process import run
+
+    terrain.tiff(folder / "in.tif", size, "float32")
+    script = [sys.executable, "-c"]
+    commands = {
+        "convcli": convcli_command("in.tif", "gaussian:2"),
+        "SciPy, two passes, rasterio": [*script, SCIPY_SCRIPT, "in.tif", "theirs.tif"],
+        "GDAL through rasterio": [*script, GDAL_SCRIPT, str(folder / "in.tif"), "theirs.tif"],
+    }
+    times: dict[str, list[tuple[float, int]]] = {name: [] for name in commands}
+    for turn in range(rounds):
+        for name, command in commands.items():
+            if turn > 1 and times[name][0][0] > 30:
+                continue
+            times[name].append(run(command, folder))
+            if turn or name == "convcli":
+                continue
+            ours, theirs = (tifffile.memmap(folder / f) for f in ("ours.tif", "theirs.tif"))
+            parts = [a[MARGIN:1000, MARGIN:1000] for a in (ours, theirs)]
+            there = ~np.isnan(parts[0])
+            off = np.abs(parts[0] - parts[1])[there].max()
+            if not off < TOLERANCE:
+                raise SystemExit(f"{name} differs by {off}")
+    ours = median(t for t, _ in times["convcli"])
+    lines = [
+        f"From TIFF to TIFF, `gaussian:2` on {size:,} x {size:,} float32, start-up included:",
+        "",
+        "| tool | seconds | ratio | peak MB |",
+        "|---|---|---|---|",
+    ]
+    for name, got in times.items():
+        seconds = [t for t, _ in got]
+        lines.append(
+            f"| {name} | {median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | "
+            f"{median(seconds) / ours:.1f} | {median(m for _, m in got) / 1e6:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def large(folder: Path, size: int, rounds: int) -> str:
+    """``gaussian:3`` on whole numbers with a no-data value, within 400 MB."""
+    import terrain
+    from process import run
+
+    terrain.tiff(folder / "large.tif", size, "int16")
+    command = convcli_command("large.tif", "gaussian:3", "--memory", "400M")
+    got = [run(command, folder) for _ in range(rounds)]
+    seconds = [t for t, _ in got]
+    return (
+        f"int16, {size:,} x {size:,} with a no-data value, `gaussian:3` under `--memory 400M`, "
+        f"TIFF to TIFF: {median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f}), "
+        f"peak {max(m for _, m in got) / 2**20:.0f} MiB."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", help="names of the rows to run; all by default")
+    parser.add_argument("--size", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--limit", type=float, default=20, help="seconds of one call on the whole")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), help="all by default")
+    parser.add_argument("--files", action="store_true")
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--write", type=Path, help="the document to put the tables into")
+    options = parser.parse_args()
+    parts = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        results = in_memory(folder, options)
+        parts.append(table(results, options.size))
+        if options.files:
+            parts.append(from_files(folder, options.size, options.rounds))
+        if options.large:
+            parts.append(large(folder, 2 * options.size, min(options.rounds, 3)))
+    text = "\n\n".join(parts)
+    print(text)
+    if options.write:
+        write_section(options.write, "rasters", f"{machine(LIBRARIES)}\n\n{text}")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+def in_memory(folder: Path, options: Any) -> dict[str, dict[str, Any]]:
+    """All rows, array to array."""
+    import terrain
+
+    path = folder / "terrain.npy"
+    terrain.array(path, options.size)
+    x = np.load(path, mmap_mode="r")
+    peers = ["convcli", *(p for p in options.peers if p != "convcli")]
+    workers = {peer: Worker(peer, path) for peer in peers}
+    results = {}
+    for name in options.rows or ROWS:
+        found = measure(ROWS[name], x, options.size, workers, folder, options)
+        results[name] = found
+        best = judged(name, found)
+        print(f"{name}: {best}", file=sys.stderr, flush=True)
+    for worker in workers.values():
+        worker.close()
+    return results
+
+
+if __name__ == "__main__":
+    main()
