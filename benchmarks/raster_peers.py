@@ -144,7 +144,7 @@ def convolve_2d(row: Row) -> Call | None:
 
 
 def slope(row: Row) -> Call | None:
-    """In degrees, turned back into the gradient."""
+    """The gradient as an angle."""
     import xarray as xr
     from xrspatial import slope
 
