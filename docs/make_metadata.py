@@ -184,7 +184,7 @@ def tiff() -> bytes:
         *((ARTIST, 2, CAPTION.encode()), (COPYRIGHT, 2, "© 2024".encode()), (700, 1, XMP)),
         *((33723, 7, RECORDS), (34377, 1, RESOURCES), (65000, 7, b"somebody's own")),
         *((33550, 12, (2.0, 3.0, 0.0)), (33922, 12, (0.0, 0.0, 0.0, 9.0, 8.0, 0.0))),
-        *((0x8769, 4, {MAKER: MAKER_NOTE}), (GPS, 4, {2: PLACE})),
+        *((0x8769, 4, {MAKER: MAKER_NOTE}), (GPS, 4, {2: PLACE}), (42113, 2, "251")),
     ):
         fields.tagtype[tag] = kind
         fields[tag] = value
@@ -253,6 +253,7 @@ CARRIED: dict[str, tuple[tuple[str, str, Find], ...]] = {
         ("artist, in UTF-8", "Artist", has(CAPTION.encode())),
         ("copyright, in UTF-8", "Copyright", has("© 2024".encode())),
         ("georeference", "georeference", has(struct.pack("<3d", 2, 3, 0))),
+        ("no-data value", "no-data value 251", has_field(42113, "251")),
         ("somebody's tag", "TIFF tag 65000", OWN),
     ),
     "WebP": (PROFILE, *OF_EXIF, PACKET, ("somebody's chunk", "chunk priv", OWN)),
@@ -286,6 +287,7 @@ def cell(row: tuple[str, str, Find], data: bytes, warnings: list[str]) -> str:
     said = [w for w in warnings if w.startswith("left out: ")]
     if len(said) > 1:
         raise ValueError(f"more than one note: {said}")
+    said += [w for w in warnings if w.startswith("its no-data value")]
     kept, named = find(data), any(called in w for w in said)
     if kept == named:
         raise ValueError(
@@ -350,7 +352,16 @@ The tags of GeoTIFF follow the pixels: a stride makes the pixel scale larger, st
 move tie points, the affine matrix and rational polynomials. In pixels of the input, the corner of
 pixel (0, 0) moves by `(k - 1)/2 - before + (1 - s)/2` along each axis, for a kernel that spans `k`
 pixels, `before` pixels of padding and a stride `s`; where a pixel is a point, its centre moves by the
-same without the last term. GDAL's statistics are left out; its no-data value stays as it is.
+same without the last term. A kernel of an even size has no middle cell: half a pixel of the shift is
+its own, while the cell that decides what is missing is number `(k - 1) // 2`, counted from 0.
+
+GDAL's statistics are left out. A value is scale times sample plus offset: scale and unit stay, and
+the offset is multiplied by the sum of the weights, the values' own; where bands are mixed, nothing is
+left of what was said of one. The no-data value is that of the result: the source's, unless `--nodata`
+names another; one that no sample can have (-9999 of `uint8`) is ignored with a note. A TIFF's overviews
+are no pictures and are left out with a note; a mask page becomes the alpha of the page before.
+ImageJ's origin follows like a georeference, the offset of its calibration like GDAL's; what it shows as
+black and white is left out where results may lie outside.
 """
 
 

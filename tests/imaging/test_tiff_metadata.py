@@ -43,7 +43,7 @@ ROUTES = ["pillow", "tifffile", "parts", "compressed_parts", "big_endian", "bigt
 
 def made(route: str, **options: Any) -> bytes:
     """A TIFF that goes one of the ways."""
-    dtype = "uint8" if route in ("pillow", "big_endian") else "uint16"
+    dtype = options.pop("dtype", "uint8" if route in ("pillow", "big_endian") else "uint16")
     out = io.BytesIO()
     tifffile.imwrite(
         out,
@@ -499,6 +499,20 @@ def test_the_type_and_the_size_of_a_pixel_are_told_anew(tmp_path: Path) -> None:
     for words in (b'Type="float"', b'PhysicalSizeX="1.0"', b'PhysicalSizeY="0.75"', b'SizeX="5"'):
         assert words in text
     assert b"SignificantBits" not in text
+
+
+def test_ome_s_regions_are_left_out_where_pixels_move(tmp_path: Path) -> None:
+    plain = stack("ome", (H, W), tmp_path)
+    region = b'<ROI ID="ROI:0"><Union><Point ID="Shape:0" X="4" Y="2"/></Union></ROI>'
+    linked = raw(plain, 270)[1].rstrip(b"\0")
+    linked = linked.replace(b"</Image>", b'<ROIRef ID="ROI:0"/></Image>')
+    linked = linked.replace(b"</OME>", region + b"</OME>")
+    data = made("tifffile", extratags=[(270, 2, 0, linked, True)], dtype="uint8")
+    same, report = filtered(data, tmp_path, kernel="box:3")
+    assert (raw(same, 270), report.warnings) == ((2, linked + b"\0"), [])
+    out, report = filtered(data, tmp_path, stride=2)
+    assert raw(out, 270) == raw(filtered(plain, tmp_path, stride=2)[0], 270)
+    assert report.warnings == ["left out: OME's regions (true of the old pixels only)"]
 
 
 def test_imagej_s_pixels_grow_and_its_regions_go(tmp_path: Path) -> None:

@@ -130,6 +130,8 @@ def _redescribe(fields: Fields, stack: Stack) -> list[str]:
         return [f"description of its pages by {kind}"]
     if told != text:
         fields[DESCRIPTION] = text_field(told)
+    if kind == "OME":
+        return ["OME's regions"] if b"ROI " in text and b"ROI " not in told else []
     return _recalibrate(fields, stack) if kind == "ImageJ" else []
 
 

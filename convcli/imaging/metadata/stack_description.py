@@ -19,6 +19,8 @@ OME_TYPES = {"float32": "float", "float64": "double"}
 OME_TYPES |= {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")}
 IMAGES = re.compile(rb"^images=(\d+)", re.MULTILINE)
 TAG = re.compile(rb"<(?:\w+:)?Pixels\s[^>]*>")
+REGIONS = re.compile(rb"\s*<((?:\w+:)?ROI)\s.*?</\1>|\s*<(?:\w+:)?ROIRef\s[^>]*/>", re.DOTALL)
+"""Drawn on the picture, in pixels; and what refers to them."""
 SAMPLES = re.compile(rb"SamplesPerPixel=[\"'](\d+)[\"']")
 
 
@@ -140,6 +142,8 @@ def _pixels(text: bytes, stack: Stack) -> bytes | None:
             told = _set(told, name, repr(float(value[1]) * scale).encode())
     if _type(old) != _type(told):
         told = re.sub(rb"\s+SignificantBits=[\"'][^\"']*[\"']", b"", told)
+    if stack.old[:2] != stack.new[:2]:
+        text = REGIONS.sub(b"", text)
     return text.replace(old, told)
 
 
