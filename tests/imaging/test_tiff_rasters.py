@@ -17,7 +17,7 @@ from convcli.errors import InputError
 from convcli.imaging.formats import Coding, format_of_name
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.opening import decode_picture, decoded_bytes, open_stored
-from convcli.imaging.sink import Place, open_sink
+from convcli.imaging.sink import PlanePart, open_sink
 from convcli.imaging.source import Frame, Source
 
 RNG = np.random.default_rng(17)
@@ -173,7 +173,8 @@ def rewritten(pixels: np.ndarray, folder: Path, whole: bool, **said: Any) -> byt
     with open_sink(str(path), TIFF, header, header, overwrite=True, threads=1) as sink:
         tops = (0, 10, 30, H)
         sink.write(
-            (Place(Tile(top, end, 0, W)), pixels[top:end]) for top, end in itertools.pairwise(tops)
+            (PlanePart(Tile(top, end, 0, W)), pixels[top:end])
+            for top, end in itertools.pairwise(tops)
         )
     return path.read_bytes()
 
