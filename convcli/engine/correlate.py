@@ -84,6 +84,8 @@ def _sums(
         if narrow is not None and not fraction:
             return numbers, scale * factor, narrow, True
         return weights, scale, "float64", False  # whole weights are promised to the last bit
+    if slot.relative and float(np.abs(weights[weights != 0]).min(initial=1.0)) < 2.0**-64:
+        return weights, scale, "float64", False  # float32 might lose the smallest altogether
     if slot.precision == "float32" and kernel.combine == "none":
         return weights * scale, 1.0, "float32", False
     return weights, scale, slot.precision, False
@@ -128,7 +130,7 @@ def _tolerance(weights: NDArray[np.float64], scale: float, slot: Slot) -> float:
     1/50 level of a whole-number output; else what the type of the sums cannot tell apart.
     """
     largest = float(np.abs(weights).sum(axis=(-2, -1)).max())
-    known = slot.signal.bounds
+    known = slot.bounds
     if slot.target not in LIMITS or known is None:
         fine = slot.raster and slot.precision == "float64"
         fine = fine or "float64" in (slot.signal.dtype, slot.target)

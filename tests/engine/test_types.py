@@ -295,6 +295,16 @@ def test_an_algorithm_that_would_lose_small_weights_is_not_offered():
     assert strict.candidates
 
 
+def test_weights_that_float32_loses_are_summed_in_float64():
+    kernel = Kernel([[1e-60, 1.0, 0.3]])
+    options = {"range": "float", "bounds": (0, 1), "border": Border("constant")}
+    steps = [
+        plan_filter((1, 9, 1), "uint8", [kernel], relative=relative, **options).steps[0]
+        for relative in (False, True)
+    ]
+    assert [step.accumulate for step in steps] == ["float32", "float64"]
+
+
 def test_sums_in_float64_where_asked_for():
     kernel = KERNELS["real"]
     assert plan_filter((9, 9, 1), "float32", [kernel]).steps[0].accumulate == "float32"
@@ -310,3 +320,16 @@ def test_a_picture_narrower_than_the_stride_goes_through_transforms():
     plan = plan_filter(x.shape, "uint8", [kernel], stride=2, algorithm="fft")
     whole = np.vectorize(round)(exact(x, kernel, plan.steps[0], Border()))
     assert (execute(plan, x).pixels == np.clip(whole, 0, 255)).all()
+
+
+def test_a_border_beyond_the_bounds_counts():
+    """Terms that are left out would be seen there, though every sample is 0."""
+    rng = np.random.default_rng(3)
+    kernel = Kernel(rng.normal(size=(8, 2)) @ rng.normal(size=(2, 5)))
+    x = np.zeros((9, 10, 1), np.int32)
+    border = Border("constant", -23937.0)
+    plan = plan_filter(
+        x.shape, "int32", [kernel], border=border, bounds=(0, 0), algorithm="separable"
+    )
+    want = exact(x, kernel, plan.steps[0], border)
+    assert np.abs(execute(plan, x).pixels - np.vectorize(round, otypes=[object])(want)).max() <= 1
