@@ -84,6 +84,14 @@ class _StoredBands(StoredPlane):
         self.shape = (*plane.shape[:2], len(index))
         self.duration, self.disposal, self.meta = plane.duration, plane.disposal, plane.meta
 
+    @property
+    def origin(self) -> StoredPlane:
+        return self._of[0].origin
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        return tuple(self._of[1])
+
     def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
         plane, index = self._of
         every = np.empty((*out.shape[:2], plane.shape[2]), self.dtype)

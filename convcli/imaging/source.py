@@ -75,6 +75,16 @@ class StoredPlane(Plane):
 
     name: str
 
+    @property
+    def origin(self) -> StoredPlane:
+        """The plane as the file has it, of one that gives some of its bands."""
+        return self
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """Which channels of its origin these are, counted from 0."""
+        return tuple(range(self.shape[2]))
+
     @abstractmethod
     def block(self, rows: Span, cols: Span, out: Pixels) -> None:
         """Read a rectangle into ``out`` ``(rows, columns, C)``."""

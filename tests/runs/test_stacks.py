@@ -69,6 +69,7 @@ def run(
     source: Path, target: Path, axes: str = "", raw: RawLayout | None = None, **more: Any
 ) -> Report:
     options = {"scale": 1 / 16, "backend": NUMPY} | more.pop("options", {})
+    done: list[int] = more.pop("done", [])
     request = Request(
         (str(source),),
         (load_kernel(more.pop("kernel", KERNEL)),),
@@ -76,7 +77,8 @@ def run(
         raw=raw or RawLayout(axes=tuple(axes)),
         **more,
     )
-    return run_job(request, Job(str(source), str(target)))
+    job = Job(str(source), str(target))
+    return run_job(request, job, part_done=lambda made, parts: done.append(made))
 
 
 AXES = ["tyx", "yxt", "tzyx", "tcyx", "zytcx", "ctxy", "yzx", "xyt", "tyxzc"]
@@ -167,14 +169,17 @@ def test_planes_without_transparency_are_filtered_as_pictures_are(tmp_path: Path
 
 @pytest.mark.parametrize("target", ["o.npy", "o.zarr", "o.raw"])
 def test_a_plane_that_fails_leaves_nothing(tmp_path: Path, target: str) -> None:
-    if target == "o.zarr":
-        pytest.importorskip("zarr")
-    array = noise((3, 20, 30), "f4")
-    array[2, 5, 5] = np.inf
-    np.save(tmp_path / "x.npy", array)
-    with pytest.raises(InputError, match="not finite"):
-        run(tmp_path / "x.npy", tmp_path / target, "tyx")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+    array = pytest.importorskip("zarr").create_array(
+        str(tmp_path / "x.zarr"), shape=(3, 20, 30), chunks=(1, 20, 30), dtype="u1",
+        dimension_names=("t", "y", "x"),
+    )  # fmt: skip
+    array[...] = noise(array.shape, "u1")
+    (tmp_path / "x.zarr/c/2/0/0").write_bytes(b"damaged")
+    done: list[int] = []
+    with pytest.raises(InputError, match="cannot be read as Zarr"):
+        run(tmp_path / "x.zarr", tmp_path / target, done=done)
+    assert done == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
 
 
 def test_a_cluster_writes_the_same_stacks(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.imaging.metadata.georeference import Move, moved
@@ -41,14 +40,12 @@ SAME = Changes()
 
 def changes_of(chain: Filter) -> Changes:
     """What a filter changes."""
-    steps, kernels = chain.outline.plan.steps, chain.plans.chain
-    kept = (
-        chain.outline.range not in ("offset", "stretch")
-        and chain.outline.header.dtype == chain.source.dtype
-        and all(kernel.is_correlation and not kernel.is_bank for kernel in kernels)
-    )
+    from convcli.imaging.metadata.revise import effect_of
+
+    steps, outline = chain.outline.plan.steps, chain.outline
+    same_unit = outline.values or outline.header.dtype == chain.source.dtype
     return Changes(
         moved([step.rows for step in steps], point=True),
         moved([step.cols for step in steps], point=True),
-        math.prod(kernel.sum for kernel in kernels) if kept else None,
+        effect_of(chain.plans.chain, outline.range).gain if same_unit else None,
     )

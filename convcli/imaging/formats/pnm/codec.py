@@ -128,10 +128,6 @@ def _binary(file: _Netpbm, dtype: str, count: int) -> Samples:
 def _floats(file: _Netpbm, dtype: str) -> Samples:
     samples, rest = _binary(file, dtype, file.wanted)
     pixels = samples.astype(np.float32).reshape(file.height, -1)[::-1]
-    if not np.isfinite(pixels).all():
-        raise InputError(
-            f"{file.name}: some samples are not finite numbers; a filter would smear them"
-        )
     return pixels, rest
 
 
@@ -157,7 +153,9 @@ def _levels(file: _Netpbm, text: bool) -> Samples:
     """Levels from 0 to the maximum that the header names, as levels up to 255 or 65535."""
     top = _whole(file.top, file.name)
     if not 1 <= top <= 65535:
-        raise InputError(f"{file.name}: a maximum value of {top}; allowed: 1 to 65535")
+        raise InputError(
+            f"{file.name}: a maximum value of {top}; allowed: 1 to 65535, and floats in .pfm"
+        )
     stored, dtype = (">u2", np.uint16) if top > 255 else ("u1", np.uint8)
     white = np.iinfo(dtype).max
     samples, rest = _numbers(file, top) if text else _binary(file, stored, file.wanted)

@@ -26,6 +26,7 @@ class Zarr(Format):
     suffixes = (".zarr",)
     spaces = "gray graya rgb rgba bands"
     dtypes = NUMBERS
+    carries = "nodata"
     in_parts = is_array = is_folder = stacks = True
 
     def recognises_folder(self, path: str) -> bool:

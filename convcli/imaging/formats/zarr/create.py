@@ -13,7 +13,7 @@ from convcli.imaging.formats.zarr.store import Said, ZarrPlane, import_zarr
 from convcli.imaging.header import Header
 from convcli.imaging.metadata.changes import SAME
 from convcli.imaging.sink import PlanePart, Sink, by_target
-from convcli.imaging.source import Source
+from convcli.imaging.source import Source, StoredPlane
 from convcli.imaging.urls import is_url
 
 __all__ = ["ZarrTarget", "chunk_of", "create_zarr"]
@@ -47,7 +47,8 @@ def create_zarr(path: str, header: Header, source: Source) -> Sink:
     """
     zarr = import_zarr()
     like = source.first
-    said = like.said if isinstance(like, ZarrPlane) else Said(named=header.axes is not None)
+    origin = like.origin if isinstance(like, StoredPlane) else None
+    said = origin.said if isinstance(origin, ZarrPlane) else Said(named=header.axes is not None)
     axes, version = axes_of(header), said.zarr_format
     attributes = followed(said.attributes, header, header.changes)
     if DIMENSIONS in attributes:
@@ -59,7 +60,7 @@ def create_zarr(path: str, header: Header, source: Source) -> Sink:
         "dtype": header.dtype,
         "attributes": attributes,
     }
-    if version == 3 and said.named:
+    if version == 3 and (said.named or said.scales):
         facts["dimension_names"] = axes.names
     if header.nodata is not None:
         facts["fill_value"] = header.dtype.type(header.nodata)
@@ -68,12 +69,13 @@ def create_zarr(path: str, header: Header, source: Source) -> Sink:
         zarr.create_array(path, zarr_format=version, **facts, **over)
         return by_target(ZarrTarget(path, axes))
     group = zarr.create_group(path, zarr_format=version, overwrite=is_url(path))
-    group.attrs.update(_image(said, header, axes))
+    bands = like.bands if isinstance(like, StoredPlane) else ()
+    group.attrs.update(_image(said, header, axes, bands))
     group.create_array("0", **facts)
     return by_target(ZarrTarget(f"{path}/0", axes))
 
 
-def _image(said: Said, header: Header, axes: Axes) -> dict[str, Any]:
+def _image(said: Said, header: Header, axes: Axes, bands: tuple[int, ...]) -> dict[str, Any]:
     """The attributes of an OME-Zarr group with one level."""
     group, scales = dict(said.group), dict(said.scales or {})
     known = {axis["name"]: axis for axis in scales["axes"]}
@@ -84,9 +86,12 @@ def _image(said: Said, header: Header, axes: Axes) -> dict[str, Any]:
     scales["datasets"] = [{"path": "0", "coordinateTransformations": moved}]
     inside = dict(group["ome"]) if "ome" in group else group
     inside["multiscales"] = [scales]
-    count = len(inside.get("omero", {}).get("channels", ())) if inside.get("omero") else 0
-    if count and count != header.shape[2]:
-        del inside["omero"]  # colours and windows of other channels
+    shown = inside.pop("omero", None)
+    channels = shown.get("channels") if isinstance(shown, dict) else None
+    if isinstance(channels, list) and len(bands) == header.shape[2] and max(bands) < len(channels):
+        inside["omero"] = {**shown, "channels": [channels[band] for band in bands]}
+    elif shown is not None:
+        header.notes.append("left out: omero (it describes other channels)")
     return {**group, "ome": inside} if "ome" in group else inside
 
 
