@@ -23,7 +23,7 @@ from convcli.engine import dispatch
 from convcli.engine.axis_maps import OUTSIDE, AxisMap
 from convcli.engine.plan import Plan, Step
 
-__all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step"]
+__all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step", "within"]
 
 Span: TypeAlias = tuple[int, int]
 """Cells ``[start, stop)`` of an axis."""
@@ -58,6 +58,28 @@ def join(*ranges: Ranges) -> Ranges:
     return rows, cols
 
 
+def within(have: Ranges, want: Ranges) -> tuple[slice, slice] | None:
+    """Where a cutout of one piece stands in another, or None if it is not all in one run.
+
+    >>> within((((0, 3), (7, 20)), ((0, 5),)), (((8, 9),), ((1, 5),)))
+    (slice(4, 5, None), slice(1, 5, None))
+    """
+    place = []
+    for spans, wanted in zip(have, want, strict=True):
+        if len(wanted) != 1:
+            return None
+        (first, last), offset = wanted[0], 0
+        for start, stop in spans:
+            if start <= first and last <= stop:
+                place.append(slice(offset + first - start, offset + last - start))
+                break
+            offset += stop - start
+        else:
+            return None
+    rows, cols = place
+    return rows, cols
+
+
 def _merged(spans: Sequence[Span], gap: int) -> tuple[Span, ...]:
     merged: list[Span] = []
     for start, stop in sorted(spans):
@@ -87,12 +109,20 @@ class _Axis:
         """Input cells that the tiles around some outputs read."""
         found: list[Span] = []
         for span in spans:
-            start, stop = self.whole.span(*self.aligned(span), self.taps)
-            index = np.unique(self.whole.index[start:stop])
+            m = self.whole
+            start, stop = m.span(*self.aligned(span), self.taps)
+            # Inside the picture cells ascend; only what the border stands for is looked through.
+            lower = min(max(m.first, start), stop)
+            upper = min(max(m.last, lower), stop)
+            if m.step <= NEAR and lower < upper:
+                found.append((int(m.index[lower]), int(m.index[upper - 1]) + 1))
+            else:
+                lower = upper = stop
+            index = np.unique(np.concatenate([m.index[start:lower], m.index[upper:stop]]))
             index = index[index != OUTSIDE]
             if not index.size:
                 continue
-            breaks = np.flatnonzero(np.diff(index) > max(NEAR, 2 * self.whole.step))
+            breaks = np.flatnonzero(np.diff(index) > max(NEAR, 2 * m.step))
             edges = [0, *(breaks + 1).tolist(), index.size]
             found += [(int(index[a]), int(index[b - 1]) + 1) for a, b in pairwise(edges)]
         return _merged(found or [(0, 1)], NEAR)

@@ -20,8 +20,8 @@ class Layers(NamedTuple):
     alpha: Pixels | None = None
     chroma: Pixels | None = None
     """What is left of the colours without their brightness, where that alone is filtered."""
-    there: NDArray[np.bool_] | None = None
-    """Which samples are not missing; None if all are there."""
+    there: NDArray[np.uint8] | None = None
+    """1 where a sample is not missing, 0 where it is; None if all are there."""
 
 
 class LayerStage(Protocol):

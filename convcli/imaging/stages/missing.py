@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.cpu.voting import known
 from convcli.engine.numerics import whole_weights
 from convcli.errors import InputError, UsageError
 from convcli.imaging.header import Header
@@ -48,38 +49,33 @@ class Missing(NamedTuple):
         """Whether any may be missing that need not be looked for."""
         return self.value is not None or self.by_alpha or self.outside
 
-    def there(self, x: Pixels, alpha: Pixels | None, name: str) -> NDArray[np.bool_] | None:
-        """Which samples of ``x`` are not missing; None if all are there.
+    def known(
+        self, x: Pixels, alpha: Pixels | None, name: str
+    ) -> tuple[Pixels, NDArray[np.uint8] | None]:
+        """Samples with 0 where they are missing, and a mask with 1 where they are there.
+
+        The samples as they are, and no mask, if all are there.
 
         Raises
         ------
         InputError
             If one is infinite: every sum that it is part of would be.
         """
-        there: NDArray[np.bool_] | None = None
-        if self.value is not None:
-            there = x != x.dtype.type(self.value)
-        if x.dtype.kind == "f":
-            finite = np.isfinite(x)
-            if not finite.all():
-                lost = ~finite if there is None else ~finite & there
-                strange = lost if not self.nan else lost & ~np.isnan(x)
-                if strange.any():
-                    raise InputError(_not_finite(name, x, strange))
-                there = finite if there is None else there & finite
+        kept, mask, missing, strange = known(x, self.value, nan=self.nan)
+        if strange:
+            raise InputError(_not_finite(name, kept))
         if self.by_alpha and alpha is not None:
-            present = alpha != 0
-            there = np.broadcast_to(present, x.shape) if there is None else there & present
-        return None if there is None or there.all() else there
+            present = np.broadcast_to(alpha != 0, x.shape)
+            kept, mask = np.where(present, kept, kept.dtype.type(0)), mask & present
+            missing = int(mask.size - np.count_nonzero(mask))
+        return (kept, mask) if missing else (x, None)
 
 
-def _not_finite(name: str, x: Pixels, strange: NDArray[np.bool_]) -> str:
-    what = "not a number" if np.isnan(x[strange][0]) else "infinite"
-    cure = (
-        "leave out --nodata none, and they are missing"
-        if what == "not a number"
-        else f"--nodata {x[strange][0]:g} says that they are missing"
-    )
+def _not_finite(name: str, x: Pixels) -> str:
+    strange = x[~np.isfinite(x)][0]
+    what, cure = "infinite", f"--nodata {strange:g} says that they are missing"
+    if np.isnan(strange):
+        what, cure = "not a number", "leave out --nodata none, and they are missing"
     return (
         f"{name}: some samples are not finite numbers ({what}); a filter would smear them; {cure}"
     )
@@ -214,7 +210,7 @@ def may_miss(plane: Plane, missing: Missing, name: str, *, look: bool) -> bool:
         return False
     if not (look or isinstance(plane, Frame)):
         return True
-    return any(missing.there(rows, None, name) is not None for rows in slabs(plane))
+    return any(missing.known(rows, None, name)[1] is not None for rows in slabs(plane))
 
 
 def slabs(plane: Plane) -> Iterator[Pixels]:

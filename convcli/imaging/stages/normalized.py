@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.cpu.voting import Vote, voted
 from convcli.engine.numerics import whole_weights
 from convcli.engine.plan import Plan, Step
-from convcli.engine.regions import Ranges, join, needed
+from convcli.engine.regions import Ranges, join, needed, within
 from convcli.errors import UsageError
 from convcli.imaging.source import Pixels, Plane
-from convcli.imaging.stages.alpha import picker
+from convcli.imaging.stages.alpha import picker, picks_in_place
 from convcli.imaging.stages.carry_out import is_whole, step_on, whole_of
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.missing import exact_limit, way_of
@@ -50,9 +51,7 @@ class Known:
     def read(self, want: Ranges) -> Layers:
         """Layers of a region, of the picture's own type."""
         x, alpha = self.plans.split(self.plane.read(want))
-        there = self.plans.missing.there(x, alpha, self.name)
-        if there is not None:
-            x = np.where(there, x, x.dtype.type(0))
+        x, there = self.plans.missing.known(np.ascontiguousarray(x), alpha, self.name)
         if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
             self._require_exact(x)
         return Layers(x, alpha, there=there)
@@ -98,12 +97,31 @@ class Normalized:
         self.before, self.plans, self.missing = before, plans, plans.missing
         self.size_in, self.size_out = step.shape_in[:2], step.shape_out[:2]
         self.way = way_of(kernel, plans.options.missing)
-        self.absolute, self.bias = plans.shows_absolute(kernel), kernel.bias * plans.unit
-        self.kernel, self.scale, self.exact = _in_whole_numbers(kernel, dtype)
+        self.kernel, scale, self.exact = _in_whole_numbers(kernel, dtype)
         self.dtype = np.dtype("float64") if self.exact else plans.between
-        self.n_taps = _taps(kernel)
         _check(self.kernel, self.way, step, fill=self.missing.fill)
+        self.vote = self._vote(scale, kernel.bias * plans.unit, plans.shows_absolute(kernel))
         self._make_plans(step.shape_in, dtype)
+        self.in_place = picks_in_place(self.centre)
+
+    def _vote(self, scale: float, bias: float, absolute: bool) -> Vote:
+        """What makes results of sums, in numbers."""
+        kernel, missing = self.kernel, self.missing
+        taps = int(np.max(_taps(kernel)))
+        least = max(math.ceil(missing.least * taps - 1e-9), 1)
+        fill = missing.fill or kernel.is_bank
+        way, total, gain = "plain", 0.0, 1.0
+        if self.way == "propagate":
+            least = taps
+        elif self.way == "renormalize":
+            weights = kernel.weights
+            way = "counted" if is_flat(weights) else "weighted"
+            total, gain = float(weights.max()), scale * float(weights.sum())
+        elif self.way == "centre":
+            # A stack is put together before, one member at a time.
+            way = "centred" if kernel.combine == "none" else "plain"
+            total = _members(kernel)[0].sum
+        return Vote(way, taps, least, fill, scale, gain, total, bias, absolute)
 
     def _make_plans(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         plans, kernel = self.plans, self.kernel
@@ -130,44 +148,62 @@ class Normalized:
             if not is_flat(kernel.weights):
                 self.weights = counting(_positive(kernel), self.dtype, relative=True)
         elif self.way == "centre":
-            self.under = plans.sums(shape, dtype, centre, "float64", any_algorithm=True)
+            self.under = plans.sums(shape, dtype, centre, self.dtype, any_algorithm=True)
             for member in _members(kernel):
                 # Whole numbers are summed exactly already.
                 sums = self.sums
                 if not self.exact:
                     sums = plans.sums(shape, dtype, member, "float64", precise=True)
-                present = counting(member, "float64", precise=True)
-                self.members.append((sums, present, member.sum))
+                self.members.append((sums, counting(member, "float64", precise=True), member.sum))
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region of the filtered picture, with 0 where samples are missing."""
         have = self._needed(want)
         x, alpha, _, there = self.before.read(have)
         if self.alpha is not None and alpha is not None:
-            alpha = np.asarray(step_on(self.alpha, alpha, have, want), alpha.dtype)
+            alpha = np.asarray(self._under_centres(self.alpha, alpha, have, want), alpha.dtype)
         sums = step_on(self.sums, x, have, want)
         if there is None and not self.missing.outside:
-            return Layers(self._shown(self._scaled(sums)), alpha)
-        mask = np.ones(x.shape, np.uint8) if there is None else np.ascontiguousarray(there)
-        mask = mask.view(np.uint8)
-        votes = step_on(self.votes, mask, have, want)
-        whole = votes == self.n_taps
-        if self.way == "propagate":
-            found = whole
+            return Layers(self._shown(sums), alpha)
+        if there is None:
+            there = np.ones(x.shape, np.uint8)
+        votes = step_on(self.votes, there, have, want)
+        if self.kernel.is_bank:  # as many for each output
+            votes += np.asarray(self.vote.taps - _taps(self.kernel), np.float32)
+            centre = np.ones(votes.shape, np.uint8)
         else:
-            found = votes >= max(math.ceil(self.missing.least * self.n_taps - 1e-9), 1)
-        if not (self.missing.fill or self.kernel.is_bank):
-            found = found & (step_on(self.centre, mask, have, want) != 0)
-        lacking = found & ~whole
-        values = self._scaled(sums)
-        if lacking.any() and self.way in ("renormalize", "centre"):
-            mend = self._renormalized if self.way == "renormalize" else self._centred
-            np.copyto(values, mend(sums, votes, x, mask, have, want), where=lacking)
-        values = self._shown(values)
-        if found.all():
-            return Layers(values, alpha)
-        values[~found] = 0
-        return Layers(values, alpha, there=found)
+            centre = self._under_centres(self.centre, there, have, want)
+        found, lost = voted(
+            self.vote,
+            *(sums, votes, np.ascontiguousarray(centre, np.uint8)),
+            **self._beside(sums, votes, x, there, have, want),
+        )
+        return Layers(sums, alpha, there=found if lost else None)
+
+    def _beside(
+        self, sums: Pixels, votes: Pixels, x: Pixels, mask: Pixels, have: Ranges, want: Ranges
+    ) -> dict[str, Pixels]:
+        """What the kernel's way takes beside the sums and how many are there."""
+        if self.voted is not None:
+            exact = step_on(self.voted, x, have, want)
+            np.copyto(sums, exact, where=votes != self.vote.taps)
+        if self.weights is not None:
+            return {"weights": step_on(self.weights, mask, have, want)}
+        if self.under is None:
+            return {}
+        under = self._under_centres(self.under, x, have, want)
+        responses = []
+        for plan, weights, all_of_it in self.members:
+            precise = sums.copy() if self.exact else step_on(plan, x, have, want)
+            present = step_on(weights, mask, have, want)
+            if len(self.members) == 1:
+                under = np.ascontiguousarray(under, self.dtype)
+                return {"under": under, "precise": precise, "present": present}
+            np.subtract(all_of_it, present, out=present)
+            responses.append(precise + present * under)
+        total = _combined(responses, self.kernel.combine)
+        np.copyto(sums, total.astype(self.dtype), where=votes != self.vote.taps)
+        return {}
 
     def _needed(self, want: Ranges) -> Ranges:
         if is_whole(want, self.size_out):
@@ -181,54 +217,22 @@ class Normalized:
             self.weights,
             self.under,
         ]
-        plans += [plan for sums, present, _ in self.members for plan in (sums, present)]
+        plans += [plan for sums, weights, _ in self.members for plan in (sums, weights)]
         return join(*(needed(plan.steps[0], want) for plan in plans if plan is not None))
 
-    def _renormalized(
-        self, sums: Pixels, votes: Pixels, x: Pixels, mask: Pixels, have: Ranges, want: Ranges
-    ) -> Pixels:
-        """``sum(w) sum(w a x) / sum(w a)``, in one rounding of whole numbers: halves stay halves."""
-        weights = self.kernel.weights
-        gain = self.scale * float(weights.sum())
-        if self.voted is not None:
-            sums = step_on(self.voted, x, have, want)
-        if self.weights is not None:
-            present = step_on(self.weights, mask, have, want)
-        else:
-            present = votes.astype(self.dtype)
-            largest = float(weights.max())
-            if largest != 1.0:
-                present *= largest
-        if gain != 1.0:
-            sums = sums * sums.dtype.type(gain)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.divide(sums, present, out=present)
+    def _under_centres(self, plan: Plan, x: Pixels, have: Ranges, want: Ranges) -> Pixels:
+        """The samples under the centres of the windows."""
+        place = within(have, want) if self.in_place else None
+        return step_on(plan, x, have, want) if place is None else x[place]
 
-    def _centred(
-        self, sums: Pixels, votes: Pixels, x: Pixels, mask: Pixels, have: Ranges, want: Ranges
-    ) -> Pixels:
-        """``sum(w a x) + x_c (sum(w) - sum(w a))``, combined over the members of a stack."""
-        assert self.under is not None
-        under = step_on(self.under, x, have, want)
-        responses = []
-        for plan, present, total in self.members:
-            values = step_on(present, mask, have, want)
-            np.subtract(total, values, out=values)
-            values *= under
-            values += sums if self.exact else step_on(plan, x, have, want)
-            responses.append(values)
-        return self._scaled(_combined(responses, self.kernel.combine)).astype(
-            self.dtype, copy=False
-        )
-
-    def _scaled(self, sums: Pixels) -> Pixels:
-        return sums * sums.dtype.type(self.scale) if self.scale != 1.0 else sums
-
-    def _shown(self, values: Pixels) -> Pixels:
-        """Values as the next kernel sees them."""
-        if self.bias:
-            values = values + values.dtype.type(self.bias)
-        return np.abs(values) if self.absolute else values
+    def _shown(self, sums: Pixels) -> Pixels:
+        """What windows give that lack nothing."""
+        vote, kind = self.vote, sums.dtype.type
+        if vote.scale != 1.0:
+            sums *= kind(vote.scale)
+        if vote.bias:
+            sums += kind(vote.bias)
+        return np.abs(sums, out=sums) if vote.absolute else sums
 
 
 def _check(kernel: Kernel, way: str, step: Step, *, fill: bool) -> None:

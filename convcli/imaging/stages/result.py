@@ -109,7 +109,7 @@ class Requantised(_Result):
             alpha = self._told(alpha, there)
         return np.concatenate([done, self._at_depth(alpha)], axis=-1)
 
-    def _declared(self, done: Pixels, there: NDArray[np.bool_] | None) -> tuple[Pixels, int, int]:
+    def _declared(self, done: Pixels, there: NDArray[np.uint8] | None) -> tuple[Pixels, int, int]:
         """Samples of which those that are missing say so, and no others; how many there are.
 
         A sample that happens to have the value that says so moves to the next one.
@@ -120,12 +120,12 @@ class Requantised(_Result):
             If no value of the type says so.
         """
         if self.plans.options.range == "stretch":  # said when the samples are made of these
-            return done if there is None else np.where(there, done, np.nan), 0, 0
+            return done if there is None else np.where(there != 0, done, np.nan), 0, 0
         says, moved = self.plans.missing.says, 0
         if says is not None and not np.isnan(says):
             same = done == done.dtype.type(says)
             if there is not None:
-                same &= there
+                same &= there != 0
             moved = int(np.count_nonzero(same))
             if moved:
                 done = np.where(same, _next_to(says, done.dtype), done)
@@ -133,7 +133,7 @@ class Requantised(_Result):
             return done, 0, moved
         return said_missing(done, there, says), int(there.size - np.count_nonzero(there)), moved
 
-    def _told(self, alpha: Pixels, there: NDArray[np.bool_] | None) -> Pixels:
+    def _told(self, alpha: Pixels, there: NDArray[np.uint8] | None) -> Pixels:
         """Alpha of 0 where all bands are missing, and not where one is there."""
         if there is None:
             white = np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)
@@ -143,8 +143,8 @@ class Requantised(_Result):
         return np.where(any_there, np.where(alpha == 0, white, alpha), alpha.dtype.type(0))
 
 
-def said_missing(samples: Pixels, there: NDArray[np.bool_], says: float | int | None) -> Pixels:
-    """Samples that say so where they are missing.
+def said_missing(samples: Pixels, there: NDArray[np.uint8], says: float | int | None) -> Pixels:
+    """Samples, written to where they are missing, so that they say so.
 
     Raises
     ------
@@ -157,7 +157,8 @@ def said_missing(samples: Pixels, there: NDArray[np.bool_], says: float | int | 
             f"{lost:,} samples of the result are missing, and nothing says which value of "
             f"{samples.dtype.name} stands for them: name one with --nodata, or take --depth float"
         )
-    return np.where(there, samples, samples.dtype.type(says))
+    np.copyto(samples, samples.dtype.type(says), where=there == 0)
+    return samples
 
 
 def _next_to(value: float | int, dtype: np.dtype[Any]) -> Any:
@@ -193,7 +194,7 @@ class Stretched(Plane):
         gone = np.isnan(colours) if colours.dtype.kind == "f" else None
         mapped = stretched(colours, *limits, self.dtype.name)
         if gone is not None and gone.any():
-            mapped = said_missing(mapped, ~gone, self.before.plans.missing.says)
+            mapped = said_missing(mapped, (~gone).view(np.uint8), self.before.plans.missing.says)
         if not self.alpha:
             return mapped
         return np.concatenate([mapped, values[..., -1:].astype(self.dtype)], axis=-1)

@@ -271,7 +271,9 @@ static long ISA(finish)(const Job *job, const Sums *s, void *work)
     return clipped;
 }
 
-static const Isa ISA(isa) = {ISA_NAME, ISA(tile), ISA(planes), ISA(finish), VBYTES > 16};
+#include "missing.h"
+
+static const Isa ISA(isa) = {ISA_NAME, ISA(tile), ISA(planes), ISA(finish), ISA(known), ISA(voted), VBYTES > 16};
 
 #if VBYTES > 16
 #undef REG

@@ -84,12 +84,40 @@ typedef struct {
     long rows, cols, pitch, channel;
 } Sums;
 
+/* Samples of which some are missing, to be told apart; see missing.h. */
+typedef struct {
+    const void *x;
+    void *kept;
+    uint8_t *mask;
+    long count;
+    double value;
+    int valued, nan;
+    char type;
+} Known;
+
+/* The windows of a tile, of which some lack samples: in `values` there are the sums of what is
+ * there, and then the results; see missing.h. */
+typedef struct {
+    void *values;
+    const float *votes;
+    const void *weights, *under;
+    const double *precise, *present;
+    const uint8_t *centre;
+    uint8_t *found;
+    long count;
+    double taps, least, scale, gain, total, bias;
+    int fill, absolute;
+    char way, type;
+} Voted;
+
 /* What each instruction set provides. */
 typedef struct {
     const char *name;
     long (*tile)(const Job *);
     void (*planes)(const Job *, void *);
     long (*finish)(const Job *, const Sums *, void *);
+    long (*known)(const Known *, long *);
+    long (*voted)(const Voted *);
     int bytes; /* has bytes.h */
 } Isa;
 

@@ -205,6 +205,69 @@ static PyObject *finish(PyObject *self, PyObject *args)
     return result;
 }
 
+PyDoc_STRVAR(known_doc, "Tell missing samples apart; see convcli/engine/cpu/voting.py.");
+
+static PyObject *known(PyObject *self, PyObject *args)
+{
+    Py_buffer x, kept, mask;
+    Known k = {0};
+    int type;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Cy*w*w*dpp:known", &type, &x, &kept, &mask, &k.value, &k.valued,
+                          &k.nan))
+        return NULL;
+    PyObject *result = NULL;
+    const int size = type < 128 && strchr("bBhHiIfd", type) ? size_of((char)type) : 0;
+    k.type = (char)type, k.x = x.buf, k.kept = kept.buf, k.mask = mask.buf;
+    k.count = size ? x.len / size : 0;
+    if (!size || x.len != k.count * size || kept.len != x.len || mask.len != k.count)
+        PyErr_SetString(PyExc_ValueError, "the samples do not fit their buffers");
+    else {
+        long missing, strange;
+        Py_BEGIN_ALLOW_THREADS
+        missing = loops->known(&k, &strange);
+        Py_END_ALLOW_THREADS
+        result = Py_BuildValue("(ll)", missing, strange);
+    }
+    PyBuffer_Release(&x), PyBuffer_Release(&kept), PyBuffer_Release(&mask);
+    return result;
+}
+
+PyDoc_STRVAR(voted_doc, "Finish windows that lack samples; see convcli/engine/cpu/voting.py.");
+
+static PyObject *voted(PyObject *self, PyObject *args)
+{
+    Py_buffer values, votes, centre, found, weights = {0}, under = {0}, precise = {0}, present = {0};
+    Voted j = {0};
+    int way, type;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "CCw*y*y*w*z*z*z*z*ddddddpp:voted", &way, &type, &values, &votes,
+                          &centre, &found, &weights, &under, &precise, &present, &j.taps, &j.least,
+                          &j.scale, &j.gain, &j.total, &j.bias, &j.fill, &j.absolute))
+        return NULL;
+    PyObject *result = NULL;
+    const int size = type == 'f' || type == 'd' ? size_of((char)type) : 0;
+    const Py_ssize_t n = size ? values.len / size : 0;
+    j.way = (char)way, j.type = (char)type, j.count = n;
+    j.values = values.buf, j.votes = votes.buf, j.centre = centre.buf, j.found = found.buf;
+    j.weights = weights.buf, j.under = under.buf, j.precise = precise.buf, j.present = present.buf;
+    if (!size || way > 127 || !strchr("cwmp", way) || values.len != n * size || votes.len != n * 4 ||
+        centre.len != n || found.len != n || (way == 'w' && weights.len != n * size) ||
+        (way == 'm' && (under.len != n * size || precise.len != n * 8 || present.len != n * 8)))
+        PyErr_SetString(PyExc_ValueError, "the windows do not fit their buffers");
+    else {
+        long lost;
+        Py_BEGIN_ALLOW_THREADS
+        lost = loops->voted(&j);
+        Py_END_ALLOW_THREADS
+        result = PyLong_FromLong(lost);
+    }
+    PyBuffer_Release(&values), PyBuffer_Release(&votes), PyBuffer_Release(&centre);
+    PyBuffer_Release(&found), PyBuffer_Release(&weights), PyBuffer_Release(&under);
+    PyBuffer_Release(&precise), PyBuffer_Release(&present);
+    return result;
+}
+
 /* What Python packs by, and the limits that both keep. */
 static int export(PyObject *module)
 {
@@ -220,6 +283,8 @@ static PyMethodDef methods[] = {
     {"tile", tile, METH_VARARGS, tile_doc},
     {"planes", planes, METH_VARARGS, planes_doc},
     {"finish", finish, METH_VARARGS, finish_doc},
+    {"known", known, METH_VARARGS, known_doc},
+    {"voted", voted, METH_VARARGS, voted_doc},
     CLONES_METHODS,
     {NULL, NULL, 0, NULL},
 };

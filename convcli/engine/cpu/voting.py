@@ -1,0 +1,135 @@
+"""Samples of which some are missing: told apart, and windows of them finished.
+
+What windows give is said in :mod:`convcli.imaging.stages.normalized`. Compiled loops do each in one
+pass over the samples; NumPy gives the same numbers in ten.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.cpu.c_loops import CODE, c_loops, loops
+
+__all__ = ["Vote", "known", "voted"]
+
+
+class Vote(NamedTuple):
+    """What makes results of the sums of a kernel.
+
+    ``way`` is ``counted`` (renormalised by the number of cells, which weigh ``total`` each),
+    ``weighted`` (renormalised by their weights), ``centred`` (missing ones stand for the centre;
+    all weights together are ``total``) or ``plain``.
+    """
+
+    way: str
+    taps: int
+    least: int
+    """Cells that must be there."""
+    fill: bool
+    """Whether there is a result where the centre is missing."""
+    scale: float
+    gain: float
+    """``scale`` times the sum of all weights."""
+    total: float
+    bias: float
+    absolute: bool
+
+
+def known(
+    x: NDArray[Any], value: float | int | None, *, nan: bool
+) -> tuple[NDArray[Any], NDArray[np.uint8], int, int]:
+    """Samples with 0 where they are missing, and 1 in a mask where they are there.
+
+    Parameters
+    ----------
+    value
+        Stands for a missing sample, if one does.
+    nan
+        Whether NaN does.
+
+    Returns
+    -------
+    kept, mask, missing, strange
+        How many are missing, and how many others are no finite numbers.
+
+    >>> kept, mask, missing, _ = known(np.array([7, -9, 8], np.int16), -9, nan=False)
+    >>> kept.tolist(), mask.tolist(), missing
+    ([7, 0, 8], [1, 0, 1], 1)
+    """
+    if loops().compiled and x.dtype.itemsize < 8 + (x.dtype.kind == "f") and x.dtype.isnative:
+        x = np.ascontiguousarray(x)
+        kept, mask = np.empty_like(x), np.empty(x.shape, np.uint8)
+        letter = CODE[x.dtype.name]
+        code = (letter, x, kept, mask, float(value or 0), value is not None, nan)
+        missing, strange = c_loops().known(*code)
+        return kept, mask, missing, strange
+    there = np.ones(x.shape, bool) if value is None else x != x.dtype.type(value)
+    if nan:
+        there &= ~np.isnan(x)
+    strange = int(np.count_nonzero(~np.isfinite(x) & there)) if x.dtype.kind == "f" else 0
+    kept = np.where(there, x, x.dtype.type(0))
+    return kept, there.view(np.uint8), int(there.size - np.count_nonzero(there)), strange
+
+
+def voted(
+    vote: Vote,
+    sums: NDArray[Any],
+    votes: NDArray[np.float32],
+    centre: NDArray[np.uint8],
+    *,
+    weights: NDArray[Any] | None = None,
+    under: NDArray[Any] | None = None,
+    precise: NDArray[np.float64] | None = None,
+    present: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.uint8], int]:
+    """Results in place of ``sums``, 0 where there is none.
+
+    Parameters
+    ----------
+    sums
+        Of what is there, float32 or float64; like all others C-contiguous and of one shape.
+    votes
+        How many cells are there.
+    centre
+        1 where the sample under the centre is there.
+    weights
+        Of the cells that are there; for ``weighted``.
+    under, precise, present
+        For ``centred``: the sample under the centre, and sums of products and of weights in float64.
+
+    Returns
+    -------
+    found, lost
+        1 where there is a result, and how many have none.
+    """
+    found = np.empty(sums.shape, np.uint8)
+    numbers = vote.taps, vote.least, vote.scale, vote.gain, vote.total, vote.bias
+    arrays = weights, under, precise, present
+    if loops().compiled:
+        letter = {"counted": "c", "weighted": "w", "centred": "m", "plain": "p"}[vote.way]
+        code = CODE[sums.dtype.name]
+        flags = vote.fill, vote.absolute
+        lost = c_loops().voted(letter, code, sums, votes, centre, found, *arrays, *numbers, *flags)
+        return found, lost
+    kind = sums.dtype.type
+    with np.errstate(all="ignore"):
+        if vote.way == "counted":
+            mended = sums * kind(vote.gain) / (votes.astype(kind) * kind(vote.total))
+        elif vote.way == "weighted":
+            mended = sums * kind(vote.gain) / weights
+        elif vote.way == "centred":
+            assert under is not None and present is not None and precise is not None
+            mended = vote.scale * (precise + (vote.total - present) * under.astype(np.float64))
+        else:
+            mended = None
+    plain = sums * kind(vote.scale)
+    values = plain if mended is None else np.where(votes == vote.taps, plain, mended).astype(kind)
+    values += kind(vote.bias)
+    there = (votes >= vote.least) & (vote.fill | (centre != 0))
+    if vote.absolute:
+        np.abs(values, out=values)
+    np.copyto(sums, np.where(there, values, kind(0)))
+    return there.view(np.uint8), int(there.size - np.count_nonzero(there))
