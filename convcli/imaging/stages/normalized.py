@@ -32,7 +32,7 @@ from convcli.engine.plan import Plan, Step
 from convcli.engine.regions import Ranges, join, needed, within
 from convcli.errors import UsageError
 from convcli.imaging.source import Pixels, Plane
-from convcli.imaging.stages.alpha import picker, picks_in_place
+from convcli.imaging.stages.alpha import picker
 from convcli.imaging.stages.carry_out import is_whole, step_on, whole_of
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.missing import exact_limit, way_of
@@ -102,7 +102,12 @@ class Normalized:
         _check(self.kernel, self.way, step, fill=self.missing.fill)
         self.vote = self._vote(scale, kernel.bias * plans.unit, plans.shows_absolute(kernel))
         self._make_plans(step.shape_in, dtype)
-        self.in_place = picks_in_place(self.centre)
+        self.in_place = all(
+            axis.stride == 1
+            and axis.output == axis.size
+            and axis.before == (axis.kernel_size - 1) // 2 * axis.dilation
+            for axis in (step.rows, step.cols)
+        )
 
     def _vote(self, scale: float, bias: float, absolute: bool) -> Vote:
         """What makes results of sums, in numbers."""
