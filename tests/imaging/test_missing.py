@@ -295,3 +295,17 @@ def test_a_kernel_across_bands_propagates() -> None:
     assert np.isnan(got[..., 0]).sum() == (~there[..., :2]).any(axis=-1).sum() > 0
     with pytest.raises(UsageError, match="propagate"):
         filter_image(x, bank, values=True, missing="renormalize")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_a_picture_with_nothing_outside_keeps_its_levels(dtype: str) -> None:
+    x, _, bands = raster(dtype, shares=(0, 0, 0), seed=11)
+    got = filter_image(x, TENT, border="missing")
+    np.testing.assert_array_equal(got, filter_image(x, TENT, border="missing", values=True))
+    white, floats = np.iinfo(dtype).max, filter_image(x, TENT, border="missing", depth="float")
+    deep = filter_image(x, TENT, border="missing", depth="16").astype(float)
+    for band, samples in enumerate(bands):
+        want, _ = reference(samples, x.shape[:2], TENT.weights, scale_of(TENT), border="missing")
+        for at, value in want.items():
+            assert floats[(*at, band)] == pytest.approx(float(value) / white, abs=1e-6)
+            assert abs(deep[(*at, band)] - float(value) / white * 65535) <= 0.5 + 1e-6

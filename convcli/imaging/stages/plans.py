@@ -162,11 +162,21 @@ class Plans:
     def ending(self, shape: tuple[int, ...], dtype: Any = None) -> Plan:
         """From floats to the samples of the result, pixel by pixel."""
         to = "clip" if self.options.range == "auto" else self.options.range
-        return self._plan(shape, dtype or self.float_dtype, [IDENTITY], range=to, depth=True)
+        dtype = dtype or self.float_dtype
+        if not self._in_levels:
+            return self._plan(shape, dtype, [IDENTITY], range=to, depth=True)
+        level = IDENTITY.replace(scale=full_scale(self.out_dtype) / full_scale(self.dtype))
+        return self._plan(shape, dtype, [level], range=to, depth=True, how=(("values", True),))
 
     def ends_so(self, dtype: np.dtype[Any]) -> bool:
         """Whether floats are the samples of the result already."""
-        return dtype == self.out_dtype and self.options.range in ("auto", "clip", "float")
+        plain = self.options.range in ("auto", "clip", "float")
+        return dtype == self.out_dtype and plain and not self._in_levels
+
+    @property
+    def _in_levels(self) -> bool:
+        """Whether floats beside missing samples are a picture's, of which white is no 1."""
+        return not (self.values or self.weighs or self.in_light) and self.dtype.kind == "u"
 
     def deepening(self, shape: tuple[int, ...], dtype: Any) -> Plan:
         """From one depth to that of the result, pixel by pixel."""
