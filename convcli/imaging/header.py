@@ -152,11 +152,16 @@ def is_light(dtype: Any) -> bool:
 def full_scale(dtype: Any) -> float:
     """The value of white: 255, 65535, or 1.0 for floating point; of alpha, the largest of its type.
 
+    Of 64 bits the largest that is a floating-point number too.
+
     >>> full_scale("uint16")
     65535.0
     """
     dtype = np.dtype(dtype)
-    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    if dtype.kind not in "iu":
+        return 1.0
+    most = int(np.iinfo(dtype).max)
+    return float(most) if dtype.itemsize < 8 else float(np.nextafter(float(most), 0))
 
 
 def widened(bits: int) -> str:

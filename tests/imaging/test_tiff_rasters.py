@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from convcli.errors import InputError
 from convcli.imaging.formats import Coding, format_of_name
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.opening import decode_picture, decoded_bytes, open_stored
+from convcli.imaging.options import FilterOptions
 from convcli.imaging.sink import PlanePart, open_sink
 from convcli.imaging.source import Frame, Source
+from convcli.kernels.load import load_kernel
+from convcli.runs.batch import Batch
+from convcli.runs.request import Report, Request
 
 RNG = np.random.default_rng(17)
 H, W = 37, 51
@@ -98,24 +103,27 @@ def test_every_type_and_number_of_bands_is_read_whole_and_in_parts(
                 np.testing.assert_array_equal(got, pixels)
 
 
-@pytest.mark.parametrize("planes", [False, True])
-@pytest.mark.parametrize("codec", ["lerc", "jpeg2000", "webp", "jpegxl"])
-def test_compressions_that_few_have(codec: str, planes: bool, tmp_path: Path) -> None:
-    dtype, bands = ("uint8", 3) if codec == "webp" else ("uint16", 4)
-    if codec == "lerc":
-        dtype = "float32"
-    if codec == "webp" and planes:
-        pytest.skip("it has no gray")
+@pytest.mark.parametrize(
+    ("codec", "planes", "dtype", "bands"),
+    [
+        ("lerc", False, "float32", 4),
+        ("lerc", True, "int16", 4),
+        ("jpeg2000", False, "uint16", 4),
+        ("jpegxl", True, "uint16", 4),
+        ("webp", False, "uint8", 3),
+    ],
+)
+def test_compressions_that_few_have(
+    codec: str, planes: bool, dtype: str, bands: int, tmp_path: Path
+) -> None:
     pixels = values(dtype, H, W, bands)
     how: dict[str, Any] = {"compression": codec, "tile": (32, 48)}
     if codec in ("webp", "jpeg2000"):
-        how["compressionargs"] = {"level": 100 if codec == "webp" else 0}
-        if codec == "webp":
-            how["compressionargs"] = {"lossless": True}
-    photometric = "rgb" if bands == 3 else "minisblack"
-    data = written(pixels, planes, photometric=photometric, **how)
-    expected = tifffile.imread(io.BytesIO(data)).reshape((bands, H, W) if planes else pixels.shape)
+        how["compressionargs"] = {"lossless": True} if codec == "webp" else {"level": 0}
+    data = written(pixels, planes, photometric="rgb" if bands == 3 else "minisblack", **how)
+    expected = tifffile.imread(io.BytesIO(data))
     expected = np.moveaxis(expected, 0, -1) if planes else expected
+    assert expected.shape == pixels.shape
     _, parts = in_parts(data, tmp_path)
     np.testing.assert_array_equal(parts, expected)
     (frame,) = decode_picture(data, "x").frames
@@ -450,3 +458,74 @@ def test_what_is_said_is_that_of_the_pictures() -> None:
     assert picture.meta.fields[270].data == b"1\0"
     metas = [frame.meta for frame in picture.frames]
     assert [meta.fields[270].data for meta in metas if meta] == [b"1\0", b"3\0"]
+
+
+# ------------------------------------------------------------------ filtered
+
+
+def mean_of_there(pixels: np.ndarray, there: np.ndarray, y: int, x: int, band: int) -> Fraction:
+    """Of the cells of a window of 3 by 3 that are there, mirrored at the border."""
+    cells = [
+        (min(abs(y + i), 2 * (H - 1) - y - i), min(abs(x + j), 2 * (W - 1) - x - j), band)
+        for i in (-1, 0, 1)
+        for j in (-1, 0, 1)
+    ]
+    found = [int(pixels[cell]) for cell in cells if there[cell]]
+    return Fraction(sum(found), len(found))
+
+
+@pytest.mark.parametrize("memory", [None, 1])
+@pytest.mark.parametrize(("dtype", "bands"), [("int16", 5), ("uint8", 3), ("int64", 2)])
+@pytest.mark.parametrize("by", ["value", "mask"])
+def test_what_is_missing_stays_so_and_is_left_out_of_means(
+    dtype: str, bands: int, by: str, memory: int | None, tmp_path: Path
+) -> None:
+    """In each band by a value; in all by a mask, of which the alpha of the result tells."""
+    pixels = RNG.integers(0, 100, (H, W, bands)).astype(dtype)
+    there = RNG.random((H, W, bands)) < 0.8
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    if by == "value":
+        pixels[~there] = 111
+        tags = [(42113, 2, 4, b"111\0", True)]
+        source.write_bytes(written(pixels, True, compression="lzw", extratags=tags))
+    else:
+        there[...] = there[..., :1]
+        with tifffile.TiffWriter(source) as file:
+            how = {"photometric": "minisblack", "metadata": None}
+            file.write(pixels, planarconfig="contig", tile=(16, 32), **how)
+            how["photometric"] = "mask"
+            file.write(there[..., 0], subfiletype=4, bitspersample=1, **how)
+    request = Request(
+        (str(source),),
+        (load_kernel("box:3"),),
+        FilterOptions(),
+        output=str(target),
+        memory=memory,
+    )
+    (report,) = Batch(request).run()
+    assert isinstance(report, Report)
+    got = tifffile.imread(target)
+    assert (got.dtype, got.shape) == (dtype, (H, W, bands + (by == "mask")))
+    if by == "mask":
+        np.testing.assert_array_equal(got[..., -1] != 0, there[..., 0])
+    else:
+        assert (got[~there] == 111).all()
+    for place in zip(*np.nonzero(there), strict=True):
+        assert got[place] == round(mean_of_there(pixels, there, *place)), place
+
+
+def test_alpha_says_what_is_missing_of_stretched_values_too(tmp_path: Path) -> None:
+    pixels = RNG.integers(10, 100, (H, W, 2)).astype(np.int16)
+    pixels[..., 1] = np.where(RNG.random((H, W)) < 0.8, 32767, 0)
+    (tmp_path / "in.tif").write_bytes(written(pixels, False, extrasamples=["unassalpha"]))
+    paths = str(tmp_path / "in.tif"), str(tmp_path / "out.tif")
+    options = FilterOptions(range="stretch")
+    (report,) = Batch(Request((paths[0],), (load_kernel("identity"),), options, paths[1])).run()
+    assert isinstance(report, Report)
+    got, there = tifffile.imread(paths[1]), pixels[..., 1] != 0
+    np.testing.assert_array_equal(got[..., 1] != 0, there)
+    values = pixels[..., 0][there].astype(float)
+    share = (got[..., 0][there] - float(got[..., 0][there].min())) / np.ptp(
+        got[..., 0][there].astype(float)
+    )
+    np.testing.assert_allclose(share, (values - values.min()) / np.ptp(values), atol=1e-2)

@@ -131,6 +131,8 @@ class Requantised(_Result):
                 done = np.where(same, _next_to(says, done.dtype), done)
         if there is None:
             return done, 0, moved
+        if says is None and self.plans.missing.by_alpha and _alike(there):
+            says = 0  # alpha says it
         return said_missing(done, there, says), int(there.size - np.count_nonzero(there)), moved
 
     def _told(self, alpha: Pixels, there: NDArray[np.uint8] | None) -> Pixels:
@@ -141,6 +143,12 @@ class Requantised(_Result):
         any_there = there.any(axis=-1, keepdims=True)
         white = np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)
         return np.where(any_there, np.where(alpha == 0, white, alpha), alpha.dtype.type(0))
+
+
+def _alike(there: NDArray[Any]) -> bool:
+    """Whether all bands of each pixel are there, or none."""
+    lost = there == 0
+    return bool((lost == lost[..., :1]).all())
 
 
 def said_missing(samples: Pixels, there: NDArray[np.uint8], says: float | int | None) -> Pixels:
@@ -194,7 +202,11 @@ class Stretched(Plane):
         gone = np.isnan(colours) if colours.dtype.kind == "f" else None
         mapped = stretched(colours, *limits, self.dtype.name)
         if gone is not None and gone.any():
-            mapped = said_missing(mapped, (~gone).view(np.uint8), self.before.plans.missing.says)
+            missing, there = self.before.plans.missing, (~gone).view(np.uint8)
+            says = missing.says
+            if says is None and missing.by_alpha and _alike(there):
+                says = 0  # alpha says it
+            mapped = said_missing(mapped, there, says)
         if not self.alpha:
             return mapped
         return np.concatenate([mapped, values[..., -1:].astype(self.dtype)], axis=-1)

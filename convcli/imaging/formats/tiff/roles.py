@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.imaging.formats.tiff.pages import Directory, pictures_of
+from convcli.imaging.header import full_scale
 from convcli.imaging.metadata.tiff_fields import Read
 
-__all__ = ["Roles", "cover", "full_alpha", "mask_pixels", "patched", "roles_of"]
+__all__ = ["Roles", "cover", "mask_pixels", "patched", "roles_of"]
 
 
 class Roles(NamedTuple):
@@ -77,11 +78,6 @@ def patched(read: Read, links: dict[int, int], head: bytes) -> Read:
     return read_patched
 
 
-def full_alpha(dtype: np.dtype[Any]) -> float:
-    """The alpha of a pixel that is there."""
-    return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-
-
 def mask_pixels(page: Any) -> NDArray[np.bool_]:
     """Which pixels a mask keeps, as tifffile opens its page."""
     samples = np.asarray(page.asarray()).reshape(page.imagelength, page.imagewidth)
@@ -91,7 +87,7 @@ def mask_pixels(page: Any) -> NDArray[np.bool_]:
 def cover(pixels: NDArray[Any], mask: NDArray[np.bool_] | None, alpha: bool) -> NDArray[Any]:
     """Pixels with an alpha of 0 where the ``mask`` is; they may have an ``alpha`` of their own."""
     if not alpha:
-        full = np.full((*pixels.shape[:2], 1), full_alpha(pixels.dtype), pixels.dtype)
+        full = np.full((*pixels.shape[:2], 1), full_scale(pixels.dtype), pixels.dtype)
         pixels = np.concatenate([pixels, full], axis=2)
     elif mask is not None:
         pixels = pixels.copy()

@@ -22,7 +22,7 @@ from convcli.imaging.formats.shared.quiet import silence_logs
 from convcli.imaging.formats.tiff.behind import planes_behind
 from convcli.imaging.formats.tiff.pages import walk_directories
 from convcli.imaging.formats.tiff.read import absent_sample, page_orientation
-from convcli.imaging.formats.tiff.roles import Roles, full_alpha, patched, roles_of
+from convcli.imaging.formats.tiff.roles import Roles, patched, roles_of
 from convcli.imaging.formats.tiff.samples import KIND, PALETTE, WHITE_IS_ZERO, layout_of
 from convcli.imaging.formats.tiff.strips import (
     JPEG,
@@ -31,7 +31,7 @@ from convcli.imaging.formats.tiff.strips import (
     is_sound,
     strips_of,
 )
-from convcli.imaging.header import Metadata
+from convcli.imaging.header import Metadata, full_scale
 from convcli.imaging.limits import decoding
 from convcli.imaging.metadata.nodata import no_data_of
 from convcli.imaging.metadata.tiff import read_pages
@@ -190,7 +190,7 @@ class MaskedPage(StoredPlane):
         kept = np.empty((*out.shape[:2], 1), self.mask.dtype)
         self.mask.block(rows, cols, kept)
         if not self.alpha:
-            out[..., -1] = full_alpha(self.dtype)
+            out[..., -1] = full_scale(self.dtype)
         out[..., -1][kept[..., 0] == 0] = 0
 
     def close(self) -> None:
