@@ -11,7 +11,12 @@ from pathlib import Path
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import check_target, display_name
 from convcli.imaging.files import STDIN
-from convcli.imaging.formats import format_of_name, format_of_suffix, is_array_name
+from convcli.imaging.formats import (
+    format_of_name,
+    format_of_suffix,
+    is_array_folder,
+    is_array_name,
+)
 from convcli.imaging.urls import exists_url, is_url, split_path
 from convcli.kernels.preset_names import preset_of
 from convcli.runs.inputs import Input, find_inputs
@@ -63,7 +68,7 @@ def name_jobs(request: Request) -> list[Job]:
         output_root=root if root not in (None, os.curdir) else None,
     )
     only = Path(inputs[0].path)
-    if len(inputs) == 1 and not is_array_name(str(only)) and only.is_dir():
+    if len(inputs) == 1 and only.is_dir() and not is_array_folder(str(only)):
         raise UsageError(f"{display_name(only)} is a folder; -r takes the pictures in it")
     into_folder = _into_folder(request, len(inputs))
     overwrite = request.overwrite or request.in_place

@@ -36,6 +36,7 @@ __all__ = [
     "format_of_name",
     "format_of_path",
     "format_of_suffix",
+    "is_array_folder",
     "is_array_name",
     "named",
     "pictures",
@@ -234,6 +235,11 @@ def is_array_name(path: str) -> bool:
     """Whether a file name is that of an array."""
     found = format_of_suffix(path)
     return found is not None and found.is_array
+
+
+def is_array_folder(path: str) -> bool:
+    """Whether a folder is an array: by its name, or, as one in a group, by what is in it."""
+    return is_array_name(path) or any(f.recognises_folder(path) for f in every_format())
 
 
 def format_of_path(path: str) -> Format:
