@@ -25,11 +25,11 @@ from convcli.imaging.sink import Parts, PlanePart, Target
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.carry_out import SampleCounts
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.stages.result import Stretched
+from convcli.imaging.stages.result import Stretched, join_limits
 from convcli.imaging.urls import is_url
 from convcli.runs.journal import Journal
 from convcli.runs.memory import limits_of
-from convcli.runs.part_file import Work, join_limits, on_cpu
+from convcli.runs.part_file import Work, on_cpu
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.run_job import Failure, attempt, ways_out
 from convcli.system.machine import default_threads, require_descriptors, require_threads

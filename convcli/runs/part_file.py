@@ -20,13 +20,13 @@ from convcli.imaging.schedule import ENOUGH, part_schedule
 from convcli.imaging.sink import Parts, PlanePart, Target, check_fits, open_sink
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.stages.result import Stretched
+from convcli.imaging.stages.result import Stretched, join_limits
 from convcli.imaging.urls import is_url
 from convcli.runs.clock import Clock
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 
-__all__ = ["Executor", "Here", "PartFile", "Work", "join_limits", "on_cpu"]
+__all__ = ["Executor", "Here", "PartFile", "Work", "on_cpu"]
 
 
 class Work(NamedTuple):
@@ -69,12 +69,6 @@ class Here:
     def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
         """Each as it is asked for; the sink writes them."""
         return ((work.place, work.stage.read(work.place.tile.ranges)) for work in works)
-
-
-def join_limits(found: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """The limits of a whole from those of its parts."""
-    lows, highs = zip(*found, strict=True)
-    return min(lows), max(highs)
 
 
 def on_cpu(request: Request, source: Source) -> FilterOptions:

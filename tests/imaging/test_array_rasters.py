@@ -18,6 +18,7 @@ from convcli.imaging.formats.zarr.attributes import declared_missing
 from convcli.imaging.opening import open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.kernels.load import load_kernel
+from convcli.runs.batch import Batch
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.run_job import run_job
 
@@ -197,9 +198,14 @@ def test_missing_samples_stay_so_and_are_declared_as_they_were(
     else:
         said["attributes"]["_FillValue"] = -9999 if stored == "i2" else base(-9999)
         said["dimension_names"] = ("lat", "lon")
-    zarr_of(tmp_path / "x.zarr", array, version, **said)
+    (tmp_path / "x.zarr").mkdir()
+    zarr_of(tmp_path / "x.zarr/dem", array, version, **said)
     kernel = "1 2 1; 2 4 2; 1 2 1"
-    report = run(tmp_path / "x.zarr", tmp_path / "o.zarr", kernel, border=Border("missing"))
+    options = FilterOptions(border=Border("missing"))
+    source, target = str(tmp_path / "x.zarr/dem"), str(tmp_path / "o.zarr")
+    batch = Batch(Request((source,), (load_kernel(kernel),), options, output=target))
+    (report,) = batch.run()
+    assert isinstance(report, Report)
     there = array != -9999
     expected = np.full(array.shape, -9999.0)
     weights = np.outer([1, 2, 1], [1, 2, 1])

@@ -19,9 +19,8 @@ from convcli.imaging.opening import open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.stages.result import Stretched
+from convcli.imaging.stages.result import Stretched, join_limits
 from convcli.kernels.load import load_kernel
-from convcli.runs.part_file import join_limits
 
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 

@@ -142,6 +142,25 @@ def test_values_are_stretched_in_each_plane_by_itself(tmp_path: Path) -> None:
         assert [(plane.min(), plane.max()) for plane in done] == [(0, 255), (0, 255)]
 
 
+def test_limits_of_what_is_there_stretch_a_plane(tmp_path: Path) -> None:
+    """Whole parts are missing, and one plane; 0 is no value of any."""
+    array = 100 + 50 * noise((3, 400, 500), "f4")
+    array[0, :200] = array[1] = np.nan
+    np.save(tmp_path / "x.npy", array)
+    for name, memory in (("a.npy", None), ("b.npy", LITTLE + 11 * 2**20)):
+        report = run(
+            tmp_path / "x.npy", tmp_path / name, "zyx", kernel="identity", memory=memory,
+            options={"range": "stretch", "scale": 1},
+        )  # fmt: skip
+        assert (report.parts > 3) == (memory is not None)
+        assert report.outline.tally.missing == 100_000 + 200_000
+        assert report.outline.tally.samples == 300_000
+        done = np.load(tmp_path / name)
+        np.testing.assert_array_equal(np.isnan(done), np.isnan(array))
+        limits = [(np.nanmin(plane), np.nanmax(plane)) for plane in done[[0, 2]]]
+        assert limits == [(0, 1), (0, 1)]
+
+
 def test_clipped_samples_of_all_planes_are_counted_once(tmp_path: Path) -> None:
     array = noise((5, 40, 30), "u1")
     np.save(tmp_path / "x.npy", array)

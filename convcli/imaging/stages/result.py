@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
     from convcli.imaging.stages.float_layers import LayerStage
 
-__all__ = ["Correlated", "Requantised", "Stretched"]
+__all__ = ["Correlated", "Requantised", "Stretched", "join_limits"]
 
 
 class _Result(Plane):
@@ -188,7 +189,7 @@ class Stretched(Plane):
         self.limits: tuple[float, float] | None = None
 
     def limits_of(self, want: Ranges) -> tuple[float, float]:
-        """Smallest and largest value of a region."""
+        """Smallest and largest value of a region; NaN where all of it is missing."""
         return self._limits(self.before.read(want))
 
     def read(self, want: Ranges) -> Pixels:
@@ -197,7 +198,7 @@ class Stretched(Plane):
         limits = self.limits
         if limits is None:
             assert is_whole(want, self.shape), "the limits of all regions are needed first"
-            limits = self._limits(values)
+            limits = join_limits([self._limits(values)])
         colours = self._colours(values)
         gone = np.isnan(colours) if colours.dtype.kind == "f" else None
         mapped = stretched(colours, *limits, self.dtype.name)
@@ -207,6 +208,8 @@ class Stretched(Plane):
             if says is None and missing.by_alpha and _alike(there):
                 says = 0  # alpha says it
             mapped = said_missing(mapped, there, says)
+            lost = int(np.count_nonzero(gone))  # they were counted as samples when they were made
+            self.before.counts.add(SampleCounts(samples=-lost, missing=lost))
         if not self.alpha:
             return mapped
         return np.concatenate([mapped, values[..., -1:].astype(self.dtype)], axis=-1)
@@ -219,4 +222,15 @@ class Stretched(Plane):
         if colours.dtype.kind != "f":
             return float(colours.min()), float(colours.max())
         low, high = np.fmin.reduce(colours, axis=None), np.fmax.reduce(colours, axis=None)
-        return (0.0, 0.0) if np.isnan(low) else (float(low), float(high))
+        return float(low), float(high)
+
+
+def join_limits(found: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """The limits of a whole from those of its parts, which are NaN where all is missing.
+
+    >>> join_limits([(3.0, 4.0), (np.nan, np.nan), (2.0, 3.0)]), join_limits([(np.nan, np.nan)])
+    ((2.0, 4.0), (0.0, 0.0))
+    """
+    lows, highs = zip(*found, strict=True)
+    low, high = np.fmin.reduce(lows), np.fmax.reduce(highs)
+    return (0.0, 0.0) if np.isnan(low) else (float(low), float(high))
