@@ -178,6 +178,34 @@ def test_overviews_and_masks_of_gdal(
             np.testing.assert_array_equal(plane.pixels[..., -1] != 0, mask != 0)
 
 
+@pytest.mark.parametrize("kind", ["ycbcr", "palette"])
+def test_overviews_and_masks_of_pictures_that_are_read_whole(kind: str, tmp_path: Path) -> None:
+    """Of subsampled JPEG, as most aerial pictures are; of a palette, as maps are."""
+    mask = RNG.integers(0, 2, (64, 96), np.uint8) * np.uint8(255)
+    how: dict[str, Any] = {"tiled": True, "blockxsize": 32, "blockysize": 32, "count": 1}
+    if kind == "ycbcr":
+        how |= {"photometric": "ycbcr", "compress": "jpeg", "count": 3}
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        path = geotiff(tmp_path, 64, 96, dtype="uint8", nodata=None, **how)
+        with rasterio.open(path, "r+") as file:
+            if kind == "palette":
+                file.write_colormap(1, {n: (n, 255 - n, 7, 255) for n in range(256)})
+            ramp = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+            file.write(np.stack([ramp, ramp // 2, 200 - ramp])[: file.count])  # no noise: JPEG
+            file.write_mask(mask)
+            file.build_overviews([2])
+    with rasterio.open(path) as file:
+        expected = np.moveaxis(file.read(), 0, -1)
+    if kind == "palette":
+        table = np.array([(n, 255 - n, 7) for n in range(256)], np.uint8)
+        expected = table[expected[..., 0]]
+    picture = decode_picture(path.read_bytes(), "x")
+    assert (picture.space, picture.alpha, picture.n_frames) == ("rgb", True, 1)
+    np.testing.assert_allclose(picture.first.pixels[..., :3].astype(int), expected, atol=5)
+    np.testing.assert_array_equal(picture.first.pixels[..., 3], mask)
+    assert open_stored(str(path)) is None
+
+
 @pytest.mark.parametrize("memory", [None, 1])
 def test_ome_s_reader_finds_sizes_types_channels_and_units(
     memory: int | None, tmp_path: Path
