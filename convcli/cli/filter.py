@@ -68,6 +68,7 @@ def filter_command(
     from convcli.extensions import extension
     from convcli.imaging.options import MAX_PIXELS, WAYS, FilterOptions
 
+    nodata_in, nodata_out = parse.nodata(nodata)
     options = FilterOptions(
         range=parse.one_of("--range", range, parse.RANGES),
         algorithm=parse.one_of("--algorithm", algorithm, parse.ALGORITHMS),
@@ -86,7 +87,8 @@ def filter_command(
         threads=threads,
         values=values,
         bands=parse.bands(bands),
-        nodata=parse.nodata(nodata),
+        nodata=nodata_in,
+        nodata_out=nodata_out,
         missing=parse.one_of("--missing", missing, WAYS),
         fill=fill,
         min_valid=parse.part("--min-valid", min_valid),

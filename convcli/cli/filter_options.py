@@ -183,9 +183,10 @@ NoData = Annotated[
     _values(
         "--nodata",
         autocompletion=complete.names("cli.parse", "NODATA"),
-        metavar="V|nan|none",
+        metavar="V|nan|none|IN:OUT",
         help="The value of samples that are missing: filters leave them out, and the result "
-        "declares them. Default: what the file declares; NaN is always missing, unless none is.",
+        "declares them. Default: what the file declares; NaN is always missing, unless none is. "
+        "-9999:0 writes another value than it reads, :0 too, where the file declares its own.",
     ),
 ]
 Missing = Annotated[

@@ -121,18 +121,27 @@ def bands(text: str | None) -> tuple[int, ...]:
     return numbers
 
 
-def nodata(text: str | None) -> float | int | str | None:
-    """A value that stands for missing samples, or a word."""
-    if text is None or text.lower() in NODATA:
-        return text and text.lower()
+def nodata(text: str | None) -> tuple[float | int | str | None, float | int | None]:
+    """What stands for missing samples, of the input and of the result where that differs."""
+    before, colon, after = (text or "").partition(":")
+    out = _value(after, text) if colon else None
+    if isinstance(out, str):
+        out = float("nan") if out == "nan" else None
+    return _value(before, text) if before else None, out
+
+
+def _value(word: str, text: str | None) -> float | int | str:
+    if word.lower() in NODATA:
+        return word.lower()
     for number in (int, float):
         try:
-            return number(text)
+            return number(word)
         except ValueError:
             continue
-    hint = did_you_mean(text, NODATA)
+    hint = did_you_mean(word, NODATA)
     raise UsageError(
-        f"--nodata {text!r} is no value{hint}; allowed: a number, nan (NaN alone), none"
+        f"--nodata {text!r} is no value{hint}; allowed: a number, nan (NaN alone), none, and "
+        "IN:OUT or :OUT for another in the result"
     )
 
 

@@ -64,7 +64,7 @@ class Keywords(TypedDict, total=False):
     linear: bool
     values: bool | None
     bands: Sequence[int]
-    nodata: float | int | str | None
+    nodata: float | int | str | tuple[float | int | str | None, float | int] | None
     missing: str | None
     fill: bool
     min_valid: float
@@ -119,7 +119,7 @@ def filter_image(
     linear: bool = False,
     values: bool | None = None,
     bands: Sequence[int] = (),
-    nodata: float | int | str | None = None,
+    nodata: float | int | str | tuple[float | int | str | None, float | int] | None = None,
     missing: str | None = None,
     fill: bool = False,
     min_valid: float = 0.0,
@@ -162,7 +162,8 @@ def filter_image(
     bands
         Those that are filtered, counted from 1, in this order; all by default.
     nodata
-        The value that stands for missing samples; NaN does so by itself. ``"none"``: nothing does.
+        The value that stands for missing samples; NaN does so by itself. ``"none"``: nothing does. A
+        pair is the value of the image, or None, and that of the result.
     missing, fill, min_valid
         What is made of missing samples: ``renormalize``, ``centre`` or ``propagate``; whether
         there is a result where the centre is missing; which share of a window must be there.
@@ -201,7 +202,8 @@ def filter_image(
         linear=linear,
         values=values,
         bands=tuple(bands),
-        nodata=nodata,
+        nodata=nodata[0] if isinstance(nodata, tuple) else nodata,
+        nodata_out=nodata[1] if isinstance(nodata, tuple) else None,
         missing=missing,
         fill=fill,
         min_valid=min_valid,

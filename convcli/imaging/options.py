@@ -48,6 +48,8 @@ class FilterOptions(NamedTuple):
     """Those that are filtered, counted from 1, in the order of the result; all by default."""
     nodata: float | int | str | None = None
     """The value that stands for a missing sample, ``nan`` or ``none``; None asks the file."""
+    nodata_out: float | int | None = None
+    """The value that does so in the result, if it is another."""
     missing: str | None = None
     """What a kernel makes of missing samples, one of ``WAYS``; None leaves it to the kernel."""
     fill: bool = False

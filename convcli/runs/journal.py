@@ -32,7 +32,7 @@ from convcli.system.sharing import append, open_shared
 
 __all__ = ["Journal", "digest", "options_hash"]
 
-NEWER = ("values", "bands", "nodata", "missing", "fill", "min_valid")
+NEWER = ("values", "bands", "nodata", "nodata_out", "missing", "fill", "min_valid")
 """Options that older journals know nothing of."""
 PATIENCE = 30.0
 """Seconds that a resumed run waits for the workers of the killed one to end."""

@@ -18,7 +18,12 @@ SLOW_PIXELS = 10**6
 NAMES_AT_MOST = 10
 """Failed files that the last line of a batch names."""
 
-DEPTHS = {"uint8": "8-bit", "uint16": "16-bit"}
+DEPTHS = {
+    "uint8": "8-bit",
+    "uint16": "16-bit",
+    "float32": "float32 (white is 1)",
+    "float64": "float64 (white is 1)",
+}
 SPACES = {"gray": "gray", "rgb": "RGB", "cmyk": "CMYK"}
 
 

@@ -208,7 +208,8 @@ class Filter:
     def _declares(self, declared: float | int | None) -> float | int | None:
         """The value that the result declares as missing: none that was not named."""
         says = self.plans.missing.says
-        if self.options.nodata is None and declared is None:
+        options = self.options
+        if options.nodata is options.nodata_out is declared is None:
             return None
         return says
 

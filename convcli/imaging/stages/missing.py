@@ -113,8 +113,9 @@ def missing_of(header: Header, options: FilterOptions, out_dtype: str, *, values
     nan = asked != "none" and header.dtype.kind == "f"
     out = np.dtype(out_dtype)
     says: float | int | None = np.nan if out.kind == "f" and asked != "none" else None
-    if value is not None:
-        says = _fitting(value, out, "the result")
+    named = value if options.nodata_out is None else options.nodata_out
+    if named is not None and not np.isnan(named):
+        says = _fitting(named, out, "the result")
     return Missing(
         value,
         nan,
@@ -143,7 +144,7 @@ def _fitting(value: float | int, dtype: np.dtype[Any], what: str) -> float | int
 def _unfit(value: float | int, dtype: np.dtype[Any], what: str) -> UsageError:
     return UsageError(
         f"{what} is of type {dtype.name}, which has no {value:g} to stand for what is missing; "
-        "name another value with --nodata, or another type with --depth"
+        "name another value for the result with --nodata :V, or another type with --depth"
     )
 
 

@@ -252,7 +252,8 @@ def holds_values(header: Header, options: FilterOptions) -> bool:
     to = header.dtype if options.depth in (None, *DEPTHS) else np.dtype(options.depth)
     without = [d.name for d in (header.dtype, to) if not is_light(d)]
     if options.values is None:
-        return header.is_raster or bool(without) or isinstance(options.nodata, int | float)
+        named = isinstance(options.nodata, int | float) or options.nodata_out is not None
+        return header.is_raster or bool(without) or named
     if not options.values and (without or header.space == "bands"):
         what = f"{without[0]} samples" if without else "bands that are no colours"
         raise UsageError(f"{header.name}: {what} have no white: drop --picture")

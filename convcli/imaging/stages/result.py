@@ -21,6 +21,7 @@ from convcli.imaging.stages.carry_out import (
     step_on,
     whole_of,
 )
+from convcli.imaging.stages.missing import Missing
 from convcli.imaging.stages.plans import Plans
 
 if TYPE_CHECKING:
@@ -101,40 +102,18 @@ class Requantised(_Result):
             own.add(SampleCounts(done.size))
         else:
             done = step_on(plan, colours, all_of_it, all_of_it, own)
-        done, missing, moved = self._declared(done, there)
+        if self.plans.options.range == "stretch":  # said when the samples are made of these
+            lost, moved = 0, 0
+            done = done if there is None else np.where(there != 0, done, np.nan)
+        else:
+            done, lost, moved = declared(done, there, self.plans.missing)
         samples, clipped, *_ = own.total
-        self.counts.add(SampleCounts(samples - missing, clipped, missing, moved), *own.notes)
+        self.counts.add(SampleCounts(samples - lost, clipped, lost, moved), *own.notes)
         if alpha is None:
             return done
         if self.plans.missing.by_alpha:
             alpha = self._told(alpha, there)
         return np.concatenate([done, self._at_depth(alpha)], axis=-1)
-
-    def _declared(self, done: Pixels, there: NDArray[np.uint8] | None) -> tuple[Pixels, int, int]:
-        """Samples of which those that are missing say so, and no others; how many there are.
-
-        A sample that happens to have the value that says so moves to the next one.
-
-        Raises
-        ------
-        UsageError
-            If no value of the type says so.
-        """
-        if self.plans.options.range == "stretch":  # said when the samples are made of these
-            return done if there is None else np.where(there != 0, done, np.nan), 0, 0
-        says, moved = self.plans.missing.says, 0
-        if says is not None and not np.isnan(says):
-            same = done == done.dtype.type(says)
-            if there is not None:
-                same &= there != 0
-            moved = int(np.count_nonzero(same))
-            if moved:
-                done = np.where(same, _next_to(says, done.dtype), done)
-        if there is None:
-            return done, 0, moved
-        if says is None and self.plans.missing.by_alpha and _alike(there):
-            says = 0  # alpha says it
-        return said_missing(done, there, says), int(there.size - np.count_nonzero(there)), moved
 
     def _told(self, alpha: Pixels, there: NDArray[np.uint8] | None) -> Pixels:
         """Alpha of 0 where all bands are missing, and not where one is there."""
@@ -152,22 +131,43 @@ def _alike(there: NDArray[Any]) -> bool:
     return bool((lost == lost[..., :1]).all())
 
 
-def said_missing(samples: Pixels, there: NDArray[np.uint8], says: float | int | None) -> Pixels:
-    """Samples, written to where they are missing, so that they say so.
+def declared(
+    samples: Pixels, there: NDArray[np.uint8] | None, missing: Missing
+) -> tuple[Pixels, int, int]:
+    """Samples of which those that are missing say so, and no others.
+
+    One that happens to have the value that says so moves to the next one.
+
+    Returns
+    -------
+    The samples, perhaps in place, how many are missing, and how many moved.
 
     Raises
     ------
     UsageError
-        If no value of their type does.
+        If some are missing, and neither alpha nor a value of their type says so.
     """
+    says, moved = missing.says, 0
+    if says is not None and not np.isnan(says):
+        same = samples == samples.dtype.type(says)
+        if there is not None:
+            same &= there != 0
+        moved = int(np.count_nonzero(same))
+        if moved:
+            samples = np.where(same, _next_to(says, samples.dtype), samples)
+    if there is None:
+        return samples, 0, moved
+    lost = int(there.size - np.count_nonzero(there))
     if says is None:
-        lost = int(there.size - np.count_nonzero(there))
-        raise UsageError(
-            f"{lost:,} samples of the result are missing, and nothing says which value of "
-            f"{samples.dtype.name} stands for them: name one with --nodata, or take --depth float"
-        )
+        if not (missing.by_alpha and _alike(there)):
+            raise UsageError(
+                f"{lost:,} samples of the result are missing, and nothing says which value of "
+                f"{samples.dtype.name} stands for them: name one with --nodata V, or take "
+                "--depth float"
+            )
+        says = 0  # alpha says it
     np.copyto(samples, samples.dtype.type(says), where=there == 0)
-    return samples
+    return samples, lost, moved
 
 
 def _next_to(value: float | int, dtype: np.dtype[Any]) -> Any:
@@ -202,14 +202,10 @@ class Stretched(Plane):
         colours = self._colours(values)
         gone = np.isnan(colours) if colours.dtype.kind == "f" else None
         mapped = stretched(colours, *limits, self.dtype.name)
-        if gone is not None and gone.any():
-            missing, there = self.before.plans.missing, (~gone).view(np.uint8)
-            says = missing.says
-            if says is None and missing.by_alpha and _alike(there):
-                says = 0  # alpha says it
-            mapped = said_missing(mapped, there, says)
-            lost = int(np.count_nonzero(gone))  # they were counted as samples when they were made
-            self.before.counts.add(SampleCounts(samples=-lost, missing=lost))
+        there = None if gone is None or not gone.any() else (~gone).view(np.uint8)
+        mapped, lost, moved = declared(mapped, there, self.before.plans.missing)
+        # They were counted as samples when they were made.
+        self.before.counts.add(SampleCounts(-lost, missing=lost, moved=moved))
         if not self.alpha:
             return mapped
         return np.concatenate([mapped, values[..., -1:].astype(self.dtype)], axis=-1)
