@@ -239,9 +239,6 @@ class Requantizer:
 
     def _row(self, value: float, like: NDArray[Any]) -> Any:
         """A row of one value: NumPy compares arrays 4 times faster than array and scalar."""
-        if like.dtype.kind in "iu":
-            ends = np.iinfo(like.dtype)
-            value = min(max(value, ends.min), ends.max)
         key = (value, str(like.dtype), like.shape[-1])
         if key not in self._rows:
             self._rows[key] = self.xp.full(like.shape[-1], value, like.dtype)

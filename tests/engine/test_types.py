@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convcli.arithmetic.borders import Border
-from convcli.engine.dispatch import execute
+from convcli.engine.dispatch import execute, stretched
 from convcli.engine.numerics import LIMITS
 from convcli.engine.plan import plan_filter
 from convcli.engine.regions import run_plan
@@ -203,6 +203,57 @@ def test_compiled_loops_read_every_type(loops):
     assert box.steps[0].algorithm == "box"
     want = exact(x, Kernel(np.ones((12, 12))), box.steps[0], Border())
     assert (execute(box, x).pixels == want).all()
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("target", ["int8", "int32", "uint64"])
+def test_small_sums_of_boxes_and_transforms(dtype, target):
+    """In 16 bits, from and to types that have more or less."""
+    x = RNG.integers(0, 100, (17, 19, 2), dtype=dtype)
+    kernel = Kernel(np.ones((4, 5)))
+    for algorithm in ("box", "fft"):
+        for value in (40000, -40000, 3):
+            border = Border("constant", value)
+            options = {"bounds": (0, 100), "algorithm": algorithm, "border": border}
+            plan = plan_filter(x.shape, dtype, [kernel], out_dtype=target, values=True, **options)
+            want = exact(x, kernel, plan.steps[0], border)
+            whole = np.clip(np.vectorize(round, otypes=[object])(want), *LIMITS[target])
+            assert (execute(plan, x).pixels == whole).all()
+
+
+def test_a_chain_leaves_out_nothing_that_is_seen_in_32_bits():
+    rng = np.random.default_rng(2)
+    column, row = rng.random((2, 9)), rng.random((2, 9))
+    weights = np.outer(column[0], row[0]) + 5e-8 * np.outer(column[1], row[1])
+    kernel = Kernel(weights / weights.sum())
+    x = raster("int32", (20, 21, 1))
+    pick = Kernel([[1.0, 0], [0, 0]])
+    plan = plan_filter(x.shape, "int32", [kernel, pick], algorithm="separable")
+    assert plan.steps[0].algorithm == "separable"
+    got = execute(plan, x).pixels
+    want = exact(x, kernel, plan.steps[0], Border())
+    assert np.abs(got - np.vectorize(round, otypes=[object])(want)).max() <= 1
+
+
+def test_what_is_not_within_a_level_is_not_offered():
+    weights = np.full((9, 9), 0.1 / 80)
+    weights[4, 4] = 0.9**0.7  # no multiple of the others
+    kernel = Kernel(weights)
+    for most, there in ((2**40, True), (2**47, False)):
+        step = plan_filter((99, 99, 1), "int64", [kernel], bounds=(-most, most)).steps[0]
+        assert ("fft" in {c.name for c in step.candidates}) == there
+    to_whole = plan_filter((9, 9, 1), "float32", [kernel], out_dtype="int16", values=True)
+    assert to_whole.steps[0].accumulate == "float64"
+    for values in (False, True):
+        step = plan_filter((99, 99, 1), "uint8", [KERNELS["gauss"]], values=values).steps[0]
+        notes = [c.note for c in step.candidates if c.name == "separable"]
+        assert not (values and "in 16 bits" in notes[0])
+
+
+def test_stretched_values_that_are_none_are_the_lowest():
+    values = np.array([np.nan, 1.0, 2.0])
+    for dtype in ("int64", "uint64", "int16"):
+        assert stretched(values, 1.0, 2.0, dtype).tolist() == [0, 0, LIMITS[dtype][1]]
 
 
 def test_units_are_the_samples_own():
