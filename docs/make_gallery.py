@@ -52,6 +52,8 @@ FIGURES = ["gaussian:2", "sharpen", "laplacian", "gabor:8,45"]
 STRETCHED = ("log:2", "dog:1,1.6", "gabor:8,45")
 """Kernels whose response is weak: the gallery stretches it to the full range."""
 
+SHOWN = {name: border for name, border in BORDERS.items() if name != "missing"}
+"""The borders that read something outside; a picture has no colour for nothing."""
 ACROSS = 4
 
 
@@ -92,10 +94,10 @@ def gallery() -> str:
             "convcli filter samples/portrait.png -k gaussian:2 --stride 6 -o tiny.png",
             *(
                 f"convcli filter tiny.png -k identity:1 --padding 30 --border {name} -o border-{name}.png"
-                for name in BORDERS
+                for name in SHOWN
             ),
         ),
-        *table([(f"border-{k}.png", f"{k}<br>`{v.drawing}`") for k, v in BORDERS.items()], 5, 160),
+        *table([(f"border-{k}.png", f"{k}<br>`{v.drawing}`") for k, v in SHOWN.items()], 5, 160),
         "## Convolution arithmetic",
         "",
         "The animations of Dumoulin and Visin's guide, by their usual names. All at one glance, "
