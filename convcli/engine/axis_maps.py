@@ -6,6 +6,7 @@ so any border, any pad width and any size, down to one cell, go the same way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import gcd
 from typing import TypeAlias
@@ -16,10 +17,25 @@ from numpy.typing import NDArray
 from convcli.arithmetic.borders import BORDERS
 from convcli.arithmetic.window import Window
 
-__all__ = ["OUTSIDE", "AxisMap", "Segment", "axis_map", "border_index"]
+__all__ = [
+    "OUTSIDE",
+    "AxisMap",
+    "Segment",
+    "Span",
+    "TiledAxis",
+    "axis_map",
+    "border_index",
+    "merged",
+]
 
 OUTSIDE = -1
 """Index of a cell that the border's constant value stands for."""
+
+Span: TypeAlias = tuple[int, int]
+"""Cells ``[start, stop)`` of an axis."""
+
+NEAR = 256
+"""Runs of cells that lie closer together are read as one."""
 
 Segment: TypeAlias = tuple[int, int, slice | NDArray[np.intp] | None]
 """``(start, stop, source)``: a run of positions and where their cells come from."""
@@ -103,6 +119,83 @@ def _mixed(index: NDArray[np.intp], a: int, b: int) -> list[Segment]:
     outside = index[a:b] == OUTSIDE
     edges = [a, *(np.flatnonzero(np.diff(outside)) + a + 1).tolist(), b]
     return [(p, q, None if outside[p - a] else index[p:q]) for p, q in pairwise(edges)]
+
+
+class TiledAxis:
+    """One axis of a step: the map of the whole picture, its tiles, and cutouts of both.
+
+    What has been found is kept: strips of a picture ask for the same columns again and again.
+    """
+
+    def __init__(self, whole: AxisMap, taps: int, tile: int, outputs: int) -> None:
+        self.whole, self.taps, self.tile, self.outputs = whole, taps, tile, outputs
+        self._needed: dict[tuple[Span, ...], tuple[Span, ...]] = {}
+        self._local: dict[tuple[Span, tuple[Span, ...]], AxisMap] = {}
+
+    def aligned(self, span: Span) -> Span:
+        """Whole tiles around some outputs."""
+        return span[0] // self.tile * self.tile, min(
+            -(-span[1] // self.tile) * self.tile, self.outputs
+        )
+
+    def needed(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        """Input cells that the tiles around some outputs read."""
+        if spans not in self._needed:
+            self._needed[spans] = self._find(spans)
+        return self._needed[spans]
+
+    def _find(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        found: list[Span] = []
+        for span in spans:
+            m = self.whole
+            start, stop = m.span(*self.aligned(span), self.taps)
+            # Inside the picture cells ascend; only what the border stands for is looked through.
+            lower = min(max(m.first, start), stop)
+            upper = min(max(m.last, lower), stop)
+            if m.step <= NEAR and lower < upper:
+                found.append((int(m.index[lower]), int(m.index[upper - 1]) + 1))
+            else:
+                lower = upper = stop
+            index = np.unique(np.concatenate([m.index[start:lower], m.index[upper:stop]]))
+            index = index[index != OUTSIDE]
+            if not index.size:
+                continue
+            breaks = np.flatnonzero(np.diff(index) > max(NEAR, 2 * m.step))
+            edges = [0, *(breaks + 1).tolist(), index.size]
+            found += [(int(index[a]), int(index[b - 1]) + 1) for a, b in pairwise(edges)]
+        return merged(found or [(0, 1)], NEAR)
+
+    def local(self, span: Span, have: tuple[Span, ...]) -> AxisMap:
+        """The map of some outputs onto a cutout that has the cells they read."""
+        if (span, have) not in self._local:
+            self._local[span, have] = self._onto(span, have)
+        return self._local[span, have]
+
+    def _onto(self, span: Span, have: tuple[Span, ...]) -> AxisMap:
+        m = self.whole
+        start, stop = m.span(*span, self.taps)
+        index = m.index[start:stop]
+        place = np.full(index.shape, OUTSIDE, index.dtype)
+        offset = 0
+        for first, last in have:
+            inside = (index >= first) & (index < last)
+            place[inside] = index[inside] - first + offset
+            offset += last - first
+        assert ((place == OUTSIDE) == (index == OUTSIDE)).all(), "the cutout lacks cells"
+        lower = min(max(m.first - start, 0), len(index))
+        upper = min(max(m.last - start, lower), len(index))
+        return AxisMap(place, m.stride, m.dilation, lower, upper, m.step)
+
+
+def merged(spans: Sequence[Span], gap: int) -> tuple[Span, ...]:
+    """Spans in ascending order, those that lie ``gap`` or less apart as one."""
+    joined: list[Span] = []
+    for start, stop in sorted(spans):
+        if joined and start <= joined[-1][1] + gap:
+            joined[-1] = joined[-1][0], max(stop, joined[-1][1])
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
 
 
 def axis_map(window: Window, mode: str) -> AxisMap:

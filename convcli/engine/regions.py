@@ -12,30 +12,23 @@ without the wide borders.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine import dispatch
-from convcli.engine.axis_maps import OUTSIDE, AxisMap
+from convcli.engine.axis_maps import Span, merged
 from convcli.engine.plan import Plan, Step
 
 __all__ = ["Ranges", "Read", "Span", "cells", "join", "needed", "run_plan", "run_step", "within"]
-
-Span: TypeAlias = tuple[int, int]
-"""Cells ``[start, stop)`` of an axis."""
 
 Ranges: TypeAlias = tuple[tuple[Span, ...], tuple[Span, ...]]
 """Ascending runs of rows and of columns; the cutout holds their product, runs side by side."""
 
 Read: TypeAlias = Callable[[Ranges], NDArray[Any]]
 """Gives the cutout ``(rows, columns, channels)`` of a picture."""
-
-NEAR = 256
-"""Runs of cells that lie closer together are read as one."""
 
 
 def cells(ranges: Ranges) -> tuple[int, int]:
@@ -54,7 +47,7 @@ def join(*ranges: Ranges) -> Ranges:
     >>> join((((0, 2),), ((0, 5),)), (((1, 4),), ((0, 3),)))
     (((0, 4),), ((0, 5),))
     """
-    rows, cols = (_merged([span for r in ranges for span in r[axis]], 0) for axis in (0, 1))
+    rows, cols = (merged([span for r in ranges for span in r[axis]], 0) for axis in (0, 1))
     return rows, cols
 
 
@@ -80,81 +73,9 @@ def within(have: Ranges, want: Ranges) -> tuple[slice, slice] | None:
     return rows, cols
 
 
-def _merged(spans: Sequence[Span], gap: int) -> tuple[Span, ...]:
-    merged: list[Span] = []
-    for start, stop in sorted(spans):
-        if merged and start <= merged[-1][1] + gap:
-            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
-        else:
-            merged.append((start, stop))
-    return tuple(merged)
-
-
-@dataclass(frozen=True, eq=False)
-class _Axis:
-    """One axis of a step: the whole map, the tiles, and cutouts of both."""
-
-    whole: AxisMap
-    taps: int
-    tile: int
-    outputs: int
-
-    def aligned(self, span: Span) -> Span:
-        """Whole tiles around some outputs."""
-        return span[0] // self.tile * self.tile, min(
-            -(-span[1] // self.tile) * self.tile, self.outputs
-        )
-
-    def needed(self, spans: Sequence[Span]) -> tuple[Span, ...]:
-        """Input cells that the tiles around some outputs read."""
-        found: list[Span] = []
-        for span in spans:
-            m = self.whole
-            start, stop = m.span(*self.aligned(span), self.taps)
-            # Inside the picture cells ascend; only what the border stands for is looked through.
-            lower = min(max(m.first, start), stop)
-            upper = min(max(m.last, lower), stop)
-            if m.step <= NEAR and lower < upper:
-                found.append((int(m.index[lower]), int(m.index[upper - 1]) + 1))
-            else:
-                lower = upper = stop
-            index = np.unique(np.concatenate([m.index[start:lower], m.index[upper:stop]]))
-            index = index[index != OUTSIDE]
-            if not index.size:
-                continue
-            breaks = np.flatnonzero(np.diff(index) > max(NEAR, 2 * m.step))
-            edges = [0, *(breaks + 1).tolist(), index.size]
-            found += [(int(index[a]), int(index[b - 1]) + 1) for a, b in pairwise(edges)]
-        return _merged(found or [(0, 1)], NEAR)
-
-    def local(self, span: Span, have: Sequence[Span]) -> AxisMap:
-        """The map of some outputs onto a cutout that has the cells they read."""
-        m = self.whole
-        start, stop = m.span(*span, self.taps)
-        index = m.index[start:stop]
-        place = np.full(index.shape, OUTSIDE, index.dtype)
-        offset = 0
-        for first, last in have:
-            inside = (index >= first) & (index < last)
-            place[inside] = index[inside] - first + offset
-            offset += last - first
-        assert ((place == OUTSIDE) == (index == OUTSIDE)).all(), "the cutout lacks cells"
-        lower = min(max(m.first - start, 0), len(index))
-        upper = min(max(m.last - start, lower), len(index))
-        return AxisMap(place, m.stride, m.dilation, lower, upper, m.step)
-
-
-def _axes(step: Step) -> tuple[_Axis, _Axis]:
-    rows, cols = (
-        _Axis(whole, window.kernel_size, tile, window.output)
-        for whole, window, tile in zip(step.maps, (step.rows, step.cols), step.tile, strict=True)
-    )
-    return rows, cols
-
-
 def needed(step: Step, want: Ranges) -> Ranges:
     """Input cells of a step from which :func:`run_step` makes the outputs ``want``."""
-    rows, cols = _axes(step)
+    rows, cols = step.axes
     return rows.needed(want[0]), cols.needed(want[1])
 
 
@@ -178,7 +99,7 @@ def run_step(
     made of whole tiles, nothing else was computed.
     """
     x = dispatch.native(x)
-    axes = _axes(step)
+    axes = step.axes
     result = np.empty((*cells(want), step.shape_out[2]), step.requantize.out_dtype)
     clipped = 0
     for (top, left), (rows, cols) in zip(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.window import Window
-from convcli.engine.axis_maps import AxisMap, axis_map
+from convcli.engine.axis_maps import AxisMap, TiledAxis, axis_map
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import NO_LOOPS, Loops
 from convcli.engine.numerics import LIMITS, Bounds, full_scale
@@ -304,6 +304,17 @@ class Step(Problem):
     def maps(self) -> Maps:
         """Those of the problem that the method solves: made once for both."""
         return self.method.problem.maps
+
+    @cached_property
+    def axes(self) -> tuple[TiledAxis, TiledAxis]:
+        """Rows and columns, to be looked up part by part."""
+        rows, cols = (
+            TiledAxis(whole, window.kernel_size, tile, window.output)
+            for whole, window, tile in zip(
+                self.maps, (self.rows, self.cols), self.tile, strict=True
+            )
+        )
+        return rows, cols
 
     @property
     def algorithm(self) -> str:

@@ -159,7 +159,9 @@ class Normalized:
                 sums = self.sums
                 if not self.exact:
                     sums = plans.sums(shape, dtype, member, "float64", precise=True)
-                self.members.append((sums, counting(member, "float64", precise=True), member.sum))
+                precise = whole_weights(member.weights) is None
+                present = counting(member, "float64", precise=precise)
+                self.members.append((sums, present, member.sum))
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region of the filtered picture, with 0 where samples are missing."""
