@@ -36,6 +36,8 @@ class Vote(NamedTuple):
     total: float
     bias: float
     absolute: bool
+    hole: float = 0.0
+    """Stands where there is no result."""
 
 
 def known(
@@ -77,7 +79,7 @@ def known(
 def voted(
     vote: Vote,
     sums: NDArray[Any],
-    votes: NDArray[np.float32],
+    votes: NDArray[Any],
     centre: NDArray[np.uint8],
     *,
     weights: NDArray[Any] | None = None,
@@ -85,14 +87,14 @@ def voted(
     precise: NDArray[np.float64] | None = None,
     present: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.uint8], int]:
-    """Results in place of ``sums``, 0 where there is none.
+    """Results in place of ``sums``, and ``vote.hole`` where there is none.
 
     Parameters
     ----------
     sums
         Of what is there, float32 or float64; like all others C-contiguous and of one shape.
     votes
-        How many cells are there.
+        How many cells are there; uint8, uint16 or float32.
     centre
         1 where the sample under the centre is there.
     weights
@@ -106,13 +108,15 @@ def voted(
         1 where there is a result, and how many have none.
     """
     found = np.empty(sums.shape, np.uint8)
-    numbers = vote.taps, vote.least, vote.scale, vote.gain, vote.total, vote.bias
+    numbers = vote.taps, vote.least, vote.scale, vote.gain, vote.total, vote.bias, vote.hole
     arrays = weights, under, precise, present
     if loops().compiled:
         letter = {"counted": "c", "weighted": "w", "centred": "m", "plain": "p"}[vote.way]
-        code = CODE[sums.dtype.name]
+        code, kind_of_votes = CODE[sums.dtype.name], CODE[votes.dtype.name]
         flags = vote.fill, vote.absolute
-        lost = c_loops().voted(letter, code, sums, votes, centre, found, *arrays, *numbers, *flags)
+        lost = c_loops().voted(
+            letter, code, kind_of_votes, sums, votes, centre, found, *arrays, *numbers, *flags
+        )
         return found, lost
     kind = sums.dtype.type
     with np.errstate(all="ignore"):
@@ -131,5 +135,5 @@ def voted(
     there = (votes >= vote.least) & (vote.fill | (centre != 0))
     if vote.absolute:
         np.abs(values, out=values)
-    np.copyto(sums, np.where(there, values, kind(0)))
+    np.copyto(sums, np.where(there, values, kind(vote.hole)))
     return there.view(np.uint8), int(there.size - np.count_nonzero(there))

@@ -157,11 +157,13 @@ class Filter:
         """Values of which some are missing."""
         from convcli.imaging.stages.normalized import Known, Normalized
 
-        layers: LayerStage = Known(plane, plans, self.source.name)
+        layers: Known | Normalized = Known(plane, plans, self.source.name)
         dtype = plane.dtype
         for kernel, step in zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True):
             layers = Normalized(layers, kernel, step, plans, dtype)
             dtype = layers.dtype
+        if isinstance(layers, Normalized):
+            layers.ends()
         return layers
 
     def begin(self) -> None:

@@ -128,20 +128,30 @@ class Normalized:
             total = _members(kernel)[0].sum
         return Vote(way, taps, least, fill, scale, gain, total, bias, absolute)
 
+    def ends(self) -> None:
+        """Nothing comes after it: its results are the samples, and say themselves what is missing."""
+        if self.missing.says is not None and self.plans.ends_so(self.dtype):
+            self.vote = self.vote._replace(hole=self.missing.says)
+
     def _make_plans(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         plans, kernel = self.plans, self.kernel
         outside = 0.0 if self.missing.outside else 1.0
 
         def counting(weights: Kernel, out: Any = "float32", **how: Any) -> Plan:
             """Sums of weights where samples are there: 1 in a mask of bytes, 0 elsewhere."""
-            how = {"outside": outside, "any_algorithm": True, "bounds": (0, 1), **how}
-            return plans.sums(shape, "uint8", weights, out, **how)
+            known: dict[str, Any] = {"bounds": (0, 1), "values": True, "any_algorithm": True}
+            return plans.sums(shape, "uint8", weights, out, outside=outside, **known, **how)
 
         centre = picker(kernel.shape)
         if plans.options.flip:
             centre = centre.flipped()  # the plan turns it back: it is a cell of the window
         self.sums = plans.sums(shape, dtype, kernel, self.dtype)
-        self.votes, self.centre = counting(_footprint(kernel)), counting(centre)
+        self.centre = counting(centre, "uint8", range="clip")
+        most = 2**16 - 1 if kernel.is_bank else self.vote.taps
+        few = next((d for d in ("uint8", "uint16") if most <= np.iinfo(d).max), "float32")
+        self.votes = counting(
+            _footprint(kernel), few, range="float" if few == "float32" else "clip"
+        )
         self.alpha = plans.picking(shape[:2], plans.dtype, [centre]) if plans.alpha else None
         self.voted: Plan | None = None
         self.weights: Plan | None = None
@@ -164,7 +174,7 @@ class Normalized:
                 self.members.append((sums, present, member.sum))
 
     def read(self, want: Ranges) -> Layers:
-        """Layers of a region of the filtered picture, with 0 where samples are missing."""
+        """Layers of a region of the filtered picture, with the hole's value where samples are missing."""
         have = self._needed(want)
         x, alpha, _, there = self.before.read(have)
         if self.alpha is not None and alpha is not None:
@@ -176,7 +186,7 @@ class Normalized:
             there = np.ones(x.shape, np.uint8)
         votes = step_on(self.votes, there, have, want)
         if self.kernel.is_bank:  # as many for each output
-            votes += np.asarray(self.vote.taps - _taps(self.kernel), np.float32)
+            votes += np.asarray(self.vote.taps - _taps(self.kernel), votes.dtype)
             centre = np.ones(votes.shape, np.uint8)
         else:
             centre = self._under_centres(self.centre, there, have, want)

@@ -146,6 +146,7 @@ class Plans:
         *,
         outside: float | None = None,
         any_algorithm: bool = False,
+        range: str = "float",
         **how: Any,
     ) -> Plan:
         """One kernel's sums of values, or of how many are there, in floats."""
@@ -153,6 +154,7 @@ class Plans:
             shape,
             dtype,
             [kernel],
+            range=range,
             out_dtype=np.dtype(out_dtype).name,
             outside=outside,
             algorithm=None if any_algorithm else "",
@@ -225,9 +227,8 @@ class Plans:
                 backend=o.backend,
                 threads=o.threads,
                 count=o.pictures * self.n_frames,
-                **self._held(dtype, kernels),
                 **({} if depth else geometry),
-                **dict(how),
+                **{**self._held(dtype, kernels), **dict(how)},
             )
         return self._made[key]
 

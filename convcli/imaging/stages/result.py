@@ -97,6 +97,7 @@ class Requantised(_Result):
         all_of_it = whole_of(colours.shape)
         plan = self.plans.ending(colours.shape, colours.dtype)
         own = Counts()
+        told = self.plans.ends_so(colours.dtype) and self.plans.missing.says is not None
         if self.plans.ends_so(colours.dtype):
             done = colours
             own.add(SampleCounts(done.size))
@@ -106,7 +107,7 @@ class Requantised(_Result):
             lost, moved = 0, 0
             done = done if there is None else np.where(there != 0, done, np.nan)
         else:
-            done, lost, moved = declared(done, there, self.plans.missing)
+            done, lost, moved = declared(done, there, self.plans.missing, told=told)
         samples, clipped, *_ = own.total
         self.counts.add(SampleCounts(samples - lost, clipped, lost, moved), *own.notes)
         if alpha is None:
@@ -132,11 +133,12 @@ def _alike(there: NDArray[Any]) -> bool:
 
 
 def declared(
-    samples: Pixels, there: NDArray[np.uint8] | None, missing: Missing
+    samples: Pixels, there: NDArray[np.uint8] | None, missing: Missing, *, told: bool = False
 ) -> tuple[Pixels, int, int]:
     """Samples of which those that are missing say so, and no others.
 
-    One that happens to have the value that says so moves to the next one.
+    One that happens to have the value that says so moves to the next one. ``told``: those that are
+    missing say so already.
 
     Returns
     -------
@@ -166,7 +168,8 @@ def declared(
                 "--depth float"
             )
         says = 0  # alpha says it
-    np.copyto(samples, samples.dtype.type(says), where=there == 0)
+    if not told:
+        np.copyto(samples, samples.dtype.type(says), where=there == 0)
     return samples, lost, moved
 
 

@@ -99,15 +99,14 @@ typedef struct {
  * there, and then the results; see missing.h. */
 typedef struct {
     void *values;
-    const float *votes;
-    const void *weights, *under;
+    const void *votes, *weights, *under;
     const double *precise, *present;
     const uint8_t *centre;
     uint8_t *found;
     long count;
-    double taps, least, scale, gain, total, bias;
+    double taps, least, scale, gain, total, bias, hole;
     int fill, absolute;
-    char way, type;
+    char way, type, vote_type;
 } Voted;
 
 /* What each instruction set provides. */

@@ -239,19 +239,20 @@ static PyObject *voted(PyObject *self, PyObject *args)
 {
     Py_buffer values, votes, centre, found, weights = {0}, under = {0}, precise = {0}, present = {0};
     Voted j = {0};
-    int way, type;
+    int way, type, votes_in;
     (void)self;
-    if (!PyArg_ParseTuple(args, "CCw*y*y*w*z*z*z*z*ddddddpp:voted", &way, &type, &values, &votes,
+    if (!PyArg_ParseTuple(args, "CCCw*y*y*w*z*z*z*z*dddddddpp:voted", &way, &type, &votes_in, &values, &votes,
                           &centre, &found, &weights, &under, &precise, &present, &j.taps, &j.least,
-                          &j.scale, &j.gain, &j.total, &j.bias, &j.fill, &j.absolute))
+                          &j.scale, &j.gain, &j.total, &j.bias, &j.hole, &j.fill, &j.absolute))
         return NULL;
     PyObject *result = NULL;
     const int size = type == 'f' || type == 'd' ? size_of((char)type) : 0;
     const Py_ssize_t n = size ? values.len / size : 0;
-    j.way = (char)way, j.type = (char)type, j.count = n;
+    const int each = votes_in == 'B' || votes_in == 'H' || votes_in == 'f' ? size_of((char)votes_in) : 0;
+    j.way = (char)way, j.type = (char)type, j.vote_type = (char)votes_in, j.count = n;
     j.values = values.buf, j.votes = votes.buf, j.centre = centre.buf, j.found = found.buf;
     j.weights = weights.buf, j.under = under.buf, j.precise = precise.buf, j.present = present.buf;
-    if (!size || way > 127 || !strchr("cwmp", way) || values.len != n * size || votes.len != n * 4 ||
+    if (!size || way > 127 || !strchr("cwmp", way) || values.len != n * size || !each || votes.len != n * each ||
         centre.len != n || found.len != n || (way == 'w' && weights.len != n * size) ||
         (way == 'm' && (under.len != n * size || precise.len != n * 8 || present.len != n * 8)))
         PyErr_SetString(PyExc_ValueError, "the windows do not fit their buffers");

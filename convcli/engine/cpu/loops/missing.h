@@ -73,13 +73,30 @@ static long ISA(known)(const Known *k, long *strange)
 #undef OF
 }
 
+/* How many cells are there, as floats, of windows from `from` on. */
+static void ISA(votes)(const Voted *j, float *restrict to, long from, long n)
+{
+    const uint8_t *restrict b = (const uint8_t *)j->votes + from;
+    const uint16_t *restrict h = (const uint16_t *)j->votes + from;
+    const float *restrict f = (const float *)j->votes + from;
+    switch (j->vote_type) {
+    case 'B':
+        for (long i = 0; i < n; i++) to[i] = b[i];
+        break;
+    case 'H':
+        for (long i = 0; i < n; i++) to[i] = h[i];
+        break;
+    default:
+        for (long i = 0; i < n; i++) to[i] = f[i];
+    }
+}
+
 /* Results of windows: `WINDOW` is what one gives that lacks samples, T the type of all. Products are
  * kept apart from the sums that follow them, as in NumPy: loops over a block in the cache. */
 #define VOTED(T, name, LACKING)                                                               \
     static long ISA(voted_##name)(const Voted *j)                                             \
     {                                                                                         \
         T *restrict values = (T *)j->values;                                                  \
-        const float *restrict votes = j->votes;                                               \
         const T *restrict weights = (const T *)j->weights;                                    \
         const T *restrict under = (const T *)j->under;                                        \
         const double *restrict precise = j->precise, *restrict present = j->present;          \
@@ -88,6 +105,7 @@ static long ISA(known)(const Known *k, long *strange)
         const float taps = (float)j->taps, least = (float)j->least;                           \
         const T scale = (T)j->scale, gain = (T)j->gain, bias = (T)j->bias;                    \
         const double total = j->total, times = j->scale;                                      \
+        const T hole = (T)j->hole;                                                            \
         const uint8_t fill = j->fill != 0;                                                    \
         long lost = 0;                                                                        \
         (void)weights, (void)under, (void)precise, (void)present, (void)gain, (void)total;    \
@@ -96,20 +114,23 @@ static long ISA(known)(const Known *k, long *strange)
             const long b = a + 2048 < j->count ? a + 2048 : j->count;                         \
             int32_t none = 0;                                                                 \
             T mended[2048];                                                                   \
+            float counts[2048];                                                               \
+            const float *restrict votes = counts - a;                                         \
+            ISA(votes)(j, counts, a, b - a);                                                  \
             for (long i = a; i < b; i++) mended[i - a] = LACKING;                             \
             for (long i = a; i < b; i++) {                                                    \
                 const T plain = values[i] * scale;                                            \
                 values[i] = votes[i] == taps ? plain : mended[i - a];                         \
             }                                                                                 \
             for (long i = a; i < b; i++) values[i] += bias;                                   \
+            if (j->absolute)                                                                  \
+                for (long i = a; i < b; i++) values[i] = values[i] < 0 ? -values[i] : values[i]; \
             for (long i = a; i < b; i++) {                                                    \
                 const uint8_t there = (uint8_t)((votes[i] >= least) & (fill | centre[i]));    \
                 found[i] = there;                                                             \
                 none += !there;                                                               \
-                values[i] = there ? values[i] : (T)0;                                         \
+                values[i] = there ? values[i] : hole;                                         \
             }                                                                                 \
-            if (j->absolute)                                                                  \
-                for (long i = a; i < b; i++) values[i] = values[i] < 0 ? -values[i] : values[i]; \
             lost += none;                                                                     \
         }                                                                                     \
         return lost;                                                                          \
