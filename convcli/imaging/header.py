@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from convcli.imaging.metadata.changes import Changes
     from convcli.imaging.metadata.tiff_fields import Fields
 
-__all__ = ["COLOURS", "Header", "Metadata", "full_scale", "is_light", "widened"]
+__all__ = ["COLOURS", "Header", "Metadata", "as_sample", "full_scale", "is_light", "widened"]
 
 COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
 """Number of colour channels of each colour space, alpha not counted.
@@ -162,6 +163,22 @@ def full_scale(dtype: Any) -> float:
         return 1.0
     most = int(np.iinfo(dtype).max)
     return float(most) if dtype.itemsize < 8 else float(np.nextafter(float(most), 0))
+
+
+def as_sample(value: float | int, dtype: np.dtype[Any]) -> float | int | None:
+    """A value as samples of the type hold it; None if they cannot.
+
+    >>> as_sample(-9999.0, np.dtype("int16")), as_sample(-9999, np.dtype("uint8"))
+    (-9999, None)
+    """
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            held = float(np.float64(str(value)).astype(dtype))  # of any number of digits
+        return None if math.isinf(held) and abs(value) != math.inf else held
+    if dtype.kind not in "iu" or value != value or abs(value) == math.inf or value != int(value):
+        return None
+    limits = np.iinfo(dtype)
+    return int(value) if limits.min <= value <= limits.max else None
 
 
 def widened(bits: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convcli.imaging.header import as_sample
 from convcli.imaging.metadata.tiff_fields import ASCII, BYTE, Field, Fields
 
 __all__ = ["NO_DATA", "NoData", "no_data_of", "no_data_text", "raw_no_data", "with_no_data"]
@@ -34,7 +35,7 @@ def raw_no_data(fields: Fields, dtype: Any) -> tuple[NoData, str]:
         return None, ""
     text = field.data.split(b"\0")[0].decode("latin-1").strip()
     value = _number(text)
-    fitting = None if value is None else _fitting(value, np.dtype(dtype))
+    fitting = None if value is None else as_sample(value, np.dtype(dtype))
     return fitting, text if fitting is None else ""
 
 
@@ -52,20 +53,6 @@ def _number(text: str) -> NoData:
         except ValueError:
             continue
     return None
-
-
-def _fitting(value: float, dtype: np.dtype[Any]) -> NoData:
-    """The value as samples of the type have it; None if they cannot."""
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            found = float(np.float64(str(value)).astype(dtype))  # of any number of digits
-        return None if math.isinf(found) and abs(value) != math.inf else found
-    if dtype.kind not in "iu" or value in (math.inf, -math.inf) or value != value:
-        return None
-    if value != int(value):
-        return None
-    limits = np.iinfo(dtype)
-    return int(value) if limits.min <= value <= limits.max else None
 
 
 def no_data_of(

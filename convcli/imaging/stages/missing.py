@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.voting import known
 from convcli.engine.numerics import whole_weights
 from convcli.errors import InputError, UsageError
-from convcli.imaging.header import Header
+from convcli.imaging.header import Header, as_sample
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Pixels, Plane
 from convcli.kernels.kernel import Kernel
@@ -129,23 +129,13 @@ def missing_of(header: Header, options: FilterOptions, out_dtype: str, *, values
 
 def _fitting(value: float | int, dtype: np.dtype[Any], what: str) -> float | int:
     """The value as a sample of the type."""
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            kept = dtype.type(value)
-        if np.isfinite(value) and not np.isfinite(kept):
-            raise _unfit(value, dtype, what)
-        return float(kept)
-    limits = np.iinfo(dtype)
-    if not np.isfinite(value) or value != int(value) or not limits.min <= value <= limits.max:
-        raise _unfit(value, dtype, what)
-    return int(value)
-
-
-def _unfit(value: float | int, dtype: np.dtype[Any], what: str) -> UsageError:
-    return UsageError(
-        f"{what} is of type {dtype.name}, which has no {value:g} to stand for what is missing; "
-        "name another value for the result with --nodata :V, or another type with --depth"
-    )
+    held = as_sample(value, dtype)
+    if held is None:
+        raise UsageError(
+            f"{what} is of type {dtype.name}, which has no {value:g} to stand for what is missing; "
+            "name another value for the result with --nodata :V, or another type with --depth"
+        )
+    return held
 
 
 def way_of(kernel: Kernel, asked: str | None) -> str:

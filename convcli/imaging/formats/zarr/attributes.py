@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.imaging.header import Header
+from convcli.imaging.header import Header, as_sample
 from convcli.imaging.metadata.changes import SAME, Changes
 
 __all__ = ["declared_missing", "encoded_missing", "followed"]
@@ -52,7 +52,9 @@ def declared_missing(
         said = said[0] if len(said) == 1 else None
     if isinstance(said, str):
         said = _from_text(said)
-    return None if said is None or isinstance(said, bool) else _of_type(said, dtype)
+    if isinstance(said, bool) or not isinstance(said, int | float | np.integer | np.floating):
+        return None
+    return as_sample(said, dtype)
 
 
 def _from_text(text: str) -> float | None:
@@ -64,20 +66,6 @@ def _from_text(text: str) -> float | None:
         return float(struct.unpack("<d", base64.b64decode(text, validate=True))[0])
     except (binascii.Error, struct.error, ValueError):
         return None
-
-
-def _of_type(value: Any, dtype: np.dtype[Any]) -> float | int | None:
-    """The value as samples of a type hold it; None if they cannot."""
-    if not isinstance(value, int | float | np.integer | np.floating):
-        return None
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            held = float(dtype.type(value))
-        return None if math.isinf(held) and not math.isinf(value) else held
-    if not math.isfinite(value) or int(value) != value:
-        return None
-    limits = np.iinfo(dtype)
-    return int(value) if limits.min <= value <= limits.max else None
 
 
 def encoded_missing(header: Header, attributes: dict[str, Any], version: int) -> dict[str, Any]:
