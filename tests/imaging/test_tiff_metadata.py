@@ -384,6 +384,8 @@ ITEMS = (
         ("box:3", {"scale": 2.0}, ("20", "-5")),
         ("[[1, 1]]", {"normalize": True}, ("10", "-2.5")),
         ("box:3", {"range": "stretch"}, None),
+        ("box:3", {"depth": "float"}, None),  # 65535 has become 1
+        ("box:3", {"depth": "float32", "values": True}, ("10", "-2.5")),
     ],
 )
 def test_an_offset_of_gdal_grows_with_the_sum_of_the_weights(

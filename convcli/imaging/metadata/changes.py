@@ -40,12 +40,9 @@ SAME = Changes()
 
 def changes_of(chain: Filter) -> Changes:
     """What a filter changes."""
-    from convcli.imaging.metadata.revise import effect_of
-
-    steps, outline = chain.outline.plan.steps, chain.outline
-    same_unit = outline.values or outline.header.dtype == chain.source.dtype
+    steps = chain.outline.plan.steps
     return Changes(
         moved([step.rows for step in steps], point=True),
         moved([step.cols for step in steps], point=True),
-        effect_of(chain.plans.chain, outline.range).gain if same_unit else None,
+        chain.effect.gain,
     )

@@ -55,15 +55,18 @@ class Effect(NamedTuple):
 UNCHANGED = Effect(1.0, True)
 
 
-def effect_of(chain: Sequence[Kernel], range: str = "clip") -> Effect:
+def effect_of(chain: Sequence[Kernel], range: str = "clip", *, same_unit: bool = True) -> Effect:
     """Of kernels as they are applied: normalised, and with ``--scale`` and ``--bias``.
+
+    The unit is another where white is another number after a change of depth.
 
     >>> effect_of([Kernel([[1, 3]]), Kernel([[1, 1]], scale=0.5)])
     Effect(gain=4.0, within=False, mixes=False)
     """
     if any(kernel.is_bank for kernel in chain):
         return Effect(None, mixes=True)
-    if range in ("offset", "stretch") or any(kernel.combine != "none" for kernel in chain):
+    stacked = any(kernel.combine != "none" for kernel in chain)
+    if stacked or range in ("offset", "stretch") or not same_unit:
         return Effect(None)
     sums = [kernel for kernel in chain if kernel.is_correlation]
     gain = math.prod(kernel.sum for kernel in sums)

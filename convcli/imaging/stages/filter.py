@@ -22,6 +22,7 @@ from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
 
 if TYPE_CHECKING:
+    from convcli.imaging.metadata.revise import Effect
     from convcli.imaging.stages.float_layers import LayerStage
 
 __all__ = ["Filter", "Outline"]
@@ -88,14 +89,14 @@ class Filter:
             dtype=np.dtype(self.plans.out_dtype),
             size=plan.shape_out[:2],
             bands=channels.bands,
-            nodata=None if options.nodata == "none" else self._declares(source.nodata),
+            nodata=self._declares(source.nodata),
         )
         header.flat = source.flat and header.shape[2] == 1
         if not source.meta.silent:
-            from convcli.imaging.metadata.revise import effect_of, revised
+            from convcli.imaging.metadata.revise import revised
 
-            effect = effect_of(chain, options.range)
-            header.meta, notes = revised(source.meta, plan, source, header, source.n_frames, effect)
+            pages = source.n_frames
+            header.meta, notes = revised(source.meta, plan, source, header, pages, self.effect)
             header.notes += notes
         if channels.space != source.space:
             header.meta = replace(header.meta, jpeg={**source.meta.jpeg, "changed": True})
@@ -112,6 +113,15 @@ class Filter:
         )
         self._of_one_thread: Plans | None = None
         self.source, self._channels = source, channels
+
+    @property
+    def effect(self) -> Effect:
+        """What becomes of values wherever they are, for what a file says of their unit."""
+        from convcli.imaging.metadata.revise import effect_of
+
+        plans = self.plans
+        same_unit = plans.values or plans.dtype == plans.out_dtype
+        return effect_of(plans.chain, self.options.range, same_unit=same_unit)
 
     def is_simple(self, plane: Plane) -> bool:
         """Whether one plan makes samples of samples: no light, no alpha to weigh by, none missing."""
@@ -182,11 +192,10 @@ class Filter:
         """What page ``number``, with which ``pages`` are left, says of itself after the filter."""
         if plane.meta is None:
             return None
-        from convcli.imaging.metadata.revise import effect_of, revised
+        from convcli.imaging.metadata.revise import revised
 
         plan, header = self.plans.chained(plane.shape[:2]), self.outline.header
-        effect = effect_of(self.plans.chain, self.options.range)
-        meta, notes = revised(plane.meta, plan, self.source, header, pages, effect)
+        meta, notes = revised(plane.meta, plan, self.source, header, pages, self.effect)
         if number:  # the first page's are the picture's, and told of already
             new = meta.stale[len(plane.meta.stale) :]
             self._say(notes + [f"left out: {name} on page {number + 1}" for name in new])
@@ -209,11 +218,10 @@ class Filter:
 
     def _declares(self, declared: float | int | None) -> float | int | None:
         """The value that the result declares as missing: none that was not named."""
-        says = self.plans.missing.says
-        options = self.options
-        if options.nodata is options.nodata_out is declared is None:
+        asked = self.options.nodata, self.options.nodata_out
+        if asked[0] == "none" or (asked == (None, None) and declared is None):
             return None
-        return says
+        return self.plans.missing.says
 
     def _how_alpha(self) -> str:
         if not self.plans.alpha:

@@ -97,8 +97,12 @@ def require_finite(pixels: Pixels, name: str) -> Pixels:
     return pixels
 
 
-def missing_of(header: Header, options: FilterOptions, out_dtype: str, *, values: bool) -> Missing:
+def missing_of(
+    header: Header, options: FilterOptions, out_dtype: str, *, by_alpha: bool
+) -> Missing:
     """What is missing in a picture that ``header`` tells of, and what says so of the result.
+
+    ``by_alpha``: whether it has alpha that is no transparency.
 
     Raises
     ------
@@ -119,7 +123,7 @@ def missing_of(header: Header, options: FilterOptions, out_dtype: str, *, values
     return Missing(
         value,
         nan,
-        header.alpha and values,
+        by_alpha,
         options.border.mode == "missing",
         options.fill,
         options.min_valid,

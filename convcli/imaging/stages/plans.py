@@ -75,7 +75,8 @@ class Plans:
             self.out_dtype = wide if options.range == "float" else header.dtype.name
         types = header.dtype, np.dtype(self.out_dtype)
         self.between = np.dtype("float64" if any(map(_needs_float64, types)) else "float32")
-        self.missing = missing_of(header, options, self.out_dtype, values=self.values)
+        by_alpha = self.alpha and self.values
+        self.missing = missing_of(header, options, self.out_dtype, by_alpha=by_alpha)
         if self.missing.outside and (self.weighs or self.in_light):
             raise UsageError(
                 "--border missing goes with neither alpha, --luma nor --linear; --border edge does"

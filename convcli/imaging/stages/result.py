@@ -118,12 +118,11 @@ class Requantised(_Result):
 
     def _told(self, alpha: Pixels, there: NDArray[np.uint8] | None) -> Pixels:
         """Alpha of 0 where all bands are missing, and not where one is there."""
-        if there is None:
-            white = np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)
-            return np.where(alpha == 0, white, alpha) if self.plans.missing.fill else alpha
-        any_there = there.any(axis=-1, keepdims=True)
         white = np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)
-        return np.where(any_there, np.where(alpha == 0, white, alpha), alpha.dtype.type(0))
+        shown = np.where(alpha == 0, white, alpha)
+        if there is None:
+            return shown
+        return np.where(there.any(axis=-1, keepdims=True), shown, alpha.dtype.type(0))
 
 
 def _alike(there: NDArray[Any]) -> bool:

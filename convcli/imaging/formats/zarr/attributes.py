@@ -52,7 +52,9 @@ def declared_missing(
         said = said[0] if len(said) == 1 else None
     if isinstance(said, str):
         said = _from_text(said)
-    if isinstance(said, bool) or not isinstance(said, int | float | np.integer | np.floating):
+    if isinstance(said, np.generic):
+        said = said.item()
+    if isinstance(said, bool) or not isinstance(said, int | float):
         return None
     return as_sample(said, dtype)
 
