@@ -155,6 +155,8 @@ class Problem:
         Whether every sum is exact.
     tolerance
         Sum of absolute weights that an approximation may leave out.
+    numbers
+        The operation's own, such as the percent of a rank; the weights are then a footprint.
 
     Attributes
     ----------
@@ -182,8 +184,10 @@ class Problem:
         accumulate: str,
         exact: bool,
         tolerance: float = 0.0,
+        numbers: tuple[float, ...] = (),
     ) -> None:
         self.name, self.weights, self.requantize = name, weights, requantize
+        self.numbers = numbers
         self.rows, self.cols = windows
         self.border, self.on_gpu, self.loops = slot.border, slot.on_gpu, slot.loops
         self.shape_in, self.dtype = slot.shape, slot.signal.dtype

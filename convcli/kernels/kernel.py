@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         remark: str
         operation: str
         total: bool
+        numbers: Sequence[float]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -76,6 +78,9 @@ class Kernel:
     total
         Whether the result is a sum of what is there, which is less where samples are missing, and
         no mean that stands for the whole window.
+    numbers
+        The operation's own numbers, such as the percent of a rank; the weights are then the
+        footprint, whose cells count where they are not zero.
 
     Raises
     ------
@@ -98,6 +103,7 @@ class Kernel:
     remark: str = field(repr=False)
     operation: str = field(repr=False)
     total: bool = field(repr=False)
+    numbers: tuple[float, ...] = field(repr=False)
 
     def __init__(
         self,
@@ -113,11 +119,14 @@ class Kernel:
         remark: str = "",
         operation: str = CORRELATE,
         total: bool = False,
+        numbers: Sequence[float] = (),
     ) -> None:
         # Written out because what is given (lists too) is not what is kept.
-        checked = _checked(as_numbers(weights, f"kernel {name!r}"), scale, bias, name, combine)
-        numbers = (checked, float(scale), float(bias))
-        kept = (*numbers, name, role, combine, absolute, source, note, remark, operation, total)
+        own = tuple(float(number) for number in numbers)
+        others = (scale, bias, *own)
+        checked = _checked(as_numbers(weights, f"kernel {name!r}"), others, name, combine)
+        what = (name, role, combine, absolute, source, note, remark, operation, total, own)
+        kept = (checked, float(scale), float(bias), *what)
         for part, value in zip(fields(self), kept, strict=True):
             object.__setattr__(self, part.name, value)
 
@@ -179,7 +188,7 @@ class Kernel:
         return Kernel(**{**own, **changes})
 
 
-def _checked(weights: Weights, scale: float, bias: float, name: str, combine: str) -> Weights:
+def _checked(weights: Weights, others: Sequence[float], name: str, combine: str) -> Weights:
     """The weights, read-only, if they make a kernel."""
     if weights.ndim not in (2, 3, 4):
         raise KernelError(
@@ -193,8 +202,8 @@ def _checked(weights: Weights, scale: float, bias: float, name: str, combine: st
             f"kernel {name!r} is {weights.shape[-2]}x{weights.shape[-1]}; "
             f"at most {MAX_SIDE}x{MAX_SIDE} is allowed"
         )
-    if not (np.isfinite(weights).all() and np.isfinite([scale, bias]).all()):
-        raise KernelError(f"kernel {name!r}: every weight, scale and bias must be finite")
+    if not (np.isfinite(weights).all() and np.isfinite(others).all()):
+        raise KernelError(f"kernel {name!r}: every weight and number must be finite")
     if (combine == "none") == (weights.ndim == 3):
         raise KernelError(
             f"kernel {name!r}: a stack of kernels needs combine=magnitude or maximum, "

@@ -50,7 +50,8 @@ def options_hash(request: Request) -> str:
     for kernel in request.kernels:
         facts = (kernel.weights.shape, kernel.scale, kernel.bias, kernel.combine, kernel.absolute)
         if not kernel.is_correlation:
-            sha.update(kernel.operation.encode())  # which older journals know nothing of
+            what = kernel.operation, kernel.numbers  # which older journals know nothing of
+            sha.update(repr(what).encode())
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
     words: Any = request.options._replace(threads=None, pictures=1)
     words = _as_ever(words._replace(backend=str(words.backend or "auto")))

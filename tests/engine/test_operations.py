@@ -13,7 +13,7 @@ from convcli.engine.backends import Backend
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.engine.regions import run_plan
-from convcli.errors import BackendError, UsageError
+from convcli.errors import BackendError, KernelError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 from convcli.kernels.operation_names import OPERATIONS
@@ -103,3 +103,17 @@ def test_an_operation_or_an_algorithm_that_is_not_there_says_what_is():
         plan_filter((9, 9, 1), "uint8", [footprint((3, 3))], algorithm="fft")
     plan = plan_filter((9, 9, 1), "uint8", [footprint((3, 3))], algorithm="shifted")
     assert plan.steps[0].reason == "9 neighbours: asked for"
+
+
+def test_an_operation_s_numbers_tell_kernels_apart():
+    from convcli.runs.journal import options_hash
+    from convcli.runs.request import Request
+
+    plain = footprint((3, 3))
+    kernels = [plain, plain.replace(numbers=(50,)), plain.replace(numbers=[90])]
+    assert [kernel.numbers for kernel in kernels] == [(), (50.0,), (90.0,)]
+    assert kernels[1].flipped().numbers == (50.0,)
+    kernels.append(plain.replace(operation="correlate"))
+    assert len({options_hash(Request((), (kernel,))) for kernel in kernels}) == 4
+    with pytest.raises(KernelError, match="finite"):
+        plain.replace(numbers=(np.nan,))
