@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,25 @@ import pytest
 from scipy.ndimage import generic_filter
 
 from convcli import Kernel, UsageError, filter_image
+from convcli.imaging.frames import filtered
+from convcli.imaging.opening import Limits, open_source
+from convcli.imaging.options import FilterOptions
+from convcli.imaging.stages.filter import Filter
+from convcli.kernels.load import load_chain
 
 NAN = np.nan
 
 
 def raster(x: Any, kernel: Any, **options: Any) -> np.ndarray:
     return np.asarray(filter_image(np.asarray(x), kernel, values=True, **options))
+
+
+def stored(x: np.ndarray, folder: Path, kernel: str, **options: Any) -> np.ndarray:
+    """The same of an array in a file, which is read where it is stored."""
+    np.save(folder / "x.npy", x)
+    with open_source(str(folder / "x.npy"), Limits(), parts=True) as source:
+        chain = Filter(source, load_chain(kernel), FilterOptions(values=True, **options))
+        return filtered(chain, source.first).pixels[..., 0]
 
 
 # ------------------------------------------------------------------ what others got wrong
@@ -135,6 +149,28 @@ def test_a_type_that_has_no_such_value_is_refused() -> None:
     x = np.array([[1, 2, -9999]], np.int16)
     with pytest.raises(UsageError, match="--nodata"):
         raster(x, "box:3", nodata=-9999, depth="uint8")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+@pytest.mark.parametrize("options", [{"padding": "full"}, {"fill": True}])
+def test_what_has_no_result_beside_holes_has_one_where_there_are_none(
+    options: dict[str, Any], dtype: str, tmp_path: Path
+) -> None:
+    """In memory, and from a file, of which nobody knows before that nothing is missing."""
+    x = np.random.default_rng(1).integers(0, 99, (6, 7)).astype(dtype)
+    whole = raster(x, "sharpen", **options)
+    assert stored(x, tmp_path, "sharpen", **options).tolist() == whole.tolist()
+    if dtype == "float32":
+        x[2, 3] = NAN
+        for how in (raster, lambda x, *k, **o: stored(x, tmp_path, *k, **o)):
+            with pytest.raises(UsageError, match="sharpen"):
+                how(x, "sharpen", **options)
+
+
+def test_a_way_that_a_kernel_has_not_is_refused_whatever_the_picture() -> None:
+    for dtype in ("uint8", "float32", "int64"):
+        with pytest.raises(UsageError, match="negative weights"):
+            filter_image(np.ones((5, 6), dtype), "sharpen", missing="renormalize")
 
 
 # ------------------------------------------------------------------ tools that get them right

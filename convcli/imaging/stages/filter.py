@@ -16,7 +16,7 @@ from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import leaves_alpha
 from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
-from convcli.imaging.stages.missing import may_miss, require_finite, slabs, way_of
+from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
 from convcli.imaging.stages.plans import Plans, holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
@@ -79,8 +79,7 @@ class Filter:
         self.options = options
         self.plans = Plans(source, chain, channels, options)
         self.leaves_alpha = all(leaves_alpha(kernel) for kernel in chain)
-        for kernel in chain if self.plans.missing.expected else ():
-            way_of(kernel, options.missing)
+        self.ways = [way_of(kernel, options.missing) for kernel in chain]
         self.counts = Counts()
         plan = self.plans.chained(source.size)
         header = source.but(
@@ -134,8 +133,14 @@ class Filter:
                     require_finite(rows, name)
             return self.leaves_alpha or is_opaque(plane)
         exact = plane.dtype.kind in "iu" and plane.dtype.itemsize == 8  # each region is to be asked
-        look = np.dtype(plans.out_dtype).kind != "f"
+        look = np.dtype(plans.out_dtype).kind != "f" or self._is_refused(plane)
         return not exact and not may_miss(plane, plans.missing, name, look=look)
+
+    def _is_refused(self, plane: Plane) -> bool:
+        """Whether there would be no result if a sample were missing."""
+        steps, fill = self.plans.chained(plane.shape[:2]).steps, self.options.fill
+        each = zip(self.plans.chain, self.ways, steps, strict=True)
+        return any(refusal(kernel, way, step, fill=fill) for kernel, way, step in each)
 
     def stage(self, plane: Plane, *, simple: bool, one_thread: bool = False) -> Plane | Stretched:
         """The filtered plane, made as its regions are read.

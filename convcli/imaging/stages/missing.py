@@ -13,13 +13,23 @@ from numpy.typing import NDArray
 
 from convcli.engine.cpu.voting import known
 from convcli.engine.numerics import whole_weights
+from convcli.engine.plan import Step
 from convcli.errors import InputError, UsageError
 from convcli.imaging.header import Header, as_sample
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Pixels, Plane
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["Missing", "exact_limit", "may_miss", "missing_of", "require_finite", "slabs", "way_of"]
+__all__ = [
+    "Missing",
+    "exact_limit",
+    "may_miss",
+    "missing_of",
+    "refusal",
+    "require_finite",
+    "slabs",
+    "way_of",
+]
 
 SLAB_BYTES = 2**24
 """Of a picture that are looked at together for what is transparent or missing."""
@@ -43,6 +53,11 @@ class Missing(NamedTuple):
     """Share of the cells under a kernel that must be there."""
     says: float | int | None = None
     """Stands for a missing sample of the result; None if no value of its type does."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether any may be missing at all."""
+        return self.expected or self.nan
 
     @property
     def expected(self) -> bool:
@@ -179,6 +194,28 @@ def way_of(kernel: Kernel, asked: str | None) -> str:
             "--missing renormalize is for others; allowed: centre, propagate"
         )
     return asked
+
+
+def refusal(kernel: Kernel, way: str, step: Step, *, fill: bool) -> str:
+    """Why a kernel has no results beside missing samples; empty if it has."""
+    if fill and way in ("centre", "propagate"):
+        return (
+            f"kernel {kernel.name!r}: --fill closes holes with a mean of what is there, and "
+            f"--missing {way} takes none; leave --fill out"
+        )
+    outside = any(
+        axis.before > (axis.kernel_size - 1) // 2 * axis.dilation
+        or (axis.output - 1) * axis.stride + (axis.kernel_size - 1) // 2 * axis.dilation
+        >= axis.before + axis.size
+        for axis in (step.rows, step.cols)
+    )
+    if way == "centre" and outside:
+        return (
+            f"kernel {kernel.name!r}: with this padding its centre comes to lie outside the "
+            "picture, so missing samples cannot stand for it; take --padding same or valid, or "
+            "--missing propagate"
+        )
+    return ""
 
 
 def exact_limit(kernel: Kernel) -> int:

@@ -35,7 +35,7 @@ from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.alpha import picker
 from convcli.imaging.stages.carry_out import is_whole, step_on, whole_of
 from convcli.imaging.stages.float_layers import Layers, LayerStage
-from convcli.imaging.stages.missing import exact_limit, way_of
+from convcli.imaging.stages.missing import exact_limit, refusal, way_of
 from convcli.imaging.stages.plans import Plans
 from convcli.kernels.kernel import Kernel
 
@@ -99,7 +99,9 @@ class Normalized:
         self.way = way_of(kernel, plans.options.missing)
         self.kernel, scale, self.exact = _in_whole_numbers(kernel, dtype)
         self.dtype = np.dtype("float64") if self.exact else plans.between
-        _check(self.kernel, self.way, step, fill=self.missing.fill)
+        refused = refusal(kernel, self.way, step, fill=self.missing.fill)
+        if refused and self.missing.possible:
+            raise UsageError(refused)
         self.vote = self._vote(scale, kernel.bias * plans.unit, plans.shows_absolute(kernel))
         self._make_plans(step.shape_in, dtype)
         self.in_place = all(
@@ -250,33 +252,6 @@ class Normalized:
         if vote.bias:
             sums += kind(vote.bias)
         return np.abs(sums, out=sums) if vote.absolute else sums
-
-
-def _check(kernel: Kernel, way: str, step: Step, *, fill: bool) -> None:
-    """Refuse what has no meaning.
-
-    Raises
-    ------
-    UsageError
-        If missing samples cannot stand for a centre, or cannot be filled.
-    """
-    if fill and way in ("centre", "propagate"):
-        raise UsageError(
-            f"kernel {kernel.name!r}: --fill closes holes with a mean of what is there, and "
-            f"--missing {way} takes none; leave --fill out"
-        )
-    outside = any(
-        axis.before > (axis.kernel_size - 1) // 2 * axis.dilation
-        or (axis.output - 1) * axis.stride + (axis.kernel_size - 1) // 2 * axis.dilation
-        >= axis.before + axis.size
-        for axis in (step.rows, step.cols)
-    )
-    if way == "centre" and outside:
-        raise UsageError(
-            f"kernel {kernel.name!r}: with this padding its centre comes to lie outside the "
-            "picture, so missing samples cannot stand for it; take --padding same or valid, or "
-            "--missing propagate"
-        )
 
 
 def _in_whole_numbers(kernel: Kernel, dtype: np.dtype[Any]) -> tuple[Kernel, float, bool]:
