@@ -1,8 +1,9 @@
 """What can be done to the cells under a window that slides over a picture.
 
 An operation is a file with an ``OPERATION``, and a line in
-:data:`convcli.kernels.operation_names.OPERATIONS`. A kernel of a chain names the one that it is for; a
-kernel that names none is for a correlation.
+:data:`convcli.kernels.operation_names.OPERATIONS`; of a file with several the line names one, as in
+``convcli.engine.morphology:ERODE``. A kernel of a chain names the one that it is for; a kernel that
+names none is for a correlation.
 """
 
 from __future__ import annotations
@@ -53,5 +54,6 @@ def operation_of(kernel: Windowed) -> WindowOperation:
 
 
 @cache
-def _of_module(module: str) -> WindowOperation:
-    return cast(WindowOperation, import_module(module).OPERATION)
+def _of_module(place: str) -> WindowOperation:
+    module, _, name = place.partition(":")
+    return cast(WindowOperation, getattr(import_module(module), name or "OPERATION"))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["CORRELATE", "OPERATIONS"]
+__all__ = ["CORRELATE", "OPERATIONS", "WITH_PRESETS"]
 
 CORRELATE = "correlate"
 
 OPERATIONS = {CORRELATE: "convcli.engine.correlate"}
 """Names, and the modules with what is computed, which are imported when they are used.
 
-A new operation is one module and one line here. Its name is then a kernel for command lines and
-Python, with sizes written as for ``box``: the footprint whose cells it takes.
+A new operation is one module and one line here; of a module with several, the line names one after a
+colon. Its name is then a kernel for command lines and Python, with sizes written as for ``box``: the
+footprint whose cells it takes. Those of ``WITH_PRESETS`` have presets instead.
 """
+
+WITH_PRESETS = frozenset(
+    "rank mode spread erode dilate open close tophat blackhat gradient range".split()
+)
+"""Operations of which a name alone does not say all, or says something else than elsewhere."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operation_names import CORRELATE, OPERATIONS
+from convcli.kernels.operation_names import CORRELATE, OPERATIONS, WITH_PRESETS
 from convcli.kernels.parameters import parse_values
 
 __all__ = ["NamedPreset", "find", "preset_of", "squeezed"]
@@ -38,7 +38,7 @@ def preset_of(name: str) -> Preset | None:
 
 def _footprint(name: str) -> Preset | None:
     """The preset for the footprint of an operation that is no weighted sum."""
-    if name not in OPERATIONS or name == CORRELATE:
+    if name not in OPERATIONS or name == CORRELATE or name in WITH_PRESETS:
         return None
     box = PRESETS["box"]
     return Preset(

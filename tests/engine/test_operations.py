@@ -117,3 +117,11 @@ def test_an_operation_s_numbers_tell_kernels_apart():
     assert len({options_hash(Request((), (kernel,))) for kernel in kernels}) == 4
     with pytest.raises(KernelError, match="finite"):
         plain.replace(numbers=(np.nan,))
+
+
+def test_a_file_may_hold_several_operations(monkeypatch):
+    from convcli.engine.operations import operation_of
+
+    for name in ("OPERATION", "Maximum"):
+        monkeypatch.setitem(OPERATIONS, "maximum", f"largest:{name}")
+        assert operation_of(footprint((3, 3))) is getattr(__import__("largest"), name)
