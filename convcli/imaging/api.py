@@ -16,10 +16,11 @@ from convcli.engine.numerics import OUT_DTYPES
 from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
 from convcli.imaging.band_choice import chosen
+from convcli.imaging.formats.shared.array_file import Space, space_of
 from convcli.imaging.formats.shared.pillow import SPACES, to_pillow
 from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level
-from convcli.imaging.header import COLOURS, is_light
+from convcli.imaging.header import COLOURS
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
@@ -27,8 +28,6 @@ from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
 
 __all__ = ["filter_image"]
-
-CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 
 Sample = TypeVar(
     "Sample",
@@ -236,7 +235,7 @@ def _from_pillow(image: Image.Image) -> Source:
     space, alpha = SPACES[mode]
     pixels = np.asarray(image)
     pixels = pixels.reshape(*pixels.shape[:2], COLOURS[space] + alpha)
-    return _picture(pixels, space, alpha)
+    return _picture(pixels, Space(space, alpha))
 
 
 def _from_array(array: np.ndarray[Any, Any], *, values: bool | None) -> Source:
@@ -248,16 +247,13 @@ def _from_array(array: np.ndarray[Any, Any], *, values: bool | None) -> Source:
         raise UsageError(
             f"an array of {array.dtype} is not taken; allowed: {', '.join(OUT_DTYPES)}"
         )
-    pixels = array.reshape(*array.shape[:2], -1)
+    pixels = np.ascontiguousarray(array.reshape(*array.shape[:2], -1))
     count = pixels.shape[-1]
-    if count > 1 and (values or count not in CHANNELS or not is_light(array.dtype)):
-        pixels = np.ascontiguousarray(pixels)
-        return Source(
-            "memory", "bands", False, array.dtype, array.shape[:2], [Frame(pixels)], bands=count
-        )
-    space, alpha = CHANNELS[count]
-    return _picture(np.ascontiguousarray(pixels), space, alpha)
+    if values and count > 1:
+        return _picture(pixels, Space("bands", bands=count))
+    return _picture(pixels, space_of(count, array.dtype, "memory"))
 
 
-def _picture(pixels: np.ndarray[Any, Any], space: str, alpha: bool) -> Source:
-    return Source("memory", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)])
+def _picture(pixels: np.ndarray[Any, Any], what: Space) -> Source:
+    size, frames = pixels.shape[:2], [Frame(pixels)]
+    return Source("memory", what.space, what.alpha, pixels.dtype, size, frames, bands=what.bands)

@@ -51,7 +51,8 @@ def _kind(report: Report, *, source: bool) -> str:
     if report.outline.values:
         bands = "" if source else f" {picture.colours} band{'s' * (picture.colours > 1)}"
         return f"{width}x{height}{bands} {dtype} values"
-    space = "" if source else f" {SPACES[picture.space]}" + " + alpha" * picture.alpha
+    colours = SPACES.get(picture.space) or f"{picture.colours} bands"
+    space = "" if source else f" {colours}" + " + alpha" * picture.alpha
     return f"{width}x{height}{space} {DEPTHS.get(dtype, dtype)}"
 
 
@@ -82,7 +83,8 @@ def _missing(report: Report) -> list[str]:
         return []
     share = tally.missing / (tally.samples + tally.missing)
     named = "" if says is None else f" ({says:g})"
-    return [f"{tally.missing:,} samples missing{named}, {share:.1%}"]
+    samples = "sample" if tally.missing == 1 else "samples"
+    return [f"{tally.missing:,} {samples} missing{named}, {share:.1%}"]
 
 
 def slow_note(report: Report) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import generic_filter
 
-from convcli import Kernel, UsageError, filter_image
+from convcli import Kernel, KernelError, UsageError, filter_image
 from convcli.imaging.frames import filtered
 from convcli.imaging.opening import Limits, open_source
 from convcli.imaging.options import FilterOptions
@@ -165,6 +165,17 @@ def test_what_has_no_result_beside_holes_has_one_where_there_are_none(
         for how in (raster, lambda x, *k, **o: stored(x, tmp_path, *k, **o)):
             with pytest.raises(UsageError, match="sharpen"):
                 how(x, "sharpen", **options)
+
+
+def test_bands_are_light_where_that_is_asked_for() -> None:
+    """They have a white if their type has one."""
+    x = np.full((4, 5, 6), 1000, np.uint16)
+    assert (filter_image(x, "box:3", bias=1) == 1001).all()
+    assert (filter_image(x, "box:3", bias=1, values=False) == 1257).all()
+    with pytest.raises(KernelError, match="brightness"):
+        filter_image(x, "box:3", luma=True, values=False)
+    with pytest.raises(UsageError, match="int16 samples have no white"):
+        filter_image(x.astype(np.int16), "box:3", values=False)
 
 
 def test_a_way_that_a_kernel_has_not_is_refused_whatever_the_picture() -> None:

@@ -89,6 +89,8 @@ class Plans:
             return
         if header.space == "cmyk":
             raise KernelError("CMYK has no light to work in: drop --luma and --linear")
+        if options.luma and header.space == "bands" and not self.values:
+            raise KernelError("bands that are no colours have no brightness: drop --luma")
         if self.values:
             raise UsageError(
                 f"{header.name} holds values, which have no light to work in: drop --luma and "
@@ -256,9 +258,8 @@ def holds_values(header: Header, options: FilterOptions) -> bool:
     if options.values is None:
         named = isinstance(options.nodata, int | float) or options.nodata_out is not None
         return header.is_raster or bool(without) or named
-    if not options.values and (without or header.space == "bands"):
-        what = f"{without[0]} samples" if without else "bands that are no colours"
-        raise UsageError(f"{header.name}: {what} have no white: drop --picture")
+    if without and not options.values:
+        raise UsageError(f"{header.name}: {without[0]} samples have no white: drop --picture")
     return options.values
 
 

@@ -18,7 +18,7 @@ from convcli.engine.regions import Span
 from convcli.errors import InputError, UsageError
 from convcli.imaging.array_axes import Axes, axes_of, named_axes
 from convcli.imaging.formats.shared.strided import Read, gather, scatter
-from convcli.imaging.header import Header
+from convcli.imaging.header import Header, is_light
 from convcli.imaging.sink import PlanePart, Sink, by_one, by_target
 from convcli.imaging.source import Source, StoredPlane
 from convcli.system.files import open_to_read, open_to_write, read_at, write_at
@@ -41,9 +41,8 @@ __all__ = [
 
 MOST_FOLDED = 1100
 """Most bytes that deflate makes of one; more pixels to a byte of a file are not believed."""
-COLOURED = ("uint8", "uint16", "float16", "float32", "float64")
-"""Types of which 2 to 4 channels are colours, the last of 2 and 4 alpha; others have bands."""
 CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
+"""What channels are where samples are light; others have bands."""
 
 
 class Space(NamedTuple):
@@ -72,7 +71,7 @@ def space_of(channels: int, dtype: np.dtype[Any], name: str, *, says: bool = Fal
             f"{name}: samples of type {dtype.name} are not filtered; allowed: {', '.join(DTYPES)}"
         )
     space, alpha = CHANNELS.get(channels, ("bands", False))
-    if channels > 1 and (dtype.name not in COLOURED or space == "bands" or (alpha and says)):
+    if channels > 1 and (not is_light(dtype) or space == "bands" or (alpha and says)):
         return Space("bands", bands=channels)
     return Space(space, alpha)
 
