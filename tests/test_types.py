@@ -70,6 +70,7 @@ kernel.source
 kernel.note
 kernel.remark
 kernel.operation
+kernel.numbers
 kernel.total
 kernel.is_correlation
 kernel.slug
