@@ -309,3 +309,37 @@ def test_a_picture_with_nothing_outside_keeps_its_levels(dtype: str) -> None:
         for at, value in want.items():
             assert floats[(*at, band)] == pytest.approx(float(value) / white, abs=1e-6)
             assert abs(deep[(*at, band)] - float(value) / white * 65535) <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("chain", "how"),
+    [
+        ("sobel", {}),
+        ("box:3 | box:3", {}),
+        ("gaussian:1 | sobel-x", {}),
+        ("sharpen", {"scale": 2.0}),
+        ("laplacian", {"bias": 0.5}),
+        ("gaussian:2", {"scale": 0.1, "bias": 3.0}),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_64_bits_go_through_every_chain_whose_sums_they_fit(
+    chain: str, how: dict[str, Any], dtype: str
+) -> None:
+    """It is the samples that count, not what the type could hold."""
+    x = np.random.default_rng(12).integers(0, 9000, (13, 17)).astype(dtype)
+    x[3:5, 6], x[0, 0] = NODATA, 10**9
+    got = filter_image(x, chain, nodata=NODATA, range="clip", **how)
+    want = filter_image(x.astype(float), chain, nodata=NODATA, range="clip", **how)
+    want = want.clip(np.iinfo(dtype).min).round()
+    same = (got == want) | (want == NODATA)
+    assert same.all(), (got[~same], want[~same])
+    with pytest.raises(UsageError, match="too large for exact sums"):
+        filter_image(x + np.dtype(dtype).type(2**52), chain, nodata=NODATA, range="clip", **how)
+
+
+def test_a_wider_type_declares_the_value_that_was_named() -> None:
+    """And not the one that the type of the samples had for it."""
+    x = np.array([[1, 1e20, 3]], np.float32)
+    got = filter_image(x, "identity", nodata=1e20, depth="float64")
+    assert got.tolist() == [[1, 1e20, 3]]

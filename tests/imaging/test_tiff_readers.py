@@ -178,6 +178,46 @@ def test_overviews_and_masks_of_gdal(
             np.testing.assert_array_equal(plane.pixels[..., -1] != 0, mask != 0)
 
 
+@pytest.mark.parametrize("bands", [1, 3])
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+@pytest.mark.parametrize("holes", ["in one band", "in all", "everywhere"])
+@pytest.mark.parametrize("how", [{}, {"tiled": True, "blockxsize": 16, "blockysize": 32}])
+def test_lerc_keeps_nan_in_masks(
+    bands: int, interleave: str, holes: str, how: dict[str, Any], tmp_path: Path
+) -> None:
+    path = geotiff(
+        tmp_path, 45, 37, dtype="float32", count=bands, nodata=None, compress="lerc_deflate",
+        interleave=interleave, **how,
+    )  # fmt: skip
+    with rasterio.open(path, "r+") as file:
+        pixels = RNG.normal(size=(bands, 45, 37)).astype(np.float32)
+        pixels[: 1 if holes == "in one band" else None, 3:9, 4:40] = np.nan
+        pixels = pixels * np.nan if holes == "everywhere" else pixels
+        file.write(pixels)
+    stored = open_stored(str(path))
+    assert stored is not None
+    with stored:
+        for plane in (decode_picture(path.read_bytes(), "x").first, stored.first):
+            np.testing.assert_array_equal(plane.pixels, np.moveaxis(pixels, 0, -1))
+
+
+@pytest.mark.parametrize("least", [0, 9, 255])
+def test_lerc_keeps_alpha_in_a_mask(least: int, tmp_path: Path) -> None:
+    """Where it is all or nothing, that is; libtiff stores it as a sample otherwise."""
+    path = geotiff(
+        tmp_path, 21, 37, dtype="uint8", count=4, nodata=None, compress="lerc", photometric="rgb",
+        alpha="yes",
+    )  # fmt: skip
+    with rasterio.open(path, "r+") as file:
+        pixels = RNG.integers(0, 256, (4, 21, 37), np.uint8)
+        pixels[3], pixels[3, 4:9] = 255, least
+        pixels[:3, 4:9] = 0  # it keeps no colours where nothing is
+        file.write(pixels)
+    np.testing.assert_array_equal(
+        decode_picture(path.read_bytes(), "x").first.pixels, np.moveaxis(pixels, 0, -1)
+    )
+
+
 @pytest.mark.parametrize("kind", ["ycbcr", "palette"])
 def test_overviews_and_masks_of_pictures_that_are_read_whole(kind: str, tmp_path: Path) -> None:
     """Of subsampled JPEG, as most aerial pictures are; of a palette, as maps are."""

@@ -5,7 +5,7 @@ Source: H. Knutsson and C.-F. Westin, Normalized and differential convolution (1
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,7 +132,7 @@ def missing_of(
     nan = asked != "none" and header.dtype.kind == "f"
     out = np.dtype(out_dtype)
     says: float | int | None = np.nan if out.kind == "f" and asked != "none" else None
-    named = value if options.nodata_out is None else options.nodata_out
+    named = declared if options.nodata_out is None else options.nodata_out
     if named is not None and not np.isnan(named):
         says = _fitting(named, out, "the result")
     return Missing(
@@ -218,16 +218,22 @@ def refusal(kernel: Kernel, way: str, step: Step, *, fill: bool) -> str:
     return ""
 
 
-def exact_limit(kernel: Kernel) -> int:
-    """Largest 64-bit sample of which a kernel's sums are exact in float64, or less than 1/2 off.
+def exact_limit(chain: Sequence[Kernel]) -> int:
+    """Largest 64-bit sample of which a chain's results are exact in float64, or less than 1/2 off.
 
-    >>> exact_limit(Kernel([[1, 2, 1]])) == 2**50
+    >>> exact_limit([Kernel([[1, 2, 1]])]) == 2**50
     True
     """
-    weights = np.abs(kernel.weights)
-    largest = weights.sum(axis=tuple(range(weights.ndim))[-3 if kernel.is_bank else -2 :]).max()
-    bits = 52 if whole_weights(kernel.weights) is not None else 45
-    return int(2**bits / max(float(largest), 1.0))
+    most, gain = 1.0, 1.0
+    for kernel in chain:
+        weights = np.abs(kernel.weights)
+        sums = weights.sum(axis=tuple(range(weights.ndim))[-3 if kernel.is_bank else -2 :])
+        most = max(most, gain * float(sums.max()), gain * float(sums.max()) * abs(kernel.scale))
+        gain *= float(sums.max()) * abs(kernel.scale)
+    only = chain[0]
+    plain = len(chain) == 1 and only.combine == "none" and whole_weights(only.weights) is not None
+    bits = 45 if not plain else 52 if abs(only.scale) <= 1 and not only.bias % 1 else 49
+    return int(2**bits / most)
 
 
 def may_miss(plane: Plane, missing: Missing, name: str, *, look: bool) -> bool:

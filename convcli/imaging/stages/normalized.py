@@ -59,13 +59,13 @@ class Known:
     def _require_exact(self, x: Pixels) -> None:
         if np.dtype(self.plans.out_dtype).kind == "f":
             return
-        kernel = self.plans.chain[0]
-        limit = exact_limit(kernel)
+        limit = exact_limit(self.plans.chain)
         low, high = int(x.min()), int(x.max())
         if low < -limit or high > limit:
+            names = " | ".join(kernel.name for kernel in self.plans.chain)
             raise UsageError(
                 f"{self.name}: a sample of {high if high > limit else low:,} is too large for exact "
-                f"sums with {kernel.name}, which takes up to {limit:,}; "
+                f"sums with {names}, which takes up to {limit:,}; "
                 "--depth float64 rounds them"
             )
 

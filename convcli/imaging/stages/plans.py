@@ -241,7 +241,7 @@ class Plans:
             return {}
         if dtype.kind not in "iu" or dtype.itemsize < 8:
             return {"values": True}
-        most = exact_limit(kernels[0])
+        most = exact_limit(kernels)
         return {"values": True, "bounds": (0 if dtype.kind == "u" else -most, most)}
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.numerics import DTYPES
 from convcli.errors import InputError
+from convcli.imaging.formats.tiff.lerc import heed_masks
 from convcli.imaging.header import widened
 
 __all__ = ["Layout", "layout_of", "page_pixels", "says_its_kind"]
@@ -95,6 +96,7 @@ def page_pixels(page: Any, name: str, notes: list[str]) -> tuple[NDArray[Any], L
     """
     layout = _understood(page, name)
     samples = int(page.samplesperpixel)
+    heed_masks(page)
     pixels = np.asarray(page.asarray())
     if samples > 1 and page.planarconfig == 2:
         pixels = np.moveaxis(pixels.reshape(samples, *pixels.shape[-2:]), 0, -1)

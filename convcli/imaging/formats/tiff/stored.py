@@ -20,6 +20,7 @@ from convcli.imaging.formats.jpeg.check import jpeg_faults
 from convcli.imaging.formats.shared.array_file import MOST_FOLDED, FileRows, native
 from convcli.imaging.formats.shared.quiet import silence_logs
 from convcli.imaging.formats.tiff.behind import planes_behind
+from convcli.imaging.formats.tiff.lerc import heed_masks
 from convcli.imaging.formats.tiff.pages import walk_directories
 from convcli.imaging.formats.tiff.read import absent_sample, page_orientation
 from convcli.imaging.formats.tiff.roles import Roles, patched, roles_of
@@ -287,6 +288,7 @@ def _page_of(
     page: Any, dtype: np.dtype[Any], file: Any, fd: int, name: str, notes: list[str]
 ) -> TiffPage:
     """A page whose strips or tiles are all in the file."""
+    heed_masks(page)
     strips = strips_of(page.tags.valueof)
     notes += check_strips(strips, file.filehandle.size, name)
     size = (int(page.imagelength), int(page.imagewidth))
