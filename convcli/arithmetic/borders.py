@@ -26,6 +26,8 @@ class BorderMode(NamedTuple):
 
     cell: Callable[[int, int], int] | None
     also: tuple[str, ...]
+    drawn: str = "v"
+    """What is drawn for a cell that is none of the input's."""
 
     @property
     def drawing(self) -> str:
@@ -35,7 +37,7 @@ class BorderMode(NamedTuple):
         'd c b | a b c d | c b a'
         """
         before, after = (
-            " ".join("v" if self.cell is None else "abcd"[self.cell(at, 4)] for at in places)
+            " ".join(self.drawn if self.cell is None else "abcd"[self.cell(at, 4)] for at in places)
             for places in (range(-3, 0), range(4, 7))
         )
         return f"{before} | a b c d | {after}"
@@ -58,7 +60,7 @@ BORDERS: dict[str, BorderMode] = {
     ),
     "reflect": BorderMode(_reflect, ("mirror", "reflect-101", "reflect101")),
     "symmetric": BorderMode(_symmetric, ("grid-mirror",)),
-    "missing": BorderMode(None, ("nan", "omit")),
+    "missing": BorderMode(None, ("nan", "omit"), "-"),
     "wrap": BorderMode(
         lambda position, size: position % size,
         ("circular", "periodic", "grid-wrap", "tile", "repeat"),

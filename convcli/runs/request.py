@@ -107,7 +107,7 @@ class Report:
         tally, share = self.outline.tally, self.outline.clipped_fraction
         if tally.moved:
             notes.append(
-                f"{tally.moved:,} results had the value that says missing, {picture.nodata:g}, "
+                f"{tally.moved:,} result{'s' * (tally.moved > 1)} had the value that says missing, {picture.nodata:g}, "
                 "and moved to the next"
             )
         if share > 0.01:

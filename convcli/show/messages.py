@@ -24,6 +24,13 @@ DEPTHS = {
     "float32": "float32 (white is 1)",
     "float64": "float64 (white is 1)",
 }
+WAYS = {
+    "renormalize": "renormalize: the mean of what is there, times the sum of the weights",
+    "centre": "centre: missing samples stand for the one under the centre",
+    "propagate": "propagate: no result where one is missing",
+    "total": "the sum of what is there",
+}
+"""What kernels make of missing samples."""
 SPACES = {"gray": "gray", "rgb": "RGB", "cmyk": "CMYK"}
 
 
@@ -191,6 +198,8 @@ def explanation(report: Report) -> str:
             ),
             ("  algorithm", f"{step.algorithm}: {step.reason}"),
         ]
+        if number < len(report.outline.ways):
+            lines.append(("  missing", WAYS[report.outline.ways[number]]))
         lines += [
             (
                 "  weighed",

@@ -426,6 +426,20 @@ def test_json_and_picture_do_not_share_standard_output(convcli: Cli, folder: Pat
     failed(convcli("filter", "img.png", "-k", "box:3", "-o", "-", "--json"), 2, "--json")
 
 
+def test_explain_says_what_each_kernel_makes_of_missing_samples(convcli: Cli, folder: Path) -> None:
+    np.save(folder / "x.npy", np.arange(30, dtype=np.int16).reshape(5, 6))
+    chain = ("filter", "x.npy", "-k", "gaussian:1 | sobel-x | sum:3", "--explain")
+    told = [line.split() for line in convcli(*chain, "--nodata", "7").err.splitlines()]
+    assert [line[1] for line in told if line[:1] == ["missing"]] == [
+        "renormalize:",
+        "centre:",
+        "the",
+    ]
+    assert not [
+        line for line in convcli(*chain, "--overwrite").err.splitlines() if "missing" in line
+    ]
+
+
 def test_explain_shows_the_working(convcli: Cli, folder: Path) -> None:
     done = convcli("filter", "img.png", "-k", "box:5", "--padding", "valid", "--explain")
     assert "floor((70 + 0 + 0 - 5) / 1) + 1 = 66" in done.err

@@ -46,6 +46,8 @@ class Outline:
     """Which kernels make the picture brighter as a whole, or black; empty if none does."""
     values: bool = False
     """Whether samples are values in units of their own: a raster, no picture."""
+    ways: tuple[str, ...] = ()
+    """What each kernel makes of missing samples; empty if none can be missing."""
     tally: SampleCounts = field(default_factory=SampleCounts)
     seconds: float = 0.0
 
@@ -109,6 +111,7 @@ class Filter:
             any(kernel.is_correlation for kernel in chain),
             "" if options.normalize or self.plans.values else _brightens(kernels),
             self.plans.values,
+            () if self.plans.in_colours or not self.plans.missing.possible else tuple(self.ways),
         )
         self._of_one_thread: Plans | None = None
         self.source, self._channels = source, channels
@@ -154,7 +157,7 @@ class Filter:
                 plane, plans, self.counts, opaque=not self.leaves_alpha
             )
         else:
-            layers = self._weighted if plans.weighs or plans.in_light else self._normalized
+            layers = self._weighted if plans.in_colours else self._normalized
             made = Requantised(layers(plane, plans), plans, size, self.counts)
         return Stretched(made) if self.options.range == "stretch" else made
 

@@ -77,7 +77,7 @@ class Plans:
         self.between = np.dtype("float64" if any(map(_needs_float64, types)) else "float32")
         by_alpha = self.alpha and self.values
         self.missing = missing_of(header, options, self.out_dtype, by_alpha=by_alpha)
-        if self.missing.outside and (self.weighs or self.in_light):
+        if self.missing.outside and self.in_colours:
             raise UsageError(
                 "--border missing goes with neither alpha, --luma nor --linear; --border edge does"
             )
@@ -105,6 +105,11 @@ class Plans:
         if pixels.shape[-1] != self.colours:
             pixels = np.repeat(pixels, self.colours, axis=-1)
         return pixels, alpha
+
+    @property
+    def in_colours(self) -> bool:
+        """Whether samples become light, or colours beside their alpha: then none may be missing."""
+        return self.weighs or self.in_light
 
     @property
     def unit(self) -> float:
@@ -181,7 +186,7 @@ class Plans:
     @property
     def _in_levels(self) -> bool:
         """Whether floats beside missing samples are a picture's, of which white is no 1."""
-        return not (self.values or self.weighs or self.in_light) and self.dtype.kind == "u"
+        return not (self.values or self.in_colours) and self.dtype.kind == "u"
 
     def deepening(self, shape: tuple[int, ...], dtype: Any) -> Plan:
         """From one depth to that of the result, pixel by pixel."""
