@@ -56,9 +56,23 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("numpy", "box", "float64"): (0.05, 0.8500),
     ("numpy", "fft", "float32"): (2.60, 2.7500),
     ("numpy", "fft", "float64"): (2.10, 4.8000),
+    ("numpy", "runs", "uint8"): (0.30, 0.0600),
+    ("numpy", "runs", "int16"): (0.45, 0.1200),
+    ("numpy", "runs", "float32"): (2.00, 0.3000),
+    ("numpy", "runs", "float64"): (4.00, 0.7000),
+    ("numpy", "gray", "int32"): (0.80, 0.7000),
+    ("numpy", "gray", "float32"): (1.00, 2.5000),
+    ("numpy", "gray", "float64"): (2.00, 5.0000),
 }
 
-_MEASURED_AS = {"uint16": "int16"}
+_MEASURED_AS = {
+    "int8": "uint8",
+    "uint16": "int16",
+    "int32": "float32",
+    "uint32": "float32",
+    "int64": "float64",
+    "uint64": "float64",
+}
 
 GPU_PASS = 0.0005
 GPU_TAP = 0.00006
@@ -72,7 +86,7 @@ def on_cpu(name: str, note: str, loops: str, way: str, kind: str, work: float) -
     >>> on_cpu("direct", "100 taps", "compiled", "direct", "float32", 100).cost
     1.73
     """
-    row = loops, way, _MEASURED_AS.get(kind, kind)
+    row = loops, way, kind if (loops, way, kind) in COSTS else _MEASURED_AS.get(kind, kind)
     fixed, each = COSTS[row]
     return CostEstimate(name, round(fixed + each * work, 3), note, row, work)
 

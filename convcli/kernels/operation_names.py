@@ -6,7 +6,11 @@ __all__ = ["CORRELATE", "OPERATIONS", "WITH_PRESETS"]
 
 CORRELATE = "correlate"
 
-OPERATIONS = {CORRELATE: "convcli.engine.correlate"}
+OPERATIONS = {
+    CORRELATE: "convcli.engine.correlate",
+    "erode": "convcli.engine.morphology",
+    "dilate": "convcli.engine.morphology",
+}
 """Names, and the modules with what is computed, which are imported when they are used.
 
 A new operation is one module and one line here; of a module with several, the line names one after a

@@ -97,7 +97,7 @@ def pretend_gpu(monkeypatch):
 
 
 def test_an_operation_or_an_algorithm_that_is_not_there_says_what_is():
-    with pytest.raises(UsageError, match="'median' is not known; allowed: correlate, maximum"):
+    with pytest.raises(UsageError, match=r"'median' is not known; allowed: correlate, .*maximum"):
         plan_filter((9, 9, 1), "uint8", [footprint((3, 3), operation="median")])
     with pytest.raises(UsageError, match=r"'fft' cannot do this kernel .*possible: shifted"):
         plan_filter((9, 9, 1), "uint8", [footprint((3, 3))], algorithm="fft")

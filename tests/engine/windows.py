@@ -1,0 +1,46 @@
+"""Every window of a small picture, by NumPy's own padding: for references that sort or count."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+
+def pads(size: int, taps: int, padding, stride: int, dilation: int) -> tuple[int, int]:
+    """Cells before and after an axis."""
+    span = (taps - 1) * dilation + 1
+    if padding == "valid":
+        return 0, 0
+    if padding == "full":
+        return span - 1, span - 1
+    if isinstance(padding, int):
+        return padding, padding
+    total = max((-(-size // stride) - 1) * stride + span - size, 0)
+    pair = total // 2, total - total // 2
+    return pair if padding == "same" else pair[::-1]
+
+
+def windows(x, shape, border="reflect", value=0.0, padding="same", stride=1, dilation=1):
+    """Cells ``(rows, columns, channels, kH * kW)`` under each window, and which of them are there.
+
+    Whole numbers become int64 (float64 where the value outside is none), floats float64.
+    """
+    kind = np.float64 if x.dtype.kind == "f" or value != int(value) else np.int64
+    amounts = [pads(n, k, padding, stride, dilation) for n, k in zip(x.shape, shape, strict=False)]
+    amounts.append((0, 0))
+    there = ~np.isnan(x) if x.dtype.kind == "f" else np.ones(x.shape, bool)
+    cells = x.astype(kind)
+    if border == "constant":
+        cells = np.pad(cells, amounts, constant_values=value)
+        there = np.pad(there, amounts, constant_values=True)
+    elif border == "missing":
+        cells, there = np.pad(cells, amounts), np.pad(there, amounts)
+    else:
+        cells, there = np.pad(cells, amounts, border), np.pad(there, amounts, border)
+    spans = tuple((k - 1) * dilation + 1 for k in shape)
+
+    def seen(a):
+        found = sliding_window_view(a, spans, (0, 1))[::stride, ::stride, :, ::dilation, ::dilation]
+        return found.reshape(*found.shape[:3], -1)
+
+    return seen(cells), seen(there)
