@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from convcli.imaging.metadata.changes import Changes
     from convcli.imaging.metadata.tiff_fields import Fields
 
-__all__ = ["COLOURS", "Header", "Metadata", "as_sample", "full_scale", "is_light", "widened"]
+__all__ = [
+    "COLOURS",
+    "GEO_KEYS",
+    "Header",
+    "Metadata",
+    "as_sample",
+    "full_scale",
+    "is_light",
+    "widened",
+]
 
 COLOURS = {"gray": 1, "rgb": 3, "cmyk": 4}
 """Number of colour channels of each colour space, alpha not counted.

@@ -24,15 +24,8 @@ class Changes(NamedTuple):
 
     @property
     def corners(self) -> tuple[Move, Move]:
-        """Where the corners of pixels lie, down and across.
-
-        >>> Changes(Move(0.5, 2), Move(0, 1)).corners
-        (Move(shift=0.0, scale=2), Move(shift=0.0, scale=1))
-        """
-        down, across = (
-            Move(move.shift + (1 - move.scale) / 2, move.scale) for move in (self.down, self.across)
-        )
-        return down, across
+        """Where the corners of pixels lie, down and across."""
+        return self.down.of_corners, self.across.of_corners
 
 
 SAME = Changes()

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from convcli.arithmetic.window import Window
+from convcli.imaging.header import GEO_KEYS
 from convcli.imaging.metadata.bands import GDAL_METADATA
 from convcli.imaging.metadata.tiff_fields import DOUBLE, SHORT, Field, Fields
 
 __all__ = ["GEO", "POSITION", "Move", "follow", "is_point", "moved"]
 
-PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS = 33550, 33922, 34264, 34735
+PIXEL_SCALE, TIE_POINTS, MATRIX, KEYS = 33550, 33922, 34264, GEO_KEYS
 RPC = 50844
 POSITION = frozenset((PIXEL_SCALE, TIE_POINTS, MATRIX, RPC))
 """Where pixels lie; the other tags say in which coordinates, and what their values mean."""
@@ -33,6 +34,15 @@ class Move:
 
     shift: float = 0.0
     scale: int = 1
+
+    @property
+    def of_corners(self) -> Move:
+        """That of the corners of pixels, if this is that of their centres.
+
+        >>> Move(0.5, 2).of_corners
+        Move(shift=0.0, scale=2)
+        """
+        return Move(self.shift + (1 - self.scale) / 2, self.scale)
 
     def back(self, old: float) -> float:
         """The new position of an old one."""
@@ -50,9 +60,9 @@ def moved(windows: Iterable[Window], *, point: bool) -> Move:
     shift, scale = 0.0, 1
     for window in windows:
         centre = (window.effective_kernel - 1) / 2 - window.before
-        own = centre if point else centre + (1 - window.stride) / 2
-        shift, scale = shift + scale * own, scale * window.stride
-    return Move(shift, scale)
+        shift, scale = shift + scale * centre, scale * window.stride
+    centres = Move(shift, scale)
+    return centres if point else centres.of_corners
 
 
 def is_point(fields: Fields) -> bool:

@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["Stack", "described_anew", "kind_of_stack"]
+__all__ = ["IMAGES", "Stack", "described_anew", "kind_of_stack"]
 
 OME_TYPES = {"float32": "float", "float64": "double"}
 OME_TYPES |= {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")}
 IMAGES = re.compile(rb"^images=(\d+)", re.MULTILINE)
+"""How many pages there are, as ImageJ says it."""
 TAG = re.compile(rb"<(?:\w+:)?Pixels\s[^>]*>")
 REGIONS = re.compile(rb"\s*<((?:\w+:)?ROI)\s.*?</\1>|\s*<(?:\w+:)?ROIRef\s[^>]*/>", re.DOTALL)
 """Drawn on the picture, in pixels; and what refers to them."""

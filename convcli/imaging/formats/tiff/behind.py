@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from convcli.imaging.header import Metadata
-from convcli.imaging.metadata.stack_description import kind_of_stack
+from convcli.imaging.metadata.stack_description import IMAGES, kind_of_stack
 from convcli.imaging.metadata.tiff import DESCRIPTION
 from convcli.imaging.metadata.tiff_fields import Fields
 from convcli.imaging.metadata.upright import ORIENTATION, orientation_of
@@ -23,7 +22,6 @@ from convcli.imaging.source import Frame, Plane
 
 __all__ = ["PlanesBehind", "planes_behind"]
 
-IMAGES = re.compile(rb"^images=(\d+)", re.MULTILINE)
 PLAIN, BLACK_IS_ZERO, RGB = 1, 1, 2
 
 
