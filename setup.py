@@ -118,6 +118,7 @@ setup(
     cmdclass={"sdist": SameSdist, "bdist_wheel": Wheel, "build_ext": Build},
     ext_modules=[
         extension("_loops", "convcli/engine/cpu/loops", "loops.c", extra_compile_args=FLOATS),
+        extension("_ranks", "convcli/engine/cpu/ranks", "ranks.c", extra_compile_args=OPTIONS),
         extension("_tensors", "convcli/ops/loops", "tensors.c", extra_compile_args=FLOATS),
         extension(
             "_png",

@@ -17,7 +17,12 @@ from convcli.errors import UsageError
 __all__ = ["EXTENSIONS", "VARIABLE", "Found", "extension", "unasked"]
 
 VARIABLE = "CONVCLI_LOOPS"
-EXTENSIONS = {"_loops": "filters", "_tensors": "tensors", "_png": "PNG and JPEG files"}
+EXTENSIONS = {
+    "_loops": "filters",
+    "_ranks": "rank filters",
+    "_tensors": "tensors",
+    "_png": "PNG and JPEG files",
+}
 """Name in the package, and what it makes fast."""
 
 

@@ -8,6 +8,7 @@ CORRELATE = "correlate"
 
 OPERATIONS = {
     CORRELATE: "convcli.engine.correlate",
+    "rank": "convcli.engine.rank",
     "erode": "convcli.engine.morphology",
     "dilate": "convcli.engine.morphology",
 }

@@ -1,0 +1,90 @@
+"""Ranks with the compiled loops: footprints and numbers handed over to C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.cpu.c_loops import CODE
+from convcli.engine.cpu.numpy_ranks import RankMethod
+from convcli.engine.cpu.tiles import Tile, grid, work_through
+from convcli.engine.requantize import Requantizer
+from convcli.engine.step import Maps
+from convcli.extensions import extension
+
+__all__ = ["CompiledRanks", "can_compile"]
+
+_TILE_BYTES = 192 * 1024
+"""Of the rows that a window reads: they stay in the second cache of a core."""
+
+
+def can_compile() -> bool:
+    """Whether there are compiled loops for ranks."""
+    return extension("_ranks").module is not None
+
+
+class CompiledRanks(RankMethod):
+    """A method that the compiled loops carry out."""
+
+    way = "s"
+    """Which of the extension's algorithms."""
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        p = self.problem
+        span, phases = p.rows.effective_kernel, p.maps[1].stride
+        line = span * phases * p.group * np.dtype(p.held).itemsize
+        cols = max(_TILE_BYTES // line, 256 // p.group, 2 * p.cols.kernel_size)
+        return max(64, 3 * span), min(cols, max(4096 // p.group, 2 * p.cols.kernel_size))
+
+    def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
+        p, tile = self.problem, extension("_ranks").module.tile
+        source = np.ascontiguousarray(x, p.held)
+        straight = p.plain and out.flags.c_contiguous
+        found = out if straight else np.empty(out.shape, p.held)
+        taps = [(row, lane, shift) for lane, row, shift, _ in p.taps(p.footprint)]
+        fixed = (
+            self._pack(source, out, maps, max(tap[0] for tap in taps), max(t[2] for t in taps)),
+            source,
+            found,
+            maps[0].index,
+            maps[1].index,
+            np.array(taps, np.int64),
+            p.order,
+            np.array([p.outside], p.held),
+        )
+
+        def make_worker() -> Callable[[Tile], int]:
+            requantizer = Requantizer(p.requantize)
+
+            def work(place: Tile) -> int:
+                tile(*fixed, *place)
+                if straight:
+                    return 0
+                top, bottom, left, right = place
+                part = np.s_[top:bottom, left:right]
+                with np.errstate(all="ignore"):
+                    return self.finish(requantizer, found[part], out[part])
+
+            return work
+
+        clipped = work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
+        return clipped if count else 0
+
+    def _pack(
+        self, x: NDArray[Any], out: NDArray[Any], maps: Maps, last_row: int, last_shift: int
+    ) -> bytes:
+        """What the loops are told, in the order that they name themselves."""
+        p = self.problem
+        told = dict(zip(("height", "width", "channels"), x.shape, strict=True))
+        told |= dict(zip(("out_rows", "out_cols"), out.shape[:2], strict=True))
+        told |= {"row_stride": maps[0].stride, "col_stride": maps[1].stride}
+        told |= {"reach": last_row + 1, "most_shift": last_shift}
+        told |= {"type": ord(CODE[p.held]), "way": ord(self.way)}
+        told |= {"cells": p.cells, "rank": p.rank}
+        names = extension("_ranks").module.JOB.split()
+        return np.array([told[name] for name in names], np.int64).tobytes()

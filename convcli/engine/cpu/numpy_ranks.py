@@ -1,0 +1,148 @@
+"""Ranks with NumPy alone, a tile at a time.
+
+Floats are compared as whole numbers that sort alike, the largest of which stands for NaN: so zeros
+with and without a sign have one order everywhere, and what does not vote comes last.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.taps import tap_run
+from convcli.engine.cpu.tile_loader import TileLoader
+from convcli.engine.cpu.tiles import Tile, grid, work_through
+from convcli.engine.rank_problem import RankProblem
+from convcli.engine.requantize import Requantizer
+from convcli.engine.step import Maps, Method
+
+__all__ = ["NumpyRanks", "RankMethod", "Values", "from_keys", "partitioned", "to_keys"]
+
+Values: TypeAlias = Callable[[NDArray[Any], int, int], NDArray[Any]]
+"""``(lanes of keys, output rows, output samples per row)`` to keys of the results."""
+
+_TILE_SAMPLES = 4096
+_STACKED = 1 << 20
+"""Cells that are put side by side to be partitioned."""
+
+
+class RankMethod(Method):
+    """A method for ranks."""
+
+    problem: RankProblem
+
+    def __init__(self, problem: RankProblem, estimate: CostEstimate) -> None:
+        super().__init__(problem, estimate)
+
+    def finish(self, requantizer: Requantizer, found: NDArray[Any], out: NDArray[Any]) -> int:
+        """Write values that were found for a tile; returns how many lay outside the range."""
+        if self.problem.plain:
+            out[...] = found
+            return 0
+        flat = found.reshape(len(found), -1).astype(self.problem.accumulate)
+        whole = np.empty(flat.shape, out.dtype)
+        clipped = requantizer.apply([flat], whole, count=True)
+        out[...] = whole.reshape(out.shape)
+        return clipped
+
+
+class NumpyRanks(RankMethod):
+    """A method that says how keys are made of a tile's keys; the rest is the same for all."""
+
+    @abstractmethod
+    def values(self, every: int) -> Values:
+        """A function for one thread, for rows that stand ``every`` rows of the input apart."""
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        p = self.problem
+        cols = max(_TILE_SAMPLES // p.group, 4 * p.cols.kernel_size)
+        return max(32, min(p.rows.effective_kernel, 256)), cols
+
+    def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
+        p = self.problem
+
+        def make_worker() -> Callable[[Tile], int]:
+            load = TileLoader(x, maps, p.kernel_size, p.outside, p.held, by_channel=False)
+            requantizer = Requantizer(p.requantize)
+            values = self.values(maps[0].stride)
+
+            def work(tile: Tile) -> int:
+                target = out[tile.top : tile.bottom, tile.left : tile.right]
+                rows, cols, group = target.shape
+                with np.errstate(all="ignore"):
+                    found = from_keys(values(to_keys(load(tile)), rows, cols * group), p.held)
+                    return self.finish(requantizer, found.reshape(target.shape), target)
+
+            return work
+
+        clipped = work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
+        return clipped if count else 0
+
+
+def to_keys(values: NDArray[Any]) -> NDArray[Any]:
+    """Whole numbers that sort as the values do, NaN last.
+
+    >>> to_keys(np.array([-np.inf, -0.0, 0.0, np.nan], np.float32)).tolist()
+    [-2139095041, -1, 0, 2147483647]
+    """
+    if values.dtype.kind != "f":
+        return values
+    whole = np.dtype(f"i{values.itemsize}")
+    most = np.iinfo(whole).max
+    keys = _turned(values.view(whole))
+    keys[np.isnan(values)] = most
+    return keys
+
+
+def from_keys(keys: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """The values of keys.
+
+    >>> from_keys(to_keys(np.array([-2.5, 0.0, np.nan])), "float64").tolist()
+    [-2.5, 0.0, nan]
+    """
+    return _turned(keys).view(dtype) if np.dtype(dtype).kind == "f" else keys
+
+
+def _turned(bits: NDArray[Any]) -> NDArray[Any]:
+    """Bits of negative floats turned round: there the larger number is the smaller value."""
+    turn = bits >> (8 * bits.itemsize - 1)
+    turn &= np.iinfo(bits.dtype).max
+    turn ^= bits
+    return turn
+
+
+def partitioned(p: RankProblem, every: int) -> Values:
+    """The cells of each window side by side, partitioned at its rank."""
+    taps = p.taps(p.footprint)
+    missing = np.iinfo(f"i{np.dtype(p.held).itemsize}").max if "float" in p.held else None
+
+    def pick(cells: NDArray[Any]) -> NDArray[Any]:
+        if missing is not None:
+            votes = np.count_nonzero(cells != missing, axis=-1)
+            if int(votes.min()) < len(taps):
+                cells.sort(axis=-1)
+                return np.take_along_axis(cells, p.order[votes][..., None], axis=-1)[..., 0]
+        cells.partition(p.rank, axis=-1)
+        return cells[..., p.rank]
+
+    def values(lanes: NDArray[Any], rows: int, samples: int) -> NDArray[Any]:
+        found = np.empty((rows, samples), lanes.dtype)
+        some = max(_STACKED // len(taps), 1)
+        for r in range(rows):
+            line = lanes[:, r * every :]
+            for a in range(0, samples, some):
+                n = min(some, samples - a)
+                cells = np.empty((n, len(taps)), lanes.dtype)
+                for number, (lane, row, shift, _) in enumerate(taps):
+                    cells[:, number] = tap_run(line, (lane, row, shift + a), 1, n, 1)[0]
+                found[r, a : a + n] = pick(cells)
+        return found
+
+    return values

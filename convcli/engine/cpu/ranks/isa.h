@@ -1,0 +1,169 @@
+/* Everything that depends on the instruction set. Included once per set by clones.h. */
+
+/* Samples to keys and back: unsigned ones move down by half their range; floats are turned round
+ * below zero, where their bits count backwards. */
+#define TURN32(b) ((b) ^ (((b) >> 31) & INT32_MAX))
+#define TURN64(b) ((b) ^ (((b) >> 63) & INT64_MAX))
+
+#define SIGNED(name, S, K, flip)                                                            \
+    static int ISA(load_##name)(const S *restrict from, long leap, long n, long group,      \
+                                K *restrict to)                                             \
+    {                                                                                       \
+        if (leap == 1 || n == 1) {                                                          \
+            for (long i = 0; i < n * group; i++) to[i] = (K)(from[i] ^ (flip));             \
+            return 0;                                                                       \
+        }                                                                                   \
+        for (long i = 0; i < n; i++)                                                        \
+            for (long c = 0; c < group; c++)                                                \
+                to[i * group + c] = (K)(from[i * leap * group + c] ^ (flip));               \
+        return 0;                                                                           \
+    }                                                                                       \
+    static void ISA(put_##name)(const K *restrict from, long n, S *restrict to)             \
+    {                                                                                       \
+        for (long i = 0; i < n; i++) to[i] = (S)(from[i] ^ (flip));                         \
+    }
+SIGNED(B, uint8_t, int8_t, -128)
+SIGNED(b, int8_t, int8_t, 0)
+SIGNED(H, uint16_t, int16_t, -32768)
+SIGNED(h, int16_t, int16_t, 0)
+SIGNED(I, uint32_t, int32_t, INT32_MIN)
+SIGNED(i, int32_t, int32_t, 0)
+SIGNED(L, uint64_t, int64_t, INT64_MIN)
+SIGNED(l, int64_t, int64_t, 0)
+#undef SIGNED
+
+#define FLOATING(name, K, most, infinite, turn)                                             \
+    static int ISA(load_##name)(const K *restrict from, long leap, long n, long group,      \
+                                K *restrict to)                                             \
+    {                                                                                       \
+        K missing = 0;                                                                      \
+        if (leap == 1 || n == 1) leap = 1, n *= group, group = 1;                           \
+        for (long i = 0; leap == 1 && i < n; i++) {                                         \
+            const K b = from[i], nan = (b & most) > infinite ? -1 : 0;                      \
+            missing |= nan;                                                                 \
+            to[i] = nan ? most : turn(b);                                                   \
+        }                                                                                   \
+        for (long i = 0; leap != 1 && i < n; i++)                                           \
+            for (long c = 0; c < group; c++) {                                              \
+                const K b = from[i * leap * group + c], nan = (b & most) > infinite ? -1 : 0; \
+                missing |= nan;                                                             \
+                to[i * group + c] = nan ? most : turn(b);                                   \
+            }                                                                               \
+        return missing != 0;                                                                \
+    }                                                                                       \
+    static void ISA(put_##name)(const K *restrict from, long n, K *restrict to)             \
+    {                                                                                       \
+        for (long i = 0; i < n; i++) to[i] = turn(from[i]);                                 \
+    }
+FLOATING(f, int32_t, INT32_MAX, 0x7f800000, TURN32)
+FLOATING(d, int64_t, INT64_MAX, 0x7ff0000000000000, TURN64)
+#undef FLOATING
+
+/* A run of samples as keys; says whether NaN is among them. */
+static int ISA(load)(int64_t type, const char *from, long leap, long n, long group, char *to)
+{
+    switch (type) {
+#define CASE(letter, code, S, K) \
+    case letter: return ISA(load_##code)((const S *)from, leap, n, group, (K *)to);
+        CASE('B', B, uint8_t, int8_t)
+        CASE('b', b, int8_t, int8_t)
+        CASE('H', H, uint16_t, int16_t)
+        CASE('h', h, int16_t, int16_t)
+        CASE('I', I, uint32_t, int32_t)
+        CASE('i', i, int32_t, int32_t)
+        CASE('L', L, uint64_t, int64_t)
+        CASE('l', l, int64_t, int64_t)
+        CASE('f', f, int32_t, int32_t)
+    default: return ISA(load_d)((const int64_t *)from, leap, n, group, (int64_t *)to);
+#undef CASE
+    }
+}
+
+/* A row of results from the line of keys to the output. */
+static void ISA(store)(const Job *j, long row)
+{
+    const long n = j->samples;
+    char *to = j->dst + (row * (long)j->p.out_cols + j->left) * (long)j->p.channels *
+                            sample_size(j->p.type);
+    switch (j->p.type) {
+#define CASE(letter, code, S, K) \
+    case letter: ISA(put_##code)((const K *)j->line, n, (S *)to); break;
+        CASE('B', B, uint8_t, int8_t)
+        CASE('b', b, int8_t, int8_t)
+        CASE('H', H, uint16_t, int16_t)
+        CASE('h', h, int16_t, int16_t)
+        CASE('I', I, uint32_t, int32_t)
+        CASE('i', i, int32_t, int32_t)
+        CASE('L', L, uint64_t, int64_t)
+        CASE('l', l, int64_t, int64_t)
+        CASE('f', f, int32_t, int32_t)
+    default: ISA(put_d)((const int64_t *)j->line, n, (int64_t *)to);
+#undef CASE
+    }
+}
+
+/* The tile's input as keys: every row that it reads, lane by lane. */
+static void ISA(fill)(Job *j)
+{
+    const long size = sample_size(j->p.type), group = (long)j->p.channels;
+    for (long r = 0; r < j->map_rows; r++) {
+        const int64_t row = j->rows[j->top * j->p.row_stride + r];
+        const Run *run = j->runs;
+        for (long lane = 0; lane < j->p.col_stride; lane++) {
+            char *to = j->keys + (r * j->pitch + lane * j->lane_pitch) * size;
+            for (; run < j->runs + j->run_ends[lane]; run++) {
+                char *at = to + run->start * group * size;
+                if (row < 0 || run->source < 0) {
+                    j->has_nan |= ISA(load)(j->p.type, j->outside, 0, 1, 1, at);
+                    for (long i = 1; i < run->count * group; i++)
+                        memcpy(at + i * size, at, (size_t)size);
+                } else
+                    j->has_nan |= ISA(load)(
+                        j->p.type, j->src + (row * j->p.width + run->source) * group * size,
+                        run->leap, run->count, group, at);
+            }
+        }
+    }
+}
+
+#define KEY int8_t
+#define BITS 8
+#define K(name) JOIN(ISA(8), name)
+#include "keyed.h"
+#undef KEY
+#undef BITS
+#undef K
+#define KEY int16_t
+#define BITS 16
+#define K(name) JOIN(ISA(16), name)
+#include "keyed.h"
+#undef KEY
+#undef BITS
+#undef K
+#define KEY int32_t
+#define BITS 32
+#define K(name) JOIN(ISA(32), name)
+#include "keyed.h"
+#undef KEY
+#undef BITS
+#undef K
+#define KEY int64_t
+#define BITS 64
+#define K(name) JOIN(ISA(64), name)
+#include "keyed.h"
+#undef KEY
+#undef BITS
+#undef K
+
+static int ISA(tile)(Job *j)
+{
+    ISA(fill)(j);
+    switch (sample_size(j->p.type)) {
+    case 1: return JOIN(ISA(8), tile)(j);
+    case 2: return JOIN(ISA(16), tile)(j);
+    case 4: return JOIN(ISA(32), tile)(j);
+    default: return JOIN(ISA(64), tile)(j);
+    }
+}
+
+static const Isa ISA(isa) = {ISA_NAME, ISA(tile)};

@@ -1,0 +1,76 @@
+/* What one tile of a rank filter is told, and the copy of its input. */
+
+/* Whole numbers that Python packs, in this order; its names are those of the fields. */
+#define JOB_FIELDS(X)                                                                         \
+    X(height) X(width) X(channels) X(out_rows) X(out_cols)                                    \
+    X(row_stride) X(col_stride) X(reach) X(most_shift) X(type) X(way) X(cells) X(rank)
+
+typedef struct {
+#define FIELD(name) int64_t name;
+    JOB_FIELDS(FIELD)
+#undef FIELD
+} Packed;
+
+/* A run of cells that lie evenly in the picture, or all outside of it. */
+typedef struct {
+    long start, count, source, leap; /* source is -1 outside */
+} Run;
+
+typedef struct {
+    int64_t row, lane, shift;
+} Tap;
+
+/* A job with its buffers. Input is held as keys: signed numbers that sort as the samples do, of
+ * which the largest stands for NaN. */
+typedef struct {
+    Packed p;
+    const char *src;
+    char *dst;
+    const int64_t *rows, *cols;
+    const Tap *taps;
+    const int32_t *order; /* which value to take of so many that vote */
+    const void *outside;  /* the sample that stands outside */
+    long top, bottom, left, right;
+    long samples, lane_cells, lane_pitch, pitch, map_rows; /* of the keys, in keys */
+    Run *runs;                                             /* lane by lane */
+    long *run_ends;
+    long *offsets; /* of the taps' first keys */
+    char *keys;
+    char *line; /* keys of a row of results */
+    int has_nan;
+} Job;
+
+static int sample_size(int64_t type)
+{
+    switch (type) {
+    case 'B': case 'b': return 1;
+    case 'H': case 'h': return 2;
+    case 'I': case 'i': case 'f': return 4;
+    case 'L': case 'l': case 'd': return 8;
+    default: return 0;
+    }
+}
+
+/* Runs of a lane: cells `lane, lane + stride, ...` of the map from the tile's first column on. */
+static long find_runs(const Job *j, long lane, long map_cols, Run *runs)
+{
+    long found = 0;
+    const long stride = (long)j->p.col_stride, first = j->left * stride + lane;
+    for (long i = 0; i < j->lane_cells;) {
+        const long at = first + i * stride;
+        Run run = {i, 1, at < map_cols ? (long)j->cols[at] : -1, 0};
+        for (long k = i + 1; k < j->lane_cells; k++, run.count++) {
+            const long next = first + k * stride;
+            const long source = next < map_cols ? (long)j->cols[next] : -1;
+            if ((source < 0) != (run.source < 0)) break;
+            if (source < 0) continue;
+            const long leap = source - (long)j->cols[next - stride];
+            if (run.count > 1 && leap != run.leap) break;
+            run.leap = leap;
+        }
+        i += run.count;
+        if (runs) runs[found] = run;
+        found++;
+    }
+    return found;
+}

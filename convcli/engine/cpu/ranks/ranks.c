@@ -1,0 +1,186 @@
+/* convcli._ranks: the value of a rank under a window, for one tile of a picture, compiled.
+ *
+ * `tile` does what convcli/engine/cpu/numpy_ranks.py does with NumPy. Which algorithm it takes was
+ * decided in Python and is checked here. Rows and columns are read through index maps, so borders
+ * need no padded copy. Samples are held as signed whole numbers of their size that sort alike, so
+ * there is one loop for each size, and NaN, the largest of them, is what does not vote.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "job.h"
+
+typedef struct {
+    const char *name;
+    int (*tile)(Job *);
+} Isa;
+
+#define CLONED "isa.h"
+#include "clones.h"
+
+#define PADDING 256 /* keys behind each lane that whole blocks may read */
+
+static int index_inside(const int64_t *index, long count, int64_t size)
+{
+    for (long i = 0; i < count; i++)
+        if (index[i] < -1 || index[i] >= size) return 0;
+    return 1;
+}
+
+/* The same for the columns that the tile reads. */
+static int columns_inside(const Job *j, long count)
+{
+    const long first = j->left * (long)j->p.col_stride;
+    const long cells = j->right - j->left + (long)(j->p.most_shift / j->p.channels);
+    long most;
+    if (__builtin_mul_overflow(cells, (long)j->p.col_stride, &most) || most > count - first)
+        most = count - first;
+    return index_inside(j->cols + first, most, j->p.width);
+}
+
+static int fits(Py_ssize_t bytes, int64_t a, int64_t b, int64_t c, long size)
+{
+    int64_t n;
+    return a >= 1 && b >= 1 && c >= 1 && !__builtin_mul_overflow(a, b, &n) &&
+           !__builtin_mul_overflow(n, c, &n) && !__builtin_mul_overflow(n, (int64_t)size, &n) &&
+           n == bytes;
+}
+
+/* Whether the job fits its buffers; the fault, if it does not. */
+static const char *check(const Job *j, Py_ssize_t src, Py_ssize_t dst, long row_count,
+                         long col_count, Py_ssize_t taps, Py_ssize_t order, Py_ssize_t outside)
+{
+    const Packed *p = &j->p;
+    const long size = sample_size(p->type);
+    if (!size || !fits(src, p->height, p->width, p->channels, size) ||
+        !fits(dst, p->out_rows, p->out_cols, p->channels, size) || outside != size)
+        return "a picture's buffer does not fit its type and shape";
+    if (j->top < 0 || j->bottom > p->out_rows || j->top >= j->bottom || j->left < 0 ||
+        j->right > p->out_cols || j->left >= j->right)
+        return "the tile lies outside the output";
+    if (p->row_stride < 1 || p->row_stride > row_count || p->col_stride < 1 ||
+        p->col_stride > col_count || p->reach < 1 || p->reach > row_count ||
+        j->bottom - 1 > (row_count - p->reach) / p->row_stride || p->most_shift < 0 ||
+        p->most_shift > col_count * p->channels || j->right - 1 > col_count / p->col_stride)
+        return "the tile needs more rows or columns than the maps have";
+    if (!index_inside(j->rows + j->top * p->row_stride,
+                      (j->bottom - 1 - j->top) * (long)p->row_stride + (long)p->reach, p->height) ||
+        !columns_inside(j, col_count))
+        return "an index map points outside the picture";
+    if (p->cells < 1 || p->cells > INT32_MAX / 2 || taps != p->cells * (Py_ssize_t)sizeof(Tap) ||
+        order != (p->cells + 1) * 4 || p->rank < 0 || p->rank >= p->cells)
+        return "there are other numbers of cells and of ranks than announced";
+    for (int64_t t = 0; t < p->cells; t++)
+        if (j->taps[t].row < 0 || j->taps[t].row >= p->reach || j->taps[t].lane < 0 ||
+            j->taps[t].lane >= p->col_stride || j->taps[t].shift < 0 ||
+            j->taps[t].shift > p->most_shift)
+            return "a tap lies outside its lane";
+    for (int64_t n = 0; n <= p->cells; n++)
+        if (j->order[n] < 0 || j->order[n] > n) return "a rank lies outside its values";
+    return NULL;
+}
+
+static void *piece(int64_t a, int64_t b, int64_t c)
+{
+    int64_t n;
+    if (__builtin_mul_overflow(a, b, &n) || __builtin_mul_overflow(n, c, &n)) return NULL;
+    return malloc((size_t)n);
+}
+
+/* Memory for the tile's keys, and where the taps find theirs; 0 if there is none. */
+static int prepare(Job *j, long col_count)
+{
+    const Packed *p = &j->p;
+    const long size = sample_size(p->type), lanes = (long)p->col_stride;
+    j->samples = (j->right - j->left) * (long)p->channels;
+    j->lane_cells = j->right - j->left + (long)(p->most_shift / p->channels);
+    j->lane_pitch = j->lane_cells * (long)p->channels + PADDING;
+    j->pitch = j->lane_pitch * lanes;
+    j->map_rows = (j->bottom - 1 - j->top) * (long)p->row_stride + (long)p->reach;
+    j->keys = piece(j->map_rows, j->pitch, size);
+    j->line = piece(j->samples + PADDING, 1, size);
+    j->offsets = piece(p->cells, 1, sizeof *j->offsets);
+    j->run_ends = piece(lanes, 1, sizeof *j->run_ends);
+    if (!j->keys || !j->line || !j->offsets || !j->run_ends) return 0;
+    long runs = 0;
+    for (long lane = 0; lane < lanes; lane++)
+        j->run_ends[lane] = runs += find_runs(j, lane, col_count, NULL);
+    j->runs = piece(runs, 1, sizeof *j->runs);
+    if (!j->runs) return 0;
+    for (long lane = 0; lane < lanes; lane++)
+        find_runs(j, lane, col_count, j->runs + (lane ? j->run_ends[lane - 1] : 0));
+    for (long t = 0; t < p->cells; t++)
+        j->offsets[t] = (long)(j->taps[t].row * j->pitch + j->taps[t].lane * j->lane_pitch +
+                               j->taps[t].shift);
+    /* What only whole blocks read is never part of a result, but it is read. */
+    for (long r = 0; r < j->map_rows * lanes; r++)
+        memset(j->keys + (r * j->lane_pitch + j->lane_pitch - PADDING) * size, 0, PADDING * (size_t)size);
+    return 1;
+}
+
+PyDoc_STRVAR(tile_doc, "Ranks of one tile; see convcli/engine/cpu/compiled_ranks.py.");
+
+static PyObject *tile(PyObject *self, PyObject *args)
+{
+    Py_buffer packed, src, dst, rows, cols, taps, order, outside;
+    Job j;
+    (void)self;
+    memset(&j, 0, sizeof j);
+    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*y*y*llll:tile", &packed, &src, &dst, &rows, &cols,
+                          &taps, &order, &outside, &j.top, &j.bottom, &j.left, &j.right))
+        return NULL;
+    PyObject *result = NULL;
+    const char *fault = NULL;
+    const long row_count = rows.len / 8, col_count = cols.len / 8;
+    if (packed.len != sizeof j.p)
+        fault = "the job is not packed by _ranks.JOB";
+    else {
+        memcpy(&j.p, packed.buf, sizeof j.p);
+        j.src = src.buf, j.dst = dst.buf, j.rows = rows.buf, j.cols = cols.buf;
+        j.taps = taps.buf, j.order = order.buf, j.outside = outside.buf;
+        fault = check(&j, src.len, dst.len, row_count, col_count, taps.len, order.len, outside.len);
+    }
+    if (fault)
+        PyErr_SetString(PyExc_ValueError, fault);
+    else {
+        int done;
+        Py_BEGIN_ALLOW_THREADS
+        done = prepare(&j, col_count) && loops->tile(&j);
+        Py_END_ALLOW_THREADS
+        if (done)
+            Py_INCREF(result = Py_None);
+        else
+            PyErr_NoMemory();
+        free(j.keys), free(j.line), free(j.offsets), free(j.run_ends), free(j.runs);
+    }
+    PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
+    PyBuffer_Release(&rows), PyBuffer_Release(&cols), PyBuffer_Release(&taps);
+    PyBuffer_Release(&order), PyBuffer_Release(&outside);
+    return result;
+}
+
+static int export(PyObject *module)
+{
+#define NAMED(name) " " #name
+    return PyModule_AddStringConstant(module, "JOB", &JOB_FIELDS(NAMED)[1]);
+}
+
+static PyMethodDef methods[] = {
+    {"tile", tile, METH_VARARGS, tile_doc},
+    CLONES_METHODS,
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {CLONES_SLOT, {Py_mod_exec, (void *)export}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "convcli._ranks", "Compiled rank filters of convcli.", 0, methods, slots,
+    NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__ranks(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,28 @@
+"""Ranks: the median and other percentiles of the values under a footprint."""
+
+from __future__ import annotations
+
+from convcli.engine.algorithms.rank_select import SELECT
+from convcli.engine.rank_problem import RankProblem, rank_problem
+from convcli.engine.step import Algorithm, Signal, Slot
+from convcli.kernels.kernel import Kernel
+
+__all__ = ["OPERATION", "Rank"]
+
+
+class Rank:
+    """The value of a percentile under the kernel's cells, taken from the values that are there.
+
+    Value number ``floor(n P / 100)`` of the ``n`` that vote, counted from 0, and the last for 100.
+    NaN does not vote; where none votes the result is NaN.
+    """
+
+    algorithms: tuple[Algorithm, ...] = (SELECT,)
+    on_gpu = False
+
+    def problem(self, kernel: Kernel, slot: Slot) -> tuple[RankProblem, Signal]:
+        """What is to be computed at a place of the chain, and what is known of the result."""
+        return rank_problem(kernel, slot)
+
+
+OPERATION = Rank()

@@ -1,0 +1,191 @@
+"""Ranks beside a loop that sorts: every type, border, stride, dilation, footprint, with NaN."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from convcli.arithmetic.borders import Border
+from convcli.engine.dispatch import execute
+from convcli.engine.plan import plan_filter
+from convcli.engine.regions import run_plan
+from convcli.errors import ConvcliError
+from convcli.kernels.kernel import Kernel
+
+WHOLE = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
+TYPES = [*WHOLE, "float32", "float64"]
+
+
+def rank(footprint, percent=50.0):
+    return Kernel(footprint, operation="rank", numbers=(percent,))
+
+
+def noise(rng, shape, dtype, holes=0.0):
+    if "float" in dtype:
+        x = rng.standard_normal(shape).astype(dtype)
+        x[rng.random(shape) < 0.1] = -0.0
+        x[rng.random(shape) < 0.05] = np.inf
+        x[rng.random(shape) < holes] = np.nan
+        return x
+    ends = np.iinfo(dtype)
+    x = rng.integers(ends.min, ends.max, shape, dtype, endpoint=True)
+    few = rng.integers(0, 4, shape).astype(dtype)
+    return np.where(rng.random(shape) < 0.5, few, x)
+
+
+def padded(x, axis, before, after, border):
+    widths = [(0, 0)] * 3
+    widths[axis] = (before, after)
+    if border.mode in ("constant", "missing"):
+        value = np.nan if border.mode == "missing" else border.value
+        return np.pad(x, widths, constant_values=value)
+    return np.pad(x, widths, mode=border.mode)
+
+
+def sorted_ranks(x, footprint, percent, border=None, stride=(1, 1), dilation=(1, 1)):
+    """The definition, window by window."""
+    border, sizes = border or Border(), []
+    for axis in (0, 1):
+        extent = dilation[axis] * (footprint.shape[axis] - 1) + 1
+        outputs = -(-x.shape[axis] // stride[axis])
+        total = max((outputs - 1) * stride[axis] + extent - x.shape[axis], 0)
+        # What lies behind the last window, if the stride leaves a rest, is never read.
+        x = padded(x, axis, total // 2, total - total // 2, border)
+        sizes.append(outputs)
+    want = np.empty((*sizes, x.shape[2]), x.dtype)
+    for r, c, ch in np.ndindex(want.shape):
+        top, left = r * stride[0], c * stride[1]
+        window = x[top:, left:, ch][:: dilation[0], :: dilation[1]]
+        cells = window[: footprint.shape[0], : footprint.shape[1]][footprint != 0]
+        votes = np.sort(cells[cells == cells])
+        number = int(Fraction(str(percent)) * len(votes) // 100)
+        want[r, c, ch] = votes[min(number, len(votes) - 1)] if len(votes) else np.nan
+    return want
+
+
+def filtered(x, kernel, **how):
+    return execute(plan_filter(x.shape, x.dtype, [kernel], **how), x).pixels
+
+
+def some_footprint(rng):
+    shape = rng.integers(1, 8, 2)
+    cells = (rng.random(shape) < 0.6) if rng.random() < 0.5 else np.ones(shape)
+    cells = np.where(cells, rng.integers(1, 4, shape), 0)
+    cells[tuple(rng.integers(0, shape))] = 1
+    return cells
+
+
+BORDERS = [
+    *map(Border, ("reflect", "edge", "symmetric", "wrap")),
+    Border("constant"),
+    Border("constant", 3.0),
+]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_any_footprint_and_geometry(dtype, loops):
+    rng = np.random.default_rng(TYPES.index(dtype))
+    for trial in range(8):
+        x = noise(rng, (*rng.integers(3, 17, 2), rng.integers(1, 4)), dtype, holes=trial % 3 / 4)
+        footprint, border = some_footprint(rng), BORDERS[rng.integers(len(BORDERS))]
+        percent = rng.choice([0, 10, 50, 73.5, 99.9, 100])
+        stride, dilation = rng.integers(1, 4, 2).tolist(), rng.integers(1, 3, 2).tolist()
+        how = {"border": border, "stride": stride, "dilation": dilation, "values": True}
+        want = sorted_ranks(x, footprint, percent, border, stride, dilation)
+        np.testing.assert_array_equal(filtered(x, rank(footprint, percent), **how), want)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("side", [(3, 3), (5, 5), (7, 7), (9, 9), (4, 6), (15, 15), (13, 21)])
+def test_rectangles_are_scipy_s(dtype, side, loops):
+    if loops == "numpy" and side[0] > 9 and dtype != "uint8":
+        return
+    x = noise(np.random.default_rng(7), (41, 67, 1), dtype)
+    x[20:, 30:] = x[3, 4]
+    # SciPy's even windows sit one cell earlier than ours.
+    origin = [-((n + 1) % 2) for n in side]
+    want = ndimage.median_filter(x[..., 0], side, mode="mirror", origin=origin)
+    np.testing.assert_array_equal(filtered(x, rank(np.ones(side)))[..., 0], want)
+
+
+def test_nothing_votes(loops):
+    x = np.full((9, 11, 2), np.nan, np.float32)
+    x[4, 5, 1] = 3
+    found = filtered(x, rank(np.ones((3, 3)), 90))
+    assert np.isnan(found[..., 0]).all()
+    assert np.isnan(found[..., 1]).sum() == 99 - 9
+    assert np.nanmax(found) == np.nanmin(found) == 3
+
+
+def test_outside_does_not_vote(loops):
+    x = noise(np.random.default_rng(5), (7, 9, 1), "uint8")
+    want = sorted_ranks(x.astype("float32"), np.ones((4, 5)), 30, Border("missing"))
+    found = filtered(x, rank(np.ones((4, 5)), 30), border=Border("missing"))
+    np.testing.assert_array_equal(found, want.astype("uint8"))
+
+
+@pytest.mark.parametrize("border", [Border("constant", 99.5), Border("constant", -7.0)])
+def test_outside_stands_what_the_type_lacks(border, loops):
+    x = noise(np.random.default_rng(6), (7, 9, 2), "uint16")
+    for percent in (0, 50):
+        want = sorted_ranks(x.astype(float), np.ones((3, 5)), percent, border)
+        found = filtered(x, rank(np.ones((3, 5)), percent), border=border, values=True)
+        np.testing.assert_array_equal(found, np.clip(np.rint(want), 0, 65535))
+
+
+def test_the_largest_numbers_stay_exact_through_a_chain(loops):
+    x = (2**63 - 1 - np.arange(63, dtype=np.int64)).reshape(7, 9, 1)
+    chain = [rank(np.ones((3, 3)), 20), rank(np.ones((1, 3)), 100)]
+    want = sorted_ranks(sorted_ranks(x, np.ones((3, 3)), 20), np.ones((1, 3)), 100)
+    np.testing.assert_array_equal(execute(plan_filter(x.shape, x.dtype, chain), x).pixels, want)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_in_a_chain_of_other_depth(dtype, loops):
+    x = noise(np.random.default_rng(8), (12, 17, 3), "uint8")
+    chain = [rank(np.ones((3, 3))), Kernel([[1, 0, -1]]), rank(np.ones((3, 3)), 80)]
+    plan = plan_filter(x.shape, x.dtype, chain, range="abs", out_dtype=dtype)
+    middle = ndimage.median_filter(x, (3, 3, 1), mode="mirror").astype(float)
+    slope = ndimage.correlate1d(middle, [1, 0, -1], axis=1, mode="mirror")
+    white = {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]
+    want = np.abs(sorted_ranks(slope, np.ones((3, 3)), 80)) * (white / 255)
+    np.testing.assert_allclose(execute(plan, x).pixels, want.astype(dtype), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_parts_and_threads_give_the_same(dtype, loops):
+    x = noise(np.random.default_rng(9), (150, 260, 2), dtype, holes=0.1)
+    for side in ((3, 3), (7, 5)):
+        plans = [plan_filter(x.shape, dtype, [rank(np.ones(side))], threads=n) for n in (1, 3)]
+        whole = execute(plans[0], x).pixels
+        part, _ = run_plan(
+            plans[1], lambda r: x[slice(*r[0][0]), slice(*r[1][0])], (((60, 93),), ((31, 233),))
+        )
+        np.testing.assert_array_equal(execute(plans[1], x).pixels, whole)
+        np.testing.assert_array_equal(part, whole[60:93, 31:233])
+
+
+def test_a_view_and_float16(loops):
+    x = noise(np.random.default_rng(10), (9, 22, 3), "float16".replace("16", "32"))
+    half = np.nan_to_num(x, posinf=9).astype(np.float16)
+    want = sorted_ranks(half.astype(np.float32), np.ones((3, 3)), 50)
+    np.testing.assert_array_equal(filtered(half, rank(np.ones((3, 3)))), want)
+    turned = x[:, ::-2]
+    want = sorted_ranks(turned, np.ones((3, 3)), 50)
+    np.testing.assert_array_equal(filtered(turned, rank(np.ones((3, 3)))), want)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "said"),
+    [
+        (rank(np.ones((3, 3)), 101), "percent is 101"),
+        (rank(np.zeros((3, 3))), "no cell"),
+        (Kernel(np.ones((3, 1, 3, 3)), operation="rank"), "one footprint"),
+    ],
+)
+def test_refused(kernel, said):
+    with pytest.raises(ConvcliError, match=said):
+        filtered(np.zeros((5, 5, 1), np.uint8), kernel)
