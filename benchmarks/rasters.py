@@ -32,9 +32,11 @@ from raster_peers import PEERS, ROWS, Row, safe, shore
 from report import machine, write_section
 
 HERE = Path(__file__).parent
-CROP, PROBE, MARGIN = 2000, 500, 32
+CROP, PROBE, MARGIN = 1000, 500, 32
 TOLERANCE = 2e-3
 """Of heights of up to 2,500 m in float32, whose last digit is 0.0002."""
+ANGLE = 0.02
+"""In degrees, of slopes: what two digits of such heights make of level ground."""
 LIBRARIES = ("scipy", "astropy", "xarray-spatial", "rasterio", "opencv-python-headless")
 
 SCIPY_SCRIPT = """
@@ -115,14 +117,14 @@ def checked(row: Row, x: np.ndarray, workers: dict[str, Worker], folder: Path) -
         if worker.ask(row, PROBE, path, holes) is None:
             continue
         seen = x if holes else np.zeros_like(x)
-        want = as_degrees(ours[holes]) if peer == "xarray-spatial slope" else ours[holes]
+        angle = peer == "xarray-spatial slope"
+        want = as_degrees(ours[holes]) if angle else ours[holes]
         off = agreement(seen, want, np.load(path))
-        if off > TOLERANCE:
+        if off > (ANGLE if angle else TOLERANCE):
             print(f"  {row.name}, {peer}: differs by {off:.3g}, left out", file=sys.stderr)
             continue
-        again = worker.ask(row, PROBE)
-        assert again is not None
-        found[peer] = {"off": off, "probe": again["seconds"]}
+        again = [worker.ask(row, PROBE) for _ in range(3)]
+        found[peer] = {"off": off, "probe": min(run["seconds"] for run in again if run)}
     return found
 
 
@@ -131,9 +133,10 @@ def measure(
 ) -> dict[str, Any]:
     """Times of the row: of each tool by the size that it was measured on."""
     found = checked(row, shore(x, PROBE), workers, folder)
-    for result in found.values():
+    for peer, result in found.items():
         whole = result["probe"] * (size / PROBE) ** 2
-        result["size"] = size if whole < options.limit else min(CROP, size)
+        fast = whole < options.limit or peer.startswith("convcli")
+        result["size"] = size if fast else min(CROP, size)
         result["runs"] = []
     cropped = any(result["size"] < size for result in found.values())
     beside = {"runs": [], "size": min(CROP, size), "off": 0.0}
