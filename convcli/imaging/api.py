@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
@@ -20,14 +21,16 @@ from convcli.imaging.formats.shared.array_file import Space, space_of
 from convcli.imaging.formats.shared.pillow import SPACES, to_pillow
 from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level
-from convcli.imaging.header import COLOURS
-from convcli.imaging.options import FilterOptions
+from convcli.imaging.header import COLOURS, Header
+from convcli.imaging.options import WAYS, FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
 
 __all__ = ["filter_image"]
+
+NUMBERS = (int, float, np.integer, np.floating)
 
 Sample = TypeVar(
     "Sample",
@@ -200,20 +203,19 @@ def filter_image(
         luma=luma,
         linear=linear,
         values=values,
-        bands=tuple(bands),
-        nodata=nodata[0] if isinstance(nodata, tuple) else nodata,
-        nodata_out=nodata[1] if isinstance(nodata, tuple) else None,
-        missing=missing,
+        **_of_rasters(bands, nodata, missing, min_valid),
         fill=fill,
-        min_valid=min_valid,
         backend=Backend.parse(backend),
         threads=threads,
     )
     pillow = isinstance(image, Image.Image)
-    picture = _from_pillow(image) if pillow else _from_array(np.asarray(image), values=values)
+    picture = _from_pillow(image) if pillow else _from_array(_array(image), values=values)
     picture = chosen(picture, options.bands)
     chain = Filter(picture, kernels, options)
-    result, pixels = chain.outline.header, filtered(chain, picture.first).pixels
+    result = chain.outline.header
+    if pillow:
+        _check_mode(result)
+    pixels = filtered(chain, picture.first).pixels
     if pillow:
         return to_pillow(pixels, result.space, result.alpha)
     return pixels[..., 0] if np.ndim(image) == 2 and pixels.shape[-1] == 1 else pixels
@@ -226,6 +228,59 @@ def _is_chain(kernel: Any) -> bool:
         and not isinstance(kernel, str)
         and all(isinstance(item, str | Path | Kernel | np.ndarray) for item in kernel)
     )
+
+
+def _of_rasters(bands: Any, nodata: Any, missing: str | None, min_valid: float) -> dict[str, Any]:
+    """The options of that name, checked as those of the command line are when they are read."""
+    try:
+        numbers = tuple(map(operator.index, bands))
+    except TypeError:
+        numbers = (0,)
+    if numbers and min(numbers) < 1:
+        raise UsageError(f"bands is {bands!r}; allowed: numbers from 1, as in [4, 3, 2]")
+    named = nodata if isinstance(nodata, tuple) else (nodata, None)
+    words = (None, "nan", "none"), (None,)
+    if len(named) != 2 or any(
+        not (one in known if one is None or isinstance(one, str) else isinstance(one, NUMBERS))
+        for one, known in zip(named, words, strict=True)
+    ):
+        raise UsageError(
+            f"nodata is {nodata!r}; allowed: a number, 'nan', 'none', None, and a pair of the "
+            "image's and the result's, as in (-9999, 0) or (None, 0)"
+        )
+    if missing is not None and missing not in WAYS:
+        raise UsageError(f"missing is {missing!r}; allowed: {', '.join(WAYS)}")
+    if not isinstance(min_valid, NUMBERS) or not 0 <= min_valid <= 1:
+        raise UsageError(f"min_valid is {min_valid!r}; it must be 0 to 1")
+    before, after = (one.item() if isinstance(one, np.generic) else one for one in named)
+    found: dict[str, Any] = {"bands": numbers, "nodata": before, "nodata_out": after}
+    return found | {"missing": missing, "min_valid": float(min_valid)}
+
+
+def _array(image: Any) -> NDArray[Any]:
+    if np.ma.is_masked(image):
+        raise UsageError(
+            "a masked array is not taken, whose mask would be lost; give image.filled(V) and "
+            "nodata=V"
+        )
+    return np.asarray(image)
+
+
+def _check_mode(result: Header) -> None:
+    """Refuse what no Pillow image can hold.
+
+    Raises
+    ------
+    UsageError
+        If it has other bands than Pillow's modes, or samples of another type.
+    """
+    plain = (result.space, result.alpha) == ("gray", False)
+    deep = plain and result.dtype.name in ("uint16", "float32")
+    if (result.space, result.alpha) not in SPACES.values() or not (deep or result.dtype == "uint8"):
+        raise UsageError(
+            f"Pillow has no image of {result.colours + result.alpha} bands of {result.dtype}; "
+            "allowed: uint8 of gray, RGB or CMYK, uint16 or float32 of gray; give an array instead"
+        )
 
 
 def _from_pillow(image: Image.Image) -> Source:

@@ -106,9 +106,10 @@ class Report:
         notes = list(dict.fromkeys(picture.notes))  # of parts that were read twice
         tally, share = self.outline.tally, self.outline.clipped_fraction
         if tally.moved:
+            results = "1 result" if tally.moved == 1 else f"{tally.moved:,} results"
             notes.append(
-                f"{tally.moved:,} result{'s' * (tally.moved > 1)} had the value that says missing, {picture.nodata:g}, "
-                "and moved to the next"
+                f"{results} had the value that says missing, {picture.nodata:g}, and moved to the "
+                "next"
             )
         if share > 0.01:
             cause = self.outline.brightens

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from convcli import Kernel, UsageError, filter_image
 from convcli.arithmetic.borders import BORDERS, parse_border
@@ -343,3 +344,48 @@ def test_a_wider_type_declares_the_value_that_was_named() -> None:
     x = np.array([[1, 1e20, 3]], np.float32)
     got = filter_image(x, "identity", nodata=1e20, depth="float64")
     assert got.tolist() == [[1, 1e20, 3]]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"nodata": "3"}, "nodata is '3'"),
+        ({"nodata": (1,)}, r"nodata is \(1,\)"),
+        ({"nodata": [1, 2]}, "nodata is"),
+        ({"nodata": (1, "none")}, "nodata is"),
+        ({"missing": "center"}, "missing is 'center'"),
+        ({"min_valid": 25}, "min_valid is 25"),
+        ({"min_valid": math.nan}, "min_valid is nan"),
+        ({"min_valid": "25%"}, "min_valid is '25%'"),
+        ({"bands": 1}, "bands is 1"),
+        ({"bands": [0]}, r"bands is \[0\]"),
+        ({"bands": [1.5]}, "bands is"),
+    ],
+)
+def test_words_that_python_could_say_by_mistake(how: dict[str, Any], said: str) -> None:
+    """They were believed, or ended in an error that is no word of ours."""
+    with pytest.raises(UsageError, match=said):
+        filter_image(np.ones((3, 3)), "box:3", **how)
+
+
+def test_masks_of_arrays_are_not_lost() -> None:
+    x = np.arange(12.0).reshape(3, 4)
+    with pytest.raises(UsageError, match=r"filled\(V\)"):
+        filter_image(np.ma.masked_equal(x, 5), "box:3")
+    np.testing.assert_array_equal(filter_image(np.ma.array(x), "box:3"), filter_image(x, "box:3"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "how"),
+    [("L", {"depth": "int16", "values": True}), ("RGB", {"bands": [1, 2]}), ("RGB", {"depth": 16})],
+)
+def test_what_pillow_cannot_hold_is_refused(mode: str, how: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="Pillow has no image"):
+        filter_image(Image.new(mode, (4, 3)), "box:3", **how)
+
+
+@pytest.mark.parametrize("how", [{"linear": True}, {"luma": True}])
+def test_light_leaves_nothing_out_and_says_so(how: dict[str, Any]) -> None:
+    x = np.full((3, 4, 3), 7, np.uint8)
+    with pytest.raises(UsageError, match="--nodata none"):
+        filter_image(x, "box:3", values=False, nodata=7, **how)

@@ -77,11 +77,20 @@ class Plans:
         self.between = np.dtype("float64" if any(map(_needs_float64, types)) else "float32")
         by_alpha = self.alpha and self.values
         self.missing = missing_of(header, options, self.out_dtype, by_alpha=by_alpha)
-        if self.missing.outside and self.in_colours:
-            raise UsageError(
-                "--border missing goes with neither alpha, --luma nor --linear; --border edge does"
-            )
+        if self.in_colours:
+            self._check_missing(header)
         self._made: dict[Any, Plan] = {}
+
+    def _check_missing(self, header: Header) -> None:
+        """Of pictures in light, or weighted by alpha, nothing is left out."""
+        beside = "goes with neither transparency, --luma nor --linear"
+        if self.missing.outside:
+            raise UsageError(f"--border missing {beside}; --border edge does")
+        if self.missing.value is not None:
+            raise UsageError(
+                f"{header.name}: the value that says missing, {self.missing.value:g}, {beside}; "
+                "--nodata none takes it as any other"
+            )
 
     def _check_light(self, header: Header) -> None:
         options = self.options
