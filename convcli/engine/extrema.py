@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from convcli.arithmetic.window import Window
 from convcli.engine.numerics import LIMITS
 from convcli.engine.plane_windows import Padding2d
 from convcli.engine.step import Problem
 
-__all__ = ["Extrema", "Picked", "mirrored_padding"]
+__all__ = ["Extrema", "Picked", "mirrored"]
 
-_MIRRORED = {"same": "same_lower", "same_lower": "same"}
+_ANCHORS = {"same": 1, "same_lower": -1}
 
 
 class Picked(NamedTuple):
     """How samples are compared: in which type, what stands outside, and what is looked for."""
 
     dtype: str
-    outside: float
+    outside: float  # or a whole number that no float holds
     largest: bool
     gray: bool
     """Whether the weights are added to the samples first."""
@@ -53,16 +53,20 @@ class Extrema(Problem):
         return self.stays or (self.plain and self.requantize.out_dtype not in LIMITS)
 
 
-def mirrored_padding(padding: Padding2d) -> Padding2d:
-    """The padding that puts the anchor where the mirrored window has it.
+def mirrored(windows: tuple[Window, Window], padding: Padding2d) -> tuple[Window, Window]:
+    """The windows with their anchors mirrored: by a cell further on where they have no middle.
 
-    Cells that are counted out stay as they are.
+    Only ``same`` has an anchor; cells that are counted out stay as they are.
 
-    >>> mirrored_padding("same"), mirrored_padding(("same", 3)), mirrored_padding(((1, 2), "full"))
-    ('same_lower', ('same_lower', 3), ((1, 2), 'full'))
+    >>> from convcli.arithmetic.window import conv_window
+    >>> odd, even = (conv_window(9, k, padding="same") for k in (3, 4))
+    >>> [(w.before, w.after) for w in mirrored((odd, even), "same")]
+    [(1, 1), (2, 1)]
     """
-    if isinstance(padding, str):
-        return _MIRRORED.get(padding, padding)
-    if isinstance(padding, Sequence):
-        return tuple(_MIRRORED.get(p, p) if isinstance(p, str) else p for p in padding)  # type: ignore[return-value]
-    return padding
+    names = (padding, padding) if isinstance(padding, int | str) else padding
+    rows, cols = (
+        window._replace(before=window.before + by, after=window.after - by)
+        for window, name in zip(windows, names, strict=True)
+        for by in (_ANCHORS.get(str(name), 0) * ((window.effective_kernel + 1) % 2),)
+    )
+    return rows, cols

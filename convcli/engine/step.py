@@ -275,6 +275,15 @@ class Method(ABC):
     def tile(self) -> tuple[int, int]:
         """Rows and columns of a tile; they depend on the whole picture, not on a part of it."""
 
+    def axes(self, tile: tuple[int, int]) -> tuple[TiledAxis, TiledAxis]:
+        """Rows and columns, to be looked up part by part in tiles of this size."""
+        p = self.problem
+        rows, cols = (
+            TiledAxis(whole, window.kernel_size, size, window.output)
+            for whole, window, size in zip(p.maps, (p.rows, p.cols), tile, strict=True)
+        )
+        return rows, cols
+
     @abstractmethod
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
         """Compute all of ``out`` on the CPU.
@@ -312,13 +321,7 @@ class Step(Problem):
     @cached_property
     def axes(self) -> tuple[TiledAxis, TiledAxis]:
         """Rows and columns, to be looked up part by part."""
-        rows, cols = (
-            TiledAxis(whole, window.kernel_size, tile, window.output)
-            for whole, window, tile in zip(
-                self.maps, (self.rows, self.cols), self.tile, strict=True
-            )
-        )
-        return rows, cols
+        return self.method.axes(self.tile)
 
     @property
     def algorithm(self) -> str:

@@ -11,6 +11,12 @@ OPERATIONS = {
     "rank": "convcli.engine.rank",
     "erode": "convcli.engine.morphology",
     "dilate": "convcli.engine.morphology",
+    "open": "convcli.engine.composite",
+    "close": "convcli.engine.composite",
+    "tophat": "convcli.engine.composite",
+    "blackhat": "convcli.engine.composite",
+    "gradient": "convcli.engine.composite",
+    "range": "convcli.engine.composite",
 }
 """Names, and the modules with what is computed, which are imported when they are used.
 

@@ -20,13 +20,25 @@ def pads(size: int, taps: int, padding, stride: int, dilation: int) -> tuple[int
     return pair if padding == "same" else pair[::-1]
 
 
-def windows(x, shape, border="reflect", value=0.0, padding="same", stride=1, dilation=1):
+def windows(
+    x, shape, border="reflect", value=0.0, padding="same", stride=1, dilation=1, mirrored=False
+):
     """Cells ``(rows, columns, channels, kH * kW)`` under each window, and which of them are there.
+
+    Of windows without a middle, those with mirrored anchors stand a cell further on.
 
     Whole numbers become int64 (float64 where the value outside is none), floats float64.
     """
     kind = np.float64 if x.dtype.kind == "f" or value != int(value) else np.int64
     amounts = [pads(n, k, padding, stride, dilation) for n, k in zip(x.shape, shape, strict=False)]
+    spans = tuple((k - 1) * dilation + 1 for k in shape)
+    sizes = [
+        (n + sum(a) - s) // stride + 1 for n, a, s in zip(x.shape, amounts, spans, strict=False)
+    ]
+    turn = {"same": 1, "same_lower": -1}.get(padding, 0) if mirrored else 0
+    by = [turn * (s % 2 == 0) for s in spans]
+    amounts = [(a + t, b) for (a, b), t in zip(amounts, by, strict=True)]
+    amounts = [(a, b - t) if t < 0 else (a, b) for (a, b), t in zip(amounts, by, strict=True)]
     amounts.append((0, 0))
     there = ~np.isnan(x) if x.dtype.kind == "f" else np.ones(x.shape, bool)
     cells = x.astype(kind)
@@ -37,10 +49,9 @@ def windows(x, shape, border="reflect", value=0.0, padding="same", stride=1, dil
         cells, there = np.pad(cells, amounts), np.pad(there, amounts)
     else:
         cells, there = np.pad(cells, amounts, border), np.pad(there, amounts, border)
-    spans = tuple((k - 1) * dilation + 1 for k in shape)
 
     def seen(a):
         found = sliding_window_view(a, spans, (0, 1))[::stride, ::stride, :, ::dilation, ::dilation]
-        return found.reshape(*found.shape[:3], -1)
+        return found[: sizes[0], : sizes[1]].reshape(*sizes, x.shape[2], -1)
 
     return seen(cells), seen(there)
