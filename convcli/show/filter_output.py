@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import NamedTuple
 
+from convcli.imaging.atomic import display_name
 from convcli.kernels.kernel import Kernel
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report
@@ -86,9 +87,11 @@ def run_and_tell(batch: Batch, wanted: Wanted) -> int:
 
 
 def _tell_failure(failure: Failure, wanted: Wanted) -> None:
-    say(f"convcli: {failure.error}")
+    said, name = str(failure.error), display_name(failure.job.input)
+    named = any(display_name(path) in said for path in (failure.job.input, failure.job.output))
+    say(f"convcli: {said}" if named else f"convcli: {name}: {said}")
     if wanted.json:
-        print_json({"input": failure.job.input, "error": str(failure.error)})
+        print_json({"input": failure.job.input, "error": said})
 
 
 def _tell(report: Report, wanted: Wanted, max_pixels: int) -> None:

@@ -245,6 +245,19 @@ def break_some(folder: Path) -> list[str]:
     return ["bad/2.png", "bad/5.png", "bad/8.png"]
 
 
+def test_every_failure_names_its_file(convcli: Cli, tree: Path) -> None:
+    """Whoever raises it: of kernels and options nobody knows to which of many it happened."""
+    (tree / "arrays").mkdir()
+    for name, value in (("a.npy", 1), ("b.npy", 7)):
+        np.save(tree / "arrays" / name, np.full((5, 6), value, np.int16))
+    done = convcli(
+        "filter", "-r", "arrays", "-k", "sobel", "--fill", "--nodata", "7", "-o", "out", "--json"
+    )
+    assert done.code == 1
+    told = [line for line in done.err.splitlines() if "--fill closes holes" in line]
+    assert sorted(line.split(": ")[1] for line in told) == ["arrays/a.npy", "arrays/b.npy"]
+
+
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_failures_are_skipped_and_listed(convcli: Cli, tree: Path, jobs: int) -> None:
     bad = break_some(tree / "bad")

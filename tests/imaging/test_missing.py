@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -389,3 +390,14 @@ def test_light_leaves_nothing_out_and_says_so(how: dict[str, Any]) -> None:
     x = np.full((3, 4, 3), 7, np.uint8)
     with pytest.raises(UsageError, match="--nodata none"):
         filter_image(x, "box:3", values=False, nodata=7, **how)
+
+
+def test_what_float32_cannot_hold_is_infinite_without_a_word() -> None:
+    """NumPy warned of it on standard error."""
+    x = np.full((5, 6), -3e38, np.float32)
+    x[2, 2], x[4, 5] = np.nan, 3e38
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = filter_image(x, "sobel")
+    assert np.isnan(got[2, 2])
+    assert np.isinf(got[4, 4])

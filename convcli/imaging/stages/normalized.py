@@ -221,7 +221,8 @@ class Normalized:
             np.subtract(all_of_it, present, out=present)
             responses.append(precise + present * under)
         total = _combined(responses, self.kernel.combine)
-        np.copyto(sums, total.astype(self.dtype), where=votes != self.vote.taps)
+        with np.errstate(over="ignore"):  # infinite, as where nothing is missing
+            np.copyto(sums, total.astype(self.dtype), where=votes != self.vote.taps)
         return {}
 
     def _needed(self, want: Ranges) -> Ranges:
