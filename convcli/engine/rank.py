@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convcli.engine.algorithms.rank_network import NETWORK
 from convcli.engine.algorithms.rank_select import SELECT
 from convcli.engine.rank_problem import RankProblem, rank_problem
 from convcli.engine.step import Algorithm, Signal, Slot
@@ -17,7 +18,7 @@ class Rank:
     NaN does not vote; where none votes the result is NaN.
     """
 
-    algorithms: tuple[Algorithm, ...] = (SELECT,)
+    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK)
     on_gpu = False
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[RankProblem, Signal]:

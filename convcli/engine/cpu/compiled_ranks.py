@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.cpu.c_loops import CODE
 from convcli.engine.cpu.numpy_ranks import RankMethod
+from convcli.engine.cpu.rank_programs import Program
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps
@@ -32,6 +33,11 @@ class CompiledRanks(RankMethod):
 
     way = "s"
     """Which of the extension's algorithms."""
+
+    @cached_property
+    def program(self) -> Program | None:
+        """The network, if it takes one."""
+        return None
 
     @cached_property
     def tile(self) -> tuple[int, int]:
@@ -56,6 +62,7 @@ class CompiledRanks(RankMethod):
             np.array(taps, np.int64),
             p.order,
             np.array([p.outside], p.held),
+            *self._network(p.group * maps[1].dilation),
         )
 
         def make_worker() -> Callable[[Tile], int]:
@@ -75,6 +82,13 @@ class CompiledRanks(RankMethod):
         clipped = work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
         return clipped if count else 0
 
+    def _network(self, unit: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The program, its columns counted in samples."""
+        if self.program is None:
+            return np.empty((0, 7), np.int32), np.empty((0, 2), np.int32)
+        columns = np.array([1, 1, 1, unit, 1, unit, unit], np.int32)
+        return self.program.code * columns, self.program.outputs * columns[[0, 3]]
+
     def _pack(
         self, x: NDArray[Any], out: NDArray[Any], maps: Maps, last_row: int, last_shift: int
     ) -> bytes:
@@ -86,5 +100,9 @@ class CompiledRanks(RankMethod):
         told |= {"reach": last_row + 1, "most_shift": last_shift}
         told |= {"type": ord(CODE[p.held]), "way": ord(self.way)}
         told |= {"cells": p.cells, "rank": p.rank}
+        if self.program is not None:
+            told |= {"row_gap": maps[0].dilation, "group": self.program.group}
+            told |= {"instructions": len(self.program.code), "slots": self.program.slots}
+            told["extent"] = self.program.extent * p.group * maps[1].dilation
         names = extension("_ranks").module.JOB.split()
-        return np.array([told[name] for name in names], np.int64).tobytes()
+        return np.array([told.get(name, 0) for name in names], np.int64).tobytes()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.rank_programs import Program
 from convcli.engine.cpu.taps import tap_run
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile, grid, work_through
@@ -22,7 +23,15 @@ from convcli.engine.rank_problem import RankProblem
 from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps, Method
 
-__all__ = ["NumpyRanks", "RankMethod", "Values", "from_keys", "partitioned", "to_keys"]
+__all__ = [
+    "NumpyRanks",
+    "RankMethod",
+    "Values",
+    "by_network",
+    "from_keys",
+    "partitioned",
+    "to_keys",
+]
 
 Values: TypeAlias = Callable[[NDArray[Any], int, int], NDArray[Any]]
 """``(lanes of keys, output rows, output samples per row)`` to keys of the results."""
@@ -143,6 +152,49 @@ def partitioned(p: RankProblem, every: int) -> Values:
                 for number, (lane, row, shift, _) in enumerate(taps):
                     cells[:, number] = tap_run(line, (lane, row, shift + a), 1, n, 1)[0]
                 found[r, a : a + n] = pick(cells)
+        return found
+
+    return values
+
+
+def by_network(p: RankProblem, made: Program) -> Values:
+    """A network's instructions on all groups of rows of a tile at once."""
+    several = partitioned(p, 1)
+    (down, across), group, gap = (p.maps[0].dilation, p.maps[1].dilation), made.group, p.group
+    across *= gap
+    code, ends = made.code.tolist(), made.outputs.tolist()
+
+    def phase(plane: NDArray[Any], found: NDArray[Any]) -> None:
+        """Rows of one phase of a dilated window; all rows of others."""
+        rows, samples = found.shape
+        groups = -(-rows // group)
+        slots: list[NDArray[Any]] = [plane] * made.slots
+        room = [np.empty((groups, samples + made.extent * across), plane.dtype) for _ in slots]
+
+        def source(number: int, shift: int, extent: int) -> NDArray[Any]:
+            start, stop = shift * across, samples + (shift + extent) * across
+            if number < 0:
+                return plane[-1 - number :: group, start:stop][:groups]
+            return slots[number][:, start:stop]
+
+        for largest, to, a, a_shift, b, b_shift, extent in code:
+            choose = np.maximum if largest else np.minimum
+            into = room[to][:, : samples + extent * across]
+            choose(source(a, a_shift, extent), source(b, b_shift, extent), out=into)
+            slots[to] = room[to]
+        for number, (end, shift) in enumerate(ends):
+            into = found[number::group]
+            into[...] = source(end, shift, 0)[: len(into)]
+
+    def values(lanes: NDArray[Any], rows: int, samples: int) -> NDArray[Any]:
+        if "float" in p.held and (lanes == np.iinfo(lanes.dtype).max).any():
+            return several(lanes, rows, samples)
+        whole = -(-rows // (group * down)) * group * down
+        plane = np.zeros((whole + p.rows.effective_kernel - 1, lanes.shape[2]), lanes.dtype)
+        plane[: lanes.shape[1]] = lanes[0]
+        found = np.empty((rows, samples), lanes.dtype)
+        for start in range(down):
+            phase(plane[start::down], found[start::down])
         return found
 
     return values

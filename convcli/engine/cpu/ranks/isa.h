@@ -79,15 +79,14 @@ static int ISA(load)(int64_t type, const char *from, long leap, long n, long gro
     }
 }
 
-/* A row of results from the line of keys to the output. */
-static void ISA(store)(const Job *j, long row)
+/* Results [x, x + n) of an output row, from keys to samples. */
+static void ISA(store)(const Job *j, long row, long x, long n, const char *keys)
 {
-    const long n = j->samples;
-    char *to = j->dst + (row * (long)j->p.out_cols + j->left) * (long)j->p.channels *
+    char *to = j->dst + ((row * (long)j->p.out_cols + j->left) * (long)j->p.channels + x) *
                             sample_size(j->p.type);
     switch (j->p.type) {
 #define CASE(letter, code, S, K) \
-    case letter: ISA(put_##code)((const K *)j->line, n, (S *)to); break;
+    case letter: ISA(put_##code)((const K *)keys, n, (S *)to); break;
         CASE('B', B, uint8_t, int8_t)
         CASE('b', b, int8_t, int8_t)
         CASE('H', H, uint16_t, int16_t)
@@ -97,7 +96,7 @@ static void ISA(store)(const Job *j, long row)
         CASE('L', L, uint64_t, int64_t)
         CASE('l', l, int64_t, int64_t)
         CASE('f', f, int32_t, int32_t)
-    default: ISA(put_d)((const int64_t *)j->line, n, (int64_t *)to);
+    default: ISA(put_d)((const int64_t *)keys, n, (int64_t *)to);
 #undef CASE
     }
 }

@@ -3,7 +3,8 @@
 /* Whole numbers that Python packs, in this order; its names are those of the fields. */
 #define JOB_FIELDS(X)                                                                         \
     X(height) X(width) X(channels) X(out_rows) X(out_cols)                                    \
-    X(row_stride) X(col_stride) X(reach) X(most_shift) X(type) X(way) X(cells) X(rank)
+    X(row_stride) X(col_stride) X(reach) X(most_shift) X(type) X(way) X(cells) X(rank)       \
+    X(row_gap) X(group) X(instructions) X(slots) X(extent)
 
 typedef struct {
 #define FIELD(name) int64_t name;
@@ -20,6 +21,18 @@ typedef struct {
     int64_t row, lane, shift;
 } Tap;
 
+/* One minimum or maximum of a network, and where an output row ends up; a source below 0 is row
+ * -1 - source of the input, another one a slot. */
+typedef struct {
+    int32_t largest, to, a, a_shift, b, b_shift, extent;
+} Code;
+
+typedef struct {
+    int32_t source, shift;
+} End;
+
+#define NETWORK_BYTES (96 << 10) /* of all slots together: they stay in the second cache */
+
 /* A job with its buffers. Input is held as keys: signed numbers that sort as the samples do, of
  * which the largest stands for NaN. */
 typedef struct {
@@ -29,6 +42,8 @@ typedef struct {
     const int64_t *rows, *cols;
     const Tap *taps;
     const int32_t *order; /* which value to take of so many that vote */
+    const Code *code;     /* of a network */
+    const End *ends;
     const void *outside;  /* the sample that stands outside */
     long top, bottom, left, right;
     long samples, lane_cells, lane_pitch, pitch, map_rows; /* of the keys, in keys */

@@ -78,13 +78,16 @@ static void K(select)(const Job *j, const KEY *base, int counted, KEY *line)
     }
 }
 
+#include "network.h"
+
 static int K(tile)(Job *j)
 {
+    if (j->p.way == 'n' && !j->has_nan) return K(by_network)(j);
     const long rows = j->bottom - j->top;
     for (long r = 0; r < rows; r++) {
         const KEY *base = (const KEY *)j->keys + r * (long)j->p.row_stride * j->pitch;
         K(select)(j, base, j->has_nan, (KEY *)j->line);
-        ISA(store)(j, j->top + r);
+        ISA(store)(j, j->top + r, 0, j->samples, j->line);
     }
     return 1;
 }

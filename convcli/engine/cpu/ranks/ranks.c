@@ -85,6 +85,36 @@ static const char *check(const Job *j, Py_ssize_t src, Py_ssize_t dst, long row_
     return NULL;
 }
 
+/* A value that an instruction reads: `extent` keys more than there are outputs. */
+static int reads_inside(const Packed *p, int32_t source, int32_t shift, int32_t extent)
+{
+    const int64_t rows = (p->reach - 1) / p->row_gap + p->group;
+    if (shift < 0 || extent < 0 || (int64_t)shift + extent > p->extent) return 0;
+    return source < 0 ? -1 - (int64_t)source < rows : source < p->slots;
+}
+
+/* Whether the network reads and writes what is there; the fault, if it does not. */
+static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
+{
+    const Packed *p = &j->p;
+    if (p->way == 's') return NULL;
+    if (p->way != 'n' || p->row_stride != 1 || p->col_stride != 1 || p->group < 1 ||
+        p->group > 64 || p->row_gap < 1 || p->row_gap > p->reach || p->slots < 0 ||
+        p->slots > 1 << 20 || p->extent < 0 || p->extent > p->most_shift ||
+        p->instructions < 0 || p->instructions > INT32_MAX ||
+        code != p->instructions * (Py_ssize_t)sizeof(Code) ||
+        ends != p->group * (Py_ssize_t)sizeof(End))
+        return "the network is not as announced";
+    for (const Code *c = j->code; c < j->code + p->instructions; c++)
+        if (c->to < 0 || c->to >= p->slots || !reads_inside(p, c->a, c->a_shift, c->extent) ||
+            !reads_inside(p, c->b, c->b_shift, c->extent))
+            return "an instruction lies outside its slots";
+    for (int64_t t = 0; t < p->group; t++)
+        if (!reads_inside(p, j->ends[t].source, j->ends[t].shift, 0))
+            return "a result lies outside its slots";
+    return NULL;
+}
+
 static void *piece(int64_t a, int64_t b, int64_t c)
 {
     int64_t n;
@@ -102,7 +132,9 @@ static int prepare(Job *j, long col_count)
     j->lane_pitch = j->lane_cells * (long)p->channels + PADDING;
     j->pitch = j->lane_pitch * lanes;
     j->map_rows = (j->bottom - 1 - j->top) * (long)p->row_stride + (long)p->reach;
-    j->keys = piece(j->map_rows, j->pitch, size);
+    /* The last rows go in a whole group. */
+    const long spare = p->way == 'n' ? (long)(p->group * p->row_gap) : 0;
+    j->keys = piece(j->map_rows + spare, j->pitch, size);
     j->line = piece(j->samples + PADDING, 1, size);
     j->offsets = piece(p->cells, 1, sizeof *j->offsets);
     j->run_ends = piece(lanes, 1, sizeof *j->run_ends);
@@ -117,6 +149,7 @@ static int prepare(Job *j, long col_count)
     for (long t = 0; t < p->cells; t++)
         j->offsets[t] = (long)(j->taps[t].row * j->pitch + j->taps[t].lane * j->lane_pitch +
                                j->taps[t].shift);
+    memset(j->keys + j->map_rows * j->pitch * size, 0, (size_t)(spare * j->pitch * size));
     /* What only whole blocks read is never part of a result, but it is read. */
     for (long r = 0; r < j->map_rows * lanes; r++)
         memset(j->keys + (r * j->lane_pitch + j->lane_pitch - PADDING) * size, 0, PADDING * (size_t)size);
@@ -127,12 +160,12 @@ PyDoc_STRVAR(tile_doc, "Ranks of one tile; see convcli/engine/cpu/compiled_ranks
 
 static PyObject *tile(PyObject *self, PyObject *args)
 {
-    Py_buffer packed, src, dst, rows, cols, taps, order, outside;
+    Py_buffer packed, src, dst, rows, cols, taps, order, outside, code, ends;
     Job j;
     (void)self;
     memset(&j, 0, sizeof j);
-    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*y*y*llll:tile", &packed, &src, &dst, &rows, &cols,
-                          &taps, &order, &outside, &j.top, &j.bottom, &j.left, &j.right))
+    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*y*y*y*y*llll:tile", &packed, &src, &dst, &rows, &cols,
+                          &taps, &order, &outside, &code, &ends, &j.top, &j.bottom, &j.left, &j.right))
         return NULL;
     PyObject *result = NULL;
     const char *fault = NULL;
@@ -143,7 +176,9 @@ static PyObject *tile(PyObject *self, PyObject *args)
         memcpy(&j.p, packed.buf, sizeof j.p);
         j.src = src.buf, j.dst = dst.buf, j.rows = rows.buf, j.cols = cols.buf;
         j.taps = taps.buf, j.order = order.buf, j.outside = outside.buf;
+        j.code = code.buf, j.ends = ends.buf;
         fault = check(&j, src.len, dst.len, row_count, col_count, taps.len, order.len, outside.len);
+        if (!fault) fault = check_network(&j, code.len, ends.len);
     }
     if (fault)
         PyErr_SetString(PyExc_ValueError, fault);
@@ -161,6 +196,7 @@ static PyObject *tile(PyObject *self, PyObject *args)
     PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
     PyBuffer_Release(&rows), PyBuffer_Release(&cols), PyBuffer_Release(&taps);
     PyBuffer_Release(&order), PyBuffer_Release(&outside);
+    PyBuffer_Release(&code), PyBuffer_Release(&ends);
     return result;
 }
 

@@ -1,0 +1,64 @@
+"""Ranks under rectangles by a network of minima and maxima, shared between windows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import ceil
+
+import numpy as np
+
+from convcli.engine.costs import on_cpu
+from convcli.engine.cpu.compiled_ranks import CompiledRanks, can_compile
+from convcli.engine.cpu.numpy_ranks import NumpyRanks, Values
+from convcli.engine.cpu.rank_programs import Program, group_of, program
+from convcli.engine.rank_problem import RankProblem
+from convcli.engine.step import Method, Problem
+
+__all__ = ["NETWORK"]
+
+_MOST_CELLS = 1024
+"""Larger networks take long to make, and other ways are faster."""
+_MAKING = 3e5
+"""What it takes to make a network, in ns per cell."""
+
+
+class RankNetwork:
+    """Rectangles of up to 1024 cells, without a stride."""
+
+    name = "network"
+
+    def offer(self, problem: Problem) -> Method | None:
+        p = problem
+        if p.on_gpu or not isinstance(p, RankProblem) or not p.is_rectangle:
+            return None
+        if not 1 < p.cells <= _MOST_CELLS or p.rows.stride > 1 or p.cols.stride > 1:
+            return None
+        bits = 8 * np.dtype(p.held).itemsize
+        work = ceil(3.4 * p.cells)
+        loops, method = ("compiled", _Compiled) if can_compile() else ("numpy", _Numpy)
+        price = on_cpu(self.name, f"about {work} comparisons", loops, self.name, f"int{bits}", work)
+        making = _MAKING * p.cells / max(int(np.prod(p.shape_out)), 1)
+        return method(p, price._replace(cost=round(price.cost + making, 3)))
+
+
+NETWORK = RankNetwork()
+
+
+def _program(p: RankProblem) -> Program:
+    height, width = p.kernel_size
+    return program(height, width, p.rank, group_of(height))
+
+
+class _Compiled(CompiledRanks):
+    way = "n"
+
+    @cached_property
+    def program(self) -> Program:
+        return _program(self.problem)
+
+
+class _Numpy(NumpyRanks):
+    def values(self, every: int) -> Values:
+        from convcli.engine.cpu.numpy_ranks import by_network
+
+        return by_network(self.problem, _program(self.problem))
