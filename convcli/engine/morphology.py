@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from convcli.arithmetic.window import Window
 from convcli.engine.algorithms.gray_morphology import GRAY
 from convcli.engine.algorithms.run_minima import RUNS
-from convcli.engine.extrema import Extrema, Picked, mirrored
-from convcli.engine.numerics import EPS64, LIMITS, Bounds, exact_type
+from convcli.engine.numerics import LIMITS, Bounds, exact_type
+from convcli.engine.picks import Picked, Picks, mirrored
 from convcli.engine.step import Signal, Slot
 from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
@@ -30,12 +30,12 @@ KINDS = {"erode": (False, False), "dilate": (True, True), "largest": (True, Fals
 
 
 class Morphology:
-    """Extrema under a footprint; which, the kernel's operation says."""
+    """Picks under a footprint; which, the kernel's operation says."""
 
     algorithms = MORPHOLOGY
     on_gpu = False
 
-    def problem(self, kernel: Kernel, slot: Slot) -> tuple[Extrema, Signal]:
+    def problem(self, kernel: Kernel, slot: Slot) -> tuple[Picks, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""
         if kernel.weights.ndim != 2:
             raise UsageError(f"kernel {kernel.name!r}: a footprint has rows and columns only")
@@ -54,7 +54,7 @@ def extrema(
     *,
     keep: bool = False,
     windows: tuple[Window, Window] | None = None,
-) -> tuple[Extrema, Signal]:
+) -> tuple[Picks, Signal]:
     """The problem of one of :data:`KINDS`, and what is known of the result.
 
     Parameters
@@ -88,7 +88,7 @@ def extrema(
     requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=sums != slot.precision)
     if np.isnan(picked.outside) and slot.signal.dtype in LIMITS:
         requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
-    problem = Extrema(
+    problem = Picks(
         slot,
         kernel.name,
         np.ascontiguousarray(weights)[None],
@@ -100,9 +100,7 @@ def extrema(
         numbers=kernel.numbers,
         picked=picked,
     )
-    error = slot.signal.error
-    if bounds is not None and bounds.magnitude > 2**53 and not problem.stays:
-        error += 4 * EPS64 * bounds.magnitude
+    error = slot.signal.error + problem.rounding(bounds)
     known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
     return problem, Signal(slot.precision, known, error)
 

@@ -17,6 +17,8 @@ OPERATIONS = {
     "blackhat": "convcli.engine.composite",
     "gradient": "convcli.engine.composite",
     "range": "convcli.engine.composite",
+    "spread": "convcli.engine.spread",
+    "mode": "convcli.engine.mode",
 }
 """Names, and the modules with what is computed, which are imported when they are used.
 

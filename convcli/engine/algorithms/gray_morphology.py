@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import on_cpu
-from convcli.engine.cpu.picks import PickingMethod, Values, from_keys, to_keys
-from convcli.engine.extrema import Extrema
+from convcli.engine.cpu.picking import PickingMethod, Values, from_keys, to_keys
+from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
 
 __all__ = ["GRAY"]
@@ -21,7 +21,7 @@ class GrayMorphology:
     name = "gray"
 
     def offer(self, problem: Problem) -> Method | None:
-        if not isinstance(problem, Extrema) or not problem.picked.gray:
+        if not isinstance(problem, Picks) or not problem.picked.gray:
             return None
         cells = problem.weights.size
         price = on_cpu(self.name, f"{cells} cells", "numpy", self.name, problem.picked.dtype, cells)

@@ -69,7 +69,7 @@ class _Axis(TiledAxis):
         last = turns[-1].step
         self.tile, self.outputs = last.tile[number], last.shape_out[number]
         self._needed = {}
-        # Extrema are the same wherever tiles begin, so that inner steps need no whole tiles.
+        # Picks are the same wherever tiles begin, so that inner steps need no whole tiles.
         self.inner = tuple(
             TiledAxis(step.maps[number], window.kernel_size, 1, window.output)
             for step, _ in turns

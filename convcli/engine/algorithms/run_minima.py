@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import on_cpu
-from convcli.engine.cpu.picks import PickingMethod, Values
-from convcli.engine.extrema import Extrema
+from convcli.engine.cpu.picking import PickingMethod, Values
+from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
 
 __all__ = ["RUNS", "Block", "blocks_of", "steps_of"]
@@ -34,8 +34,8 @@ class Block(NamedTuple):
     left: int
 
 
-def blocks_of(footprint: NDArray[Any]) -> tuple[Block, ...]:
-    """Rectangles that cover a footprint and nothing else, those of equal length side by side.
+def blocks_of(footprint: NDArray[Any], *, apart: bool = False) -> tuple[Block, ...]:
+    """Rectangles that cover a footprint and nothing else, the shortest first; ``apart``, each once.
 
     >>> blocks_of(np.array([[0, 1], [0, 1], [1, 1], [0, 1]]))
     (Block(length=1, top=0, height=4, left=1), Block(length=2, top=2, height=1, left=0))
@@ -47,7 +47,8 @@ def blocks_of(footprint: NDArray[Any]) -> tuple[Block, ...]:
             stacks = found.setdefault((right - left, left), [])
             top = stacks[-1][0] if stacks else row
             between = bool((footprint[top : row + 1, left:right] != 0).all())
-            if stacks and between and _worth_joining(stacks[-1], row):
+            near = bool(stacks) and (stacks[-1][1] == row - 1 if apart else between)
+            if near and (apart or _worth_joining(stacks[-1], row)):
                 stacks[-1][1] = row
             else:
                 stacks.append([row, row])
@@ -79,7 +80,7 @@ class RunMinima:
     name = "runs"
 
     def offer(self, problem: Problem) -> Method | None:
-        if not isinstance(problem, Extrema) or problem.picked.gray:
+        if not isinstance(problem, Picks) or problem.picked.gray:
             return None
         blocks = blocks_of(problem.weights[0])
         longest = max(block.length for block in blocks)
@@ -127,7 +128,7 @@ class _Numpy(PickingMethod):
 def _longer(
     op: np.ufunc, values: NDArray[Any], have: int, taps: int, pitch: int, axis: int
 ) -> NDArray[Any]:
-    """Extrema of runs of ``taps`` cells from those of ``have``, which are less.
+    """Picks of runs of ``taps`` cells from those of ``have``, which are less.
 
     >>> _longer(np.maximum, np.array([[1, 5, 2, 7, 3]]), 1, 3, 1, 1)
     array([[5, 7, 7]])

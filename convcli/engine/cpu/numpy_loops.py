@@ -41,6 +41,8 @@ def run_tiles(
     maps: Maps,
     threads: int,
     count: bool,
+    *,
+    by_phase: bool = True,
 ) -> int:
     """Compute all of ``out``; returns the number of samples outside the range, if counted.
 
@@ -50,7 +52,8 @@ def run_tiles(
     tiles = grid(out.shape[0], out.shape[1], *method.tile)
 
     def make_worker() -> Callable[[Tile], int]:
-        load = TileLoader(x, maps, p.kernel_size, p.border.value, method.held, p.is_bank)
+        outside = p.border.value if p.border.mode != "missing" else method.absent
+        load = TileLoader(x, maps, p.kernel_size, outside, method.held, p.is_bank, by_phase)
         requantizer = Requantizer(p.requantize)
         sums = method.sums(load)
 

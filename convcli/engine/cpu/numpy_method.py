@@ -26,6 +26,9 @@ class NumpyMethod(Method):
     Nothing of it is imported before it runs.
     """
 
+    absent = 0.0
+    """Stands outside where the border is ``missing``."""
+
     @property
     def held(self) -> str:
         """Type of the samples in the tile's input."""

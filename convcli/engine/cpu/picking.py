@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate
-from convcli.engine.extrema import Extrema
+from convcli.engine.picks import Picks
 from convcli.engine.step import Maps, Method
 
 __all__ = ["PickingMethod", "Values", "from_keys", "to_keys"]
@@ -69,9 +69,9 @@ def _mirror_negative(keys: NDArray[Any]) -> None:
 class PickingMethod(Method):
     """A method that says which values of a tile's input are picked; the rest is the same for all."""
 
-    problem: Extrema
+    problem: Picks
 
-    def __init__(self, problem: Extrema, estimate: CostEstimate) -> None:
+    def __init__(self, problem: Picks, estimate: CostEstimate) -> None:
         super().__init__(problem, estimate)
 
     @abstractmethod

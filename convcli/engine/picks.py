@@ -1,4 +1,4 @@
-"""What erosion and dilation compute, as their algorithms see it."""
+"""What picks values among the samples of a window, as its algorithms see it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from convcli.arithmetic.window import Window
-from convcli.engine.numerics import LIMITS
+from convcli.engine.numerics import EPS64, LIMITS, Bounds
 from convcli.engine.plane_windows import Padding2d
 from convcli.engine.step import Problem
 
-__all__ = ["Extrema", "Picked", "mirrored"]
+__all__ = ["Picked", "Picks", "mirrored"]
 
 _ANCHORS = {"same": 1, "same_lower": -1}
 
@@ -25,8 +25,8 @@ class Picked(NamedTuple):
     """Whether the weights are added to the samples first."""
 
 
-class Extrema(Problem):
-    """The smallest or the largest of the samples under a window, or of their sums with weights.
+class Picks(Problem):
+    """One of the samples under a window, or of their sums with weights.
 
     ``weights`` are a footprint of 0 and 1 or, if ``picked.gray``, what is added to each cell, as
     the window has them: mirrored for a dilation.
@@ -46,6 +46,12 @@ class Extrema(Problem):
     def stays(self) -> bool:
         """Whether values are compared in the type of the output, and become it as they are."""
         return self.plain and self.picked.dtype == self.requantize.out_dtype
+
+    def rounding(self, bounds: Bounds | None) -> float:
+        """Error of values that pass through a type that does not hold them all."""
+        if self.stays or bounds is None or bounds.magnitude <= 2**53:
+            return 0.0
+        return 4 * EPS64 * bounds.magnitude
 
     @property
     def direct(self) -> bool:

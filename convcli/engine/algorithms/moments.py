@@ -1,0 +1,177 @@
+"""Variance by sums of samples and of their squares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.algorithms.run_minima import Block, blocks_of
+from convcli.engine.costs import on_cpu
+from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
+from convcli.engine.cpu.tile_loader import TileLoader
+from convcli.engine.step import Maps, Method, Problem
+
+__all__ = ["MOMENTS", "Moments", "footprint_sums"]
+
+_TILE_BYTES = 512 * 1024
+
+
+class Moments(Problem):
+    """The variance of the samples under a footprint, or its root.
+
+    ``whole`` says that all cells vote and that sums are exact.
+    """
+
+    def __init__(self, *args: Any, whole: bool, root: bool, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.whole, self.root = whole, root
+
+
+class SumsOfSquares:
+    """Any footprint: runs along the rows are summed by doubling, then rows."""
+
+    name = "squares"
+
+    def offer(self, problem: Problem) -> Method | None:
+        if not isinstance(problem, Moments):
+            return None
+        blocks = blocks_of(problem.weights[0], apart=True)
+        runs = {block.length for block in blocks}
+        sums = sum(map(_additions, runs)) + sum(_additions(b.height) + 1 for b in blocks)
+        kind = "int32" if problem.whole else "float64"
+        return _Numpy(
+            problem, on_cpu(self.name, f"{sums} additions", "numpy", self.name, kind, sums)
+        )
+
+
+MOMENTS = SumsOfSquares()
+
+
+def _additions(taps: int) -> int:
+    return taps.bit_length() + taps.bit_count() - 2
+
+
+class _Numpy(NumpyMethod):
+    problem: Moments
+    absent = float("nan")
+
+    @property
+    def held(self) -> str:
+        return "int64" if self.problem.whole else "float64"
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        p = self.problem
+        height, width, channels = p.shape_out
+        cols = min(width, max(2048 // channels, 2 * p.cols.effective_kernel, 16))
+        rows = max(_TILE_BYTES // (cols * channels * 8), 2 * p.rows.effective_kernel, 16)
+        return min(rows, height), cols
+
+    def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
+        from convcli.engine.cpu.numpy_loops import run_tiles
+
+        return run_tiles(self, x, out, maps, threads, count, by_phase=False)
+
+    def sums(self, load: TileLoader) -> Sums:
+        p = self.problem
+        blocks = blocks_of(p.weights[0], apart=True)
+        cells = int(p.weights.sum())
+        of = _whole_variance if p.whole else _variance
+
+        def spread(lanes: NDArray[Any], rows: int, samples: int) -> Any:
+            plane = lanes[0].reshape(lanes.shape[1], -1, load.group)
+
+            def total(values: NDArray[Any]) -> NDArray[Any]:
+                return footprint_sums(values, blocks, p.maps, rows, samples // load.group)
+
+            found = of(plane, cells, total).reshape(rows, samples)
+            yield np.sqrt(found, out=found) if p.root else found
+
+        return spread
+
+
+_Total = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def _whole_variance(plane: NDArray[Any], cells: int, total: _Total) -> NDArray[Any]:
+    first, second = total(plane), total(plane * plane)
+    second *= cells
+    first *= first
+    second -= first
+    return second / float(cells**2)
+
+
+def _variance(plane: NDArray[Any], cells: int, total: _Total) -> NDArray[Any]:
+    """About a value in the midst of the tile, so that little is lost where all are alike."""
+    there = ~np.isnan(plane)
+    plane = plane - _middle(plane)
+    votes: Any = float(cells)
+    if not there.all():
+        plane[~there] = 0.0
+        votes = total(there.astype(np.float64))
+    first, second = total(plane), total(plane * plane)
+    first *= first
+    first /= votes
+    second -= first
+    second /= votes
+    return np.maximum(second, 0.0, out=second)
+
+
+def _middle(plane: NDArray[Any]) -> float:
+    """The median of some finite samples, which far ones do not move as they move a mean."""
+    some = plane[:: max(len(plane) // 32, 1), :: max(plane.shape[1] // 32, 1)]
+    finite = some[np.isfinite(some)]
+    return float(np.median(finite)) if finite.size else 0.0
+
+
+def footprint_sums(
+    plane: NDArray[Any], blocks: tuple[Block, ...], maps: Maps, rows: int, cols: int
+) -> NDArray[Any]:
+    """Sums of the cells under the footprint, ``(rows, columns, channels)``."""
+    down, across = maps
+    out, have, runs = None, 0, plane
+    for length, top, height, left in blocks:
+        if length != have:
+            runs, have = _sums_of_runs(plane, length, across.dilation, 1), length
+        first, start = top * down.dilation, left * across.dilation
+        reach = (rows - 1) * down.stride + (height - 1) * down.dilation + 1
+        part = runs[first : first + reach]
+        part = part[:, start : start + (cols - 1) * across.stride + 1 : across.stride]
+        part = _sums_of_runs(part, height, down.dilation, 0)[:: down.stride]
+        if out is None:
+            out = np.array(part, order="C")
+        else:
+            out += part
+    assert out is not None
+    return out
+
+
+def _sums_of_runs(values: NDArray[Any], taps: int, pitch: int, axis: int) -> NDArray[Any]:
+    """Sums of so many neighbours, each of samples of its own window only.
+
+    >>> _sums_of_runs(np.arange(6).reshape(1, 6), 3, 1, 1)
+    array([[ 3,  6,  9, 12]])
+    """
+    length = values.shape[axis] - (taps - 1) * pitch
+
+    def run(a: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
+        return a[start:stop] if axis == 0 else a[:, start:stop]
+
+    total: NDArray[Any] | None = None
+    power, done, have = values, 0, 1
+    while taps:
+        if taps & 1:
+            piece = run(power, done * pitch, done * pitch + length)
+            total = piece if total is None else total + piece
+            done += have
+        taps >>= 1
+        if taps:
+            extent = power.shape[axis] - have * pitch
+            power = run(power, 0, extent) + run(power, have * pitch, have * pitch + extent)
+            have *= 2
+    assert total is not None
+    return total

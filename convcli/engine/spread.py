@@ -1,0 +1,74 @@
+"""Variance and standard deviation of the samples under a footprint, divided by their number.
+
+Of whole numbers they are exact, ``(n S2 - S1 S1) / (n n)`` with sums that 64 bits hold, and rounded
+once; of others they are summed in float64 about a value in the midst of the tile. NaN does not vote,
+nor does what lies outside where the border is ``missing``; where nothing votes, there is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convcli.engine.algorithms.moments import MOMENTS, Moments
+from convcli.engine.numerics import EPS32, EPS64, LIMITS, Bounds
+from convcli.engine.step import Problem, Signal, Slot
+from convcli.errors import UsageError
+from convcli.kernels.kernel import Kernel
+
+__all__ = ["OPERATION", "Spread"]
+
+
+class Spread:
+    """With the number 0 the variance, with 1 its root."""
+
+    algorithms = (MOMENTS,)
+    on_gpu = False
+
+    def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
+        """What is to be computed at a place of the chain, and what is known of the result."""
+        if kernel.weights.ndim != 2:
+            raise UsageError(f"kernel {kernel.name!r}: a footprint has rows and columns only")
+        root = kernel.numbers == (1.0,)
+        weights = (kernel.weights != 0).astype(np.float64)
+        if not weights.any():
+            raise UsageError(f"kernel {kernel.name!r}: no cell of the footprint counts: all are 0")
+        weights = weights[::-1, ::-1] if slot.flip else weights
+        reach, bounds = slot.white, None
+        if slot.bounds is not None:
+            reach = (slot.bounds.high - slot.bounds.low) / 2
+            bounds = Bounds(0.0, reach if root else reach**2)
+        requantize = slot.requantize(bounds and [bounds], accumulate="float64", exact=False)
+        if not root:
+            requantize = requantize._replace(scale=requantize.ratio)  # squares of white
+        whole = _whole(slot, int(weights.sum()))
+        if slot.border.mode == "missing":
+            requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+        problem = Moments(
+            slot,
+            kernel.name,
+            np.ascontiguousarray(weights)[None],
+            slot.windows(kernel),
+            slot.shape[2],
+            requantize,
+            accumulate="float64",
+            exact=False,
+            numbers=kernel.numbers,
+            whole=whole,
+            root=root,
+        )
+        gain = 1.0 if root else 4 * reach
+        fine = EPS64 if slot.precision == "float64" else EPS32
+        error = gain * slot.signal.error + 4 * fine * (reach if root else reach**2)
+        known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
+        return problem, Signal(slot.precision, known, error)
+
+
+OPERATION = Spread()
+
+
+def _whole(slot: Slot, cells: int) -> bool:
+    """Whether all cells vote, are whole numbers, and 64 bits hold what is made of their sums."""
+    if slot.signal.dtype not in LIMITS or slot.border.mode == "missing" or slot.bounds is None:
+        return False
+    fits = not slot.border.is_constant or slot.border.value.is_integer()
+    return fits and (cells * int(slot.bounds.magnitude)) ** 2 < 2**63
