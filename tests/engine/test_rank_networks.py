@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from convcli.engine.cpu.rank_networks import Network, merged, network, of_two, ranks_between
+from convcli.engine.cpu.rank_networks import Comparisons, merged, network, of_two, ranks_between
 from convcli.engine.cpu.rank_programs import program
 
 
@@ -49,7 +49,7 @@ def runs_of(net, lengths):
 @pytest.mark.parametrize("lengths", [*product(range(1, 16), repeat=2), (42, 13), (28, 64)])
 def test_merges(lengths):
     cells, want = sorted_bits(lengths)
-    net = Network()
+    net = Comparisons()
     refs = merged(net, *runs_of(net, lengths))
     refs += [of_two(net, *runs_of(net, lengths), rank) for rank in range(sum(lengths))]
     assert evaluated(net, refs, lambda r, i: cells[r][i]) == want * 2
@@ -60,7 +60,7 @@ def test_what_cannot_have_the_rank_is_forgotten(lengths):
     cells, want = sorted_bits(lengths)
     for first in range(sum(lengths)):
         for last in range(first, sum(lengths)):
-            net = Network()
+            net = Comparisons()
             refs = ranks_between(net, runs_of(net, lengths), first, last)
             assert evaluated(net, refs, lambda r, i: cells[r][i]) == want[first : last + 1]
 

@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Network", "Node", "merged", "needed", "network", "of_two", "ranks_between"]
+__all__ = ["CompareNode", "Comparisons", "merged", "needed", "network", "of_two", "ranks_between"]
 
 Ref: TypeAlias = tuple[int, int]
 """A node, and how many columns further along."""
 
 
-class Node(NamedTuple):
+class CompareNode(NamedTuple):
     """The smaller or the larger of two values, or a row of the input."""
 
     kind: str
@@ -36,16 +36,16 @@ class Node(NamedTuple):
     b_shift: int = 0
 
 
-class Network:
+class Comparisons:
     """Nodes, each after those it reads, without two that are alike."""
 
     def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self._known: dict[Node, int] = {}
+        self.nodes: list[CompareNode] = []
+        self._known: dict[CompareNode, int] = {}
 
     def row(self, number: int, shift: int) -> Ref:
         """A cell of the input."""
-        return self._node(Node("row", number)), shift
+        return self._node(CompareNode("row", number)), shift
 
     def smaller(self, p: Ref, q: Ref) -> Ref:
         """Of two values."""
@@ -60,16 +60,16 @@ class Network:
             return p
         p, q = sorted((p, q))
         first = min(p[1], q[1])
-        return self._node(Node(kind, p[0], p[1] - first, q[0], q[1] - first)), first
+        return self._node(CompareNode(kind, p[0], p[1] - first, q[0], q[1] - first)), first
 
-    def _node(self, node: Node) -> int:
+    def _node(self, node: CompareNode) -> int:
         if node not in self._known:
             self._known[node] = len(self.nodes)
             self.nodes.append(node)
         return self._known[node]
 
 
-def merged(net: Network, a: Sequence[Ref], b: Sequence[Ref]) -> list[Ref]:
+def merged(net: Comparisons, a: Sequence[Ref], b: Sequence[Ref]) -> list[Ref]:
     """Two sorted runs as one: Batcher's odd-even merge for runs of any length."""
     if not a or not b:
         return [*a, *b]
@@ -83,7 +83,7 @@ def merged(net: Network, a: Sequence[Ref], b: Sequence[Ref]) -> list[Ref]:
     return [*found, *odd[pairs:], *even[pairs + 1 :]]
 
 
-def of_two(net: Network, a: Sequence[Ref], b: Sequence[Ref], rank: int) -> Ref:
+def of_two(net: Comparisons, a: Sequence[Ref], b: Sequence[Ref], rank: int) -> Ref:
     """The value of a rank in two sorted runs: the least that some split of ``rank + 1`` reaches."""
     found: Ref | None = None
     for some in range(max(0, rank + 1 - len(b)), min(len(a), rank + 1) + 1):
@@ -99,7 +99,9 @@ def of_two(net: Network, a: Sequence[Ref], b: Sequence[Ref], rank: int) -> Ref:
     return found
 
 
-def ranks_between(net: Network, runs: Sequence[Sequence[Ref]], first: int, last: int) -> list[Ref]:
+def ranks_between(
+    net: Comparisons, runs: Sequence[Sequence[Ref]], first: int, last: int
+) -> list[Ref]:
     """Values of ranks ``first`` to ``last`` of several sorted runs together.
 
     What is too small or too large in its own run to have one of these ranks is left out.
@@ -136,7 +138,7 @@ class _Windows:
 
     def __init__(self, height: int, width: int, rank: int) -> None:
         self.height, self.width, self.rank = height, width, rank
-        self.net = Network()
+        self.net = Comparisons()
         self.found: dict[int, Ref] = {}
 
     def runs(self, rows: Sequence[int]) -> list[list[Ref]]:
@@ -186,7 +188,7 @@ class _Windows:
         return [self.found[row] for row in range(group)]
 
 
-def _sorted(net: Network, values: Sequence[Ref]) -> list[Ref]:
+def _sorted(net: Comparisons, values: Sequence[Ref]) -> list[Ref]:
     if len(values) < 2:
         return list(values)
     half = len(values) // 2
@@ -194,7 +196,7 @@ def _sorted(net: Network, values: Sequence[Ref]) -> list[Ref]:
 
 
 @cache
-def network(height: int, width: int, rank: int, group: int) -> tuple[Network, list[Ref]]:
+def network(height: int, width: int, rank: int, group: int) -> tuple[Comparisons, list[Ref]]:
     """The network of a rectangle for ``group`` output rows, and where it has their values.
 
     ``group`` is a power of two, at most ``height``.
@@ -203,7 +205,7 @@ def network(height: int, width: int, rank: int, group: int) -> tuple[Network, li
     return windows.net, windows.make(group)
 
 
-def needed(net: Network, outputs: Sequence[Ref]) -> list[int]:
+def needed(net: Comparisons, outputs: Sequence[Ref]) -> list[int]:
     """Nodes that outputs depend on, in an order that lets values go soon."""
     seen: set[int] = set()
     order: list[int] = []
