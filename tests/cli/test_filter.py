@@ -263,12 +263,19 @@ def test_float_to_png_says_what_would_work(convcli: Cli, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "code", "word"),
-    [("missing.png", 2, "no such file"), (".", 2, "is a folder"), ("fifo", 2, "not a regular")],
+    [
+        ("missing.png", 2, "no such file"),
+        ("missing.tif", 2, "no such file"),
+        (".", 2, "is a folder"),
+        ("fifo", 2, "not a regular"),
+        ("fifo.tif", 2, "not a regular"),
+    ],
 )
 def test_inputs_that_are_no_files(
     convcli: Cli, folder: Path, path: str, code: int, word: str
 ) -> None:
     os.mkfifo("fifo")
+    os.mkfifo("fifo.tif")
     failed(convcli("filter", path, "-k", "box:3", "-o", "o.png"), code, word)
 
 

@@ -206,6 +206,8 @@ def open_tiff(path: str, name: str) -> Source | None:
     """
     import tifffile
 
+    if not (Path(path).is_file() and os.access(path, os.R_OK)):
+        return None  # what is read whole says why; a pipe would be waited for
     silence_logs()
     with decoding(name, "TIFF"), contextlib.ExitStack() as on_failure:
         file = tifffile.TiffFile(path)
