@@ -76,7 +76,7 @@ def one_window(
     pairs = [(w, x) for w, x in zip(taps, found, strict=True) if w]
     there = [(w, x) for w, x in pairs if x is not None]
     x_c = found[centre]
-    if (x_c is None and not fill) or not there:
+    if (x_c is None and not fill) or not (there or way == "centre"):
         return None
     if len(there) < least * len(pairs) or (way == "propagate" and len(there) < len(pairs)):
         return None

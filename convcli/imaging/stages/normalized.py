@@ -115,7 +115,8 @@ class Normalized:
         """What makes results of sums, in numbers."""
         kernel, missing = self.kernel, self.missing
         taps = int(np.max(_taps(kernel)))
-        least = max(math.ceil(missing.least * taps - 1e-9), 1)
+        # Where all others are missing, the centre stands for them.
+        least = max(math.ceil(missing.least * taps - 1e-9), self.way != "centre")
         fill = missing.fill or kernel.is_bank
         way, total, gain = "plain", 0.0, 1.0
         if self.way == "propagate":
