@@ -119,6 +119,7 @@ setup(
     ext_modules=[
         extension("_loops", "convcli/engine/cpu/loops", "loops.c", extra_compile_args=FLOATS),
         extension("_ranks", "convcli/engine/cpu/ranks", "ranks.c", extra_compile_args=OPTIONS),
+        extension("_windows", "convcli/engine/cpu/windows", "windows.c", extra_compile_args=FLOATS),
         extension("_tensors", "convcli/ops/loops", "tensors.c", extra_compile_args=FLOATS),
         extension(
             "_png",

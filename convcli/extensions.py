@@ -20,6 +20,7 @@ VARIABLE = "CONVCLI_LOOPS"
 EXTENSIONS = {
     "_loops": "filters",
     "_ranks": "rank filters",
+    "_windows": "morphology and statistics of windows",
     "_tensors": "tensors",
     "_png": "PNG and JPEG files",
 }

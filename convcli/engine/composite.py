@@ -91,13 +91,12 @@ def _difference(
     windows: tuple[Window, Window],
 ) -> tuple[Problem, Signal]:
     """One of the values less another."""
-    bounds = None
+    bounds, ordered = None, len(turns) == 2 and _share_a_cell(kernel, turns)
     if slot.bounds is not None:
         reach = slot.bounds.high - slot.bounds.low
         if is_gray(kernel):
             unit = 1.0 if slot.raster else slot.white / 255.0
             reach += 2 * unit * float(np.abs(kernel.weights).max())
-        ordered = kernel.operation == "range" and not is_gray(kernel)
         bounds = Bounds(0.0 if ordered else -reach, reach)
     whole = all(turns[n - 1].step.requantize.out_dtype in LIMITS for n in pair)
     sums = (whole and bounds and exact_type(bounds)) or slot.precision
@@ -105,7 +104,7 @@ def _difference(
     requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=exact)
     if not whole and slot.border.mode == "missing":
         requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
-    draft = _Draft(turns[-1].step.weights, requantize, sums, exact)
+    draft = _Draft(turns[-1].step.weights, requantize, sums, exact, ordered)
     problem = _in_turn(kernel, slot, turns, pair, windows, draft)
     error = 2 * slot.signal.error
     most = slot.white if bounds is None else bounds.magnitude
@@ -116,6 +115,19 @@ def _difference(
     return problem, Signal(slot.precision, known, error)
 
 
+def _share_a_cell(kernel: Kernel, turns: list[Turn]) -> bool:
+    """Whether the largest and the smallest are of footprints that have a cell in common."""
+    if is_gray(kernel):
+        return False
+    cells = []
+    for step, _ in turns[:2]:
+        starts = step.rows.before, step.cols.before
+        gaps = step.rows.dilation, step.cols.dilation
+        places = np.argwhere(step.weights[0]) * gaps - starts
+        cells.append(set(map(tuple, places.tolist())))
+    return not cells[0].isdisjoint(cells[1])
+
+
 class _Draft(NamedTuple):
     """What a step takes over from its last turn, or from a difference."""
 
@@ -123,6 +135,7 @@ class _Draft(NamedTuple):
     requantize: Requantize
     accumulate: str
     exact: bool
+    ordered: bool = False
 
 
 def _in_turn(
@@ -145,6 +158,7 @@ def _in_turn(
         numbers=kernel.numbers,
         turns=turns,
         difference=pair,
+        ordered=getattr(last, "ordered", False),
     )
 
 

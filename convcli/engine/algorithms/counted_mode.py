@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.algorithms.run_minima import blocks_of
 from convcli.engine.costs import on_cpu
+from convcli.engine.cpu.compiled_windows import CompiledPicks, can_compile, plain
 from convcli.engine.cpu.picking import PickingMethod, Values
 from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
@@ -30,12 +31,21 @@ class CountedMode:
         if not isinstance(problem, Picks):
             return None
         cells = int(np.count_nonzero(problem.weights))
+        if problem.picked.dtype == "uint8" and cells < 65536 and can_compile() and plain(problem):
+            blocks = blocks_of(problem.weights[0], apart=True)
+            rows = sum(block.height for block in blocks)
+            price = on_cpu(self.name, f"{rows} rows", "compiled", self.name, "uint8", rows)
+            return _Compiled(problem, price, blocks)
         kind = "uint8" if problem.picked.dtype in ("uint8", "int8") else "float32"
         work = len(blocks_of(problem.weights[0], apart=True)) if kind == "uint8" else cells
         return _Numpy(problem, on_cpu(self.name, f"{cells} cells", "numpy", self.name, kind, work))
 
 
 MODE = (CountedMode(),)
+
+
+class _Compiled(CompiledPicks):
+    function = "modes"
 
 
 class _Numpy(PickingMethod):

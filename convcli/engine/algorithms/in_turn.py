@@ -17,6 +17,7 @@ from convcli.engine.step import Maps, Method, Problem, Step
 __all__ = ["IN_TURN", "InTurn", "Turn"]
 
 _BAND_BYTES = 512 * 1024
+_BAND_ROWS = 64
 
 
 class Turn(NamedTuple):
@@ -27,13 +28,21 @@ class Turn(NamedTuple):
 
 
 class InTurn(Problem):
-    """What ``turns`` make one after the other; the result is the last, or the ``difference`` of two."""
+    """What ``turns`` make one after the other; the result is the last, or the ``difference`` of two.
+
+    ``ordered`` says that the difference is never below 0.
+    """
 
     def __init__(
-        self, *args: Any, turns: list[Turn], difference: tuple[int, ...], **rest: Any
+        self,
+        *args: Any,
+        turns: list[Turn],
+        difference: tuple[int, ...],
+        ordered: bool,
+        **rest: Any,
     ) -> None:
         super().__init__(*args, **rest)
-        self.turns, self.difference = tuple(turns), difference
+        self.turns, self.difference, self.ordered = tuple(turns), difference, ordered
         self.shape_out = turns[-1].step.shape_out
 
 
@@ -112,27 +121,49 @@ class _InTurn(Method):
         return _Axis(p.turns, results, 0), _Axis(p.turns, results, 1)
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
-        p, last = self.problem, len(self.problem.turns)
         cuts = [m for m in cast(Any, maps) if isinstance(m, _Cut)]
-        wants = [axis.wants((cut.span,)) for axis, cut in zip(self._axes, cuts, strict=False)]
-        cells: list[tuple[Any, ...]] = list(zip(*wants, strict=True))
         if cuts:
-            cells[0] = tuple(cut.have for cut in cuts)  # there may be more than is read
+            return self._part(x, out, cuts[0], cuts[1], threads, count)
+        from convcli.engine.cpu.tiles import Tile, grid, work_through
+
+        # Band by band, so that what one step makes is still in a cache for the next.
+        height, width = out.shape[:2]
+        rows, cols = (((0, n),) for n in x.shape[:2])
+        band = max(_BAND_ROWS, 4 * self.problem.turns[0].step.rows.effective_kernel)
+
+        def work(tile: Tile) -> int:
+            into = out[tile.top : tile.bottom]
+            down, across = _Cut((tile.top, tile.bottom), rows), _Cut((0, width), cols)
+            return self._part(x, into, down, across, 1, count)
+
+        return work_through(grid(height, width, band, width), lambda: work, threads)
+
+    def _part(
+        self,
+        x: NDArray[Any],
+        out: NDArray[Any],
+        down: _Cut,
+        across: _Cut,
+        threads: int,
+        count: bool,
+    ) -> int:
+        """Some of the outputs, from cells of the input of which there may be more than are read."""
+        p, last = self.problem, len(self.problem.turns)
+        wants = (
+            axis.wants((cut.span,)) for axis, cut in zip(self._axes, (down, across), strict=True)
+        )
+        cells: list[tuple[Any, ...]] = list(zip(*wants, strict=True))
+        cells[0] = down.have, across.have
         values, clipped = [x], 0
         for number, (step, source) in enumerate(p.turns, 1):
             whole = number == last and not p.difference
-            if not cuts:
-                kind = step.requantize.out_dtype
-                into = out if whole else np.empty(step.shape_out, kind)
-                method, places = step.method, step.maps
-                clipped = method.run(values[source], into, places, threads, count and whole)
-            else:
-                have, want = cells[source], cells[number]
-                inner = tuple(axis.inner[number - 1] for axis in self._axes)
-                job = step, inner, threads, count and whole
-                into, clipped = _cut_out(values[source], have, want, *job)
-                if whole:
-                    out[...] = into
+            want = cells[number]
+            sizes = (sum(stop - start for start, stop in spans) for spans in want)
+            kind = step.requantize.out_dtype
+            into = out if whole else np.empty((*sizes, step.shape_out[2]), kind)
+            inner = tuple(axis.inner[number - 1] for axis in self._axes)
+            job = step, inner, threads, count and whole
+            clipped = _cut_out(values[source], into, cells[source], want, *job)
             values.append(into)
         if not p.difference:
             return clipped
@@ -145,10 +176,14 @@ class _InTurn(Method):
         from convcli.engine.cpu.tiles import Tile, grid, work_through
         from convcli.engine.requantize import Requantizer
 
-        p = self.problem
+        p, f = self.problem, self.problem.requantize
+        plain = f.scale == f.ratio == 1.0 and f.bias == f.offset == 0.0 and not f.absolute
+        if plain and p.ordered and a.dtype == b.dtype == out.dtype and out.dtype.kind == "u":
+            np.subtract(a, b, out=out)
+            return 0
 
         def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(p.requantize)
+            requantizer = Requantizer(f)
 
             def work(tile: Tile) -> int:
                 rows = slice(tile.top, tile.bottom)
@@ -169,26 +204,29 @@ class _InTurn(Method):
 
 def _cut_out(
     x: NDArray[Any],
+    out: NDArray[Any],
     have: tuple[tuple[Span, ...], ...],
     want: tuple[tuple[Span, ...], ...],
     step: Step,
     axes: tuple[TiledAxis, ...],
     threads: int,
     count: bool,
-) -> tuple[NDArray[Any], int]:
-    """Outputs ``want`` of a step from the cutout ``have`` of its input, not in its tiles."""
-    shape = [sum(stop - start for start, stop in spans) for spans in want]
-    result = np.empty((*shape, step.shape_out[2]), step.requantize.out_dtype)
+) -> int:
+    """Outputs ``want`` of a step from the cutout ``have`` of its input, not in its tiles.
+
+    Returns how many samples were outside the range, if they are counted.
+    """
     clipped = 0
     for (rows, top), (cols, left) in product(
         *(list(zip(w, _starts(w), strict=True)) for w in want)
     ):
-        height, width = rows[1] - rows[0], cols[1] - cols[0]
         maps = axes[0].local(rows, have[0]), axes[1].local(cols, have[1])
-        into = np.empty((height, width, step.shape_out[2]), result.dtype)
+        place = out[top : top + rows[1] - rows[0], left : left + cols[1] - cols[0]]
+        into = place if place.flags.c_contiguous else np.empty(place.shape, out.dtype)
         clipped += step.method.run(x, into, maps, threads, count)
-        result[top : top + height, left : left + width] = into
-    return result, clipped
+        if into is not place:
+            place[...] = into
+    return clipped
 
 
 def _starts(spans: tuple[Span, ...]) -> list[int]:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from convcli.engine.algorithms.run_minima import Block, blocks_of
 from convcli.engine.costs import on_cpu
+from convcli.engine.cpu.compiled_windows import TileLoop, can_compile, plain
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
 from convcli.engine.cpu.tile_loader import TileLoader
+from convcli.engine.numerics import LIMITS
 from convcli.engine.step import Maps, Method, Problem
 
 __all__ = ["MOMENTS", "Moments", "footprint_sums"]
@@ -42,6 +44,9 @@ class SumsOfSquares:
         blocks = blocks_of(problem.weights[0], apart=True)
         runs = {block.length for block in blocks}
         sums = sum(map(_additions, runs)) + sum(_additions(b.height) + 1 for b in blocks)
+        if _in_c(problem):
+            price = on_cpu(self.name, "running sums", "compiled", self.name, "int32", 0)
+            return _Compiled(problem, price)
         kind = "int32" if problem.whole else "float64"
         return _Numpy(
             problem, on_cpu(self.name, f"{sums} additions", "numpy", self.name, kind, sums)
@@ -49,6 +54,63 @@ class SumsOfSquares:
 
 
 MOMENTS = SumsOfSquares()
+
+
+_CELLS_IN_C = {"uint8": 33025, "int8": 33025, "uint16": 1448, "int16": 1448}
+"""Cells of a box whose sums of squares, and what is made of them, the compiled loops hold."""
+
+
+def _in_c(p: Moments) -> bool:
+    most = _CELLS_IN_C.get(p.dtype, 0)
+    if not (p.whole and p.is_box and plain(p) and p.weights.size <= most and can_compile()):
+        return False
+    low, high = LIMITS[p.dtype]
+    return not p.border.is_constant or low <= p.border.value <= high
+
+
+class _Compiled(Method):
+    problem: Moments
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        p = self.problem
+        height, width, channels = p.shape_out
+        cols = max(2048 // channels, 2 * p.cols.kernel_size)
+        return min(max(128, 4 * p.rows.kernel_size), height), min(cols, width)
+
+    def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
+        from convcli.engine.cpu.tiles import Tile, grid, work_through
+        from convcli.engine.requantize import Requantizer
+
+        p, f = self.problem, self.problem.requantize
+        same = f.scale == f.ratio == 1.0 and f.bias == f.offset == 0.0 and not f.absolute
+        straight = (
+            same and not f.clip if f.out_dtype == "uint8" else same and f.out_dtype == "float32"
+        )
+        straight = straight and out.flags.c_contiguous
+        block = (Block(p.cols.kernel_size, 0, p.rows.kernel_size, 0),)
+        told = {"root": int(p.root), "cells": p.weights.size}
+        loop = TileLoop("moments", p, np.ascontiguousarray(x), maps, block, p.border.value, **told)
+
+        def make_worker() -> Callable[[Tile], int]:
+            requantizer = Requantizer(f)
+
+            def work(tile: Tile) -> int:
+                if straight:
+                    loop(tile, out)
+                    return 0
+                found = loop(tile, None, "float64")
+                flat = found.reshape(len(found), -1)
+                target = out[tile.top : tile.bottom, tile.left : tile.right]
+                with np.errstate(all="ignore"):
+                    whole = np.empty(flat.shape, out.dtype)
+                    clipped = requantizer.apply([flat], whole, count)
+                    target[...] = whole.reshape(target.shape)
+                return clipped
+
+            return work
+
+        return work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
 
 
 def _additions(taps: int) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import on_cpu
+from convcli.engine.cpu.compiled_windows import CompiledPicks, can_compile
 from convcli.engine.cpu.picking import PickingMethod, Values
 from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
@@ -87,11 +88,16 @@ class RunMinima:
         lengths = len({block.length for block in blocks})
         steps = max(steps_of(longest) - 1, lengths) + sum(steps_of(b.height) for b in blocks)
         kind = problem.picked.dtype
-        price = on_cpu(self.name, f"{steps} steps", "numpy", self.name, kind, steps)
-        return _Numpy(problem, price)
+        loops = "compiled" if can_compile() else "numpy"
+        price = on_cpu(self.name, f"{steps} steps", loops, self.name, kind, steps)
+        return _Compiled(problem, price, blocks) if can_compile() else _Numpy(problem, price)
 
 
 RUNS = RunMinima()
+
+
+class _Compiled(CompiledPicks):
+    function = "extrema"
 
 
 class _Numpy(PickingMethod):

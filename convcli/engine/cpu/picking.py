@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate
 from convcli.engine.picks import Picks
+from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps, Method
 
 __all__ = ["PickingMethod", "Values", "from_keys", "to_keys"]
@@ -91,10 +92,22 @@ class PickingMethod(Method):
         rows = max(_TILE_BYTES // (cols * channels * itemsize), 2 * p.rows.effective_kernel, 16)
         return min(rows, height), cols
 
+    def finish(
+        self, found: NDArray[Any], target: NDArray[Any], requantizer: Requantizer, count: bool
+    ) -> int:
+        """Samples of the values; returns how many were outside the range, if they are counted."""
+        if self.problem.direct:
+            target[...] = found
+            return 0
+        sums = found.astype(self.problem.accumulate).reshape(len(found), -1)
+        whole = np.empty(sums.shape, target.dtype)
+        clipped = requantizer.apply([sums], whole, count)
+        target[...] = whole.reshape(target.shape)
+        return clipped
+
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
         from convcli.engine.cpu.tile_loader import TileLoader
         from convcli.engine.cpu.tiles import Tile, grid, work_through
-        from convcli.engine.requantize import Requantizer
 
         p, picked = self.problem, self.problem.picked
 
@@ -114,14 +127,7 @@ class PickingMethod(Method):
                     if not picked.gray:
                         found = from_keys(found, picked.dtype)
                     target = out[tile.top : tile.bottom, tile.left : tile.right]
-                    if p.direct:
-                        target[...] = found
-                        return 0
-                    sums = found.astype(p.accumulate).reshape(rows, -1)
-                    whole = np.empty(sums.shape, out.dtype)
-                    clipped = requantizer.apply([sums], whole, count)
-                    target[...] = whole.reshape(target.shape)
-                    return clipped
+                    return self.finish(found, target, requantizer, count)
 
             return work
 

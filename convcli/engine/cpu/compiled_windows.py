@@ -1,0 +1,144 @@
+"""Extrema, variances and modes with the compiled loops: footprints and numbers handed over to C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.c_loops import CODE
+from convcli.engine.cpu.picking import PickingMethod, Values
+from convcli.engine.cpu.tiles import Tile, grid, work_through
+from convcli.engine.picks import Picks
+from convcli.engine.requantize import Requantizer
+from convcli.engine.step import Maps, Problem
+from convcli.extensions import extension
+
+__all__ = ["CompiledPicks", "TileLoop", "can_compile", "plain"]
+
+_TILE_BYTES = 192 * 1024
+"""Of the samples that a tile reads: with what is made of them they stay in the second cache."""
+
+
+def can_compile() -> bool:
+    """Whether there are compiled loops for windows."""
+    return extension("_windows").module is not None
+
+
+def plain(p: Problem) -> bool:
+    """Whether windows stand side by side, and cells too."""
+    return p.rows.stride == p.cols.stride == p.rows.dilation == p.cols.dilation == 1
+
+
+class TileLoop:
+    """A function of the extension for one picture, tile by tile.
+
+    Parameters
+    ----------
+    blocks
+        Rectangles of the footprint, the shortest first: length, top, height and left.
+    outside
+        What stands outside the picture, in its type.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        problem: Problem,
+        x: NDArray[Any],
+        maps: Maps,
+        blocks: Sequence[tuple[int, int, int, int]],
+        outside: float,
+        **told: int,
+    ) -> None:
+        module = extension("_windows").module
+        self._names, self._function = module.JOB.split(), getattr(module, function)
+        self._x, self._maps = x, maps
+        self._blocks = np.array(blocks, np.int64)
+        self._outside = np.array([outside], x.dtype)
+        rows, cols = maps
+        told |= dict(zip(("height", "width", "channels"), x.shape, strict=True))
+        told |= {"row_stride": rows.stride, "col_stride": cols.stride}
+        told |= {"row_gap": rows.dilation, "col_gap": cols.dilation}
+        told |= dict(zip(("tall", "wide"), problem.kernel_size, strict=True))
+        told |= {"type": ord(CODE[x.dtype.name]), "blocks": len(blocks)}
+        self._told = told
+
+    def __call__(
+        self, tile: Tile, out: NDArray[Any] | None, dtype: str | None = None
+    ) -> NDArray[Any]:
+        """Compute a tile, in its place of ``out`` or, without one, in an array of its own."""
+        top, left, height, width = tile.top, tile.left, *_size(tile)
+        if out is None:
+            out = np.empty((height, width, self._x.shape[2]), dtype)
+            place = 0, 0, height, width
+        else:
+            place = top, left, height, width
+        told = self._told | dict(zip(("out_rows", "out_cols"), out.shape[:2], strict=True))
+        told["out_type"] = ord(CODE[out.dtype.name])
+        packed = np.array([told.get(name, 0) for name in self._names], np.int64)
+        rows, cols = self._maps
+        indices = rows.index[top * rows.stride :], cols.index[left * cols.stride :]
+        self._function(packed, self._x, out, *indices, self._blocks, self._outside, *place)
+        return out
+
+
+def _size(tile: Tile) -> tuple[int, int]:
+    return tile.bottom - tile.top, tile.right - tile.left
+
+
+class CompiledPicks(PickingMethod):
+    """Values that the compiled loops pick under a footprint made of rectangles."""
+
+    function = ""
+    """Of the extension."""
+
+    def __init__(
+        self, problem: Picks, estimate: CostEstimate, blocks: Sequence[tuple[int, int, int, int]]
+    ) -> None:
+        super().__init__(problem, estimate)
+        self.blocks = blocks
+
+    def values(self) -> Values:
+        raise NotImplementedError("the compiled loops make whole tiles")
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        p = self.problem
+        height, width, channels = p.shape_out
+        across, down = p.maps[1], p.maps[0]
+        tall = (p.rows.kernel_size - 1) * down.dilation
+        wide = (p.cols.kernel_size - 1) * across.dilation
+        rows = max(64, 2 * tall)
+        line = _TILE_BYTES // ((rows + tall) * np.dtype(p.picked.dtype).itemsize * channels)
+        cols = max(line - wide, 2 * wide, 256 // channels, 1)
+        rows, cols = -(-rows // down.stride), -(-cols // across.stride)
+        return min(rows, height), min(cols, width)
+
+    def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
+        p, picked = self.problem, self.problem.picked
+        source = np.ascontiguousarray(x, picked.dtype)
+        cells = int(np.count_nonzero(p.weights)) if self.function == "modes" else 0
+        told = {"largest": int(picked.largest), "cells": cells}
+        loop = TileLoop(self.function, p, source, maps, self.blocks, picked.outside, **told)
+        straight = p.stays and out.flags.c_contiguous
+
+        def make_worker() -> Callable[[Tile], int]:
+            requantizer = Requantizer(p.requantize)
+
+            def work(tile: Tile) -> int:
+                if straight:
+                    loop(tile, out)
+                    return 0
+                found = loop(tile, None, picked.dtype)
+                target = out[tile.top : tile.bottom, tile.left : tile.right]
+                with np.errstate(all="ignore"):
+                    return self.finish(found, target, requantizer, count)
+
+            return work
+
+        return work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)

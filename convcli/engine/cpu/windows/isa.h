@@ -1,0 +1,97 @@
+/* Everything that depends on the instruction set. Included once per set by clones.h. */
+
+/* A row of the tile's input, samples as they are. */
+static void ISA(copy_row)(const Job *j, long r, char *to)
+{
+    const long size = sample_size(j->p.type), cell = size * (long)j->p.channels;
+    const int64_t row = j->rows[r];
+    for (long c = 0; c < j->in_cols;) {
+        long stop = c + 1;
+        if (row < 0 || j->cols[c] < 0) {
+            for (long k = 0; k < j->p.channels; k++) memcpy(to + c * cell + k * size, j->outside, size);
+        } else {
+            while (stop < j->in_cols && j->cols[stop] == j->cols[stop - 1] + 1) stop++;
+            memcpy(to + c * cell, j->src + (row * j->p.width + j->cols[c]) * cell,
+                   (size_t)((stop - c) * cell));
+        }
+        c = stop;
+    }
+}
+
+#define KEY uint8_t
+#define BITS 8
+#define K(name) JOIN(ISA(8), name)
+#include "runs.h"
+#undef KEY
+#undef BITS
+#undef K
+#define KEY uint16_t
+#define BITS 16
+#define K(name) JOIN(ISA(16), name)
+#include "runs.h"
+#undef KEY
+#undef BITS
+#undef K
+#define KEY uint32_t
+#define BITS 32
+#define K(name) JOIN(ISA(32), name)
+#include "runs.h"
+#undef KEY
+#undef BITS
+#undef K
+#define KEY uint64_t
+#define BITS 64
+#define K(name) JOIN(ISA(64), name)
+#include "runs.h"
+#undef KEY
+#undef BITS
+#undef K
+
+static void ISA(extrema)(Job *j)
+{
+    switch (sample_size(j->p.type)) {
+    case 1: JOIN(ISA(8), tile)(j); break;
+    case 2: JOIN(ISA(16), tile)(j); break;
+    case 4: JOIN(ISA(32), tile)(j); break;
+    default: JOIN(ISA(64), tile)(j);
+    }
+}
+
+#define S uint8_t
+#define SQUARES int32_t
+#define M(name) JOIN(ISA(B), name)
+#include "moments.h"
+#undef S
+#undef M
+#define S int8_t
+#define M(name) JOIN(ISA(b), name)
+#include "moments.h"
+#undef S
+#undef M
+#undef SQUARES
+#define SQUARES int64_t
+#define S uint16_t
+#define M(name) JOIN(ISA(H), name)
+#include "moments.h"
+#undef S
+#undef M
+#define S int16_t
+#define M(name) JOIN(ISA(h), name)
+#include "moments.h"
+#undef S
+#undef M
+#undef SQUARES
+
+static void ISA(moments)(Job *j)
+{
+    switch (j->p.type) {
+    case 'B': JOIN(ISA(B), tile)(j); break;
+    case 'b': JOIN(ISA(b), tile)(j); break;
+    case 'H': JOIN(ISA(H), tile)(j); break;
+    default: JOIN(ISA(h), tile)(j);
+    }
+}
+
+#include "modes.h"
+
+static const Isa ISA(isa) = {ISA_NAME, ISA(extrema), ISA(moments), ISA(modes)};

@@ -1,0 +1,198 @@
+/* convcli._windows: extrema, variances and modes under a window, for one tile of a picture, compiled.
+ *
+ * They do what the algorithms run_minima.py, moments.py and counted_mode.py of
+ * convcli/engine/algorithms do with NumPy, to the same bits. Rows and columns are read through index
+ * maps, so borders need no padded copy.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "job.h"
+
+typedef struct {
+    const char *name;
+    void (*extrema)(Job *);
+    void (*moments)(Job *);
+    void (*modes)(Job *);
+} Isa;
+
+#define CLONED "isa.h"
+#include "clones.h"
+
+#define PADDING 256 /* samples behind each row that whole vectors may read and write, and a cell */
+
+static int index_inside(const int64_t *index, long count, int64_t size)
+{
+    for (long i = 0; i < count; i++)
+        if (index[i] < -1 || index[i] >= size) return 0;
+    return 1;
+}
+
+static int fits(Py_ssize_t bytes, int64_t a, int64_t b, int64_t c, long size)
+{
+    int64_t n;
+    return a >= 1 && b >= 1 && c >= 1 && !__builtin_mul_overflow(a, b, &n) &&
+           !__builtin_mul_overflow(n, c, &n) && !__builtin_mul_overflow(n, (int64_t)size, &n) &&
+           n == bytes;
+}
+
+#define MOST ((int64_t)1 << 40)
+
+/* Cells that a tile of so many outputs reads; 0 if there are none or too many. */
+static long reach(long outputs, int64_t stride, int64_t taps, int64_t gap)
+{
+    if (outputs < 1 || stride < 1 || taps < 1 || gap < 1 || outputs > MOST / stride ||
+        taps > MOST / gap)
+        return 0;
+    return (outputs - 1) * (long)stride + ((long)taps - 1) * (long)gap + 1;
+}
+
+/* Whether the job fits its buffers; the fault, if it does not. */
+static const char *check(Job *j, Py_ssize_t src, Py_ssize_t dst, long row_count, long col_count,
+                         Py_ssize_t blocks, Py_ssize_t outside)
+{
+    const Packed *p = &j->p;
+    const long size = sample_size(p->type), out_size = sample_size(p->out_type);
+    if (!size || !out_size || !fits(src, p->height, p->width, p->channels, size) ||
+        !fits(dst, p->out_rows, p->out_cols, p->channels, out_size) || outside != size)
+        return "a picture's buffer does not fit its type and shape";
+    if (j->top < 0 || j->height < 1 || j->top > p->out_rows - j->height || j->left < 0 ||
+        j->width < 1 || j->left > p->out_cols - j->width)
+        return "the tile lies outside the output";
+    j->in_rows = reach(j->height, p->row_stride, p->tall, p->row_gap);
+    j->in_cols = reach(j->width, p->col_stride, p->wide, p->col_gap);
+    if (!j->in_rows || !j->in_cols || j->in_rows > row_count || j->in_cols > col_count)
+        return "the tile needs more rows or columns than the maps have";
+    if (!index_inside(j->rows, j->in_rows, p->height) || !index_inside(j->cols, j->in_cols, p->width))
+        return "an index map points outside the picture";
+    if (p->blocks < 1 || p->blocks > MOST || blocks != p->blocks * (Py_ssize_t)sizeof(Block))
+        return "there are other numbers of blocks than announced";
+    int64_t shortest = 1, cells = 0;
+    for (const Block *b = j->blocks; b < j->blocks + p->blocks; b++) {
+        if (b->length < shortest || b->left < 0 || b->length > p->wide - b->left || b->height < 1 ||
+            b->top < 0 || b->height > p->tall - b->top)
+            return "a block lies outside the window, or behind a longer one";
+        shortest = b->length;
+        cells += b->length * b->height;
+    }
+    if (p->cells && p->cells != cells) return "the blocks have other cells than announced";
+    return NULL;
+}
+
+/* What only some of the ways can; the fault, if they cannot. */
+static const char *check_way(const Job *j, char way)
+{
+    const Packed *p = &j->p;
+    if (way == 'x') return p->out_type == p->type ? NULL : "extrema stay in their type";
+    const int even = p->row_stride == 1 && p->col_stride == 1 && p->row_gap == 1 && p->col_gap == 1;
+    if (!even || p->cells < 1) return "strides and dilations are for extrema only";
+    if (way == 'm')
+        return p->type == 'B' && p->out_type == 'B' && p->cells < 65536
+                   ? NULL
+                   : "modes are of bytes, fewer than 65536 of them";
+    if (p->blocks != 1 || p->cells != p->tall * p->wide) return "variances are of boxes";
+    const int64_t most = p->type == 'B' || p->type == 'b' ? 255 : 65535;
+    if (sample_size(p->type) > 2 || p->cells > (most == 255 ? 33025 : 94906265 / most))
+        return "the sums would not be exact";
+    return p->out_type == 'd' || p->out_type == 'f' || p->out_type == 'B'
+               ? NULL
+               : "variances become floats or bytes";
+}
+
+static void *piece(int64_t a, int64_t b, int64_t c)
+{
+    int64_t n;
+    if (__builtin_mul_overflow(a, b, &n) || __builtin_mul_overflow(n, c, &n)) return NULL;
+    return malloc((size_t)n);
+}
+
+static int prepare(Job *j, char way)
+{
+    const long size = sample_size(j->p.type);
+    const long cells = j->in_cols * (long)j->p.channels;
+    j->pitch = cells + (long)j->p.channels + PADDING;
+    j->held = piece(j->in_rows, j->pitch, size);
+    j->spare = way == 'x' ? piece(2 * j->in_rows, j->pitch, size) : piece(4, j->pitch, 8);
+    j->line = piece(2, j->pitch, 8);
+    if (!j->held || !j->spare || !j->line) return 0;
+    /* What only whole vectors read is never part of a result, but it is read. */
+    for (long r = 0; r < j->in_rows; r++)
+        memset(j->held + (r * j->pitch + cells) * size, 0, (size_t)((j->pitch - cells) * size));
+    return 1;
+}
+
+static PyObject *one_tile(PyObject *args, char way)
+{
+    Py_buffer packed, src, dst, rows, cols, blocks, outside;
+    Job j;
+    memset(&j, 0, sizeof j);
+    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*y*llll", &packed, &src, &dst, &rows, &cols, &blocks,
+                          &outside, &j.top, &j.left, &j.height, &j.width))
+        return NULL;
+    PyObject *result = NULL;
+    const char *fault = NULL;
+    if (packed.len != sizeof j.p)
+        fault = "the job is not packed by _windows.JOB";
+    else {
+        memcpy(&j.p, packed.buf, sizeof j.p);
+        j.src = src.buf, j.dst = dst.buf, j.rows = rows.buf, j.cols = cols.buf;
+        j.blocks = blocks.buf, j.outside = outside.buf;
+        fault = check(&j, src.len, dst.len, rows.len / 8, cols.len / 8, blocks.len, outside.len);
+        if (!fault) fault = check_way(&j, way);
+    }
+    if (fault)
+        PyErr_SetString(PyExc_ValueError, fault);
+    else {
+        int done;
+        Py_BEGIN_ALLOW_THREADS
+        done = prepare(&j, way);
+        if (done) (way == 'x' ? loops->extrema : way == 'v' ? loops->moments : loops->modes)(&j);
+        Py_END_ALLOW_THREADS
+        if (done)
+            Py_INCREF(result = Py_None);
+        else
+            PyErr_NoMemory();
+        free(j.held), free(j.spare), free(j.line);
+    }
+    PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
+    PyBuffer_Release(&rows), PyBuffer_Release(&cols);
+    PyBuffer_Release(&blocks), PyBuffer_Release(&outside);
+    return result;
+}
+
+PyDoc_STRVAR(extrema_doc, "Extrema of one tile; see convcli/engine/cpu/compiled_windows.py.");
+static PyObject *extrema(PyObject *self, PyObject *args) { return (void)self, one_tile(args, 'x'); }
+
+PyDoc_STRVAR(moments_doc, "Variances of one tile, or their roots, under a box.");
+static PyObject *moments(PyObject *self, PyObject *args) { return (void)self, one_tile(args, 'v'); }
+
+PyDoc_STRVAR(modes_doc, "The most frequent bytes of one tile.");
+static PyObject *modes(PyObject *self, PyObject *args) { return (void)self, one_tile(args, 'm'); }
+
+static int export(PyObject *module)
+{
+#define NAMED(name) " " #name
+    return PyModule_AddStringConstant(module, "JOB", &JOB_FIELDS(NAMED)[1]);
+}
+
+static PyMethodDef methods[] = {
+    {"extrema", extrema, METH_VARARGS, extrema_doc},
+    {"moments", moments, METH_VARARGS, moments_doc},
+    {"modes", modes, METH_VARARGS, modes_doc},
+    CLONES_METHODS,
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {CLONES_SLOT, {Py_mod_exec, (void *)export}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "convcli._windows", "Compiled windows of convcli.", 0, methods, slots,
+    NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__windows(void) { return PyModuleDef_Init(&definition); }
