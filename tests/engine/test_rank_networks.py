@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convcli.engine.cpu.rank_networks import Comparisons, merged, network, of_two, ranks_between
 from convcli.engine.cpu.rank_programs import program
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+import rank_medians
 
 
 def evaluated(net, refs, cell):
@@ -109,3 +115,7 @@ def test_neighbours_share(size, most):
     group = {3: 2, 5: 2, 7: 4, 15: 8}[size]
     made = program(size, size, size * size // 2, group)
     assert len(made.code) <= most * group
+
+
+def test_the_compiled_medians_are_those_of_the_generator():
+    assert rank_medians.TO.read_text() == rank_medians.written(), "run tools/rank_medians.py"

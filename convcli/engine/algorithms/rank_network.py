@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 
 from convcli.engine.costs import on_cpu
-from convcli.engine.cpu.compiled_ranks import CompiledRanks, can_compile
+from convcli.engine.cpu.compiled_ranks import CompiledRanks, can_compile, compiled_medians
 from convcli.engine.cpu.numpy_ranks import NumpyRanks, Values
 from convcli.engine.cpu.rank_programs import Program, group_of, program
 from convcli.engine.rank_problem import RankProblem
@@ -37,6 +37,9 @@ class RankNetwork:
         work = ceil(3.4 * p.cells)
         loops, method = ("compiled", _Compiled) if can_compile() else ("numpy", _Numpy)
         price = on_cpu(self.name, f"about {work} comparisons", loops, self.name, f"int{bits}", work)
+        if p.kernel_size in {(n, n) for n in compiled_medians()} and p.rank == p.cells // 2:
+            price = on_cpu(self.name, price.note, loops, "median", f"int{bits}", work)
+            return _Median(p, price)
         making = _MAKING * p.cells / max(int(np.prod(p.shape_out)), 1)
         return method(p, price._replace(cost=round(price.cost + making, 3)))
 
@@ -55,6 +58,10 @@ class _Compiled(CompiledRanks):
     @cached_property
     def program(self) -> Program:
         return _program(self.problem)
+
+
+class _Median(CompiledRanks):
+    way = "m"
 
 
 class _Numpy(NumpyRanks):

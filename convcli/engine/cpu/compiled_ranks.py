@@ -17,7 +17,7 @@ from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps
 from convcli.extensions import extension
 
-__all__ = ["CompiledRanks", "can_compile"]
+__all__ = ["CompiledRanks", "can_compile", "compiled_medians"]
 
 _TILE_BYTES = 192 * 1024
 """Of the rows that a window reads: they stay in the second cache of a core."""
@@ -26,6 +26,12 @@ _TILE_BYTES = 192 * 1024
 def can_compile() -> bool:
     """Whether there are compiled loops for ranks."""
     return extension("_ranks").module is not None
+
+
+def compiled_medians() -> tuple[int, ...]:
+    """Sides of squares whose medians are compiled as a whole."""
+    module = extension("_ranks").module
+    return () if module is None else tuple(map(int, module.MEDIANS.split()))
 
 
 class CompiledRanks(RankMethod):
@@ -100,6 +106,9 @@ class CompiledRanks(RankMethod):
         told |= {"reach": last_row + 1, "most_shift": last_shift}
         told |= {"type": ord(CODE[p.held]), "way": ord(self.way)}
         told |= {"cells": p.cells, "rank": p.rank}
+        if self.way == "m":
+            told |= {"side": p.kernel_size[0], "row_gap": maps[0].dilation, "group": 2}
+            told["extent"] = last_shift
         if self.program is not None:
             told |= {"row_gap": maps[0].dilation, "group": self.program.group}
             told |= {"instructions": len(self.program.code), "slots": self.program.slots}

@@ -4,7 +4,7 @@
 #define JOB_FIELDS(X)                                                                         \
     X(height) X(width) X(channels) X(out_rows) X(out_cols)                                    \
     X(row_stride) X(col_stride) X(reach) X(most_shift) X(type) X(way) X(cells) X(rank)       \
-    X(row_gap) X(group) X(instructions) X(slots) X(extent)
+    X(row_gap) X(group) X(instructions) X(slots) X(extent) X(side)
 
 typedef struct {
 #define FIELD(name) int64_t name;
@@ -32,6 +32,8 @@ typedef struct {
 } End;
 
 #define NETWORK_BYTES (96 << 10) /* of all slots together: they stay in the second cache */
+
+#define MEDIAN_BYTES (20 << 10)  /* the same of small medians: in the first */
 
 /* A job with its buffers. Input is held as keys: signed numbers that sort as the samples do, of
  * which the largest stands for NaN. */

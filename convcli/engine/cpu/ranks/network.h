@@ -97,3 +97,71 @@ static int K(by_network)(Job *j)
     free(memory);
     return 1;
 }
+
+/* Medians whose values stay in registers, pass by pass over a strip. */
+#define R(row, shift) \
+    const K(vec) r##row##_##shift = *(const K(vec) *)(input + row * rows + shift * unit + x);
+#define S(slot, shift) \
+    const K(vec) s##slot##_##shift = *(const K(vec) *)(slots + slot * pitch + shift * unit + x);
+#define W(slot, t) *(K(vec) *)(slots + (slot) * pitch + x) = t;
+#define L(t, a, b) const K(vec) t = K(smaller)(a, b);
+#define H(t, a, b) const K(vec) t = K(larger)(a, b);
+#define PASS(side, turn, extent, ...)                                                        \
+    static void K(median_##side##_##turn)(const KEY *input, long rows, KEY *slots, long pitch, \
+                                          long unit, long n)                                 \
+    {                                                                                        \
+        (void)input, (void)rows;                                                             \
+        for (long x = 0; x < n + (extent) * unit; x += LANES) { __VA_ARGS__ }                \
+    }
+#define RUN(side, turn) K(median_##side##_##turn)(input, rows, slots, pitch, unit, n);
+#define MEDIAN(side, kept, ...)                                                              \
+    static int K(median_##side)(const KEY *input, long rows, KEY *slots, long pitch, long unit, \
+                                long n)                                                      \
+    {                                                                                        \
+        if (n) {                                                                             \
+            __VA_ARGS__                                                                      \
+        }                                                                                    \
+        return kept;                                                                         \
+    }
+#include "medians.h"
+#undef R
+#undef S
+#undef W
+#undef L
+#undef H
+#undef PASS
+#undef RUN
+#undef MEDIAN
+
+/* All rows of a tile, two at a time. */
+static int K(by_median)(Job *j)
+{
+    typedef int (*Median)(const KEY *, long, KEY *, long, long, long);
+    Median median = NULL;
+#define X(size) \
+    if (j->p.side == size) median = K(median_##size);
+    MEDIANS(X)
+#undef X
+    const long extent = (long)j->p.extent, gap = (long)j->p.row_gap;
+    const long kept = median(NULL, 0, NULL, 0, 0, 0); /* slots before those of the results */
+    long width = MEDIAN_BYTES / ((kept + 2) * (long)sizeof(KEY)) - extent;
+    if (width < 2 * extent) width = 2 * extent;
+    if (width < 4 * LANES) width = 4 * LANES;
+    width = width / LANES * LANES;
+    if (width > j->samples) width = j->samples;
+    const long pitch = (width + extent + 2 * LANES) / LANES * LANES;
+    KEY *slots = malloc((size_t)((kept + 2) * pitch) * sizeof(KEY));
+    if (!slots) return 0;
+    for (long phase = 0; phase < gap; phase++)
+        for (long row = phase; row < j->bottom - j->top; row += 2 * gap)
+            for (long x = 0; x < j->samples; x += width) {
+                const long n = j->samples - x < width ? j->samples - x : width;
+                median((const KEY *)j->keys + row * j->pitch + x, gap * j->pitch, slots, pitch,
+                       extent / ((long)j->p.side - 1), n);
+                for (long t = 0; t < 2 && row + t * gap < j->bottom - j->top; t++)
+                    ISA(store)(j, j->top + row + t * gap, x, n,
+                               (const char *)(slots + (kept + t) * pitch));
+            }
+    free(slots);
+    return 1;
+}

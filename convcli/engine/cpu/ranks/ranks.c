@@ -98,6 +98,17 @@ static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
 {
     const Packed *p = &j->p;
     if (p->way == 's') return NULL;
+    if (p->way == 'm') {
+        int known = 0;
+#define X(size) known |= p->side == size;
+        MEDIANS(X)
+#undef X
+        if (!known || p->row_stride != 1 || p->col_stride != 1 || p->group != 2 || p->row_gap < 1 ||
+            p->row_gap > p->reach || p->reach - 1 != (p->side - 1) * p->row_gap || p->extent < 0 ||
+            p->extent != p->most_shift || p->extent % (p->side - 1))
+            return "the median is none of those that were compiled";
+        return NULL;
+    }
     if (p->way != 'n' || p->row_stride != 1 || p->col_stride != 1 || p->group < 1 ||
         p->group > 64 || p->row_gap < 1 || p->row_gap > p->reach || p->slots < 0 ||
         p->slots > 1 << 20 || p->extent < 0 || p->extent > p->most_shift ||
@@ -133,7 +144,7 @@ static int prepare(Job *j, long col_count)
     j->pitch = j->lane_pitch * lanes;
     j->map_rows = (j->bottom - 1 - j->top) * (long)p->row_stride + (long)p->reach;
     /* The last rows go in a whole group. */
-    const long spare = p->way == 'n' ? (long)(p->group * p->row_gap) : 0;
+    const long spare = p->way != 's' ? (long)(p->group * p->row_gap) : 0;
     j->keys = piece(j->map_rows + spare, j->pitch, size);
     j->line = piece(j->samples + PADDING, 1, size);
     j->offsets = piece(p->cells, 1, sizeof *j->offsets);
@@ -203,7 +214,11 @@ static PyObject *tile(PyObject *self, PyObject *args)
 static int export(PyObject *module)
 {
 #define NAMED(name) " " #name
-    return PyModule_AddStringConstant(module, "JOB", &JOB_FIELDS(NAMED)[1]);
+#define X(size) #size " "
+    return PyModule_AddStringConstant(module, "JOB", &JOB_FIELDS(NAMED)[1]) ||
+                   PyModule_AddStringConstant(module, "MEDIANS", MEDIANS(X))
+               ? -1
+               : 0;
 }
 
 static PyMethodDef methods[] = {
