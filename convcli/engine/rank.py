@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from convcli.engine.algorithms.rank_counts import COUNTS
 from convcli.engine.algorithms.rank_network import NETWORK
 from convcli.engine.algorithms.rank_select import SELECT
+from convcli.engine.algorithms.rank_slide import SLIDE
 from convcli.engine.rank_problem import RankProblem, rank_problem
 from convcli.engine.step import Algorithm, Signal, Slot
 from convcli.kernels.kernel import Kernel
@@ -18,7 +20,7 @@ class Rank:
     NaN does not vote; where none votes the result is NaN.
     """
 
-    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK)
+    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK, COUNTS, SLIDE)
     on_gpu = False
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[RankProblem, Signal]:

@@ -69,6 +69,14 @@ class RankProblem(Problem):
         """Whether every cell counts."""
         return self.cells == self.weights.size
 
+    @property
+    def moves_by_one(self) -> bool:
+        """Whether neighbouring windows stand one cell apart, and have no gaps."""
+        return all(
+            w.stride == 1 and (w.dilation == 1 or w.kernel_size == 1)
+            for w in (self.rows, self.cols)
+        )
+
 
 def rank_of(votes: NDArray[Any], percent: float) -> NDArray[np.int32]:
     """Which value is taken of so many: number ``floor(n P / 100)`` from 0, at most the last.

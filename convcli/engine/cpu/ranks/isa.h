@@ -126,37 +126,48 @@ static void ISA(fill)(Job *j)
 }
 
 #define KEY int8_t
+#define UKEY uint8_t
 #define BITS 8
 #define K(name) JOIN(ISA(8), name)
 #include "keyed.h"
 #undef KEY
+#undef UKEY
 #undef BITS
 #undef K
 #define KEY int16_t
+#define UKEY uint16_t
 #define BITS 16
 #define K(name) JOIN(ISA(16), name)
 #include "keyed.h"
 #undef KEY
+#undef UKEY
 #undef BITS
 #undef K
 #define KEY int32_t
+#define UKEY uint32_t
 #define BITS 32
 #define K(name) JOIN(ISA(32), name)
 #include "keyed.h"
 #undef KEY
+#undef UKEY
 #undef BITS
 #undef K
 #define KEY int64_t
+#define UKEY uint64_t
 #define BITS 64
 #define K(name) JOIN(ISA(64), name)
 #include "keyed.h"
 #undef KEY
+#undef UKEY
 #undef BITS
 #undef K
+
+#include "counts.h"
 
 static int ISA(tile)(Job *j)
 {
     ISA(fill)(j);
+    if (j->p.way == 'c') return ISA(by_counts)(j);
     switch (sample_size(j->p.type)) {
     case 1: return JOIN(ISA(8), tile)(j);
     case 2: return JOIN(ISA(16), tile)(j);

@@ -98,6 +98,20 @@ static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
 {
     const Packed *p = &j->p;
     if (p->way == 's') return NULL;
+    if (p->way == 'w' || p->way == 'c') {
+        /* Windows that move by one cell; counts of a column fit a byte, and of a window two. */
+        const int64_t wide = p->most_shift / p->channels + 1, most = (int64_t)1 << 31;
+        const int64_t height = j->bottom - j->top + p->reach, width = j->right - j->left + wide;
+        if (p->row_stride != 1 || p->col_stride != 1 || p->most_shift % p->channels ||
+            height > most / width || p->cells > most / 64 ||
+            (p->way == 'c' &&
+             (sample_size(p->type) != 1 || p->reach > 255 || wide > 255 || p->cells > 65535 ||
+              p->cells != p->reach * wide)))
+            return "the window does not move by one, or it is too large";
+        for (int64_t t = 0; t < p->cells; t++)
+            if (j->taps[t].shift % p->channels) return "a tap lies between cells";
+        return NULL;
+    }
     if (p->way == 'm') {
         int known = 0;
 #define X(size) known |= p->side == size;
@@ -144,7 +158,7 @@ static int prepare(Job *j, long col_count)
     j->pitch = j->lane_pitch * lanes;
     j->map_rows = (j->bottom - 1 - j->top) * (long)p->row_stride + (long)p->reach;
     /* The last rows go in a whole group. */
-    const long spare = p->way != 's' ? (long)(p->group * p->row_gap) : 0;
+    const long spare = p->way == 'n' || p->way == 'm' ? (long)(p->group * p->row_gap) : 0;
     j->keys = piece(j->map_rows + spare, j->pitch, size);
     j->line = piece(j->samples + PADDING, 1, size);
     j->offsets = piece(p->cells, 1, sizeof *j->offsets);
