@@ -129,7 +129,7 @@ AXES: dict[str, tuple[Any, ...]] = {
     "range": ("", "clip", "abs", "offset", "stretch", "float"),
     "to": ("", "8", "16", "float"),
     "kernel": KERNELS,
-    "border": ("", "edge", "symmetric", "wrap", "constant", "constant:200", "mirror"),
+    "border": ("", "edge", "symmetric", "wrap", "constant", "constant:200", "mirror", "missing"),
     "padding": ("", "valid", "full", "1", "2,1", "1,2,0,3"),
     "stride": ("", "2", "2,3"),
     "dilation": ("", "2", "1,3"),
