@@ -254,7 +254,6 @@ NAME_HOMES = {
     "extensions": "what CONVCLI_LOOPS may be",
     "engine.gpu.device": "the module that an import failed of",
     "ops.operands": "the module that an array is of",
-    "kernels.preset_names": "a preset, not the algorithm",
 }
 """Where the name of a backend or an algorithm may be compared, and what it is there."""
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from importlib import import_module
 
-__all__ = ["formats", "join_options", "kernels", "names", "networks"]
+__all__ = ["algorithms", "formats", "join_options", "kernels", "names", "networks"]
 
 Completer = Callable[[str], list[str]]
 
@@ -38,7 +38,7 @@ def kernels(incomplete: str) -> list[str]:
     for preset in PRESETS.values():
         if preset.name.startswith(incomplete):
             found += [preset.name] * (not preset.required)
-            found += [f"{preset.name}:"] * bool(preset.parameters)
+            found += [f"{preset.name}:"] * bool(preset.takes)
     if len(found) == 1 and found[0].endswith(":"):
         # Alone it would be followed by a space; with an example the word stays open.
         found.append(PRESETS[found[0][:-1]].example)
@@ -47,6 +47,13 @@ def kernels(incomplete: str) -> list[str]:
         for alias, name in ALIASES.items()
         if alias.startswith(incomplete)
     ]
+
+
+def algorithms(incomplete: str) -> list[str]:
+    """Complete the name of an algorithm."""
+    from convcli.engine.operations import every_algorithm
+
+    return _beginning(every_algorithm(), incomplete)
 
 
 def networks(incomplete: str) -> list[str]:

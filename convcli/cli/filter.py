@@ -71,7 +71,7 @@ def filter_command(
     nodata_in, nodata_out = parse.nodata(nodata)
     options = FilterOptions(
         range=parse.one_of("--range", range, parse.RANGES),
-        algorithm=parse.one_of("--algorithm", algorithm, parse.ALGORITHMS),
+        algorithm=parse.algorithm(algorithm),
         backend=parse.backend(backend, device),
         depth=parse.one_of("--depth", depth, parse.DEPTHS),
         padding=parse.padding(padding),

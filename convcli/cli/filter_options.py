@@ -310,10 +310,11 @@ Algorithm = Annotated[
     str | None,
     _run(
         "--algorithm",
-        autocompletion=complete.names("cli.parse", "ALGORITHMS"),
+        autocompletion=complete.algorithms,
         metavar="NAME",
-        help="Compute with direct, separable, box or fft; all keep the same accuracy. "
-        "Default: what --explain predicts to be fastest.",
+        help="Compute with direct, separable, box or fft, or an algorithm that --explain names for "
+        "another operation, the steps that know it; all keep the same accuracy. Default: what "
+        "--explain predicts to be fastest.",
     ),
 ]
 Threads = Annotated[int | None, _run("--threads", min=1, help="Default: all cores.")]

@@ -83,7 +83,7 @@ def show_command(
         if number:
             typer.echo()
         show_kernel(one)
-        if is_terminal():
+        if is_terminal() and one.is_correlation:
             from convcli.show.kernel_plots import show_plots
 
             show_plots(one)
@@ -93,10 +93,12 @@ def _draw(
     loaded: "list[Kernel]", output: str, theme: str, size: int | None, overwrite: bool
 ) -> None:
     from convcli.cli.drawing import write_drawing
+    from convcli.kernels.operation_facts import require_sum
     from convcli.show.draw.theme import theme_of
     from convcli.show.kernel_figure import kernel_figure
 
-    drawing = kernel_figure(loaded, theme_of(theme))
+    sums = [require_sum(one, "frequency response to draw") for one in loaded]
+    drawing = kernel_figure(sums, theme_of(theme))
     write_drawing(drawing, output, drawing.title, overwrite=overwrite, width=size)
 
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from convcli.imaging.formats.raw import RawLayout
 
 __all__ = [
-    "ALGORITHMS",
     "COMPRESSIONS",
     "DEPTHS",
     "ON_ERROR",
     "RANGES",
+    "algorithm",
     "backend",
     "bands",
     "border",
@@ -42,11 +42,19 @@ DEPTHS = (
     *("float32", "float64"),
 )
 NODATA = ("nan", "none")
-ALGORITHMS = ("direct", "separable", "box", "fft")
 COMPRESSIONS = ("default", "small")
 ON_ERROR = ("skip", "stop")
 """Words that options take. The modules that act on them import NumPy, and the input is to be read
 ahead before that; a test holds these lists to theirs."""
+
+
+def algorithm(name: str | None) -> str | None:
+    """One of those that operations have; they are looked up where one is named."""
+    if name is None:
+        return None
+    from convcli.engine.operations import every_algorithm
+
+    return one_of("--algorithm", name, every_algorithm())
 
 
 def backend(name: str, device: int | None) -> Backend | None:

@@ -48,9 +48,10 @@ def _weights(kernel: str) -> "np.ndarray[Any, Any]":
     """Of a preset, which no symbol can be here, or as every tensor."""
     from convcli.cli.tensor_io import read
     from convcli.kernels.load import load_kernel
+    from convcli.kernels.operation_facts import require_sum
     from convcli.kernels.preset_names import preset_of
 
     if preset_of(kernel.partition(":")[0]) is None:
         return read(kernel, "KERNEL")
-    loaded = load_kernel(kernel)
+    loaded = require_sum(load_kernel(kernel), "factors")
     return loaded.weights * loaded.scale

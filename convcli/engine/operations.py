@@ -8,7 +8,7 @@ names none is for a correlation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
@@ -18,7 +18,7 @@ from convcli.engine.step import Algorithm, Problem, Signal, Slot
 from convcli.errors import UsageError
 from convcli.kernels.operation_names import CORRELATE, OPERATIONS
 
-__all__ = ["WindowOperation", "operation_of"]
+__all__ = ["WindowOperation", "every_algorithm", "knows", "operation_of"]
 
 
 class WindowOperation(Protocol):
@@ -51,6 +51,17 @@ def operation_of(kernel: Windowed) -> WindowOperation:
     if name not in OPERATIONS:
         raise UsageError(f"operation {name!r} is not known; allowed: {', '.join(OPERATIONS)}")
     return _of_module(OPERATIONS[name])
+
+
+def knows(kernels: Iterable[Windowed], algorithm: str | None) -> bool:
+    """Whether the operation of one of the kernels has an algorithm of that name."""
+    return any(a.name == algorithm for kernel in kernels for a in operation_of(kernel).algorithms)
+
+
+def every_algorithm() -> tuple[str, ...]:
+    """The names of the algorithms of all operations."""
+    every = (a.name for place in OPERATIONS.values() for a in _of_module(place).algorithms)
+    return tuple(dict.fromkeys(every))
 
 
 @cache

@@ -26,7 +26,7 @@ from convcli.engine.numerics import (
     Bounds,
     full_scale,
 )
-from convcli.engine.operations import WindowOperation, operation_of
+from convcli.engine.operations import WindowOperation, knows, operation_of
 from convcli.engine.plane_windows import Padding2d, Windowed, checked_shape
 from convcli.engine.step import Signal, Slot, Step
 from convcli.errors import BackendError, UsageError
@@ -121,7 +121,7 @@ def plan_filter(
         A :class:`Backend` or what it is parsed from: ``auto``, ``numpy``, ``cupy``, or ``cupy:1``
         for another device than the first.
     threads, algorithm
-        All processors by default; forces one for every step.
+        All processors by default; forces one for every step whose operation has it.
     count
         Pictures like this one that are to be filtered: ``auto`` weighs the whole of them.
     values
@@ -162,6 +162,8 @@ def plan_filter(
     chain = [(kernel, operation_of(kernel)) for kernel in kernels]
     if not chain:
         raise UsageError("no kernel is given; a filter needs at least one")
+    if algorithm is not None and not knows(kernels, algorithm):
+        raise UsageError(_unknown_algorithm(chain, algorithm))
     threads = default_threads() if threads is None else threads
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be 1 or more")
@@ -176,6 +178,12 @@ def plan_filter(
     chosen, why = weigh(plan.work, count)
     on_gpu = _plan(chain, slot, algorithm, chosen, why, threads) if chosen.on_gpu else None
     return replace(on_gpu, fallback=True) if on_gpu else replace(plan, backend_reason=why)
+
+
+def _unknown_algorithm(chain: _Chain, algorithm: str) -> str:
+    """Why no step can be done by the algorithm asked for."""
+    names = list(dict.fromkeys(a.name for _, operation in chain for a in operation.algorithms))
+    return f"algorithm {algorithm!r} is not known; allowed: {', '.join(names)}"
 
 
 def _on_cpu_only(chain: _Chain, slot: Slot, bounded: bool) -> str:

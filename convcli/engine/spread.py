@@ -19,7 +19,7 @@ __all__ = ["OPERATION", "Spread"]
 
 
 class Spread:
-    """With the number 0 the variance, with 1 its root."""
+    """With the number 0 the variance, with 1 its root, times the kernel's scale."""
 
     algorithms = (MOMENTS,)
     on_gpu = False
@@ -37,9 +37,12 @@ class Spread:
         if slot.bounds is not None:
             reach = (slot.bounds.high - slot.bounds.low) / 2
             bounds = Bounds(0.0, reach if root else reach**2)
-        requantize = slot.requantize(bounds and [bounds], accumulate="float64", exact=False)
+        unit = kernel.scale
+        requantize = slot.requantize(
+            bounds and [bounds], accumulate="float64", exact=False, scale=unit
+        )
         if not root:
-            requantize = requantize._replace(scale=requantize.ratio)  # squares of white
+            requantize = requantize._replace(scale=unit * requantize.ratio)  # squares of white
         whole = _whole(slot, int(weights.sum()))
         if slot.border.mode == "missing":
             requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
@@ -56,9 +59,9 @@ class Spread:
             whole=whole,
             root=root,
         )
-        gain = 1.0 if root else 4 * reach
+        gain = unit if root else 4 * reach * unit
         fine = EPS64 if slot.precision == "float64" else EPS32
-        error = gain * slot.signal.error + 4 * fine * (reach if root else reach**2)
+        error = gain * slot.signal.error + 4 * fine * unit * (reach if root else reach**2)
         known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
         return problem, Signal(slot.precision, known, error)
 

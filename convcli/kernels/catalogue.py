@@ -1,7 +1,8 @@
 """The presets, as data: what each is for, its weights or formula, and where it comes from.
 
-A new preset is an entry of a list here, in ``blur_presets`` or in ``edge_presets``, with its formula
-above it if it has one; names, help, completion and tests follow. All are in correlation orientation: a positive weight to the right answers to brightness that
+A new preset is an entry of a list here, in ``blur_presets``, ``edge_presets``, ``order_presets`` or
+``morphology_presets``, with its formula above it if it has one; names, help, completion and tests
+follow. All are in correlation orientation: a positive weight to the right answers to brightness that
 grows to the right. Whole-number weights stand beside a scale.
 """
 
@@ -13,6 +14,9 @@ from convcli.kernels.blur_presets import BLUR, SHARPEN
 from convcli.kernels.edge_presets import EDGES
 from convcli.kernels.formulas import Parts
 from convcli.kernels.kernel import MAX_SIDE
+from convcli.kernels.morphology_presets import MORPHOLOGY
+from convcli.kernels.operation_names import OPERATIONS
+from convcli.kernels.order_presets import ORDER
 from convcli.kernels.parameters import Parameter
 from convcli.kernels.preset import AMOUNT, PILLOW, Preset, fixed, mix, strengthened
 
@@ -56,7 +60,9 @@ _COLOUR = [
 ]  # fmt: skip
 
 PRESETS: dict[str, Preset] = {
-    preset.name: preset for preset in [*BLUR, *SHARPEN, *EDGES, *_EFFECTS, *_COLOUR]
+    preset.name: preset
+    for preset in [*BLUR, *SHARPEN, *EDGES, *ORDER, *MORPHOLOGY, *_EFFECTS, *_COLOUR]
+    if preset.operation in OPERATIONS
 }
 """Name -> preset, in the order of ``convcli kernel list``."""
 

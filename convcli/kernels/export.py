@@ -11,6 +11,7 @@ import numpy as np
 
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import require_sum
 
 __all__ = ["FORMATS", "KernelFormat", "export_kernel", "format_of"]
 
@@ -41,7 +42,7 @@ def export_kernel(kernel: Kernel, format: str) -> bytes:
     """
     if format not in FORMATS:
         raise KernelError(f"format {format!r} is not known; allowed: {', '.join(FORMATS)}")
-    return FORMATS[format].encode(kernel)
+    return FORMATS[format].encode(require_sum(kernel, "weights to write"))
 
 
 def format_of(suffix: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Filters of other programs that are no convolution, with the nearest line of ours."""
+"""Filters of other programs that are not here, with the nearest line of ours."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ class Foreign(NamedTuple):
 
 _TABLE = {
     "canny canny-edges hysteresis": Foreign(lambda sigma: f"-k dgauss:{sigma:g}", 1.4),
-    "median median-blur median-filter mode mode-filter rank rank-filter rank-order percentile "
-    "percentile-filter min minimum min-filter minimum-filter max maximum max-filter "
-    "maximum-filter despeckle dust-and-scratches denoise denoise-bilateral denoise-tv "
-    "denoise-nl-means denoise-wavelet reduce-noise nl-means non-local-means bilateral "
-    "bilateral-filter bilateral-blur surface-blur smart-blur selective-blur kuwahara oil-paint "
-    "oil-painting guided-filter anisotropic-diffusion wiener": Foreign(lambda _: "-k gaussian:1"),
+    "rank rank-filter rank-order despeckle dust-and-scratches reduce-noise": Foreign(
+        lambda side: f"-k median:{side:g}", 3
+    ),
+    "denoise denoise-bilateral denoise-tv denoise-nl-means denoise-wavelet nl-means "
+    "non-local-means bilateral bilateral-filter bilateral-blur surface-blur smart-blur "
+    "selective-blur kuwahara oil-paint oil-painting guided-filter anisotropic-diffusion "
+    "wiener": Foreign(lambda _: "-k median:5"),
     "radial-blur rotational-blur zoom-blur spin-blur tilt-shift": Foreign(
         lambda sigma: f"-k gaussian:{sigma:g}", 3
     ),
@@ -63,7 +64,7 @@ _TABLE = {
     "custom kernel matrix weights convolution convolve correlate conv conv2d filter2d": Foreign(
         lambda _: "-k '0 -1 0; -1 5 -1; 0 -1 0'", exact=True
     ),
-    "erode erosion dilate dilation opening closing tophat blackhat bottomhat morphology "
+    "statistic neighbors neighbours morphology hit-or-miss hit-and-miss thicken distance "
     "skeleton skeletonize thinning watershed hough distance-transform inpaint rotate flip flop "
     "mirror crop swirl solarize solarise posterize posterise gamma dither quantize "
     "vignette": Foreign(lambda _: ""),

@@ -14,6 +14,7 @@ from math import isqrt
 
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
+from convcli.kernels.footprint_hints import footprint_lines, within_another
 from convcli.kernels.foreign_filters import FOREIGN_FILTERS, Foreign
 from convcli.kernels.preset_names import find, preset_of, squeezed
 
@@ -21,6 +22,8 @@ __all__ = ["instead", "refusal", "square_rows"]
 
 _FOREIGN = {squeezed(name): entry for name, entry in FOREIGN_FILTERS.items()}
 _NAMES = {squeezed(name): name for name in [*PRESETS, *ALIASES, *FOREIGN_FILTERS]}
+ALSO_MORPHOLOGY = ("gradient",)
+"""Names of Sobel's that mean a difference of dilation and erosion where a shape follows."""
 LONGEST = 1000
 """Characters that are looked at: time grows with their square, and no name is longer."""
 
@@ -64,7 +67,7 @@ def refusal(text: str, what: str = "kernel") -> str:
     >>> refusal("gausian:2")
     "there is no kernel 'gausian:2'; did you mean 'gaussian:2'? (see 'convcli kernel list')"
     >>> refusal("canny:2")
-    "'canny' is not a convolution; the nearest is -k dgauss:2"
+    "'canny' is not there; the nearest is -k dgauss:2"
     """
     message, see = f"there is no {what} {_short(text)}", " (see 'convcli kernel list')"
     text = text[:LONGEST]
@@ -119,10 +122,17 @@ def _loads(candidate: str) -> bool:
 
 def _candidates(text: str) -> Iterator[str]:
     parts = [p for p in re.split(r"\s*(?:->|=>|\u2192|[,;+>&/]+|\bthen\b)\s*|\s+", text) if p]
-    if len(parts) > 1:
-        yield " | ".join(parts)
     name, mark, rest = _take_apart(text)
     preset = preset_of(name)
+    if preset is not None and preset.has_footprint:
+        yield from footprint_lines(preset, rest)
+    if squeezed(name) in ALSO_MORPHOLOGY:
+        yield from footprint_lines(PRESETS["morph-gradient"], rest)
+    for line in within_another(text):
+        yield line
+        yield from _candidates(line)
+    if len(parts) > 1:
+        yield " | ".join(parts)
     if preset is not None:
         yield from _numbered(preset, f"{squeezed(name)}{mark}", rest)
     else:
@@ -163,7 +173,7 @@ def _numbered(preset: Preset, typed: str, rest: str) -> Iterator[str]:
     for one in [rest, *numbers] if len(numbers) == 1 else [rest] * bool(rest):
         yield from (f"{preset.name}:{one}", f"{preset.name}-{one}", f"{preset.name}{one}")
         yield f"{preset.sized}:{one}"
-    if not (rest and preset.parameters):
+    if not (rest and preset.takes):
         yield preset.name
 
 
@@ -191,5 +201,5 @@ def _told(entry: Foreign, rest: str) -> str:
         if line and _loads(shlex.split(line)[1]):
             break
     else:
-        return "is not a convolution, and no kernel comes near it"
-    return f"is written {line}" if entry.exact else f"is not a convolution; the nearest is {line}"
+        return "is not there, and no kernel comes near it"
+    return f"is written {line}" if entry.exact else f"is not there; the nearest is {line}"

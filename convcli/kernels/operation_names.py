@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CORRELATE", "OPERATIONS", "WITH_PRESETS"]
+__all__ = ["CORRELATE", "OPERATIONS", "WITH_HEIGHTS", "WITH_PRESETS"]
 
 CORRELATE = "correlate"
 
@@ -31,3 +31,6 @@ WITH_PRESETS = frozenset(
     "rank mode spread erode dilate open close tophat blackhat gradient range".split()
 )
 """Operations of which a name alone does not say all, or says something else than elsewhere."""
+
+WITH_HEIGHTS = frozenset("erode dilate open close tophat blackhat gradient".split())
+"""Of these the weights may be gray levels, which are told by the number 1."""

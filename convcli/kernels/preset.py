@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from convcli.kernels.formulas import Array, Parts
 from convcli.kernels.kernel import MAX_SIDE, Combine, Kernel, Role
 from convcli.kernels.operation_names import CORRELATE
 from convcli.kernels.parameters import Parameter, format_values
+
+if TYPE_CHECKING:
+    from convcli.kernels.footprints import Footprint
 
 __all__ = [
     "AMOUNT",
@@ -37,6 +40,10 @@ class Preset(NamedTuple):
 
     ``also`` holds its other names, those of other tools among them. ``sized`` names the preset
     to take where a number is wanted and this one has none.
+
+    The preset of an operation that is no weighted sum takes, behind its parameters, a footprint: the
+    cells of which something is taken, those of ``build`` by default. Its parameters become the
+    operation's numbers; ``numbers`` stand for those that its name says already.
     """
 
     name: str
@@ -54,8 +61,22 @@ class Preset(NamedTuple):
     sized: str = ""
     operation: str = CORRELATE
     total: bool = False
+    numbers: tuple[float, ...] = ()
 
-    def make(self, values: dict[str, float] | None = None) -> Kernel:
+    @property
+    def has_footprint(self) -> bool:
+        """Whether it takes a footprint."""
+        return self.operation != CORRELATE
+
+    @property
+    def takes(self) -> str:
+        """What may follow its name, in words; empty if nothing."""
+        words = [p.name for p in self.parameters] + ["size or footprint"] * self.has_footprint
+        return ", ".join(words)
+
+    def make(
+        self, values: dict[str, float] | None = None, footprint: Footprint | None = None
+    ) -> Kernel:
         """The kernel, named after what was asked for.
 
         >>> size = Parameter("size", "side", 1, 9, default=3)
@@ -66,6 +87,13 @@ class Preset(NamedTuple):
         values = values or {}
         parts = self.build(**values)
         asked = format_values(self.parameters, self._canonical(values))
+        numbers = self.numbers
+        if self.has_footprint:
+            numbers += tuple(values[p.name] for p in self.parameters if p.name in values)
+        if footprint is not None:
+            parts = Parts(footprint.cells)
+            numbers += (1.0,) * footprint.heights
+            asked += "," * bool(asked) + footprint.name
         return Kernel(
             parts.weights,
             parts.scale,
@@ -78,6 +106,7 @@ class Preset(NamedTuple):
             note=self.purpose,
             operation=self.operation,
             total=self.total,
+            numbers=numbers,
         )
 
     def _canonical(self, values: dict[str, float]) -> dict[str, float]:

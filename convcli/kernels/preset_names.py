@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operation_names import CORRELATE, OPERATIONS, WITH_PRESETS
+from convcli.kernels.operation_names import CORRELATE, OPERATIONS, WITH_HEIGHTS, WITH_PRESETS
+from convcli.kernels.order_presets import square
 from convcli.kernels.parameters import parse_values
 
+if TYPE_CHECKING:
+    from convcli.kernels.footprints import Footprint
+
 __all__ = ["NamedPreset", "find", "preset_of", "squeezed"]
+
+SIDES = PRESETS["box"].parameters
+DEFAULT_SIDE = "3"
+"""Of a footprint that is not written."""
 
 
 def squeezed(name: str) -> str:
@@ -40,29 +48,22 @@ def _footprint(name: str) -> Preset | None:
     """The preset for the footprint of an operation that is no weighted sum."""
     if name not in OPERATIONS or name == CORRELATE or name in WITH_PRESETS:
         return None
-    box = PRESETS["box"]
+    purpose = f"{name} of the cells that count"
     return Preset(
-        name,
-        "operations",
-        f"{name} of a square or rectangle",
-        lambda width=3, height=None: box.build(width, height)._replace(scale=1.0),
-        "",
-        "other",
-        box.parameters,
-        example=f"{name}:9x5",
-        operation=name,
+        name, "operations", purpose, square(), "", "other", example=f"{name}:9x5", operation=name
     )
 
 
 class NamedPreset(NamedTuple):
-    """A preset and the numbers that were given with it; nothing is computed yet."""
+    """A preset and what was given with it; nothing is computed yet but the cells of a footprint."""
 
     preset: Preset
     values: dict[str, float]
+    footprint: Footprint | None = None
 
     def make(self) -> Kernel:
         """The kernel."""
-        return self.preset.make(self.values)
+        return self.preset.make(self.values, self.footprint)
 
 
 def find(text: str) -> NamedPreset | None:
@@ -85,13 +86,35 @@ def find(text: str) -> NamedPreset | None:
         raise KernelError(
             f"nothing follows the colon of {preset.name!r}; write {preset.example or preset.name}"
         )
-    if preset.parameters == PRESETS["box"].parameters:
+    footprint = None
+    if preset.has_footprint:
+        rest, footprint = _with_footprint(preset, rest)
+    elif preset.parameters == SIDES:
         rest = re.sub(r"^(\d+)[xX](\d+)$", r"\1,\2", rest)
-    values = parse_values(preset.name, preset.parameters, rest, preset.example) if colon else {}
+    values = {}
+    if rest or (colon and not preset.has_footprint):
+        values = parse_values(preset.name, preset.parameters, rest, preset.example)
     for needed in preset.parameters[: preset.required]:
         if needed.name not in values:
             raise KernelError(
                 f"{preset.name} needs {needed.name} ({needed.note}), {needed.allowed}, "
                 f"as in {preset.example}"
             )
-    return NamedPreset(preset, values)
+    return NamedPreset(preset, values, footprint)
+
+
+def _with_footprint(preset: Preset, rest: str) -> tuple[str, Footprint | None]:
+    """The numbers of a preset's own, and the footprint that follows them."""
+    own = len(preset.parameters)
+    parts = rest.split(",", own) if own else [rest]
+    numbers, cells = parts[:own], "".join(parts[own:]).strip()
+    footprint = None
+    if cells:
+        from convcli.kernels.footprints import parse_footprint
+
+        example = preset.example if not own else f"{preset.name}:{','.join(numbers)},7"
+        gray = preset.operation in WITH_HEIGHTS
+        footprint = parse_footprint(preset.name, cells, example, gray=gray)
+        if footprint.name == DEFAULT_SIDE:
+            footprint = None
+    return ",".join(numbers), footprint

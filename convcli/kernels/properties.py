@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convcli.kernels.blas import matmul
 from convcli.kernels.factors import low_rank_factors, numerical_rank, separable_factors
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import facts_of, reach_of
 
 __all__ = ["WHITE", "Part", "Properties", "describe", "response_range", "symmetries"]
 
@@ -74,7 +75,7 @@ def describe(kernel: Kernel) -> Properties:
     (-1020.0, 1020.0, 1, 'differentiates: slope to the right; flat areas become 0')
     """
     weights = kernel.weights
-    stack = weights.reshape(-1, *kernel.shape)
+    stack = weights.reshape(-1, *kernel.shape) if kernel.is_correlation else ()
     low, high = response_range(kernel)
     return Properties(
         parts=tuple(_part(part, kernel.scale) for part in stack),
@@ -94,6 +95,8 @@ def response_range(kernel: Kernel) -> tuple[float, float]:
     >>> response_range(Kernel([[-1, 9, -2]], bias=128))
     (-637.0, 2423.0)
     """
+    if not kernel.is_correlation:
+        return reach_of(kernel, WHITE)
     # Whole-number weights are added up before they are scaled: their sums are exact.
     weights = kernel.weights if kernel.scale >= 0 else -kernel.weights
     taps = (1, 2, 3) if kernel.is_bank else (-2, -1)
@@ -151,6 +154,8 @@ def _part(weights: Array, scale: float) -> Part:
 
 
 def _effect(kernel: Kernel) -> str:
+    if not kernel.is_correlation:
+        return facts_of(kernel).verb
     if kernel.is_bank:
         outputs, inputs = kernel.weights.shape[:2]
         return f"mixes channels: {inputs} in, {outputs} out"

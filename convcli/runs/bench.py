@@ -9,8 +9,8 @@ from time import perf_counter
 
 import numpy as np
 
-from convcli.engine.algorithms import ALGORITHMS
 from convcli.engine.dispatch import execute
+from convcli.engine.operations import operation_of
 from convcli.engine.plan import Plan, plan_filter
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 from convcli.errors import BackendError, OutputError, UsageError
@@ -97,7 +97,8 @@ def time_kernels(
         best = plan_filter(x.shape, x.dtype, [kernel], backend="numpy", range="auto")
         taken = best.steps[0].algorithm
         found = Timing(kernel.name, taken, best.work.cpu_seconds)
-        for algorithm in ALGORITHMS:
+        operation = operation_of(kernel)
+        for algorithm in [algorithm.name for algorithm in operation.algorithms]:
             try:
                 plan = plan_filter(
                     x.shape, x.dtype, [kernel], backend="numpy", range="auto", algorithm=algorithm
@@ -106,7 +107,7 @@ def time_kernels(
                 continue  # this one cannot do the kernel
             if algorithm == taken or plan.work.cpu_seconds < TOO_LONG:
                 found.milliseconds[algorithm] = _time(plan, x)
-        if gpu:
+        if gpu and operation.on_gpu:
             plan = plan_filter(x.shape, x.dtype, [kernel], backend="cupy", range="auto")
             found.gpu = _time(plan, x)
         yield found

@@ -25,14 +25,16 @@ def bench_document(
     no_gpu: str,
 ) -> Document:
     """The table, what the choices cost, and why the GPU is missing if it is."""
-    heads = [*ALGORITHMS, *(() if no_gpu else ("gpu",)), "MP/s"]
+    others = [name for timing in timings for name in timing.milliseconds]
+    names = tuple(dict.fromkeys((*ALGORITHMS, *others)))
+    heads = [*names, *(() if no_gpu else ("gpu",)), "MP/s"]
     rows: list[list[str]] = []
     marked = set()
     lost = []
     pixels = size[0] * size[1]
     for number, timing in enumerate(timings):
-        cells = [_ms(timing.milliseconds.get(name)) for name in ALGORITHMS]
-        marked.add((number, 1 + ALGORITHMS.index(timing.taken)))
+        cells = [_ms(timing.milliseconds.get(name)) for name in names]
+        marked.add((number, 1 + names.index(timing.taken)))
         if not no_gpu:
             cells.append(_ms(timing.gpu))
         time = timing.milliseconds[timing.taken]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from convcli.kernels.catalogue import GROUPS, PRESETS
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import has_heights
 from convcli.kernels.properties import Part, Properties, describe
 from convcli.show.console import PIPE_WIDTH, make_console
 
@@ -37,6 +38,7 @@ def catalogue_json() -> str:
                 {"name": p.name, "meaning": p.note, "allowed": p.allowed, "default": p.default}
                 for p in preset.parameters
             ],
+            "footprint": preset.has_footprint,
             "source": preset.source,
         }
         for preset in PRESETS.values()
@@ -56,9 +58,8 @@ def show_catalogue(console: Console | None = None) -> None:
             if preset.group == group:
                 line = Text(f"  {preset.name}".ljust(column) + preset.purpose)
                 line.stylize("cyan", 0, column)
-                if preset.parameters:
-                    names = ", ".join(p.name for p in preset.parameters)
-                    line.append(f": {preset.example} ({names})", "dim")
+                if preset.takes:
+                    line.append(f": {preset.example} ({preset.takes})", "dim")
                 _print_hanging(console, line, column)
     other = "Other names are taken too (blur, mean, edges, negative, FIND_EDGES): --json lists all."
     _print_hanging(console, Text(other, "dim"), 0)
@@ -90,6 +91,8 @@ def kernel_json(kernel: Kernel) -> str:
             "combine": kernel.combine,
             "absolute": kernel.absolute,
             "source": kernel.source,
+            "operation": kernel.operation,
+            "numbers": kernel.numbers,
             "sum": found.total,
             "range": [found.low, found.high],
             "range_reached": found.exact,
@@ -125,7 +128,10 @@ def show_kernel(kernel: Kernel, console: Console | None = None) -> None:
         console.print()
         if heading:
             console.print(Text(heading, "dim"))
-        _print_weights(console, weights)
+        if kernel.is_correlation or has_heights(kernel):
+            _print_weights(console, weights)
+        else:
+            _print_cells(console, weights)
     console.print()
     facts = list(_facts(kernel, found))
     column = max(len(key) for key, _ in facts) + 2
@@ -164,6 +170,9 @@ def _facts(kernel: Kernel, found: Properties) -> Iterator[tuple[str, str]]:
     yield "does", found.effect
     if kernel.remark:
         yield "note", kernel.remark
+    if not kernel.is_correlation:
+        yield from _facts_of_footprint(kernel, found)
+        return
     yield "scale", _fraction(kernel.scale)
     if kernel.bias:
         yield "bias", f"{kernel.bias:g} (of 255)"
@@ -185,6 +194,17 @@ def _facts(kernel: Kernel, found: Properties) -> Iterator[tuple[str, str]]:
     if kernel.source:
         yield "source", kernel.source
     yield "written in", "correlation orientation; filter --flip turns it for convolution"
+
+
+def _facts_of_footprint(kernel: Kernel, found: Properties) -> Iterator[tuple[str, str]]:
+    """Of what is no weighted sum."""
+    if kernel.numbers and kernel.operation == "rank":
+        yield "rank", f"{kernel.numbers[0]:g} percent"
+    counted = kernel.weights.size if has_heights(kernel) else found.nonzero
+    yield "footprint", f"{counted} of {kernel.weights.size} cells count"
+    yield "range", f"{_number(found.low)} to {_number(found.high)} for samples of 0 to 255"
+    if kernel.source:
+        yield "source", kernel.source
 
 
 def _part_facts(part: Part, number: str) -> Iterator[tuple[str, str]]:
@@ -257,6 +277,31 @@ def _print_weights(console: Console, weights: Array) -> None:
         console.print(Text(f"  (the middle of {rows}x{columns}; in a pipe all are printed)", "dim"))
     if digits is not None and (np.round(weights, digits) != weights).any():
         console.print(Text(f"  (rounded to {digits} decimals; --json has every digit)", "dim"))
+
+
+def _print_cells(console: Console, weights: Array) -> None:
+    """A footprint: the cells that count, and its centre; its middle where it is too large."""
+    from rich.text import Text
+
+    rows, columns = weights.shape
+    most = 31 if console.width != PIPE_WIDTH else rows
+    top, left = max(0, (rows - most) // 2), max(0, (columns - (console.width - 2) // 2) // 2)
+    centre = (rows - 1) // 2, (columns - 1) // 2
+    for row in range(top, min(top + most, rows)):
+        cells = weights[row, left : left + (console.width - 2) // 2] != 0
+        marks = ["#" if cell else "." for cell in cells.tolist()]
+        if row == centre[0]:
+            middle = centre[1] - left
+            marks[middle] = "@" if cells[middle] else "o"
+        console.print(Text("  " + " ".join(marks)), soft_wrap=True)
+    note = (
+        "  # counts, @ is the centre"
+        if weights[centre]
+        else "  # counts, o is the centre, which does not"
+    )
+    if top or left:
+        note += f"; the middle of {rows}x{columns}, in a pipe all are printed"
+    console.print(Text(note, "dim"))
 
 
 def _decimals(weights: Array) -> int | None:

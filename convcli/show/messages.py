@@ -28,6 +28,7 @@ WAYS = {
     "renormalize": "renormalize: the mean of what is there, times the sum of the weights",
     "centre": "centre: missing samples stand for the one under the centre",
     "propagate": "propagate: no result where one is missing",
+    "vote": "vote: missing samples are left out",
     "total": "the sum of what is there",
 }
 """What kernels make of missing samples."""
@@ -69,7 +70,7 @@ def summary(report: Report) -> str:
     first = plan.steps[0]
     seconds = sum(report.seconds.values())
     way = "convolution" if report.outline.flip else "correlation"
-    kernel = f"{report.kernel} ({way})" if report.outline.correlates else report.kernel
+    kernel = f"{report.kernel} ({way})" if any(report.outline.sums) else report.kernel
     frames = report.outline.header.n_frames
     parts = [
         _kind(report, source=False) + (f" x {frames} frames" if frames > 1 else ""),
@@ -162,7 +163,11 @@ def explanation(report: Report) -> str:
     """The plan: resolved options, the output-shape calculation, algorithm and backend and why."""
     plan, picture = report.plan, report.outline.header
     first = plan.steps[0]
-    way = "kernel flipped: convolution" if report.outline.flip else "kernel as written: correlation"
+    outline = report.outline
+    what = "kernel" if any(outline.sums) else "footprint"
+    way = f"{what} flipped" if outline.flip else f"{what} as written"
+    if any(outline.sums):
+        way += ": convolution" if outline.flip else ": correlation"
     lines = [
         ("input", f"{_name(report.job.input, 'stdin')}, {_kind(report, source=True)}"),
         (
@@ -188,8 +193,9 @@ def explanation(report: Report) -> str:
         zip(report.kernel.split(", "), plan.steps, strict=False)
     ):
         rows, cols = step.rows, step.cols
+        cells = "weights" if outline.sums[number] else "footprint"
         lines += [
-            (f"step {number + 1}", f"{kernel}: {rows.kernel_size}x{cols.kernel_size} weights"),
+            (f"step {number + 1}", f"{kernel}: {rows.kernel_size}x{cols.kernel_size} {cells}"),
             ("  height", _calculation(rows)),
             ("  width", _calculation(cols)),
             (

@@ -19,6 +19,7 @@ from convcli.arithmetic.network import Network
 from convcli.arithmetic.window import PADDING_NAMES
 from convcli.cli.app import build
 from convcli.engine import numerics
+from convcli.engine.operations import every_algorithm
 from convcli.imaging.formats import format_of_name
 from convcli.kernels.catalogue import PRESETS
 from convcli.kernels.load import load_kernel
@@ -46,7 +47,7 @@ BASH = [
     ("filter -k sob", "sobel-x sobel-x: sobel-y sobel-y: sobel sobel:"),
     ("filter a.png -k disk", "disk: disk:5"),
     ("filter -k greys", "greyscale"),
-    ("filter -k bl", "blur"),
+    ("filter -k blu", "blur"),
     ("filter -k boke", "bokeh:"),
     ("filter -k gaussian : 2 --border re", "reflect"),
     ("filter --border repl", "replicate"),
@@ -143,7 +144,7 @@ def kernel_is_taken(word: str) -> object:
     if not word.endswith(":"):
         return load_kernel(word)
     preset = PRESETS[word[:-1]]
-    assert preset.parameters
+    assert preset.takes
     return load_kernel(preset.example) if preset.example else preset
 
 
@@ -168,7 +169,7 @@ LISTED = {
     "filter --missing": "renormalize centre propagate",
     "filter --on-error": "skip stop",
     "filter --backend": "auto numpy cupy",
-    "filter --algorithm": "direct separable box fft",
+    "filter --algorithm": " ".join(every_algorithm()),
     "filter --dtype": " ".join(numerics.DTYPES),
     "kernel export --format": "json toml csv tsv txt npy mat im",
     "shape --pool": "max avg",

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 FILE = Path(__file__).parents[1] / "data" / "largest.py"
-LINE = "OPERATIONS['maximum'] = 'largest'"
+LINE = "OPERATIONS['largest'] = 'largest'"
 
 RUN = f"""
 import sys
@@ -51,11 +51,14 @@ def picture(folder: Path, mode: str) -> np.ndarray:
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_the_command_runs_it(tmp_path, convcli, mode):
     pixels = picture(tmp_path, mode)
-    done = convcli("filter", "in.png", "-k", "maximum:5x3", "-o", "out.png")
+    done = convcli("filter", "in.png", "-k", "largest:5x3", "-o", "out.png")
     assert done.returncode == 0, done.stderr
-    assert "maximum:5,3 (correlation)" not in done.stderr
+    assert "largest:5x3, border" in done.stderr
     want = pixels.copy()
     colours = pixels[..., :3] if mode != "L" else pixels[..., None]
+    if mode == "RGBA":
+        colours = np.where(pixels[..., 3:] == 0, 0, colours)  # transparent pixels do not vote
+        assert (pixels[..., 3] == 0).any()
     found = ndimage.maximum_filter(colours, (3, 5, 1), mode="mirror")
     if mode == "L":
         want = found[..., 0]
@@ -68,11 +71,11 @@ def test_in_a_chain_in_parts_and_explained(tmp_path, convcli):
     pixels = picture(tmp_path, "RGB")
     np.save(tmp_path / "in.npy", pixels)
     done = convcli(
-        "filter", "in.npy", "-k", "maximum | invert", "-o", "out.npy", "--explain", "--linear"
+        "filter", "in.npy", "-k", "largest | invert", "-o", "out.npy", "--explain", "--linear"
     )
     assert done.returncode == 0, done.stderr
     assert "shifted: 9 neighbours" in done.stderr
-    done = convcli("filter", "in.npy", "-k", "maximum | invert", "-o", "out.npy", "--overwrite")
+    done = convcli("filter", "in.npy", "-k", "largest | invert", "-o", "out.npy", "--overwrite")
     want = 255 - ndimage.maximum_filter(pixels, (3, 3, 1), mode="mirror")
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), want)
 
@@ -80,7 +83,7 @@ def test_in_a_chain_in_parts_and_explained(tmp_path, convcli):
 @pytest.mark.parametrize("option", ["--normalize", "--scale=2", "--bias=3"])
 def test_what_only_sums_can_is_refused(tmp_path, convcli, option):
     picture(tmp_path, "L")
-    done = convcli("filter", "in.png", "-k", "maximum", "-o", "out.png", option)
+    done = convcli("filter", "in.png", "-k", "largest", "-o", "out.png", option)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "is no sum" in done.stderr
@@ -89,10 +92,34 @@ def test_what_only_sums_can_is_refused(tmp_path, convcli, option):
 
 def test_without_the_line_it_is_no_kernel(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "convcli", "filter", "in.png", "-k", "maximum"],
+        [sys.executable, "-m", "convcli", "filter", "in.png", "-k", "largest"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2
-    assert "maximum" in done.stderr
+    assert "largest" in done.stderr
+
+
+def test_its_footprint_is_any_and_the_kernel_commands_know_it(tmp_path, convcli):
+    pixels = picture(tmp_path, "L")
+    done = convcli("filter", "in.png", "-k", "largest:0 1 0; 1 1 1; 0 1 0", "-o", "out.png")
+    assert done.returncode == 0, done.stderr
+    want = ndimage.maximum_filter(
+        pixels, footprint=[[0, 1, 0], [1, 1, 1], [0, 1, 0]], mode="mirror"
+    )
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out.png")), want)
+    done = convcli("kernel", "show", "largest:cross:1")
+    assert "  . # .\n  # @ #\n  . # .\n" in done.stdout, done.stderr
+    done = convcli("kernel", "export", "largest:3", "-o", "out.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_missing_samples_do_not_vote(tmp_path, convcli):
+    x = np.arange(20, dtype=np.int16).reshape(4, 5)
+    x[1:3, 2:4] = -1
+    np.save(tmp_path / "in.npy", x)
+    done = convcli("filter", "in.npy", "-k", "largest", "-o", "out.npy", "--nodata", "-1")
+    assert done.returncode == 0, done.stderr
+    want = ndimage.maximum_filter(x, 3, mode="mirror")
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), np.where(x == -1, -1, want))

@@ -47,7 +47,6 @@ def help_of(path: str, option: str) -> str:
 
 def test_the_command_line_takes_the_words_of_who_reads_them() -> None:
     assert parse.RANGES == numerics.RANGES
-    assert parse.ALGORITHMS == ALGORITHMS
     assert (*DEPTHS, *numerics.OUT_DTYPES) == parse.DEPTHS
     assert tuple(STRIP_BYTES) == parse.COMPRESSIONS
 

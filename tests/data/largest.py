@@ -17,7 +17,7 @@ class _Shifted(NumpyMethod):
             first, *others = (tap_run(lanes, tap, rows, samples, load.rows.stride) for tap in taps)
             found = first.copy()
             for run in others:
-                np.maximum(found, run, out=found)
+                np.fmax(found, run, out=found)  # NaN does not vote
             yield found
 
         return largest

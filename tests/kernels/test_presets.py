@@ -424,6 +424,7 @@ ALLOWED = {
     "binomial": {"size": "a whole number from 1 to 27"},
     "box": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
     "sum": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
+    "percentile": {"percent": "a number from 0 to 100"},
     "disk": {"radius": "a number from 0 to 4999"},
     "motion": {"length": "a number from 1 to 9997", "angle": ANGLE},
     "unsharp": {"sigma": SIGMA, "amount": "a number from 0 to 100", "size": ODD},

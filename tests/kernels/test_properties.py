@@ -20,8 +20,9 @@ def example(name: str) -> str:
     return PRESETS[name].example if PRESETS[name].required else name
 
 
-PLAIN = [n for n in PRESETS if load_kernel(example(n)).weights.ndim == 2]
-STACKS = [n for n in PRESETS if load_kernel(example(n)).weights.ndim == 3]
+SUMS = [n for n in PRESETS if load_kernel(example(n)).is_correlation]
+PLAIN = [n for n in SUMS if load_kernel(example(n)).weights.ndim == 2]
+STACKS = [n for n in SUMS if load_kernel(example(n)).weights.ndim == 3]
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -20,16 +20,15 @@ ALGORITHMS = tuple(algorithm.name for algorithm in CORRELATION)
 
 
 def choose(problem: Problem, algorithms: Sequence[Algorithm], forced: str | None = None) -> Step:
-    """Weigh the algorithms for one step and take the cheapest, or the one asked for.
+    """Weigh the algorithms for one step and take the cheapest, or the one asked for, if it is there.
 
     Raises
     ------
     UsageError
-        If the algorithm asked for is unknown or cannot do this step.
+        If the algorithm asked for cannot do this step.
     """
-    known = tuple(dict.fromkeys((*ALGORITHMS, *(a.name for a in algorithms))))
-    if forced is not None and forced not in known:
-        raise UsageError(f"algorithm {forced!r} is not known; allowed: {', '.join(known)}")
+    if forced not in [algorithm.name for algorithm in algorithms]:
+        forced = None
     offers = [offer for a in algorithms if (offer := a.offer(problem)) is not None]
     estimates = tuple(offer.estimate for offer in offers)
     if forced is None:

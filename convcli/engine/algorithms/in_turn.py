@@ -49,7 +49,7 @@ class InTurn(Problem):
 class StepsInTurn:
     """The one way to do it: each step by its own algorithm."""
 
-    name = "in turn"
+    name = "in-turn"
 
     def offer(self, problem: Problem) -> Method | None:
         if not isinstance(problem, InTurn):

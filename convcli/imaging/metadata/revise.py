@@ -34,6 +34,7 @@ from convcli.imaging.metadata.tiff import (
 )
 from convcli.imaging.metadata.tiff_fields import RATIONAL, Fields
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import facts_of, picks_values, squares_values
 
 __all__ = ["Effect", "effect_of", "revised"]
 
@@ -69,9 +70,17 @@ def effect_of(chain: Sequence[Kernel], range: str = "clip", *, same_unit: bool =
     if stacked or range in ("offset", "stretch") or not same_unit:
         return Effect(None)
     sums = [kernel for kernel in chain if kernel.is_correlation]
-    gain = math.prod(kernel.sum for kernel in sums)
+    others = [kernel for kernel in chain if not kernel.is_correlation]
+    gains = [kernel.sum for kernel in sums]
+    for kernel in others:
+        flat = facts_of(kernel).flat
+        if flat is None or squares_values(kernel):
+            return Effect(None)
+        gains.append(flat)
+    gain = math.prod(gains)
     means = all((kernel.weights * kernel.scale >= 0).all() and not kernel.bias for kernel in sums)
-    return Effect(gain, means and math.isclose(gain, 1, rel_tol=1e-9))
+    within = means and all(map(picks_values, others))
+    return Effect(gain, within and math.isclose(gain, 1, rel_tol=1e-9))
 
 
 def revised(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from convcli.engine.plan import Plan
+from convcli.engine.plan import Plan, Step
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["leaves_alpha", "picker", "picks_in_place"]
+__all__ = ["EMPTY", "Placed", "leaves_alpha", "picker", "picker_of", "picks_in_place", "placed"]
+
+EMPTY = 1e-6
+"""Alpha below which a pixel has no colour: well under one level of 16 bits."""
 
 
 def leaves_alpha(kernel: Kernel) -> bool:
@@ -27,9 +31,54 @@ def picker(shape: tuple[int, int]) -> Kernel:
     The centre of an even size is the one before the middle: the extra row is at the end.
     """
     height, width = shape
+    return picker_at(shape, ((height - 1) // 2, (width - 1) // 2))
+
+
+@lru_cache(maxsize=64)
+def picker_at(shape: tuple[int, int], cell: tuple[int, int]) -> Kernel:
+    """The kernel of ``shape`` that gives each position the pixel under one of its cells."""
     weights = np.zeros(shape)
-    weights[(height - 1) // 2, (width - 1) // 2] = 1
+    weights[cell] = 1
     return Kernel(weights, name="centre")
+
+
+class Placed(NamedTuple):
+    """Windows of a step, wide enough to say where they stand by a padding that is not negative."""
+
+    shape: tuple[int, int]
+    first: tuple[int, int]
+    """Where the first row and column of the step's own windows are in these."""
+    padding: tuple[tuple[int, int], tuple[int, int]]
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Options of a plan whose windows stand so."""
+        return {"padding": self.padding, "flip": False}
+
+
+def placed(step: Step) -> Placed:
+    """The windows of a step, for plans that pick and count what lies under them."""
+    axes = []
+    for window in (step.rows, step.cols):
+        ahead = max(-(window.before // window.dilation), 0)
+        behind = max(-(window.after // window.dilation), 0)
+        padding = window.before + ahead * window.dilation, window.after + behind * window.dilation
+        axes.append((window.kernel_size + ahead + behind, ahead, padding))
+    (height, top, rows), (width, left, cols) = axes
+    return Placed((height, width), (top, left), (rows, cols))
+
+
+def picker_of(step: Step, *, mirrored: bool) -> tuple[Kernel, Placed]:
+    """The kernel that picks what lies under the centres of a step's windows, and where it stands.
+
+    The centre of an even size is the one behind the middle where the window is mirrored.
+    """
+    there = placed(step)
+    sides = step.rows.kernel_size, step.cols.kernel_size
+    row, column = (
+        first + (side - (not mirrored)) // 2 for first, side in zip(there.first, sides, strict=True)
+    )
+    return picker_at(there.shape, (row, column)), there
 
 
 def picks_in_place(plan: Plan) -> bool:

@@ -13,7 +13,7 @@ from convcli.engine.plan import Plan
 from convcli.imaging.header import Header, Metadata, full_scale
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Plane
-from convcli.imaging.stages.alpha import leaves_alpha
+from convcli.imaging.stages.alpha import EMPTY, leaves_alpha
 from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
@@ -40,8 +40,8 @@ class Outline:
     flip: bool
     range: str
     """How values became pixels: ``auto`` is resolved."""
-    correlates: bool = True
-    """Whether a kernel is that of a sum, so that it matters how it is turned."""
+    sums: tuple[bool, ...] = (True,)
+    """Whether each kernel is that of a sum, and no footprint."""
     brightens: str = ""
     """Which kernels make the picture brighter as a whole, or black; empty if none does."""
     values: bool = False
@@ -108,7 +108,7 @@ class Filter:
             how_alpha if channels.over_alpha else self._how_alpha(),
             options.flip,
             self._range(),
-            any(kernel.is_correlation for kernel in chain),
+            tuple(kernel.is_correlation for kernel in chain),
             "" if options.normalize or self.plans.values else _brightens(kernels),
             self.plans.values,
             () if self.plans.in_colours or not self.plans.missing.possible else tuple(self.ways),
@@ -134,7 +134,10 @@ class Filter:
             if plane.dtype.kind == "f":
                 for rows in slabs(plane):
                     require_finite(rows, name)
-            return self.leaves_alpha or is_opaque(plane)
+            sums = all(kernel.is_correlation for kernel in plans.chain)
+            if self.leaves_alpha and (sums or not hides_some(plane)):
+                return True
+            return is_opaque(plane)
         exact = plane.dtype.kind in "iu" and plane.dtype.itemsize == 8  # each region is to be asked
         look = np.dtype(plans.out_dtype).kind != "f" or self._is_refused(plane)
         return not exact and not may_miss(plane, plans.missing, name, look=look)
@@ -164,23 +167,29 @@ class Filter:
     def _weighted(self, plane: Plane, plans: Plans) -> LayerStage:
         """Colours in the light that was asked for, weighted by alpha."""
         from convcli.imaging.stages.light import AsColours, AsFloats
+        from convcli.imaging.stages.nonlinear import Nonlinear
         from convcli.imaging.stages.weighted import Weighted
 
         layers: LayerStage = AsFloats(plane, plans, self.source.name)
         for kernel, step in zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True):
-            layers = Weighted(layers, kernel, step, plans)
+            if kernel.is_correlation:
+                layers = Weighted(layers, kernel, step, plans)
+            else:
+                layers = Nonlinear(layers, kernel, step, plans, plans.float_dtype)
         return AsColours(layers, plans)
 
     def _normalized(self, plane: Plane, plans: Plans) -> LayerStage:
         """Values of which some are missing."""
+        from convcli.imaging.stages.nonlinear import Nonlinear
         from convcli.imaging.stages.normalized import Known, Normalized
 
-        layers: Known | Normalized = Known(plane, plans, self.source.name)
+        layers: Known | Normalized | Nonlinear = Known(plane, plans, self.source.name)
         dtype = plane.dtype
         for kernel, step in zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True):
-            layers = Normalized(layers, kernel, step, plans, dtype)
+            one = Normalized if kernel.is_correlation else Nonlinear
+            layers = one(layers, kernel, step, plans, dtype)
             dtype = layers.dtype
-        if isinstance(layers, Normalized):
+        if not isinstance(layers, Known):
             layers.ends()
         return layers
 
@@ -236,9 +245,18 @@ class Filter:
             return ""
         if self.plans.values:
             return "pixels of which it is 0 are missing"
+        if not all(kernel.is_correlation for kernel in self.plans.chain):
+            mean = "" if self.leaves_alpha else "; sums are weighted by alpha"
+            return f"pixels of which it is 0 do not vote; what votes leaves it as it is{mean}"
         if self.leaves_alpha:
             return "alpha is left as it is: the kernels measure differences or single pixels"
         return "colour is weighted by alpha, unless every pixel is opaque"
+
+
+def hides_some(plane: Plane) -> bool:
+    """Whether some pixel of a plane with alpha is transparent altogether."""
+    empty = EMPTY * full_scale(plane.dtype)
+    return any((rows[..., -1] <= empty).any() for rows in slabs(plane))
 
 
 def is_opaque(plane: Plane) -> bool:

@@ -158,18 +158,24 @@ def _fitting(value: float | int, dtype: np.dtype[Any], what: str) -> float | int
 
 
 def way_of(kernel: Kernel, asked: str | None) -> str:
-    """What a kernel makes of missing samples: one of ``WAYS``, or ``total``.
+    """What a kernel makes of missing samples: one of ``WAYS``, ``total``, or ``vote`` of what is no sum.
 
     Raises
     ------
     UsageError
         If the kernel cannot do what was asked for.
     """
-    if kernel.is_bank or not kernel.is_correlation:
-        if asked not in (None, "propagate"):
-            what = "mixes bands" if kernel.is_bank else "is no sum"
+    if not kernel.is_correlation:
+        if asked == "centre":
             raise UsageError(
-                f"kernel {kernel.name!r} {what}: --missing {asked} means nothing to it; "
+                f"kernel {kernel.name!r} is no sum: missing samples are left out of it; --missing "
+                "centre is for others; allowed: renormalize (leaves them out), propagate"
+            )
+        return "propagate" if asked == "propagate" else "vote"
+    if kernel.is_bank:
+        if asked not in (None, "propagate"):
+            raise UsageError(
+                f"kernel {kernel.name!r} mixes bands: --missing {asked} means nothing to it; "
                 "allowed: propagate"
             )
         return "propagate"
@@ -225,6 +231,9 @@ def exact_limit(chain: Sequence[Kernel]) -> int:
     True
     """
     most, gain = 1.0, 1.0
+    chain = [kernel for kernel in chain if kernel.is_correlation]
+    if not chain:
+        return 2**53
     for kernel in chain:
         weights = np.abs(kernel.weights)
         sums = weights.sum(axis=tuple(range(weights.ndim))[-3 if kernel.is_bank else -2 :])

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from convcli.arithmetic.borders import Border
-from convcli.engine.plan import Plan, plan_filter
+from convcli.engine.operations import knows
+from convcli.engine.plan import Plan, Step, plan_filter
 from convcli.errors import KernelError, UsageError
 from convcli.imaging.header import Header, full_scale, is_light
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Pixels
+from convcli.imaging.stages.alpha import picker, picker_of
 from convcli.imaging.stages.channels import Channels
 from convcli.imaging.stages.missing import exact_limit, missing_of
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import facts_of, in_units, squares_values
 
 __all__ = ["Plans", "holds_values"]
 
@@ -79,6 +83,7 @@ class Plans:
         self.missing = missing_of(header, options, self.out_dtype, by_alpha=by_alpha)
         if self.in_colours:
             self._check_missing(header)
+        self._check_squares()
         self._made: dict[Any, Plan] = {}
 
     def _check_missing(self, header: Header) -> None:
@@ -90,6 +95,15 @@ class Plans:
             raise UsageError(
                 f"{header.name}: the value that says missing, {self.missing.value:g}, {beside}; "
                 "--nodata none takes it as any other"
+            )
+
+    def _check_squares(self) -> None:
+        """A variance of a picture is a part of white squared."""
+        names = [kernel.name for kernel in self.chain if squares_values(kernel)]
+        if names and not self.values and np.dtype(self.out_dtype).kind != "f":
+            raise UsageError(
+                f"{names[0]} of a picture is a part of white squared, which levels of "
+                f"{self.out_dtype} are too coarse for: take --depth float, or stddev in its place"
             )
 
     def _check_light(self, header: Header) -> None:
@@ -140,19 +154,70 @@ class Plans:
         return self._plan(
             (*size, 1 if self.luma else self.colours),
             self.float_dtype if self.in_light else self.dtype,
-            self.chain,
+            self.in_white,
             range="clip" if signed else self.options.range,
             out_dtype=self.out_dtype,
+            algorithm=self.options.algorithm,
         )
+
+    @cached_property
+    def in_white(self) -> tuple[Kernel, ...]:
+        """The chain; what squares values gives parts of white. A change of depth sees to the last."""
+        if self.values:
+            return self.chain
+        *inner, last = self.chain
+        white = full_scale(self.float_dtype if self.in_light else self.dtype)
+        return (*(in_units(k, 1.0, white) for k in inner), last)
 
     def one(self, shape: tuple[int, ...], kernel: Kernel, *, opaque: bool = False) -> Plan:
         """One kernel on floats; ``opaque`` if what lies outside the picture is 1, as of alpha."""
         return self._plan(shape, self.float_dtype, [kernel], outside=1.0 if opaque else None)
 
-    def picking(self, size: tuple[int, int], dtype: Any, pickers: Sequence[Kernel]) -> Plan:
+    def picking(
+        self, size: tuple[int, int], dtype: Any, pickers: Sequence[Kernel], **how: Any
+    ) -> Plan:
         """The alpha under the centres of the kernels: exact, so not by a transform."""
         white = full_scale(dtype)
-        return self._plan((*size, 1), dtype, pickers, outside=white, algorithm=None)
+        more = tuple(how.items())
+        return self._plan((*size, 1), dtype, pickers, outside=white, algorithm=None, how=more)
+
+    def picking_under(self, kernel: Kernel, step: Step, dtype: Any) -> Plan:
+        """The alpha under the centres of a kernel's windows, where its step has them."""
+        size = step.shape_in[:2]
+        if kernel.is_correlation:
+            return self.picking(size, dtype, [picker(kernel.shape)])
+        centre, there = picker_of(step, mirrored=facts_of(kernel).mirrored)
+        return self.picking(size, dtype, [centre], **there.how)
+
+    def voted(
+        self,
+        shape: tuple[int, ...],
+        dtype: Any,
+        kernel: Kernel,
+        out_dtype: Any,
+        *,
+        outside: float | None = None,
+    ) -> Plan:
+        """A kernel that is no sum, from samples to values in the same unit, in floats or not."""
+        out = np.dtype(out_dtype)
+        unit = self.white / 255
+        kernel = in_units(kernel, unit, None if self.values else self.white)
+        return self._plan(
+            shape,
+            dtype,
+            [kernel],
+            range="float" if out.kind == "f" else "clip",
+            out_dtype=out.name,
+            outside=self.options.border.value * unit if outside is None else outside,
+            how=(("values", True),),
+        )
+
+    @property
+    def white(self) -> float:
+        """White of the values between the steps, as floats; 255 of values in units of their own."""
+        if self.values:
+            return 255.0
+        return 1.0 if self.weighs or self.in_light else full_scale(self.dtype)
 
     def sums(
         self,
@@ -216,7 +281,8 @@ class Plans:
     ) -> Plan:
         """``depth`` if it is a change of depth alone, which has no geometry and one algorithm.
 
-        The ``algorithm`` is that of the options unless another is given, or None for any.
+        The ``algorithm`` is that of the options, if a kernel's operation has it, unless another is
+        given, or None for any.
         ``outside`` is what the border's constant stands for, in the samples' units, if it is not
         what the options say. ``how`` is handed on to the engine.
         """
@@ -224,16 +290,18 @@ class Plans:
         key = (shape, dtype, tuple(kernels), range, out_dtype, outside, depth, how)
         if key not in self._made:
             o = self.options
+            if algorithm == "":
+                algorithm = o.algorithm if knows(kernels, o.algorithm) else None
             if outside is None:
                 level = o.border.value
                 outside = level if self.values else level * full_scale(dtype) / 255
-            geometry = {
+            geometry: dict[str, Any] = {
                 "padding": o.padding,
                 "stride": o.stride,
                 "dilation": o.dilation,
                 "border": Border(o.border.mode, outside),
                 "flip": o.flip,
-                "algorithm": o.algorithm if algorithm == "" else algorithm,
+                "algorithm": algorithm,
             }
             self._made[key] = plan_filter(
                 shape,
@@ -244,8 +312,7 @@ class Plans:
                 backend=o.backend,
                 threads=o.threads,
                 count=o.pictures * self.n_frames,
-                **({} if depth else geometry),
-                **{**self._held(dtype, kernels), **dict(how)},
+                **{**({} if depth else geometry), **self._held(dtype, kernels), **dict(how)},
             )
         return self._made[key]
 

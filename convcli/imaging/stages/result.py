@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.dispatch import stretched
+from convcli.engine.regions import needed
 from convcli.errors import UsageError
 from convcli.imaging.header import full_scale
 from convcli.imaging.source import Pixels, Plane
@@ -74,12 +75,24 @@ class Correlated(_Result):
 
     def _alpha(self, want: Ranges) -> Pixels:
         """Alpha as it was, at the positions of the output."""
-        pickers = [picker(kernel.shape) for kernel in self.plans.chain]
-        plan = self.plans.picking(self.plane.shape[:2], self.plane.dtype, pickers)
-        if picks_in_place(plan):
+        plans, size, dtype = self.plans, self.plane.shape[:2], self.plane.dtype
+        if all(kernel.is_correlation for kernel in plans.chain):
+            picking = [plans.picking(size, dtype, [picker(k.shape) for k in plans.chain])]
+        else:
+            steps = zip(plans.chain, plans.chained(size).steps, strict=True)
+            picking = [plans.picking_under(kernel, step, dtype) for kernel, step in steps]
+        if all(map(picks_in_place, picking)):
             return self._at_depth(self.plane.read(want)[..., -1:])
-        picked = chain_on(plan, lambda have: self.plane.read(have)[..., -1:].copy(), want)
-        return self._at_depth(np.asarray(picked, self.plane.dtype))
+        if len(picking) == 1:
+            picked = chain_on(picking[0], lambda have: self.plane.read(have)[..., -1:].copy(), want)
+            return self._at_depth(np.asarray(picked, dtype))
+        wants = [want]
+        for plan in reversed(picking):
+            wants.insert(0, needed(plan.steps[0], wants[0]))
+        picked = self.plane.read(wants[0])[..., -1:].copy()
+        for plan, have, outputs in zip(picking, wants[:-1], wants[1:], strict=True):
+            picked = np.asarray(step_on(plan, picked, have, outputs), dtype)
+        return self._at_depth(picked)
 
 
 class Requantised(_Result):

@@ -15,16 +15,13 @@ import numpy as np
 from convcli.engine.plan import Plan, Step
 from convcli.engine.regions import Ranges, join, needed
 from convcli.imaging.source import Pixels
-from convcli.imaging.stages.alpha import leaves_alpha, picker, picks_in_place
+from convcli.imaging.stages.alpha import EMPTY, leaves_alpha, picker, picks_in_place
 from convcli.imaging.stages.carry_out import is_whole, step_on, whole_of
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.plans import Plans
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["Weighted"]
-
-EMPTY = 1e-6
-"""Alpha below which a pixel has no colour: well under one level of 16 bits."""
 
 
 class Weighted:

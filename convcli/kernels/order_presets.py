@@ -1,0 +1,47 @@
+"""Presets that take something else than a sum of the cells under a footprint: ranks and statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from convcli.kernels.formulas import Parts
+from convcli.kernels.parameters import Parameter
+from convcli.kernels.preset import TEXTBOOK, Preset
+
+__all__ = ["ORDER", "square"]
+
+PERCENT = Parameter("percent", "0 the smallest, 50 the median, 100 the largest", 0, 100)
+HUANG = "Huang, Yang and Tang 1979"
+
+
+def square(side: int = 3) -> Callable[..., Parts]:
+    """The footprint that is taken where none is written."""
+    return lambda **_: Parts(np.ones((side, side)))
+
+
+ORDER = [
+    # Of n cells that vote, in order and counted from 0: number floor(n percent / 100), at most the last.
+    Preset("median", "order", "value n // 2 of the n in order: noise goes, edges stay", square(),
+           HUANG, "other", example="median:5", operation="rank", numbers=(50,),
+           also="median-blur median-filter"),
+    Preset("percentile", "order", "value floor(n percent / 100) of the n in order, 100 the last",
+           square(), HUANG, "other", (PERCENT,), required=1, example="percentile:90,7",
+           operation="rank", also="percentile-filter quantile"),
+    Preset("min", "order", "the smallest value", square(), "SciPy minimum_filter", "other",
+           example="min:5", operation="rank", numbers=(0,), also="minimum min-filter minimum-filter"),
+    Preset("max", "order", "the largest value", square(), "SciPy maximum_filter", "other",
+           example="max:5", operation="rank", numbers=(100,), also="maximum max-filter maximum-filter"),
+    Preset("range", "order", "the largest value less the smallest", square(),
+           "ImageMagick -statistic contrast", "other", example="range:5", operation="range"),
+    Preset("stddev", "order", "standard deviation, divisor n", square(), TEXTBOOK, "other",
+           example="stddev:5", operation="spread", numbers=(1,),
+           also="std stdev standard-deviation"),
+    Preset("variance", "order", "variance, divisor n; of pictures in units of white squared", square(),
+           TEXTBOOK, "other", example="variance:5", operation="spread", numbers=(0,),
+           also="var"),
+    Preset("mode", "order", "the most frequent value, of several the smallest", square(),
+           "Pillow ModeFilter", "other", example="mode:5", operation="mode",
+           also="mode-filter majority"),
+]  # fmt: skip

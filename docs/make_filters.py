@@ -1,0 +1,172 @@
+"""Write docs/filters.md and its pictures, with convcli itself.
+
+python docs/make_filters.py
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+
+from make_gallery import IMAGES, SAMPLES, commands, embedded, fence, run, slug, table  # noqa: E402
+
+from convcli.kernels.catalogue import PRESETS  # noqa: E402
+
+SHOWN = {
+    "order": [
+        *("median:7", "percentile:90,7", "min:7", "max:7", "range:7", "stddev:7"),
+        *("variance:7", "mode:7"),
+    ],
+    "morphology": [
+        *("erode:disk:3", "dilate:disk:3", "open:disk:3", "close:disk:3", "tophat:disk:3"),
+        *("blackhat:disk:3", "morph-gradient:disk:1", "erode:heights:0 30 0; 30 60 30; 0 30 0"),
+    ],
+}
+"""Every preset of these groups, on the same photograph."""
+THROUGH = "variance.pfm"
+"""Of a variance, which is a part of white squared, the picture is stretched."""
+
+DEFINITIONS = {
+    "median": "value number `n // 2`, as `percentile:50`; so of an even number the upper of the two in "
+    "the middle",
+    "percentile": "`percentile:P` is value number `floor(n P / 100)`, worked out with P as it is written; "
+    "100 is the last",
+    "min": "`percentile:0`",
+    "max": "`percentile:100`; max pooling is `max:K` with a stride",
+    "range": "`max` less `min`",
+    "stddev": "the root of the variance",
+    "variance": "the mean of the squares of the differences from the mean, divisor `n`",
+    "mode": "the most frequent value; of several the smallest",
+    "erode": "the smallest value under the footprint B",
+    "dilate": "the largest value under B turned by half about its centre: dilation is the adjoint of "
+    "erosion",
+    "open": "erosion, then dilation of what came out: at no place brighter than the picture",
+    "close": "dilation, then erosion: at no place darker",
+    "tophat": "the picture less its opening",
+    "blackhat": "the closing less the picture",
+    "morph-gradient": "dilation less erosion (`gradient` alone is Sobel's)",
+}
+
+INTRO = """\
+# Ranks, statistics and morphology
+
+Made by `docs/make_filters.py` with the commands on this page. These are no weighted sums, and stand
+in chains like any kernel: `-k "median:3 | gaussian:1 | dilate:5"`. The photograph is the gallery's.
+"""
+
+MEANING = """\
+## What they mean
+
+A **footprint** says which cells count. It is a size, width x height (`median:5`, `median:9x5`; 3x3
+where none is written), a shape with a radius (`median:disk:4`, `erode:cross:3`, `open:diamond:2`), or
+cells of one's own, of which those count that are not 0: `erode:"0 1 0; 1 1 1; 0 1 0"`, or the name of
+a file that holds a kernel. `percentile` takes its percent first: `percentile:90,disk:4`. The centre of
+an even side is the cell before the middle, as for every kernel here (SciPy's is the one behind).
+`--flip` turns a footprint by half, as it turns weights.
+
+With `heights:` the cells are gray levels, of which all count: erosion takes the smallest of what is
+left when they are subtracted, dilation the largest of the sums. Levels are those of `--bias`: 255 is
+white in a picture, and in a raster they are in its own unit.
+
+{definitions}
+
+Which values take part, and what comes out:
+
+| | in a picture | in a raster |
+|---|---|---|
+| does not vote | what is transparent altogether (alpha 0) | what is missing: NaN, no-data, alpha 0 |
+| where none votes | the sample under the centre | missing |
+| where the centre is missing | | missing, but with `--fill` |
+| alpha | left as it is | says what is missing |
+| each channel | for itself | for itself |
+| `median`, `percentile`, `min`, `max`, `mode`, `erode`, `dilate`, `open`, `close` | a value of the picture, exact at every depth | the same |
+| `range`, `tophat`, `blackhat`, `morph-gradient`, `stddev` | a difference of levels | in the raster's unit |
+| `variance` | a part of white squared, at most 1/4: `--depth float` | in its unit squared |
+| `--border missing` | nothing votes outside | nothing votes outside |
+| `--min-valid 50%` | | missing where fewer of the cells vote |
+| `--missing propagate` | | missing where one of the cells is |
+| `--luma`, `--linear` | of brightness; of light | refused: there is no light |
+| `--scale`, `--bias`, `--normalize` | refused: they are for sums | refused |
+| a GPU asked for by name | refused: they are done on the CPU | refused |
+
+Laws that hold to the bit, and are tested: dilation of a picture is erosion of its negative by the
+turned footprint, negated; an opening is not changed by opening it again (at borders that wrap round or
+do not vote, and for footprints that are symmetric about both axes at mirrored ones); a median commutes
+with every map that keeps the order.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    every = [spec for specs in SHOWN.values() for spec in specs]
+    lines = [
+        INTRO,
+        *fence(
+            "convcli filter samples/portrait.png -k gaussian:1 --stride 4 -o small.png",
+            *(line for spec in every for line in _lines(spec)),
+        ),
+    ]
+    for group, specs in SHOWN.items():
+        lines += [f"## {group.capitalize()}", ""]
+        lines += table([(_file(spec), f"`{spec}`") for spec in specs], 4, 170)
+    rows = [
+        f"| `{name}` | {PRESETS[name].purpose} | {DEFINITIONS[name]} |"
+        for name in dict.fromkeys(spec.partition(":")[0] for spec in every)
+    ]
+    head = [
+        "| of `n` values that vote, counted from 0 in their order | what it does | is exactly |",
+        "|---|---|---|",
+    ]
+    lines.append(MEANING.format(definitions="\n".join(head + rows)))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _lines(spec: str) -> list[str]:
+    """The commands that make the picture of an operation."""
+    line = f"convcli filter small.png -k {_quoted(spec)}"
+    if not spec.startswith("variance"):
+        return [f"{line} -o {_file(spec)}"]
+    return [
+        f"{line} --depth float -o {THROUGH}",
+        f"convcli filter {THROUGH} -k identity --depth 8 --range stretch -o {_file(spec)}",
+    ]
+
+
+def _quoted(spec: str) -> str:
+    return f'"{spec}"' if " " in spec else spec
+
+
+def _file(spec: str) -> str:
+    return f"filter-{slug(spec)}.png"
+
+
+def make(folder: Path) -> None:
+    """Run every command of the page in ``folder``."""
+    shutil.copytree(SAMPLES, folder / "samples", dirs_exist_ok=True)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        for line in commands(page()):
+            run(line)
+    finally:
+        os.chdir(before)
+
+
+def main() -> None:
+    text = page()
+    with tempfile.TemporaryDirectory() as name:
+        make(Path(name))
+        for picture in embedded(text):
+            shutil.copyfile(Path(name) / picture, IMAGES / picture)
+    (DOCS / "filters.md").write_text(text)
+    sys.stdout.write(f"{len(embedded(text))} pictures\n")
+
+
+if __name__ == "__main__":
+    main()
