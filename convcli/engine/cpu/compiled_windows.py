@@ -20,7 +20,7 @@ from convcli.extensions import extension
 
 __all__ = ["CompiledPicks", "TileLoop", "can_compile", "plain"]
 
-_TILE_BYTES = 192 * 1024
+_TILE_BYTES = 384 * 1024
 """Of the samples that a tile reads: with what is made of them they stay in the second cache."""
 
 
@@ -113,7 +113,7 @@ class CompiledPicks(PickingMethod):
         across, down = p.maps[1], p.maps[0]
         tall = (p.rows.kernel_size - 1) * down.dilation
         wide = (p.cols.kernel_size - 1) * across.dilation
-        rows = max(64, 2 * tall)
+        rows = max(64, 3 * tall)
         line = _TILE_BYTES // ((rows + tall) * np.dtype(p.picked.dtype).itemsize * channels)
         cols = max(line - wide, 2 * wide, 256 // channels, 1)
         rows, cols = -(-rows // down.stride), -(-cols // across.stride)

@@ -5,16 +5,12 @@ static void ISA(copy_row)(const Job *j, long r, char *to)
 {
     const long size = sample_size(j->p.type), cell = size * (long)j->p.channels;
     const int64_t row = j->rows[r];
-    for (long c = 0; c < j->in_cols;) {
-        long stop = c + 1;
-        if (row < 0 || j->cols[c] < 0) {
-            for (long k = 0; k < j->p.channels; k++) memcpy(to + c * cell + k * size, j->outside, size);
-        } else {
-            while (stop < j->in_cols && j->cols[stop] == j->cols[stop - 1] + 1) stop++;
-            memcpy(to + c * cell, j->src + (row * j->p.width + j->cols[c]) * cell,
-                   (size_t)((stop - c) * cell));
-        }
-        c = stop;
+    for (const Run *run = j->runs; run < j->runs + j->run_count; run++) {
+        char *at = to + run->start * cell;
+        if (row < 0 || run->source < 0)
+            for (long k = 0; k < run->count * j->p.channels; k++) memcpy(at + k * size, j->outside, size);
+        else
+            memcpy(at, j->src + (row * j->p.width + run->source) * cell, (size_t)(run->count * cell));
     }
 }
 

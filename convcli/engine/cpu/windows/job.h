@@ -16,6 +16,11 @@ typedef struct {
     int64_t length, top, height, left;
 } Block;
 
+/* Cells of the tile's input that lie side by side in the picture, or one outside of it. */
+typedef struct {
+    long start, count, source; /* source is -1 outside */
+} Run;
+
 /* A job with its buffers. */
 typedef struct {
     Packed p;
@@ -29,6 +34,8 @@ typedef struct {
     char *held;                    /* the tile's input */
     char *spare;                   /* as much again */
     char *line;                    /* of a row of results, or of columns */
+    Run *runs;                     /* of columns */
+    long run_count;
 } Job;
 
 static int sample_size(int64_t type)
@@ -40,4 +47,18 @@ static int sample_size(int64_t type)
     case 'L': case 'l': case 'd': return 8;
     default: return 0;
     }
+}
+
+/* The tile's columns, run by run; returns how many. */
+static long find_runs(const Job *j, Run *runs)
+{
+    long found = 0;
+    for (long c = 0; c < j->in_cols; found++) {
+        long stop = c + 1;
+        if (j->cols[c] >= 0)
+            while (stop < j->in_cols && j->cols[stop] == j->cols[stop - 1] + 1) stop++;
+        if (runs) runs[found] = (Run){c, stop - c, (long)j->cols[c]};
+        c = stop;
+    }
+    return found;
 }

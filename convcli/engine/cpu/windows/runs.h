@@ -27,39 +27,79 @@ typedef KEY K(vec) __attribute__((vector_size(VBYTES), aligned(1), may_alias));
 #define LEAST (K(vec)) _mm_min_epu8((__m128i)a, (__m128i)b)
 #endif
 
-/* The smaller of two rows, `count` keys, in whole vectors; `to` may be `a`. */
-static inline __attribute__((always_inline)) void
-K(least)(KEY *to, const KEY *from, const KEY *other, long count)
+static inline __attribute__((always_inline)) K(vec) K(smaller)(K(vec) a, K(vec) b)
 {
-    for (long i = 0; i < count; i += LANES) {
-        const K(vec) a = *(const K(vec) *)(from + i), b = *(const K(vec) *)(other + i);
 #ifdef LEAST
-        *(K(vec) *)(to + i) = LEAST;
+    return LEAST;
 #else
-        const K(vec) less = (K(vec))(a < b);
-        *(K(vec) *)(to + i) = (a & less) | (b & ~less);
+    const K(vec) less = (K(vec))(a < b);
+    return (a & less) | (b & ~less);
 #endif
-    }
 }
 #undef LEAST
 
-/* Samples to keys, in place. */
-static void K(to_keys)(int64_t type, KEY turn, KEY *x, long n)
+#define AT(p) (*(const K(vec) *)((p) + i))
+
+/* The smaller of two rows, `count` keys, in whole vectors; `to` may be `a`. */
+static inline __attribute__((always_inline)) void
+K(least)(KEY *to, const KEY *a, const KEY *b, long count)
+{
+    for (long i = 0; i < count; i += LANES) *(K(vec) *)(to + i) = K(smaller)(AT(a), AT(b));
+}
+
+/* The least of three, likewise. */
+static inline __attribute__((always_inline)) void
+K(least_of_three)(KEY *to, const KEY *a, const KEY *b, const KEY *c, long count)
+{
+    for (long i = 0; i < count; i += LANES)
+        *(K(vec) *)(to + i) = K(smaller)(K(smaller)(AT(a), AT(b)), AT(c));
+}
+#undef AT
+
+/* Runs of `have` cells make longer ones, up to `length`: of three that lie side by side or, at last,
+ * overlap. Returns how far the second and the third lie, and how long the result is. */
+static inline long K(step)(long have, long length, long *second, long *third)
+{
+    const long next = 3 * have < length ? 3 * have : length;
+    *second = have < next - have ? have : next - have;
+    *third = next - have;
+    return next;
+}
+
+/* Samples to keys. */
+static void K(to_keys)(int64_t type, KEY turn, const KEY *restrict from, KEY *restrict to, long n)
 {
     if (type == 'b' || type == 'h' || type == 'i' || type == 'l') turn ^= HIGH;
 #if BITS >= 32
     if (type == 'f' || type == 'd') {
         const KEY infinite = BITS == 32 ? (KEY)0x7f800000 : (KEY)0x7ff0000000000000;
         for (long i = 0; i < n; i++) {
-            const KEY bits = x[i], negative = (KEY)(0 - (bits >> (BITS - 1)));
+            const KEY bits = from[i], negative = (KEY)(0 - (bits >> (BITS - 1)));
             const KEY nan = (bits & (KEY)~HIGH) > infinite ? ALL : 0;
-            x[i] = (KEY)(bits ^ (negative | HIGH) ^ turn) | nan;
+            to[i] = (KEY)(bits ^ (negative | HIGH) ^ turn) | nan;
         }
         return;
     }
 #endif
-    if (!turn) return;
-    for (long i = 0; i < n; i++) x[i] ^= turn;
+    for (long i = 0; i < n; i++) to[i] = from[i] ^ turn;
+}
+
+/* A row of the tile's input as keys. */
+static void K(load)(const Job *j, long r, KEY *to)
+{
+    const long group = (long)j->p.channels;
+    const int64_t row = j->rows[r];
+    const KEY turn = j->p.largest ? ALL : 0;
+    for (const Run *run = j->runs; run < j->runs + j->run_count; run++) {
+        KEY *at = to + run->start * group;
+        if (row < 0 || run->source < 0)
+            for (long k = 0; k < run->count * group; k++)
+                K(to_keys)(j->p.type, turn, (const KEY *)j->outside, at + k, 1);
+        else
+            K(to_keys)(j->p.type, turn,
+                       (const KEY *)j->src + (row * (long)j->p.width + run->source) * group, at,
+                       run->count * group);
+    }
 }
 
 /* A row of keys to samples, every `stride`-th cell. */
@@ -91,26 +131,42 @@ static void K(store)(const Job *j, long r, const KEY *keys)
 static long K(lengthen)(KEY *row, long have, long length, long gap, long count)
 {
     while (have < length) {
-        const long more = have < length - have ? have : length - have;
-        count -= more * gap;
-        K(least)(row, row, row + more * gap, count);
-        have += more;
+        long second, third;
+        const long next = K(step)(have, length, &second, &third);
+        count -= (next - have) * gap;
+        if (second == third)
+            K(least)(row, row, row + third * gap, count);
+        else
+            K(least_of_three)(row, row, row + second * gap, row + third * gap, count);
+        have = next;
     }
     return count;
 }
 
-/* Rows grow to blocks of `height`, into `to` (which may be `from`); returns where they are. */
+/* Rows grow to blocks of `height`, into `to` (which may be `from`); returns where they are. The
+ * last step is left to the caller if `rest` is given: what it takes, 0 for nothing. */
 static const KEY *K(heighten)(const Job *j, const KEY *from, KEY *to, long rows, long height,
-                              long count)
+                              long count, long rest[2])
 {
     const long gap = (long)j->p.row_gap * j->pitch;
+    if (rest) rest[0] = rest[1] = 0;
     for (long have = 1; have < height;) {
-        const long more = have < height - have ? have : height - have;
-        rows -= more * (long)j->p.row_gap;
-        for (long r = 0; r < rows; r++)
-            K(least)(to + r * j->pitch, from + r * j->pitch, from + r * j->pitch + more * gap, count);
+        long second, third;
+        const long next = K(step)(have, height, &second, &third);
+        if (rest && next == height) {
+            rest[0] = second * gap, rest[1] = third * gap;
+            return from;
+        }
+        rows -= (next - have) * (long)j->p.row_gap;
+        for (long r = 0; r < rows; r++) {
+            const KEY *at = from + r * j->pitch;
+            if (second == third)
+                K(least)(to + r * j->pitch, at, at + third * gap, count);
+            else
+                K(least_of_three)(to + r * j->pitch, at, at + second * gap, at + third * gap, count);
+        }
         from = to;
-        have += more;
+        have = next;
     }
     return from;
 }
@@ -118,16 +174,15 @@ static const KEY *K(heighten)(const Job *j, const KEY *from, KEY *to, long rows,
 /* A box: the last step down the rows goes straight to the results. */
 static void K(box)(const Job *j, KEY *held, long count)
 {
-    const long height = (long)j->p.tall, stride = (long)j->p.row_stride * j->pitch;
-    long half = 1;
-    while (2 * half < height) half *= 2;
-    const long last = height > 1 ? (height - half) * (long)j->p.row_gap * j->pitch : 0;
-    const KEY *tall = K(heighten)(j, held, held, j->in_rows, height > 1 ? half : 1, count);
+    long rest[2];
+    KEY *line = (KEY *)j->line;
+    const long stride = (long)j->p.row_stride * j->pitch;
+    const KEY *tall = K(heighten)(j, held, held, j->in_rows, (long)j->p.tall, count, rest);
     for (long r = 0; r < j->height; r++) {
         const KEY *at = tall + r * stride;
-        if (last) {
-            K(least)((KEY *)j->line, at, at + last, count);
-            at = (const KEY *)j->line;
+        if (rest[0]) {
+            K(least_of_three)(line, at, at + rest[0], at + rest[1], count);
+            at = line;
         }
         K(store)(j, r, at);
     }
@@ -142,8 +197,7 @@ static void K(tile)(Job *j)
     long count = j->in_cols * group;
     for (long r = 0; r < j->in_rows; r++) {
         KEY *row = held + r * j->pitch;
-        ISA(copy_row)(j, r, (char *)row);
-        K(to_keys)(j->p.type, j->p.largest ? ALL : 0, row, j->in_cols * group);
+        K(load)(j, r, row);
         count = K(lengthen)(row, 1, first, gap, j->in_cols * group);
     }
     if (j->p.blocks == 1 && j->p.tall == j->blocks[0].height && j->p.wide == first) {
@@ -160,7 +214,7 @@ static void K(tile)(Job *j)
         const KEY *from = held + (long)b.top * (long)j->p.row_gap * j->pitch + (long)b.left * gap;
         const long rows = (j->height - 1) * (long)j->p.row_stride +
                           ((long)b.height - 1) * (long)j->p.row_gap + 1;
-        from = K(heighten)(j, from, tall, rows, (long)b.height, samples);
+        from = K(heighten)(j, from, tall, rows, (long)b.height, samples, NULL);
         for (long r = 0; r < j->height; r++) {
             KEY *to = best + r * j->pitch;
             const KEY *at = from + r * (long)j->p.row_stride * j->pitch;

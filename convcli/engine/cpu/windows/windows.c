@@ -119,7 +119,10 @@ static int prepare(Job *j, char way)
     j->held = piece(j->in_rows, j->pitch, size);
     j->spare = way == 'x' ? piece(2 * j->in_rows, j->pitch, size) : piece(4, j->pitch, 8);
     j->line = piece(2, j->pitch, 8);
-    if (!j->held || !j->spare || !j->line) return 0;
+    j->run_count = find_runs(j, NULL);
+    j->runs = piece(j->run_count, 1, sizeof *j->runs);
+    if (!j->held || !j->spare || !j->line || !j->runs) return 0;
+    find_runs(j, j->runs);
     /* What only whole vectors read is never part of a result, but it is read. */
     for (long r = 0; r < j->in_rows; r++)
         memset(j->held + (r * j->pitch + cells) * size, 0, (size_t)((j->pitch - cells) * size));
@@ -157,7 +160,7 @@ static PyObject *one_tile(PyObject *args, char way)
             Py_INCREF(result = Py_None);
         else
             PyErr_NoMemory();
-        free(j.held), free(j.spare), free(j.line);
+        free(j.held), free(j.spare), free(j.line), free(j.runs);
     }
     PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
     PyBuffer_Release(&rows), PyBuffer_Release(&cols);
