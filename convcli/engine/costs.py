@@ -58,6 +58,7 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "median", "int32"): (0.30, 0.0240),
     ("compiled", "median", "int64"): (0.60, 0.0800),
     ("compiled", "counts", "int8"): (60.0, 0.0),
+    ("compiled", "histograms", "int8"): (10.0, 0.0),
     ("compiled", "slide", "int8"): (36.0, 0.9800),
     ("compiled", "slide", "int16"): (38.0, 0.9800),
     ("compiled", "slide", "int32"): (40.0, 0.9800),

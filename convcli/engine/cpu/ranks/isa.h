@@ -163,11 +163,13 @@ static void ISA(fill)(Job *j)
 #undef K
 
 #include "counts.h"
+#include "histograms.h"
 
 static int ISA(tile)(Job *j)
 {
     ISA(fill)(j);
     if (j->p.way == 'c') return ISA(by_counts)(j);
+    if (j->p.way == 'h') return ISA(by_histograms)(j);
     switch (sample_size(j->p.type)) {
     case 1: return JOIN(ISA(8), tile)(j);
     case 2: return JOIN(ISA(16), tile)(j);

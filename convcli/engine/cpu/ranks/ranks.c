@@ -98,14 +98,14 @@ static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
 {
     const Packed *p = &j->p;
     if (p->way == 's') return NULL;
-    if (p->way == 'w' || p->way == 'c') {
+    if (p->way == 'w' || p->way == 'c' || p->way == 'h') {
         /* Windows that move by one cell; counts of a column fit a byte, and of a window two. */
         const int64_t wide = p->most_shift / p->channels + 1, most = (int64_t)1 << 31;
         const int64_t height = j->bottom - j->top + p->reach, width = j->right - j->left + wide;
         if (p->row_stride != 1 || p->col_stride != 1 || p->most_shift % p->channels ||
             height > most / width || p->cells > most / 64 ||
-            (p->way == 'c' &&
-             (sample_size(p->type) != 1 || p->reach > 255 || wide > 255 || p->cells > 65535 ||
+            (p->way != 'w' &&
+             (sample_size(p->type) != 1 || p->reach > 255 || wide > 255 || p->cells > 32767 ||
               p->cells != p->reach * wide)))
             return "the window does not move by one, or it is too large";
         for (int64_t t = 0; t < p->cells; t++)
