@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from convcli.engine.algorithms.rank_counts import COUNTS
 from convcli.engine.algorithms.rank_histograms import HISTOGRAMS
 from convcli.engine.algorithms.rank_network import NETWORK
 from convcli.engine.algorithms.rank_select import SELECT
@@ -21,7 +20,7 @@ class Rank:
     NaN does not vote; where none votes the result is NaN.
     """
 
-    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK, COUNTS, HISTOGRAMS, SLIDE)
+    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK, HISTOGRAMS, SLIDE)
     on_gpu = False
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[RankProblem, Signal]:

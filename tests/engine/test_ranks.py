@@ -116,7 +116,7 @@ DISK = np.hypot(*np.mgrid[-4:5, -4:5]) <= 4.3
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int32", "float32", "float64"])
-@pytest.mark.parametrize("algorithm", ["histograms", "counts", "slide", "network", "select"])
+@pytest.mark.parametrize("algorithm", ["histograms", "slide", "network", "select"])
 def test_every_algorithm_gives_the_same(dtype, algorithm):
     """Over sizes and places at which tiles and blocks end, for all ranks."""
     rng = np.random.default_rng(11)
@@ -128,7 +128,7 @@ def test_every_algorithm_gives_the_same(dtype, algorithm):
         ((40, 50, 1), DISK, 50),
         ((30, 41, 2), rng.random((6, 5)) < 0.5, 0),
         ((25, 30, 1), np.ones((1, 90)), 100),
-        ((25, 130, 1), np.ones((60, 7)), 5),
+        ((25, 530, 1), np.ones((60, 7)), 5),
     ]:
         holes = 0.2 if done % 2 else 0.0
         x = noise(rng, shape, dtype, holes)
@@ -141,7 +141,7 @@ def test_every_algorithm_gives_the_same(dtype, algorithm):
             execute(plan, x).pixels, by_sorting(x, footprint, percent), strict=True
         )
         done += 1
-    if algorithm in ("counts", "histograms") and dtype[-1] != "8":
+    if algorithm == "histograms" and dtype[-1] != "8":
         assert not done
     elif extension("_ranks").module is not None:
         assert done >= 4

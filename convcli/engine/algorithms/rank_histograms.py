@@ -29,16 +29,19 @@ class RankHistograms:
         if max(p.kernel_size) > _MOST_SIDE or p.cells > _MOST_CELLS:
             return None
         note = "histograms of columns"
-        return _Histograms(p, on_cpu(self.name, note, "compiled", self.name, "int8", 0.0))
+        return _Histograms(
+            p, on_cpu(self.name, note, "compiled", self.name, "int8", p.kernel_size[1])
+        )
 
 
 HISTOGRAMS = RankHistograms()
 
 
 class _Histograms(CompiledRanks):
+    band = 0
     way = "h"
 
     @cached_property
     def tile(self) -> tuple[int, int]:
         height, width = self.problem.kernel_size
-        return max(256, 8 * height), 256 * max(4, width // 32)
+        return max(256, 8 * height), 512 * max(2, width // 64)

@@ -35,6 +35,7 @@ SLIDE = RankSlide()
 
 
 class _Slide(CompiledRanks):
+    band = 0
     way = "w"
 
     @cached_property

@@ -45,13 +45,18 @@ class CompiledRanks(RankMethod):
         """The network, if it takes one."""
         return None
 
+    @property
+    def band(self) -> int:
+        """Rows of a tile that are done at a time; 0 for all."""
+        return max(32, 3 * self.problem.rows.effective_kernel)
+
     @cached_property
     def tile(self) -> tuple[int, int]:
         p = self.problem
         span, phases = p.rows.effective_kernel, p.maps[1].stride
         line = span * phases * p.group * np.dtype(p.held).itemsize
         cols = max(_TILE_BYTES // line, 256 // p.group, 2 * p.cols.kernel_size)
-        return max(64, 3 * span), min(cols, max(4096 // p.group, 2 * p.cols.kernel_size))
+        return 4 * self.band, min(cols, max(4096 // p.group, 2 * p.cols.kernel_size))
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
         p, tile = self.problem, extension("_ranks").module.tile
@@ -105,7 +110,7 @@ class CompiledRanks(RankMethod):
         told |= {"row_stride": maps[0].stride, "col_stride": maps[1].stride}
         told |= {"reach": last_row + 1, "most_shift": last_shift}
         told |= {"type": ord(CODE[p.held]), "way": ord(self.way)}
-        told |= {"cells": p.cells, "rank": p.rank}
+        told |= {"cells": p.cells, "rank": p.rank, "band": self.band}
         if self.way == "m":
             told |= {"side": p.kernel_size[0], "row_gap": maps[0].dilation, "group": 2}
             told["extent"] = last_shift

@@ -6,7 +6,7 @@
  * more, found by one comparison. A histogram of the window's 16 coarse bins follows each step; the 16
  * fine bins within a coarse one only when results fall there. */
 
-#define HIST_COLS 256 /* outputs whose columns are kept: they stay in the second cache */
+#define HIST_COLS 512 /* outputs whose columns are kept: they stay in the second cache */
 
 typedef uint8_t ISA(bins) __attribute__((vector_size(16), aligned(1), may_alias));
 typedef int16_t ISA(sums) __attribute__((vector_size(32), aligned(2), may_alias));

@@ -162,13 +162,11 @@ static void ISA(fill)(Job *j)
 #undef BITS
 #undef K
 
-#include "counts.h"
 #include "histograms.h"
 
 static int ISA(tile)(Job *j)
 {
     ISA(fill)(j);
-    if (j->p.way == 'c') return ISA(by_counts)(j);
     if (j->p.way == 'h') return ISA(by_histograms)(j);
     switch (sample_size(j->p.type)) {
     case 1: return JOIN(ISA(8), tile)(j);

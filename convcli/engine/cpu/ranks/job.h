@@ -4,7 +4,7 @@
 #define JOB_FIELDS(X)                                                                         \
     X(height) X(width) X(channels) X(out_rows) X(out_cols)                                    \
     X(row_stride) X(col_stride) X(reach) X(most_shift) X(type) X(way) X(cells) X(rank)       \
-    X(row_gap) X(group) X(instructions) X(slots) X(extent) X(side)
+    X(row_gap) X(group) X(instructions) X(slots) X(extent) X(side) X(band)
 
 typedef struct {
 #define FIELD(name) int64_t name;

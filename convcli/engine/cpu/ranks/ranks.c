@@ -63,7 +63,7 @@ static const char *check(const Job *j, Py_ssize_t src, Py_ssize_t dst, long row_
     if (j->top < 0 || j->bottom > p->out_rows || j->top >= j->bottom || j->left < 0 ||
         j->right > p->out_cols || j->left >= j->right)
         return "the tile lies outside the output";
-    if (p->row_stride < 1 || p->row_stride > row_count || p->col_stride < 1 ||
+    if (p->band < 0 || p->row_stride < 1 || p->row_stride > row_count || p->col_stride < 1 ||
         p->col_stride > col_count || p->reach < 1 || p->reach > row_count ||
         j->bottom - 1 > (row_count - p->reach) / p->row_stride || p->most_shift < 0 ||
         p->most_shift > col_count * p->channels || j->right - 1 > col_count / p->col_stride)
@@ -98,8 +98,8 @@ static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
 {
     const Packed *p = &j->p;
     if (p->way == 's') return NULL;
-    if (p->way == 'w' || p->way == 'c' || p->way == 'h') {
-        /* Windows that move by one cell; counts of a column fit a byte, and of a window two. */
+    if (p->way == 'w' || p->way == 'h') {
+        /* Windows that move by one cell; a column is counted in a byte, a window in two. */
         const int64_t wide = p->most_shift / p->channels + 1, most = (int64_t)1 << 31;
         const int64_t height = j->bottom - j->top + p->reach, width = j->right - j->left + wide;
         if (p->row_stride != 1 || p->col_stride != 1 || p->most_shift % p->channels ||
@@ -147,6 +147,26 @@ static void *piece(int64_t a, int64_t b, int64_t c)
     return malloc((size_t)n);
 }
 
+/* Rows that are done at a time: their keys stay in the second cache. */
+static long band_of(const Job *j)
+{
+    const long rows = j->bottom - j->top;
+    return j->p.band && j->p.band < rows ? (long)j->p.band : rows;
+}
+
+/* Band by band. */
+static int run_bands(Job *j)
+{
+    const long bottom = j->bottom, band = band_of(j);
+    for (; j->top < bottom; j->top += band) {
+        j->bottom = bottom - j->top < band ? bottom : j->top + band;
+        j->map_rows = (j->bottom - 1 - j->top) * (long)j->p.row_stride + (long)j->p.reach;
+        j->has_nan = 0;
+        if (!loops->tile(j)) return 0;
+    }
+    return 1;
+}
+
 /* Memory for the tile's keys, and where the taps find theirs; 0 if there is none. */
 static int prepare(Job *j, long col_count)
 {
@@ -156,7 +176,7 @@ static int prepare(Job *j, long col_count)
     j->lane_cells = j->right - j->left + (long)(p->most_shift / p->channels);
     j->lane_pitch = j->lane_cells * (long)p->channels + PADDING;
     j->pitch = j->lane_pitch * lanes;
-    j->map_rows = (j->bottom - 1 - j->top) * (long)p->row_stride + (long)p->reach;
+    j->map_rows = (band_of(j) - 1) * (long)p->row_stride + (long)p->reach;
     /* The last rows go in a whole group. */
     const long spare = p->way == 'n' || p->way == 'm' ? (long)(p->group * p->row_gap) : 0;
     j->keys = piece(j->map_rows + spare, j->pitch, size);
@@ -210,7 +230,7 @@ static PyObject *tile(PyObject *self, PyObject *args)
     else {
         int done;
         Py_BEGIN_ALLOW_THREADS
-        done = prepare(&j, col_count) && loops->tile(&j);
+        done = prepare(&j, col_count) && run_bands(&j);
         Py_END_ALLOW_THREADS
         if (done)
             Py_INCREF(result = Py_None);
