@@ -38,7 +38,8 @@ Exit codes: 0 done, 1 a file failed, 2 the request is wrong, 130 interrupted."""
 Kernels = Annotated[
     list[str],
     options.kernels(
-        "A preset (see 'convcli kernel list'), a preset with numbers (gaussian:1.5), a "
+        "A preset (see 'convcli kernel list'), a preset with numbers (gaussian:1.5) or a "
+        "footprint (median:5, erode:disk:3), a "
         'kernel file, or weights in quotes ("1 0 -1; 2 0 -2; 1 0 -1"). Repeat it, or write '
         '"gaussian:2 | sobel", for a chain without rounding in between.'
     ),

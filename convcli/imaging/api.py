@@ -167,7 +167,8 @@ def filter_image(
         The value that stands for missing samples; NaN does so by itself. ``"none"``: nothing does. A
         pair is the value of the image, or None, and that of the result.
     missing, fill, min_valid
-        What is made of missing samples: ``renormalize``, ``centre`` or ``propagate``; whether
+        What sums make of missing samples (``renormalize``, ``centre`` or ``propagate``; ranks and
+        morphology leave them out, or propagate them); whether
         there is a result where the centre is missing; which share of a window must be there.
     backend, threads
         ``auto``, ``numpy`` or ``cupy``; all cores by default.

@@ -17,16 +17,15 @@ def _preset(name: str, purpose: str, operation: str = "", also: str = "") -> Pre
     )  # fmt: skip
 
 
-# B is the footprint, and -B the same with rows and columns reversed.
 MORPHOLOGY = [
-    _preset("erode", "the smallest value under B: what is dark grows", also="erosion"),
-    _preset("dilate", "the largest value under -B: what is bright grows", also="dilation"),
-    _preset("open", "eroded, then dilated: bright spots that B does not fit into go",
+    _preset("erode", "the smallest value under the footprint: what is dark grows", also="erosion"),
+    _preset("dilate", "the largest value under the footprint turned by half: what is bright grows", also="dilation"),
+    _preset("open", "eroded, then dilated: bright spots smaller than the footprint go",
             also="opening"),
-    _preset("close", "dilated, then eroded: dark spots that B does not fit into go", also="closing"),
-    _preset("tophat", "less its opening: the bright spots alone", also="white-tophat"),
-    _preset("blackhat", "its closing less the picture: the dark spots alone",
+    _preset("close", "dilated, then eroded: dark spots smaller than the footprint go", also="closing"),
+    _preset("tophat", "the picture less its opening: small bright spots alone", also="white-tophat"),
+    _preset("blackhat", "the closing less the picture: small dark spots alone",
             also="bottomhat black-tophat"),
-    _preset("morph-gradient", "dilated less eroded: edges as wide as B", "gradient",
+    _preset("morph-gradient", "dilated less eroded: edges as wide as the footprint", "gradient",
             "morphological-gradient beucher"),
 ]  # fmt: skip

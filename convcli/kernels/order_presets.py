@@ -23,10 +23,10 @@ def square(side: int = 3) -> Callable[..., Parts]:
 
 ORDER = [
     # Of n cells that vote, in order and counted from 0: number floor(n percent / 100), at most the last.
-    Preset("median", "order", "value n // 2 of the n in order: noise goes, edges stay", square(),
+    Preset("median", "order", "the value in the middle: noise goes, edges stay", square(),
            HUANG, "other", example="median:5", operation="rank", numbers=(50,),
            also="median-blur median-filter"),
-    Preset("percentile", "order", "value floor(n percent / 100) of the n in order, 100 the last",
+    Preset("percentile", "order", "the value below which so many percent lie",
            square(), HUANG, "other", (PERCENT,), required=1, example="percentile:90,7",
            operation="rank", also="percentile-filter quantile"),
     Preset("min", "order", "the smallest value", square(), "SciPy minimum_filter", "other",
@@ -35,13 +35,13 @@ ORDER = [
            example="max:5", operation="rank", numbers=(100,), also="maximum max-filter maximum-filter"),
     Preset("range", "order", "the largest value less the smallest", square(),
            "ImageMagick -statistic contrast", "other", example="range:5", operation="range"),
-    Preset("stddev", "order", "standard deviation, divisor n", square(), TEXTBOOK, "other",
+    Preset("stddev", "order", "the standard deviation: how far values lie apart", square(), TEXTBOOK, "other",
            example="stddev:5", operation="spread", numbers=(1,),
            also="std stdev standard-deviation"),
-    Preset("variance", "order", "variance, divisor n; of pictures in units of white squared", square(),
+    Preset("variance", "order", "the variance; of a picture a part of white squared, with --depth float", square(),
            TEXTBOOK, "other", example="variance:5", operation="spread", numbers=(0,),
            also="var"),
-    Preset("mode", "order", "the most frequent value, of several the smallest", square(),
+    Preset("mode", "order", "the most frequent value", square(),
            "Pillow ModeFilter", "other", example="mode:5", operation="mode",
            also="mode-filter majority"),
 ]  # fmt: skip
