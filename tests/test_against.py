@@ -52,9 +52,10 @@ def test_every_value_of_an_option_is_in_the_axes() -> None:
     """A range, a border, a format, a preset or a command that is added gets its lines."""
     from convcli.arithmetic.borders import BORDERS
     from convcli.cli.app import COMMANDS
-    from convcli.cli.parse import COMPRESSIONS, DEPTHS, RANGES
+    from convcli.cli.parse import COMPRESSIONS, RANGES
     from convcli.engine.algorithms import ALGORITHMS
     from convcli.imaging.formats import every_format
+    from convcli.imaging.stages.plans import DEPTHS
     from convcli.kernels.catalogue import PRESETS
 
     axes = against_lines.AXES

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli import Kernel, UsageError, filter_image
+from convcli import Kernel, KernelError, UsageError, filter_image
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
@@ -270,6 +270,29 @@ def test_steps_beside_transparent_pixels(spec: str) -> None:
     got = filter_image(x, spec)
     np.testing.assert_array_equal(got[..., 3], x[..., 3])
     np.testing.assert_array_equal(got[..., :3], want)
+
+
+def test_alpha_of_a_raster_says_what_is_missing() -> None:
+    x, there = raster("int16", 9)
+    lost = ~there.any(axis=-1)
+    there = np.repeat(~lost[..., None], 2, axis=-1)
+    source = Source("memory", "bands", True, x.dtype, x.shape[:2],
+                    [Frame(np.dstack([x, np.where(lost, 0, 9).astype(np.int16)]))], bands=2)  # fmt: skip
+    made = Filter(source, load_chain("median:3"), FilterOptions(values=True))
+    stage = made.stage(source.first, simple=made.is_simple(source.first))
+    got = stage.read((((0, 8),), ((0, 9),)))
+    want = filtered(x, there, load_kernel("median:3"), middle, False)
+    np.testing.assert_array_equal(got[..., 2] == 0, lost)
+    for at in np.ndindex(8, 9):
+        if not lost[at]:
+            np.testing.assert_array_equal(got[at][:2], want[at[0]][at[1]])
+    assert lost.any()
+
+
+@pytest.mark.parametrize("own", [{"scale": 2.0}, {"bias": 1.0}, {"absolute": True}])
+def test_a_kernel_that_is_no_sum_has_no_scale_or_bias(own: dict[str, Any]) -> None:
+    with pytest.raises(KernelError, match="'median' is no sum: it has no scale, bias or absolute"):
+        filter_image(np.zeros((4, 5)), load_kernel("median").replace(**own))
 
 
 # ------------------------------------------------------------------ transparency

@@ -33,6 +33,10 @@ def prepare_chain(kernels: Sequence[Kernel], options: FilterOptions) -> tuple[Ke
     """Normalise every kernel, and put ``scale`` and ``bias`` on the last."""
     if not kernels:
         raise KernelError("no kernel was given; name one with --kernel")
+    for kernel in kernels:
+        facts = kernel.scale, kernel.bias, kernel.combine, kernel.absolute
+        if not kernel.is_correlation and facts != (1, 0, "none", False):
+            raise KernelError(f"{kernel.name!r} is no sum: it has no scale, bias or absolute value")
     chain = [_normalised(k) if options.normalize else k for k in kernels]
     last = chain[-1]
     if not last.is_correlation and (options.scale, options.bias) != (1, 0):
