@@ -88,6 +88,23 @@ static void ISA(moments)(Job *j)
     }
 }
 
+#define COUNT uint16_t
+#define C(name) JOIN(ISA(few), name)
 #include "modes.h"
+#undef COUNT
+#undef C
+#define COUNT uint32_t
+#define C(name) JOIN(ISA(many), name)
+#include "modes.h"
+#undef COUNT
+#undef C
+
+static void ISA(modes)(Job *j)
+{
+    if (j->p.cells < 256)
+        JOIN(ISA(few), tile)(j);
+    else
+        JOIN(ISA(many), tile)(j);
+}
 
 static const Isa ISA(isa) = {ISA_NAME, ISA(extrema), ISA(moments), ISA(modes)};

@@ -1,62 +1,57 @@
 /* The most frequent byte under a footprint, the smallest of several: a histogram that moves along the
- * rows. Included by isa.h.
+ * rows. Included by isa.h with COUNT, which holds 256 times the number of cells, and C(name).
+ *
+ * A value's entry is 256 times its count and, so that the smallest of several has the largest one, 255
+ * less the value.
  *
  * Source: T. Huang, G. Yang and G. Tang, A fast two-dimensional median filtering algorithm (1979). */
 
-static void ISA(rescan)(const uint16_t *counts, int *mode, int *most)
+static COUNT C(largest)(const COUNT *counts)
 {
-    uint16_t best[32];
+    COUNT best[32];
     memcpy(best, counts, sizeof best);
     for (int v = 32; v < 256; v += 32)
         for (int i = 0; i < 32; i++) best[i] = best[i] > counts[v + i] ? best[i] : counts[v + i];
-    uint16_t top = 0;
+    COUNT top = 0;
     for (int i = 0; i < 32; i++) top = top > best[i] ? top : best[i];
-    int v = 0;
-    for (int found = 0; !found; v += found ? 0 : 32)
-        for (int i = 0; i < 32; i++) found |= counts[v + i] == top;
-    while (counts[v] != top) v++;
-    *mode = v, *most = top;
+    return top;
 }
 
 /* One row of one channel. */
-static void ISA(row_of_modes)(const Job *j, const uint8_t *from, uint8_t *to)
+static void C(row)(const Job *j, const uint8_t *from, uint8_t *to)
 {
-    const long group = (long)j->p.channels;
-    uint16_t counts[256] = {0};
-    int mode = 0, most = 0;
-    for (const Block *b = j->blocks; b < j->blocks + j->p.blocks; b++)
+    const long group = (long)j->p.channels, pitch = j->pitch;
+    const Block *const end = j->blocks + j->p.blocks;
+    COUNT counts[256];
+    for (int v = 0; v < 256; v++) counts[v] = (COUNT)(255 - v);
+    for (const Block *b = j->blocks; b < end; b++)
         for (long y = (long)b->top; y < b->top + b->height; y++)
             for (long x = (long)b->left; x < b->left + b->length; x++)
-                counts[from[y * j->pitch + x * group]]++;
-    ISA(rescan)(counts, &mode, &most);
-    to[0] = (uint8_t)mode;
+                counts[from[y * pitch + x * group]] += 256;
+    COUNT best = C(largest)(counts);
+    to[0] = (uint8_t)(255 - (best & 255));
     for (long at = 1; at < j->width; at++, from += group) {
-        for (const Block *b = j->blocks; b < j->blocks + j->p.blocks; b++) {
-            const uint8_t *old = from + b->top * j->pitch + b->left * group;
-            for (long y = 0; y < b->height; y++, old += j->pitch) counts[*old]--;
-        }
-        int dirty = counts[mode] != most;
-        for (const Block *b = j->blocks; b < j->blocks + j->p.blocks; b++) {
-            const uint8_t *new = from + b->top * j->pitch + (b->left + b->length) * group;
-            for (long y = 0; y < b->height; y++, new += j->pitch) {
-                const int count = ++counts[*new];
-                if (count > most || (count == most && *new < mode)) {
-                    most = count, mode = *new;
-                    dirty = 0; /* nothing else has as many */
-                }
+        for (const Block *b = j->blocks; b < end; b++) {
+            const uint8_t *old = from + b->top * pitch + b->left * group;
+            const long ahead = (long)b->length * group;
+            for (long y = 0; y < b->height; y++, old += pitch) {
+                counts[*old] -= 256;
+                const COUNT grown = counts[old[ahead]] += 256;
+                best = best > grown ? best : grown;
             }
         }
-        if (dirty) ISA(rescan)(counts, &mode, &most);
-        to[at * group] = (uint8_t)mode;
+        /* An entry that was the largest on the way may have become less again. */
+        if (counts[255 - (best & 255)] != best) best = C(largest)(counts);
+        to[at * group] = (uint8_t)(255 - (best & 255));
     }
 }
 
-static void ISA(modes)(Job *j)
+static void C(tile)(Job *j)
 {
     const long group = (long)j->p.channels;
     for (long r = 0; r < j->in_rows; r++) ISA(copy_row)(j, r, j->held + r * j->pitch);
     for (long r = 0; r < j->height; r++)
         for (long c = 0; c < group; c++)
-            ISA(row_of_modes)(j, (const uint8_t *)j->held + r * j->pitch + c,
-                              (uint8_t *)j->dst + ((j->top + r) * j->p.out_cols + j->left) * group + c);
+            C(row)(j, (const uint8_t *)j->held + r * j->pitch + c,
+                   (uint8_t *)j->dst + ((j->top + r) * j->p.out_cols + j->left) * group + c);
 }
