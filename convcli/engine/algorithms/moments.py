@@ -123,7 +123,10 @@ class _Numpy(NumpyMethod):
 
     @property
     def held(self) -> str:
-        return "int64" if self.problem.whole else "float64"
+        p = self.problem
+        if not p.whole or p.values is None:
+            return "float64"
+        return "int32" if p.weights.sum() * p.values**2 < 2**31 else "int64"
 
     @cached_property
     def tile(self) -> tuple[int, int]:
@@ -160,7 +163,7 @@ _Total = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 def _whole_variance(plane: NDArray[Any], cells: int, total: _Total) -> NDArray[Any]:
-    first, second = total(plane), total(plane * plane)
+    first, second = total(plane).astype(np.int64), total(plane * plane).astype(np.int64)
     second *= cells
     first *= first
     second -= first
