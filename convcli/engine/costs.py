@@ -5,8 +5,10 @@ for ``flat``, which is direct means of a box, one row or column of it; for ``blu
 separable in 16 bits, a pair of taps; in the NumPy loops one pass over a tile (an addition, or a
 multiplication per distinct weight); ``box`` by doubling, while ``running`` sums cost the same for
 every box; for ``fft``, whose type is that of the transforms, one sample transformed, there or
-back. Printed by ``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows and
-NumPy's direct and separable ones on an EPYC, the others on a Xeon; only the ratios matter.
+back. Of extrema it is a step of ``runs``, or a cell of ``gray``; of variances an addition; of the
+``counts`` of modes a row of the footprint, in NumPy a block or a cell. Those of correlations are
+printed by ``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows and NumPy's
+direct and separable ones on an EPYC, the others on a Xeon; only the ratios matter.
 
 A GPU's are nominal figures of an H200, not measured: multiply-adds at half of the 33 T/s of its
 data sheet, one pass over memory at its copy speed of 4.3 TB/s for two bytes a sample; a transform
