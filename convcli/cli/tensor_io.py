@@ -52,8 +52,11 @@ def _of_preset(source: str) -> str:
     """How to get at the weights of a preset that was named in place of a tensor."""
     from convcli.kernels.preset_names import preset_of
 
-    if preset_of(source.partition(":")[0]) is None:
+    preset = preset_of(source.partition(":")[0])
+    if preset is None:
         return ""
+    if preset.has_footprint:
+        return f"; {preset.name} is no weighted sum, so it has no weights"
     return f"; convcli kernel export {source} -o w.csv writes a preset's weights"
 
 

@@ -51,6 +51,12 @@ def test_what_only_sums_have_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_tensor_s_weights_are_no_footprint(convcli: Cli) -> None:
+    done = convcli("conv", "1 2 3", "median:3")
+    assert done.code == 2
+    assert done.err.rstrip().endswith("median is no weighted sum, so it has no weights")
+
+
 def test_bench_times_what_is_no_sum(convcli: Cli) -> None:
     done = convcli("bench", "-k", "erode:5", "-k", "box:3", "--size", "40x30", "--json")
     assert done.code == 0, done.err
