@@ -436,7 +436,7 @@ def options(row: Row, *named: str) -> str:
 
 
 PRESETS = (
-    "gaussian gaussian-3x3 gaussian-5x5 binomial box disk motion smooth smooth-more sharpen "
+    "gaussian gaussian-3x3 gaussian-5x5 binomial box sum disk motion smooth smooth-more sharpen "
     "sharpen4 unsharp detail edge-enhance edge-enhance-more sobel-x sobel-y sobel scharr-x "
     "scharr-y scharr prewitt-x prewitt-y prewitt freichen-x freichen-y freichen farid-x farid-y "
     "farid dgauss-x dgauss-y dgauss roberts-x roberts-y roberts kirsch robinson laplacian "
