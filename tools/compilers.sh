@@ -46,9 +46,9 @@ python_h=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"
 for command in "aarch64-linux-gnu-gcc" "clang --target=aarch64-linux-gnu -I/usr/aarch64-linux-gnu/include"; do
     command -v "${command%% *}" >/dev/null && [ -d /usr/aarch64-linux-gnu/include ] || continue
     echo "+ $command"
-    for source in engine/cpu/loops/loops.c engine/cpu/ranks/ranks.c ops/loops/tensors.c \
+    for source in engine/cpu/loops/loops.c engine/cpu/ranks/ranks.c engine/cpu/windows/windows.c ops/loops/tensors.c \
         imaging/formats/png/rows.c imaging/formats/png/gather.c imaging/formats/jpeg/scan.c; do
-        $command -c -O3 -fPIC -Wall -Werror -Wno-psabi -I"$python_h" -Iconvcli/include \
+        $command -c -O1 -fPIC -Wall -Werror -Wno-psabi -I"$python_h" -Iconvcli/include \
             -Iconvcli/imaging/formats -I"convcli/$(dirname "$source")" "convcli/$source" -o arm64.o
     done
 done

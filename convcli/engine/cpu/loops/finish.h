@@ -7,7 +7,7 @@
 
 /* Clamp, round and store; returns how many samples lie outside, if they are counted. */
 #define STORE(O, code)                                                                    \
-    static long FIN(store_##code)(const Job *job, O *restrict out, long step,             \
+    static __attribute__((noinline)) long FIN(store_##code)(const Job *job, O *restrict out, long step, \
                                   const W *restrict v, long n)                            \
     {                                                                                     \
         const W bottom = (W)job->low, top = (W)job->limit;                                \
@@ -55,7 +55,7 @@ STORE(int32_t, i)
 #ifdef FIN_DOUBLE
 /* The same to 64 bits: their largest number is one less than the double at their end. */
 #define STORE(O, code, most)                                                              \
-    static long FIN(store_##code)(const Job *job, O *restrict out, long step,             \
+    static __attribute__((noinline)) long FIN(store_##code)(const Job *job, O *restrict out, long step, \
                                   const double *restrict v, long n)                       \
     {                                                                                     \
         const double bottom = job->low, top = job->limit;                                 \
@@ -74,7 +74,7 @@ STORE(int64_t, l, INT64_MAX)
 
 /* Finish samples [from, from + n) of the tile, of plane `plane` and output row `row`; `kept` holds
  * what earlier members of a stack left there. */
-static long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane, long row,
+static __attribute__((noinline)) long FIN(row)(const Job *job, W *restrict v, W *restrict kept, long plane, long row,
                      long from, long n)
 {
     if (job->scale != 1.0) {

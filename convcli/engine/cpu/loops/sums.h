@@ -115,7 +115,7 @@ static void SUM(entries)(T *restrict total, long pitch, const SUM(Entry) *restri
 
 /* One input row into its lanes: converted, with its border, split by channel and phase. */
 #define CONVERT(S, code)                                                                    \
-    static void SUM(convert_##code)(R *restrict lane, const S *restrict row, const Fill *f) \
+    static __attribute__((noinline)) void SUM(convert_##code)(R *restrict lane, const S *restrict row, const Fill *f) \
     {                                                                                       \
         const R value = (R)f->value;                                                        \
         for (long k = 0; k < f->count; k++) {                                               \
@@ -157,7 +157,7 @@ CONVERT(double, d)
 #endif
 #undef CONVERT
 
-static void SUM(fill)(R *restrict lane, const void *row, char code, const Fill *f)
+static __attribute__((noinline)) void SUM(fill)(R *restrict lane, const void *row, char code, const Fill *f)
 {
     if (row == NULL) {
         for (long i = 0; i < f->count * f->group; i++) lane[i] = (R)f->value;
