@@ -26,7 +26,7 @@ class NumpyMethod(Method):
     Nothing of it is imported before it runs.
     """
 
-    absent = 0.0
+    absent: float | None = None
     """Stands outside where the border is ``missing``."""
 
     @property
