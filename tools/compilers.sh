@@ -9,7 +9,7 @@ python=$(command -v "$python")
 case $python in /*) ;; *) python=$PWD/$python ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp -r "$here/convcli" "$here/tests" "$here/samples" "$here/setup.py" "$here/pyproject.toml" \
+cp -r "$here/convcli" "$here/tests" "$here/tools" "$here/samples" "$here/setup.py" "$here/pyproject.toml" \
     "$here/README.md" "$here/LICENSE" "$here/MANIFEST.in" "$work"
 cd "$work"
 rm -f convcli/*.so
