@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from convcli.extensions import EXTENSIONS
+
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SOURCES = {".py", ".pyi", ".toml", ".cu", ".cuh", ".c", ".h", ".typed", ".png"}
@@ -82,7 +84,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) ->
     about = {name for name in names if ".dist-info/" in name}
     loops = {name for name in wanted_in_the_package() if name.endswith((".c", ".h"))}
     assert names - compiled - about - loops == wanted_in_the_package() - loops
-    assert all(re.fullmatch(r"convcli/_(loops|tensors|png)\.abi3\.\w+", n) for n in compiled)
+    kinds = "|".join(EXTENSIONS)
+    assert all(re.fullmatch(rf"convcli/({kinds})\.abi3\.\w+", name) for name in compiled)
     assert {PurePosixPath(n).name for n in about} == {
         "METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt", "LICENSE",
     }  # fmt: skip
