@@ -14,12 +14,12 @@ import numpy as np
 from convcli.arithmetic.window import Window
 from convcli.engine.algorithms import choose
 from convcli.engine.algorithms.in_turn import IN_TURN, InTurn, Turn
-from convcli.engine.morphology import MORPHOLOGY, extrema, is_gray
+from convcli.engine.morphology import MORPHOLOGY, extrema
 from convcli.engine.numerics import EPS32, EPS64, LIMITS, Bounds, exact_type
 from convcli.engine.requantize import Requantize
 from convcli.engine.step import Problem, Signal, Slot
-from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import has_heights
 
 __all__ = ["OPERATION", "RECIPES", "Composite", "Recipe"]
 
@@ -53,17 +53,14 @@ class Composite:
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""
-        if kernel.weights.ndim != 2:
-            raise UsageError(f"kernel {kernel.name!r}: a footprint has rows and columns only")
         recipe = RECIPES[kernel.operation]
-        unit = 1.0 if slot.raster else slot.white / 255.0
         read = {source for _, source in recipe.turns}
         places, turns = [slot], []
         for number, (kind, source) in enumerate(recipe.turns, 1):
             at = places[source]
             at = at._replace(padding="same", stride=1) if number in read else at
             keep = bool(recipe.difference) or number in read
-            problem, signal = extrema(kernel, at, kind, unit, keep=keep)
+            problem, signal = extrema(kernel, at, kind, keep=keep)
             turns.append(Turn(choose(problem, MORPHOLOGY), source))
             kept = signal._replace(dtype=problem.requantize.out_dtype)
             places.append(slot._replace(shape=problem.shape_out, signal=kept))
@@ -74,7 +71,7 @@ class Composite:
         pair = recipe.difference
         if 0 in pair:
             one = Kernel([[1.0]], name=kernel.name)
-            problem, _ = extrema(one, slot, "erode", unit, keep=True, windows=centre)
+            problem, _ = extrema(one, slot, "erode", keep=True, windows=centre)
             turns.append(Turn(choose(problem, MORPHOLOGY), 0))
             pair = tuple(n or len(turns) for n in pair)
         return _difference(kernel, slot, turns, pair, around)
@@ -94,9 +91,8 @@ def _difference(
     bounds, ordered = None, len(turns) == 2 and _share_a_cell(kernel, turns)
     if slot.bounds is not None:
         reach = slot.bounds.high - slot.bounds.low
-        if is_gray(kernel):
-            unit = 1.0 if slot.raster else slot.white / 255.0
-            reach += 2 * unit * float(np.abs(kernel.weights).max())
+        if has_heights(kernel):
+            reach += 2 * slot.level * float(np.abs(kernel.weights).max())
         bounds = Bounds(0.0 if ordered else -reach, reach)
     whole = all(turns[n - 1].step.requantize.out_dtype in LIMITS for n in pair)
     sums = (whole and bounds and exact_type(bounds)) or slot.precision
@@ -117,7 +113,7 @@ def _difference(
 
 def _share_a_cell(kernel: Kernel, turns: list[Turn]) -> bool:
     """Whether the largest and the smallest are of footprints that have a cell in common."""
-    if is_gray(kernel):
+    if has_heights(kernel):
         return False
     cells = []
     for step, _ in turns[:2]:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from convcli.arithmetic.window import Window
 from convcli.engine.algorithms.gray_morphology import GRAY
 from convcli.engine.algorithms.run_minima import RUNS
-from convcli.engine.numerics import LIMITS, Bounds, exact_type
-from convcli.engine.picks import Picked, Picks, mirrored
+from convcli.engine.numerics import LIMITS, Bounds
+from convcli.engine.picks import Picked, Picks, footprint, mirrored, pick, plane
 from convcli.engine.step import Signal, Slot
-from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import has_heights
 
-__all__ = ["MORPHOLOGY", "OPERATION", "Morphology", "always_votes", "extrema", "is_gray"]
+__all__ = ["MORPHOLOGY", "OPERATION", "Morphology", "always_votes", "extrema"]
 
 MORPHOLOGY = (RUNS, GRAY)
 
@@ -37,10 +37,7 @@ class Morphology:
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Picks, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""
-        if kernel.weights.ndim != 2:
-            raise UsageError(f"kernel {kernel.name!r}: a footprint has rows and columns only")
-        unit = 1.0 if slot.raster else slot.white / 255.0
-        return extrema(kernel, slot, kernel.operation, unit)
+        return extrema(kernel, slot, kernel.operation)
 
 
 OPERATION = Morphology()
@@ -50,7 +47,6 @@ def extrema(
     kernel: Kernel,
     slot: Slot,
     kind: str,
-    unit: float,
     *,
     keep: bool = False,
     windows: tuple[Window, Window] | None = None,
@@ -59,22 +55,18 @@ def extrema(
 
     Parameters
     ----------
-    unit
-        What a level of gray weights comes to in the picture.
     keep
         Whether values stay what they are, in their own type where it can hold them all.
     windows
         Where they do not stand as the place says.
     """
     largest, turned = KINDS[kind]
-    gray = is_gray(kernel)
-    weights = kernel.weights if gray else (kernel.weights != 0).astype(np.float64)
-    if not weights.any() and not gray:
-        raise UsageError(f"kernel {kernel.name!r}: no cell of the footprint counts: all are 0")
-    if turned != slot.flip:
-        weights = weights[::-1, ::-1]
+    gray, flip = has_heights(kernel), turned != slot.flip
     if gray:
-        weights = weights * (unit if largest else -unit)  # what is added
+        heights = plane(kernel)[::-1, ::-1] if flip else plane(kernel)
+        weights = heights * (slot.level if largest else -slot.level)  # what is added
+    else:
+        weights = footprint(kernel, flip=flip)
     if windows is None:
         windows = slot.windows(kernel)
         windows = mirrored(windows, slot.padding) if turned else windows
@@ -83,31 +75,7 @@ def extrema(
         own = slot.signal.dtype if picked.dtype == slot.signal.dtype and not gray else ""
         slot = slot._replace(target=own if own in LIMITS else "", range="clip", raster=True)
     bounds = _reach(slot.bounds, weights) if gray else slot.bounds
-    whole = slot.signal.dtype in LIMITS and picked.dtype in LIMITS
-    sums = (whole and bounds and exact_type(bounds)) or slot.precision
-    requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=sums != slot.precision)
-    if np.isnan(picked.outside) and slot.signal.dtype in LIMITS:
-        requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
-    problem = Picks(
-        slot,
-        kernel.name,
-        np.ascontiguousarray(weights)[None],
-        windows,
-        slot.shape[2],
-        requantize,
-        accumulate=sums,
-        exact=sums != slot.precision,
-        numbers=kernel.numbers,
-        picked=picked,
-    )
-    error = slot.signal.error + problem.rounding(bounds)
-    known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
-    return problem, Signal(slot.precision, known, error)
-
-
-def is_gray(kernel: Kernel) -> bool:
-    """Whether the weights are levels, and not a footprint."""
-    return kernel.numbers == (1.0,)
+    return pick(kernel, slot, weights, windows, picked, bounds)
 
 
 def _reach(values: Bounds | None, added: NDArray[np.float64]) -> Bounds | None:
@@ -126,20 +94,17 @@ def _held(
     gray: bool,
 ) -> Picked:
     """In which type samples are compared, and what stands outside among them."""
-    dtype, border = slot.signal.dtype, slot.border
-    omitted = border.mode == "missing"
-    outside = float("nan") if omitted else border.value
+    dtype, outside = slot.signal.dtype, slot.outside
     if dtype not in LIMITS:
         return Picked("float64" if dtype == "float64" else "float32", outside, largest, gray)
-    low, high = LIMITS[dtype]
     wide = "float64"
-    if not gray and omitted and always_votes(weights, windows):
-        return Picked(dtype, low if largest else high, largest, gray)
-    fits = not border.is_constant or outside.is_integer()
     if not gray:
-        return Picked(dtype if fits and low <= outside <= high else wide, outside, largest, gray)
+        if np.isnan(outside) and always_votes(weights, windows):
+            low, high = LIMITS[dtype]
+            return Picked(dtype, low if largest else high, largest, gray)
+        return Picked(dtype if slot.fits(dtype) else wide, outside, largest, gray)
     assert slot.bounds is not None
-    if fits and (weights == np.rint(weights)).all():
+    if outside.is_integer() and (weights == np.rint(weights)).all():
         reach = slot.bounds.magnitude + float(np.abs(weights).max())
         wide = "int32" if reach < 2**31 else "int64" if reach < 2**62 else wide
     return Picked(wide, outside, largest, gray)

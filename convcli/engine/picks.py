@@ -1,16 +1,24 @@
-"""What picks values among the samples of a window, as its algorithms see it."""
+"""What picks values among the samples of a window, as its algorithms see it.
+
+Footprints of all operations that are no weighted sums, too.
+"""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from convcli.arithmetic.window import Window
-from convcli.engine.numerics import EPS64, LIMITS, Bounds
-from convcli.engine.plane_windows import Padding2d
-from convcli.engine.step import Problem
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Picked", "Picks", "mirrored"]
+from convcli.arithmetic.window import Window
+from convcli.engine.numerics import EPS64, LIMITS, Bounds, exact_type
+from convcli.engine.plane_windows import Padding2d
+from convcli.engine.step import Problem, Signal, Slot
+from convcli.errors import UsageError
+from convcli.kernels.kernel import Kernel
+
+__all__ = ["Picked", "Picks", "footprint", "mirrored", "pick", "plane"]
 
 _ANCHORS = {"same": 1, "same_lower": -1}
 
@@ -37,15 +45,9 @@ class Picks(Problem):
         self.picked = picked
 
     @cached_property
-    def plain(self) -> bool:
-        """Whether values become samples as they are, but for their type."""
-        f = self.requantize
-        return f.scale == f.ratio == 1.0 and f.bias == f.offset == 0.0 and not f.absolute
-
-    @property
     def stays(self) -> bool:
         """Whether values are compared in the type of the output, and become it as they are."""
-        return self.plain and self.picked.dtype == self.requantize.out_dtype
+        return self.requantize.plain and self.picked.dtype == self.requantize.out_dtype
 
     def rounding(self, bounds: Bounds | None) -> float:
         """Error of values that pass through a type that does not hold them all."""
@@ -56,7 +58,55 @@ class Picks(Problem):
     @property
     def direct(self) -> bool:
         """Whether a cast makes samples of values."""
-        return self.stays or (self.plain and self.requantize.out_dtype not in LIMITS)
+        f = self.requantize
+        return self.stays or (f.plain and f.out_dtype not in LIMITS)
+
+
+def pick(
+    kernel: Kernel,
+    slot: Slot,
+    weights: NDArray[np.float64],
+    windows: tuple[Window, Window],
+    picked: Picked,
+    bounds: Bounds | None,
+) -> tuple[Picks, Signal]:
+    """The problem of picking values within bounds, and what is known of the result."""
+    whole = slot.signal.dtype in LIMITS and picked.dtype in LIMITS
+    sums = (whole and bounds and exact_type(bounds)) or slot.precision
+    exact = sums != slot.precision
+    requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=exact)
+    if np.isnan(picked.outside):
+        requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+    problem = Picks(
+        slot,
+        kernel.name,
+        np.ascontiguousarray(weights)[None],
+        windows,
+        slot.shape[2],
+        requantize,
+        accumulate=sums,
+        exact=exact,
+        numbers=kernel.numbers,
+        picked=picked,
+    )
+    error = slot.signal.error + problem.rounding(bounds)
+    known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
+    return problem, Signal(slot.precision, known, error)
+
+
+def plane(kernel: Kernel) -> NDArray[np.float64]:
+    """The kernel's weights, if they have rows and columns only."""
+    if kernel.weights.ndim != 2:
+        raise UsageError(f"kernel {kernel.name!r}: a footprint has rows and columns only")
+    return kernel.weights
+
+
+def footprint(kernel: Kernel, *, flip: bool) -> NDArray[np.float64]:
+    """1 where a cell counts and 0 where not, turned by half if asked for."""
+    cells = (plane(kernel) != 0).astype(np.float64)
+    if not cells.any():
+        raise UsageError(f"kernel {kernel.name!r}: no cell of the footprint counts: all are 0")
+    return np.ascontiguousarray(cells[::-1, ::-1]) if flip else cells
 
 
 def mirrored(windows: tuple[Window, Window], padding: Padding2d) -> tuple[Window, Window]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -142,10 +141,6 @@ def _check(kernel: Kernel) -> None:
 def _held(slot: Slot) -> tuple[str, float]:
     """The type in which values are compared, and what stands outside."""
     dtype = "float32" if slot.signal.dtype == "float16" else slot.signal.dtype
-    outside = nan if slot.border.mode == "missing" else slot.border.value
-    if dtype not in LIMITS or not slot.border.is_constant:
-        return dtype, outside
-    low, high = LIMITS[dtype]
-    if low <= outside <= high and outside == int(outside):
-        return dtype, outside
-    return "float64" if "32" in dtype or "64" in dtype else "float32", outside
+    if dtype in LIMITS and not slot.fits(dtype):
+        dtype = "float64" if "32" in dtype or "64" in dtype else "float32"
+    return dtype, slot.outside

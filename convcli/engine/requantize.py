@@ -50,6 +50,12 @@ class Requantize(NamedTuple):
         """Ends of a whole-number output."""
         return LIMITS[self.out_dtype]
 
+    @property
+    def plain(self) -> bool:
+        """Whether values become samples as they are, but for rounding and clipping."""
+        shifts = self.bias or self.offset or self.absolute
+        return self.scale == self.ratio == 1.0 and not shifts
+
     def bounds(self, sums: list[Bounds]) -> Bounds:
         """Bounds of what leaves the formula before rounding and clipping."""
         ends = [sorted((s.low * self.scale, s.high * self.scale)) for s in sums]
@@ -201,6 +207,17 @@ class Requantizer:
         clipped = self._clipped(values, count) if f.clip else 0
         # Convert in line, then spread over the channels: together they take twice as long.
         out[...] = values if out.strides[-1] == out.itemsize else values.astype(out.dtype)
+        return clipped
+
+    def put(self, values: Any, out: Any, count: bool) -> int:
+        """Write the samples of a tile's values of one member, whatever the strides of ``out``.
+
+        The values may be overwritten; returns the count as :meth:`apply` does.
+        """
+        flat = values.reshape(len(values), -1)
+        samples = self.xp.empty(flat.shape, out.dtype)
+        clipped = self.apply([flat], samples, count)
+        out[...] = samples.reshape(out.shape)
         return clipped
 
     def _clipped(self, values: Any, count: bool) -> int:

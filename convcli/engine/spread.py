@@ -7,12 +7,10 @@ nor does what lies outside where the border is ``missing``; where nothing votes,
 
 from __future__ import annotations
 
-import numpy as np
-
 from convcli.engine.algorithms.moments import MOMENTS, Moments
 from convcli.engine.numerics import EPS32, EPS64, LIMITS, Bounds
+from convcli.engine.picks import footprint
 from convcli.engine.step import Problem, Signal, Slot
-from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["OPERATION", "Spread"]
@@ -26,13 +24,7 @@ class Spread:
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""
-        if kernel.weights.ndim != 2:
-            raise UsageError(f"kernel {kernel.name!r}: a footprint has rows and columns only")
-        root = kernel.numbers == (1.0,)
-        weights = (kernel.weights != 0).astype(np.float64)
-        if not weights.any():
-            raise UsageError(f"kernel {kernel.name!r}: no cell of the footprint counts: all are 0")
-        weights = weights[::-1, ::-1] if slot.flip else weights
+        root, weights = kernel.numbers == (1.0,), footprint(kernel, flip=slot.flip)
         reach, bounds = slot.white, None
         if slot.bounds is not None:
             reach = (slot.bounds.high - slot.bounds.low) / 2
@@ -49,7 +41,7 @@ class Spread:
         problem = Moments(
             slot,
             kernel.name,
-            np.ascontiguousarray(weights)[None],
+            weights[None],
             slot.windows(kernel),
             slot.shape[2],
             requantize,

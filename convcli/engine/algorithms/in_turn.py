@@ -177,8 +177,7 @@ class _InTurn(Method):
         from convcli.engine.requantize import Requantizer
 
         p, f = self.problem, self.problem.requantize
-        plain = f.scale == f.ratio == 1.0 and f.bias == f.offset == 0.0 and not f.absolute
-        if plain and p.ordered and a.dtype == b.dtype == out.dtype and out.dtype.kind == "u":
+        if f.plain and p.ordered and a.dtype == b.dtype == out.dtype and out.dtype.kind == "u":
             np.subtract(a, b, out=out)
             return 0
 
@@ -189,10 +188,7 @@ class _InTurn(Method):
                 rows = slice(tile.top, tile.bottom)
                 with np.errstate(all="ignore"):
                     less = np.subtract(a[rows], b[rows], dtype=p.accumulate, casting="unsafe")
-                    target = np.empty((len(less), less[0].size), out.dtype)
-                    clipped = requantizer.apply([less.reshape(target.shape)], target, count)
-                    out[rows] = target.reshape(less.shape)
-                return clipped
+                    return requantizer.put(less, out[rows], count)
 
             return work
 

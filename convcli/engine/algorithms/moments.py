@@ -83,11 +83,8 @@ class _Compiled(Method):
         from convcli.engine.requantize import Requantizer
 
         p, f = self.problem, self.problem.requantize
-        same = f.scale == f.ratio == 1.0 and f.bias == f.offset == 0.0 and not f.absolute
-        straight = (
-            same and not f.clip if f.out_dtype == "uint8" else same and f.out_dtype == "float32"
-        )
-        straight = straight and out.flags.c_contiguous
+        taken = f.out_dtype == "float32" or (f.out_dtype == "uint8" and not f.clip)
+        straight = f.plain and taken and out.flags.c_contiguous
         block = (Block(p.cols.kernel_size, 0, p.rows.kernel_size, 0),)
         told = {"root": int(p.root), "cells": p.weights.size}
         loop = TileLoop("moments", p, np.ascontiguousarray(x), maps, block, p.border.value, **told)
@@ -99,14 +96,9 @@ class _Compiled(Method):
                 if straight:
                     loop(tile, out)
                     return 0
-                found = loop(tile, None, "float64")
-                flat = found.reshape(len(found), -1)
                 target = out[tile.top : tile.bottom, tile.left : tile.right]
                 with np.errstate(all="ignore"):
-                    whole = np.empty(flat.shape, out.dtype)
-                    clipped = requantizer.apply([flat], whole, count)
-                    target[...] = whole.reshape(target.shape)
-                return clipped
+                    return requantizer.put(loop(tile, None, "float64"), target, count)
 
             return work
 
