@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convcli.engine.algorithms.run_minima import blocks_of
 from convcli.engine.costs import on_cpu
 from convcli.engine.cpu.compiled_windows import CompiledPicks, can_compile, plain
-from convcli.engine.cpu.picking import PickingMethod, Values
+from convcli.engine.cpu.picking import NumpyPicks, Values
 from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
 
@@ -48,7 +48,7 @@ class _Compiled(CompiledPicks):
     function = "modes"
 
 
-class _Numpy(PickingMethod):
+class _Numpy(NumpyPicks):
     def values(self) -> Values:
         p = self.problem
         footprint = np.argwhere(p.weights[0])

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import on_cpu
-from convcli.engine.cpu.picking import PickingMethod, Values, from_keys, to_keys
+from convcli.engine.cpu.keys import from_keys, to_keys
+from convcli.engine.cpu.picking import NumpyPicks, Values
 from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
 
@@ -31,7 +32,7 @@ class GrayMorphology:
 GRAY = GrayMorphology()
 
 
-class _Numpy(PickingMethod):
+class _Numpy(NumpyPicks):
     def values(self) -> Values:
         p, (down, across) = self.problem, self.problem.maps
         largest = p.picked.largest

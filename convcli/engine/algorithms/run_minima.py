@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.costs import on_cpu
 from convcli.engine.cpu.compiled_windows import CompiledPicks, can_compile
-from convcli.engine.cpu.picking import PickingMethod, Values
+from convcli.engine.cpu.picking import NumpyPicks, Values
 from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
 
@@ -100,7 +100,7 @@ class _Compiled(CompiledPicks):
     function = "extrema"
 
 
-class _Numpy(PickingMethod):
+class _Numpy(NumpyPicks):
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Rectangles of the footprint, the shortest runs first."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import CODE
-from convcli.engine.cpu.picking import PickingMethod, Values
+from convcli.engine.cpu.picking import PickingMethod
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 from convcli.engine.picks import Picks
 from convcli.engine.requantize import Requantizer
@@ -102,9 +102,6 @@ class CompiledPicks(PickingMethod):
     ) -> None:
         super().__init__(problem, estimate)
         self.blocks = blocks
-
-    def values(self) -> Values:
-        raise NotImplementedError("the compiled loops make whole tiles")
 
     @cached_property
     def tile(self) -> tuple[int, int]:

@@ -1,8 +1,4 @@
-"""Ranks with NumPy alone, a tile at a time.
-
-Floats are compared as whole numbers that sort alike, the largest of which stands for NaN: so zeros
-with and without a sign have one order everywhere, and what does not vote comes last.
-"""
+"""Ranks with NumPy alone, a tile at a time; the largest key stands for NaN, which does not vote."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.keys import from_keys, to_keys
 from convcli.engine.cpu.rank_programs import Program
 from convcli.engine.cpu.taps import tap_run
 from convcli.engine.cpu.tile_loader import TileLoader
@@ -28,9 +25,7 @@ __all__ = [
     "RankMethod",
     "Values",
     "by_network",
-    "from_keys",
     "partitioned",
-    "to_keys",
 ]
 
 Values: TypeAlias = Callable[[NDArray[Any], int, int], NDArray[Any]]
@@ -54,11 +49,7 @@ class RankMethod(Method):
         if self.problem.plain:
             out[...] = found
             return 0
-        flat = found.reshape(len(found), -1).astype(self.problem.accumulate)
-        whole = np.empty(flat.shape, out.dtype)
-        clipped = requantizer.apply([flat], whole, count=True)
-        out[...] = whole.reshape(out.shape)
-        return clipped
+        return requantizer.put(found.astype(self.problem.accumulate), out, count=True)
 
 
 class NumpyRanks(RankMethod):
@@ -93,38 +84,6 @@ class NumpyRanks(RankMethod):
 
         clipped = work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
         return clipped if count else 0
-
-
-def to_keys(values: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers that sort as the values do, NaN last.
-
-    >>> to_keys(np.array([-np.inf, -0.0, 0.0, np.nan], np.float32)).tolist()
-    [-2139095041, -1, 0, 2147483647]
-    """
-    if values.dtype.kind != "f":
-        return values
-    whole = np.dtype(f"i{values.itemsize}")
-    most = np.iinfo(whole).max
-    keys = _turned(values.view(whole))
-    keys[np.isnan(values)] = most
-    return keys
-
-
-def from_keys(keys: NDArray[Any], dtype: str) -> NDArray[Any]:
-    """The values of keys.
-
-    >>> from_keys(to_keys(np.array([-2.5, 0.0, np.nan])), "float64").tolist()
-    [-2.5, 0.0, nan]
-    """
-    return _turned(keys).view(dtype) if np.dtype(dtype).kind == "f" else keys
-
-
-def _turned(bits: NDArray[Any]) -> NDArray[Any]:
-    """Bits of negative floats turned round: there the larger number is the smaller value."""
-    turn = bits >> (8 * bits.itemsize - 1)
-    turn &= np.iinfo(bits.dtype).max
-    turn ^= bits
-    return turn
 
 
 def partitioned(p: RankProblem, every: int) -> Values:

@@ -1,9 +1,4 @@
-"""Tiles of values that are picked among the samples: compared as whole numbers, written as they are.
-
-Floats are compared by their bits, put in such an order that they compare as whole numbers: -0 is
-less than 0, and NaN stands at the end where nothing picks it while anything else is there. So every
-algorithm picks the same bits.
-"""
+"""Tiles of values that are picked among the samples: compared as keys, written as they are."""
 
 from __future__ import annotations
 
@@ -16,64 +11,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.keys import from_keys, to_keys
 from convcli.engine.picks import Picks
 from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps, Method
 
-__all__ = ["PickingMethod", "Values", "from_keys", "to_keys"]
+__all__ = ["NumpyPicks", "PickingMethod", "Values"]
 
 Values = Callable[[NDArray[Any], int, int], NDArray[Any]]
 """``(plane, output rows, output columns)`` to values ``(rows, columns, channels)``."""
 
 _TILE_BYTES = 512 * 1024
-_KEYS: dict[str, Any] = {"float32": np.int32, "float64": np.int64}
-
-
-def to_keys(x: NDArray[Any], *, largest: bool) -> NDArray[Any]:
-    """Samples as whole numbers in the same order, NaN behind all others; floats in their place.
-
-    >>> to_keys(np.array([1.0, -0.0, 0.0, np.nan], np.float32), largest=True).argsort()
-    array([3, 1, 2, 0])
-    """
-    kind = _KEYS.get(x.dtype.name)
-    if kind is None:
-        return x
-    keys: NDArray[Any] = x.view(kind)
-    absent = np.isnan(x)
-    _mirror_negative(keys)
-    if absent.any():
-        ends = np.iinfo(kind)
-        keys[absent] = ends.min if largest else ends.max
-    return keys
-
-
-def from_keys(keys: NDArray[Any], dtype: str) -> NDArray[Any]:
-    """The samples again, in the place of their keys.
-
-    >>> x = np.array([1.5, -2.0])
-    >>> from_keys(to_keys(x.copy(), largest=False), "float64")
-    array([ 1.5, -2. ])
-    """
-    if dtype not in _KEYS:
-        return keys
-    _mirror_negative(keys)
-    return keys.view(dtype)
-
-
-def _mirror_negative(keys: NDArray[Any]) -> None:
-    """Negative numbers count up from the least; twice changes nothing."""
-    signs = keys >> (8 * keys.itemsize - 1)
-    signs &= np.iinfo(keys.dtype).max
-    keys ^= signs
 
 
 class PickingMethod(Method):
-    """A method that says which values of a tile's input are picked; the rest is the same for all."""
+    """A method that picks values."""
 
     problem: Picks
 
     def __init__(self, problem: Picks, estimate: CostEstimate) -> None:
         super().__init__(problem, estimate)
+
+    def finish(
+        self, found: NDArray[Any], target: NDArray[Any], requantizer: Requantizer, count: bool
+    ) -> int:
+        """Samples of the values; returns how many were outside the range, if they are counted."""
+        if self.problem.direct:
+            target[...] = found
+            return 0
+        return requantizer.put(found.astype(self.problem.accumulate), target, count)
+
+
+class NumpyPicks(PickingMethod):
+    """A method that says which values of a tile's input are picked; the rest is the same for all."""
 
     @abstractmethod
     def values(self) -> Values:
@@ -91,19 +61,6 @@ class PickingMethod(Method):
         cols = min(width, max(4096 // (channels * itemsize), 2 * p.cols.effective_kernel, 16))
         rows = max(_TILE_BYTES // (cols * channels * itemsize), 2 * p.rows.effective_kernel, 16)
         return min(rows, height), cols
-
-    def finish(
-        self, found: NDArray[Any], target: NDArray[Any], requantizer: Requantizer, count: bool
-    ) -> int:
-        """Samples of the values; returns how many were outside the range, if they are counted."""
-        if self.problem.direct:
-            target[...] = found
-            return 0
-        sums = found.astype(self.problem.accumulate).reshape(len(found), -1)
-        whole = np.empty(sums.shape, target.dtype)
-        clipped = requantizer.apply([sums], whole, count)
-        target[...] = whole.reshape(target.shape)
-        return clipped
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
         from convcli.engine.cpu.tile_loader import TileLoader
