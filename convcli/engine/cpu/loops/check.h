@@ -3,19 +3,8 @@
  *
  * A check gives NULL, or what is wrong. */
 
-static int size_of(char code)
-{
-    switch (code) {
-    case 'B': case 'b': return 1;
-    case 'H': case 'h': case 'q': return 2;
-    case 'f': case 'i': case 'I': return 4;
-    case 'd': case 'l': case 'L': return 8;
-    default: return 0;
-    }
-}
-
-/* Bytes of a sample of a picture; 0 of what is none. */
-static int sample_size(char code) { return code && strchr("BbHhIiLlfd", code) ? size_of(code) : 0; }
+/* Bytes of a sum. */
+static int size_of(char code) { return code == 'q' ? 2 : sample_size(code); }
 
 /* Whether a buffer holds a * b * c items, with no product that could overflow. */
 static int fits(Py_ssize_t bytes, long a, long b, long c, long item)
@@ -54,13 +43,6 @@ static int are_pairs(const Tap *taps, long count)
         sum += weight;
     }
     return count > 0 && count <= 2 * MOST_PAIRS && sum <= 65536;
-}
-
-static int check_index(const int64_t *index, long count, long size)
-{
-    for (long k = 0; k < count; k++)
-        if (index[k] < -1 || index[k] >= size) return 0;
-    return 1;
 }
 
 /* Describe one lane: `count` cells from position `at` on, every `every`-th. Positions
@@ -142,9 +124,9 @@ static const char *check_tile(const Job *j, Py_ssize_t src, Py_ssize_t dst, long
         return "the tile needs more rows than the map has";
     if (j->col_stride > col_count) return "the stride is longer than the column map";
     if (j->first < 0 || j->last < j->first || j->last > col_count || j->step < 1 ||
-        !check_index(j->rows + j->top * j->row_stride,
+        !index_inside(j->rows + j->top * j->row_stride,
                      (j->bottom - 1 - j->top) * j->row_stride + j->reach, j->height) ||
-        !check_index(cols, col_count, j->width))
+        !index_inside(cols, col_count, j->width))
         return "an index map points outside the picture";
     if (j->combine == 'b' ? j->planes != j->out_channels : j->out_channels != j->channels)
         return "the output has another number of channels";

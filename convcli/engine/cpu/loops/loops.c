@@ -22,6 +22,8 @@
 #define FENCE
 #endif
 
+#include "samples.h"
+
 #include "job.h"
 
 #define CLONED "isa.h"
@@ -138,8 +140,8 @@ static PyObject *planes(PyObject *self, PyObject *args)
              !fits(out.len, j.channels, bottom - top, right - left, size_of(j.sum_type)))
         fault = "the tile lies outside the maps or the planes";
     else if (j.first < 0 || j.last < j.first || j.last > col_count || j.step < 1 ||
-             !check_index(j.rows, row_count, j.height) ||
-             !check_index(cols.buf, col_count, j.width))
+             !index_inside(j.rows, row_count, j.height) ||
+             !index_inside(cols.buf, col_count, j.width))
         fault = "an index map points outside the picture";
     else if (!(j.fills = calloc((size_t)j.channels, sizeof *j.fills)))
         PyErr_NoMemory();

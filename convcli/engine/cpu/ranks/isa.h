@@ -59,21 +59,20 @@ FLOATING(f, int32_t, INT32_MAX, 0x7f800000, TURN32)
 FLOATING(d, int64_t, INT64_MAX, 0x7ff0000000000000, TURN64)
 #undef FLOATING
 
+/* Letters of the types and their keys; float64 is what is left. */
+#define TYPES(X)                                                                            \
+    X('B', B, uint8_t, int8_t) X('b', b, int8_t, int8_t)                                    \
+    X('H', H, uint16_t, int16_t) X('h', h, int16_t, int16_t)                                \
+    X('I', I, uint32_t, int32_t) X('i', i, int32_t, int32_t)                                \
+    X('L', L, uint64_t, int64_t) X('l', l, int64_t, int64_t) X('f', f, int32_t, int32_t)
+
 /* A run of samples as keys; says whether NaN is among them. */
 static int ISA(load)(int64_t type, const char *from, long leap, long n, long group, char *to)
 {
     switch (type) {
 #define CASE(letter, code, S, K) \
     case letter: return ISA(load_##code)((const S *)from, leap, n, group, (K *)to);
-        CASE('B', B, uint8_t, int8_t)
-        CASE('b', b, int8_t, int8_t)
-        CASE('H', H, uint16_t, int16_t)
-        CASE('h', h, int16_t, int16_t)
-        CASE('I', I, uint32_t, int32_t)
-        CASE('i', i, int32_t, int32_t)
-        CASE('L', L, uint64_t, int64_t)
-        CASE('l', l, int64_t, int64_t)
-        CASE('f', f, int32_t, int32_t)
+        TYPES(CASE)
     default: return ISA(load_d)((const int64_t *)from, leap, n, group, (int64_t *)to);
 #undef CASE
     }
@@ -87,19 +86,13 @@ static void ISA(store)(const Job *j, long row, long x, long n, const char *keys)
     switch (j->p.type) {
 #define CASE(letter, code, S, K) \
     case letter: ISA(put_##code)((const K *)keys, n, (S *)to); break;
-        CASE('B', B, uint8_t, int8_t)
-        CASE('b', b, int8_t, int8_t)
-        CASE('H', H, uint16_t, int16_t)
-        CASE('h', h, int16_t, int16_t)
-        CASE('I', I, uint32_t, int32_t)
-        CASE('i', i, int32_t, int32_t)
-        CASE('L', L, uint64_t, int64_t)
-        CASE('l', l, int64_t, int64_t)
-        CASE('f', f, int32_t, int32_t)
+        TYPES(CASE)
     default: ISA(put_d)((const int64_t *)keys, n, (int64_t *)to);
 #undef CASE
     }
 }
+
+#undef TYPES
 
 /* The tile's input as keys: every row that it reads, lane by lane. */
 static void ISA(fill)(Job *j)
@@ -130,37 +123,21 @@ static void ISA(fill)(Job *j)
 #define BITS 8
 #define K(name) JOIN(ISA(8), name)
 #include "keyed.h"
-#undef KEY
-#undef UKEY
-#undef BITS
-#undef K
 #define KEY int16_t
 #define UKEY uint16_t
 #define BITS 16
 #define K(name) JOIN(ISA(16), name)
 #include "keyed.h"
-#undef KEY
-#undef UKEY
-#undef BITS
-#undef K
 #define KEY int32_t
 #define UKEY uint32_t
 #define BITS 32
 #define K(name) JOIN(ISA(32), name)
 #include "keyed.h"
-#undef KEY
-#undef UKEY
-#undef BITS
-#undef K
 #define KEY int64_t
 #define UKEY uint64_t
 #define BITS 64
 #define K(name) JOIN(ISA(64), name)
 #include "keyed.h"
-#undef KEY
-#undef UKEY
-#undef BITS
-#undef K
 
 #include "histograms.h"
 

@@ -57,17 +57,6 @@ typedef struct {
     int has_nan;
 } Job;
 
-static int sample_size(int64_t type)
-{
-    switch (type) {
-    case 'B': case 'b': return 1;
-    case 'H': case 'h': return 2;
-    case 'I': case 'i': case 'f': return 4;
-    case 'L': case 'l': case 'd': return 8;
-    default: return 0;
-    }
-}
-
 /* Runs of a lane: cells `lane, lane + stride, ...` of the map from the tile's first column on. */
 static long find_runs(const Job *j, long lane, long map_cols, Run *runs)
 {

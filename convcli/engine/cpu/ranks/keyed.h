@@ -99,3 +99,7 @@ static int K(tile)(Job *j)
 #undef LEAST
 #undef MOST
 #undef BLOCK
+#undef KEY
+#undef UKEY
+#undef BITS
+#undef K

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pieces.h"
+#include "samples.h"
+
 #include "job.h"
 
 typedef struct {
@@ -25,13 +28,6 @@ typedef struct {
 
 #define PADDING 256 /* keys behind each lane that whole blocks may read */
 
-static int index_inside(const int64_t *index, long count, int64_t size)
-{
-    for (long i = 0; i < count; i++)
-        if (index[i] < -1 || index[i] >= size) return 0;
-    return 1;
-}
-
 /* The same for the columns that the tile reads. */
 static int columns_inside(const Job *j, long count)
 {
@@ -41,14 +37,6 @@ static int columns_inside(const Job *j, long count)
     if (__builtin_mul_overflow(cells, (long)j->p.col_stride, &most) || most > count - first)
         most = count - first;
     return index_inside(j->cols + first, most, j->p.width);
-}
-
-static int fits(Py_ssize_t bytes, int64_t a, int64_t b, int64_t c, long size)
-{
-    int64_t n;
-    return a >= 1 && b >= 1 && c >= 1 && !__builtin_mul_overflow(a, b, &n) &&
-           !__builtin_mul_overflow(n, c, &n) && !__builtin_mul_overflow(n, (int64_t)size, &n) &&
-           n == bytes;
 }
 
 /* Whether the job fits its buffers; the fault, if it does not. */
@@ -138,13 +126,6 @@ static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
         if (!reads_inside(p, j->ends[t].source, j->ends[t].shift, 0))
             return "a result lies outside its slots";
     return NULL;
-}
-
-static void *piece(int64_t a, int64_t b, int64_t c)
-{
-    int64_t n;
-    if (__builtin_mul_overflow(a, b, &n) || __builtin_mul_overflow(n, c, &n)) return NULL;
-    return malloc((size_t)n);
 }
 
 /* Rows that are done at a time: their keys stay in the second cache. */

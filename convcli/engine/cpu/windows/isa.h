@@ -18,30 +18,18 @@ static void ISA(copy_row)(const Job *j, long r, char *to)
 #define BITS 8
 #define K(name) JOIN(ISA(8), name)
 #include "runs.h"
-#undef KEY
-#undef BITS
-#undef K
 #define KEY uint16_t
 #define BITS 16
 #define K(name) JOIN(ISA(16), name)
 #include "runs.h"
-#undef KEY
-#undef BITS
-#undef K
 #define KEY uint32_t
 #define BITS 32
 #define K(name) JOIN(ISA(32), name)
 #include "runs.h"
-#undef KEY
-#undef BITS
-#undef K
 #define KEY uint64_t
 #define BITS 64
 #define K(name) JOIN(ISA(64), name)
 #include "runs.h"
-#undef KEY
-#undef BITS
-#undef K
 
 static void ISA(extrema)(Job *j)
 {

@@ -38,17 +38,6 @@ typedef struct {
     long run_count;
 } Job;
 
-static int sample_size(int64_t type)
-{
-    switch (type) {
-    case 'B': case 'b': return 1;
-    case 'H': case 'h': return 2;
-    case 'I': case 'i': case 'f': return 4;
-    case 'L': case 'l': case 'd': return 8;
-    default: return 0;
-    }
-}
-
 /* The tile's columns, run by run; returns how many. */
 static long find_runs(const Job *j, Run *runs)
 {

@@ -230,3 +230,6 @@ static void K(tile)(Job *j)
 #undef LANES
 #undef HIGH
 #undef ALL
+#undef KEY
+#undef BITS
+#undef K

@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pieces.h"
+#include "samples.h"
+
 #include "job.h"
 
 typedef struct {
@@ -25,21 +28,6 @@ typedef struct {
 #include "clones.h"
 
 #define PADDING 256 /* samples behind each row that whole vectors may read and write, and a cell */
-
-static int index_inside(const int64_t *index, long count, int64_t size)
-{
-    for (long i = 0; i < count; i++)
-        if (index[i] < -1 || index[i] >= size) return 0;
-    return 1;
-}
-
-static int fits(Py_ssize_t bytes, int64_t a, int64_t b, int64_t c, long size)
-{
-    int64_t n;
-    return a >= 1 && b >= 1 && c >= 1 && !__builtin_mul_overflow(a, b, &n) &&
-           !__builtin_mul_overflow(n, c, &n) && !__builtin_mul_overflow(n, (int64_t)size, &n) &&
-           n == bytes;
-}
 
 #define MOST ((int64_t)1 << 40)
 
@@ -102,13 +90,6 @@ static const char *check_way(const Job *j, char way)
     return p->out_type == 'd' || p->out_type == 'f' || p->out_type == 'B'
                ? NULL
                : "variances become floats or bytes";
-}
-
-static void *piece(int64_t a, int64_t b, int64_t c)
-{
-    int64_t n;
-    if (__builtin_mul_overflow(a, b, &n) || __builtin_mul_overflow(n, c, &n)) return NULL;
-    return malloc((size_t)n);
 }
 
 static int prepare(Job *j, char way)
