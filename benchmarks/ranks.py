@@ -4,9 +4,9 @@
                                [--write docs/performance.md] [ROW ...]
 
 As benchmarks/engine.py, but outputs have to be equal to the last bit, away from the edges, and most
-peers take seconds to minutes: each is first run on a sixteenth of the picture. Where that says that
-the whole takes more than 4 s, sixteen times that time counts (shown as ``about``), which flatters a
-peer whose windows leave the caches.
+peers take seconds to minutes: each is first run on a part of the picture, a sixteenth, or less for
+large windows. Where that says that the whole takes more than 4 s, as many times that time counts
+(shown as ``about``), which flatters a peer whose windows leave the caches.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ from report import machine, write_section
 from convcli.engine.dispatch import loops
 
 SIZE = (6000, 4000)
-PART = (slice(1500, 2500), slice(2000, 3500))
-SHARE = 16
+PARTS = {
+    16: (slice(1500, 2500), slice(2000, 3500)),
+    128: (slice(1500, 1875), slice(2000, 2500)),
+}
+"""By how often they go into the picture."""
 SLOW = 4.0
 NUMPY_BARS = (1.5, 5.0)
 
@@ -58,7 +61,8 @@ def same(row: Row, got: np.ndarray, want: np.ndarray) -> bool:
 
 def estimated(row: Row, x: np.ndarray, threads: int) -> dict[str, float]:
     """What the part says of each peer on the whole; those that give something else are left out."""
-    part = np.ascontiguousarray(x[PART])
+    share = 16 if max(row.kernel.shape) < 15 else 128
+    part = np.ascontiguousarray(x[PARTS[share]])
     mine = ours(row, part, threads)
     want = mine.call(mine.out)
     found = {}
@@ -70,7 +74,7 @@ def estimated(row: Row, x: np.ndarray, threads: int) -> dict[str, float]:
             print(f"  {name}: gives something else, left out", file=sys.stderr)
             continue
         # The first call may load a library.
-        found[name] = SHARE * (first if first > 1 else min(first, once(run)))
+        found[name] = share * (first if first > 1 else min(first, once(run)))
     return found
 
 

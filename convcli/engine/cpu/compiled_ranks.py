@@ -56,7 +56,7 @@ class CompiledRanks(RankMethod):
         span, phases = p.rows.effective_kernel, p.maps[1].stride
         line = span * phases * p.group * np.dtype(p.held).itemsize
         cols = max(_TILE_BYTES // line, 256 // p.group, 2 * p.cols.kernel_size)
-        return 4 * self.band, min(cols, max(4096 // p.group, 2 * p.cols.kernel_size))
+        return 8 * self.band, min(cols, max(4096 // p.group, 2 * p.cols.kernel_size))
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
         p, tile = self.problem, extension("_ranks").module.tile

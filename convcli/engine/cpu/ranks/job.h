@@ -63,16 +63,19 @@ static long find_runs(const Job *j, long lane, long map_cols, Run *runs)
     long found = 0;
     const long stride = (long)j->p.col_stride, first = j->left * stride + lane;
     for (long i = 0; i < j->lane_cells;) {
-        const long at = first + i * stride;
-        Run run = {i, 1, at < map_cols ? (long)j->cols[at] : -1, 0};
-        for (long k = i + 1; k < j->lane_cells; k++, run.count++) {
-            const long next = first + k * stride;
-            const long source = next < map_cols ? (long)j->cols[next] : -1;
-            if ((source < 0) != (run.source < 0)) break;
-            if (source < 0) continue;
-            const long leap = source - (long)j->cols[next - stride];
-            if (run.count > 1 && leap != run.leap) break;
-            run.leap = leap;
+        const int64_t *at = j->cols + first + i * stride;
+        const long there = (map_cols - first - i * stride + stride - 1) / stride;
+        const long left = j->lane_cells - i < there ? j->lane_cells - i : there;
+        Run run = {i, 1, left > 0 ? (long)*at : -1, 0};
+        if (left <= 0)
+            run.count = j->lane_cells - i; /* behind the map: no tap reads it */
+        else if (run.source < 0)
+            while (run.count < left && at[run.count * stride] < 0) run.count++;
+        else if (left > 1 && at[stride] >= 0) {
+            run.leap = (long)(at[stride] - at[0]);
+            while (run.count < left && at[run.count * stride] >= 0 &&
+                   at[run.count * stride] - at[(run.count - 1) * stride] == run.leap)
+                run.count++;
         }
         i += run.count;
         if (runs) runs[found] = run;
