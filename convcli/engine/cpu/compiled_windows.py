@@ -20,8 +20,9 @@ from convcli.extensions import extension
 
 __all__ = ["CompiledPicks", "TileLoop", "can_compile", "plain"]
 
-_TILE_BYTES = 384 * 1024
-"""Of the samples that a tile reads: with what is made of them they stay in the second cache."""
+_TILE_BYTES = 1024 * 1024
+"""Of the samples that a tile reads. Smaller ones, which stay in the second cache, took longer: two
+threads wait for each other between tiles."""
 
 
 def can_compile() -> bool:
@@ -67,6 +68,7 @@ class TileLoop:
         told |= dict(zip(("tall", "wide"), problem.kernel_size, strict=True))
         told |= {"type": ord(CODE[x.dtype.name]), "blocks": len(blocks)}
         self._told = told
+        self._packed: dict[tuple[tuple[int, ...], str], NDArray[np.int64]] = {}
 
     def __call__(
         self, tile: Tile, out: NDArray[Any] | None, dtype: str | None = None
@@ -78,9 +80,13 @@ class TileLoop:
             place = 0, 0, height, width
         else:
             place = top, left, height, width
-        told = self._told | dict(zip(("out_rows", "out_cols"), out.shape[:2], strict=True))
-        told["out_type"] = ord(CODE[out.dtype.name])
-        packed = np.array([told.get(name, 0) for name in self._names], np.int64)
+        shape, kind = out.shape[:2], out.dtype.name
+        if (shape, kind) not in self._packed:
+            told = self._told | dict(zip(("out_rows", "out_cols"), shape, strict=True))
+            told["out_type"] = ord(CODE[kind])
+            packed = np.array([told.get(name, 0) for name in self._names], np.int64)
+            self._packed[shape, kind] = packed
+        packed = self._packed[shape, kind]
         rows, cols = self._maps
         indices = rows.index[top * rows.stride :], cols.index[left * cols.stride :]
         self._function(packed, self._x, out, *indices, self._blocks, self._outside, *place)
@@ -110,7 +116,7 @@ class CompiledPicks(PickingMethod):
         across, down = p.maps[1], p.maps[0]
         tall = (p.rows.kernel_size - 1) * down.dilation
         wide = (p.cols.kernel_size - 1) * across.dilation
-        rows = max(64, 3 * tall)
+        rows = max(128, 3 * tall)
         line = _TILE_BYTES // ((rows + tall) * np.dtype(p.picked.dtype).itemsize * channels)
         cols = max(line - wide, 2 * wide, 256 // channels, 1)
         rows, cols = -(-rows // down.stride), -(-cols // across.stride)
