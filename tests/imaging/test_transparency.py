@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from convcli.arithmetic.borders import Border
 from convcli.engine.backends import NUMPY
 from convcli.errors import KernelError
 from convcli.imaging.api import filter_image
@@ -125,3 +126,25 @@ def test_alpha_that_is_left_alone_is_exact_whatever_the_algorithm(
         options = FilterOptions(padding=padding, stride=stride, algorithm=name, backend=NUMPY)
         alphas.append(filtered(Filter(header, kernels, options), header.first).pixels[..., -1])
     np.testing.assert_array_equal(*alphas)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("luma", [False, True])
+@pytest.mark.parametrize(("weights", "dilation", "shift"), [("1 -1", 2, 1), ("1 -1", 1, 0)])
+def test_alpha_is_that_of_one_cell_of_the_window(
+    weights: str, dilation: int, shift: int, luma: bool, flip: bool
+) -> None:
+    """The cell before the middle, however the kernel is turned, in one piece and in parts."""
+    rng = np.random.default_rng(6)
+    pixels = rng.integers(0, 256, (9, 14, 4), dtype=np.uint8)
+    header = Source("PNG", "rgb", True, pixels.dtype, (9, 14), [Frame(pixels)])
+    options = FilterOptions(
+        dilation=(1, dilation), flip=flip, luma=luma, backend=NUMPY, border=Border("edge")
+    )
+    chain = Filter(header, [load_kernel(weights)], options)
+    want = pixels[..., -1][:, np.maximum(np.arange(14) - shift, 0)]
+    whole = filtered(chain, header.first).pixels
+    np.testing.assert_array_equal(whole[..., -1], want)
+    stage = chain.stage(header.first, simple=chain.is_simple(header.first))
+    parts = [stage.read((((0, 9),), (cols,))) for cols in ((0, 5), (5, 14))]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)

@@ -84,9 +84,9 @@ def picker_of(step: Step, *, mirrored: bool) -> tuple[Kernel, Placed]:
 def picks_in_place(plan: Plan) -> bool:
     """Whether each output of a plan of pickers is the input at its own place."""
     return all(
-        axis.stride == 1
-        and axis.output == axis.size
-        and axis.before == (axis.effective_kernel - 1) // 2
+        axis.stride == 1 and axis.output == axis.size and axis.before == cell * axis.dilation
         for step in plan.steps
-        for axis in (step.rows, step.cols)
+        for axis, cell in zip(
+            (step.rows, step.cols), np.argwhere(step.weights[0])[0].tolist(), strict=True
+        )
     )

@@ -19,57 +19,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.plan import Plan, Step
-from convcli.engine.regions import Ranges, join, needed
+from convcli.engine.regions import Ranges
 from convcli.imaging.source import Pixels
 from convcli.imaging.stages.alpha import EMPTY, Placed, picker_of
-from convcli.imaging.stages.carry_out import is_whole, step_on, whole_of
+from convcli.imaging.stages.carry_out import step_on
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.missing import way_of
-from convcli.imaging.stages.plans import Plans
+from convcli.imaging.stages.plans import Plans, needs_float64
+from convcli.imaging.stages.window_stage import WindowStage
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, has_heights, picks_values
 
 __all__ = ["Nonlinear"]
 
 
-class Nonlinear:
-    """One kernel of a chain that is no sum, on samples of which some may not vote.
-
-    Parameters
-    ----------
-    step
-        The kernel's step in the plan of the whole chain, for its geometry.
-    dtype
-        Type of the samples that come in.
-
-    Attributes
-    ----------
-    dtype
-        Of the samples that come out.
-    """
+class Nonlinear(WindowStage):
+    """One kernel of a chain that is no sum, on samples of type ``dtype``, not all of which vote."""
 
     def __init__(
         self, before: LayerStage, kernel: Kernel, step: Step, plans: Plans, dtype: np.dtype[Any]
     ) -> None:
-        self.before, self.kernel, self.plans, self.missing = before, kernel, plans, plans.missing
-        self.size_in, self.size_out = step.shape_in[:2], step.shape_out[:2]
-        self.facts, shape = facts_of(kernel), step.shape_in
-        self.voting = np.dtype("float64" if _is_wide(dtype) else "float32")
+        self.kernel, self.facts, shape = kernel, facts_of(kernel), step.shape_in
+        self.voting = np.dtype("float64" if needs_float64(dtype) else "float32")
         stays = picks_values(kernel) and dtype != np.float16
-        self.dtype = dtype if stays else self.voting
-        self.plain = plans.voted(shape, dtype, kernel, self.dtype)
+        super().__init__(before, step, plans, dtype if stays else self.voting)
+        self.plain = self.use(plans.voted(shape, dtype, kernel, self.dtype))
         outside = math.nan if self.missing.outside else None
-        self.gaps = plans.voted(shape, self.voting, kernel, self.voting, outside=outside)
+        gaps = plans.voted(shape, self.voting, kernel, self.voting, outside=outside)
+        self.gaps = self.use(gaps)
         self.taps = int(np.count_nonzero(_counting(kernel)))
         share = 1.0 if way_of(kernel, plans.options.missing) == "propagate" else self.missing.least
         self.least = 1 if plans.weighs else max(math.ceil(share * self.taps - 1e-9), 1)
-        self.hole: float | int = 0
         self._make_counts(step)
-
-    def ends(self) -> None:
-        """Nothing comes after it: its results are the samples, and say themselves what is missing."""
-        if self.missing.says is not None and self.plans.ends_so(self.dtype):
-            self.hole = self.missing.says
 
     def _make_counts(self, step: Step) -> None:
         """Plans that pick what lies under the centres, and count what votes."""
@@ -80,39 +61,33 @@ class Nonlinear:
         turned = plans.options.flip != self.facts.mirrored
         cells = _cells(self.kernel, sides, placed, turned)
 
-        def on_mask(kernel: Kernel) -> Plan:
-            known: dict[str, Any] = {"bounds": (0, 1), "values": True, "any_algorithm": True}
-            beyond = 0.0 if self.missing.outside else 1.0
-            return plans.sums(
-                shape, "uint8", kernel, "float32", outside=beyond, **known, **geometry
-            )
-
         def under_centre(channels: int, dtype: Any) -> Plan:
-            return plans.sums(
-                (*shape[:2], channels), dtype, centre, dtype, any_algorithm=True, **geometry
-            )
+            size = (*shape[:2], channels)
+            return self.use(plans.sums(size, dtype, centre, dtype, any_algorithm=True, **geometry))
 
-        self.there = on_mask(centre)
-        self.votes = on_mask(cells) if self.least > 1 or self.facts.rounds else None
+        self.there = self.counting(centre, **geometry)
+        self.votes = None
+        if self.least > 1 or self.facts.rounds:
+            self.votes = self.counting(cells, **geometry)
         self.centre = None if plans.values else under_centre(shape[2], self.voting)
         alpha_type = plans.float_dtype if plans.weighs else plans.dtype
-        self.alpha = plans.picking_under(self.kernel, step, alpha_type) if plans.alpha else None
+        self.alpha = None
+        if plans.alpha:
+            self.alpha = self.use(plans.picking_under(self.kernel, step, alpha_type))
         self.chroma = under_centre(3, plans.float_dtype) if plans.luma else None
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region of the filtered picture."""
-        have = self._needed(want)
+        have = self.needed(want)
         x, alpha, chroma, there = self.before.read(have)
         votes = self._voters(x, alpha, there)
         if self.chroma is not None and chroma is not None:
-            chroma = step_on(self.chroma, chroma, have, want)
-        picked = alpha
-        if self.alpha is not None and alpha is not None:
-            picked = np.asarray(step_on(self.alpha, alpha, have, want), alpha.dtype)
+            chroma = self.under_centres(self.chroma, chroma, have, want)
+        picked = self.alpha_under(self.alpha, alpha, have, want)
         if votes is None and not self.missing.outside:
             return Layers(step_on(self.plain, x, have, want), picked, chroma)
         if votes is None:
-            votes = np.ones(x.shape, np.uint8)
+            votes = self.all_there(x)
         found, known = self._among(x, votes, have, want)
         if self.plans.weighs:
             return Layers(found, picked, chroma)
@@ -138,9 +113,9 @@ class Nonlinear:
             # Windows that lack nothing give the same whatever their neighbourhood lacks.
             np.copyto(found, step_on(self.plain, x, have, want), where=voting == self.taps)
         known = ~np.isnan(found)
-        there = step_on(self.there, votes, have, want) != 0
+        there = self.under_centres(self.there, votes, have, want) != 0
         if self.centre is not None:  # of a picture
-            own = step_on(self.centre, x.astype(self.voting), have, want)
+            own = self.under_centres(self.centre, x.astype(self.voting), have, want)
             np.copyto(found, own.astype(found.dtype), where=~known)
             known |= there
         if voting is not None:
@@ -150,25 +125,6 @@ class Nonlinear:
         if not self.plans.weighs:
             found[~known] = self.hole
         return found.astype(self.dtype, copy=False), known.view(np.uint8)
-
-    def _needed(self, want: Ranges) -> Ranges:
-        if is_whole(want, self.size_out):
-            return whole_of(self.size_in)
-        plans = (
-            self.plain,
-            self.gaps,
-            self.there,
-            self.votes,
-            self.centre,
-            self.alpha,
-            self.chroma,
-        )
-        return join(*(needed(plan.steps[0], want) for plan in plans if plan is not None))
-
-
-def _is_wide(dtype: np.dtype[Any]) -> bool:
-    """Whether float32 does not hold every sample."""
-    return dtype.itemsize > (4 if dtype.kind == "f" else 2)
 
 
 def _counting(kernel: Kernel) -> NDArray[np.bool_]:

@@ -29,14 +29,15 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.voting import Vote, voted
 from convcli.engine.numerics import whole_weights
 from convcli.engine.plan import Plan, Step
-from convcli.engine.regions import Ranges, join, needed, within
+from convcli.engine.regions import Ranges
 from convcli.errors import UsageError
 from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.alpha import picker
-from convcli.imaging.stages.carry_out import is_whole, step_on, whole_of
+from convcli.imaging.stages.carry_out import step_on
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.missing import exact_limit, refusal, way_of
 from convcli.imaging.stages.plans import Plans
+from convcli.imaging.stages.window_stage import WindowStage
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["Known", "Normalized"]
@@ -70,20 +71,10 @@ class Known:
             )
 
 
-class Normalized:
-    """One kernel of a chain on samples of which some may be missing.
+class Normalized(WindowStage):
+    """One kernel of a chain on samples of type ``dtype``, of which some may be missing.
 
-    Parameters
-    ----------
-    step
-        The kernel's step in the plan of the whole chain, for its geometry.
-    dtype
-        Type of the samples that come in.
-
-    Attributes
-    ----------
-    dtype
-        Of the samples that come out: float64 where they are exact.
+    What comes out is of float64 where it is exact.
 
     Raises
     ------
@@ -94,22 +85,14 @@ class Normalized:
     def __init__(
         self, before: LayerStage, kernel: Kernel, step: Step, plans: Plans, dtype: np.dtype[Any]
     ) -> None:
-        self.before, self.plans, self.missing = before, plans, plans.missing
-        self.size_in, self.size_out = step.shape_in[:2], step.shape_out[:2]
         self.way = way_of(kernel, plans.options.missing)
         self.kernel, scale, self.exact = _in_whole_numbers(kernel, dtype)
-        self.dtype = np.dtype("float64") if self.exact else plans.between
+        super().__init__(before, step, plans, np.dtype("float64") if self.exact else plans.between)
         refused = refusal(kernel, self.way, step, fill=self.missing.fill)
         if refused and self.missing.possible:
             raise UsageError(refused)
         self.vote = self._vote(scale, kernel.bias * plans.unit, plans.shows_absolute(kernel))
         self._make_plans(step.shape_in, dtype)
-        self.in_place = all(
-            axis.stride == 1
-            and axis.output == axis.size
-            and axis.before == (axis.kernel_size - 1) // 2 * axis.dilation
-            for axis in (step.rows, step.cols)
-        )
 
     def _vote(self, scale: float, bias: float, absolute: bool) -> Vote:
         """What makes results of sums, in numbers."""
@@ -131,70 +114,58 @@ class Normalized:
             total = _members(kernel)[0].sum
         return Vote(way, taps, least, fill, scale, gain, total, bias, absolute)
 
-    def ends(self) -> None:
-        """Nothing comes after it: its results are the samples, and say themselves what is missing."""
-        if self.missing.says is not None and self.plans.ends_so(self.dtype):
-            self.vote = self.vote._replace(hole=self.missing.says)
-
     def _make_plans(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
-        plans, kernel = self.plans, self.kernel
-        outside = 0.0 if self.missing.outside else 1.0
-
-        def counting(weights: Kernel, out: Any = "float32", **how: Any) -> Plan:
-            """Sums of weights where samples are there: 1 in a mask of bytes, 0 elsewhere."""
-            known: dict[str, Any] = {"bounds": (0, 1), "values": True, "any_algorithm": True}
-            return plans.sums(shape, "uint8", weights, out, outside=outside, **known, **how)
-
+        plans, kernel, use = self.plans, self.kernel, self.use
         centre = picker(kernel.shape)
-        if plans.options.flip:
-            centre = centre.flipped()  # the plan turns it back: it is a cell of the window
-        self.sums = plans.sums(shape, dtype, kernel, self.dtype)
-        self.centre = counting(centre, "uint8", range="clip")
+        self.sums = use(plans.sums(shape, dtype, kernel, self.dtype))
+        self.centre = self.counting(centre, "uint8", range="clip", flip=False)
         most = 2**16 - 1 if kernel.is_bank else self.vote.taps
         few = next((d for d in ("uint8", "uint16") if most <= np.iinfo(d).max), "float32")
-        self.votes = counting(
-            _footprint(kernel), few, range="float" if few == "float32" else "clip"
-        )
-        self.alpha = plans.picking(shape[:2], plans.dtype, [centre]) if plans.alpha else None
+        how = "float" if few == "float32" else "clip"
+        self.votes = self.counting(_footprint(kernel), few, range=how)
+        self.alpha = None
+        if plans.alpha:
+            self.alpha = use(plans.picking(shape[:2], plans.dtype, [centre]))
         self.voted: Plan | None = None
         self.weights: Plan | None = None
         self.under: Plan | None = None
         self.members: list[tuple[Plan, Plan, float]] = []
         if self.way == "renormalize":
             voted = plans.sums(shape, dtype, kernel, self.dtype, relative=True)
-            self.voted = None if _same_method(voted, self.sums) else voted
+            self.voted = None if _same_method(voted, self.sums) else use(voted)
             if not is_flat(kernel.weights):
-                self.weights = counting(_positive(kernel), self.dtype, relative=True)
+                self.weights = self.counting(_positive(kernel), self.dtype, relative=True)
         elif self.way == "centre":
-            self.under = plans.sums(shape, dtype, centre, self.dtype, any_algorithm=True)
+            self.under = use(
+                plans.sums(shape, dtype, centre, self.dtype, any_algorithm=True, flip=False)
+            )
             for member in _members(kernel):
                 # Whole numbers are summed exactly already.
                 sums = self.sums
                 if not self.exact:
-                    sums = plans.sums(shape, dtype, member, "float64", precise=True)
+                    sums = use(plans.sums(shape, dtype, member, "float64", precise=True))
                 precise = whole_weights(member.weights) is None
-                present = counting(member, "float64", precise=precise)
+                present = self.counting(member, "float64", precise=precise)
                 self.members.append((sums, present, member.sum))
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region of the filtered picture, with the hole's value where samples are missing."""
-        have = self._needed(want)
+        have = self.needed(want)
         x, alpha, _, there = self.before.read(have)
-        if self.alpha is not None and alpha is not None:
-            alpha = np.asarray(self._under_centres(self.alpha, alpha, have, want), alpha.dtype)
+        alpha = self.alpha_under(self.alpha, alpha, have, want)
         sums = step_on(self.sums, x, have, want)
         if there is None and not self.missing.outside:
             return Layers(self._shown(sums), alpha)
         if there is None:
-            there = np.ones(x.shape, np.uint8)
+            there = self.all_there(x)
         votes = step_on(self.votes, there, have, want)
         if self.kernel.is_bank:  # as many for each output
             votes += np.asarray(self.vote.taps - _taps(self.kernel), votes.dtype)
             centre = np.ones(votes.shape, np.uint8)
         else:
-            centre = self._under_centres(self.centre, there, have, want)
+            centre = self.under_centres(self.centre, there, have, want)
         found, lost = voted(
-            self.vote,
+            self.vote._replace(hole=self.hole),
             *(sums, votes, np.ascontiguousarray(centre, np.uint8)),
             **self._beside(sums, votes, x, there, have, want),
         )
@@ -211,7 +182,7 @@ class Normalized:
             return {"weights": step_on(self.weights, mask, have, want)}
         if self.under is None:
             return {}
-        under = self._under_centres(self.under, x, have, want)
+        under = self.under_centres(self.under, x, have, want)
         responses = []
         for plan, weights, all_of_it in self.members:
             precise = sums.copy() if self.exact else step_on(plan, x, have, want)
@@ -225,26 +196,6 @@ class Normalized:
         with np.errstate(over="ignore"):  # infinite, as where nothing is missing
             np.copyto(sums, total.astype(self.dtype), where=votes != self.vote.taps)
         return {}
-
-    def _needed(self, want: Ranges) -> Ranges:
-        if is_whole(want, self.size_out):
-            return whole_of(self.size_in)
-        plans = [
-            self.sums,
-            self.votes,
-            self.centre,
-            self.alpha,
-            self.voted,
-            self.weights,
-            self.under,
-        ]
-        plans += [plan for sums, weights, _ in self.members for plan in (sums, weights)]
-        return join(*(needed(plan.steps[0], want) for plan in plans if plan is not None))
-
-    def _under_centres(self, plan: Plan, x: Pixels, have: Ranges, want: Ranges) -> Pixels:
-        """The samples under the centres of the windows."""
-        place = within(have, want) if self.in_place else None
-        return step_on(plan, x, have, want) if place is None else x[place]
 
     def _shown(self, sums: Pixels) -> Pixels:
         """What windows give that lack nothing."""

@@ -21,7 +21,7 @@ from convcli.imaging.stages.missing import exact_limit, missing_of
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, in_units, squares_values
 
-__all__ = ["Plans", "holds_values"]
+__all__ = ["Plans", "holds_values", "needs_float64"]
 
 DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
 """Depths of pictures; the types of rasters have their own names."""
@@ -78,7 +78,7 @@ class Plans:
         else:
             self.out_dtype = wide if options.range == "float" else header.dtype.name
         types = header.dtype, np.dtype(self.out_dtype)
-        self.between = np.dtype("float64" if any(map(_needs_float64, types)) else "float32")
+        self.between = np.dtype("float64" if any(map(needs_float64, types)) else "float32")
         by_alpha = self.alpha and self.values
         self.missing = missing_of(header, options, self.out_dtype, by_alpha=by_alpha)
         if self.in_colours:
@@ -169,16 +169,23 @@ class Plans:
         white = full_scale(self.float_dtype if self.in_light else self.dtype)
         return (*(in_units(k, 1.0, white) for k in inner), last)
 
-    def one(self, shape: tuple[int, ...], kernel: Kernel, *, opaque: bool = False) -> Plan:
+    def one(
+        self, shape: tuple[int, ...], kernel: Kernel, *, opaque: bool = False, **how: Any
+    ) -> Plan:
         """One kernel on floats; ``opaque`` if what lies outside the picture is 1, as of alpha."""
-        return self._plan(shape, self.float_dtype, [kernel], outside=1.0 if opaque else None)
+        outside = 1.0 if opaque else None
+        return self._plan(
+            shape, self.float_dtype, [kernel], outside=outside, how=tuple(how.items())
+        )
 
     def picking(
         self, size: tuple[int, int], dtype: Any, pickers: Sequence[Kernel], **how: Any
     ) -> Plan:
-        """The alpha under the centres of the kernels: exact, so not by a transform."""
-        white = full_scale(dtype)
-        more = tuple(how.items())
+        """The alpha under the centres of the kernels: exact, so not by a transform.
+
+        A centre is a cell of the window, whichever way the kernel is turned.
+        """
+        white, more = full_scale(dtype), tuple(({"flip": False} | how).items())
         return self._plan((*size, 1), dtype, pickers, outside=white, algorithm=None, how=more)
 
     def picking_under(self, kernel: Kernel, step: Step, dtype: Any) -> Plan:
@@ -344,6 +351,6 @@ def holds_values(header: Header, options: FilterOptions) -> bool:
     return options.values
 
 
-def _needs_float64(dtype: np.dtype[Any]) -> bool:
+def needs_float64(dtype: np.dtype[Any]) -> bool:
     """Whether float32 does not hold every sample."""
     return dtype.itemsize > (4 if dtype.kind == "f" else 2)
