@@ -26,7 +26,10 @@ def compare(
         options.max_pixels("Refuse larger pictures by their header."),
     ] = None,
 ) -> None:
-    """Compare two pictures: PSNR, SSIM, the largest difference and where it is."""
+    """Compare two pictures: PSNR, SSIM, the largest difference and where it is.
+
+    Missing samples, NaN and no-data values, are left out, and counted.
+    """
     from convcli.errors import UsageError
     from convcli.imaging.atomic import check_target, display_name, write_atomic
     from convcli.imaging.compare import compare_pictures, difference_picture

@@ -1,4 +1,7 @@
-"""How far two pictures are apart: PSNR, SSIM, the largest difference, and where it is."""
+"""How far two pictures are apart: PSNR, SSIM, the largest difference, and where it is.
+
+Missing samples, NaN and those that a file declares, are NaN here, and left out of every measure.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,16 @@ class Comparison:
     mse
         Mean squared difference of all samples.
     ssim
-        Structural similarity, mean over channels and frames; None below 11 pixels a side.
+        Structural similarity, mean over channels and frames; None below 11 pixels a side, and
+        where none of its windows is without a missing sample.
     largest
         Largest absolute difference, and ``where`` as (frame, row, column, channel).
     equal
-        Share of the pixels that are exactly the same.
+        Share of the pixels that are exactly the same; missing in both is the same.
     white
         White of the deeper of the two, for differences in levels.
+    missing, alone
+        How many samples are missing in one or both, and how many of them in one alone.
     """
 
     size: tuple[int, int]
@@ -52,6 +58,8 @@ class Comparison:
     where: tuple[int, int, int, int]
     equal: float
     white: float
+    missing: int = 0
+    alone: int = 0
 
     @property
     def psnr(self) -> float:
@@ -69,6 +77,7 @@ def compare_pictures(a: Source, b: Source, names: tuple[str, str]) -> Comparison
     """
     _check_alike(a, b, names)
     total, count, same, peak = 0.0, 0, 0, -1.0
+    missing = alone = 0
     where = (0, 0, 0, 0)
     similar: list[float] = []
     for number, (one, two) in enumerate(zip(a.frames, b.frames, strict=True)):
@@ -77,26 +86,31 @@ def compare_pictures(a: Source, b: Source, names: tuple[str, str]) -> Comparison
                 f"frame {number + 1} is {_shape(one)} in {names[0]} and {_shape(two)} in {names[1]}"
             )
         for top in range(0, len(one.pixels), STRIP):
-            difference = np.abs(_scaled(one, top) - _scaled(two, top))
+            difference, only = _difference(_scaled(a, one, top), _scaled(b, two, top))
+            gone = np.isnan(difference)
+            difference[gone] = 0
             total += float(np.square(difference).sum())
             count += difference.size
-            same += int((difference == 0).all(-1).sum())
+            missing += int(gone.sum())
+            alone += int(only.sum())
+            same += int(((difference == 0) & ~only).all(-1).sum())
             if difference.max() > peak:
                 peak = float(difference.max())
                 r, c, channel = np.unravel_index(difference.argmax(), difference.shape)
                 where = (number, top + int(r), int(c), int(channel))
-        if min(one.pixels.shape[:2]) > 2 * RADIUS:
-            similar.append(_frame_ssim(one, two))
+        similar += _frame_ssim(a, one, b, two)
     channels = next(iter(a.frames)).pixels.shape[2]
     return Comparison(
         a.size,
         a.n_frames,
-        total / count,
+        total / max(count - missing, 1),
         sum(similar) / len(similar) if similar else None,
         peak,
         where,
         same / (count // channels),
         max(full_scale(a.dtype), full_scale(b.dtype)),
+        missing,
+        alone,
     )
 
 
@@ -117,19 +131,36 @@ def _shape(frame: Plane) -> str:
     return f"{frame.pixels.shape[1]}x{frame.pixels.shape[0]}"
 
 
-def _scaled(frame: Plane, top: int, stop: int | None = None) -> Array:
+def _scaled(source: Source, frame: Plane, top: int = 0, stop: int | None = None) -> Array:
+    """Rows of a frame, NaN where a sample is missing."""
     rows = frame.pixels[top : top + STRIP if stop is None else stop]
-    return rows.astype(np.float64) / full_scale(frame.pixels.dtype)
+    scaled = rows.astype(np.float64) / full_scale(rows.dtype)
+    if source.nodata is not None:
+        colours = slice(source.colours)
+        scaled[..., colours][rows[..., colours] == source.nodata] = np.nan
+    return scaled
 
 
-def _frame_ssim(one: Plane, two: Plane) -> float:
-    height, width, channels = one.pixels.shape
-    total = 0.0
+def _difference(one: Array, two: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Absolute differences, NaN where a sample is missing, and where one alone is."""
+    with np.errstate(invalid="ignore"):
+        difference = np.where(one == two, 0, np.abs(one - two))
+    return difference, np.isnan(one) != np.isnan(two)
+
+
+def _frame_ssim(a: Source, one: Plane, b: Source, two: Plane) -> list[float]:
+    """The mean over all windows without a missing sample, if there are any."""
+    height = one.pixels.shape[0]
+    total, count = 0.0, 0
     for top in range(0, height - 2 * RADIUS, STRIP):
         stop = min(top + STRIP + 2 * RADIUS, height)
-        total += float(ssim(_scaled(one, top, stop), _scaled(two, top, stop)).sum())
-    mean: float = total / ((height - 2 * RADIUS) * (width - 2 * RADIUS) * channels)
-    return mean
+        with np.errstate(invalid="ignore"):
+            found = ssim(_scaled(a, one, top, stop), _scaled(b, two, top, stop))
+        gone = np.isnan(found)
+        found[gone] = 0
+        total += float(found.sum())
+        count += found.size - int(gone.sum())
+    return [total / count] if count else []
 
 
 def ssim(a: Array, b: Array) -> Array:
@@ -164,13 +195,18 @@ def _blur(x: Array) -> Array:
 
 
 def difference_picture(a: Source, b: Source, largest: float) -> Source:
-    """Absolute differences of the colours, 8 bits, the ``largest`` of them white."""
+    """Absolute differences of the colours, 8 bits, the ``largest`` of them white.
+
+    So is what is missing in one alone; what is missing in both is black.
+    """
 
     def frames() -> Iterator[Frame]:
         for one, two in zip(a.frames, b.frames, strict=True):
             colours = one.pixels.shape[2] - a.alpha
-            difference = np.abs(_scaled(one, 0, len(one.pixels)) - _scaled(two, 0, len(two.pixels)))
-            shown = np.rint(difference[..., :colours] * (255 / largest if largest else 0))
+            height = len(one.pixels)
+            difference, only = _difference(_scaled(a, one, 0, height), _scaled(b, two, 0, height))
+            shown = np.rint(np.nan_to_num(difference) * (255 / largest if largest else 0))
+            shown = np.where(only, 255, shown)[..., :colours]
             yield Frame(np.minimum(shown, 255).astype(np.uint8), one.duration)
 
     return Source(

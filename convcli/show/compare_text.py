@@ -20,8 +20,11 @@ def comparison_lines(found: Comparison) -> list[str]:
     largest  5.1 of 255, at row 1, column 2, channel 0
     equal    50.00 % of the pixels
     """
-    psnr = "infinite: every sample is equal" if math.isinf(found.psnr) else f"{found.psnr:.2f} dB"
-    similar = "-  (needs 11x11 pixels)" if found.ssim is None else f"{found.ssim:.5f}"
+    there = " that is in both" * bool(found.missing)
+    alike = f"infinite: every sample{there} is equal"
+    psnr = f"{found.psnr:.2f} dB" if found.mse else alike
+    whole = " without a missing one" * bool(found.missing)
+    similar = f"-  (needs 11x11 pixels{whole})" if found.ssim is None else f"{found.ssim:.5f}"
     frame, row, column, channel = found.where
     place = f"row {row}, column {column}, channel {channel}"
     if found.frames > 1:
@@ -30,6 +33,10 @@ def comparison_lines(found: Comparison) -> list[str]:
     largest = "0" if found.largest == 0 else f"{levels}, at {place}"
     rows = [("PSNR", psnr), ("SSIM", similar), ("largest", largest)]
     rows.append(("equal", f"{_share(found.equal)} of the pixels"))
+    if found.missing:
+        samples = "sample" + "s" * (found.missing != 1)
+        left_out = f"{found.missing:,} {samples}, left out; {found.alone:,} in one alone"
+        rows.append(("missing", left_out))
     return [f"{name:<9}{value}" for name, value in rows]
 
 
@@ -53,4 +60,6 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "white": found.white,
         "where": {"frame": frame, "row": row, "column": column, "channel": channel},
         "equal": found.equal,
+        "missing": found.missing,
+        "missing_in_one": found.alone,
     }

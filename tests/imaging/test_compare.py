@@ -14,8 +14,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from convcli.errors import UsageError
-from convcli.imaging.compare import STRIP, compare_pictures, difference_picture
+from convcli.imaging.compare import STRIP, compare_pictures, difference_picture, ssim
 from convcli.imaging.source import Frame, Source
+from convcli.show.compare_text import comparison_lines
 
 RANDOM = np.random.default_rng(11)
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
@@ -118,6 +119,62 @@ def test_the_difference_picture_stretches_the_largest_to_white() -> None:
     assert shown[1, 2, 0] == 255
     assert shown[3, 4, 1] in (127, 128)
     assert np.count_nonzero(shown) == 2
+
+
+def holes(*places: tuple[int, int]) -> np.ndarray[Any, Any]:
+    """Values without NaN, but for these places."""
+    values = np.random.default_rng(12).normal(0.5, 0.2, (STRIP + 20, 23, 1)).astype(np.float32)
+    for place in places:
+        values[place] = np.nan
+    return values
+
+
+@pytest.mark.parametrize("declared", [None, -7.0], ids=["nan", "declared"])
+def test_missing_samples_are_left_out_and_counted(declared: float | None) -> None:
+    one, two = holes((0, 0), (9, 9)), holes((0, 0), (STRIP + 1, 2), (STRIP + 1, 3))
+    two[40, 5] += 0.25
+    x, y = one.astype(np.float64), two.astype(np.float64)
+    there = ~(np.isnan(x) | np.isnan(y))
+    a, b = picture(one), picture(two)
+    if declared is not None:
+        b = picture(np.where(np.isnan(two), np.float32(declared), two))
+        b.nodata = declared
+    found = compare_pictures(a, b, ("a", "b"))
+    assert (found.missing, found.alone) == (4, 3)
+    assert found.mse == pytest.approx(np.mean((x - y)[there] ** 2), rel=1e-12)
+    assert (found.where, found.largest) == ((0, 40, 5, 0), pytest.approx(0.25, rel=1e-6))
+    assert found.equal == 1 - 4 / one.size  # three that are in one alone, and one that is not equal
+    with np.errstate(invalid="ignore"):
+        whole = ssim(x, y)
+    assert found.ssim == pytest.approx(np.nanmean(whole), rel=1e-12)
+    assert np.isnan(whole).any()
+    shown = next(iter(difference_picture(a, b, found.largest).frames)).pixels[..., 0]
+    assert np.argwhere(shown == 255).tolist() == [[9, 9], [40, 5], [STRIP + 1, 2], [STRIP + 1, 3]]
+    assert np.count_nonzero(shown) == 4
+
+
+def test_what_is_missing_in_both_is_the_same() -> None:
+    a = np.full((12, 13, 1), np.nan, np.float32)
+    found = compare_pictures(picture(a), picture(a), ("a", "b"))
+    assert (found.psnr, found.ssim, found.largest, found.equal) == (math.inf, None, 0.0, 1.0)
+    assert comparison_lines(found) == [
+        "PSNR     infinite: every sample that is in both is equal",
+        "SSIM     -  (needs 11x11 pixels without a missing one)",
+        "largest  0",
+        "equal    100.00 % of the pixels",
+        "missing  156 samples, left out; 0 in one alone",
+    ]
+
+
+def test_alpha_is_not_missing_and_infinity_equals_itself() -> None:
+    a = np.zeros((12, 13, 2), np.uint8)
+    one = picture(a)
+    one.nodata = 0
+    assert compare_pictures(one, one, ("a", "b")).missing == 156
+    b = holes()
+    b[3, 4] = np.inf
+    found = compare_pictures(picture(b), picture(b), ("a", "b"))
+    assert (found.missing, found.psnr, found.equal) == (0, math.inf, 1.0)
 
 
 def test_the_command_on_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
