@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from convcli.imaging.header import as_sample
-from convcli.imaging.metadata.tiff_fields import ASCII, BYTE, Field, Fields
+from convcli.imaging.metadata.tiff_fields import (
+    ASCII,
+    BYTE,
+    PALETTE,
+    WHITE_IS_ZERO,
+    Field,
+    Fields,
+)
 
 __all__ = ["NO_DATA", "NoData", "no_data_of", "no_data_text", "raw_no_data", "with_no_data"]
 
@@ -19,7 +26,6 @@ NO_DATA = 42113
 NoData = int | float | None
 WORDS = {"1.#qnan": math.nan, "1.#ind": math.nan, "1.#inf": math.inf}
 """What Microsoft's C library wrote, perhaps with a sign."""
-WHITE_IS_ZERO, PALETTE = 0, 3
 
 
 def raw_no_data(fields: Fields, dtype: Any) -> tuple[NoData, str]:
@@ -98,7 +104,8 @@ def no_data_text(value: float) -> str:
 def with_no_data(fields: Fields, value: NoData, dtype: Any) -> Fields:
     """The fields of a page whose missing samples have this value, or which has none."""
     said = raw_no_data(fields, dtype)[0]
-    if None not in (said, value) and np.array_equal(said, value, equal_nan=True):  # type: ignore[arg-type]
+    both = said is not None and value is not None
+    if both and np.array_equal(np.array(said), np.array(value), equal_nan=True):
         return fields  # in the words of the file
     fields = {tag: field for tag, field in fields.items() if tag != NO_DATA}
     if value is not None:

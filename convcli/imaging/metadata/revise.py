@@ -117,14 +117,12 @@ def revised(
         meta.icc = None
         notes.append(f"its ICC profile describes {old.space} and was left out")
     if DESCRIPTION in meta.fields:
-        y, x = moved(rows, point=False), moved(cols, point=False)
         stack = Stack(
             pages,
             (*plan.shape_in[:2], old.colours + old.alpha),
             (*size, new.colours + new.alpha),
             new.dtype.name,
-            (y.scale, x.scale),
-            (y.shift, x.shift),
+            (moved(rows, point=False), moved(cols, point=False)),
             effect.gain,
             effect.within and new.dtype == old.dtype,
         )
@@ -152,12 +150,12 @@ def _recalibrate(fields: Fields, stack: Stack) -> list[str]:
 
     Its own tags hold regions in pixels, beside labels of pages.
     """
-    for tag, scale in zip((Y_RESOLUTION, X_RESOLUTION), stack.scale, strict=True):
+    for tag, move in zip((Y_RESOLUTION, X_RESOLUTION), stack.moves, strict=True):
         field = fields.get(tag)
         if field is not None and field.kind == RATIONAL and len(field.data) == 8:
             top, bottom = struct.unpack("<II", field.data)
-            most = math.gcd(top, scale)
-            top, bottom = top // most, bottom * (scale // most)
+            most = math.gcd(top, move.scale)
+            top, bottom = top // most, bottom * (move.scale // most)
             if bottom < 2**32:
                 fields[tag] = field._replace(data=struct.pack("<II", top, bottom))
     if stack.old[:2] == stack.new[:2] or not IMAGEJ & fields.keys():

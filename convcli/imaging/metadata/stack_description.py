@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from convcli.imaging.metadata.georeference import Move
+
 __all__ = ["IMAGES", "Stack", "described_anew", "kind_of_stack"]
 
 OME_TYPES = {"float32": "float", "float64": "double"}
@@ -34,10 +36,8 @@ class Stack(NamedTuple):
     new: tuple[int, int, int]
     """Height, width and channels of a page, before and after."""
     dtype: str
-    scale: tuple[int, int]
-    """Old rows and columns for each new one."""
-    shift: tuple[float, float] = (0.0, 0.0)
-    """Where the corner of the new pixels lies among the old ones."""
+    moves: tuple[Move, Move] = (Move(), Move())
+    """Where the corners of the new pixels lie among the old ones, down and across."""
     gain: float | None = 1.0
     """What the filter makes of a flat 1; None if it mixes channels."""
     within: bool = True
@@ -93,9 +93,9 @@ def _images(text: bytes, stack: Stack) -> bytes | None:
     found = IMAGES.search(text)
     if int(found[1] if found else 1) != stack.pages:
         return None
-    for name, shift, scale in zip((b"y", b"x"), stack.shift, stack.scale, strict=True):
-        if (shift, scale) != (0, 1):  # in pixels
-            text = _line(text, name + b"origin", lambda old, a=shift, b=scale: (old - a) / b)  # type: ignore[misc]
+    for name, move in zip((b"y", b"x"), stack.moves, strict=True):
+        if move != Move():  # in pixels
+            text = _line(text, name + b"origin", move.back)
     if not stack.within:  # what is shown as black and as white
         text = re.sub(rb"^(?:min|max)=.*\n?", b"", text, flags=re.MULTILINE)
     if stack.gain != 1:
@@ -137,10 +137,10 @@ def _pixels(text: bytes, stack: Stack) -> bytes | None:
         return None
     told = _set(_set(old, b"SizeY", stack.new[0]), b"SizeX", stack.new[1])
     told = _set(told, b"Type", OME_TYPES[stack.dtype].encode())  # it has no others
-    for name, scale in ((b"PhysicalSizeY", stack.scale[0]), (b"PhysicalSizeX", stack.scale[1])):
+    for name, move in zip((b"PhysicalSizeY", b"PhysicalSizeX"), stack.moves, strict=True):
         value = re.search(rb"\b%s=[\"']([^\"']*)" % name, told)
-        if value and scale != 1:
-            told = _set(told, name, repr(float(value[1]) * scale).encode())
+        if value and move.scale != 1:
+            told = _set(told, name, repr(float(value[1]) * move.scale).encode())
     if _type(old) != _type(told):
         told = re.sub(rb"\s+SignificantBits=[\"'][^\"']*[\"']", b"", told)
     if stack.old[:2] != stack.new[:2]:

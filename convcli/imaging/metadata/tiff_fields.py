@@ -19,13 +19,20 @@ from typing import IO, NamedTuple, TypeAlias
 
 __all__ = [
     "ASCII",
+    "BITS",
+    "BLACK_IS_ZERO",
     "BYTE",
     "DOUBLE",
     "EXIF",
     "GPS",
+    "KIND",
     "LONG",
+    "PALETTE",
     "RATIONAL",
+    "RGB",
+    "SAMPLES",
     "SHORT",
+    "WHITE_IS_ZERO",
     "Field",
     "Fields",
     "Read",
@@ -45,6 +52,10 @@ EXIF, GPS, INTEROP = 34665, 34853, 40965
 DIRECTORIES = (EXIF, GPS, INTEROP)
 """Fields that point to a directory of more fields, which travels along."""
 MOST_DEEP = 3
+BITS, KIND, SAMPLES = 258, 262, 277
+"""Tags of a page: bits of each sample, how samples become colours, samples of a pixel."""
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
+"""Some of those kinds."""
 
 Read: TypeAlias = Callable[[int, int], bytes]
 """Where to read, and how many bytes; fewer come where the file ends."""

@@ -16,13 +16,13 @@ import numpy as np
 from convcli.imaging.header import Metadata
 from convcli.imaging.metadata.stack_description import IMAGES, kind_of_stack
 from convcli.imaging.metadata.tiff import DESCRIPTION
-from convcli.imaging.metadata.tiff_fields import Fields
+from convcli.imaging.metadata.tiff_fields import BLACK_IS_ZERO, RGB, Fields
 from convcli.imaging.metadata.upright import ORIENTATION, orientation_of
 from convcli.imaging.source import Frame, Plane
 
 __all__ = ["PlanesBehind", "planes_behind"]
 
-PLAIN, BLACK_IS_ZERO, RGB = 1, 1, 2
+PLAIN = 1
 
 
 def _planes_told(fields: Fields, samples: int) -> int:

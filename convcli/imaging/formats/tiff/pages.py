@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 
 from convcli.errors import InputError
 from convcli.imaging.limits import check_frames, check_size
+from convcli.imaging.metadata.tiff_fields import BITS, KIND, PALETTE, SAMPLES
 
 __all__ = [
     "Directory",
@@ -28,10 +29,9 @@ __all__ = [
     "walk_pages",
 ]
 
-SUBFILE, WIDTH, HEIGHT, BITS, KIND, SAMPLES = 254, 256, 257, 258, 262, 277
+SUBFILE, WIDTH, HEIGHT = 254, 256, 257
 LAYOUT = (*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339)
 """Tags that say what the bytes of the pixels mean."""
-PALETTE = 3
 OVERVIEW, MASK = 1, 4
 SHARED = 100
 """How many times the bytes of a file its tags may point at: pages share profiles and texts."""

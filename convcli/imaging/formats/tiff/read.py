@@ -17,21 +17,20 @@ from convcli.imaging.formats.shared.quiet import listen_to_libtiff, silence_libt
 from convcli.imaging.formats.tiff.behind import PlanesBehind, planes_behind
 from convcli.imaging.formats.tiff.pages import check_pages
 from convcli.imaging.formats.tiff.roles import Roles, cover, mask_pixels, patched, roles_of
-from convcli.imaging.formats.tiff.samples import (
-    BITS,
-    KIND,
-    PALETTE,
-    WHITE_IS_ZERO,
-    Layout,
-    page_pixels,
-    says_its_kind,
-)
+from convcli.imaging.formats.tiff.samples import Layout, page_pixels, says_its_kind
 from convcli.imaging.formats.tiff.strips import strip_notes, strips_of
 from convcli.imaging.header import Metadata, widened
 from convcli.imaging.limits import check_frames
 from convcli.imaging.metadata.nodata import no_data_of, raw_no_data
 from convcli.imaging.metadata.tiff import DESCRIPTION, read_pages
-from convcli.imaging.metadata.tiff_fields import Fields
+from convcli.imaging.metadata.tiff_fields import (
+    BITS,
+    KIND,
+    PALETTE,
+    SAMPLES,
+    WHITE_IS_ZERO,
+    Fields,
+)
 from convcli.imaging.metadata.upright import (
     ORIENTATION,
     orientation_of,
@@ -42,7 +41,7 @@ from convcli.imaging.source import Frame, Plane, Source
 
 __all__ = ["absent_sample", "page_orientation", "read_tiff"]
 
-COMPRESSION, BIT_ORDER, SAMPLES, PLANES, FORMAT, LAYERS = 259, 266, 277, 284, 339, 32997
+COMPRESSION, BIT_ORDER, PLANES, FORMAT, LAYERS = 259, 266, 284, 339, 32997
 XMP = 700
 NEWER = ("webp", "lzma", "zstd")
 """Compressions that not every Pillow was built with."""

@@ -16,7 +16,7 @@ from convcli.imaging.formats.tiff.pages import Directory, pictures_of
 from convcli.imaging.header import full_scale
 from convcli.imaging.metadata.tiff_fields import Read
 
-__all__ = ["Roles", "cover", "mask_pixels", "patched", "roles_of"]
+__all__ = ["Roles", "cover", "lay_over", "mask_pixels", "patched", "roles_of"]
 
 
 class Roles(NamedTuple):
@@ -86,11 +86,18 @@ def mask_pixels(page: Any) -> NDArray[np.bool_]:
 
 def cover(pixels: NDArray[Any], mask: NDArray[np.bool_] | None, alpha: bool) -> NDArray[Any]:
     """Pixels with an alpha of 0 where the ``mask`` is; they may have an ``alpha`` of their own."""
+    if alpha and mask is None:
+        return pixels
+    height, width, samples = pixels.shape
+    out = np.empty((height, width, samples + (not alpha)), pixels.dtype)
+    out[..., :samples] = pixels
+    lay_over(out, mask, alpha)
+    return out
+
+
+def lay_over(out: NDArray[Any], mask: NDArray[np.bool_] | None, alpha: bool) -> None:
+    """The same in place; the last channel is to be the alpha, or is it if there is ``alpha``."""
     if not alpha:
-        full = np.full((*pixels.shape[:2], 1), full_scale(pixels.dtype), pixels.dtype)
-        pixels = np.concatenate([pixels, full], axis=2)
-    elif mask is not None:
-        pixels = pixels.copy()
+        out[..., -1] = full_scale(out.dtype)
     if mask is not None:
-        pixels[..., -1][~mask] = 0
-    return pixels
+        out[..., -1][~mask] = 0

@@ -14,20 +14,27 @@ from convcli.engine.numerics import DTYPES
 from convcli.errors import InputError
 from convcli.imaging.formats.tiff.lerc import heed_masks
 from convcli.imaging.header import widened
+from convcli.imaging.metadata.tiff_fields import (
+    BITS,
+    BLACK_IS_ZERO,
+    KIND,
+    PALETTE,
+    RGB,
+    WHITE_IS_ZERO,
+)
 
 __all__ = ["Layout", "layout_of", "page_pixels", "says_its_kind"]
 
-BITS, KIND, EXTRA_SAMPLES = 258, 262, 338
-WHITE_IS_ZERO, PALETTE = 0, 3
+EXTRA_SAMPLES = 338
 SPACES = {
     WHITE_IS_ZERO: ("gray", 1),
-    1: ("gray", 1),
-    2: ("rgb", 3),
+    BLACK_IS_ZERO: ("gray", 1),
+    RGB: ("rgb", 3),
     PALETTE: ("rgb", 1),
     5: ("cmyk", 4),
 }
 """Colour space of each kind that is read, and samples that it takes."""
-BANDED = (1, 2)
+BANDED = (BLACK_IS_ZERO, RGB)
 """Kinds whose further samples are bands."""
 PREMULTIPLIED, ALPHA, COREL = 1, 2, 999
 UNSAID = ((), (COREL,))

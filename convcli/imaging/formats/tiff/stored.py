@@ -23,8 +23,8 @@ from convcli.imaging.formats.tiff.behind import planes_behind
 from convcli.imaging.formats.tiff.lerc import heed_masks
 from convcli.imaging.formats.tiff.pages import walk_directories
 from convcli.imaging.formats.tiff.read import absent_sample, page_orientation
-from convcli.imaging.formats.tiff.roles import Roles, patched, roles_of
-from convcli.imaging.formats.tiff.samples import KIND, PALETTE, WHITE_IS_ZERO, layout_of
+from convcli.imaging.formats.tiff.roles import Roles, lay_over, patched, roles_of
+from convcli.imaging.formats.tiff.samples import layout_of
 from convcli.imaging.formats.tiff.strips import (
     JPEG,
     LZMA,
@@ -32,10 +32,11 @@ from convcli.imaging.formats.tiff.strips import (
     is_sound,
     strips_of,
 )
-from convcli.imaging.header import Metadata, full_scale
+from convcli.imaging.header import Metadata
 from convcli.imaging.limits import decoding
 from convcli.imaging.metadata.nodata import no_data_of
 from convcli.imaging.metadata.tiff import read_pages
+from convcli.imaging.metadata.tiff_fields import KIND, PALETTE, WHITE_IS_ZERO
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.source import Source, StoredPlane
 from convcli.system.files import open_to_read, read_at
@@ -190,9 +191,7 @@ class MaskedPage(StoredPlane):
         self.page.block(rows, cols, out[..., : self.page.shape[2]])
         kept = np.empty((*out.shape[:2], 1), self.mask.dtype)
         self.mask.block(rows, cols, kept)
-        if not self.alpha:
-            out[..., -1] = full_scale(self.dtype)
-        out[..., -1][kept[..., 0] == 0] = 0
+        lay_over(out, kept[..., 0] != 0, self.alpha)
 
     def close(self) -> None:
         self.page.close()
