@@ -39,40 +39,40 @@ def chosen(source: Source, bands: Sequence[int]) -> Source:
     space, count = ("bands", len(bands)) if len(bands) > 1 else ("gray", 0)
     if len(bands) == 3 and not source.is_raster and source.space == "rgb":
         space, count = "rgb", 0
-    frames: Iterable[Plane] = _Chosen(source.frames, index)
+    frames: Iterable[Plane] = _Chosen(source.frames, index, source.n_frames)
     if isinstance(source.frames, list):
         frames = list(frames)
     changes: dict[str, Any] = {"space": space, "bands": count, "flat": len(index) == 1}
-    if not source.meta.silent:
-        from convcli.imaging.metadata.bands import choose_bands
-
-        changes["meta"] = choose_bands(source.meta, index)
+    changes["meta"] = _said(source.meta, index, source.shape, source.n_frames)
     return Source.of(source, frames, **changes)
 
 
-def _said(plane: Plane, index: Sequence[int]) -> Metadata | None:
-    """What a page says of these bands."""
-    if plane.meta is None or plane.meta.silent:
-        return plane.meta
-    from convcli.imaging.metadata.bands import choose_bands
+def _said(
+    meta: Metadata | None, index: Sequence[int], shape: tuple[int, int, int], pages: int
+) -> Metadata | None:
+    """What a page of ``shape``, with which so many begin, says of these bands."""
+    if meta is None or meta.silent:
+        return meta
+    from convcli.imaging.metadata.revise import of_bands
 
-    return choose_bands(plane.meta, index)
+    return of_bands(meta, index, shape, pages)
 
 
 class _Chosen:
     """The frames of a source with some of their bands, walked as often as they can be."""
 
-    def __init__(self, frames: Iterable[Plane], index: Sequence[int]) -> None:
-        self._of = frames, index
+    def __init__(self, frames: Iterable[Plane], index: Sequence[int], pages: int) -> None:
+        self._of = frames, index, pages
 
     def __iter__(self) -> Iterator[Plane]:
-        frames, index = self._of
-        for plane in frames:
+        frames, index, pages = self._of
+        for number, plane in enumerate(frames):
             if isinstance(plane, StoredPlane):
                 yield _StoredBands(plane, index)
             else:
                 pixels = np.ascontiguousarray(plane.pixels[..., index])
-                yield Frame(pixels, plane.duration, plane.disposal, _said(plane, index))
+                meta = _said(plane.meta, index, plane.shape, pages - number)
+                yield Frame(pixels, plane.duration, plane.disposal, meta)
 
 
 class _StoredBands(StoredPlane):

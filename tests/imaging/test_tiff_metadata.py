@@ -400,6 +400,33 @@ def test_an_offset_of_gdal_grows_with_the_sum_of_the_weights(
     assert raw(out, 42112) == (2, described(*items))
 
 
+@pytest.mark.parametrize("pages", [1, 3])
+@pytest.mark.parametrize("planes", [False, True], ids=["pixels", "planes"])
+@pytest.mark.parametrize("bands", [(4, 1), (2,), (3, 2, 1)], ids=str)
+def test_a_shape_is_told_anew_where_bands_are_chosen(
+    pages: int, planes: bool, bands: tuple[int, ...], tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 60000, (pages, H, W, 4), np.uint16)
+    stored, data = np.moveaxis(pixels, -1, 1) if planes else pixels, io.BytesIO()
+    how: dict[str, Any] = {"planarconfig": "separate" if planes else "contig"}
+    about = {"note": "kept"}
+    stored = stored[0] if pages == 1 else stored
+    tifffile.imwrite(
+        data, stored, photometric="minisblack", extrasamples=[0] * 3, metadata=about, **how
+    )
+    for memory in (None, 1) if pages == 1 else (None,):
+        out, report = filtered(data.getvalue(), tmp_path, bands=bands, memory=memory)
+        assert not report.warnings
+        expected = pixels[..., [band - 1 for band in bands]]
+        with tifffile.TiffFile(io.BytesIO(out)) as file:
+            told = file.series[0].get_shape(squeeze=False)
+            assert file.is_shaped
+            assert np.prod(told) == expected.size
+            assert file.shaped_metadata is not None
+            assert file.shaped_metadata[0]["note"] == "kept"
+            assert file.asarray().tobytes() == expected.tobytes()
+
+
 def test_nothing_is_said_of_bands_that_were_mixed() -> None:
     fields = {42112: Field(ASCII, described(*ITEMS))}
     effect = effect_of([Kernel(np.ones((2, 3, 1, 1)))])

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from convcli.engine.plan import Plan
 from convcli.imaging.header import Header, Metadata
-from convcli.imaging.metadata.bands import bands_after
+from convcli.imaging.metadata.bands import bands_after, choose_bands
 from convcli.imaging.metadata.exif import revised_exif, revised_fields, revised_xmp
 from convcli.imaging.metadata.georeference import follow, moved
 from convcli.imaging.metadata.photoshop import without_previews
@@ -36,7 +36,7 @@ from convcli.imaging.metadata.tiff_fields import RATIONAL, Fields
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values, squares_values
 
-__all__ = ["Effect", "effect_of", "revised"]
+__all__ = ["Effect", "effect_of", "of_bands", "revised"]
 
 IMAGEJ = frozenset((50838, 50839))
 """How long the parts of ImageJ's own metadata are, and these."""
@@ -128,6 +128,22 @@ def revised(
         )
         meta.stale = meta.stale + _redescribe(meta.fields, stack)
     return meta, notes
+
+
+def of_bands(
+    meta: Metadata, bands: Sequence[int], shape: tuple[int, int, int], pages: int
+) -> Metadata:
+    """What a page of ``shape`` says of some of its bands, counted from 0.
+
+    Of descriptions, tifffile's says how many bands there are so that it can be said anew.
+    """
+    meta = choose_bands(meta, bands)
+    text = meta.fields[DESCRIPTION].data.rstrip(b"\0") if DESCRIPTION in meta.fields else b""
+    if kind_of_stack(text) == "tifffile":
+        told = described_anew(text, "tifffile", Stack(pages, shape, (*shape[:2], len(bands))))
+        if told is not None:
+            meta = replace(meta, fields={**meta.fields, DESCRIPTION: text_field(told)})
+    return meta
 
 
 def _redescribe(fields: Fields, stack: Stack) -> list[str]:

@@ -35,7 +35,7 @@ class Stack(NamedTuple):
     old: tuple[int, int, int]
     new: tuple[int, int, int]
     """Height, width and channels of a page, before and after."""
-    dtype: str
+    dtype: str = ""
     moves: tuple[Move, Move] = (Move(), Move())
     """Where the corners of the new pixels lie among the old ones, down and across."""
     gain: float | None = 1.0
