@@ -124,21 +124,35 @@ def bands(text: str | None) -> tuple[int, ...]:
         numbers = (0,)
     if min(numbers) < 1:
         raise UsageError(
-            f"--bands {text!r} is not understood; allowed: numbers from 1, as in 4,3,2"
+            f"--bands {text[:40]!r} is not understood{_run_of(text)}; allowed: numbers from 1, as in "
+            "4,3,2"
         )
     return numbers
 
 
+def _run_of(text: str) -> str:
+    """What was meant by a first and a last number."""
+    first, _, last = text.replace(":", "-").replace("..", "-").partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) < int(last) < 100):
+        return ""
+    return f"; did you mean '{','.join(map(str, range(int(first), int(last) + 1)))}'?"
+
+
 def nodata(text: str | None) -> tuple[float | int | str | None, float | int | None]:
     """What stands for missing samples, of the input and of the result where that differs."""
-    before, colon, after = (text or "").partition(":")
+    text = text or ""
+    before, colon, after = text.partition(":")
     out = _value(after, text) if colon else None
-    if isinstance(out, str):
-        out = float("nan") if out == "nan" else None
-    return _value(before, text) if before else None, out
+    if out == "none":
+        raise UsageError(
+            f"--nodata {text[:40]!r}: what is missing in the result needs a value; allowed after the "
+            "colon: a number, or nan where samples are floating-point"
+        )
+    said = float("nan") if isinstance(out, str) else out
+    return _value(before, text) if before else None, said
 
 
-def _value(word: str, text: str | None) -> float | int | str:
+def _value(word: str, text: str) -> float | int | str:
     if word.lower() in NODATA:
         return word.lower()
     for number in (int, float):
@@ -148,7 +162,7 @@ def _value(word: str, text: str | None) -> float | int | str:
             continue
     hint = did_you_mean(word, NODATA)
     raise UsageError(
-        f"--nodata {text!r} is no value{hint}; allowed: a number, nan (NaN alone), none, and "
+        f"--nodata {text[:40]!r} is no value{hint}; allowed: a number, nan (NaN alone), none, and "
         "IN:OUT or :OUT for another in the result"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcli.errors import UsageError
+from convcli.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from convcli.imaging.header import Header
@@ -150,8 +150,11 @@ def named_axes(shape: Sequence[int], names: Sequence[str], name: str) -> Axes:
 
 def _check_names(names: Sequence[str], what: str) -> None:
     roles = [role(name) for name in names]
-    if "y" not in roles or "x" not in roles:
-        raise UsageError(f"{what}; y and x are needed")
+    lost = [name for key in "yx" if key not in roles for name in NAMES[key]]
+    if lost:
+        others = [name for name in names if role(name) == name and len(name) > 1]
+        hint = next(filter(None, (did_you_mean(name, lost) for name in others)), "")
+        raise UsageError(f"{what}; y and x are needed{hint}")
     if len({*roles}) != len(roles):
         raise UsageError(f"{what}; two of them are the same")
 
@@ -164,7 +167,7 @@ def parse_axes(text: str) -> tuple[str, ...]:
     """
     words = text.split(",") if "," in text else [*text.strip()]
     names = tuple(word.strip().lower() for word in words)
-    if not all(names) or not all(name.replace("_", "").isalnum() for name in names):
+    if not all(names) or not names or not all(name.replace("_", "").isalnum() for name in names):
         raise UsageError(
             f"--axes {text[:40]!r} is not understood; allowed: letters as in tzcyx, or names as in "
             "time,lat,lon"

@@ -196,3 +196,56 @@ def test_the_padding_that_keeps_every_second_position(
     first = [(n + 1) % 2 for n in size]  # as the help says: 1, 3, 5 of an even side
     same = made(convcli, "a.tif", image, *kernel, "--stride", "2")
     assert (same == every[first[0] :: 2, first[1] :: 2]).all()
+
+
+# ---------------------------------------------------------------- rasters
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (f"--nodata {HUGE}", "in.tif is of type int16, which has no 1000000000"),
+        (f"--nodata :{HUGE}", "the result is of type int16, which has no 1000000000"),
+        (f"--nodata :{HUGE} --depth float", "the result is of type float32, which has no 10000"),
+        ("--nodata 70000", "--nodata takes one that its samples can have, and IN:OUT another"),
+        ("--nodata -9:70000", "no 70000 to stand for what is missing; name another with --nodata"),
+        ("--nodata -9:nan", "the result is of type int16, which has no nan"),
+        ("--nodata -9:none", "what is missing in the result needs a value"),
+        ("--nodata nope", "'nope' is no value; did you mean 'none'?"),
+        ("--bands 1-3", "not understood; did you mean '1,2,3'?; allowed"),
+        ("--bands 3..1", "'3..1' is not understood; allowed"),
+        (f"--bands {HUGE}x", "'1000000000000000000000000000000000000000' is not understood"),
+    ],
+)
+def test_what_is_mistyped_about_rasters(
+    convcli: Cli, folder: Path, options: str, words: str
+) -> None:
+    tifffile.imwrite("in.tif", np.full((5, 6), -9, np.int16))
+    message = refused(convcli, "in.tif", "-k", "box:3", *options.split())
+    assert words in message
+    assert len(message) < 300
+
+
+def test_a_value_of_many_digits_is_one_of_floats(convcli: Cli, folder: Path) -> None:
+    x = np.ones((5, 6), np.float32)
+    x[2, 3] = 1e30
+    tifffile.imwrite("in.tif", x)
+    done = convcli("filter", "in.tif", "-k", "box:3", "--nodata", str(10**30), "-o", "out.tif")
+    assert done.code == 0, done.err
+    assert (tifffile.imread("out.tif") != 1).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [
+        ("", "not understood; allowed: letters"),
+        ("t,lat,long", "y and x are needed; did you mean 'lon'?"),
+        ("bands,hight,width", "y and x are needed; did you mean 'height'?"),
+        ("tyz", "y and x are needed"),
+    ],
+)
+def test_axes_that_are_mistyped(convcli: Cli, folder: Path, axes: str, words: str) -> None:
+    np.save("in.npy", np.ones((3, 4, 5), np.float32))
+    assert words in refused(convcli, "in.npy", "-k", "box:3", "--axes", axes)

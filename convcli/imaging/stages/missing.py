@@ -128,13 +128,15 @@ def missing_of(
     declared = header.nodata if asked is None else None if isinstance(asked, str) else asked
     if isinstance(declared, float) and np.isnan(declared):
         declared = None
-    value = None if declared is None else _fitting(declared, header.dtype, header.name)
+    advice = "--nodata takes one that its samples can have, and IN:OUT another for the result"
+    value = None if declared is None else _fitting(declared, header.dtype, header.name, advice)
     nan = asked != "none" and header.dtype.kind == "f"
     out = np.dtype(out_dtype)
     says: float | int | None = np.nan if out.kind == "f" and asked != "none" else None
     named = declared if options.nodata_out is None else options.nodata_out
-    if named is not None and not np.isnan(named):
-        says = _fitting(named, out, "the result")
+    if named is not None:
+        advice = "name another with --nodata :V, or another type with --depth"
+        says = _fitting(named, out, "the result", advice)
     return Missing(
         value,
         nan,
@@ -146,13 +148,15 @@ def missing_of(
     )
 
 
-def _fitting(value: float | int, dtype: np.dtype[Any], what: str) -> float | int:
+def _fitting(value: float | int, dtype: np.dtype[Any], what: str, advice: str) -> float | int:
     """The value as a sample of the type."""
     held = as_sample(value, dtype)
     if held is None:
+        from convcli.imaging.metadata.nodata import no_data_text
+
         raise UsageError(
-            f"{what} is of type {dtype.name}, which has no {value:g} to stand for what is missing; "
-            "name another value for the result with --nodata :V, or another type with --depth"
+            f"{what} is of type {dtype.name}, which has no {no_data_text(value)[:40]} to stand for "
+            f"what is missing; {advice}"
         )
     return held
 
