@@ -90,24 +90,29 @@ def pack_job(
     x: NDArray[Any] | None = None,
     out: NDArray[Any] | None = None,
     maps: tuple[AxisMap, AxisMap] | None = None,
+    module: str = "_loops",
+    /,
     **choices: float | str,
 ) -> bytes:
-    """What the loops are told, in the layout that they name themselves (``loops/job.h``).
+    """What the loops are told, in the layout that they name themselves (``job.h``).
 
-    What is not given is 0; types and kinds are letters.
+    What is not given is 0; types and kinds are letters. Of what the arrays and maps say, loops
+    are told what they ask for.
     """
+    said: dict[str, float | str] = {}
     if x is not None:
-        choices |= dict(zip(("height", "width", "channels"), x.shape, strict=True))
-        choices["src_type"] = CODE[x.dtype.name]
+        said |= dict(zip(("height", "width", "channels"), x.shape, strict=True))
+        said["src_type"] = said["type"] = CODE[x.dtype.name]
     if out is not None:
-        choices |= dict(zip(("out_rows", "out_cols", "out_channels"), out.shape, strict=True))
-        choices["out_type"] = CODE[out.dtype.name]
+        said |= dict(zip(("out_rows", "out_cols", "out_channels"), out.shape, strict=True))
+        said["out_type"] = CODE[out.dtype.name]
     if maps is not None:
         rows, cols = maps
-        choices |= {"row_stride": rows.stride, "col_stride": cols.stride}
-        choices |= {"first": cols.first, "last": cols.last, "step": cols.step}
-    names, packer = _layout()
-    values = [choices.pop(name, 0) for name in names]
+        said |= {"row_stride": rows.stride, "col_stride": cols.stride}
+        said |= {"row_gap": rows.dilation, "col_gap": cols.dilation}
+        said |= {"first": cols.first, "last": cols.last, "step": cols.step}
+    names, packer = _layout(module)
+    values = [choices.pop(name, said.get(name, 0)) for name in names]
     assert not choices, f"the loops know nothing of {', '.join(choices)}"
     return packer.pack(*(ord(value) if isinstance(value, str) else value for value in values))
 
@@ -131,13 +136,14 @@ def formula(requantize: Requantize, work: str, count: bool) -> dict[str, float |
 
 
 def _fields(text: str) -> list[tuple[str, str]]:
-    """Names and type codes of a layout written ``code:name code:name``."""
-    return [(name, code) for code, _, name in (word.partition(":") for word in text.split())]
+    """Names and type codes of a layout written ``code:name code:name``; 64 bits without a code."""
+    words = (word.rpartition(":") for word in text.split())
+    return [(name, code or "q") for code, _, name in words]
 
 
 @cache
-def _layout() -> tuple[tuple[str, ...], Struct]:
-    names, codes = zip(*_fields(c_loops().JOB), strict=True)
+def _layout(module: str) -> tuple[tuple[str, ...], Struct]:
+    names, codes = zip(*_fields(extension(module).module.JOB), strict=True)
     return names, Struct("".join(codes))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.cpu.c_loops import CODE
+from convcli.engine.cpu.c_loops import pack_job
 from convcli.engine.cpu.numpy_ranks import RankMethod
 from convcli.engine.cpu.rank_programs import Program
 from convcli.engine.cpu.tiles import Tile, grid, work_through
@@ -103,20 +103,20 @@ class CompiledRanks(RankMethod):
     def _pack(
         self, x: NDArray[Any], out: NDArray[Any], maps: Maps, last_row: int, last_shift: int
     ) -> bytes:
-        """What the loops are told, in the order that they name themselves."""
+        """What the loops are told."""
         p = self.problem
-        told = dict(zip(("height", "width", "channels"), x.shape, strict=True))
-        told |= dict(zip(("out_rows", "out_cols"), out.shape[:2], strict=True))
-        told |= {"row_stride": maps[0].stride, "col_stride": maps[1].stride}
-        told |= {"reach": last_row + 1, "most_shift": last_shift}
-        told |= {"type": ord(CODE[p.held]), "way": ord(self.way)}
-        told |= {"cells": p.cells, "rank": p.rank, "band": self.band}
+        told: dict[str, int | str] = {
+            "reach": last_row + 1,
+            "most_shift": last_shift,
+            "way": self.way,
+            "cells": p.cells,
+            "rank": p.rank,
+            "band": self.band,
+        }
         if self.way == "m":
-            told |= {"side": p.kernel_size[0], "row_gap": maps[0].dilation, "group": 2}
-            told["extent"] = last_shift
+            told |= {"side": p.kernel_size[0], "group": 2, "extent": last_shift}
         if self.program is not None:
-            told |= {"row_gap": maps[0].dilation, "group": self.program.group}
             told |= {"instructions": len(self.program.code), "slots": self.program.slots}
+            told |= {"group": self.program.group}
             told["extent"] = self.program.extent * p.group * maps[1].dilation
-        names = extension("_ranks").module.JOB.split()
-        return np.array([told.get(name, 0) for name in names], np.int64).tobytes()
+        return pack_job(x, out, maps, "_ranks", **told)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import CostEstimate
-from convcli.engine.cpu.c_loops import CODE
+from convcli.engine.cpu.c_loops import pack_job
 from convcli.engine.cpu.picking import PickingMethod
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 from convcli.engine.picks import Picks
@@ -56,19 +56,13 @@ class TileLoop:
         outside: float,
         **told: int,
     ) -> None:
-        module = extension("_windows").module
-        self._names, self._function = module.JOB.split(), getattr(module, function)
+        self._function = getattr(extension("_windows").module, function)
         self._x, self._maps = x, maps
         self._blocks = np.array(blocks, np.int64)
         self._outside = np.array([outside], x.dtype)
-        rows, cols = maps
-        told |= dict(zip(("height", "width", "channels"), x.shape, strict=True))
-        told |= {"row_stride": rows.stride, "col_stride": cols.stride}
-        told |= {"row_gap": rows.dilation, "col_gap": cols.dilation}
         told |= dict(zip(("tall", "wide"), problem.kernel_size, strict=True))
-        told |= {"type": ord(CODE[x.dtype.name]), "blocks": len(blocks)}
-        self._told = told
-        self._packed: dict[tuple[tuple[int, ...], str], NDArray[np.int64]] = {}
+        self._told = told | {"blocks": len(blocks)}
+        self._packed: dict[tuple[tuple[int, ...], str], bytes] = {}
 
     def __call__(
         self, tile: Tile, out: NDArray[Any] | None, dtype: str | None = None
@@ -80,16 +74,15 @@ class TileLoop:
             place = 0, 0, height, width
         else:
             place = top, left, height, width
-        shape, kind = out.shape[:2], out.dtype.name
-        if (shape, kind) not in self._packed:
-            told = self._told | dict(zip(("out_rows", "out_cols"), shape, strict=True))
-            told["out_type"] = ord(CODE[kind])
-            packed = np.array([told.get(name, 0) for name in self._names], np.int64)
-            self._packed[shape, kind] = packed
-        packed = self._packed[shape, kind]
+        kind = out.shape, out.dtype.name
+        if kind not in self._packed:
+            told = pack_job(self._x, out, self._maps, "_windows", **self._told)
+            self._packed[kind] = told
         rows, cols = self._maps
         indices = rows.index[top * rows.stride :], cols.index[left * cols.stride :]
-        self._function(packed, self._x, out, *indices, self._blocks, self._outside, *place)
+        self._function(
+            self._packed[kind], self._x, out, *indices, self._blocks, self._outside, *place
+        )
         return out
 
 
