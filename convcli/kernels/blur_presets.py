@@ -119,7 +119,7 @@ BLUR = [
         (Parameter("size", "side", 1, 27, whole=True),), required=1, example="binomial:7",
     ),
     Preset(
-        "box", "blur", "mean of a square or rectangle, 3x3 by itself", box,
+        "box", "blur", "mean of a square, rectangle or footprint, 3x3 by itself", box,
         TEXTBOOK, "smooth",
         (
             Parameter("width", "columns", 1, MAX_SIDE, default=3, whole=True),
@@ -127,15 +127,16 @@ BLUR = [
         ),
         example="box:9x5",
         also="average mean avg uniform box-blur box-filter uniform-filter mean-filter average-blur avg-blur",
+        cells=True,
     ),
     Preset(
-        "sum", "blur", "sum of a square or rectangle: of what is there, where samples are missing",
+        "sum", "blur", "sum of a square, rectangle or footprint: of what is there, where samples are missing",
         total, TEXTBOOK, "other",
         (
             Parameter("width", "columns", 1, MAX_SIDE, default=3, whole=True),
             Parameter("height", "rows; the width by default", 1, MAX_SIDE, whole=True),
         ),
-        example="sum:5", also="total ones focal-sum", total=True,
+        example="sum:5", also="total ones focal-sum", total=True, cells=True,
     ),
     Preset(
         "disk", "blur", "blur of a lens out of focus", disk, "scikit-image morphology.disk",

@@ -9,7 +9,7 @@ from math import ceil
 from convcli.kernels.footprints import SHAPE_ALIASES, SHAPES
 from convcli.kernels.preset import Preset
 
-__all__ = ["footprint_lines", "within_another"]
+__all__ = ["footprint_lines", "has_shape", "within_another"]
 
 _FAMILY = re.compile(r"(?i)-*(?:statistic|morphology|neighbou?rs)\b[\s:=(]*")
 _OPENCV = re.compile(r"MORPH_(\w+)")
@@ -45,9 +45,14 @@ def _by_number(numbers: list[int]) -> Iterator[str]:
         yield f"median:{size}" if number == cells // 2 else f"percentile:{percent:g},{size}"
 
 
+def has_shape(rest: str) -> bool:
+    """Whether a shape and its radius are named."""
+    return _SHAPE.search(rest) is not None
+
+
 def footprint_lines(preset: Preset, rest: str) -> Iterator[str]:
     """A preset with the footprint that ``rest`` may mean, which has no blanks."""
-    own = re.match(r"\d+\.?\d*,", rest) if preset.parameters else None
+    own = re.match(r"\d+\.?\d*,", rest) if preset.parameters and not preset.cells else None
     name = f"{preset.name}:{own[0] if own else ''}"
     shape = _SHAPE.search(rest)
     if shape:

@@ -14,7 +14,7 @@ from math import isqrt
 
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
-from convcli.kernels.footprint_hints import footprint_lines, within_another
+from convcli.kernels.footprint_hints import footprint_lines, has_shape, within_another
 from convcli.kernels.foreign_filters import FOREIGN_FILTERS, Foreign
 from convcli.kernels.preset_names import find, preset_of, squeezed
 
@@ -124,7 +124,7 @@ def _candidates(text: str) -> Iterator[str]:
     parts = [p for p in re.split(r"\s*(?:->|=>|\u2192|[,;+>&/]+|\bthen\b)\s*|\s+", text) if p]
     name, mark, rest = _take_apart(text)
     preset = preset_of(name)
-    if preset is not None and preset.has_footprint:
+    if preset is not None and (preset.has_footprint or (preset.cells and has_shape(rest))):
         yield from footprint_lines(preset, rest)
     if squeezed(name) in ALSO_MORPHOLOGY:
         yield from footprint_lines(PRESETS["morph-gradient"], rest)

@@ -43,7 +43,8 @@ class Preset(NamedTuple):
 
     The preset of an operation that is no weighted sum takes, behind its parameters, a footprint: the
     cells of which something is taken, those of ``build`` by default. Its parameters become the
-    operation's numbers; ``numbers`` stand for those that its name says already.
+    operation's numbers; ``numbers`` stand for those that its name says already. One with ``cells`` is
+    a sum, or a mean, of the cells of a footprint, which may be written in place of its numbers.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Preset(NamedTuple):
     operation: str = CORRELATE
     total: bool = False
     numbers: tuple[float, ...] = ()
+    cells: bool = False
 
     @property
     def has_footprint(self) -> bool:
@@ -72,7 +74,7 @@ class Preset(NamedTuple):
     def takes(self) -> str:
         """What may follow its name, in words; empty if nothing."""
         words = [p.name for p in self.parameters] + ["size or footprint"] * self.has_footprint
-        return ", ".join(words)
+        return ", ".join(words) + " or footprint" * self.cells
 
     def make(
         self, values: dict[str, float] | None = None, footprint: Footprint | None = None
@@ -91,7 +93,10 @@ class Preset(NamedTuple):
         if self.has_footprint:
             numbers += tuple(values[p.name] for p in self.parameters if p.name in values)
         if footprint is not None:
-            parts = Parts(footprint.cells)
+            cells = footprint.cells
+            if self.cells:
+                cells = np.asarray(cells != 0, float)
+            parts = Parts(cells, 1 / cells.sum() if self.cells and not self.total else 1)
             numbers += (1.0,) * footprint.heights
             asked += "," * bool(asked) + footprint.name
         return Kernel(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NamedPreset", "find", "preset_of", "squeezed"]
 
-SIDES = PRESETS["box"].parameters
 DEFAULT_SIDE = "3"
 """Of a footprint that is not written."""
 
@@ -89,10 +88,12 @@ def find(text: str) -> NamedPreset | None:
     footprint = None
     if preset.has_footprint:
         rest, footprint = _with_footprint(preset, rest)
-    elif preset.parameters == SIDES:
+    elif preset.cells:
         rest = re.sub(r"^(\d+)[xX](\d+)$", r"\1,\2", rest)
+        if _is_footprint(rest):
+            rest, footprint = _with_footprint(preset, rest, own=0)
     values = {}
-    if rest or (colon and not preset.has_footprint):
+    if rest or (colon and not preset.has_footprint and footprint is None):
         values = parse_values(preset.name, preset.parameters, rest, preset.example)
     for needed in preset.parameters[: preset.required]:
         if needed.name not in values:
@@ -103,9 +104,20 @@ def find(text: str) -> NamedPreset | None:
     return NamedPreset(preset, values, footprint)
 
 
-def _with_footprint(preset: Preset, rest: str) -> tuple[str, Footprint | None]:
+def _is_footprint(text: str) -> bool:
+    """Whether it is a shape, rows of cells or a file of them, and not the sides of a rectangle."""
+    from convcli.kernels.footprints import SHAPE_ALIASES, SHAPES
+
+    word = re.match(r"[A-Za-z]*", text)
+    shaped = word is not None and word[0].lower() in (*SHAPES, *SHAPE_ALIASES)
+    return shaped or bool(re.search(r"[;:/\\\[{]|\.[A-Za-z]\w*$", text))
+
+
+def _with_footprint(
+    preset: Preset, rest: str, own: int | None = None
+) -> tuple[str, Footprint | None]:
     """The numbers of a preset's own, and the footprint that follows them."""
-    own = len(preset.parameters)
+    own = len(preset.parameters) if own is None else own
     parts = rest.split(",", own) if own else [rest]
     numbers, cells = parts[:own], "".join(parts[own:]).strip()
     footprint = None

@@ -46,6 +46,26 @@ def test_what_is_written_is_the_footprint_and_its_name_the_same(spec: str) -> No
         assert not kernel.is_correlation
 
 
+ADDED_UP = {
+    "sum:5": ("sum:5", np.ones((5, 5)), 1),
+    "sum:9x5": ("sum:9,5", np.ones((5, 9)), 1),
+    "sum:width=5": ("sum:5", np.ones((5, 5)), 1),
+    "sum:disk:1": ("sum:disk:1", [[0, 1, 0], [1, 1, 1], [0, 1, 0]], 1),
+    "total:2 0 -1;": ("sum:2 0 -1;", [[1, 0, 1]], 1),
+    "box:plus:1": ("box:cross:1", [[0, 1, 0], [1, 1, 1], [0, 1, 0]], 1 / 5),
+    "mean:0 3; 1 1": ("box:0 3; 1 1", [[0, 1], [1, 1]], 1 / 3),
+}
+
+
+@pytest.mark.parametrize("spec", ADDED_UP)
+def test_sums_and_means_of_a_footprint(spec: str) -> None:
+    name, cells, scale = ADDED_UP[spec]
+    for kernel in (load_kernel(spec), load_kernel(name)):
+        assert (kernel.name, kernel.scale, kernel.total) == (name, scale, scale == 1)
+        np.testing.assert_array_equal(kernel.weights, cells)
+        assert kernel.is_correlation
+
+
 @pytest.mark.parametrize("suffix", ["csv", "npy", "json"])
 def test_a_file_of_cells(tmp_path: Path, suffix: str) -> None:
     cells = np.array([[0, 2.5, 0], [1, 0, 1]])
@@ -77,6 +97,10 @@ REFUSED = {
     "median:[[[[1]]]]": "its cells must stand in rows",
     "median:absent.csv": "absent.csv",
     "median:heights:1 2; 3 4": "no footprint",
+    "sum(disk, 3)": "did you mean 'sum:disk:3'?",
+    "box:cros:3": "did you mean 'box:cross:3'?",
+    "box:disk": "nothing follows 'disk'",
+    "box:abc": "width: 'abc' is not a number",
     "percentile": "needs percent",
     "percentile:,7": "needs percent",
     "percentile:101": "from 0 to 100",
