@@ -211,6 +211,18 @@ def test_a_variance_of_a_picture_is_a_part_of_white_squared() -> None:
         filter_image(x, "variance")
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("spec", ["variance:3", "stddev:2x3", "median:3 | stddev:3"])
+def test_a_result_of_64_bits_has_their_digits_beside_missing_samples(dtype: str, spec: str) -> None:
+    x = np.random.default_rng(8).integers(0, 99, (9, 12)).astype(dtype)
+    x[x == NODATA] += 1
+    want = filter_image(x.astype(float), spec, values=True)
+    x[:2, :2] = NODATA
+    got = filter_image(x, spec, values=True, nodata=(NODATA, -1), depth="float64")
+    np.testing.assert_allclose(got[5:, 5:], want[5:, 5:], rtol=1e-14)
+    assert (got[:2, :2] == -1).all()
+
+
 # ------------------------------------------------------------------ several steps
 
 COMPOSITES: dict[str, tuple[str, ...]] = {

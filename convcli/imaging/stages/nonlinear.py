@@ -40,8 +40,10 @@ class Nonlinear(WindowStage):
         self, before: LayerStage, kernel: Kernel, step: Step, plans: Plans, dtype: np.dtype[Any]
     ) -> None:
         self.kernel, self.facts, shape = kernel, facts_of(kernel), step.shape_in
-        self.voting = np.dtype("float64" if needs_float64(dtype) else "float32")
-        stays = picks_values(kernel) and dtype != np.float16
+        picks = picks_values(kernel)
+        fine = plans.values and not picks and plans.between == np.float64  # asked for in the result
+        self.voting = np.dtype("float64" if fine or needs_float64(dtype) else "float32")
+        stays = picks and dtype != np.float16
         super().__init__(before, step, plans, dtype if stays else self.voting)
         self.plain = self.use(plans.voted(shape, dtype, kernel, self.dtype))
         outside = math.nan if self.missing.outside else None
