@@ -26,9 +26,14 @@ __all__ = ["BLUR", "SHARPEN"]
 ANGLE = Parameter("angle", "degrees, counterclockwise", -360, 360, default=0)
 UNSHARP_SIZE = SIZE._replace(
     named=True,
-    note="side, by name (elsewhere the third number is a threshold, which no kernel has); "
+    note="side, by name, as the threshold is, which elsewhere is the third number; "
     "2 ceil(3 sigma) + 1 by default",
 )
+THRESHOLD = Parameter(
+    "threshold",
+    "by name: what differs less from its blur stays as it is; 255 is black to white, as of --bias",
+    0, math.inf, named=True,
+)  # fmt: skip
 
 
 def binomial(size: float) -> Parts:
@@ -80,18 +85,24 @@ def gaussian(sigma: float | None = None, size: float | None = None) -> Parts:
     return Parts(outer(row, row))
 
 
-def unsharp(sigma: float | None = None, amount: float = 1, size: float | None = None) -> Parts:
+def unsharp(
+    sigma: float | None = None,
+    amount: float = 1,
+    size: float | None = None,
+    threshold: float | None = None,
+) -> Parts:
     """``(1 + amount)`` times the picture less ``amount`` times its blur.
 
     Without a sigma the blur is the binomial 5x5, in whole numbers:
-    ``2 * 256 - [1 4 6 4 1]^2`` over 256.
+    ``2 * 256 - [1 4 6 4 1]^2`` over 256. With a threshold it is no sum: the weights are the blur's.
     """
     if sigma is None:
-        row = pascal(5)
-        weights, whole = -amount * outer(row, row), 256.0
+        row, whole = pascal(5), 256.0
     else:
-        row = gaussian_row(sigma, radius_of("unsharp", sigma, size))
-        weights, whole = -amount * outer(row, row), 1.0
+        row, whole = gaussian_row(sigma, radius_of("unsharp", sigma, size)), 1.0
+    if threshold is not None:
+        return Parts(outer(row, row), operation="unsharp", numbers=(amount, threshold))
+    weights = -amount * outer(row, row)
     centre = len(row) // 2
     weights[centre, centre] += (1 + amount) * whole
     return Parts(weights, 1 / whole)
@@ -172,7 +183,7 @@ SHARPEN = [
     Preset(
         "unsharp", "sharpen", "sharpening by subtracting a blur", unsharp,
         "unsharp masking; 5x5 as on Wikipedia, Kernel (image processing)", "sharpen",
-        (SIGMA, AMOUNT, UNSHARP_SIZE), example="unsharp:2,0.8", also="unsharp-mask usm",
+        (SIGMA, AMOUNT, UNSHARP_SIZE, THRESHOLD), example="unsharp:2,0.8", also="unsharp-mask usm",
     ),
     Preset(
         "detail", "sharpen", "slight sharpening", fixed("0 -1 0;-1 10 -1;0 -1 0", 1 / 6),

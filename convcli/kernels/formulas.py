@@ -26,6 +26,10 @@ class Parts(NamedTuple):
     weights: Array
     scale: float = 1.0
     bias: float = 0.0
+    operation: str = ""
+    """Of weights that are not those of a sum, where the preset's own numbers say so."""
+    numbers: tuple[float, ...] = ()
+    """The operation's."""
 
 
 def outer(column: object, row: object) -> Array:

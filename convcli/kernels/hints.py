@@ -40,14 +40,20 @@ _REWRITES: list[tuple[str, Rewrite]] = [
     (rf"(gaussian|log|unsharp) \w+.(\d+)x{_N}", lambda m: _of_radius(m[1], m[3], m[2])),
     (rf"sharpen \w+.(\d+)x{_N}", lambda m: _of_radius("unsharp", m[2], m[1])),
     (rf"(gaussian|log) \w+.0,{_N}", lambda m: f"{m[1]}:{m[2]}"),
-    (rf"(unsharp|sharpen) \w+.\d+x{_N}\+{_N}.*", lambda m: f"unsharp:{m[2]},{m[3]}"),
+    (
+        rf"(unsharp|sharpen) \w+.\d+x{_N}\+{_N}(?:\+{_N}(%?))?.*",
+        lambda m: f"unsharp:{m[2]},{m[3]}{_above(_share(m[4], m[5]))}",
+    ),
     (rf"dog \w+.\d+[x,]{_N},{_N}", lambda m: f"dog:{m[1]},{m[2]}"),
     (r"laplacian \w+.0", lambda m: "outline"),
     (r"laplacian \w+.1", lambda m: "laplacian"),
     (r"(\w+) \w+.(?:0|180)", lambda m: f"{m[1]}-x"),
     (r"(\w+) \w+.(?:90|270)", lambda m: f"{m[1]}-y"),
-    # Pillow and Photoshop: radius, percent, threshold.
-    (rf"unsharp \w+.{_N},{_N}%?(?:,.*)?", lambda m: f"unsharp:{m[1]},{_percent(m[2])}"),
+    # Pillow and Photoshop: radius, percent, threshold in levels.
+    (
+        rf"unsharp \w+.{_N},{_N}%?(?:,{_N})?(?:,.*)?",
+        lambda m: f"unsharp:{m[1]},{_percent(m[2])}{_above(_levels(m[3]))}",
+    ),
     # Pillow and FFmpeg: the radius of a square.
     (r"box (?:boxblur|avgblur)\((\d+).*", lambda m: f"box:{2 * int(m[1]) + 1}"),
     # FFmpeg: columns, rows, amount.
@@ -179,6 +185,21 @@ def _numbered(preset: Preset, typed: str, rest: str) -> Iterator[str]:
 
 def _of_radius(name: str, sigma: str, radius: str) -> str:
     return f"{name}:{sigma}" + f",size={2 * int(radius) + 1}" * (int(radius) > 0)
+
+
+def _share(number: str | None, percent: str) -> str | None:
+    """A part of white in levels of 255."""
+    return number and f"{float(number) * (2.55 if percent else 255):g}"
+
+
+def _levels(number: str | None) -> str | None:
+    """A threshold in levels, or a part of white where it is below 1."""
+    return _share(number, "") if number and float(number) < 1 else number
+
+
+def _above(threshold: str | None) -> str:
+    """A threshold, by its name, if there is one."""
+    return f",threshold={threshold}" if threshold and float(threshold) else ""
 
 
 def _percent(number: str) -> str:

@@ -41,6 +41,12 @@ class OperationFacts(NamedTuple):
     """Whether heights that are taken away are added again: results stay between black and white."""
     rounds: bool = False
     """Whether results are rounded, so that they may depend on what lies beside the footprint."""
+    numbers: tuple[str, ...] = ()
+    """What its numbers are called."""
+    weighs: bool = False
+    """Whether the weights are more than a footprint."""
+    fills: bool = True
+    """Whether it makes something of a window whose centre is missing."""
 
 
 UNKNOWN = OperationFacts("takes something else than a sum of the cells that count")
@@ -61,6 +67,14 @@ FACTS: dict[str, OperationFacts] = {
     "tophat": OperationFacts("takes the picture less its opening", flat=0, inner=True),
     "blackhat": OperationFacts("takes the closing less the picture", flat=0, inner=True),
     "gradient": OperationFacts("takes the dilated picture less the eroded one", flat=0),
+    "unsharp": OperationFacts(
+        "sharpens what differs from its blur by more than the threshold, and leaves the rest",
+        flat=1,
+        rounds=True,
+        numbers=("amount", "threshold"),
+        weighs=True,
+        fills=False,
+    ),
 }
 """By name; an operation that is not here may give anything."""
 
@@ -113,7 +127,10 @@ def reach_of(kernel: Kernel, white: float) -> tuple[float, float]:
         return -most, white + most
     if squares_values(kernel):
         return 0.0, white / 4
-    return 0.0, white / 2 if facts_of(kernel).rounds else white
+    if kernel.operation == "unsharp":
+        most = kernel.numbers[0] * white
+        return -most, white + most
+    return 0.0, white / 2 if kernel.operation == "spread" else white
 
 
 def squares_values(kernel: Kernel) -> bool:
@@ -123,9 +140,12 @@ def squares_values(kernel: Kernel) -> bool:
 
 @lru_cache(maxsize=64)
 def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
-    """Heights of gray footprints in the samples' unit, and variances in parts of white, if it is one."""
+    """Heights and thresholds in the samples' unit, and variances in parts of white, if it is one."""
     if has_heights(kernel):
         kernel = kernel.replace(weights=kernel.weights * level)
+    if kernel.operation == "unsharp":
+        amount, threshold = kernel.numbers
+        kernel = kernel.replace(numbers=(amount, threshold * level))
     if squares_values(kernel) and white is not None:
         kernel = kernel.replace(scale=1 / white)
     return kernel

@@ -19,6 +19,7 @@ OPERATIONS = {
     "range": "convcli.engine.composite",
     "spread": "convcli.engine.spread",
     "mode": "convcli.engine.mode",
+    "unsharp": "convcli.engine.unsharp",
 }
 """Names, and the modules with what is computed, which are imported when they are used.
 
@@ -28,7 +29,7 @@ footprint whose cells it takes. Those of ``WITH_PRESETS`` have presets instead.
 """
 
 WITH_PRESETS = frozenset(
-    "rank mode spread erode dilate open close tophat blackhat gradient range".split()
+    "rank mode spread unsharp erode dilate open close tophat blackhat gradient range".split()
 )
 """Operations of which a name alone does not say all, or says something else than elsewhere."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -39,6 +40,8 @@ class Parameter(NamedTuple):
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         kind = "an odd whole number" if self.odd else "a whole number" if self.whole else "a number"
+        if self.high == math.inf:
+            return kind if self.low == -math.inf else f"{kind} from {self.low:g} on"
         return f"{kind} from {self.low:g} to {self.high:g}"
 
     def accepts(self, value: float) -> bool:

@@ -89,7 +89,7 @@ class Preset(NamedTuple):
         values = values or {}
         parts = self.build(**values)
         asked = format_values(self.parameters, self._canonical(values))
-        numbers = self.numbers
+        numbers = self.numbers + parts.numbers
         if self.has_footprint:
             numbers += tuple(values[p.name] for p in self.parameters if p.name in values)
         if footprint is not None:
@@ -109,7 +109,7 @@ class Preset(NamedTuple):
             absolute=self.absolute,
             source=self.source,
             note=self.purpose,
-            operation=self.operation,
+            operation=parts.operation or self.operation,
             total=self.total,
             numbers=numbers,
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convcli.kernels.catalogue import GROUPS, PRESETS
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operation_facts import has_heights
+from convcli.kernels.operation_facts import facts_of, has_heights
 from convcli.kernels.properties import Part, Properties, describe
 from convcli.show.console import PIPE_WIDTH, make_console
 
@@ -128,7 +128,7 @@ def show_kernel(kernel: Kernel, console: Console | None = None) -> None:
         console.print()
         if heading:
             console.print(Text(heading, "dim"))
-        if kernel.is_correlation or has_heights(kernel):
+        if kernel.is_correlation or has_heights(kernel) or facts_of(kernel).weighs:
             _print_weights(console, weights)
         else:
             _print_cells(console, weights)
@@ -200,6 +200,10 @@ def _facts_of_footprint(kernel: Kernel, found: Properties) -> Iterator[tuple[str
     """Of what is no weighted sum."""
     if kernel.numbers and kernel.operation == "rank":
         yield "rank", f"{kernel.numbers[0]:g} percent"
+    yield from (
+        (name, f"{number:g}")
+        for name, number in zip(facts_of(kernel).numbers, kernel.numbers, strict=False)
+    )
     counted = kernel.weights.size if has_heights(kernel) else found.nonzero
     yield "footprint", f"{counted} of {kernel.weights.size} cells count"
     yield "range", f"{_number(found.low)} to {_number(found.high)} for samples of 0 to 255"

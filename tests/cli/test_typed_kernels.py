@@ -111,7 +111,7 @@ HINTED = {
     "Gaussian:0,2": "gaussian:2",
     "Blur:0x1": "gaussian:1",
     "sharpen:0x1.5": "unsharp:1.5",
-    "unsharp:0x2+1.5+0.02": "unsharp:2,1.5",
+    "unsharp:0x2+1.5+0.02": "unsharp:2,1.5,threshold=5.1",
     "LoG:0x2": "log:2",
     "DoG:0,1,1.6": "dog:1,1.6",
     "Sobel:0": "sobel-x",
@@ -129,8 +129,8 @@ HINTED = {
     "ImageFilter.GaussianBlur(radius=2)": "gaussian:2",
     "ImageFilter.FIND_EDGES": "outline",
     "BoxBlur(2)": "box:5",
-    "UnsharpMask(2, 150, 3)": "unsharp:2,1.5",
-    "UnsharpMask(radius=2, percent=150, threshold=3)": "unsharp:2,1.5",
+    "UnsharpMask(2, 150, 3)": "unsharp:2,1.5,threshold=3",
+    "UnsharpMask(radius=2, percent=150, threshold=3)": "unsharp:2,1.5,threshold=3",
     "Kernel((3,3),[0,-1,0,-1,5,-1,0,-1,0])": "0 -1 0; -1 5 -1; 0 -1 0",
     "cv2.GaussianBlur(img, (5, 5), 1.5)": "gaussian:1.5,5",
     "cv2.GaussianBlur(img,(5,5),0)": "gaussian:size=5",
@@ -165,7 +165,7 @@ HINTED = {
     "gradient:disk:3": "morph-gradient:disk:3",
     # Photoshop
     "unsharp:2,150%": "unsharp:2,1.5",
-    "unsharp:2,1.5,0.02": "unsharp:2,1.5",
+    "unsharp:2,1.5,0.02": "unsharp:2,1.5,threshold=5.1",
     # chains
     "sobel,invert": "sobel | invert",
     "gaussian:2,sobel": "gaussian:2 | sobel",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.plan import Plan, Step
 from convcli.engine.regions import Ranges
+from convcli.errors import UsageError
 from convcli.imaging.source import Pixels
 from convcli.imaging.stages.alpha import EMPTY, Placed, picker_of
 from convcli.imaging.stages.carry_out import step_on
@@ -40,6 +41,11 @@ class Nonlinear(WindowStage):
         self, before: LayerStage, kernel: Kernel, step: Step, plans: Plans, dtype: np.dtype[Any]
     ) -> None:
         self.kernel, self.facts, shape = kernel, facts_of(kernel), step.shape_in
+        if plans.missing.fill and plans.missing.possible and not self.facts.fills:
+            raise UsageError(
+                f"kernel {kernel.name!r}: --fill closes holes with what is made of the samples around, "
+                "and this compares a sample with them; leave --fill out"
+            )
         picks = picks_values(kernel)
         fine = plans.values and not picks and plans.between == np.float64  # asked for in the result
         self.voting = np.dtype("float64" if fine or needs_float64(dtype) else "float32")
