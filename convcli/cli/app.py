@@ -232,8 +232,27 @@ def invoke(argv: list[str]) -> int:
     except typer.TyperException as error:
         if not error.format_message():
             return 2  # nothing was asked for, and the help has been shown
-        raise UsageError(f"{error.format_message().rstrip('.')}; see {_help_of(error)}") from error
+        raise UsageError(_misread(error, argv)) from error
+    except UsageError as error:
+        from convcli.cli.option_hints import kernel_meant
+
+        meant = "" if "did you mean" in str(error) else kernel_meant(argv)
+        if not meant:
+            raise
+        raise UsageError(f"{error}{meant}") from error
     return result if isinstance(result, int) else 0
+
+
+def _misread(error: Any, argv: list[str]) -> str:
+    """The message about a command line that could not be taken apart."""
+    from convcli.cli.option_hints import kernel_meant
+
+    option = getattr(error, "option_name", "")
+    meant = kernel_meant(argv, option)
+    if option and meant:
+        typed = next(word for word in argv if word.startswith(option))
+        return f"there is no option {typed!r}{meant}"
+    return f"{error.format_message().rstrip('.')}{meant}; see {_help_of(error)}"
 
 
 def _help_of(error: Any) -> str:

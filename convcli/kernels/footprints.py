@@ -96,7 +96,7 @@ def parse_footprint(preset: str, text: str, example: str, *, gray: bool = False)
         name = shaped[1].lower()
         shape = SHAPE_ALIASES.get(name, name)
         if shape in SHAPES:
-            return _shape(preset, shape, shaped[2] or "")
+            return _shape(preset, shape, shaped[2] or "", re.sub(r"[^:,]*$", "", example))
     return _own(preset, text, example)
 
 
@@ -111,8 +111,8 @@ def _box(preset: str, width: str, height: str | None) -> Footprint:
     return Footprint(lambda: np.ones(sides), name)
 
 
-def _shape(preset: str, shape: str, radius: str) -> Footprint:
-    allowed = f"a radius from 0 to {LARGEST_RADIUS}, as in {preset}:{shape}:3"
+def _shape(preset: str, shape: str, radius: str, name: str) -> Footprint:
+    allowed = f"a radius from 0 to {LARGEST_RADIUS}, as in {name}{shape}:3"
     try:
         number = parse_number(radius)
     except ValueError as error:
@@ -127,17 +127,18 @@ def _own(preset: str, text: str, example: str) -> Footprint:
     """Cells written out, or those of a file."""
     from convcli.kernels.kernel_files import load_file, parse_literal
 
-    if text[:1] in "[{" or re.match(r"[-+.\d]+[\s,]+[-+.\d].*;|\d+x\d+:", text, re.S):
+    if text[:1] in "[{" or re.match(r"[-+.\d]+(?:[\s,]+[-+.\d].*)?\s*;|\d+x\d+:", text, re.S):
         kernel = parse_literal(text)
         name = _written_out(kernel.weights)
     elif _names_a_file(text):
         kernel = load_file(Path(text))
         name = kernel.name
     else:
+        name = re.sub(r"[^:,]*$", "", example)
         raise KernelError(
-            f"{preset}: {text!r} is no footprint{_meant(preset, text)}; write a size ({example}, "
-            f"{preset}:9x5), a shape ({', '.join(SHAPES)}, as in {preset}:disk:3), rows of cells "
-            f"({preset}:'0 1 0; 1 1 1; 0 1 0') or a file of them"
+            f"{preset}: {text!r} is no footprint{_meant(name, text)}; write a size ({example}, "
+            f"{name}9x5), a shape ({', '.join(SHAPES)}, as in {name}disk:3), rows of cells "
+            f"({name}'0 1 0; 1 1 1; 0 1 0') or a file of them"
         )
     if kernel.weights.ndim != 2:
         raise KernelError(f"{preset}: {text!r} is no footprint: its cells must stand in rows")
@@ -146,14 +147,14 @@ def _own(preset: str, text: str, example: str) -> Footprint:
     return Footprint(lambda: kernel.weights, name)
 
 
-def _meant(preset: str, text: str) -> str:
+def _meant(name: str, text: str) -> str:
     """The shape that was misspelt, as a line to type."""
     typed = re.match(r"([A-Za-z]+)\W+(\d+\.?\d*)", text)
     near = get_close_matches(typed[1].lower(), [*SHAPES, *SHAPE_ALIASES], 1, 0.6) if typed else []
     if not typed or not near:
         return ""
     shape = SHAPE_ALIASES.get(near[0], near[0])
-    return f"; did you mean '{preset}:{shape}:{typed[2]}'?"
+    return f"; did you mean '{name}{shape}:{typed[2]}'?"
 
 
 def _written_out(cells: Array) -> str:

@@ -21,7 +21,8 @@ class Foreign(NamedTuple):
 
 _TABLE = {
     "canny canny-edges hysteresis": Foreign(lambda sigma: f"-k dgauss:{sigma:g}", 1.4),
-    "rank rank-filter rank-order despeckle dust-and-scratches reduce-noise": Foreign(
+    "rank rank-filter rank-order ordfilt2 despeckle dust-and-scratches reduce-noise noise-reduction "
+    "outlier outliers remove-outliers hot-pixels salt-and-pepper statistic nonpeak neighbors neighbours": Foreign(
         lambda side: f"-k median:{side:g}", 3
     ),
     "denoise denoise-bilateral denoise-tv denoise-nl-means denoise-wavelet nl-means "
@@ -61,10 +62,21 @@ _TABLE = {
         # A Gaussian of 0.05 pixels is the picture itself.
         lambda sigma: f"-k dog:0.05,{sigma:g} --range offset", 10, exact=True
     ),
+    "entropy local-entropy entropyfilt": Foreign(lambda side: f"-k stddev:{side:g}", 5),
+    "morphology morphology-ex": Foreign(lambda _: "-k open:3"),
+    "max-pool max-pooling max-pool2d pool pooling": Foreign(
+        lambda side: f"-k max:{side:g} --stride {side:g} --padding valid", 2, exact=True
+    ),
+    "min-pool min-pooling": Foreign(
+        lambda side: f"-k min:{side:g} --stride {side:g} --padding valid", 2, exact=True
+    ),
+    "avg-pool avg-pooling average-pool average-pooling mean-pool mean-pooling avg-pool2d": Foreign(
+        lambda side: f"-k box:{side:g} --stride {side:g} --padding valid", 2, exact=True
+    ),
     "custom kernel matrix weights convolution convolve correlate conv conv2d filter2d": Foreign(
         lambda _: "-k '0 -1 0; -1 5 -1; 0 -1 0'", exact=True
     ),
-    "statistic neighbors neighbours morphology hit-or-miss hit-and-miss thicken distance "
+    "hit-or-miss hit-and-miss thicken distance "
     "skeleton skeletonize thinning watershed hough distance-transform inpaint rotate flip flop "
     "mirror crop swirl solarize solarise posterize posterise gamma dither quantize "
     "vignette": Foreign(lambda _: ""),

@@ -18,7 +18,7 @@ from convcli.kernels.footprint_hints import footprint_lines, has_shape, within_a
 from convcli.kernels.foreign_filters import FOREIGN_FILTERS, Foreign
 from convcli.kernels.preset_names import find, preset_of, squeezed
 
-__all__ = ["instead", "refusal", "square_rows"]
+__all__ = ["instead", "is_known", "refusal", "square_rows"]
 
 _FOREIGN = {squeezed(name): entry for name, entry in FOREIGN_FILTERS.items()}
 _NAMES = {squeezed(name): name for name in [*PRESETS, *ALIASES, *FOREIGN_FILTERS]}
@@ -83,6 +83,15 @@ def refusal(text: str, what: str = "kernel") -> str:
         return message + hint + see * (what == "kernel")
     told = f"{name!r} {_told(_FOREIGN[squeezed(name)], rest)}"
     return told if text.startswith(name) else f"{message}; {told}"
+
+
+def is_known(name: str) -> bool:
+    """Whether a word names a kernel, here or elsewhere.
+
+    >>> is_known("Median"), is_known("morphology"), is_known("quality")
+    (True, True, False)
+    """
+    return squeezed(name) in _NAMES
 
 
 def instead(text: str) -> str:

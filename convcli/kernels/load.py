@@ -124,8 +124,12 @@ def _amended(text: str, message: str) -> str:
     """A message about a preset's numbers, with what to type instead unless it says so itself."""
     from convcli.kernels.hints import instead
 
-    told = "did you mean" in message or "; write" in message
-    return message if told else message + instead(text)
+    if "did you mean" in message:
+        return message
+    told, how, rest = message.partition("; write")
+    if how and "is no footprint" not in told:
+        return message
+    return told + instead(text) + how + rest
 
 
 def _load_file(path: Path) -> Kernel:
