@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -20,9 +21,12 @@ from convcli.extensions import extension
 
 __all__ = ["CompiledPicks", "TileLoop", "can_compile", "plain"]
 
-_TILE_BYTES = 1024 * 1024
-"""Of the samples that a tile reads. Smaller ones, which stay in the second cache, took longer: two
-threads wait for each other between tiles."""
+_TILE_BYTES = 2 << 20
+"""Of the samples that a tile reads. Smaller ones took longer: what a tile shares with those around it
+is done for each, and two threads wait for each other between tiles."""
+
+_STREAMED = 1 << 24
+"""Bytes from which on outputs go past the caches, which they would not stay in."""
 
 
 def can_compile() -> bool:
@@ -76,7 +80,8 @@ class TileLoop:
             place = top, left, height, width
         kind = out.shape, out.dtype.name
         if kind not in self._packed:
-            told = pack_job(self._x, out, self._maps, "_windows", **self._told)
+            stream = out.nbytes >= _STREAMED
+            told = pack_job(self._x, out, self._maps, "_windows", stream=stream, **self._told)
             self._packed[kind] = told
         rows, cols = self._maps
         indices = rows.index[top * rows.stride :], cols.index[left * cols.stride :]
@@ -88,6 +93,15 @@ class TileLoop:
 
 def _size(tile: Tile) -> tuple[int, int]:
     return tile.bottom - tile.top, tile.right - tile.left
+
+
+def _even(size: int, most: int) -> int:
+    """The length of as many equal pieces as those of ``most`` would be.
+
+    >>> _even(6000, 4033), _even(5, 9)
+    (3000, 5)
+    """
+    return -(-size // -(-size // most))
 
 
 class CompiledPicks(PickingMethod):
@@ -109,11 +123,12 @@ class CompiledPicks(PickingMethod):
         across, down = p.maps[1], p.maps[0]
         tall = (p.rows.kernel_size - 1) * down.dilation
         wide = (p.cols.kernel_size - 1) * across.dilation
-        rows = max(128, 3 * tall)
-        line = _TILE_BYTES // ((rows + tall) * np.dtype(p.picked.dtype).itemsize * channels)
+        samples = _TILE_BYTES // (np.dtype(p.picked.dtype).itemsize * channels)
+        rows = max(128, 4 * tall, min(16 * tall, math.isqrt(samples)))
+        line = samples // (rows + tall)
         cols = max(line - wide, 2 * wide, 256 // channels, 1)
         rows, cols = -(-rows // down.stride), -(-cols // across.stride)
-        return min(rows, height), min(cols, width)
+        return _even(height, rows), _even(width, cols)
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
         p, picked = self.problem, self.problem.picked

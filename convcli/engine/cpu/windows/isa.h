@@ -1,18 +1,43 @@
 /* Everything that depends on the instruction set. Included once per set by clones.h. */
 
-/* A row of the tile's input, samples as they are. */
-static void ISA(copy_row)(const Job *j, long r, char *to)
+/* Cells [first, stop) of a run of a row of the picture, samples as they are. */
+static void ISA(copy_run)(const Job *j, int64_t row, const Run *run, long first, long stop, char *to)
 {
     const long size = sample_size(j->p.type), cell = size * (long)j->p.channels;
-    const int64_t row = j->rows[r];
-    for (const Run *run = j->runs; run < j->runs + j->run_count; run++) {
-        char *at = to + run->start * cell;
-        if (row < 0 || run->source < 0)
-            for (long k = 0; k < run->count * j->p.channels; k++) memcpy(at + k * size, j->outside, size);
-        else
-            memcpy(at, j->src + (row * j->p.width + run->source) * cell, (size_t)(run->count * cell));
+    if (row < 0 || run->source < 0) {
+        for (long k = 0; k < (stop - first) * j->p.channels; k++) memcpy(to + k * size, j->outside, size);
+        return;
     }
+    const char *from = j->src + (row * (long)j->p.width + run->source) * cell;
+    if (run->step == 1)
+        memcpy(to, from + (first - run->start) * cell, (size_t)((stop - first) * cell));
+    else
+        for (long c = first; c < stop; c++)
+            memcpy(to + (c - first) * cell, from + (c - run->start) * run->step * cell, (size_t)cell);
 }
+
+/* A row of the tile's input. */
+static void ISA(copy_row)(const Job *j, long r, char *to)
+{
+    const long cell = sample_size(j->p.type) * (long)j->p.channels;
+    for (const Run *run = j->runs; run < j->runs + j->run_count; run++)
+        ISA(copy_run)(j, j->rows[r], run, run->start, run->start + run->count, to + run->start * cell);
+}
+
+/* A vector to memory, past the caches. */
+#if !defined(__x86_64__)
+#define ALIGNED 0
+#define STREAM(p, v) PUT(p) = (v)
+#else
+#define ALIGNED ((uintptr_t)j->dst % sizeof(KEY) == 0)
+#if VBYTES == 64
+#define STREAM(p, v) _mm512_stream_si512((void *)(p), (__m512i)(v))
+#elif VBYTES == 32
+#define STREAM(p, v) _mm256_stream_si256((__m256i *)(p), (__m256i)(v))
+#else
+#define STREAM(p, v) _mm_stream_si128((__m128i *)(p), (__m128i)(v))
+#endif
+#endif
 
 #define KEY uint8_t
 #define BITS 8
@@ -30,6 +55,9 @@ static void ISA(copy_row)(const Job *j, long r, char *to)
 #define BITS 64
 #define K(name) JOIN(ISA(64), name)
 #include "runs.h"
+
+#undef ALIGNED
+#undef STREAM
 
 static void ISA(extrema)(Job *j)
 {

@@ -3,7 +3,8 @@
 /* Whole numbers that Python packs, in this order; its names are those of the fields. */
 #define JOB_FIELDS(X)                                                                         \
     X(height) X(width) X(channels) X(out_rows) X(out_cols) X(row_stride) X(col_stride)        \
-    X(row_gap) X(col_gap) X(tall) X(wide) X(type) X(largest) X(blocks) X(cells) X(root) X(out_type)
+    X(row_gap) X(col_gap) X(tall) X(wide) X(type) X(largest) X(blocks) X(cells) X(root) X(out_type) \
+    X(stream)
 
 typedef struct {
 #define FIELD(name) int64_t name;
@@ -16,10 +17,23 @@ typedef struct {
     int64_t length, top, height, left;
 } Block;
 
-/* Cells of the tile's input that lie side by side in the picture, or one outside of it. */
+/* Cells of the tile's input that lie side by side in the picture, in either direction, or are all
+ * the same one, or outside of it. */
 typedef struct {
-    long start, count, source; /* source is -1 outside */
+    long start, count, source, step; /* source is -1 outside */
 } Run;
+
+/* The last `depth` rows of minima: of runs of `length` cells or, where it is more than 1, of `height`
+ * such runs one below the other. They start at line `first` of the buffer. */
+typedef struct {
+    int64_t length, height;
+    long depth, first;
+} Lane;
+
+/* A lane's row that is part of the result: so many rows back, from this cell on. */
+typedef struct {
+    long lane, back, left;
+} Term;
 
 /* A job with its buffers. */
 typedef struct {
@@ -31,11 +45,15 @@ typedef struct {
     const void *outside;           /* the sample that stands outside */
     long top, left, height, width; /* of the tile in dst */
     long in_rows, in_cols, pitch;  /* of the tile's input; the pitch in samples */
-    char *held;                    /* the tile's input */
-    char *spare;                   /* as much again */
+    char *held;                    /* the tile's input, or the lanes */
+    char *spare;                   /* a row, or several of sums */
     char *line;                    /* of a row of results, or of columns */
     Run *runs;                     /* of columns */
     long run_count;
+    Lane *lanes; /* of extrema, the shortest runs first */
+    Term *terms;
+    const void **found; /* the terms of a row */
+    long lane_count, term_count, strip; /* columns that are done together */
 } Job;
 
 /* The tile's columns, run by run; returns how many. */
@@ -43,11 +61,13 @@ static long find_runs(const Job *j, Run *runs)
 {
     long found = 0;
     for (long c = 0; c < j->in_cols; found++) {
-        long stop = c + 1;
-        if (j->cols[c] >= 0)
-            while (stop < j->in_cols && j->cols[stop] == j->cols[stop - 1] + 1) stop++;
-        if (runs) runs[found] = (Run){c, stop - c, (long)j->cols[c]};
-        c = stop;
+        const int64_t *at = j->cols + c;
+        const long left = j->in_cols - c, source = (long)*at;
+        long step = left > 1 ? (long)(at[1] - at[0]) : 0, count = 1;
+        if (step < -1 || step > 1 || (step && (source < 0 || at[1] < 0))) step = 0;
+        while (count < left && at[count] == at[count - 1] + step) count++;
+        if (runs) runs[found] = (Run){c, count, source, step};
+        c += count;
     }
     return found;
 }

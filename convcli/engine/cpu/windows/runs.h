@@ -5,9 +5,13 @@
  * looked for, so that the least is always right; NaN has all bits set, and is picked last. */
 
 typedef KEY K(vec) __attribute__((vector_size(VBYTES), aligned(1), may_alias));
+typedef __typeof__((K(vec)){} < (K(vec)){}) K(mask);
 #define LANES ((long)(VBYTES / sizeof(KEY)))
+#define AHEAD 2 /* rows that are asked for before they are read */
+#define FOUR (4 * LANES)
 #define HIGH ((KEY)((KEY)1 << (BITS - 1)))
 #define ALL ((KEY)~(KEY)0)
+#define INFINITE ((KEY)(BITS == 32 ? 0x7f800000 : 0x7ff0000000000000))
 
 #if VBYTES == 64 && BITS == 8
 #define LEAST (K(vec)) _mm512_min_epu8((__m512i)a, (__m512i)b)
@@ -38,198 +42,242 @@ static inline __attribute__((always_inline)) K(vec) K(smaller)(K(vec) a, K(vec) 
 }
 #undef LEAST
 
-#define AT(p) (*(const K(vec) *)((p) + i))
-
-/* The smaller of two rows, `count` keys, in whole vectors; `to` may be `a`. */
-static inline __attribute__((always_inline)) void
-K(least)(KEY *to, const KEY *a, const KEY *b, long count)
-{
-    for (long i = 0; i < count; i += LANES) *(K(vec) *)(to + i) = K(smaller)(AT(a), AT(b));
-}
-
-/* The least of three, likewise. */
-static inline __attribute__((always_inline)) void
-K(least_of_three)(KEY *to, const KEY *a, const KEY *b, const KEY *c, long count)
-{
-    for (long i = 0; i < count; i += LANES)
-        *(K(vec) *)(to + i) = K(smaller)(K(smaller)(AT(a), AT(b)), AT(c));
-}
-#undef AT
+#define AT(p) (*(const K(vec) *)(p))
+#define PUT(p) (*(K(vec) *)(p))
 
 /* Runs of `have` cells make longer ones, up to `length`: of three that lie side by side or, at last,
- * overlap. Returns how far the second and the third lie, and how long the result is. */
-static inline long K(step)(long have, long length, long *second, long *third)
-{
-    const long next = 3 * have < length ? 3 * have : length;
-    *second = have < next - have ? have : next - have;
-    *third = next - have;
-    return next;
-}
-
-/* Samples to keys. */
-static void K(to_keys)(int64_t type, KEY turn, const KEY *restrict from, KEY *restrict to, long n)
-{
-    if (type == 'b' || type == 'h' || type == 'i' || type == 'l') turn ^= HIGH;
-#if BITS >= 32
-    if (type == 'f' || type == 'd') {
-        const KEY infinite = BITS == 32 ? (KEY)0x7f800000 : (KEY)0x7ff0000000000000;
-        for (long i = 0; i < n; i++) {
-            const KEY bits = from[i], negative = (KEY)(0 - (bits >> (BITS - 1)));
-            const KEY nan = (bits & (KEY)~HIGH) > infinite ? ALL : 0;
-            to[i] = (KEY)(bits ^ (negative | HIGH) ^ turn) | nan;
-        }
-        return;
-    }
-#endif
-    for (long i = 0; i < n; i++) to[i] = from[i] ^ turn;
-}
-
-/* A row of the tile's input as keys. */
-static void K(load)(const Job *j, long r, KEY *to)
-{
-    const long group = (long)j->p.channels;
-    const int64_t row = j->rows[r];
-    const KEY turn = j->p.largest ? ALL : 0;
-    for (const Run *run = j->runs; run < j->runs + j->run_count; run++) {
-        KEY *at = to + run->start * group;
-        if (row < 0 || run->source < 0)
-            for (long k = 0; k < run->count * group; k++)
-                K(to_keys)(j->p.type, turn, (const KEY *)j->outside, at + k, 1);
-        else
-            K(to_keys)(j->p.type, turn,
-                       (const KEY *)j->src + (row * (long)j->p.width + run->source) * group, at,
-                       run->count * group);
-    }
-}
-
-/* A row of keys to samples, every `stride`-th cell. */
-static void K(store)(const Job *j, long r, const KEY *keys)
-{
-    const long group = (long)j->p.channels, n = j->width * group, leap = (long)j->p.col_stride * group;
-    KEY *to = (KEY *)j->dst + ((j->top + r) * (long)j->p.out_cols + j->left) * group;
-    KEY turn = j->p.largest ? ALL : 0;
-    const int64_t type = j->p.type;
-    if (leap != group) {
-        for (long i = 0; i < j->width; i++)
-            for (long c = 0; c < group; c++) to[i * group + c] = keys[i * leap + c];
-        keys = to;
-    }
-#if BITS >= 32
-    if (type == 'f' || type == 'd') {
-        for (long i = 0; i < n; i++) {
-            const KEY bits = keys[i] ^ turn, negative = (KEY)((bits >> (BITS - 1)) - 1);
-            to[i] = bits ^ (negative | HIGH);
-        }
-        return;
-    }
-#endif
-    if (type == 'b' || type == 'h' || type == 'i' || type == 'l') turn ^= HIGH;
-    for (long i = 0; i < n; i++) to[i] = keys[i] ^ turn;
-}
-
-/* Runs of `have` cells grow to `length`, one row, in place; returns how many keys still count. */
-static long K(lengthen)(KEY *row, long have, long length, long gap, long count)
+ * overlap. `count` keys, in whole vectors; `to` may be `from`. Returns how many still count. */
+static long K(lengthen)(KEY *to, const KEY *from, long have, long length, long gap, long count)
 {
     while (have < length) {
-        long second, third;
-        const long next = K(step)(have, length, &second, &third);
-        count -= (next - have) * gap;
+        const long next = 3 * have < length ? 3 * have : length;
+        const long third = (next - have) * gap, second = have * gap < third ? have * gap : third;
+        count -= third;
         if (second == third)
-            K(least)(row, row, row + third * gap, count);
+            for (long i = 0; i < count; i += LANES)
+                PUT(to + i) = K(smaller)(AT(from + i), AT(from + i + third));
         else
-            K(least_of_three)(row, row, row + second * gap, row + third * gap, count);
+            for (long i = 0; i < count; i += LANES)
+                PUT(to + i) = K(smaller)(K(smaller)(AT(from + i), AT(from + i + second)),
+                                         AT(from + i + third));
+        from = to;
         have = next;
     }
     return count;
 }
 
-/* Rows grow to blocks of `height`, into `to` (which may be `from`); returns where they are. The
- * last step is left to the caller if `rest` is given: what it takes, 0 for nothing. */
-static const KEY *K(heighten)(const Job *j, const KEY *from, KEY *to, long rows, long height,
-                              long count, long rest[2])
+/* Row `r` of runs joins those above it: the least of `height` rows, `gap` apart, goes to `to`.
+ *
+ * Rows are taken in blocks of `height`. The last so many rows are the end of one block and the start
+ * of the next: `ends` holds the least from each row of the block before to its last one, and `start`
+ * the least of the rows since. A row that is used up makes room for a new one.
+ *
+ * Source: M. van Herk (1992), and J. Gil and M. Werman (1993); see run_minima.py. */
+static void K(stack)(const Lane *lane, KEY *lines, long gap, long pitch, long r, const KEY *from,
+                     KEY *to, long count)
 {
-    const long gap = (long)j->p.row_gap * j->pitch;
-    if (rest) rest[0] = rest[1] = 0;
-    for (long have = 1; have < height;) {
-        long second, third;
-        const long next = K(step)(have, height, &second, &third);
-        if (rest && next == height) {
-            rest[0] = second * gap, rest[1] = third * gap;
-            return from;
-        }
-        rows -= (next - have) * (long)j->p.row_gap;
-        for (long r = 0; r < rows; r++) {
-            const KEY *at = from + r * j->pitch;
-            if (second == third)
-                K(least)(to + r * j->pitch, at, at + third * gap, count);
-            else
-                K(least_of_three)(to + r * j->pitch, at, at + second * gap, at + third * gap, count);
-        }
-        from = to;
-        have = next;
+    const long place = r / gap % lane->height, last = place == lane->height - 1;
+    KEY *start = lines + (lane->first + lane->depth + r % gap) * pitch;
+    KEY *ends = start + gap * pitch, *own = ends + place * gap * pitch;
+    const KEY *before = place ? start : from, *rest = last ? from : own + gap * pitch;
+    for (long i = 0; i < count; i += LANES) {
+        const K(vec) v = AT(from + i), least = K(smaller)(AT(before + i), v);
+        PUT(to + i) = K(smaller)(least, AT(rest + i));
+        PUT(start + i) = least;
+        PUT(own + i) = v;
     }
-    return from;
+    if (last)
+        for (KEY *at = own - gap * pitch; at >= ends; at -= gap * pitch)
+            for (long i = 0; i < count; i += LANES)
+                PUT(at + i) = K(smaller)(AT(at + i), AT(at + gap * pitch + i));
 }
 
-/* A box: the last step down the rows goes straight to the results. */
-static void K(box)(const Job *j, KEY *held, long count)
+/* Whether samples of a type have a sign, as keys do not. */
+static int K(is_signed)(int64_t type) { return type == 'b' || type == 'h' || type == 'i' || type == 'l'; }
+
+/* A vector of samples to keys. */
+static inline __attribute__((always_inline)) K(vec) K(key)(K(vec) v, K(vec) turn, int floats)
 {
-    long rest[2];
-    KEY *line = (KEY *)j->line;
-    const long stride = (long)j->p.row_stride * j->pitch;
-    const KEY *tall = K(heighten)(j, held, held, j->in_rows, (long)j->p.tall, count, rest);
-    for (long r = 0; r < j->height; r++) {
-        const KEY *at = tall + r * stride;
-        if (rest[0]) {
-            K(least_of_three)(line, at, at + rest[0], at + rest[1], count);
-            at = line;
-        }
-        K(store)(j, r, at);
+    if (!floats) return v ^ turn;
+    const K(vec) negative = (K(vec))((K(mask))v >> (BITS - 1));
+    const K(vec) nan = (K(vec))((K(mask))(v & (KEY)~HIGH) > (K(mask))((K(vec)){} + INFINITE));
+    return (v ^ (negative | HIGH) ^ turn) | nan;
+}
+
+/* Samples to keys, perhaps in place. */
+static inline __attribute__((always_inline)) void
+K(all_keys)(const KEY *from, KEY *to, long n, KEY turned, int floats)
+{
+    const K(vec) turn = (K(vec)){} + turned;
+    long i = 0;
+    for (; i + LANES <= n; i += LANES) PUT(to + i) = K(key)(AT(from + i), turn, floats);
+    if (i == n) return;
+    K(vec) rest = {};
+    memcpy(&rest, from + i, (size_t)(n - i) * sizeof(KEY));
+    rest = K(key)(rest, turn, floats);
+    memcpy(to + i, &rest, (size_t)(n - i) * sizeof(KEY));
+}
+
+static void K(to_keys)(int64_t type, KEY turn, const KEY *from, KEY *to, long n)
+{
+    if (BITS >= 32 && (type == 'f' || type == 'd'))
+        K(all_keys)(from, to, n, turn, 1);
+    else
+        K(all_keys)(from, to, n, turn ^ (K(is_signed)(type) ? HIGH : 0), 0);
+}
+
+/* Columns of a row of the tile's input as keys. */
+static void K(load)(const Job *j, long r, long first, long stop, KEY *to)
+{
+    const long group = (long)j->p.channels;
+    const int64_t row = j->rows[r];
+    const KEY turn = j->p.largest ? ALL : 0;
+    for (const Run *run = j->runs; run < j->runs + j->run_count; run++) {
+        const long from = run->start > first ? run->start : first;
+        const long end = run->start + run->count < stop ? run->start + run->count : stop;
+        if (from >= end) continue;
+        KEY *at = to + (from - first) * group;
+        const KEY *source = at;
+        if (row >= 0 && run->source >= 0 && run->step == 1)
+            source = (const KEY *)j->src +
+                     (row * (long)j->p.width + run->source + from - run->start) * group;
+        else
+            ISA(copy_run)(j, row, run, from, end, (char *)at);
+        K(to_keys)(j->p.type, turn, source, at, (end - from) * group);
     }
+}
+
+/* Keys to samples. */
+static inline __attribute__((always_inline)) K(vec) K(back)(K(vec) v, K(vec) turn, int floats)
+{
+    v ^= turn;
+    if (floats) v ^= (K(vec))~((K(mask))v >> (BITS - 1)) | HIGH;
+    return v;
+}
+
+/* The least of all terms, a vector of them. */
+static inline __attribute__((always_inline)) K(vec)
+K(pick)(const KEY *const *terms, long count, long i, K(vec) turn, int floats)
+{
+    K(vec) v = AT(terms[0] + i);
+    for (long t = 1; t < count; t++) v = K(smaller)(v, AT(terms[t] + i));
+    return K(back)(v, turn, floats);
+}
+
+/* `n` results, written past the caches or not. */
+static inline __attribute__((always_inline)) void
+K(finish)(const KEY *const *terms, long count, KEY *to, long n, const KEY *ahead, KEY turned,
+          int floats, int past)
+{
+    const K(vec) turn = (K(vec)){} + turned;
+    if (n < LANES) {
+        const K(vec) v = K(pick)(terms, count, 0, turn, floats);
+        memcpy(to, &v, (size_t)n * sizeof(KEY));
+        return;
+    }
+    long i = 0;
+    if (past) { /* only whole vectors of memory go past the caches */
+        PUT(to) = K(pick)(terms, count, 0, turn, floats);
+        i = (long)(-(uintptr_t)to % VBYTES / sizeof(KEY));
+    }
+    for (; i + FOUR <= n; i += FOUR) {
+        for (long k = 0; k < FOUR; k += 64 / (long)sizeof(KEY)) __builtin_prefetch(ahead + i + k, 0, 2);
+        K(vec) v[4];
+        for (int k = 0; k < 4; k++) v[k] = AT(terms[0] + i + k * LANES);
+        for (long t = 1; t < count; t++)
+            for (int k = 0; k < 4; k++) v[k] = K(smaller)(v[k], AT(terms[t] + i + k * LANES));
+        for (int k = 0; k < 4; k++) {
+            v[k] = K(back)(v[k], turn, floats);
+            if (past)
+                STREAM(to + i + k * LANES, v[k]);
+            else
+                PUT(to + i + k * LANES) = v[k];
+        }
+    }
+    for (; i < n; i += LANES) {
+        const long at = i + LANES <= n ? i : n - LANES;
+        PUT(to + at) = K(pick)(terms, count, at, turn, floats);
+    }
+}
+
+/* Results of row `r` from column `left` on: every `stride`-th cell of what the terms say. */
+static void K(store)(const Job *j, long r, long left, long width, const KEY *const *terms,
+                     const KEY *ahead)
+{
+    const long group = (long)j->p.channels, leap = (long)j->p.col_stride * group;
+    const int64_t type = j->p.type;
+    const KEY turn = (j->p.largest ? ALL : 0) ^ (K(is_signed)(type) ? HIGH : 0);
+    const int past = leap == group && j->p.stream && ALIGNED;
+    KEY *to = (KEY *)j->dst + ((j->top + r) * (long)j->p.out_cols + j->left + left) * group;
+    KEY *line = leap == group ? to : (KEY *)j->line;
+    const long n = ((width - 1) * (long)j->p.col_stride + 1) * group;
+    if (BITS >= 32 && (type == 'f' || type == 'd'))
+        past ? K(finish)(terms, j->term_count, line, n, ahead, turn, 1, 1)
+             : K(finish)(terms, j->term_count, line, n, ahead, turn, 1, 0);
+    else
+        past ? K(finish)(terms, j->term_count, line, n, ahead, turn, 0, 1)
+             : K(finish)(terms, j->term_count, line, n, ahead, turn, 0, 0);
+    if (leap != group)
+        for (long i = 0; i < width; i++)
+            for (long c = 0; c < group; c++) to[i * group + c] = line[i * leap + c];
+}
+
+/* One row of the input to all lanes. */
+static void K(feed)(const Job *j, long r, long first, long stop)
+{
+    const long gap = (long)j->p.col_gap * (long)j->p.channels, pitch = j->pitch;
+    KEY *lines = (KEY *)j->held, *line = (KEY *)j->spare, *from = NULL;
+    long count = (stop - first) * (long)j->p.channels, have = 1;
+    for (const Lane *lane = j->lanes; lane < j->lanes + j->lane_count; lane++) {
+        KEY *own = lines + (lane->first + r % lane->depth) * pitch;
+        KEY *to = lane->height > 1 ? line : own;
+        if (!from) K(load)(j, r, first, stop, from = to);
+        if (have < lane->length) {
+            count = K(lengthen)(to, from, have, (long)lane->length, gap, count);
+            from = to, have = (long)lane->length;
+        }
+        if (lane->height > 1) K(stack)(lane, lines, (long)j->p.row_gap, pitch, r, from, own, count);
+    }
+}
+
+static const KEY *K(ahead)(const Job *j, long r, long first)
+{
+    if (r >= j->in_rows) r = j->in_rows - 1;
+    const int64_t row = j->rows[r] < 0 ? 0 : j->rows[r], col = j->cols[first] < 0 ? 0 : j->cols[first];
+    return (const KEY *)j->src + (row * (long)j->p.width + col) * (long)j->p.channels;
 }
 
 static void K(tile)(Job *j)
 {
-    const long group = (long)j->p.channels, gap = (long)j->p.col_gap * group;
-    const long samples = ((j->width - 1) * (long)j->p.col_stride + 1) * group;
-    const long first = (long)j->blocks[0].length;
-    KEY *held = (KEY *)j->held, *best = (KEY *)j->spare, *tall = best + j->height * j->pitch;
-    long count = j->in_cols * group;
-    for (long r = 0; r < j->in_rows; r++) {
-        KEY *row = held + r * j->pitch;
-        K(load)(j, r, row);
-        count = K(lengthen)(row, 1, first, gap, j->in_cols * group);
-    }
-    if (j->p.blocks == 1 && j->p.tall == j->blocks[0].height && j->p.wide == first) {
-        K(box)(j, held, samples);
-        return;
-    }
-    long have = first;
-    for (long n = 0; n < j->p.blocks; n++) {
-        const Block b = j->blocks[n];
-        const long left = count;
-        for (long r = 0; have < b.length && r < j->in_rows; r++)
-            count = K(lengthen)(held + r * j->pitch, have, (long)b.length, gap, left);
-        have = (long)b.length;
-        const KEY *from = held + (long)b.top * (long)j->p.row_gap * j->pitch + (long)b.left * gap;
-        const long rows = (j->height - 1) * (long)j->p.row_stride +
-                          ((long)b.height - 1) * (long)j->p.row_gap + 1;
-        from = K(heighten)(j, from, tall, rows, (long)b.height, samples, NULL);
-        for (long r = 0; r < j->height; r++) {
-            KEY *to = best + r * j->pitch;
-            const KEY *at = from + r * (long)j->p.row_stride * j->pitch;
-            if (n)
-                K(least)(to, to, at, samples);
-            else
-                memcpy(to, at, (size_t)samples * sizeof(KEY));
+    const long stride = (long)j->p.row_stride, across = (long)j->p.col_stride;
+    const long below = ((long)j->p.tall - 1) * (long)j->p.row_gap;
+    const long beside = ((long)j->p.wide - 1) * (long)j->p.col_gap;
+    const KEY **terms = (const KEY **)j->found;
+    for (long left = 0; left < j->width; left += j->strip) {
+        const long width = j->width - left < j->strip ? j->width - left : j->strip;
+        const long first = left * across, stop = first + (width - 1) * across + 1 + beside;
+        for (long r = 0; r < j->in_rows; r++) {
+            K(feed)(j, r, first, stop);
+            if (r < below || (r - below) % stride) continue;
+            for (long t = 0; t < j->term_count; t++) {
+                const Term *term = j->terms + t;
+                const Lane *lane = j->lanes + term->lane;
+                terms[t] = (const KEY *)j->held + term->left * (long)j->p.channels +
+                           (lane->first + (r - term->back) % lane->depth) * j->pitch;
+            }
+            K(store)(j, (r - below) / stride, left, width, terms, K(ahead)(j, r + AHEAD, first));
         }
     }
-    for (long r = 0; r < j->height; r++) K(store)(j, r, best + r * j->pitch);
 }
 
+#undef AHEAD
+#undef FOUR
+#undef AT
+#undef PUT
 #undef LANES
 #undef HIGH
 #undef ALL
+#undef INFINITE
 #undef KEY
 #undef BITS
 #undef K
