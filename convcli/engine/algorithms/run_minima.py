@@ -2,11 +2,12 @@
 
 The extremum of a run comes from that of a shorter one, which overlaps itself: about ``log2`` of
 its length steps, whatever the length. A box is one run, high; another footprint is a list of runs,
-of which those of the same length are found together.
+of which those of the same length are found together. The compiled loops find those of high stacks
+of runs by blocks of rows, in three steps for any height; along a row that would not take many
+samples at once.
 
 Source: M. van Herk, A fast algorithm for local minimum and maximum filters (1992), and J. Gil and
-M. Werman, Computing 2-D min, median, and max filters (1993), need three steps for any length but
-cannot take many samples of a row at once.
+M. Werman, Computing 2-D min, median, and max filters (1993).
 """
 
 from __future__ import annotations
