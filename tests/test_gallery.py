@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convcli import filter_image, max_pool
+
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -21,7 +23,13 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 TOPICS = [
     *("One dimension", "Padding", "Stride", "Dilation", "Two dimensions", "Channels"),
     *("One by one", "Groups", "Separable kernels", "Transposed convolution", "Pooling"),
-    *("Gradients", "Matrices", "Equivariance", "Architectures"),
+    *(
+        "Pooling is dilation with a stride",
+        "Gradients",
+        "Matrices",
+        "Equivariance",
+        "Architectures",
+    ),
 ]
 
 
@@ -56,6 +64,41 @@ def test_every_command_of_the_tutorial_does_something(made: tuple[Path, dict[str
     for command in commands:
         target = re.search(r"-o (\S+)$", command)
         assert (folder / target[1]).stat().st_size if target else printed[command].strip(), command
+
+
+def test_what_the_tutorial_says_of_pooling_and_dilation(made: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = made
+    pooled, dilated = (np.load(folder / f"{name}.npy") for name in ("pooled", "dilated"))
+    np.testing.assert_array_equal(pooled, dilated)
+    assert pooled.shape == (3, 3)
+    before, after = (
+        np.asarray(Image.open(folder / n)) for n in ("samples/portrait.png", "dilated.png")
+    )
+    height, width = after.shape[:2]
+    blocks = before[: 4 * height, : 4 * width].reshape(height, 4, width, 4, 3)
+    np.testing.assert_array_equal(after, blocks.max(axis=(1, 3)))
+
+    def pool(x: np.ndarray, size: int, **how: Any) -> np.ndarray:
+        return np.asarray(max_pool(x[None], size, **how))[0]
+
+    x = np.random.default_rng(1).integers(-99, 99, (7, 9)).astype(float)
+    same: dict[str, Any] = {"padding": "same", "border": "missing"}
+    ceil = pool(x, 2, ceil_mode=True)
+    np.testing.assert_array_equal(filter_image(x, "max:2", values=True, stride=2, **same), ceil)
+    assert filter_image(x, "max:2", values=True, stride=2, padding="valid").shape != ceil.shape
+    around = {"stride": 2, "padding": 1}
+    pooled = pool(x, 3, **around)
+    for border, equal in (("missing", True), ("wrap", False), ("constant:255", False)):
+        got = filter_image(x, "dilate:3", values=True, border=border, **around)
+        assert np.array_equal(got, pooled) == equal
+    pooled = pool(x, 2, stride=1, padding="same")
+    np.testing.assert_array_equal(filter_image(x, "max:2", values=True, **same), pooled)
+    turned = pool(x[::-1, ::-1], 2, stride=1, padding="same")[::-1, ::-1]
+    np.testing.assert_array_equal(filter_image(x, "dilate:2", values=True, **same), turned)
+    x[2, 2] = np.nan
+    assert np.isnan(pool(x, 2)).sum() == 1
+    got = filter_image(x, "max:2", values=True, stride=2, padding="valid", fill=True)
+    assert got[1, 1] == np.nanmax(x[2:4, 2:4])
 
 
 def test_every_shell_line_of_the_tutorial_is_run() -> None:
