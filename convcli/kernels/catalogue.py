@@ -8,6 +8,8 @@ grows to the right. Whole-number weights stand beside a scale.
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from convcli.kernels.blur_presets import BLUR, SHARPEN
@@ -18,7 +20,7 @@ from convcli.kernels.morphology_presets import MORPHOLOGY
 from convcli.kernels.operation_names import OPERATIONS
 from convcli.kernels.order_presets import ORDER
 from convcli.kernels.parameters import Parameter
-from convcli.kernels.preset import AMOUNT, PILLOW, Preset, fixed, mix, strengthened
+from convcli.kernels.preset import AMOUNT, PILLOW, TEXTBOOK, Preset, fixed, mix, strengthened
 
 __all__ = ["ALIASES", "GROUPS", "PRESETS", "Preset"]
 
@@ -30,11 +32,21 @@ def _identity(size: float = 1) -> Parts:
     return Parts(weights)
 
 
+def _threshold(level: float) -> Parts:
+    """White above the level, else black."""
+    return Parts(np.ones((1, 1)), operation="threshold", numbers=(level,))
+
+
+_LEVEL = Parameter("level", "white is 255, as of --bias; in a raster its own unit", -inf, inf)
+
 _EFFECTS = [
     Preset("identity", "effects", "the picture as it is",
            _identity, "the unit of convolution", "point",
            (Parameter("size", "side", 1, MAX_SIDE - 1, default=1, odd=True),), example="identity:3",
            also="unity original"),
+    Preset("threshold", "effects", "white what is above a level, black the rest; 1 and 0 in a raster",
+           _threshold, TEXTBOOK, "point", (_LEVEL,), required=1, example="threshold:128",
+           also="binarize binarise binary thresholding"),
     Preset("emboss", "effects", "a relief lit from the upper left, brightness kept",
            strengthened("-2 -1 0;-1 0 1;0 1 2"), "Wikipedia, Kernel (image processing)", "other",
            (AMOUNT,), example="emboss:2", also="relief"),

@@ -38,11 +38,8 @@ _TABLE = {
     "resize downscale downsample shrink thumbnail reduce subsample": Foreign(
         lambda factor: f"-k box:{factor:g} --stride {factor:g}", 2
     ),
-    "threshold binarize binarise binary black-threshold white-threshold adaptive-threshold "
-    "threshold-otsu threshold-local otsu black-and-white bw": Foreign(
-        # 255 from the threshold on, which is 255 levels above what clips to black.
-        lambda level: f"-k identity --scale 510 --bias {255 - 510 * level:g}", 128
-    ),
+    "black-threshold white-threshold adaptive-threshold threshold-local threshold-otsu otsu "
+    "black-and-white bw": Foreign(lambda level: f"-k threshold:{level:g}", 128),
     "auto-contrast auto-level auto-levels normalize normalise contrast-stretch equalize equalise "
     "equalize-hist clahe histogram levels": Foreign(lambda _: "-k identity --range stretch"),
     "brightness brighten exposure": Foreign(

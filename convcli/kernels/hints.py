@@ -45,6 +45,11 @@ _REWRITES: list[tuple[str, Rewrite]] = [
         lambda m: f"unsharp:{m[2]},{m[3]}{_above(_share(m[4], m[5]))}",
     ),
     (rf"dog \w+.\d+[x,]{_N},{_N}", lambda m: f"dog:{m[1]},{m[2]}"),
+    # ImageMagick and GIMP: percent of white.
+    (rf"threshold \w+.{_N}%.*", lambda m: f"threshold:{_share(m[1], '%')}"),
+    (r"threshold \w+\((0?\.\d+)", lambda m: f"threshold:{_share(m[1], '')}"),
+    # OpenCV: the picture, the level, what white is.
+    (rf"threshold \w+\([a-zA-Z_]\w*,{_N}(?:,.*)?", lambda m: f"threshold:{m[1]}"),
     (r"laplacian \w+.0", lambda m: "outline"),
     (r"laplacian \w+.1", lambda m: "laplacian"),
     (r"(\w+) \w+.(?:0|180)", lambda m: f"{m[1]}-x"),

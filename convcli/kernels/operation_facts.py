@@ -17,6 +17,7 @@ __all__ = [
     "facts_of",
     "has_heights",
     "in_units",
+    "nearly_whole",
     "picks_values",
     "reach_of",
     "require_sum",
@@ -67,6 +68,9 @@ FACTS: dict[str, OperationFacts] = {
     "tophat": OperationFacts("takes the picture less its opening", flat=0, inner=True),
     "blackhat": OperationFacts("takes the closing less the picture", flat=0, inner=True),
     "gradient": OperationFacts("takes the dilated picture less the eroded one", flat=0),
+    "threshold": OperationFacts(
+        "makes white what is above the level, and black the rest", numbers=("level",)
+    ),
     "unsharp": OperationFacts(
         "sharpens what differs from its blur by more than the threshold, and leaves the rest",
         flat=1,
@@ -138,6 +142,16 @@ def squares_values(kernel: Kernel) -> bool:
     return kernel.operation == "spread" and kernel.numbers == (0.0,)
 
 
+def nearly_whole(level: float) -> float:
+    """The whole number that a level stands for which has been divided and multiplied again.
+
+    >>> nearly_whole(12345 / 257 * 257), nearly_whole(127.5)
+    (12345.0, 127.5)
+    """
+    whole = round(level) if abs(level) < 2**53 else level
+    return float(whole) if abs(level - whole) <= 1e-9 * max(abs(level), 1.0) else level
+
+
 @lru_cache(maxsize=64)
 def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
     """Heights and thresholds in the samples' unit, and variances in parts of white, if it is one."""
@@ -146,6 +160,9 @@ def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
     if kernel.operation == "unsharp":
         amount, threshold = kernel.numbers
         kernel = kernel.replace(numbers=(amount, threshold * level))
+    if kernel.operation == "threshold":
+        own = kernel.numbers[1:] or (kernel.numbers[0] * level,)
+        kernel = kernel.replace(numbers=(kernel.numbers[0], *own), scale=white or 1.0)
     if squares_values(kernel) and white is not None:
         kernel = kernel.replace(scale=1 / white)
     return kernel

@@ -166,6 +166,12 @@ HINTED = {
     # Photoshop
     "unsharp:2,150%": "unsharp:2,1.5",
     "unsharp:2,1.5,0.02": "unsharp:2,1.5,threshold=5.1",
+    # thresholds
+    "threshold:50%": "threshold:127.5",
+    "-threshold 40%": "threshold:102",
+    "threshold=0.2": "threshold:51",
+    "cv2.threshold(img, 127, 255, cv2.THRESH_BINARY)": "threshold:127",
+    "binarize 90": "threshold:90",
     # chains
     "sobel,invert": "sobel | invert",
     "gaussian:2,sobel": "gaussian:2 | sobel",
@@ -180,7 +186,7 @@ NEAREST = {
     "bilateral": "-k median:5",
     "despeckle": "-k median:3",
     "reduce_noise:5": "-k median:5",
-    "threshold": "-k identity --scale 510 --bias -65025",
+    "black_threshold:100": "-k threshold:100",
     "pixelate": "-k box:8 --stride 8",
     "pixelate:16": "-k box:16 --stride 16",
     "pixelate:0": "-k box:8 --stride 8",
@@ -339,9 +345,8 @@ def test_a_box_of_a_radius_is_that_of_pillow(convcli: Cli, folder: Path) -> None
 
 def test_a_threshold_is_that_of_pillow(convcli: Cli, folder: Path) -> None:
     for level in (100, 128):
-        line = refusal(f"threshold:{level}").partition("nearest is ")[2]
-        cut = source().point(lambda v, level=level: 255 * (v >= level))
-        assert (filtered(convcli, *shlex.split(line)) == np.asarray(cut)).all()
+        cut = source().point(lambda v, level=level: 255 * (v > level))
+        assert (filtered(convcli, "-k", f"threshold:{level}") == np.asarray(cut)).all()
 
 
 def test_pixels_of_a_mosaic_are_means(convcli: Cli, folder: Path) -> None:

@@ -19,7 +19,7 @@ from convcli.imaging.stages.alpha import picker, picker_of
 from convcli.imaging.stages.channels import Channels
 from convcli.imaging.stages.missing import exact_limit, missing_of
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operation_facts import facts_of, in_units, squares_values
+from convcli.kernels.operation_facts import facts_of, in_units, nearly_whole, squares_values
 
 __all__ = ["Plans", "holds_values", "needs_float64"]
 
@@ -84,6 +84,7 @@ class Plans:
         if self.in_colours:
             self._check_missing(header)
         self._check_squares()
+        self._check_levels()
         self._made: dict[Any, Plan] = {}
 
     def _check_missing(self, header: Header) -> None:
@@ -104,6 +105,15 @@ class Plans:
             raise UsageError(
                 f"{names[0]} of a picture is a part of white squared, which levels of "
                 f"{self.out_dtype} are too coarse for: take --depth float, or stddev in its place"
+            )
+
+    def _check_levels(self) -> None:
+        """A threshold of values gives 1 and 0, which none of the values may stand for."""
+        name, says = self.chain[-1].name, self.missing.says
+        if self.values and self.chain[-1].operation == "threshold" and says in (0, 1):
+            raise UsageError(
+                f"{name} gives 1 and 0, and {says:g} says that a sample is missing: name another "
+                "value for the result, as in --nodata :255"
             )
 
     def _check_light(self, header: Header) -> None:
@@ -208,6 +218,11 @@ class Plans:
         """A kernel that is no sum, from samples to values in the same unit, in floats or not."""
         out = np.dtype(out_dtype)
         unit = self.white / 255
+        if kernel.operation == "threshold" and not self.values:
+            level, *found = kernel.numbers
+            if not found:
+                found = [self.as_value(level * full_scale(self.dtype) / 255)]
+                kernel = kernel.replace(numbers=(level, *found))
         kernel = in_units(kernel, unit, None if self.values else self.white)
         return self._plan(
             shape,
@@ -217,6 +232,17 @@ class Plans:
             out_dtype=out.name,
             outside=self.options.border.value * unit if outside is None else outside,
             how=(("values", True),),
+        )
+
+    def as_value(self, level: float) -> float:
+        """A level of the picture's samples among the values between the steps, to the bit."""
+        if self.dtype.kind == "f":
+            return level
+        level = nearly_whole(level)
+        if not self.in_colours:
+            return level
+        return float(
+            self.float_dtype.type(level) * self.float_dtype.type(1 / full_scale(self.dtype))
         )
 
     @property
