@@ -65,18 +65,29 @@ def rows() -> list[Row]:
     found += [
         Row(f"erode disk {radius}", "erode", disk(radius), "uint8", 2, 6) for radius in (3, 7, 15)
     ]
+    found += [
+        Row(f"bilateral 9 {colours}", "bilateral", disk(4), "uint8", 0.8, 1.5)
+        for colours in ("gray", "rgb")
+    ]
     for name, bar, goal in (("range", 0.9, 1.5), ("stddev", 0.9, 1.5), ("mode", 10, 40)):
         found += [Row(f"{name} {n}", name, np.ones((n, n)), "uint8", bar, goal) for n in (7, 31)]
     return found
 
 
+SIGMAS = 3.0, 30.0
+"""Of bilateral means: of the distance, and of the difference."""
+
+
 def ours(row: Row, x: np.ndarray, threads: int) -> Callable[[], np.ndarray]:
     """convcli's engine, into an output that it was given."""
-    operation, numbers = ("spread", (1,)) if row.operation == "stddev" else (row.operation, ())
+    operation, numbers = {"stddev": ("spread", (1,)), "bilateral": ("bilateral", SIGMAS)}.get(
+        row.operation, (row.operation, ())
+    )
     kernel = Kernel(row.footprint, operation=operation, numbers=numbers)
-    plan = plan_filter((*x.shape, 1), x.dtype, [kernel], threads=threads, backend="numpy")
+    x = x.reshape(*x.shape[:2], -1)
+    plan = plan_filter(x.shape, x.dtype, [kernel], threads=threads, backend="numpy")
     out = np.empty(plan.shape_out, plan.out_dtype)
-    return lambda: execute(plan, x[..., None], out).pixels[..., 0]
+    return lambda: execute(plan, x, out).pixels.squeeze()
 
 
 def opencv(cv2: Any, row: Row, x: np.ndarray, threads: int) -> Callable[[], np.ndarray] | None:
@@ -93,6 +104,9 @@ def opencv(cv2: Any, row: Row, x: np.ndarray, threads: int) -> Callable[[], np.n
         )
     if row.operation == "mode":
         return None
+    if row.operation == "bilateral":
+        space, alike = SIGMAS
+        return lambda: cv2.bilateralFilter(x, row.side, alike, space, out, **border)
     mean, squares = (np.empty(x.shape, np.float32) for _ in range(2))
 
     def deviation() -> np.ndarray:
@@ -164,7 +178,9 @@ def timed(call: Callable[[], Any]) -> float:
 def agrees(row: Row, got: np.ndarray, want: np.ndarray) -> bool:
     """Whether two outputs are the same, all but the edges and, for deviations, a level."""
     inside = np.s_[row.side : -row.side, row.side : -row.side]
-    if row.operation == "stddev":
+    if row.name == "bilateral 9 rgb":  # OpenCV adds up the differences of the channels
+        return bool(np.abs(got[inside] - want[inside].astype(float)).mean() < 4)
+    if row.operation in ("stddev", "bilateral"):
         return int(np.abs(got[inside].astype(int) - want[inside]).max()) <= 1
     if row.operation == "mode":  # where several are as frequent, tools differ
         return float((got[inside] == want[inside]).mean()) > 0.5
@@ -180,13 +196,15 @@ def main() -> None:
     args = parser.parse_args()
     from pictures import photograph
 
-    gray = np.ascontiguousarray(photograph(*SIZE)[..., 1])
+    colours = photograph(*SIZE)
+    gray = np.ascontiguousarray(colours[..., 1])
     white = {"uint8": 1, "uint16": 257, "float32": np.float32(1 / 255)}
     print(machine(("opencv-python-headless", "scipy", "scikit-image", "pillow")))
     for row in rows():
         if args.rows and not any(word in row.name for word in args.rows):
             continue
-        x = (gray.astype(row.dtype) * white[row.dtype]).astype(row.dtype)
+        source = colours if row.name.endswith("rgb") else gray
+        x = (source.astype(row.dtype) * white[row.dtype]).astype(row.dtype)
         calls: dict[str, Callable[[], Any]] = {"convcli": ours(row, x, args.threads)}
         reference = calls["convcli"]().copy()
         times: dict[str, list[float]] = {"convcli": []}

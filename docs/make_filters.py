@@ -21,7 +21,7 @@ from convcli.kernels.catalogue import PRESETS  # noqa: E402
 SHOWN = {
     "order": [
         *("median:7", "percentile:90,7", "min:7", "max:7", "range:7", "stddev:7"),
-        *("variance:7", "mode:7"),
+        *("variance:7", "mode:7", "bilateral:3,30"),
     ],
     "morphology": [
         *("erode:disk:3", "dilate:disk:3", "open:disk:3", "close:disk:3", "tophat:disk:3"),
@@ -43,6 +43,8 @@ DEFINITIONS = {
     "stddev": "the root of the variance",
     "variance": "the mean of the squares of the differences from the mean, divisor `n`",
     "mode": "the most frequent value; of several the smallest",
+    "bilateral": "the mean of the values, each weighted by `exp(-s s / (2 S S)) exp(-r r / (2 R R))`, as "
+    "in `bilateral:S,R`, with its distance s from the centre and r from its value",
     "erode": "the smallest value under the footprint B",
     "dilate": "the largest value under B turned by half about its centre: dilation is the adjoint of "
     "erosion",
@@ -76,6 +78,13 @@ white in a picture, and in a raster they are in its own unit.
 
 {definitions}
 
+`bilateral:S,R` (Tomasi and Manduchi 1998) takes the disk of radius `round(1.5 S)` where no footprint
+follows, as in `bilateral:3,30,9` or `bilateral:3,30,disk:4`. R is in levels of 255, and in a raster in
+its own unit. The difference r of two colours is Euclidean over the channels, which all get one weight,
+so that edges get no coloured fringe; scikit-image does so, OpenCV adds up absolute differences instead
+(`cv2.bilateralFilter(x, 9, R, S)` of a gray picture is `bilateral:S,R,disk:4`, within a level). In a
+raster each band is for itself. The cell at the centre always counts; with a dilation, s is in cells.
+
 Which values take part, and what comes out:
 
 | | in a picture | in a raster |
@@ -84,8 +93,9 @@ Which values take part, and what comes out:
 | where none votes | the sample under the centre | missing |
 | where the centre is missing | | missing, but with `--fill` |
 | alpha | left as it is | says what is missing |
-| each channel | for itself | for itself |
+| each channel | for itself; of `bilateral` all together | for itself |
 | `median`, `percentile`, `min`, `max`, `mode`, `erode`, `dilate`, `open`, `close` | a value of the picture, exact at every depth | the same |
+| `bilateral` | a mean, rounded once; where the centre does not vote it is kept | missing where the centre is; `--fill` is refused |
 | `range`, `tophat`, `blackhat`, `morph-gradient`, `stddev` | a difference of levels | in the raster's unit |
 | `variance` | a part of white squared, at most 1/4: `--depth float` | in its unit squared |
 | `--border missing` | nothing votes outside | nothing votes outside |

@@ -58,13 +58,15 @@ def test_the_definitions_are_what_is_done(row: tuple[str, str]) -> None:
     """Under every window of 4x3 about a cell that lies inside."""
     name, definition = row
     x = np.random.default_rng(2).integers(0, 30, (9, 11)).astype(np.int16)
-    spec = f"{name}:{'70,' * (name == 'percentile')}3x3"
+    spec = f"{name}:{ {'percentile': '70,', 'bilateral': '3,9,'}.get(name, '') }3x3"
     got = filter_image(x, spec, depth="float64")[3:-3, 3:-3]
     cells = np.lib.stride_tricks.sliding_window_view(x, (3, 3)).reshape(7, 9, 9)
     low, high = (part(cells, axis=-1) for part in (np.min, np.max))
     again = [np.lib.stride_tricks.sliding_window_view(part, (3, 3)) for part in (low, high)]
     opened, closed = again[0].max((-2, -1)), again[1].min((-2, -1))
     order, inner = np.sort(cells, axis=-1), x[2:-2, 2:-2]
+    near = np.exp(-((np.arange(9) // 3 - 1) ** 2) / 18 - (np.arange(9) % 3 - 1) ** 2 / 18)
+    weights = near * np.exp(-((cells - cells[..., 4:5]) ** 2) / (2 * 9.0**2))
     counts = [[min(p, key=lambda v: (-p.count(v), v)) for p in r] for r in cells.tolist()]
     want = {
         "median": order[..., 4],
@@ -75,6 +77,7 @@ def test_the_definitions_are_what_is_done(row: tuple[str, str]) -> None:
         "stddev": cells.std(axis=-1),
         "variance": cells.var(axis=-1),
         "mode": np.array(counts),
+        "bilateral": (weights * cells).sum(axis=-1) / weights.sum(axis=-1),
         "erode": low,
         "dilate": high,
         "morph-gradient": high - low,

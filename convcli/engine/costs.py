@@ -6,7 +6,8 @@ separable in 16 bits, a pair of taps; in the NumPy loops one pass over a tile (a
 multiplication per distinct weight); ``box`` by doubling, while ``running`` sums cost the same for
 every box; for ``fft``, whose type is that of the transforms, one sample transformed, there or
 back. Of extrema it is a step of ``runs``, or a cell of ``gray``; of variances an addition; of the
-``counts`` of modes a row of the footprint, in NumPy a block or a cell. Of ranks it is a comparison
+``counts`` of modes a row of the footprint, in NumPy a block or a cell; of ``bilateral`` means a cell.
+Of ranks it is a comparison
 of a ``network`` or ``median``, a bit of a cell for ``bits``, a column for ``histograms``, a cell at
 the edges for ``slide``, a cell for ``partition``. Those of correlations are
 printed by ``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows and NumPy's
@@ -89,6 +90,8 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "runs", "int16"): (0.15, 0.1100),
     ("compiled", "runs", "float32"): (0.40, 0.1900),
     ("compiled", "runs", "float64"): (0.80, 0.4000),
+    ("compiled", "bilateral", "float32"): (0.50, 0.1800),
+    ("compiled", "bilateral", "float64"): (1.00, 0.9000),
     ("compiled", "squares", "int32"): (3.50, 0.0),
     ("compiled", "counts", "uint8"): (23.0, 2.0000),
     ("numpy", "runs", "uint8"): (0.30, 0.0600),
@@ -99,6 +102,8 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("numpy", "squares", "float64"): (12.0, 2.5000),
     ("numpy", "counts", "uint8"): (60.0, 30.000),
     ("numpy", "counts", "float32"): (60.0, 20.000),
+    ("numpy", "bilateral", "float32"): (5.00, 4.0000),
+    ("numpy", "bilateral", "float64"): (9.00, 12.000),
     ("numpy", "gray", "int32"): (0.80, 0.7000),
     ("numpy", "gray", "float32"): (1.00, 2.5000),
     ("numpy", "gray", "float64"): (2.00, 5.0000),

@@ -25,10 +25,9 @@ _TABLE = {
     "outlier outliers remove-outliers hot-pixels salt-and-pepper statistic nonpeak neighbors neighbours": Foreign(
         lambda side: f"-k median:{side:g}", 3
     ),
-    "denoise denoise-bilateral denoise-tv denoise-nl-means denoise-wavelet nl-means "
-    "non-local-means bilateral bilateral-filter bilateral-blur surface-blur smart-blur "
-    "selective-blur kuwahara oil-paint oil-painting guided-filter anisotropic-diffusion "
-    "wiener": Foreign(lambda _: "-k median:5"),
+    "denoise denoise-tv denoise-nl-means denoise-wavelet nl-means non-local-means guided-filter "
+    "anisotropic-diffusion": Foreign(lambda _: "-k bilateral:3,30"),
+    "kuwahara oil-paint oil-painting wiener": Foreign(lambda _: "-k median:5"),
     "radial-blur rotational-blur zoom-blur spin-blur tilt-shift": Foreign(
         lambda sigma: f"-k gaussian:{sigma:g}", 3
     ),

@@ -63,6 +63,12 @@ _REWRITES: list[tuple[str, Rewrite]] = [
     (r"box (?:boxblur|avgblur)\((\d+).*", lambda m: f"box:{2 * int(m[1]) + 1}"),
     # FFmpeg: columns, rows, amount.
     (rf"unsharp \w+\(\d+:\d+:{_N}.*", lambda m: f"unsharp:amount={m[1]}"),
+    # OpenCV: a diameter, sigma of colour, sigma of space; scikit-image: the first of white.
+    (rf"bilateral \w+\((?:[a-z]\w*,)?(-?\d+),{_N},{_N}.*", lambda m: _bilateral(m[3], m[2], m[1])),
+    (
+        rf"bilateral \w+\(.*sigma_color={_N},sigma_spatial={_N}.*",
+        lambda m: f"bilateral:{m[2]},{255 * float(m[1]):g}",
+    ),
     # OpenCV: a size in brackets, then sigma; 0 for that which goes with the size.
     (r"gaussian \w+\(.*\((\d+),\d+\),0.*", lambda m: f"gaussian:size={m[1]}"),
     (rf"gaussian \w+\(.*\((\d+),\d+\),{_N}.*", lambda m: f"gaussian:{m[2]},{m[1]}"),
@@ -214,6 +220,11 @@ def _levels(number: str | None) -> str | None:
 def _above(threshold: str | None) -> str:
     """A threshold, by its name, if there is one."""
     return f",threshold={threshold}" if threshold and float(threshold) else ""
+
+
+def _bilateral(space: str, alike: str, diameter: str) -> str:
+    radius = int(diameter) // 2
+    return f"bilateral:{space},{alike}" + f",disk:{radius}" * (radius > 0)
 
 
 def _percent(number: str) -> str:

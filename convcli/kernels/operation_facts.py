@@ -58,6 +58,14 @@ FACTS: dict[str, OperationFacts] = {
         "takes the most frequent value, of several the smallest", flat=1, picks=True
     ),
     "spread": OperationFacts("measures how far values lie from their mean", flat=0, rounds=True),
+    "bilateral": OperationFacts(
+        "averages values that are near the centre and like its own",
+        flat=1,
+        rounds=True,
+        numbers=("sigma of distances", "sigma of differences"),
+        weighs=True,
+        fills=False,
+    ),
     "range": OperationFacts("takes the largest value less the smallest", flat=0),
     "erode": OperationFacts("takes the smallest value under the footprint", flat=1, picks=True),
     "dilate": OperationFacts(
@@ -154,7 +162,10 @@ def nearly_whole(level: float) -> float:
 
 @lru_cache(maxsize=64)
 def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
-    """Heights and thresholds in the samples' unit, and variances in parts of white, if it is one."""
+    """What a kernel says of levels, in the samples' unit; ``white`` is none in a raster.
+
+    Variances are in parts of white. Of a picture's colours, a bilateral mean is told that they are.
+    """
     if has_heights(kernel):
         kernel = kernel.replace(weights=kernel.weights * level)
     if kernel.operation == "unsharp":
@@ -163,6 +174,9 @@ def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
     if kernel.operation == "threshold":
         own = kernel.numbers[1:] or (kernel.numbers[0] * level,)
         kernel = kernel.replace(numbers=(kernel.numbers[0], *own), scale=white or 1.0)
+    if kernel.operation == "bilateral":
+        space, alike = kernel.numbers[:2]
+        kernel = kernel.replace(numbers=(space, alike * level, *[1.0] * (white is not None)))
     if squares_values(kernel) and white is not None:
         kernel = kernel.replace(scale=1 / white)
     return kernel

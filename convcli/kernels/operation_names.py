@@ -21,6 +21,7 @@ OPERATIONS = {
     "mode": "convcli.engine.mode",
     "unsharp": "convcli.engine.unsharp",
     "threshold": "convcli.engine.threshold",
+    "bilateral": "convcli.engine.bilateral",
 }
 """Names, and the modules with what is computed, which are imported when they are used.
 
@@ -30,7 +31,8 @@ footprint whose cells it takes. Those of ``WITH_PRESETS`` have presets instead.
 """
 
 WITH_PRESETS = frozenset(
-    "rank mode spread unsharp threshold erode dilate open close tophat blackhat gradient range".split()
+    "rank mode spread unsharp threshold bilateral erode dilate open close tophat blackhat gradient "
+    "range".split()
 )
 """Operations of which a name alone does not say all, or says something else than elsewhere."""
 

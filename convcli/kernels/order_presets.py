@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import numpy as np
 
+from convcli.kernels.bilateral_weights import bilateral_disk, weights_by_distance
 from convcli.kernels.formulas import Parts
 from convcli.kernels.parameters import Parameter
 from convcli.kernels.preset import TEXTBOOK, Preset
@@ -13,6 +15,12 @@ from convcli.kernels.preset import TEXTBOOK, Preset
 __all__ = ["ORDER", "square"]
 
 PERCENT = Parameter("percent", "0 the smallest, 50 the median, 100 the largest", 0, 100)
+SPACE = Parameter(
+    "sigma_space", "standard deviation of the distance, in pixels", 0.05, 1666, default=3
+)
+RANGE = Parameter(
+    "sigma_range", "standard deviation of the difference, in levels of 255", 1e-9, inf, default=30
+)
 HUANG = "Huang, Yang and Tang 1979"
 
 
@@ -45,4 +53,9 @@ ORDER = [
     Preset("mode", "order", "the most frequent value", square(),
            "Pillow ModeFilter", "other", example="mode:5", operation="mode",
            also="mode-filter majority modal majority-filter"),
+    # exp(-s s / (2 sigma_space^2)) exp(-r r / (2 sigma_range^2)), s the distance of a cell, r of its colour.
+    Preset("bilateral", "order", "a mean of what is near and alike: noise goes, edges stay", bilateral_disk,
+           "Tomasi and Manduchi 1998", "other", (SPACE, RANGE), example="bilateral:2,20",
+           operation="bilateral", weigh=lambda cells, sigma_space, **_: weights_by_distance(cells, sigma_space),
+           also="bilateral-filter bilateral-blur surface-blur selective-blur smart-blur denoise-bilateral"),
 ]  # fmt: skip

@@ -45,6 +45,7 @@ class Preset(NamedTuple):
     cells of which something is taken, those of ``build`` by default. Its parameters become the
     operation's numbers; ``numbers`` stand for those that its name says already. One with ``cells`` is
     a sum, or a mean, of the cells of a footprint, which may be written in place of its numbers.
+    ``weigh`` says what cells of a footprint weigh, by the parameters.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Preset(NamedTuple):
     total: bool = False
     numbers: tuple[float, ...] = ()
     cells: bool = False
+    weigh: Callable[..., Array] | None = None
 
     @property
     def has_footprint(self) -> bool:
@@ -87,13 +89,18 @@ class Preset(NamedTuple):
         ('one:5', 'one')
         """
         values = values or {}
-        parts = self.build(**values)
         asked = format_values(self.parameters, self._canonical(values))
-        numbers = self.numbers + parts.numbers
+        numbers = self.numbers
         if self.has_footprint:
+            values = {p.name: p.default for p in self.parameters if p.default is not None} | values
             numbers += tuple(values[p.name] for p in self.parameters if p.name in values)
+        parts = self.build(**values)
+        numbers += parts.numbers
         if footprint is not None:
             cells = footprint.cells
+            if self.weigh is not None:
+                cells = self.weigh(cells, **values)
+                asked = format_values(self.parameters, values)
             if self.cells:
                 cells = np.asarray(cells != 0, float)
             parts = Parts(cells, 1 / cells.sum() if self.cells and not self.total else 1)

@@ -127,6 +127,6 @@ def _with_footprint(
         example = preset.example if not own else f"{preset.name}:{','.join(numbers)},7"
         gray = preset.operation in WITH_HEIGHTS
         footprint = parse_footprint(preset.name, cells, example, gray=gray)
-        if footprint.name == DEFAULT_SIDE:
+        if footprint.name == DEFAULT_SIDE and preset.weigh is None:
             footprint = None
     return ",".join(numbers), footprint

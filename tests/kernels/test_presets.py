@@ -425,6 +425,7 @@ ALLOWED = {
     "box": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
     "sum": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
     "percentile": {"percent": "a number from 0 to 100"},
+    "bilateral": {"sigma_space": SIGMA, "sigma_range": "a number from 1e-09 on"},
     "disk": {"radius": "a number from 0 to 4999"},
     "motion": {"length": "a number from 1 to 9997", "angle": ANGLE},
     "unsharp": {
@@ -474,7 +475,7 @@ def test_the_least_and_the_most_are_taken_and_nothing_beyond(name: str) -> None:
         rest = [p.name for p in PRESETS[name].parameters]
         needed = [p for p in rest[: PRESETS[name].required] if p != parameter]
         others = "".join(f",{p}=3" for p in needed)
-        numbers = [float(n) for n in re.findall(r"-?[0-9.]+", allowed.replace(",", ""))]
+        numbers = [float(n) for n in re.findall(r"-?[0-9.]+(?:e-\d+)?", allowed.replace(",", ""))]
         if not numbers:
             continue
         ends = [numbers[0] - 0.01, *([] if allowed.endswith("on") else [numbers[-1] + 0.01])]

@@ -120,8 +120,10 @@ class Nonlinear(WindowStage):
         if voting is not None and self.facts.rounds and not self.missing.outside:
             # Windows that lack nothing give the same whatever their neighbourhood lacks.
             np.copyto(found, step_on(self.plain, x, have, want), where=voting == self.taps)
-        known = ~np.isnan(found)
         there = self.under_centres(self.there, votes, have, want) != 0
+        if not self.facts.fills:
+            found[~there] = np.nan
+        known = ~np.isnan(found)
         if self.centre is not None:  # of a picture
             own = self.under_centres(self.centre, x.astype(self.voting), have, want)
             np.copyto(found, own.astype(found.dtype), where=~known)

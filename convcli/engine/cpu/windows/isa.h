@@ -123,4 +123,27 @@ static void ISA(modes)(Job *j)
         JOIN(ISA(many), tile)(j);
 }
 
-static const Isa ISA(isa) = {ISA_NAME, ISA(extrema), ISA(moments), ISA(modes)};
+#define REAL float
+#define BITS 32
+#define B(name) JOIN(ISA(single), name)
+#include "bilateral.h"
+#undef B
+#undef BITS
+#undef REAL
+#define REAL double
+#define BITS 64
+#define B(name) JOIN(ISA(twice), name)
+#include "bilateral.h"
+#undef B
+#undef BITS
+#undef REAL
+
+static void ISA(bilateral)(Job *j)
+{
+    if (j->p.type == 'd')
+        JOIN(ISA(twice), tile)(j);
+    else
+        JOIN(ISA(single), tile)(j);
+}
+
+static const Isa ISA(isa) = {ISA_NAME, ISA(extrema), ISA(moments), ISA(modes), ISA(bilateral)};

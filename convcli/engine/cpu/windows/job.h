@@ -4,7 +4,7 @@
 #define JOB_FIELDS(X)                                                                         \
     X(height) X(width) X(channels) X(out_rows) X(out_cols) X(row_stride) X(col_stride)        \
     X(row_gap) X(col_gap) X(tall) X(wide) X(type) X(largest) X(blocks) X(cells) X(root) X(out_type) \
-    X(stream)
+    X(stream) X(joint)
 
 typedef struct {
 #define FIELD(name) int64_t name;
@@ -35,6 +35,21 @@ typedef struct {
     long lane, back, left;
 } Term;
 
+/* A cell of a bilateral mean: where it lies, and the binary logarithm of what it weighs. */
+typedef struct {
+    int64_t row, column;
+    double weight;
+} Weighed;
+
+/* The same cell in the tile's planes. */
+typedef struct {
+    long offset;
+    double weight;
+    float single; /* the same */
+} Near;
+
+enum { MOST_JOINT = 8 }; /* channels of which one weight is made */
+
 /* A job with its buffers. */
 typedef struct {
     Packed p;
@@ -54,6 +69,11 @@ typedef struct {
     Term *terms;
     const void **found; /* the terms of a row */
     long lane_count, term_count, strip; /* columns that are done together */
+    /* Of bilateral means: 1 / (2 sigma sigma ln 2), what stands outside, and the cells. */
+    double range, beyond;
+    Near *near;
+    long centre;                                /* where a window's centre lies in a plane */
+    long phase, plane, row_pitch, line_pitch;   /* from one to the next, in samples of the planes */
 } Job;
 
 /* The tile's columns, run by run; returns how many. */

@@ -1,7 +1,8 @@
-/* convcli._windows: extrema, variances and modes under a window, for one tile of a picture, compiled.
+/* convcli._windows: extrema, variances, modes and bilateral means under a window, for one tile of a
+ * picture, compiled.
  *
  * They do what the algorithms run_minima.py, moments.py and counted_mode.py of
- * convcli/engine/algorithms do with NumPy, to the same bits. Rows and columns are read through index
+ * convcli/engine/algorithms do with NumPy, to the same bits, and bilateral_means.py to a rounding. Rows and columns are read through index
  * maps, so borders need no padded copy.
  */
 #define PY_SSIZE_T_CLEAN
@@ -22,12 +23,15 @@ typedef struct {
     void (*extrema)(Job *);
     void (*moments)(Job *);
     void (*modes)(Job *);
+    void (*bilateral)(Job *);
 } Isa;
 
 #define CLONED "isa.h"
 #include "clones.h"
 
 #define PADDING 256 /* samples behind each row that whole vectors may read and write */
+
+#define BEHIND 48 /* likewise, of planes for bilateral means: two vectors, and a phase without the last cell */
 
 #define MOST ((int64_t)1 << 40)
 
@@ -40,14 +44,13 @@ static long reach(long outputs, int64_t stride, int64_t taps, int64_t gap)
     return (outputs - 1) * (long)stride + ((long)taps - 1) * (long)gap + 1;
 }
 
-/* Whether the job fits its buffers; the fault, if it does not. */
-static const char *check(Job *j, Py_ssize_t src, Py_ssize_t dst, long row_count, long col_count,
-                         Py_ssize_t blocks, Py_ssize_t outside)
+/* Whether the tile and what it reads lie in their buffers; the fault, if they do not. */
+static const char *check_place(Job *j, Py_ssize_t src, Py_ssize_t dst, long row_count, long col_count)
 {
     const Packed *p = &j->p;
     const long size = sample_size(p->type), out_size = sample_size(p->out_type);
     if (!size || !out_size || !fits(src, p->height, p->width, p->channels, size) ||
-        !fits(dst, p->out_rows, p->out_cols, p->channels, out_size) || outside != size)
+        !fits(dst, p->out_rows, p->out_cols, p->channels, out_size))
         return "a picture's buffer does not fit its type and shape";
     if (j->top < 0 || j->height < 1 || j->top > p->out_rows - j->height || j->left < 0 ||
         j->width < 1 || j->left > p->out_cols - j->width)
@@ -58,6 +61,17 @@ static const char *check(Job *j, Py_ssize_t src, Py_ssize_t dst, long row_count,
         return "the tile needs more rows or columns than the maps have";
     if (!index_inside(j->rows, j->in_rows, p->height) || !index_inside(j->cols, j->in_cols, p->width))
         return "an index map points outside the picture";
+    return NULL;
+}
+
+/* Whether the job fits its buffers; the fault, if it does not. */
+static const char *check(Job *j, Py_ssize_t src, Py_ssize_t dst, long row_count, long col_count,
+                         Py_ssize_t blocks, Py_ssize_t outside)
+{
+    const Packed *p = &j->p;
+    const char *fault = check_place(j, src, dst, row_count, col_count);
+    if (fault) return fault;
+    if (outside != sample_size(p->type)) return "what stands outside is of another type";
     if (p->blocks < 1 || p->blocks > MOST || blocks != p->blocks * (Py_ssize_t)sizeof(Block))
         return "there are other numbers of blocks than announced";
     int64_t shortest = 1, cells = 0;
@@ -222,6 +236,90 @@ static PyObject *moments(PyObject *self, PyObject *args) { return (void)self, on
 PyDoc_STRVAR(modes_doc, "The most frequent bytes of one tile.");
 static PyObject *modes(PyObject *self, PyObject *args) { return (void)self, one_tile(args, 'm'); }
 
+/* What bilateral means alone are told; the fault, if they cannot be made. */
+static const char *check_cells(const Job *j, const Weighed *cells, Py_ssize_t size)
+{
+    const Packed *p = &j->p;
+    const int whole = p->type == 'B' || p->type == 'H' || p->type == 'f';
+    if (!whole && p->type != 'd') return "bilateral means are of bytes, 16 bits and floats";
+    if (p->type == 'd' ? p->out_type != 'd' : p->out_type != 'B' && p->out_type != 'H' && p->out_type != 'f')
+        return "bilateral means become what they were, or floats";
+    if (p->blocks < 1 || p->blocks > MOST || size != p->blocks * (Py_ssize_t)sizeof *cells)
+        return "there are other numbers of cells than announced";
+    for (const Weighed *c = cells; c < cells + p->blocks; c++)
+        if (c->row < 0 || c->row >= p->tall || c->column < 0 || c->column >= p->wide)
+            return "a cell lies outside the window";
+    return p->joint && p->channels > MOST_JOINT ? "too many channels are weighed together" : NULL;
+}
+
+static int prepare_cells(Job *j, const Weighed *cells)
+{
+    const long size = j->p.type == 'd' ? 8 : 4, stride = (long)j->p.col_stride;
+    const long across = (long)j->p.col_gap, down = (long)j->p.row_gap;
+    j->phase = (j->in_cols + stride - 1) / stride + BEHIND;
+    j->plane = stride * j->phase;
+    j->row_pitch = (long)j->p.channels * j->plane;
+    j->line_pitch = j->in_cols + BEHIND;
+    j->held = piece(j->in_rows, j->row_pitch, size);
+    j->line = piece(j->p.joint ? j->p.channels : 1, j->line_pitch, size);
+    j->near = piece(j->p.blocks, 1, sizeof *j->near);
+    j->run_count = find_runs(j, NULL);
+    j->runs = piece(j->run_count, 1, sizeof *j->runs);
+    if (!j->held || !j->line || !j->near || !j->runs) return 0;
+    find_runs(j, j->runs);
+    /* What only whole vectors read is never part of a result, but it is read. */
+    for (long r = 0; r < j->in_rows * j->p.channels * stride; r++)
+        memset(j->held + ((r + 1) * j->phase - BEHIND - 1) * size, 0, (BEHIND + 1) * (size_t)size);
+    for (long n = 0; n <= j->p.blocks; n++) {
+        const int last = n == j->p.blocks; /* the centre */
+        const long row = (long)(last ? (j->p.tall - 1) / 2 : cells[n].row) * down;
+        const long column = (long)(last ? (j->p.wide - 1) / 2 : cells[n].column) * across;
+        const long offset = row * j->row_pitch + column % stride * j->phase + column / stride;
+        if (last)
+            j->centre = offset;
+        else
+            j->near[n] = (Near){offset, cells[n].weight, (float)cells[n].weight};
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(bilateral_doc, "Bilateral means of one tile; see convcli/engine/algorithms/bilateral_means.py.");
+static PyObject *bilateral(PyObject *self, PyObject *args)
+{
+    Py_buffer packed, src, dst, rows, cols, cells;
+    Job j;
+    (void)self;
+    memset(&j, 0, sizeof j);
+    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*ddllll", &packed, &src, &dst, &rows, &cols, &cells, &j.range,
+                          &j.beyond, &j.top, &j.left, &j.height, &j.width))
+        return NULL;
+    PyObject *result = NULL;
+    const char *fault = "the job is not packed by _windows.JOB";
+    if (packed.len == sizeof j.p) {
+        memcpy(&j.p, packed.buf, sizeof j.p);
+        j.src = src.buf, j.dst = dst.buf, j.rows = rows.buf, j.cols = cols.buf;
+        fault = check_place(&j, src.len, dst.len, rows.len / 8, cols.len / 8);
+        if (!fault) fault = check_cells(&j, cells.buf, cells.len);
+    }
+    if (fault)
+        PyErr_SetString(PyExc_ValueError, fault);
+    else {
+        int done;
+        Py_BEGIN_ALLOW_THREADS
+        done = prepare_cells(&j, cells.buf);
+        if (done) loops->bilateral(&j);
+        Py_END_ALLOW_THREADS
+        if (done)
+            Py_INCREF(result = Py_None);
+        else
+            PyErr_NoMemory();
+        free(j.held), free(j.line), free(j.near), free(j.runs);
+    }
+    PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
+    PyBuffer_Release(&rows), PyBuffer_Release(&cols), PyBuffer_Release(&cells);
+    return result;
+}
+
 static int export(PyObject *module)
 {
 #define NAMED(name) " " #name
@@ -232,6 +330,7 @@ static PyMethodDef methods[] = {
     {"extrema", extrema, METH_VARARGS, extrema_doc},
     {"moments", moments, METH_VARARGS, moments_doc},
     {"modes", modes, METH_VARARGS, modes_doc},
+    {"bilateral", bilateral, METH_VARARGS, bilateral_doc},
     CLONES_METHODS,
     {NULL, NULL, 0, NULL},
 };
