@@ -62,6 +62,32 @@ Made by `docs/make_filters.py` with the commands on this page. These are no weig
 in chains like any kernel: `-k "median:3 | gaussian:1 | dilate:5"`. The photograph is the gallery's.
 """
 
+CHOICES = {
+    "specks of noise go, edges stay": "-k median:3",
+    "stronger, with round corners": "-k median:disk:4",
+    "bright hairs and scratches go": "-k open:disk:2",
+    "dark ones go": "-k close:disk:2",
+    "small bright things on an uneven ground": "-k tophat:disk:8",
+    "small dark things, as writing on a shaded page": "-k blackhat:disk:8",
+    "outlines, even all round": "-k grayscale -k morph-gradient",
+    "where there is texture, and where there is none": "-k grayscale -k stddev:7",
+    "areas of one class, without single pixels (of a map, not of a photograph)": "-k mode:5",
+    "a fourth of the size, and every light is still there": "-k max:4 --stride 4 --padding valid",
+}
+"""What one may want, and what to type behind ``convcli filter IMAGE``."""
+
+WHICH = """\
+## Which one
+
+| for | `convcli filter IMAGE ...` |
+|---|---|
+{choices}
+
+Each channel is filtered for itself, so in colours a result may be one that was not in the picture:
+`mode` shows it most, whose three channels choose apart from each other. `--luma` filters brightness
+alone, `-k grayscale` before it makes one channel.
+"""
+
 MEANING = """\
 ## What they mean
 
@@ -98,7 +124,7 @@ Which values take part, and what comes out:
 | `bilateral` | a mean, rounded once; where the centre does not vote it is kept | missing where the centre is; `--fill` is refused |
 | `range`, `tophat`, `blackhat`, `morph-gradient`, `stddev` | a difference of levels | in the raster's unit |
 | `variance` | a part of white squared, at most 1/4: `--depth float` | in its unit squared |
-| `--border missing` | nothing votes outside | nothing votes outside |
+| `--border missing` | nothing votes outside; refused with transparency, `--luma`, `--linear` | nothing votes outside |
 | `--min-valid 50%` | | missing where fewer of the cells vote |
 | `--missing propagate` | | missing where one of the cells is |
 | `--luma`, `--linear` | of brightness; of light | refused: there is no light |
@@ -133,6 +159,8 @@ def page() -> str:
         "| of `n` values that vote, counted from 0 in their order | what it does | is exactly |",
         "|---|---|---|",
     ]
+    choices = "\n".join(f"| {wish} | `{line}` |" for wish, line in CHOICES.items())
+    lines.append(WHICH.format(choices=choices))
     lines.append(MEANING.format(definitions="\n".join(head + rows)))
     return "\n".join(lines).rstrip() + "\n"
 

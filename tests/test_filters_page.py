@@ -53,6 +53,17 @@ def test_pictures_come_out_the_same(tmp_path: Path) -> None:
         assert np.abs(kept - new).mean() < 0.5, f"{name}: run python docs/make_filters.py"
 
 
+@pytest.mark.parametrize("line", SCRIPT.CHOICES.values())
+def test_what_is_advised_works(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"| `{line}` |" in PAGE
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(5).integers(0, 256, (24, 28, 3), np.uint8)
+    Image.fromarray(x).save("in.png")
+    SCRIPT.run(f"convcli filter in.png {line} -o out.png")
+    got = np.asarray(Image.open("out.png"))
+    assert got.shape[:2] == ((6, 7) if "stride" in line else (24, 28))
+
+
 @pytest.mark.parametrize("row", re.findall(r"^\| `([\w-]+)` \| .* \| (.*) \|$", PAGE, re.M))
 def test_the_definitions_are_what_is_done(row: tuple[str, str]) -> None:
     """Under every window of 4x3 about a cell that lies inside."""
