@@ -23,6 +23,8 @@ def filter_command(
     dilation: on.Dilation = "1",
     border: on.Border = "reflect",
     flip: on.Flip = False,
+    region: on.Region = None,
+    mask: on.Mask = None,
     range: on.Range = "auto",
     normalize: on.Normalize = False,
     scale: on.Scale = "1",
@@ -63,6 +65,7 @@ def filter_command(
     The result stands beside the input as img-sobel-x.png, at the same depth, with the same
     metadata. Several kernels make a chain; a preset, a file or weights in quotes are all kernels.
     """
+    from convcli.arithmetic.region import parse_region
     from convcli.cli import parse
     from convcli.errors import UsageError
     from convcli.extensions import extension
@@ -92,6 +95,7 @@ def filter_command(
         missing=parse.one_of("--missing", missing, WAYS),
         fill=fill,
         min_valid=parse.part("--min-valid", min_valid),
+        region=None if region is None else parse_region(region),
     )
     extension("_loops")  # a wrong CONVCLI_LOOPS is refused once, not for every picture
     parse.one_of("--on-error", on_error, parse.ON_ERROR)
@@ -129,6 +133,7 @@ def filter_command(
         resume=resume,
         cluster=cluster,
         memory=parse.memory(memory),
+        mask=mask,
         raw=parse.raw_layout(shape, dtype, axes),
     )
     if as_json and request.to_stdout and not dry_run:

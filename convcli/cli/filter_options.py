@@ -9,8 +9,10 @@ from convcli.arithmetic.borders import BORDERS
 from convcli.cli import complete, options
 from convcli.imaging.formats import ARRAYS, PICTURES
 
+_PART = "Part of a picture"
 _SHAPE, _VALUES, _OUTPUT, _MANY, _RUN = "Shape", "Values", "Output", "Many files", "Running"
 _shape = partial(typer.Option, rich_help_panel=_SHAPE)
+_part = partial(typer.Option, rich_help_panel=_PART)
 _values = partial(typer.Option, rich_help_panel=_VALUES)
 _output = partial(typer.Option, rich_help_panel=_OUTPUT)
 _many = partial(typer.Option, rich_help_panel=_MANY)
@@ -149,6 +151,27 @@ Border = Annotated[
 Flip = Annotated[
     bool,
     options.flip("Turn the kernel round: mathematical convolution instead of correlation.", _SHAPE),
+]
+
+# Part of a picture
+
+Region = Annotated[
+    str | None,
+    _part(
+        "--region",
+        metavar="X,Y,WxH",
+        help="Filter this part alone, in pixels (100,50,300x200) or percent (10%,10%,50%x50%) of "
+        "the upright picture. It sees what lies beside it; all other samples stay as they are.",
+    ),
+]
+Mask = Annotated[
+    str | None,
+    _part(
+        "--mask",
+        metavar="FILE",
+        help="A gray picture of the same size that says how much of the result shows: black "
+        "nothing, white all of it, between them a blend.",
+    ),
 ]
 
 # Values

@@ -5,13 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from convcli.arithmetic.borders import Border, parse_border
+from convcli.arithmetic.region import Region, parse_region
 from convcli.engine.backends import Backend
 from convcli.engine.numerics import OUT_DTYPES
 from convcli.engine.plane_windows import Padding2d
@@ -27,6 +28,9 @@ from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
+
+if TYPE_CHECKING:
+    from convcli.imaging.stages.part_shown import Mask
 
 __all__ = ["filter_image"]
 
@@ -70,6 +74,8 @@ class Keywords(TypedDict, total=False):
     missing: str | None
     fill: bool
     min_valid: float
+    region: str | tuple[int, int, int, int] | None
+    mask: Image.Image | NDArray[Any] | None
     backend: str
     threads: int | None
 
@@ -125,6 +131,8 @@ def filter_image(
     missing: str | None = None,
     fill: bool = False,
     min_valid: float = 0.0,
+    region: str | tuple[int, int, int, int] | None = None,
+    mask: Image.Image | NDArray[Any] | None = None,
     backend: str = "auto",
     threads: int | None = None,
 ) -> Any:
@@ -170,6 +178,12 @@ def filter_image(
         What sums make of missing samples (``renormalize``, ``centre`` or ``propagate``; ranks and
         morphology leave them out, or propagate them); whether
         there is a result where the centre is missing; which share of a window must be there.
+    region
+        The part that is filtered, as ``"X,Y,WxH"`` in pixels or percent, or ``(x, y, width,
+        height)``: all other samples stay as they are.
+    mask
+        How much of the result shows: a gray image or array of the image's size, uint8, uint16 or
+        floats from 0 to 1.
     backend, threads
         ``auto``, ``numpy`` or ``cupy``; all cores by default.
 
@@ -206,13 +220,14 @@ def filter_image(
         values=values,
         **_of_rasters(bands, nodata, missing, min_valid),
         fill=fill,
+        region=_region(region),
         backend=Backend.parse(backend),
         threads=threads,
     )
     pillow = isinstance(image, Image.Image)
     picture = _from_pillow(image) if pillow else _from_array(_array(image), values=values)
     picture = chosen(picture, options.bands)
-    chain = Filter(picture, kernels, options)
+    chain = Filter(picture, kernels, options, _mask(mask))
     result = chain.outline.header
     if pillow:
         _check_mode(result)
@@ -256,6 +271,35 @@ def _of_rasters(bands: Any, nodata: Any, missing: str | None, min_valid: float) 
     before, after = (one.item() if isinstance(one, np.generic) else one for one in named)
     found: dict[str, Any] = {"bands": numbers, "nodata": before, "nodata_out": after}
     return found | {"missing": missing, "min_valid": float(min_valid)}
+
+
+def _region(given: Any) -> Region | None:
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return parse_region(given, "region")
+    try:
+        x, y, width, height = map(operator.index, given)
+    except (TypeError, ValueError):
+        x = -1
+    if x < 0:
+        raise UsageError(
+            f"region is {given!r}; allowed: 'X,Y,WxH', or four whole numbers (x, y, width, height)"
+        )
+    return parse_region(f"{x},{y},{width}x{height}", "region")
+
+
+def _mask(given: Any) -> Mask | None:
+    if given is None:
+        return None
+    from convcli.imaging.mask import check_mask
+    from convcli.imaging.stages.part_shown import Mask
+
+    pillow = isinstance(given, Image.Image)
+    picture = _from_pillow(given) if pillow else _from_array(_array(given), values=None)
+    picture.name = "mask"
+    check_mask(picture)
+    return Mask(picture.first, picture.name)
 
 
 def _array(image: Any) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from convcli.arithmetic.borders import Border
+from convcli.arithmetic.region import Region
 from convcli.engine.backends import Backend
 
 __all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "WAYS", "FilterOptions"]
@@ -55,3 +56,5 @@ class FilterOptions(NamedTuple):
     fill: bool = False
     min_valid: float = 0.0
     """Share of the cells under a kernel that must be there for a result."""
+    region: Region | None = None
+    """The part of the picture that is filtered; None is all of it."""

@@ -39,12 +39,18 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
     Large pictures that are computed in floats (light, weighting by alpha) are cut into strips, one
     for each thread at a time, so that what lies between the steps stays in the cache: on 8
     megapixels with alpha a third of the time, and no memory for whole pictures of floats.
-    ``stretch`` needs to see all values first.
+    ``stretch`` needs to see all values first. Where part of a picture shows, strips without any of
+    it are not computed.
     """
     plan = chain.plans.chained(plane.shape[:2])
     height, width, _ = plan.shape_out
     small = plane.shape[0] * plane.shape[1] < STRIPS_FROM
-    if simple or small or plan.backend.on_gpu or plan.range == "stretch":
+    if (
+        (simple and chain.selection is None)
+        or small
+        or plan.backend.on_gpu
+        or plan.range == "stretch"
+    ):
         return Schedule([Tile(0, height, 0, width)])
     # Strips that are short beside the kernels would compute their margins again and again.
     tile, _ = plan.steps[-1].tile
@@ -123,6 +129,6 @@ def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
     rows, cols = cells(want)
     item = source.dtype.itemsize * 2 if simple else floats
     sizes.append(rows * cols * channels_in * item)
-    if outline.range == "stretch":
+    if outline.range == "stretch" or chain.selection is not None:
         sizes[0] *= 3
     return sum(sizes) if simple else max(sizes) * 2

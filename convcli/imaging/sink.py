@@ -28,6 +28,7 @@ __all__ = [
     "by_one",
     "by_target",
     "check_fits",
+    "check_keeps",
     "encode_picture",
     "open_sink",
 ]
@@ -144,6 +145,24 @@ def check_fits(fmt: Format, picture: Header, name: str) -> None:
     if dtype.startswith("float"):
         advice += ", or another --range than float, or --depth 8 or 16"
     raise UsageError(f"{name}: {fmt.name} cannot hold {what}; {advice}")
+
+
+def check_keeps(fmt: Format, picture: Header, quality: int | None, name: str) -> None:
+    """Refuse a format that changes samples where some have to stay as they are.
+
+    Raises
+    ------
+    UsageError
+        With the formats that do not.
+    """
+    if not fmt.loses(picture, quality):
+        return
+    told = picture.space, picture.alpha, picture.dtype.name
+    able = [f.suffix for f in pictures() if f.holds(*told) and not f.loses(picture, quality)]
+    raise UsageError(
+        f"{name}: with --region or --mask the samples outside stay as they are, and {fmt.name} "
+        f"changes them; write {' or '.join(able)}, by -o or -f"
+    )
 
 
 def encode_picture(

@@ -31,7 +31,7 @@ from convcli.runs.journal import Journal
 from convcli.runs.memory import limits_of
 from convcli.runs.part_file import Work, on_cpu
 from convcli.runs.request import Job, Report, Request
-from convcli.runs.run_job import Failure, attempt, ways_out
+from convcli.runs.run_job import Failure, attempt, mask_of, ways_out
 from convcli.system.machine import default_threads, require_descriptors, require_threads
 
 __all__ = ["Cluster"]
@@ -67,6 +67,8 @@ class Cluster:
                 "--in-place and --cluster exclude each other: a task that a lost worker had begun "
                 "is run again, and would filter twice"
             )
+        if request.mask is not None and not is_url(request.mask):
+            request = request._replace(mask=str(Path(request.mask).absolute()))
         self.request, self.journal, self.address = request, journal, address
         self.stopped = False
         self.lost = True  # nobody tells which workers were: look what they have left
@@ -268,8 +270,8 @@ def _opened(
     source = stored_source(job.input, limits_of(request), parts=True, whole=False)
     if source is None:
         raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
-    with source:
-        chain = Filter(source, request.kernels, on_cpu(request, source))
+    with source, mask_of(request, parts=True) as mask:
+        chain = Filter(source, request.kernels, on_cpu(request, source), mask)
         plane = next(islice(source.frames, number, None))
         yield source, chain, chain.stage(plane, simple=simple)
 

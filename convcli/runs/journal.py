@@ -32,7 +32,7 @@ from convcli.system.sharing import append, open_shared
 
 __all__ = ["Journal", "digest", "options_hash"]
 
-NEWER = ("values", "bands", "nodata", "nodata_out", "missing", "fill", "min_valid")
+NEWER = ("values", "bands", "nodata", "nodata_out", "missing", "fill", "min_valid", "region")
 """Options that older journals know nothing of."""
 PATIENCE = 30.0
 """Seconds that a resumed run waits for the workers of the killed one to end."""
@@ -55,6 +55,11 @@ def options_hash(request: Request) -> str:
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
     words: Any = request.options._replace(threads=None, pictures=1)
     words = _as_ever(words._replace(backend=str(words.backend or "auto")))
+    if request.mask is not None:
+        from convcli.imaging.mask import mask_digest
+        from convcli.runs.memory import limits_of
+
+        sha.update(b"mask" + mask_digest(request.mask, limits_of(request)))
     encoding = request.format, request.quality, request.compression
     said = repr((words, encoding, request.raw)).replace("RawLayout", "Layout")
     sha.update(said.replace(", axes=()", "").encode())

@@ -44,6 +44,8 @@ class Request(NamedTuple):
     """Bytes that the process may take; by default a quarter of what is free."""
     cluster: str | None = None
     """A Dask scheduler's address, or ``local[:N]``."""
+    mask: str | None = None
+    """A file that says how much of the result shows."""
     raw: RawLayout | None = None
     """What raw inputs hold, and what the axes of arrays are called."""
 
@@ -113,11 +115,11 @@ class Report:
             )
         if share > 0.01:
             cause = self.outline.brightens
-            advice = (
-                f": {cause}; --normalize divides by that"
-                if cause
-                else "; --range stretch, offset or float keeps them apart"
-            )
+            advice = "; --range stretch, offset or float keeps them apart"
+            if cause:
+                advice = f": {cause}; --normalize divides by that"
+            elif self.outline.shown is not None:  # those ranges are not for parts of pictures
+                advice = ""
             notes.append(
                 f"{share:.1%} of the samples fell outside the range and were clipped{advice}"
             )
@@ -125,7 +127,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """One JSON object."""
-        plan, picture = self.plan, self.outline.header
+        plan, picture, shown = self.plan, self.outline.header, self.outline.shown
         steps = plan.steps
         first = steps[0]
         return {
@@ -152,6 +154,8 @@ class Report:
             "dilation": [first.rows.dilation, first.cols.dilation],
             "border": str(first.border),
             "range": self.outline.range,
+            "region": None if shown is None else shown.columns_first,
+            "mask": None if shown is None else shown.mask,
             "clipped_fraction": round(self.outline.clipped_fraction, 6),
             "backend": plan.backend.name,
             "backend_reason": plan.backend_reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from convcli.errors import ConvcliError, RunError, UsageError
@@ -22,10 +23,11 @@ from convcli.runs.whole_file import WholeFile
 from convcli.system.machine import lacks_memory
 
 if TYPE_CHECKING:
+    from convcli.imaging.stages.part_shown import Mask
     from convcli.runs.journal import Journal
     from convcli.runs.part_file import Executor, PartFile
 
-__all__ = ["Failure", "attempt", "run_job", "ways_out"]
+__all__ = ["Failure", "attempt", "mask_of", "run_job", "ways_out"]
 
 
 class Failure:
@@ -61,9 +63,10 @@ def run_job(
     clock = Clock()
     signature = journal.source_of(job) if journal else None
     fmt, parts, whole = ways_out(request, job)
-    with open_source(
-        job.input, limits_of(request), parts=parts, whole=whole, lap=clock.lap
-    ) as source:
+    with ExitStack() as opening:
+        source = opening.enter_context(
+            open_source(job.input, limits_of(request), parts=parts, whole=whole, lap=clock.lap)
+        )
         out: WholeFile | PartFile
         if fmt is not None and parts and (source.is_stored or not whole):
             from convcli.runs.part_file import Here, PartFile
@@ -80,7 +83,9 @@ def run_job(
         else:
             clock.lap("decode")
             out = WholeFile(request, job, _encoder(fmt, source, job), journal, signature)
-        chain = Filter(source, request.kernels, out.options(source))
+        options = out.options(source)
+        mask = opening.enter_context(mask_of(request, parts=source.is_stored))
+        chain = Filter(source, request.kernels, options, mask)
         out.check(chain, source)
         written = not request.dry_run
         report = Report(
@@ -93,6 +98,15 @@ def run_job(
             out.write(chain, source, report, clock)
     report.outline.header.meta = Metadata()
     return report
+
+
+def mask_of(request: Request, *, parts: bool) -> AbstractContextManager[Mask | None]:
+    """The mask of a request, if it has one. ``parts``: it is read where it is stored, if it can be."""
+    if request.mask is None:
+        return nullcontext()
+    from convcli.imaging.mask import opened_mask
+
+    return opened_mask(request.mask, limits_of(request), parts=parts)
 
 
 def ways_out(request: Request, job: Job) -> tuple[Format | None, bool, bool]:

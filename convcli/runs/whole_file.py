@@ -16,7 +16,7 @@ from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format
 from convcli.imaging.frames import FilteredFrames
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.sink import check_fits, encode_picture
+from convcli.imaging.sink import check_fits, check_keeps, encode_picture
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.urls import is_url, write_url
@@ -57,6 +57,8 @@ class WholeFile:
         """Refuse, before any work, what the format cannot hold; what it cannot say is noted."""
         header = chain.outline.header
         check_fits(self.fmt, header, self.target)
+        if chain.selection is not None:
+            check_keeps(self.fmt, header, self.request.quality, self.target)
         if not header.meta.silent or header.nodata is not None:
             from convcli.imaging.metadata.carry import carry
 

@@ -77,6 +77,7 @@ def summary(report: Report) -> str:
         kernel,
         f"border {first.border}",
         f"range {report.outline.range}",
+        *([str(report.outline.shown)] if report.outline.shown else []),
         *_missing(report),
         f"{seconds:.2f} s" if report.written else "not written: dry run",
     ]
@@ -159,6 +160,18 @@ def _calculation(axis: Any) -> str:
     )
 
 
+def _shown(report: Report) -> list[tuple[str, str]]:
+    """Which part of the picture changes."""
+    shown = report.outline.shown
+    if shown is None:
+        return []
+    lines = [("mask", f"{shown.mask}: black shows nothing of the result, white all")]
+    if shown.region is not None:
+        of = ", of the upright picture; it sees what lies beside it, which stays as it is"
+        lines.insert(0, ("region", f"{shown.region}{of}"))
+    return lines if shown.mask else lines[:-1]
+
+
 def explanation(report: Report) -> str:
     """The plan: resolved options, the output-shape calculation, algorithm and backend and why."""
     plan, picture = report.plan, report.outline.header
@@ -178,6 +191,7 @@ def explanation(report: Report) -> str:
         ("orientation", way),
         ("border", str(first.border)),
         ("range", report.outline.range),
+        *_shown(report),
         (
             "samples",
             "values in units of their own (a raster): nothing is scaled"

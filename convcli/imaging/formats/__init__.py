@@ -132,6 +132,10 @@ class Format:
         """The usual ending of a file name."""
         return self.suffixes[0]
 
+    def loses(self, picture: Header, quality: int | None) -> bool:
+        """Whether samples that it holds may be others when they are read again."""
+        return False
+
     def recognises(self, head: bytes) -> bool:
         """Whether a file with these first bytes, 64 or all, is of this format."""
         return False

@@ -8,6 +8,7 @@ from convcli.imaging.formats import Coding, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.atomic import Data
+    from convcli.imaging.header import Header
     from convcli.imaging.source import Source
 
 __all__ = ["FORMATS"]
@@ -20,6 +21,9 @@ class Avif(Format):
     suffixes = (".avif",)
     spaces = "gray rgb rgba"
     carries = "icc exif xmp"
+
+    def loses(self, picture: Header, quality: int | None) -> bool:
+        return True
 
     def recognises(self, head: bytes) -> bool:
         return head[4:8] == b"ftyp" and (b"avif" in head or b"avis" in head)

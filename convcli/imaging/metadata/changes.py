@@ -33,7 +33,7 @@ SAME = Changes()
 
 def changes_of(chain: Filter) -> Changes:
     """What a filter changes."""
-    steps = chain.outline.plan.steps
+    steps = () if chain.effect.stays else chain.outline.plan.steps
     return Changes(
         moved([step.rows for step in steps], point=True),
         moved([step.cols for step in steps], point=True),

@@ -51,6 +51,17 @@ class Effect(NamedTuple):
     """Whether no result is below the least or above the largest sample."""
     mixes: bool = False
     """Whether channels are mixed."""
+    stays: bool = False
+    """Whether some pixels stay as they are, so that what is said of places is true of them."""
+
+    @property
+    def in_part(self) -> Effect:
+        """Of a chain on part of a picture: a unit is that of all values, or of none.
+
+        >>> Effect(2.0, within=True).in_part
+        Effect(gain=None, within=True, mixes=False, stays=True)
+        """
+        return self._replace(gain=1.0 if self.gain == 1 else None, stays=True)
 
 
 UNCHANGED = Effect(1.0, True)
@@ -62,7 +73,7 @@ def effect_of(chain: Sequence[Kernel], range: str = "clip", *, same_unit: bool =
     The unit is another where white is another number after a change of depth.
 
     >>> effect_of([Kernel([[1, 3]]), Kernel([[1, 1]], scale=0.5)])
-    Effect(gain=4.0, within=False, mixes=False)
+    Effect(gain=4.0, within=False, mixes=False, stays=False)
     """
     if any(kernel.is_bank for kernel in chain):
         return Effect(None, mixes=True)
@@ -110,7 +121,8 @@ def revised(
     if PHOTOSHOP in meta.fields:
         resources = meta.fields[PHOTOSHOP]
         meta.fields[PHOTOSHOP] = resources._replace(data=without_previews(resources.data))
-    rows, cols = [step.rows for step in plan.steps], [step.cols for step in plan.steps]
+    steps = () if effect.stays else plan.steps
+    rows, cols = [step.rows for step in steps], [step.cols for step in steps]
     meta.fields = bands_after(follow(meta.fields, rows, cols), effect.gain, effect.mixes)
     notes: list[str] = []
     if new.space != old.space and meta.icc is not None:

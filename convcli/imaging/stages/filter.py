@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from convcli.kernels.kernel import Kernel
 if TYPE_CHECKING:
     from convcli.imaging.metadata.revise import Effect
     from convcli.imaging.stages.float_layers import LayerStage
+    from convcli.imaging.stages.part_shown import Mask, Selection, Shown
 
 __all__ = ["Filter", "Outline"]
 
@@ -46,6 +48,8 @@ class Outline:
     """Which kernels make the picture brighter as a whole, or black; empty if none does."""
     values: bool = False
     """Whether samples are values in units of their own: a raster, no picture."""
+    shown: Shown | None = None
+    """Which part of the picture changes, if not all of it."""
     ways: tuple[str, ...] = ()
     """What each kernel makes of missing samples; empty if none can be missing."""
     tally: SampleCounts = field(default_factory=SampleCounts)
@@ -66,6 +70,8 @@ class Filter:
         What is known of the picture.
     kernels, options
         The chain, and everything else.
+    mask
+        How much of the result shows, if not all.
 
     Raises
     ------
@@ -75,7 +81,20 @@ class Filter:
         If sizes or channels do not fit.
     """
 
-    def __init__(self, source: Header, kernels: Sequence[Kernel], options: FilterOptions) -> None:
+    def __init__(
+        self,
+        source: Header,
+        kernels: Sequence[Kernel],
+        options: FilterOptions,
+        mask: Mask | None = None,
+    ) -> None:
+        self.selection: Selection | None = None
+        asked = options.backend
+        if options.region is not None or mask is not None:
+            from convcli.imaging.stages.part_shown import Selection
+
+            self.selection = Selection(options.region, mask)
+            options = self.selection.on_cpu(options, source.name)
         chain = prepare_chain(kernels, options)
         channels = channels_of(source, chain, values=holds_values(source, options))
         self.options = options
@@ -93,6 +112,11 @@ class Filter:
             nodata=self._declares(source.nodata),
         )
         header.flat = source.flat and header.shape[2] == 1
+        if self.selection is not None:
+            self.selection.check(source, header, options)
+            if asked is None:
+                reason = "part of a picture is filtered on the CPU"
+                plan = replace(plan, backend_reason=reason)
         if not source.meta.silent:
             from convcli.imaging.metadata.revise import revised
 
@@ -111,6 +135,7 @@ class Filter:
             tuple(kernel.is_correlation for kernel in chain),
             "" if options.normalize or self.plans.values else _brightens(kernels),
             self.plans.values,
+            None if self.selection is None else self.selection.shown(source),
             () if self.plans.in_colours or not self.plans.missing.possible else tuple(self.ways),
         )
         self._of_one_thread: Plans | None = None
@@ -123,7 +148,8 @@ class Filter:
 
         plans = self.plans
         same_unit = plans.values or plans.dtype == plans.out_dtype
-        return effect_of(plans.chain, self.options.range, same_unit=same_unit)
+        effect = effect_of(plans.chain, self.options.range, same_unit=same_unit)
+        return effect if self.selection is None else effect.in_part
 
     def is_simple(self, plane: Plane) -> bool:
         """Whether one plan makes samples of samples: no light, no alpha to weigh by, none missing."""
@@ -154,15 +180,22 @@ class Filter:
         With ``one_thread`` each region is made on the CPU by whoever reads it.
         """
         plans = self._plans_of_one_thread() if one_thread else self.plans
-        size = plane.shape[:2]
-        if simple:
-            made: Correlated | Requantised = Correlated(
-                plane, plans, self.counts, opaque=not self.leaves_alpha
-            )
-        else:
-            layers = self._weighted if plans.in_colours else self._normalized
-            made = Requantised(layers(plane, plans), plans, size, self.counts)
+        if self.selection is not None:
+            from convcli.imaging.stages.part_shown import PartShown
+
+            make = partial(self._result, plane, simple)
+            return PartShown(plane, self.selection, make, plans, self.counts, self.source.name)
+        made = self._result(plane, simple, plans, self.counts)
         return Stretched(made) if self.options.range == "stretch" else made
+
+    def _result(
+        self, plane: Plane, simple: bool, plans: Plans, counts: Counts
+    ) -> Correlated | Requantised:
+        """The whole filtered plane, before ``stretch`` where that is the range."""
+        if simple:
+            return Correlated(plane, plans, counts, opaque=not self.leaves_alpha)
+        layers = self._weighted if plans.in_colours else self._normalized
+        return Requantised(layers(plane, plans), plans, plane.shape[:2], counts)
 
     def _weighted(self, plane: Plane, plans: Plans) -> LayerStage:
         """Colours in the light that was asked for, weighted by alpha."""

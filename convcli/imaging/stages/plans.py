@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +45,10 @@ class Plans:
         Whether samples are values in units of their own, and not light.
     weighs
         Whether alpha is transparency, by which colours are weighted.
+    composites
+        Whether there is transparency, be it one of the channels that a kernel mixes.
+    signed
+        Whether samples of the result can be negative, so that slopes keep their signs.
     between
         Type of the values between two kernels where samples may be missing.
 
@@ -63,6 +68,7 @@ class Plans:
         self.values = holds_values(header, options)
         self.alpha = header.alpha and not channels.over_alpha
         self.weighs = self.alpha and not self.values
+        self.composites = header.alpha and not self.values
         self.colours = (
             3 if channels.widen else header.colours + (header.alpha and channels.over_alpha)
         )
@@ -77,6 +83,7 @@ class Plans:
             self.out_dtype = DEPTHS.get(options.depth, options.depth)
         else:
             self.out_dtype = wide if options.range == "float" else header.dtype.name
+        self.signed = self.values and np.dtype(self.out_dtype).kind != "u"
         types = header.dtype, np.dtype(self.out_dtype)
         self.between = np.dtype("float64" if any(map(needs_float64, types)) else "float32")
         by_alpha = self.alpha and self.values
@@ -149,10 +156,12 @@ class Plans:
         """What a bias of 1 adds to a sample: one level of 255, or one."""
         return 1.0 if self.values else full_scale(self.dtype) / 255
 
-    @property
-    def signed(self) -> bool:
-        """Whether samples of the result can be negative, so that slopes keep their signs."""
-        return self.values and np.dtype(self.out_dtype).kind != "u"
+    @cached_property
+    def unclipped(self) -> Plans:
+        """Plans that give the same results as floats, of white 1 in a picture, before clipping."""
+        plans = copy(self)
+        plans.out_dtype, plans._made = "float64", {}
+        return plans
 
     def shows_absolute(self, kernel: Kernel) -> bool:
         """Whether the absolute values of a kernel's results are shown."""

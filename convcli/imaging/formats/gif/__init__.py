@@ -8,6 +8,7 @@ from convcli.imaging.formats import Coding, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.atomic import Data
+    from convcli.imaging.header import Header
     from convcli.imaging.source import Source
 
 __all__ = ["FORMATS"]
@@ -23,6 +24,9 @@ class Gif(Format):
     longest = 65535
     loop = 1
     carries = "icc xmp aspect comments"
+
+    def loses(self, picture: Header, quality: int | None) -> bool:
+        return True  # of more than 256 colours, which nobody knows before
 
     def recognises(self, head: bytes) -> bool:
         return head[:6] in (b"GIF87a", b"GIF89a")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from convcli.imaging.atomic import Data
     from convcli.imaging.formats.jpeg.large import LargeJpeg
+    from convcli.imaging.header import Header
     from convcli.imaging.source import Source
 
 __all__ = ["FORMATS"]
@@ -30,6 +31,9 @@ class Jpeg(Format):
     longest = 65500
     carries = "icc exif xmp photoshop dpi aspect comments"
     room: ClassVar[Mapping[str, int]] = {"exif": 65527, "xmp": 65504}  # of one segment
+
+    def loses(self, picture: Header, quality: int | None) -> bool:
+        return True
 
     def recognises(self, head: bytes) -> bool:
         return head.startswith(b"\xff\xd8\xff")

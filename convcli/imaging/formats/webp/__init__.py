@@ -8,6 +8,7 @@ from convcli.imaging.formats import Coding, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.atomic import Data
+    from convcli.imaging.header import Header
     from convcli.imaging.source import Source
 
 __all__ = ["FORMATS"]
@@ -22,6 +23,10 @@ class WebP(Format):
     animations = True
     longest = 16383
     carries = "icc exif xmp"
+
+    def loses(self, picture: Header, quality: int | None) -> bool:
+        # Without loss where the source was a WebP without loss.
+        return not (picture.format == "WEBP" and picture.meta.lossless and quality is None)
 
     def recognises(self, head: bytes) -> bool:
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
@@ -39,7 +44,8 @@ class WebP(Format):
     def encode(self, picture: Source, coding: Coding) -> Data:
         from convcli.imaging.formats.webp.codec import encode_webp
 
-        return encode_webp(picture, coding.quality)
+        lossless = not self.loses(picture, coding.quality)
+        return encode_webp(picture, coding.quality, lossless=lossless)
 
 
 FORMATS = [WebP()]

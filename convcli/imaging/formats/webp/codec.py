@@ -34,10 +34,9 @@ def read_webp(data: bytes, name: str, max_pixels: int) -> Source:
     return picture_of(image, "WEBP", name, meta, notes, max_pixels, orientation)
 
 
-def encode_webp(picture: Source, quality: int | None) -> Data:
-    """Encode every frame whole; without loss where the source was a WebP without loss."""
+def encode_webp(picture: Source, quality: int | None, *, lossless: bool) -> Data:
+    """Encode every frame whole."""
     # `exact` keeps the colours of fully transparent pixels, which lossless promises.
-    lossless = picture.format == "WEBP" and picture.meta.lossless and quality is None
     how = {"lossless": lossless, "exact": lossless, "quality": quality or DEFAULT_QUALITY}
     stills = []
     for frame in picture.frames:
