@@ -138,6 +138,63 @@ with every map that keeps the order.
 """
 
 
+PARTS = [
+    *fence(
+        "convcli filter small.png -k median:13 --region 35%,10%,22%x28% -o part-region.png",
+        "convcli filter small.png -k grayscale --bias 255 -o white.png",
+        'convcli filter white.png -k "gaussian:14 | gaussian:6 | invert" --border black -o part-rim.png',
+        "convcli filter small.png -k gaussian:4 --mask part-rim.png -o part-soft.png",
+        'convcli filter small.png -k "grayscale | sobel | max:3 | gaussian:1" -o part-edges.png',
+        "convcli filter small.png -k unsharp:1,3 --mask part-edges.png -o part-sharp.png",
+    ),
+    *table(
+        [
+            ("part-region.png", "`--region`: a face made unknown"),
+            (
+                "part-rim.png",
+                "a soft mask: white blurred into the black outside, then turned round",
+            ),
+            ("part-soft.png", "`gaussian:4` where it is white"),
+            ("part-edges.png", "a mask of edges"),
+            ("part-sharp.png", "`unsharp:1,3` there: flat ground keeps its grain"),
+        ],
+        3,
+        200,
+    ),
+]
+"""Of the section on parts of a picture."""
+
+PART = """\
+## Part of a picture
+
+Any filter can be shown in part. `--region X,Y,WxH` counts from the upper left corner of the upright
+picture, in pixels (`100,50,300x200`) or percent (`10%,10%,50%x50%`, the same for pictures of any size);
+`--mask FILE` is a gray picture of the same size, 8 or 16 bits or floats from 0 to 1, whose black shows
+nothing of the result and white all of it.
+"""
+
+PART_MEANING = """\
+- Inside stands what filtering the whole picture gives, to the bit: a window at the region's edge sees
+  the picture beside it, no border. So a median over a face takes a little of the hair at its rim.
+- Every sample outside stays as it was, to the bit, and so does what the file says of places. Previews in
+  the file, which would show what is hidden, are left out as by any filter.
+  Hence what would make other samples of them is refused: `--stride`, `--padding`, another `--depth`,
+  kernels that mix channels to another number of them, `--range` but for `auto`, `clip` and `abs`, and
+  formats with loss (JPEG, AVIF, GIF, and WebP unless it is one without loss).
+- Between black and white m the sample is `x + (y - x) m / white`, of x before and y after the filter,
+  rounded once, half to even, in the picture's own depth. Colours beside transparency count by their
+  alpha, so that no hidden colour shows as a fringe. In a raster a sample is missing where a missing one
+  would be mixed in; where the mask is white, where the result is missing.
+- With both, the mask counts within the region. One mask serves all frames of a file, and all files of a
+  batch if they have its size. In percent edges are rounded, and parts side by side have one edge.
+- Only what shows is computed: 100x100 pixels of a large picture take the time of reading and writing it.
+  It is done on the CPU, in parts (`--memory`) and on a cluster too, and counts of clipped samples are of
+  what shows. `--resume` knows a mask by its samples.
+- In Python: `filter_image(x, "median:13", region=(45, 13, 28, 36))`, `filter_image(x, "gaussian:4",
+  mask=soft)`.
+"""
+
+
 def page() -> str:
     """The whole page."""
     every = [spec for specs in SHOWN.values() for spec in specs]
@@ -162,6 +219,7 @@ def page() -> str:
     choices = "\n".join(f"| {wish} | `{line}` |" for wish, line in CHOICES.items())
     lines.append(WHICH.format(choices=choices))
     lines.append(MEANING.format(definitions="\n".join(head + rows)))
+    lines += [PART, *PARTS, PART_MEANING]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -43,7 +43,8 @@ def test_every_operation_is_on_it() -> None:
 def test_pictures_come_out_the_same(tmp_path: Path) -> None:
     SCRIPT.make(tmp_path)
     names = SCRIPT.embedded(PAGE)
-    assert len(names) == sum(map(len, SCRIPT.SHOWN.values()))
+    parts = SCRIPT.embedded("\n".join(SCRIPT.PARTS))
+    assert len(names) == sum(map(len, SCRIPT.SHOWN.values())) + len(parts)
     for name in names:
         kept, new = (
             np.asarray(Image.open(folder / name).convert("RGB"), float)
