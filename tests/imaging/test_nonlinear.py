@@ -223,6 +223,23 @@ def test_a_result_of_64_bits_has_their_digits_beside_missing_samples(dtype: str,
     assert (got[:2, :2] == -1).all()
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("spec", ["median:3", "mode:3x4", "open:cross:1"])
+def test_values_of_64_bits_are_exact_where_none_is_missing(dtype: str, spec: str) -> None:
+    ends = np.iinfo(dtype)
+    x = np.random.default_rng(3).integers(ends.min, ends.max, (9, 11), dtype, endpoint=True)
+    got, order = filter_image(x, spec), np.unique(x)  # ranks of the samples instead of them
+    want = order[filter_image(np.searchsorted(order, x).astype(np.int32), spec)]
+    np.testing.assert_array_equal(got, want)
+    assert (np.abs(x.astype(float)) > 2**53).any()
+    with pytest.raises(UsageError, match="too large for exact results"):
+        filter_image(x, spec, nodata=int(x[3, 3]))
+    with pytest.raises(UsageError, match="too large for exact results"):
+        filter_image(x, f"{spec} | max:3")
+    with pytest.raises(UsageError, match="too large for exact sums"):
+        filter_image(x, f"{spec} | box:3")
+
+
 # ------------------------------------------------------------------ several steps
 
 COMPOSITES: dict[str, tuple[str, ...]] = {

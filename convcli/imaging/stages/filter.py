@@ -21,6 +21,7 @@ from convcli.imaging.stages.missing import may_miss, refusal, require_finite, sl
 from convcli.imaging.stages.plans import Plans, holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import picks_values
 
 if TYPE_CHECKING:
     from convcli.imaging.metadata.revise import Effect
@@ -165,6 +166,8 @@ class Filter:
                 return True
             return is_opaque(plane)
         exact = plane.dtype.kind in "iu" and plane.dtype.itemsize == 8  # each region is to be asked
+        if len(plans.chain) == 1 and picks_values(plans.chain[0]):
+            exact = False  # a longer chain may hold values as floats on the way
         look = np.dtype(plans.out_dtype).kind != "f" or self._is_refused(plane)
         return not exact and not may_miss(plane, plans.missing, name, look=look)
 

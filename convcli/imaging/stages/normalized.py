@@ -64,9 +64,10 @@ class Known:
         low, high = int(x.min()), int(x.max())
         if low < -limit or high > limit:
             names = " | ".join(kernel.name for kernel in self.plans.chain)
+            sums = any(kernel.is_correlation for kernel in self.plans.chain)
             raise UsageError(
                 f"{self.name}: a sample of {high if high > limit else low:,} is too large for exact "
-                f"sums with {names}, which takes up to {limit:,}; "
+                f"{'sums' if sums else 'results'} with {names}, which takes up to {limit:,}; "
                 "--depth float64 rounds them"
             )
 
