@@ -2,29 +2,33 @@
 
 import typer
 
-from convcli.cli import filter_options as on
+from convcli.cli.filter_options import geometry_options as place
+from convcli.cli.filter_options import input_options as given
+from convcli.cli.filter_options import result_options as to
+from convcli.cli.filter_options import running_options as run
+from convcli.cli.filter_options import value_options as on
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command("filter", epilog=on.EPILOG)
+@app.command("filter", epilog=given.EPILOG)
 def filter_command(
-    kernel: on.Kernels,
-    inputs: on.Inputs = None,
-    output: on.Output = None,
-    format: on.Format = None,
-    overwrite: on.Overwrite = False,
-    in_place: on.InPlace = False,
-    quality: on.Quality = None,
-    compression: on.Compression = "default",
-    depth: on.Depth = None,
-    padding: on.Padding = "same",
-    stride: on.Stride = "1",
-    dilation: on.Dilation = "1",
-    border: on.Border = "reflect",
-    flip: on.Flip = False,
-    region: on.Region = None,
-    mask: on.Mask = None,
+    kernel: given.Kernels,
+    inputs: given.Inputs = None,
+    output: to.Output = None,
+    format: to.Format = None,
+    overwrite: to.Overwrite = False,
+    in_place: to.InPlace = False,
+    quality: to.Quality = None,
+    compression: to.Compression = "default",
+    depth: to.Depth = None,
+    padding: place.Padding = "same",
+    stride: place.Stride = "1",
+    dilation: place.Dilation = "1",
+    border: place.Border = "reflect",
+    flip: place.Flip = False,
+    region: place.Region = None,
+    mask: place.Mask = None,
     range: on.Range = "auto",
     normalize: on.Normalize = False,
     scale: on.Scale = "1",
@@ -37,28 +41,28 @@ def filter_command(
     min_valid: on.MinValid = "0",
     luma: on.Luma = False,
     linear: on.Linear = False,
-    recursive: on.Recursive = False,
-    files_from: on.FilesFrom = None,
-    null: on.Null = False,
-    jobs: on.Jobs = None,
-    on_error: on.OnError = "skip",
-    resume: on.Resume = False,
-    cluster: on.Cluster = None,
-    backend: on.Backend = "auto",
-    device: on.Device = None,
-    algorithm: on.Algorithm = None,
-    threads: on.Threads = None,
-    memory: on.Memory = None,
-    shape: on.Shape = None,
-    dtype: on.Dtype = None,
-    axes: on.Axes = None,
-    max_pixels: on.MaxPixels = None,
-    explain: on.Explain = False,
-    dry_run: on.DryRun = False,
-    as_json: on.AsJson = False,
-    preview: on.Preview = False,
-    quiet: on.Quiet = False,
-    verbose: on.Verbose = False,
+    recursive: run.Recursive = False,
+    files_from: run.FilesFrom = None,
+    null: run.Null = False,
+    jobs: run.Jobs = None,
+    on_error: run.OnError = "skip",
+    resume: run.Resume = False,
+    cluster: run.Cluster = None,
+    backend: run.Backend = "auto",
+    device: run.Device = None,
+    algorithm: run.Algorithm = None,
+    threads: run.Threads = None,
+    memory: run.Memory = None,
+    shape: run.Shape = None,
+    dtype: run.Dtype = None,
+    axes: run.Axes = None,
+    max_pixels: run.MaxPixels = None,
+    explain: run.Explain = False,
+    dry_run: run.DryRun = False,
+    as_json: run.AsJson = False,
+    preview: run.Preview = False,
+    quiet: run.Quiet = False,
+    verbose: run.Verbose = False,
 ) -> int:
     """Filter pictures with a kernel: convcli filter img.png --kernel sobel-x
 
@@ -101,9 +105,8 @@ def filter_command(
     parse.one_of("--on-error", on_error, parse.ON_ERROR)
     parse.one_of("--compression", compression, parse.COMPRESSIONS)
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    alone = inputs and len(inputs) == 1 and files_from is None and cluster is None
-    if inputs and alone and memory is None:  # else nobody has asked yet whether there is room
-        from convcli.imaging.ahead import begin
+    if inputs and len(inputs) == 1 and files_from is cluster is memory is None:
+        from convcli.imaging.ahead import begin  # else nobody has asked yet if there is room
 
         begin(inputs[0], limit)
 

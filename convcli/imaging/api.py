@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,23 +14,16 @@ from PIL import Image
 from convcli.arithmetic.borders import Border, parse_border
 from convcli.arithmetic.region import Region, parse_region
 from convcli.engine.backends import Backend
-from convcli.engine.numerics import OUT_DTYPES
 from convcli.engine.plane_windows import Padding2d
 from convcli.errors import UsageError
 from convcli.imaging.band_choice import chosen
-from convcli.imaging.formats.shared.array_file import Space, space_of
-from convcli.imaging.formats.shared.pillow import SPACES, to_pillow
 from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level
-from convcli.imaging.header import COLOURS, Header
+from convcli.imaging.in_memory import check_fits_image, given_mask, given_picture, like_given
 from convcli.imaging.options import WAYS, FilterOptions
-from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
-
-if TYPE_CHECKING:
-    from convcli.imaging.stages.part_shown import Mask
 
 __all__ = ["filter_image"]
 
@@ -202,8 +195,8 @@ def filter_image(
     >>> filter_image(step, "sobel-x")[1].tolist()
     [0, 36, 36, 0]
     """
-    given = kernel if _is_chain(kernel) else [kernel]
-    kernels = [step for one in given for step in load_chain(one)]
+    named = kernel if _is_chain(kernel) else [kernel]
+    kernels = [step for one in named for step in load_chain(one)]
     options = FilterOptions(
         padding=padding,
         stride=stride,
@@ -224,17 +217,10 @@ def filter_image(
         backend=Backend.parse(backend),
         threads=threads,
     )
-    pillow = isinstance(image, Image.Image)
-    picture = _from_pillow(image) if pillow else _from_array(_array(image), values=values)
-    picture = chosen(picture, options.bands)
-    chain = Filter(picture, kernels, options, _mask(mask))
-    result = chain.outline.header
-    if pillow:
-        _check_mode(result)
-    pixels = filtered(chain, picture.first).pixels
-    if pillow:
-        return to_pillow(pixels, result.space, result.alpha)
-    return pixels[..., 0] if np.ndim(image) == 2 and pixels.shape[-1] == 1 else pixels
+    picture = chosen(given_picture(image, values=values), options.bands)
+    chain = Filter(picture, kernels, options, given_mask(mask))
+    check_fits_image(image, chain.outline.header)
+    return like_given(image, chain.outline.header, filtered(chain, picture.first).pixels)
 
 
 def _is_chain(kernel: Any) -> bool:
@@ -287,73 +273,3 @@ def _region(given: Any) -> Region | None:
             f"region is {given!r}; allowed: 'X,Y,WxH', or four whole numbers (x, y, width, height)"
         )
     return parse_region(f"{x},{y},{width}x{height}", "region")
-
-
-def _mask(given: Any) -> Mask | None:
-    if given is None:
-        return None
-    from convcli.imaging.mask import check_mask
-    from convcli.imaging.stages.part_shown import Mask
-
-    pillow = isinstance(given, Image.Image)
-    picture = _from_pillow(given) if pillow else _from_array(_array(given), values=None)
-    picture.name = "mask"
-    check_mask(picture)
-    return Mask(picture.first, picture.name)
-
-
-def _array(image: Any) -> NDArray[Any]:
-    if np.ma.is_masked(image):
-        raise UsageError(
-            "a masked array is not taken, whose mask would be lost; give image.filled(V) and "
-            "nodata=V"
-        )
-    return np.asarray(image)
-
-
-def _check_mode(result: Header) -> None:
-    """Refuse what no Pillow image can hold.
-
-    Raises
-    ------
-    UsageError
-        If it has other bands than Pillow's modes, or samples of another type.
-    """
-    plain = (result.space, result.alpha) == ("gray", False)
-    deep = plain and result.dtype.name in ("uint16", "float32")
-    if (result.space, result.alpha) not in SPACES.values() or not (deep or result.dtype == "uint8"):
-        raise UsageError(
-            f"Pillow has no image of {result.colours + result.alpha} bands of {result.dtype}; "
-            "allowed: uint8 of gray, RGB or CMYK, uint16 or float32 of gray; give an array instead"
-        )
-
-
-def _from_pillow(image: Image.Image) -> Source:
-    mode = "I;16" if image.mode.startswith("I;16") else image.mode
-    if mode not in SPACES:
-        raise UsageError(f"an image of mode {mode!r} is not taken; allowed: {', '.join(SPACES)}")
-    space, alpha = SPACES[mode]
-    pixels = np.asarray(image)
-    pixels = pixels.reshape(*pixels.shape[:2], COLOURS[space] + alpha)
-    return _picture(pixels, Space(space, alpha))
-
-
-def _from_array(array: np.ndarray[Any, Any], *, values: bool | None) -> Source:
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise UsageError(
-            f"an array of shape {array.shape} is not taken; allowed: (H, W), (H, W, C)"
-        )
-    if array.dtype.name not in OUT_DTYPES:
-        raise UsageError(
-            f"an array of {array.dtype} is not taken; allowed: {', '.join(OUT_DTYPES)}"
-        )
-    pixels = np.ascontiguousarray(array.reshape(*array.shape[:2], -1))
-    count = pixels.shape[-1]
-    if values and count > 1:
-        return _picture(pixels, Space("bands", bands=count))
-    return _picture(pixels, space_of(count, array.dtype, "memory"))
-
-
-def _picture(pixels: np.ndarray[Any, Any], what: Space) -> Source:
-    size, frames = pixels.shape[:2], [Frame(pixels)]
-    return Source("memory", what.space, what.alpha, pixels.dtype, size, frames, bands=what.bands)

@@ -1,0 +1,1 @@
+"""The options of ``convcli filter``, by the headings of its help."""
