@@ -15,12 +15,14 @@ from convcli.imaging.stages.filter import Filter
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
 
-__all__ = ["ENOUGH", "Schedule", "frame_schedule", "part_schedule"]
+__all__ = ["ENOUGH", "Schedule", "frame_schedule", "part_schedule", "survey_schedule"]
 
 ENOUGH = 256 * 2**20
 """Bytes of a part; larger ones are not filtered any faster."""
 STRIPS_FROM = 1 << 20
 """Pixels of a picture from which on floats are computed in strips."""
+SURVEYED = 1 << 19
+"""Pixels of a strip that is looked at before a frame is made."""
 FLOATS = 7
 """Arrays of floats as large as a region that are in memory at once when it is computed so."""
 
@@ -56,6 +58,14 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
     tile, _ = plan.steps[-1].tile
     margin = sum(step.rows.effective_kernel for step in plan.steps)
     return Schedule(grid(height, width, tile * max(1, -(-2 * margin // tile)), width), plan.threads)
+
+
+def survey_schedule(chain: Filter, shape: tuple[int, ...]) -> Schedule:
+    """The strips in which the values of a frame in memory are looked at before it is made."""
+    height, width = shape[:2]
+    margin = sum(step.rows.effective_kernel for step in chain.outline.plan.steps)
+    rows = max(SURVEYED // max(width, 1), 4 * margin, 1)
+    return Schedule(grid(height, width, rows, width), chain.outline.plan.threads)
 
 
 def part_schedule(

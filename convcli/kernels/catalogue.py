@@ -37,6 +37,11 @@ def _threshold(level: float) -> Parts:
     return Parts(np.ones((1, 1)), operation="threshold", numbers=(level,))
 
 
+def _otsu() -> Parts:
+    """White above the level that a picture's values are parted best by."""
+    return Parts(np.ones((1, 1)), operation="otsu")
+
+
 _LEVEL = Parameter("level", "white is 255, as of --bias; in a raster its own unit", -inf, inf)
 
 _EFFECTS = [
@@ -47,6 +52,8 @@ _EFFECTS = [
     Preset("threshold", "effects", "white what is above a level, black the rest; 1 and 0 in a raster",
            _threshold, TEXTBOOK, "point", (_LEVEL,), required=1, example="threshold:128",
            also="binarize binarise binary thresholding"),
+    Preset("otsu", "effects", "a threshold at the level that parts dark from bright best, found in each frame",
+           _otsu, "Otsu 1979", "point", also="threshold:otsu threshold-otsu otsu-threshold"),
     Preset("emboss", "effects", "a relief lit from the upper left, brightness kept",
            strengthened("-2 -1 0;-1 0 1;0 1 2"), "Wikipedia, Kernel (image processing)", "other",
            (AMOUNT,), example="emboss:2", also="relief"),

@@ -37,8 +37,11 @@ _TABLE = {
     "resize downscale downsample shrink thumbnail reduce subsample": Foreign(
         lambda factor: f"-k box:{factor:g} --stride {factor:g}", 2
     ),
-    "black-threshold white-threshold adaptive-threshold threshold-local threshold-otsu otsu "
-    "black-and-white bw": Foreign(lambda level: f"-k threshold:{level:g}", 128),
+    "black-threshold white-threshold black-and-white bw": Foreign(
+        lambda level: f"-k threshold:{level:g}", 128
+    ),
+    "adaptive-threshold threshold-local threshold-li threshold-yen threshold-triangle "
+    "auto-threshold": Foreign(lambda _: "-k otsu"),
     "auto-contrast auto-level auto-levels normalize normalise contrast-stretch equalize equalise "
     "equalize-hist clahe histogram levels": Foreign(lambda _: "-k identity --range stretch"),
     "brightness brighten exposure": Foreign(

@@ -79,6 +79,9 @@ FACTS: dict[str, OperationFacts] = {
     "threshold": OperationFacts(
         "makes white what is above the level, and black the rest", numbers=("level",)
     ),
+    "otsu": OperationFacts(
+        "finds the level that parts the values best, and makes white what is above"
+    ),
     "unsharp": OperationFacts(
         "sharpens what differs from its blur by more than the threshold, and leaves the rest",
         flat=1,
@@ -171,6 +174,8 @@ def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
     if kernel.operation == "unsharp":
         amount, threshold = kernel.numbers
         kernel = kernel.replace(numbers=(amount, threshold * level))
+    if kernel.operation == "otsu":
+        kernel = kernel.replace(scale=white or 1.0)
     if kernel.operation == "threshold":
         own = kernel.numbers[1:] or (kernel.numbers[0] * level,)
         kernel = kernel.replace(numbers=(kernel.numbers[0], *own), scale=white or 1.0)

@@ -22,6 +22,7 @@ OPERATIONS = {
     "unsharp": "convcli.engine.unsharp",
     "threshold": "convcli.engine.threshold",
     "bilateral": "convcli.engine.bilateral",
+    "otsu": "convcli.engine.threshold",
 }
 """Names, and the modules with what is computed, which are imported when they are used.
 
@@ -31,8 +32,8 @@ footprint whose cells it takes. Those of ``WITH_PRESETS`` have presets instead.
 """
 
 WITH_PRESETS = frozenset(
-    "rank mode spread unsharp threshold bilateral erode dilate open close tophat blackhat gradient "
-    "range".split()
+    "rank mode spread unsharp threshold otsu bilateral erode dilate open close tophat blackhat "
+    "gradient range".split()
 )
 """Operations of which a name alone does not say all, or says something else than elsewhere."""
 

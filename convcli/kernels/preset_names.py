@@ -77,6 +77,8 @@ def find(text: str) -> NamedPreset | None:
     {'sigma': 1.5}
     """
     name, colon, rest = text.partition(":")
+    if squeezed(text) in _PRESETS:  # the colon is part of a name, as in threshold:otsu
+        name, colon, rest = text, "", ""
     preset = preset_of(name)
     if preset is None:
         return None

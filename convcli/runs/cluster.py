@@ -25,7 +25,7 @@ from convcli.imaging.sink import Parts, PlanePart, Target
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.carry_out import SampleCounts
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.stages.result import Stretched, join_limits
+from convcli.imaging.stages.surveys import Answer
 from convcli.imaging.urls import is_url
 from convcli.runs.journal import Journal
 from convcli.runs.memory import limits_of
@@ -225,9 +225,9 @@ class _Tasks:
     def __init__(self, client: Any, request: Request, job: Job) -> None:
         self.client, self.request, self.job = client, request, job
 
-    def limits(self, stage: Stretched, works: list[Work]) -> tuple[float, float]:
-        """Smallest and largest value over all parts of a plane."""
-        return join_limits(limits for _, limits in self._in_order(works, _limits))
+    def look(self, works: list[Work]) -> Iterator[Any]:
+        """What a survey finds in each part of a plane."""
+        return (found for _, found in self._in_order(works, _look))
 
     def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
         """The parts in order, written by the workers if there is a target."""
@@ -240,12 +240,11 @@ class _Tasks:
         self, works: Iterable[Work], task: Callable[..., Any], *more: Any
     ) -> Iterator[tuple[PlanePart, Any]]:
         ahead: deque[tuple[PlanePart, Any]] = deque()
-        for place, stage, simple in works:
+        for place, _, simple, answers in works:
             while len(ahead) >= AHEAD * _threads(self.client):
                 yield self._first(ahead)
-            limits = stage.limits if isinstance(stage, Stretched) else None
             future = self.client.submit(
-                task, self.request, self.job, place, simple, limits, *more, pure=False
+                task, self.request, self.job, place, simple, answers, *more, pure=False
             )
             ahead.append((place, future))
         while ahead:
@@ -263,26 +262,24 @@ class _Tasks:
 
 
 @contextmanager
-def _opened(
-    request: Request, job: Job, number: int, simple: bool
-) -> Iterator[tuple[Source, Filter, Plane]]:
-    """On a worker: the picture, the filter, and the stage that makes parts of the result."""
+def _opened(request: Request, job: Job, number: int) -> Iterator[tuple[Source, Filter, Plane]]:
+    """On a worker: the picture, the filter, and one of its planes."""
     source = stored_source(job.input, limits_of(request), parts=True, whole=False)
     if source is None:
         raise RunError(f"{display_name(job.input)}: it has changed and must be read whole now")
     with source, mask_of(request, parts=True) as mask:
         chain = Filter(source, request.kernels, on_cpu(request, source), mask)
-        plane = next(islice(source.frames, number, None))
-        yield source, chain, chain.stage(plane, simple=simple)
+        yield source, chain, next(islice(source.frames, number, None))
 
 
-def _limits(
-    request: Request, job: Job, place: PlanePart, simple: bool, unknown: None
-) -> tuple[float, float]:
-    """On a worker: smallest and largest value of a part."""
-    with _opened(request, job, place.plane, simple) as (_, _, stage):
-        assert isinstance(stage, Stretched)
-        return stage.limits_of(place.tile.ranges)
+def _look(
+    request: Request, job: Job, place: PlanePart, simple: bool, answers: tuple[Answer, ...]
+) -> Any:
+    """On a worker: what a survey finds in a part."""
+    with _opened(request, job, place.plane) as (_, chain, plane):
+        survey = chain.survey(plane, answers, simple=simple)
+        assert survey is not None, "all is known"
+        return survey.look(place.tile.ranges)
 
 
 def _part(
@@ -290,13 +287,12 @@ def _part(
     job: Job,
     place: PlanePart,
     simple: bool,
-    limits: tuple[float, float] | None,
+    answers: tuple[Answer, ...],
     target: Target | None,
 ) -> tuple[NDArray[Any] | None, SampleCounts, list[str]]:
     """On a worker: one part, written where it belongs if that can be, with its counts and notes."""
-    with _opened(request, job, place.plane, simple) as (source, chain, stage):
-        if isinstance(stage, Stretched):
-            stage.limits = limits
+    with _opened(request, job, place.plane) as (source, chain, plane):
+        stage = chain.stage(plane, simple=simple, answers=answers)
         pixels = stage.read(place.tile.ranges)
         counts = chain.counts.total, source.notes
         if target is None:

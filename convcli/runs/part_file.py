@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from convcli.engine.backends import NUMPY
-from convcli.engine.cpu.tiles import Tile
+from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import BackendError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.formats import Format
@@ -20,11 +20,13 @@ from convcli.imaging.schedule import ENOUGH, part_schedule
 from convcli.imaging.sink import Parts, PlanePart, Target, check_fits, open_sink
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.stages.result import Stretched, join_limits
 from convcli.imaging.urls import is_url
 from convcli.runs.clock import Clock
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
+
+if TYPE_CHECKING:
+    from convcli.imaging.stages.surveys import Answer, Survey
 
 __all__ = ["Executor", "Here", "PartFile", "Work", "on_cpu"]
 
@@ -33,10 +35,12 @@ class Work(NamedTuple):
     """A part to be made."""
 
     place: PlanePart
-    stage: Plane
-    """Makes it; values that are stretched have their limits."""
+    stage: Plane | Survey
+    """Makes it, or looks at it."""
     simple: bool
     """What the filter says of the plane, for who makes the stage anew elsewhere."""
+    answers: tuple[Answer, ...]
+    """What surveys have found of the plane so far, for the same."""
 
 
 class Executor(Protocol):
@@ -47,8 +51,8 @@ class Executor(Protocol):
     apart: bool
     """Whether parts are written at the same time: then no two may share a chunk."""
 
-    def limits(self, stage: Stretched, works: list[Work]) -> tuple[float, float]:
-        """Smallest and largest value over all parts of a plane, for ``stretch``."""
+    def look(self, works: list[Work]) -> Iterator[Any]:
+        """What a survey finds in each part of a plane."""
 
     def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
         """The parts in order, counted in ``chain.counts``.
@@ -62,13 +66,15 @@ class Here:
 
     enough, apart = ENOUGH, False
 
-    def limits(self, stage: Stretched, works: list[Work]) -> tuple[float, float]:
+    def look(self, works: list[Work]) -> Iterator[Any]:
         """Walk over the plane once."""
-        return join_limits(stage.limits_of(work.place.tile.ranges) for work in works)
+        return (cast("Survey", work.stage).look(work.place.tile.ranges) for work in works)
 
     def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
         """Each as it is asked for; the sink writes them."""
-        return ((work.place, work.stage.read(work.place.tile.ranges)) for work in works)
+        return (
+            (work.place, cast(Plane, work.stage).read(work.place.tile.ranges)) for work in works
+        )
 
 
 def on_cpu(request: Request, source: Source) -> FilterOptions:
@@ -187,14 +193,25 @@ class PartFile:
         report.seconds["filter"] = outline.seconds
 
     def _works(self, chain: Filter, source: Source) -> Iterator[Work]:
-        """What is to be made, plane by plane; values are stretched in each plane by itself."""
+        """What is to be made, plane by plane; each is looked at by itself, where something asks."""
         for number, (plane, simple) in enumerate(zip(source.frames, self.simple, strict=True)):
-            stage = chain.stage(plane, simple=simple)
-            works = [Work(PlanePart(tile, number), stage, simple) for tile in self.tiles]
-            if isinstance(stage, Stretched):
-                with chain.counts.aside():
-                    stage.limits = self.executor.limits(stage, works)
-            yield from works
+            answers: tuple[Answer, ...] = ()
+            with chain.counts.aside():
+                while (survey := chain.survey(plane, answers, simple=simple)) is not None:
+                    works = [
+                        Work(PlanePart(tile, number), survey, simple, answers)
+                        for tile in self._regions(survey.shape)
+                    ]
+                    answers += (survey.join(self.executor.look(works)),)
+            chain.tell(plane, answers, simple=simple)
+            stage = chain.stage(plane, simple=simple, answers=answers)
+            for tile in self.tiles:
+                yield Work(PlanePart(tile, number), stage, simple, answers)
+
+    def _regions(self, shape: tuple[int, ...]) -> list[Tile]:
+        """Parts of what is between two kernels, no larger than those of the result."""
+        top, bottom, left, right = self.tiles[0]
+        return grid(shape[0], shape[1], bottom - top, right - left)
 
     def _told(self, parts: Parts) -> Parts:
         """The same parts; each is told of when the next is asked for."""

@@ -156,6 +156,7 @@ class Report:
             "range": self.outline.range,
             "region": None if shown is None else shown.columns_first,
             "mask": None if shown is None else shown.mask,
+            "levels": [list(levels) for levels in self.outline.levels],
             "clipped_fraction": round(self.outline.clipped_fraction, 6),
             "backend": plan.backend.name,
             "backend_reason": plan.backend_reason,

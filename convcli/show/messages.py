@@ -78,11 +78,20 @@ def summary(report: Report) -> str:
         f"border {first.border}",
         f"range {report.outline.range}",
         *([str(report.outline.shown)] if report.outline.shown else []),
+        *_levels(report),
         *_missing(report),
         f"{seconds:.2f} s" if report.written else "not written: dry run",
     ]
     source, target = _name(report.job.input, "stdin"), _name(report.job.output, "stdout")
     return f"{source} -> {target}: " + ", ".join(parts)
+
+
+def _levels(report: Report) -> list[str]:
+    """The levels that kernels have found, over all frames."""
+    found = list(zip(*report.outline.levels, strict=True))
+    ends = [(f"{min(levels):.6g}", f"{max(levels):.6g}") for levels in found]
+    said = [low if low == high else f"{low} to {high}" for low, high in ends]
+    return [f"level{'s' * (len(said) > 1)} {' and '.join(said)} found"] if said else []
 
 
 def _missing(report: Report) -> list[str]:
@@ -152,6 +161,14 @@ def timing(report: Report) -> str:
     )
 
 
+def _of_level(step: Any, frames: int) -> list[tuple[str, str]]:
+    """That a kernel's level is not known before the picture is read."""
+    if getattr(step.method.problem, "level", 0.0) == getattr(step.method.problem, "level", 0.0):
+        return []
+    each = "each frame" if frames > 1 else "the picture"
+    return [("  level", f"found when {each} is read once before it is filtered: Otsu 1979")]
+
+
 def _calculation(axis: Any) -> str:
     span = f"{axis.dilation}*({axis.kernel_size}-1)+1" if axis.dilation > 1 else axis.kernel_size
     return (
@@ -216,6 +233,7 @@ def explanation(report: Report) -> str:
                 "  padding",
                 f"top {rows.before}, bottom {rows.after}, left {cols.before}, right {cols.after}",
             ),
+            *_of_level(step, picture.n_frames),
             ("  algorithm", f"{step.algorithm}: {step.reason}"),
         ]
         if number < len(report.outline.ways):

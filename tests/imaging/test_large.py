@@ -19,7 +19,6 @@ from convcli.imaging.opening import open_stored
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.stages.result import Stretched, join_limits
 from convcli.kernels.load import load_kernel
 
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
@@ -51,10 +50,14 @@ def in_parts(
     chain = Filter(source, [load_kernel(k) for k in kernels], options._replace(backend=NUMPY))
     plan = chain.outline.plan
     places = grid(*plan.shape_out[:2], *(size or plan.steps[-1].tile))
-    stage = chain.stage(source.first, simple=chain.is_simple(source.first))
-    if isinstance(stage, Stretched):
-        stage.limits = join_limits(stage.limits_of(place.ranges) for place in places)
-        chain.begin()
+    plane, answers = source.first, ()
+    simple = chain.is_simple(plane)
+    while (survey := chain.survey(plane, answers, simple=simple)) is not None:
+        looked = grid(*survey.shape[:2], *(size or plan.steps[-1].tile))
+        answers += (survey.join(survey.look(place.ranges) for place in looked),)
+    chain.begin()
+    chain.tell(plane, answers, simple=simple)
+    stage = chain.stage(plane, simple=simple, answers=answers)
     rows: dict[int, list[np.ndarray]] = {}
     for place in places:
         rows.setdefault(place.top, []).append(stage.read(place.ranges))

@@ -147,8 +147,12 @@ def test_a_local_cluster_writes_the_same_bytes(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
-    [["-k", "gaussian:5"], ["-k", "sobel", "--range", "stretch", "--stride", "2"]],
-    ids=["halo", "stretch_strided"],
+    [
+        ["-k", "gaussian:5"],
+        ["-k", "sobel", "--range", "stretch", "--stride", "2"],
+        ["-k", "otsu | box:3 | otsu | max:3"],
+    ],
+    ids=["halo", "stretch_strided", "otsu"],
 )
 def test_a_large_picture_on_a_real_cluster(
     folder: Path, cluster: Start, options: list[str]

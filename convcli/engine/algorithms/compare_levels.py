@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convcli.engine.algorithms.blur_and_compare import centres, cut, no_more_than
 from convcli.engine.costs import CostEstimate
 from convcli.engine.step import Maps, Method, Problem
+from convcli.errors import UsageError
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.tiles import Tile
@@ -58,6 +59,8 @@ class _Compared(Method):
         from convcli.engine.cpu.tiles import grid, work_through
 
         p, taps = self.problem, self.problem.kernel_size
+        if math.isnan(p.level):
+            raise UsageError(f"{p.name}: its level has to be found in the picture first")
         (black, white, none), outside = self._results()
         beyond = math.nan if p.border.mode == "missing" else p.border.value
 

@@ -17,6 +17,7 @@ from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import EMPTY, leaves_alpha
 from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
+from convcli.imaging.stages.levels_found import LevelsFound, levels_so_far
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
 from convcli.imaging.stages.plans import Plans, holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
@@ -25,8 +26,8 @@ from convcli.kernels.operation_facts import picks_values
 
 if TYPE_CHECKING:
     from convcli.imaging.metadata.revise import Effect
-    from convcli.imaging.stages.float_layers import LayerStage
     from convcli.imaging.stages.part_shown import Mask, Selection, Shown
+    from convcli.imaging.stages.surveys import Answer, Survey
 
 __all__ = ["Filter", "Outline"]
 
@@ -55,6 +56,8 @@ class Outline:
     """What each kernel makes of missing samples; empty if none can be missing."""
     tally: SampleCounts = field(default_factory=SampleCounts)
     seconds: float = 0.0
+    levels: list[tuple[float, ...]] = field(default_factory=list)
+    """Of each frame, those that its kernels looked for; empty if none does."""
 
     @property
     def clipped_fraction(self) -> float:
@@ -177,19 +180,61 @@ class Filter:
         each = zip(self.plans.chain, self.ways, steps, strict=True)
         return any(refusal(kernel, way, step, fill=fill) for kernel, way, step in each)
 
-    def stage(self, plane: Plane, *, simple: bool, one_thread: bool = False) -> Plane | Stretched:
+    def survey(
+        self,
+        plane: Plane,
+        answers: Sequence[Answer] = (),
+        *,
+        simple: bool,
+        whole: bool = False,
+        one_thread: bool = False,
+    ) -> Survey | None:
+        """What has to be asked of all values of a plane next, with the answers that there are.
+
+        None where it can be made. ``whole`` says that it is made in one piece, so that what
+        ``stretch`` asks is answered on the way.
+        """
+        found = self._found(plane, answers, simple=simple, one_thread=one_thread)
+        if found.survey is not None or self.options.range != "stretch" or found.rest or whole:
+            return found.survey
+        return Stretched(self._result(plane, simple, found.plans, self.counts))
+
+    def stage(
+        self,
+        plane: Plane,
+        *,
+        simple: bool,
+        one_thread: bool = False,
+        answers: Sequence[Answer] = (),
+    ) -> Plane | Stretched:
         """The filtered plane, made as its regions are read.
 
-        With ``one_thread`` each region is made on the CPU by whoever reads it.
+        With ``one_thread`` each region is made on the CPU by whoever reads it. ``answers`` are those
+        to what :meth:`survey` asks.
         """
-        plans = self._plans_of_one_thread() if one_thread else self.plans
+        found = self._found(plane, answers, simple=simple, one_thread=one_thread)
+        plans, counts = found.plans, self.counts
         if self.selection is not None:
             from convcli.imaging.stages.part_shown import PartShown
 
             make = partial(self._result, plane, simple)
-            return PartShown(plane, self.selection, make, plans, self.counts, self.source.name)
-        made = self._result(plane, simple, plans, self.counts)
-        return Stretched(made) if self.options.range == "stretch" else made
+            return PartShown(plane, self.selection, make, plans, counts, self.source.name)
+        made = self._result(plane, simple, plans, counts)
+        if self.options.range != "stretch":
+            return made
+        return Stretched(made, found.rest[0] if found.rest else None)
+
+    def tell(self, plane: Plane, answers: Sequence[Answer], *, simple: bool) -> None:
+        """Put the levels that were found of a frame into the outline."""
+        levels = self._found(plane, answers, simple=simple, one_thread=True).levels
+        if levels:
+            self.outline.levels.append(levels)
+
+    def _found(
+        self, plane: Plane, answers: Sequence[Answer], *, simple: bool, one_thread: bool
+    ) -> LevelsFound:
+        plans = self._plans_of_one_thread() if one_thread else self.plans
+        return levels_so_far(plans, plane, self.source.name, answers, simple=simple)
 
     def _result(
         self, plane: Plane, simple: bool, plans: Plans, counts: Counts
@@ -197,41 +242,15 @@ class Filter:
         """The whole filtered plane, before ``stretch`` where that is the range."""
         if simple:
             return Correlated(plane, plans, counts, opaque=not self.leaves_alpha)
-        layers = self._weighted if plans.in_colours else self._normalized
-        return Requantised(layers(plane, plans), plans, plane.shape[:2], counts)
+        from convcli.imaging.stages.chain_layers import layers_of
 
-    def _weighted(self, plane: Plane, plans: Plans) -> LayerStage:
-        """Colours in the light that was asked for, weighted by alpha."""
-        from convcli.imaging.stages.light import AsColours, AsFloats
-        from convcli.imaging.stages.nonlinear import Nonlinear
-        from convcli.imaging.stages.weighted import Weighted
-
-        layers: LayerStage = AsFloats(plane, plans, self.source.name)
-        for kernel, step in zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True):
-            if kernel.is_correlation:
-                layers = Weighted(layers, kernel, step, plans)
-            else:
-                layers = Nonlinear(layers, kernel, step, plans, plans.float_dtype)
-        return AsColours(layers, plans)
-
-    def _normalized(self, plane: Plane, plans: Plans) -> LayerStage:
-        """Values of which some are missing."""
-        from convcli.imaging.stages.nonlinear import Nonlinear
-        from convcli.imaging.stages.normalized import Known, Normalized
-
-        layers: Known | Normalized | Nonlinear = Known(plane, plans, self.source.name)
-        dtype = plane.dtype
-        for kernel, step in zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True):
-            one = Normalized if kernel.is_correlation else Nonlinear
-            layers = one(layers, kernel, step, plans, dtype)
-            dtype = layers.dtype
-        if not isinstance(layers, Known):
-            layers.ends()
-        return layers
+        layers = layers_of(plane, plans, self.source.name)
+        return Requantised(layers, plans, plane.shape[:2], counts)
 
     def begin(self) -> None:
         """Count from nothing: the frames are about to be made, perhaps once more."""
         self.counts.clear()
+        self.outline.levels.clear()
         self.outline.seconds = 0.0
 
     def count(self, seconds: float) -> None:

@@ -19,8 +19,9 @@ from convcli.imaging.source import Pixels
 from convcli.imaging.stages.alpha import picker, picker_of
 from convcli.imaging.stages.channels import Channels
 from convcli.imaging.stages.missing import exact_limit, missing_of
+from convcli.imaging.stages.plan_checks import check_last, check_light, check_missing
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operation_facts import facts_of, in_units, nearly_whole, squares_values
+from convcli.kernels.operation_facts import facts_of, in_units, nearly_whole
 
 __all__ = ["Plans", "holds_values", "needs_float64"]
 
@@ -64,6 +65,7 @@ class Plans:
         self, header: Header, chain: tuple[Kernel, ...], channels: Channels, options: FilterOptions
     ) -> None:
         self.chain, self.options = chain, options
+        self._made_of = header, channels
         self.dtype, self.n_frames = header.dtype, header.n_frames
         self.values = holds_values(header, options)
         self.alpha = header.alpha and not channels.over_alpha
@@ -72,7 +74,7 @@ class Plans:
         self.colours = (
             3 if channels.widen else header.colours + (header.alpha and channels.over_alpha)
         )
-        self._check_light(header)
+        check_light(self, header)
         self.luma = options.luma and header.space == "rgb"
         if self.luma and any(kernel.is_bank for kernel in chain):
             raise KernelError("--luma filters one channel; a kernel across channels needs all")
@@ -89,53 +91,21 @@ class Plans:
         by_alpha = self.alpha and self.values
         self.missing = missing_of(header, options, self.out_dtype, by_alpha=by_alpha)
         if self.in_colours:
-            self._check_missing(header)
-        self._check_squares()
-        self._check_levels()
+            check_missing(self.missing, header)
+        check_last(self)
         self._made: dict[Any, Plan] = {}
+        self._others: dict[Any, Plans] = {}
 
-    def _check_missing(self, header: Header) -> None:
-        """Of pictures in light, or weighted by alpha, nothing is left out."""
-        beside = "goes with neither transparency, --luma nor --linear"
-        if self.missing.outside:
-            raise UsageError(f"--border missing {beside}; --border edge does")
-        if self.missing.value is not None:
-            raise UsageError(
-                f"{header.name}: the value that says missing, {self.missing.value:g}, {beside}; "
-                "--nodata none takes it as any other"
-            )
-
-    def _check_squares(self) -> None:
-        """A variance of a picture is a part of white squared."""
-        names = [kernel.name for kernel in self.chain if squares_values(kernel)]
-        if names and not self.values and np.dtype(self.out_dtype).kind != "f":
-            raise UsageError(
-                f"{names[0]} of a picture is a part of white squared, which levels of "
-                f"{self.out_dtype} are too coarse for: take --depth float, or stddev in its place"
-            )
-
-    def _check_levels(self) -> None:
-        """A threshold of values gives 1 and 0, which none of the values may stand for."""
-        name, says = self.chain[-1].name, self.missing.says
-        if self.values and self.chain[-1].operation == "threshold" and says in (0, 1):
-            raise UsageError(
-                f"{name} gives 1 and 0, and {says:g} says that a sample is missing: name another "
-                "value for the result, as in --nodata :255"
-            )
-
-    def _check_light(self, header: Header) -> None:
-        options = self.options
-        if not (options.luma or options.linear):
-            return
-        if header.space == "cmyk":
-            raise KernelError("CMYK has no light to work in: drop --luma and --linear")
-        if options.luma and header.space == "bands" and not self.values:
-            raise KernelError("bands that are no colours have no brightness: drop --luma")
-        if self.values:
-            raise UsageError(
-                f"{header.name} holds values, which have no light to work in: drop --luma and "
-                "--linear, or say that it is a picture with --picture"
-            )
+    def with_kernel(self, number: int, kernel: Kernel) -> Plans:
+        """Those of the same chain with another kernel in one place; the latest few are kept."""
+        chain = (*self.chain[:number], kernel, *self.chain[number + 1 :])
+        key = tuple(k.numbers for k in chain)
+        if key not in self._others:
+            while len(self._others) > 3:
+                del self._others[next(iter(self._others))]
+            header, channels = self._made_of
+            self._others[key] = Plans(header, chain, channels, self.options)
+        return self._others[key]
 
     def split(self, pixels: Pixels) -> tuple[Pixels, Pixels | None]:
         """Colours, gray repeated for a bank over R, G and B, and alpha if it is kept apart."""

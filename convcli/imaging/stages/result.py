@@ -195,17 +195,21 @@ def _next_to(value: float | int, dtype: np.dtype[Any]) -> Any:
 class Stretched(Plane):
     """Values mapped so that the smallest is black and the largest white: they are read twice.
 
-    ``limits`` are the two; a stage that is read whole finds them by itself.
+    ``limits`` are the two, for which it is a survey itself; one that is read whole finds them.
     """
 
-    def __init__(self, before: _Result) -> None:
+    def __init__(self, before: _Result, limits: tuple[float, float] | None = None) -> None:
         self.before, self.alpha = before, before.plans.alpha
         self.shape, self.dtype = before.shape, before.dtype
-        self.limits: tuple[float, float] | None = None
+        self.limits = limits
 
-    def limits_of(self, want: Ranges) -> tuple[float, float]:
+    def look(self, want: Ranges) -> tuple[float, float]:
         """Smallest and largest value of a region; NaN where all of it is missing."""
         return self._limits(self.before.read(want))
+
+    def join(self, found: Iterable[tuple[float, float]]) -> tuple[float, float]:
+        """Those of the whole."""
+        return join_limits(found)
 
     def read(self, want: Ranges) -> Pixels:
         """A region of the picture."""
