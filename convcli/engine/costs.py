@@ -62,7 +62,7 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "median", "int16"): (0.05, 0.0150),
     ("compiled", "median", "int32"): (0.05, 0.0310),
     ("compiled", "median", "int64"): (0.10, 0.1200),
-    ("compiled", "histograms", "int8"): (8.50, 0.0250),
+    ("compiled", "histograms", "int8"): (3.50, 0.0150),
     ("compiled", "slide", "int8"): (36.0, 0.9800),
     ("compiled", "slide", "int16"): (38.0, 0.9800),
     ("compiled", "slide", "int32"): (40.0, 0.9800),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -145,6 +146,30 @@ def test_every_algorithm_gives_the_same(dtype, algorithm):
         assert not done
     elif extension("_ranks").module is not None:
         assert done >= 4
+
+
+@pytest.mark.parametrize("isa", ["avx512", "avx2", "base"])
+@pytest.mark.parametrize("low, high", [(0, 255), (3, 77)])
+def test_levels_that_jump(low, high, isa, request):
+    """From row to row and from window to window: blocks that are searched from the row before."""
+    module = extension("_ranks").module
+    if module is None or isa not in module.isas():
+        pytest.skip("needs that instruction set")
+    request.addfinalizer(partial(module.isa, module.isa()))
+    module.isa(isa)
+    rng = np.random.default_rng(high)
+    x = np.where(np.kron(rng.random((5, 26)) < 0.5, np.ones((11, 17))) > 0, low, high)
+    x[20:30] += rng.integers(-low, 255 - high + 1, x[20:30].shape)
+    x[30:40] = np.arange(x.shape[1]) * 5 % 256
+    x = x.astype(np.uint8)
+    for side, percent in (((11, 12), 50), ((3, 70), 50), ((4, 17), 0), ((4, 17), 100)):
+        plan = plan_filter(
+            (*x.shape, 1), "uint8", [rank(np.ones(side), percent)], algorithm="histograms"
+        )
+        number = min(int(side[0] * side[1] * percent // 100), side[0] * side[1] - 1)
+        origin = [-((n + 1) % 2) for n in side]
+        want = ndimage.rank_filter(x, number, side, mode="mirror", origin=origin)
+        np.testing.assert_array_equal(execute(plan, x[..., None]).pixels[..., 0], want)
 
 
 def by_sorting(x, footprint, percent):

@@ -13,6 +13,8 @@ __all__ = ["HISTOGRAMS"]
 
 _MOST_SIDE, _MOST_CELLS = 255, 32767
 """A column is counted in 8 bits, a window in 15."""
+_STRIPS = 4
+"""Of columns that are counted together, in a tile."""
 
 
 class RankHistograms:
@@ -43,5 +45,4 @@ class _Histograms(CompiledRanks):
 
     @cached_property
     def tile(self) -> tuple[int, int]:
-        height, width = self.problem.kernel_size
-        return max(256, 8 * height), 512 * max(2, width // 64)
+        return max(512, 8 * self.problem.kernel_size[0]), _STRIPS * 384
