@@ -1,22 +1,25 @@
 """Writes the C of small medians: .venv/bin/python tools/rank_medians.py
 
 Larger networks are carried out instruction by instruction; these stay in registers. A value that is
-read further along its row is written to memory first, so a network falls into passes.
+read further along its row is written to memory first, so a network falls into passes; the smallest
+computes it again there, and is one pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from convcli.engine.cpu.rank_networks import CompareNode, Ref, needed, network
+from convcli.engine.cpu.rank_networks import CompareNode, Comparisons, Ref, needed, network
 
 SIDES = (3, 5, 7, 9)
+ONE_PASS = (3,)
 GROUP = 2
 TO = Path(__file__).parents[1] / "convcli" / "engine" / "cpu" / "ranks" / "medians.h"
 HEAD = """\
 /* Written by tools/rank_medians.py: medians of squares, two output rows at a time. Included by
- * keyed.h, which defines what an instruction is: R(row, shift) and S(slot, shift) read, W(slot, t)
- * writes, L(t, a, b) is the smaller and H(t, a, b) the larger of two values. */
+ * keyed.h, which defines what an instruction is: P(row) finds a row, R(row, shift) and S(slot, shift)
+ * read, W(slot, t) and O(row, t) write, L(t, a, b) is the smaller and H(t, a, b) the larger of two. */
 """
 
 
@@ -40,9 +43,28 @@ def passes_of(nodes: list[CompareNode], order: list[int]) -> dict[int, int]:
     return found
 
 
+def recomputed(net: Comparisons, outputs: Sequence[Ref]) -> tuple[Comparisons, list[Ref]]:
+    """The network in which only rows are read further along."""
+    made = Comparisons()
+
+    def at(number: int, shift: int) -> Ref:
+        node = net.nodes[number]
+        if node.kind == "row":
+            return made.row(node.a, shift)
+        (a, along_a), (b, along_b) = (at(n, shift + more) for n, more in sources(node))
+        place = CompareNode(node.kind, a, along_a, b, along_b)
+        if place not in made.nodes:
+            made.nodes.append(place)
+        return made.nodes.index(place), 0
+
+    return made, [at(number, shift) for number, shift in outputs]
+
+
 def median(side: int) -> str:
     """The functions of one size."""
     net, outputs = network(side, side, side * side // 2, GROUP)
+    if side in ONE_PASS:
+        net, outputs = recomputed(net, outputs)
     nodes, order = net.nodes, needed(net, outputs)
     place = passes_of(nodes, order)
     extent = dict.fromkeys(order, 0)
@@ -55,7 +77,7 @@ def median(side: int) -> str:
             if nodes[source].kind != "row" and place[source] < place[number]:
                 kept.setdefault(source, len(kept))
     assert all(shift == 0 for _, shift in outputs)
-    ends = {number: len(kept) + row for row, (number, _) in enumerate(outputs)}
+    ends = {number: row for row, (number, _) in enumerate(outputs)}
     text = []
     for turn in range(max(place.values()) + 1):
         own = [n for n in order if place[n] == turn and nodes[n].kind != "row"]
@@ -70,9 +92,11 @@ def median(side: int) -> str:
             if number in kept:
                 lines.append(f"W({kept[number]}, t{number})")
             if number in ends:
-                lines.append(f"W({ends[number]}, t{number})")
+                lines.append(f"O({ends[number]}, t{number})")
         most = max(extent[number] for number in own)
-        text.append(f"PASS({side}, {turn}, {most},\n{filled(lines)})\n")
+        rows = sorted({int(name[1:].split("_")[0]) for name in loaded if name[0] == "r"})
+        found = " ".join(f"P({row})" for row in rows)
+        text.append(f"PASS({side}, {turn}, {most}, {found},\n{filled(lines)})\n")
     calls = " ".join(f"RUN({side}, {turn})" for turn in range(len(text)))
     return "".join(text) + f"MEDIAN({side}, {len(kept)}, {calls})\n"
 

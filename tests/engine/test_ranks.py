@@ -148,6 +148,28 @@ def test_every_algorithm_gives_the_same(dtype, algorithm):
         assert done >= 4
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
+@pytest.mark.parametrize("border", [Border(), Border("constant", 7.0), Border("missing")])
+def test_small_medians_in_place(dtype, border):
+    """Inside rows are read where they are; edges, and bands with NaN, are not."""
+    rng = np.random.default_rng(3)
+    for shape, side, dilation in [
+        ((75, 150, 1), 3, 1),
+        ((39, 41, 3), 5, (3, 2)),
+        ((2, 90, 2), 7, 1),
+    ]:
+        x = noise(rng, shape, dtype)
+        if "float" in dtype:
+            x[:, 20], x[:, 21] = -0.0, 0.0
+            x[shape[0] // 2, 70 % shape[1]] = np.nan
+        kernel, how = [rank(np.ones((side, side)))], {"border": border, "dilation": dilation}
+        want, got = (
+            execute(plan_filter(shape, dtype, kernel, algorithm=name, **how), x).pixels
+            for name in ("select", "network")
+        )
+        np.testing.assert_array_equal(got.view("u1"), want.view("u1"))
+
+
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "base"])
 @pytest.mark.parametrize("low, high", [(0, 255), (3, 77)])
 def test_levels_that_jump(low, high, isa, request):

@@ -100,8 +100,9 @@ static inline __attribute__((always_inline)) int ISA(sum)(const uint8_t *at, lon
     const __m256i end = _mm256_loadu_si256((const __m256i *)(ends + 32 - n));
     const __m256i rest = _mm256_and_si256(end, _mm256_loadu_si256((const __m256i *)at));
     sum = _mm256_add_epi64(sum, _mm256_sad_epu8(rest, none));
-    const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    return _mm_cvtsi128_si32(_mm_add_epi64(half, _mm_unpackhi_epi64(half, half)));
+    const __m128i low = _mm256_castsi256_si128(sum), high = _mm256_extracti128_si256(sum, 1);
+    const __m128i both = _mm_add_epi64(low, high);
+    return _mm_cvtsi128_si32(_mm_add_epi64(both, _mm_unpackhi_epi64(both, both)));
 }
 
 /* Windows of a block with no more cells below a level than the rank: a bit for each, and all bits of
@@ -112,9 +113,11 @@ ISA(within)(long width, int rank, const uint8_t *at, ISA(block) *held)
     const __m256i base = _mm256_set1_epi16((int16_t)ISA(sum)(at, width));
     const __m256i most = _mm256_set1_epi16((int16_t)(rank + 1));
     const __m256i a = _mm256_add_epi16(ISA(along)(at, width), base);
-    const __m256i last = _mm256_shuffle_epi8(_mm256_permute4x64_epi64(a, 0xff), _mm256_set1_epi16(0x0f0e));
+    const __m256i end = _mm256_permute4x64_epi64(a, 0xff);
+    const __m256i last = _mm256_shuffle_epi8(end, _mm256_set1_epi16(0x0f0e));
     const __m256i b = _mm256_add_epi16(ISA(along)(at + 16, width), last);
-    const __m256i both = _mm256_packs_epi16(_mm256_cmpgt_epi16(most, a), _mm256_cmpgt_epi16(most, b));
+    const __m256i first = _mm256_cmpgt_epi16(most, a), second = _mm256_cmpgt_epi16(most, b);
+    const __m256i both = _mm256_packs_epi16(first, second);
     *held = (ISA(block))both;
     return (uint32_t)_mm256_movemask_epi8(both);
 }
@@ -138,7 +141,8 @@ ISA(within)(long width, int rank, const uint8_t *at, ISA(block) *held)
 #define IN_ORDER(values) (values)
 #endif
 
-/* The values of a block of windows: four levels at a time, since whether more are needed is known late. */
+/* The values of a block of windows: four levels at a time, since it is known late whether more are
+ * needed, and one at a time, in longer and longer steps, where nothing changes. */
 static void ISA(search)(const ISA(histograms) *s, long x, int8_t *found)
 {
     const uint8_t *const from = s->counts + x - 1;
@@ -159,7 +163,8 @@ static void ISA(search)(const ISA(histograms) *s, long x, int8_t *found)
         FOUR(from + level * pitch)
     }
     values = (uint8_t)(level + 128) - held[1] - held[2] - held[3];
-    s->least[x / HIST_BLOCK] = (uint8_t)(level + (bits[1] == all) + (bits[2] == all) + (bits[3] == all));
+    const int more = (bits[1] == all) + (bits[2] == all) + (bits[3] == all);
+    s->least[x / HIST_BLOCK] = (uint8_t)(level + more);
     for (level += 4; bits[3] && level < HIST_LEVELS; level += 4) {
         const uint32_t before = bits[3];
         FOUR(from + level * pitch)
@@ -208,9 +213,10 @@ static int ISA(by_histograms)(Job *j)
     const long channels = (long)j->p.channels, cells = j->lane_cells, rows = j->bottom - j->top;
     const long room = cells + 4 * HIST_BLOCK;
     uint8_t least[HIST_COLS / HIST_BLOCK];
-    ISA(histograms) s = {.least = least, .width = (long)j->p.most_shift / channels + 1, .rank = (int)j->p.rank};
+    ISA(histograms) s = {.least = least, .rank = (int)j->p.rank};
+    s.width = (long)j->p.most_shift / channels + 1;
     s.strip = s.width > 64 ? HIST_COLS : HIST_COLS / 2;
-    s.pitch = ((s.strip + s.width + 128) / 64 | 1) * 64; /* so that levels lie in all sets of a cache */
+    s.pitch = ((s.strip + s.width + 128) / 64 | 1) * 64; /* levels lie in all sets of a cache */
     uint8_t *counts = aligned_alloc(64, (size_t)((HIST_LEVELS + 4) * s.pitch));
     int8_t *plane = NULL, *results = NULL;
     if (channels > 1) {
@@ -219,7 +225,8 @@ static int ISA(by_histograms)(Job *j)
     }
     const int there = counts && (channels == 1 || (plane && results));
     s.counts = counts + 64;
-    if (there && channels == 1) ISA(count_channel)(j, &s, (const int8_t *)j->keys, j->pitch, NULL, 0);
+    if (there && channels == 1)
+        ISA(count_channel)(j, &s, (const int8_t *)j->keys, j->pitch, NULL, 0);
     for (long c = 0; there && channels > 1 && c < channels; c++) {
         for (long r = 0; r < j->map_rows; r++) {
             const char *keys = j->keys + r * j->pitch + c;

@@ -153,4 +153,14 @@ static int ISA(tile)(Job *j)
     }
 }
 
-static const Isa ISA(isa) = {ISA_NAME, ISA(tile)};
+static int ISA(medians)(const Job *j, int straight)
+{
+    switch (sample_size(j->p.type)) {
+    case 1: return JOIN(ISA(8), by_medians)(j, straight);
+    case 2: return JOIN(ISA(16), by_medians)(j, straight);
+    case 4: return JOIN(ISA(32), by_medians)(j, straight);
+    default: return JOIN(ISA(64), by_medians)(j, straight);
+    }
+}
+
+static const Isa ISA(isa) = {ISA_NAME, ISA(tile), ISA(medians)};

@@ -34,6 +34,7 @@ typedef struct {
 #define NETWORK_BYTES (96 << 10) /* of all slots together: they stay in the second cache */
 
 #define MEDIAN_BYTES (20 << 10)  /* the same of small medians: in the first */
+#define MOST_SIDE 9              /* of these */
 
 /* A job with its buffers. Input is held as keys: signed numbers that sort as the samples do, of
  * which the largest stands for NaN. */

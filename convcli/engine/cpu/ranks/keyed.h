@@ -79,13 +79,13 @@ static void K(select)(const Job *j, const KEY *base, int counted, KEY *line)
 }
 
 #include "network.h"
+#include "small_medians.h"
 #include "slide.h"
 
 static int K(tile)(Job *j)
 {
     if (j->p.way == 'n' && !j->has_nan) return K(by_network)(j);
     if (j->p.way == 'w') return K(by_sliding)(j);
-    if (j->p.way == 'm' && !j->has_nan) return K(by_median)(j);
     const long rows = j->bottom - j->top;
     for (long r = 0; r < rows; r++) {
         const KEY *base = (const KEY *)j->keys + r * (long)j->p.row_stride * j->pitch;

@@ -21,6 +21,7 @@
 typedef struct {
     const char *name;
     int (*tile)(Job *);
+    int (*medians)(const Job *, int straight);
 } Isa;
 
 #define CLONED "isa.h"
@@ -82,7 +83,7 @@ static int reads_inside(const Packed *p, int32_t source, int32_t shift, int32_t 
 }
 
 /* Whether the network reads and writes what is there; the fault, if it does not. */
-static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
+static const char *check_network(const Job *j, long col_count, Py_ssize_t code, Py_ssize_t ends)
 {
     const Packed *p = &j->p;
     if (p->way == 's') return NULL;
@@ -107,7 +108,8 @@ static const char *check_network(const Job *j, Py_ssize_t code, Py_ssize_t ends)
 #undef X
         if (!known || p->row_stride != 1 || p->col_stride != 1 || p->group != 2 || p->row_gap < 1 ||
             p->row_gap > p->reach || p->reach - 1 != (p->side - 1) * p->row_gap || p->extent < 0 ||
-            p->extent != p->most_shift || p->extent % (p->side - 1))
+            p->extent != p->most_shift || p->extent % (p->side - 1) || p->extent % p->channels ||
+            p->cells != p->side * p->side || j->right > col_count - p->extent / p->channels)
             return "the median is none of those that were compiled";
         return NULL;
     }
@@ -159,7 +161,7 @@ static int prepare(Job *j, long col_count)
     j->pitch = j->lane_pitch * lanes;
     j->map_rows = (band_of(j) - 1) * (long)p->row_stride + (long)p->reach;
     /* The last rows go in a whole group. */
-    const long spare = p->way == 'n' || p->way == 'm' ? (long)(p->group * p->row_gap) : 0;
+    const long spare = p->way == 'n' ? (long)(p->group * p->row_gap) : 0;
     j->keys = piece(j->map_rows + spare, j->pitch, size);
     j->line = piece(j->samples + PADDING, 1, size);
     j->offsets = piece(p->cells, 1, sizeof *j->offsets);
@@ -179,6 +181,51 @@ static int prepare(Job *j, long col_count)
     /* What only whole blocks read is never part of a result, but it is read. */
     for (long r = 0; r < j->map_rows * lanes; r++)
         memset(j->keys + (r * j->lane_pitch + j->lane_pitch - PADDING) * size, 0, PADDING * (size_t)size);
+    return 1;
+}
+
+/* A tile by way of a copy of its input. */
+static int by_copy(Job j, long col_count)
+{
+    const int done = prepare(&j, col_count) && run_bands(&j);
+    free(j.keys), free(j.line), free(j.offsets), free(j.run_ends), free(j.runs);
+    return done;
+}
+
+/* Output columns of a tile whose windows lie in the picture side by side: from `*first` up to the
+ * result, or none. */
+static long straight_columns(const Job *j, long *first)
+{
+    const long span = (long)(j->p.most_shift / j->p.channels), end = j->right + span;
+    long start = j->left, best = 0;
+    *first = j->right;
+    for (long i = j->left + 1; i <= end; i++) {
+        if (i < end && j->cols[i - 1] >= 0 && j->cols[i] == j->cols[i - 1] + 1) continue;
+        if (i - start > best && j->cols[start] >= 0) best = i - start, *first = start;
+        start = i;
+    }
+    if ((best - span) * (long)j->p.channels < 64) /* not even one vector */
+        return *first = j->right;
+    return *first + best - span;
+}
+
+/* Small medians, band by band: in place, and by a copy where NaN is. */
+static int small_medians(const Job *tile, long col_count)
+{
+    long first, last = straight_columns(tile, &first);
+    const long ends[] = {tile->left, first, last, tile->right};
+    const int floats = tile->p.type == 'f' || tile->p.type == 'd';
+    const long band = floats ? band_of(tile) : tile->bottom - tile->top;
+    for (long top = tile->top; top < tile->bottom; top += band)
+        for (int part = 0; part < 3; part++) {
+            Job j = *tile;
+            j.top = top, j.left = ends[part], j.right = ends[part + 1];
+            if (tile->bottom - top > band) j.bottom = top + band;
+            if (j.left == j.right) continue;
+            int done = loops->medians(&j, part == 1);
+            if (done == 2) done = by_copy(j, col_count);
+            if (!done) return 0;
+        }
     return 1;
 }
 
@@ -204,20 +251,19 @@ static PyObject *tile(PyObject *self, PyObject *args)
         j.taps = taps.buf, j.order = order.buf, j.outside = outside.buf;
         j.code = code.buf, j.ends = ends.buf;
         fault = check(&j, src.len, dst.len, row_count, col_count, taps.len, order.len, outside.len);
-        if (!fault) fault = check_network(&j, code.len, ends.len);
+        if (!fault) fault = check_network(&j, col_count, code.len, ends.len);
     }
     if (fault)
         PyErr_SetString(PyExc_ValueError, fault);
     else {
         int done;
         Py_BEGIN_ALLOW_THREADS
-        done = prepare(&j, col_count) && run_bands(&j);
+        done = j.p.way == 'm' ? small_medians(&j, col_count) : by_copy(j, col_count);
         Py_END_ALLOW_THREADS
         if (done)
             Py_INCREF(result = Py_None);
         else
             PyErr_NoMemory();
-        free(j.keys), free(j.line), free(j.offsets), free(j.run_ends), free(j.runs);
     }
     PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
     PyBuffer_Release(&rows), PyBuffer_Release(&cols), PyBuffer_Release(&taps);
