@@ -282,7 +282,7 @@ def _steps(chain: _Chain, first: Slot, algorithm: str | None) -> tuple[Step, ...
         if slot.signal.error * levels < 0.45:
             return tuple(found)
     if dtype in LIMITS and "64" in dtype + target:
-        raise UsageError(_too_large(found, dtype, slot.signal.error))
+        raise UsageError(_too_large(chain, found, dtype, slot.signal.error))
     return tuple(found)
 
 
@@ -294,16 +294,18 @@ def _needs_float64(slot: Slot) -> bool:
     return precise or any(name == "float64" or name in WIDE for name in (dtype, target))
 
 
-def _too_large(steps: Sequence[Step], dtype: str, error: float) -> str:
-    """Why float64 cannot hold the sums of 64-bit integers."""
+def _too_large(chain: _Chain, steps: Sequence[Step], dtype: str, error: float) -> str:
+    """Why float64 cannot hold what a chain makes of 64-bit integers: sums, and at most differences."""
+    sums = [kernel.is_correlation for kernel, _ in chain]
     largest = max(
-        (step.values or 0.0) * float(np.abs(step.weights).sum(axis=(-2, -1)).max())
-        for step in steps
+        (step.values or 0.0) * (float(np.abs(step.weights).sum(axis=(-2, -1)).max()) if adds else 2)
+        for step, adds in zip(steps, sums, strict=True)
     )
     limit = min(2.0**53, 0.45 * largest / error)
     return (
-        f"sums of {dtype} samples may reach {largest:.4g}, and float64, which holds them, is exact "
-        f"up to {limit:.4g} here; --depth float64 takes them as they come"
+        f"{'sums' if any(sums) else 'results'} of {dtype} samples may reach {largest:.4g}, and "
+        f"float64, which holds them, is exact up to {limit:.4g} here; --depth float64 takes them "
+        "as they come"
     )
 
 

@@ -240,6 +240,19 @@ def test_values_of_64_bits_are_exact_where_none_is_missing(dtype: str, spec: str
         filter_image(x, f"{spec} | box:3")
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize(
+    "spec", ["range:3", "stddev:3", "tophat:3 | box:3", "erode:heights:0 9; 3 1", "range | range"]
+)
+def test_64_bits_go_through_what_they_fit(spec: str, dtype: str) -> None:
+    x = np.random.default_rng(4).integers(0, 9000, (9, 11), dtype)
+    got = filter_image(x, spec, range="clip")
+    want = filter_image(x.astype(float), spec, values=True, range="clip")
+    np.testing.assert_array_equal(got, np.rint(want).clip(np.iinfo(dtype).min))
+    with pytest.raises(UsageError, match=r"too large for exact (sums|results)"):
+        filter_image(x + np.dtype(dtype).type(2**52), spec, range="clip")
+
+
 # ------------------------------------------------------------------ several steps
 
 COMPOSITES: dict[str, tuple[str, ...]] = {

@@ -19,6 +19,7 @@ from convcli.imaging.header import Header, as_sample
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Pixels, Plane
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import picks_values
 
 __all__ = [
     "Missing",
@@ -235,9 +236,11 @@ def exact_limit(chain: Sequence[Kernel]) -> int:
     True
     """
     most, gain = 1.0, 1.0
+    # Differences and deviations reach further than their samples, and are rounded.
+    others = sum(not (kernel.is_correlation or picks_values(kernel)) for kernel in chain)
     chain = [kernel for kernel in chain if kernel.is_correlation]
     if not chain:
-        return 2**53
+        return 2 ** (49 - others) if others else 2**53
     for kernel in chain:
         weights = np.abs(kernel.weights)
         sums = weights.sum(axis=tuple(range(weights.ndim))[-3 if kernel.is_bank else -2 :])
@@ -246,7 +249,7 @@ def exact_limit(chain: Sequence[Kernel]) -> int:
     only = chain[0]
     plain = len(chain) == 1 and only.combine == "none" and whole_weights(only.weights) is not None
     bits = 45 if not plain else 52 if abs(only.scale) <= 1 and not only.bias % 1 else 49
-    return int(2**bits / most)
+    return int(2 ** (min(bits, 45) - 2 * others if others else bits) / most)
 
 
 def may_miss(plane: Plane, missing: Missing, name: str, *, look: bool) -> bool:
