@@ -30,6 +30,7 @@ from convcli.engine.operations import WindowOperation, knows, operation_of
 from convcli.engine.plane_windows import Padding2d, Windowed, checked_shape
 from convcli.engine.step import Signal, Slot, Step
 from convcli.errors import BackendError, UsageError
+from convcli.kernels.operation_names import CORRELATE
 from convcli.system.machine import default_threads
 
 __all__ = ["Plan", "Step", "plan_filter"]
@@ -296,7 +297,7 @@ def _needs_float64(slot: Slot) -> bool:
 
 def _too_large(chain: _Chain, steps: Sequence[Step], dtype: str, error: float) -> str:
     """Why float64 cannot hold what a chain makes of 64-bit integers: sums, and at most differences."""
-    sums = [kernel.is_correlation for kernel, _ in chain]
+    sums = [getattr(kernel, "operation", CORRELATE) == CORRELATE for kernel, _ in chain]
     largest = max(
         (step.values or 0.0) * (float(np.abs(step.weights).sum(axis=(-2, -1)).max()) if adds else 2)
         for step, adds in zip(steps, sums, strict=True)
