@@ -138,6 +138,53 @@ with every map that keeps the order.
 """
 
 
+LEVELS = [
+    *fence(
+        "convcli filter small.png -k grayscale -k threshold:128 -o level-threshold.png",
+        "convcli filter small.png -k grayscale -k otsu -o level-otsu.png",
+        'convcli filter small.png -k "grayscale | gaussian:2 | otsu | open:disk:2" -o level-chain.png',
+        "convcli filter small.png -k unsharp:2,2 -o level-sharp.png",
+        "convcli filter small.png -k unsharp:2,2,threshold=12 -o level-spared.png",
+    ),
+    *table(
+        [
+            ("level-threshold.png", "`threshold:128`"),
+            ("level-otsu.png", "`otsu`: the level is found"),
+            ("level-chain.png", "`gaussian:2`, `otsu`, `open:disk:2`: fewer and larger areas"),
+            ("level-sharp.png", "`unsharp:2,2`: grain is sharpened too"),
+            ("level-spared.png", "`unsharp:2,2,threshold=12`: edges alone"),
+        ],
+        3,
+        200,
+    ),
+]
+"""Of the section on thresholds."""
+
+LEVEL = """\
+## Thresholds
+
+`threshold:V` makes white what is above V and black the rest: a sample that equals V is black, as in
+OpenCV, scikit-image and ImageMagick. V counts as `--bias` does, from 0 to 255 in a picture of any depth;
+in a raster it is in its unit, the results are 1 and 0, and what is missing stays so.
+"""
+
+LEVEL_MEANING = """\
+- Each channel is compared for itself; `-k grayscale` before it makes one of them. In a chain the values
+  between the kernels are compared as they are, neither rounded nor clipped.
+- `threshold:otsu`, or `otsu`, takes the level of which the two sides differ most (Otsu 1979: the largest
+  variance between them, of several the first). It is one for all channels of a frame, and each frame has
+  its own; what is missing or transparent altogether is not counted. Whole numbers are counted one by one,
+  floats, as all values behind another kernel, in 256 bins from the smallest to the largest finite value,
+  and the level is the centre of one, as in scikit-image. A frame of one value is black.
+- The frame is read once more for it, part by part where it is made so, as for `--range stretch`. The
+  summary tells the level, and `--json` has `levels`; `threshold:V` with it gives the same.
+- `unsharp:SIGMA,AMOUNT,threshold=T` sharpens samples that differ from their blur by more than T and
+  leaves all others as they are, to the bit (Pillow's `UnsharpMask`, whose blur is rounded first). T counts
+  as V does. Missing samples stand for the one under the centre.
+- `sum` and `box` take footprints as well: `sum:disk:4`, `box:cross:2`, `box:"0 1 0; 1 1 1; 0 1 0"`.
+"""
+
+
 PARTS = [
     *fence(
         "convcli filter small.png -k median:13 --region 35%,10%,22%x28% -o part-region.png",
@@ -219,6 +266,7 @@ def page() -> str:
     choices = "\n".join(f"| {wish} | `{line}` |" for wish, line in CHOICES.items())
     lines.append(WHICH.format(choices=choices))
     lines.append(MEANING.format(definitions="\n".join(head + rows)))
+    lines += [LEVEL, *LEVELS, LEVEL_MEANING]
     lines += [PART, *PARTS, PART_MEANING]
     return "\n".join(lines).rstrip() + "\n"
 

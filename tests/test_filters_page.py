@@ -43,7 +43,7 @@ def test_every_operation_is_on_it() -> None:
 def test_pictures_come_out_the_same(tmp_path: Path) -> None:
     SCRIPT.make(tmp_path)
     names = SCRIPT.embedded(PAGE)
-    parts = SCRIPT.embedded("\n".join(SCRIPT.PARTS))
+    parts = SCRIPT.embedded("\n".join([*SCRIPT.LEVELS, *SCRIPT.PARTS]))
     assert len(names) == sum(map(len, SCRIPT.SHOWN.values())) + len(parts)
     for name in names:
         kept, new = (

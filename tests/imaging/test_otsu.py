@@ -246,3 +246,13 @@ def test_each_frame_has_its_own_level() -> None:
         np.testing.assert_array_equal(got, np.where(x > level, 255, 0))
     again = filtered(chain, Frame(frames[0])).pixels
     np.testing.assert_array_equal(again, pixels[0])
+
+
+def test_part_of_a_picture_has_the_level_of_the_whole() -> None:
+    x = photograph()
+    x[:10] //= 3
+    whole = filter_image(x, "box:3 | otsu")
+    part = filter_image(x, "box:3 | otsu", region=(3, 2, 9, 6))
+    want = x.copy()
+    want[2:8, 3:12] = whole[2:8, 3:12]
+    np.testing.assert_array_equal(part, want)
