@@ -11,7 +11,9 @@ from convcli.kernels.preset import Preset
 
 __all__ = ["footprint_lines", "has_shape", "within_another"]
 
-_FAMILY = re.compile(r"(?i)-*(?:statistic|morphology|neighbou?rs)\b[\s:=(]*(?!$)")
+_FAMILY = re.compile(
+    r"(?i)-*(?:statistic|morphology|morph|neighbou?rs|focal|local|moving|rolling)(?=[\W_])[\W_]*(?!$)"
+)
 _METHODS = {
     "gradient": "range",
     "contrast": "range",
@@ -43,6 +45,9 @@ def within_another(text: str) -> Iterator[str]:
         yield {"GRADIENT": "morph-gradient"}.get(name, name.lower())
     ranked = re.match(r"(?i)(?:\w+\.)*rank(?:[-_ ]?filter|[-_ ]?order)?\b(?!\.)(.*)", text, re.S)
     if ranked:
+        size = re.fullmatch(r"\W*(\d+\s*[xX]\s*\d+)\W*", ranked[1])
+        if size:
+            yield f"median:{size[1]}"
         yield from _by_number([int(n) for n in re.findall(r"\d+", ranked[1])])
     share = re.match(r"(?i)(?:\w+\.)*quantile\b[^\d.]*(\d*\.?\d+)?(.*)", text, re.S)
     if share:
@@ -105,6 +110,8 @@ def _misspelt(rest: str) -> Iterator[str]:
 
 _SPELLINGS: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"-?(\d+)(?:\.\d+)?[xX*]?", lambda m: m[1]),
+    (r"[a-z]+=(\d+)", lambda m: m[1]),
+    (r"(\d+),iterations=(\d+)", lambda m: str((int(m[1]) - 1) * int(m[2]) + 1)),
     (r"(?:[a-z]+\W)?(\d+)[xX*,](\d+)(?:[xX*,]\d+)*", lambda m: f"{m[1]}x{m[2]}"),
     (r"(?:octagon|hexagon|star|round)\W*(\d+\.?\d*)", lambda m: f"disk:{m[1]}"),
     (rf"(\d+)(?:x\d+)?\W?({'|'.join(SHAPES)})", lambda m: f"{m[2]}:{(int(m[1]) - 1) // 2}"),
