@@ -27,6 +27,7 @@ SHOWN = {
         *("erode:disk:3", "dilate:disk:3", "open:disk:3", "close:disk:3", "tophat:disk:3"),
         *("blackhat:disk:3", "morph-gradient:disk:1", "erode:heights:0 30 0; 30 60 30; 0 30 0"),
     ],
+    "edges": ["canny:20,60,1", "canny:10,20,1", "canny:20,60,3"],
 }
 """Every preset of these groups, on the same photograph."""
 THROUGH = "variance.pfm"
@@ -69,6 +70,8 @@ CHOICES = {
     "dark ones go": "-k close:disk:2",
     "small bright things on an uneven ground": "-k tophat:disk:8",
     "small dark things, as writing on a shaded page": "-k blackhat:disk:8",
+    "grain goes, shades and colours run smooth, edges stay": "-k bilateral:3,30",
+    "white lines a pixel thin where anything ends": "-k canny",
     "outlines, even all round": "-k grayscale -k morph-gradient",
     "where there is texture, and where there is none": "-k grayscale -k stddev:7",
     "areas of one class, without single pixels (of a map, not of a photograph)": "-k mode:5",
@@ -110,6 +113,20 @@ its own unit. The difference r of two colours is Euclidean over the channels, wh
 so that edges get no coloured fringe; scikit-image does so, OpenCV adds up absolute differences instead
 (`cv2.bilateralFilter(x, 9, R, S)` of a gray picture is `bilateral:S,R,disk:4`, within a level). In a
 raster each band is for itself. The cell at the centre always counts; with a dilation, s is in cells.
+
+`canny:LOW,HIGH,SIGMA` (Canny 1986; `canny` alone is `canny:25.5,51,1.4`) blurs by a Gaussian (a SIGMA of
+0 does not), takes Sobel's derivatives of the channel that is steepest, leaves of each slope the ridge
+(values between two neighbours along the gradient are interpolated, as scikit-image does), and of the
+ridges those that hang together, corner to corner too, with one of HIGH. LOW and HIGH are the levels of a
+step from one flat area to another, whatever SIGMA is: a step of 60 levels of 255 is an edge for
+`canny:20,60,1` and `canny:20,60,3`. Others count what their sums make of a step: scikit-image's
+thresholds are 4 times ours, times what the blur leaves of a step (0.64, 0.51 and 0.26 for a SIGMA of 1,
+1.4 and 3); OpenCV's are 4 times those of a SIGMA of 0. The result is gray, white on black, and alpha is
+left as it is; in a raster each band is for itself, 1 on 0, in its own unit. Where the window of a
+gradient (`ceil(3 SIGMA) + 1` pixels to each side) lacks a sample there is no edge, and where the sample
+itself is missing so is the result; outside the picture nothing is steep. Lines are followed across the
+whole picture, so it has to fit into memory; `--stride`, `--dilation` and other paddings than `same` are
+refused, and so are `--luma`, `--fill`, `--missing` and `--min-valid`.
 
 Which values take part, and what comes out:
 
@@ -258,6 +275,7 @@ def page() -> str:
     rows = [
         f"| `{name}` | {PRESETS[name].purpose} | {DEFINITIONS[name]} |"
         for name in dict.fromkeys(spec.partition(":")[0] for spec in every)
+        if name in DEFINITIONS
     ]
     head = [
         "| of `n` values that vote, counted from 0 in their order | what it does | is exactly |",

@@ -52,6 +52,7 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
         or small
         or plan.backend.on_gpu
         or plan.range == "stretch"
+        or chain.whole
     ):
         return Schedule([Tile(0, height, 0, width)])
     # Strips that are short beside the kernels would compute their margins again and again.
@@ -106,6 +107,14 @@ def part_schedule(
         top, left = (height - rows) // 2 // tall * tall, (width - cols) // 2 // wide * wide
         return _bytes_of(chain, (((top, top + rows),), ((left, left + cols),)), simple)
 
+    if chain.whole:
+        if cost(height, width) > room:
+            raise UsageError(
+                f"{chain.source.name}: {chain.whole} follows edges across the whole picture, which takes "
+                f"{(cost(height, width) + BASE_BYTES) / 2**20:,.0f} MB and cannot be made part by part; "
+                "raise --memory, or cut the picture"
+            )
+        return Schedule([Tile(0, height, 0, width)])
     rows, cols = tall, width
     while cost(rows, cols) > enough and cols > wide and not whole_rows:
         cols = -(-cols // 2 // wide) * wide
@@ -141,4 +150,6 @@ def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
     sizes.append(rows * cols * channels_in * item)
     if outline.range == "stretch" or chain.selection is not None:
         sizes[0] *= 3
+    if chain.whole:  # a blur and two slopes of each channel, and how steep all pixels are
+        sizes.append(rows * cols * (3 * chain.plans.between.itemsize * channels_in + 16))
     return sum(sizes) if simple else max(sizes) * 2

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from convcli.errors import KernelError
 from convcli.kernels.formulas import (
     Array,
     Parts,
@@ -24,6 +25,12 @@ from convcli.kernels.parameters import Parameter
 from convcli.kernels.preset import PILLOW, SIGMA, SIZE, TEXTBOOK, Preset, fixed, rows
 
 __all__ = ["EDGES"]
+
+LOW = Parameter(
+    "low", "lines go on at steps of so many levels of 255; half of high by default", 0, math.inf
+)
+HIGH = Parameter("high", "and have one of so many; twice low by default, or 51", 0, math.inf)
+CANNY_SIGMA = Parameter("sigma", "of the blur, in pixels; 0 for none", 0, 1666, default=1.4)
 
 _ROBERTS_X, _ROBERTS_Y = "1 0;0 -1", "0 1;-1 0"
 SOBEL_SIZE = Parameter("size", "side", 3, 7, default=3, choices=(3, 5, 7))
@@ -154,6 +161,17 @@ def _gabor(
     return Parts(weights * (2 / np.abs(weights).sum()))
 
 
+def _canny(low: float | None = None, high: float | None = None, sigma: float = 1.4) -> Parts:
+    """The Gaussian, whose slopes are looked at."""
+    if high is None:
+        high = 51 if low is None else 2 * low
+    low = high / 2 if low is None else low
+    if low > high:
+        raise KernelError(f"canny: low is {low:g}; it must not be above high, which is {high:g}")
+    row = gaussian_row(sigma, radius_of("canny", sigma, None)) if sigma else np.ones(1)
+    return Parts(outer(row, row), operation="canny", numbers=(low, high, sigma))
+
+
 EDGES = [
     *_gradients("sobel", _sobel, "Sobel and Feldman 1968; sizes as OpenCV getDerivKernels",
                 "the usual choice", (SOBEL_SIZE,), value="5",
@@ -207,6 +225,9 @@ EDGES = [
             Parameter("aspect", "shorter (above 1) or longer stripes", 0.1, 10, default=1),
             Parameter("phase", "degrees", -360, 360, default=0)),
            absolute=True, required=1, example="gabor:8,45"),
+    Preset("canny", "edges", "white lines a pixel thin where brightness changes most, on black",
+           _canny, "Canny 1986", "other", (LOW, HIGH, CANNY_SIGMA), example="canny:20,40,2",
+           also="canny-edges canny-edge-detector"),
     Preset("outline", "edges", "light outlines on black, as Pillow's FIND_EDGES",
            fixed("-1 -1 -1;-1 8 -1;-1 -1 -1"), f"{PILLOW}.FIND_EDGES", "derivative",
            also="find-edges"),

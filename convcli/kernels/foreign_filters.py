@@ -20,7 +20,7 @@ class Foreign(NamedTuple):
 
 
 _TABLE = {
-    "canny canny-edges hysteresis": Foreign(lambda sigma: f"-k dgauss:{sigma:g}", 1.4),
+    "hysteresis hysteresis-threshold zero-crossing": Foreign(lambda _: "-k canny"),
     "rank rank-filter rank-order ordfilt2 despeckle dust-and-scratches reduce-noise noise-reduction "
     "outlier outliers remove-outliers hot-pixels salt-and-pepper statistic nonpeak neighbors neighbours": Foreign(
         lambda side: f"-k median:{side:g}", 3

@@ -63,6 +63,17 @@ _REWRITES: list[tuple[str, Rewrite]] = [
     (r"box (?:boxblur|avgblur)\((\d+).*", lambda m: f"box:{2 * int(m[1]) + 1}"),
     # FFmpeg: columns, rows, amount.
     (rf"unsharp \w+\(\d+:\d+:{_N}.*", lambda m: f"unsharp:amount={m[1]}"),
+    # ImageMagick: radius x sigma, + low % + high %; OpenCV, whose sums are four times a step: low, high.
+    (rf"canny \w+\(.*sigma={_N}.*", lambda m: f"canny:sigma={m[1]}"),
+    (rf"canny \w+.\d+x{_N}", lambda m: f"canny:sigma={m[1]}"),
+    (
+        rf"canny \w+.\d+x{_N}\+{_N}%\+{_N}%",
+        lambda m: f"canny:{_share(m[2], '%')},{_share(m[3], '%')},{m[1]}",
+    ),
+    (
+        rf"canny \w+\((?:[a-z]\w*,)?{_N},{_N}(?:,.*)?",
+        lambda m: f"canny:{float(m[1]) / 4:g},{float(m[2]) / 4:g},0",
+    ),
     # OpenCV: a diameter, sigma of colour, sigma of space; scikit-image: the first of white.
     (rf"bilateral \w+\((?:[a-z]\w*,)?(-?\d+),{_N},{_N}.*", lambda m: _bilateral(m[3], m[2], m[1])),
     (
@@ -83,8 +94,8 @@ def refusal(text: str, what: str = "kernel") -> str:
 
     >>> refusal("gausian:2")
     "there is no kernel 'gausian:2'; did you mean 'gaussian:2'? (see 'convcli kernel list')"
-    >>> refusal("canny:2")
-    "'canny' is not there; the nearest is -k dgauss:2"
+    >>> refusal("harris:2")
+    "'harris' is not there; the nearest is -k laplacian8"
     """
     message, see = f"there is no {what} {_short(text)}", " (see 'convcli kernel list')"
     text = text[:LONGEST]

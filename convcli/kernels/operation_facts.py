@@ -46,6 +46,10 @@ class OperationFacts(NamedTuple):
     """What its numbers are called."""
     weighs: bool = False
     """Whether the weights are more than a footprint."""
+    joins: bool = False
+    """Whether one gray picture is made of all colours."""
+    whole: bool = False
+    """Whether each result depends on all of the picture."""
     fills: bool = True
     """Whether it makes something of a window whose centre is missing."""
 
@@ -64,6 +68,14 @@ FACTS: dict[str, OperationFacts] = {
         rounds=True,
         numbers=("sigma of distances", "sigma of differences"),
         weighs=True,
+        fills=False,
+    ),
+    "canny": OperationFacts(
+        "draws a white line where the blurred picture is steepest, on black",
+        numbers=("low", "high", "sigma"),
+        weighs=True,
+        joins=True,
+        whole=True,
         fills=False,
     ),
     "range": OperationFacts("takes the largest value less the smallest", flat=0),
@@ -167,7 +179,7 @@ def nearly_whole(level: float) -> float:
 def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
     """What a kernel says of levels, in the samples' unit; ``white`` is none in a raster.
 
-    Variances are in parts of white. Of a picture's colours, a bilateral mean is told that they are.
+    Variances are in parts of white. Of a picture's colours, a bilateral mean and Canny's edges are told that they are.
     """
     if has_heights(kernel):
         kernel = kernel.replace(weights=kernel.weights * level)
@@ -182,6 +194,10 @@ def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
     if kernel.operation == "bilateral":
         space, alike = kernel.numbers[:2]
         kernel = kernel.replace(numbers=(space, alike * level, *[1.0] * (white is not None)))
+    if kernel.operation == "canny":
+        low, high, sigma = kernel.numbers[:3]
+        numbers = (low * level, high * level, sigma, *[1.0] * (white is not None))
+        kernel = kernel.replace(numbers=numbers, scale=white or 1.0)
     if squares_values(kernel) and white is not None:
         kernel = kernel.replace(scale=1 / white)
     return kernel

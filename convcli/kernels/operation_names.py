@@ -23,6 +23,7 @@ OPERATIONS = {
     "threshold": "convcli.engine.threshold",
     "bilateral": "convcli.engine.bilateral",
     "otsu": "convcli.engine.threshold",
+    "canny": "convcli.engine.canny",
 }
 """Names, and the modules with what is computed, which are imported when they are used.
 
@@ -32,7 +33,7 @@ footprint whose cells it takes. Those of ``WITH_PRESETS`` have presets instead.
 """
 
 WITH_PRESETS = frozenset(
-    "rank mode spread unsharp threshold otsu bilateral erode dilate open close tophat blackhat "
+    "rank mode spread unsharp threshold otsu bilateral canny erode dilate open close tophat blackhat "
     "gradient range".split()
 )
 """Operations of which a name alone does not say all, or says something else than elsewhere."""

@@ -113,7 +113,7 @@ def test_nothing_is_overwritten_unasked(convcli: Run, tmp_path: Path) -> None:
 
 WRONG = {
     "unknown kernel": (["show", "sobbel-x"], "did you mean 'sobel-x'"),
-    "no convolution": (["show", "canny"], "the nearest is -k dgauss"),
+    "no convolution": (["show", "hysteresis"], "the nearest is -k canny"),
     "misspelt option": (["show", "sobel-x", "--jsn"], "--jsn"),
     "no kernel": (["show"], "KERNEL"),
     "no output": (["export", "sobel-x"], "--output"),

@@ -34,6 +34,7 @@ TAKEN = {
     "bilateral:3,30": "bilateral",
     "bilateral-blur:2,20": "bilateral:2,20",
     "Surface Blur": "bilateral",
+    "canny-edges": "canny",
     "bilateralFilter": "bilateral",
     "negative": "invert",
     "grey": "grayscale",
@@ -137,6 +138,11 @@ HINTED = {
     "UnsharpMask(radius=2, percent=150, threshold=3)": "unsharp:2,1.5,threshold=3",
     "Kernel((3,3),[0,-1,0,-1,5,-1,0,-1,0])": "0 -1 0; -1 5 -1; 0 -1 0",
     "cv2.GaussianBlur(img, (5, 5), 1.5)": "gaussian:1.5,5",
+    "canny:0x1+10%+30%": "canny:25.5,76.5,1",
+    "-canny 0x2+5%+20%": "canny:12.75,51,2",
+    "cv2.Canny(img, 100, 200)": "canny:25,50,0",
+    "feature.canny(image, sigma=3)": "canny:sigma=3",
+    "cannny": "canny",
     "cv2.bilateralFilter(img, 9, 75, 50)": "bilateral:50,75,disk:4",
     "denoise_bilateral(image, sigma_color=0.1, sigma_spatial=3)": "bilateral:3,25.5",
     "cv2.GaussianBlur(img,(5,5),0)": "gaussian:size=5",
@@ -186,9 +192,7 @@ HINTED = {
 }
 
 NEAREST = {
-    "canny": "-k dgauss:1.4",
-    "canny:2": "-k dgauss:2",
-    "cv2.Canny": "-k dgauss:1.4",
+    "hysteresis": "-k canny",
     "denoise-nl-means": "-k bilateral:3,30",
     "despeckle": "-k median:3",
     "reduce_noise:5": "-k median:5",
@@ -197,7 +201,6 @@ NEAREST = {
     "pixelate:16": "-k box:16 --stride 16",
     "pixelate:0": "-k box:8 --stride 8",
     "High Pass:5": "-k dog:0.05,5 --range offset",
-    "cannny": "-k dgauss:1.4",
     "brightness:1.5": "-k identity --scale 1.5",
 }
 

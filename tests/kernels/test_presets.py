@@ -425,6 +425,11 @@ ALLOWED = {
     "box": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
     "sum": {"width": "a whole number from 1 to 10000", "height": "a whole number from 1 to 10000"},
     "percentile": {"percent": "a number from 0 to 100"},
+    "canny": {
+        "low": "a number from 0 on",
+        "high": "a number from 0 on",
+        "sigma": "a number from 0 to 1666",
+    },
     "bilateral": {"sigma_space": SIGMA, "sigma_range": "a number from 1e-09 on"},
     "disk": {"radius": "a number from 0 to 4999"},
     "motion": {"length": "a number from 1 to 9997", "angle": ANGLE},

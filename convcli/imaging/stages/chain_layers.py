@@ -14,6 +14,8 @@ from convcli.imaging.stages.alpha import EMPTY
 from convcli.imaging.stages.carry_out import chain_on
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.surveys import Seen
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import facts_of
 
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
@@ -39,7 +41,11 @@ def _stages(plane: Plane, plans: Plans, name: str) -> Iterator[tuple[LayerStage,
 
     Colours are in the light that was asked for, weighted by alpha; values may be missing.
     """
+    from convcli.imaging.stages.edges import EdgeStage
     from convcli.imaging.stages.nonlinear import Nonlinear
+
+    def of_values(kernel: Kernel) -> type[EdgeStage | Nonlinear]:
+        return EdgeStage if facts_of(kernel).whole else Nonlinear
 
     steps = zip(plans.chain, plans.chained(plane.shape[:2]).steps, strict=True)
     layers: Any
@@ -53,7 +59,7 @@ def _stages(plane: Plane, plans: Plans, name: str) -> Iterator[tuple[LayerStage,
             if kernel.is_correlation:
                 layers = Weighted(layers, kernel, step, plans)
             else:
-                layers = Nonlinear(layers, kernel, step, plans, plans.float_dtype)
+                layers = of_values(kernel)(layers, kernel, step, plans, plans.float_dtype)
             yield layers, plans.float_dtype
         return
     from convcli.imaging.stages.normalized import Known, Normalized
@@ -61,7 +67,7 @@ def _stages(plane: Plane, plans: Plans, name: str) -> Iterator[tuple[LayerStage,
     layers, dtype = Known(plane, plans, name), plane.dtype
     yield layers, dtype
     for kernel, step in steps:
-        one = Normalized if kernel.is_correlation else Nonlinear
+        one = Normalized if kernel.is_correlation else of_values(kernel)
         layers = one(layers, kernel, step, plans, dtype)
         dtype = layers.dtype
         yield layers, dtype

@@ -10,6 +10,7 @@ from convcli.imaging.header import Header
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.stages.alpha import leaves_alpha
 from convcli.kernels.kernel import Kernel
+from convcli.kernels.operation_facts import facts_of
 
 __all__ = ["Channels", "channels_of", "prepare_chain"]
 
@@ -68,6 +69,8 @@ def channels_of(picture: Header, chain: Sequence[Kernel], *, values: bool) -> Ch
     channels = picture.colours
     over_alpha, widen = False, False
     for kernel in chain:
+        if facts_of(kernel).joins and not values:
+            channels = 1
         if not kernel.is_bank:
             continue
         wanted = kernel.weights.shape[1]

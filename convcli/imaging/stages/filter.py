@@ -22,7 +22,7 @@ from convcli.imaging.stages.missing import may_miss, refusal, require_finite, sl
 from convcli.imaging.stages.plans import Plans, holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operation_facts import picks_values
+from convcli.kernels.operation_facts import facts_of, picks_values
 
 if TYPE_CHECKING:
     from convcli.imaging.metadata.revise import Effect
@@ -144,6 +144,11 @@ class Filter:
         )
         self._of_one_thread: Plans | None = None
         self.source, self._channels = source, channels
+
+    @property
+    def whole(self) -> str:
+        """The name of a kernel of which each result depends on all of the picture; empty if of none."""
+        return next((k.name for k in self.plans.chain if facts_of(k).whole), "")
 
     @property
     def effect(self) -> Effect:

@@ -38,7 +38,7 @@ def check_last(plans: Plans) -> None:
             f"{plans.out_dtype} are too coarse for: take --depth float, or stddev in its place"
         )
     last, says = plans.chain[-1], plans.missing.says
-    if plans.values and last.operation in ("threshold", "otsu") and says in (0, 1):
+    if plans.values and last.operation in ("threshold", "otsu", "canny") and says in (0, 1):
         raise UsageError(
             f"{last.name} gives 1 and 0, and {says:g} says that a sample is missing: name another "
             "value for the result, as in --nodata :255"

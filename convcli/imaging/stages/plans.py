@@ -76,8 +76,11 @@ class Plans:
         )
         check_light(self, header)
         self.luma = options.luma and header.space == "rgb"
-        if self.luma and any(kernel.is_bank for kernel in chain):
-            raise KernelError("--luma filters one channel; a kernel across channels needs all")
+        across = [k.name for k in chain if k.is_bank or facts_of(k).joins]
+        if self.luma and across:
+            raise KernelError(
+                f"--luma filters one channel; {across[0]}, a kernel across channels, needs all"
+            )
         self.in_light = self.luma or options.linear
         wide = "float64" if header.dtype == np.float64 else "float32"
         self.float_dtype = np.dtype(wide)
