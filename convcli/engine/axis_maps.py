@@ -144,6 +144,19 @@ class TiledAxis:
             self._needed[spans] = self._find(spans)
         return self._needed[spans]
 
+    def seen(self, span: Span) -> tuple[Span, bool]:
+        """Input cells around all under the windows of some outputs; whether some lie outside.
+
+        >>> from convcli.arithmetic.window import conv_window
+        >>> TiledAxis(axis_map(conv_window(9, 3, padding="same"), "constant"), 3, 4, 9).seen((0, 3))
+        ((0, 4), True)
+        """
+        start, stop = self.whole.span(*span, self.taps)
+        index = self.whole.index[start:stop]
+        inside = index[index != OUTSIDE]
+        cells = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
+        return cells, inside.size < index.size
+
     def _find(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
         found: list[Span] = []
         for span in spans:

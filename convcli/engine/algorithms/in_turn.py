@@ -96,6 +96,11 @@ class _Axis(TiledAxis):
             wanted[self.turns[number - 1].source] += needed
         return [merged(each, 0) for each in wanted]
 
+    def seen(self, span: Span) -> tuple[Span, bool]:
+        """Input cells around all that some outputs are made of; that some lie outside is assumed."""
+        cells = self.wants((span,))[0]
+        return (cells[0][0], cells[-1][1]), True
+
     def _find(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
         return self.wants(tuple(self.aligned(span) for span in spans))[0]
 

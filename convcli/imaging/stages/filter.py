@@ -248,8 +248,11 @@ class Filter:
         if simple:
             return Correlated(plane, plans, counts, opaque=not self.leaves_alpha)
         from convcli.imaging.stages.chain_layers import layers_of
+        from convcli.imaging.stages.partly_hidden import PartlyHidden, same_from_samples
 
         layers = layers_of(plane, plans, self.source.name)
+        if same_from_samples(plans):
+            return PartlyHidden(plane, plans, layers, counts)
         return Requantised(layers, plans, plane.shape[:2], counts)
 
     def begin(self) -> None:

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.plan import Plan, Step
-from convcli.engine.regions import Ranges
+from convcli.engine.regions import Ranges, within
 from convcli.errors import UsageError
 from convcli.imaging.source import Pixels
 from convcli.imaging.stages.alpha import EMPTY, Placed, picker_of
 from convcli.imaging.stages.carry_out import step_on
 from convcli.imaging.stages.float_layers import Layers, LayerStage
+from convcli.imaging.stages.lacking import lacking
 from convcli.imaging.stages.missing import way_of
 from convcli.imaging.stages.plans import Plans, needs_float64
 from convcli.imaging.stages.window_stage import WindowStage
@@ -96,7 +97,7 @@ class Nonlinear(WindowStage):
             return Layers(step_on(self.plain, x, have, want), picked, chroma)
         if votes is None:
             votes = self.all_there(x)
-        found, known = self._among(x, votes, have, want)
+        found, known = self._parted(x, votes, have, want)
         if self.plans.weighs:
             return Layers(found, picked, chroma)
         return Layers(found, picked, chroma, None if known.all() else known)
@@ -109,6 +110,30 @@ class Nonlinear(WindowStage):
             return there
         visible = alpha > EMPTY
         return None if visible.all() else np.broadcast_to(visible, x.shape).astype(np.uint8)
+
+    def _parted(
+        self, x: Pixels, votes: NDArray[np.uint8], have: Ranges, want: Ranges
+    ) -> tuple[Pixels, NDArray[np.uint8]]:
+        """What those that vote give, and 1 where that is known; all that lacks none as it is."""
+        outside = self.missing.outside
+        parts = [want]
+        if not (outside and self.facts.rounds):
+            there: NDArray[np.bool_] = np.all(votes, axis=-1)
+            parts = lacking(self.gaps.steps, there, have, want, outside=outside)
+        if parts == [want]:
+            return self._among(x, votes, have, want)
+        found = step_on(self.plain, x, have, want)
+        known = np.ones(found.shape, np.uint8)
+        for part in parts:
+            place, around = within(want, part), self.needed(part)
+            cut = within(have, around)
+            assert place is not None
+            found[place], known[place] = (
+                self._among(x, votes, have, part)
+                if cut is None
+                else self._among(x[cut], votes[cut], around, part)
+            )
+        return found, known
 
     def _among(
         self, x: Pixels, votes: NDArray[np.uint8], have: Ranges, want: Ranges
