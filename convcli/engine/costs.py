@@ -6,8 +6,8 @@ separable in 16 bits, a pair of taps; in the NumPy loops one pass over a tile (a
 multiplication per distinct weight); ``box`` by doubling, while ``running`` sums cost the same for
 every box; for ``fft``, whose type is that of the transforms, one sample transformed, there or
 back. Of extrema it is a step of ``runs``, or a cell of ``gray``; of variances an addition; of the
-``counts`` of modes a row of the footprint, in NumPy a block or a cell; of ``bilateral`` means a cell.
-Of ranks it is a comparison
+``counts`` of modes a row of the footprint, in NumPy a block or a cell, while a box's ``columns`` cost
+the same for every box; of ``bilateral`` means a cell. Of ranks it is a comparison
 of a ``network`` or ``median``, a bit of a cell for ``bits``, a column for ``histograms``, a cell at
 the edges for ``slide``, a cell for ``partition``. Those of correlations are
 printed by ``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows and NumPy's
@@ -94,6 +94,8 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "bilateral", "float64"): (1.00, 0.9000),
     ("compiled", "squares", "int32"): (3.50, 0.0),
     ("compiled", "counts", "uint8"): (23.0, 2.0000),
+    ("compiled", "columns", "uint8"): (14.5, 0.0),
+    ("compiled", "columns", "int16"): (34.0, 0.0),
     ("numpy", "runs", "uint8"): (0.30, 0.0600),
     ("numpy", "runs", "int16"): (0.45, 0.1200),
     ("numpy", "runs", "float32"): (2.00, 0.3000),

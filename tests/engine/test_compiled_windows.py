@@ -101,7 +101,7 @@ def results():
                     plan = plan_filter(x.shape, dtype, [kernel], out_dtype=target, values=True)
                     found.append(execute(plan, x).pixels)
         if dtype == "uint8":
-            for weights in (np.ones((7, 6)), DISK):
+            for weights in (np.ones((7, 6)), np.ones((17, 16)), DISK):
                 for levels in (3, 120):
                     plan = plan_filter(x.shape, dtype, [Kernel(weights, operation="mode")])
                     found.append(execute(plan, x % levels).pixels)

@@ -35,6 +35,9 @@ class CountedMode:
             blocks = blocks_of(problem.weights[0], apart=True)
             rows = sum(block.height for block in blocks)
             price = on_cpu(self.name, f"{rows} rows", "compiled", self.name, "uint8", rows)
+            if problem.weights.all() and 2 < rows < 128 and cells < 32768:
+                kind = "uint8" if cells < 256 else "int16"
+                price = on_cpu(self.name, "columns", "compiled", "columns", kind, 0)
             return _Compiled(problem, price, blocks)
         kind = "uint8" if problem.picked.dtype in ("uint8", "int8") else "float32"
         work = len(blocks_of(problem.weights[0], apart=True)) if kind == "uint8" else cells

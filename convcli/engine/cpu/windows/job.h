@@ -4,7 +4,7 @@
 #define JOB_FIELDS(X)                                                                         \
     X(height) X(width) X(channels) X(out_rows) X(out_cols) X(row_stride) X(col_stride)        \
     X(row_gap) X(col_gap) X(tall) X(wide) X(type) X(largest) X(blocks) X(cells) X(root) X(out_type) \
-    X(stream) X(joint)
+    X(stream) X(joint) X(skip)
 
 typedef struct {
 #define FIELD(name) int64_t name;
@@ -90,4 +90,12 @@ static long find_runs(const Job *j, Run *runs)
         c += count;
     }
     return found;
+}
+
+/* Whether a mode is that of a box, whose columns and counts are not too many for its histograms. */
+static int is_box(const Job *j)
+{
+    const Packed *p = &j->p;
+    return p->blocks == 1 && p->cells == p->tall * p->wide && p->cells < 32768 && p->tall > 2 &&
+           p->tall < 128;
 }

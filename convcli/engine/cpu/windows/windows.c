@@ -171,6 +171,8 @@ static int prepare_lanes(Job *j, long size)
     return 1;
 }
 
+#define MODE_STRIP 480 /* columns whose histograms stay in the second cache */
+
 static int prepare(Job *j, char way)
 {
     const long size = sample_size(j->p.type);
@@ -182,7 +184,11 @@ static int prepare(Job *j, char way)
     if (way == 'x') return prepare_lanes(j, size);
     j->pitch = cells + (long)j->p.channels + PADDING;
     j->held = piece(j->in_rows, j->pitch, size);
-    j->spare = piece(4, j->pitch, 8);
+    if (way == 'm') {
+        j->strip = j->width < MODE_STRIP ? j->width : MODE_STRIP;
+        j->spare = is_box(j) ? piece(j->strip + j->p.wide, 256, 1) : piece(1, 1, 1);
+    } else
+        j->spare = piece(4, j->pitch, 8);
     j->line = piece(2, j->pitch, 8);
     return j->held && j->spare && j->line;
 }
