@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
 import pytest
 
 from convcli import filter_image
-from convcli.engine.algorithms import moments
-from convcli.engine.cpu import compiled_ranks, compiled_windows, picking
+from convcli.engine import algorithms
+from convcli.engine.algorithms import in_turn
+from convcli.engine.step import Method
 from convcli.imaging.stages import nonlinear, partly_hidden
 from convcli.imaging.stages.lacking import lacking
 
@@ -26,14 +29,13 @@ GEOMETRY: list[dict[str, Any]] = [
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of which a small picture has several."""
-    for method in (
-        compiled_windows.CompiledPicks,
-        picking.NumpyPicks,
-        compiled_ranks.CompiledRanks,
-        moments._Compiled,
-        moments._Numpy,
-    ):
-        monkeypatch.setattr(method, "tile", (7, 9))
+    for module in iter_modules(algorithms.__path__):  # which are imported when they are needed
+        import_module(f"{algorithms.__name__}.{module.name}")
+    methods: list[type] = [Method]
+    for method in methods:
+        methods += method.__subclasses__()
+        if "tile" in vars(method) and method is not Method and method is not in_turn._InTurn:
+            monkeypatch.setattr(method, "tile", (7, 9))
 
 
 def pictures() -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
