@@ -42,7 +42,9 @@ def _otsu() -> Parts:
     return Parts(np.ones((1, 1)), operation="otsu")
 
 
-_LEVEL = Parameter("level", "white is 255, as of --bias; in a raster its own unit", -inf, inf)
+_LEVEL = Parameter(
+    "level", "white is 255, as of --bias; in a raster its own unit; otsu finds it", -inf, inf
+)
 
 _EFFECTS = [
     Preset("identity", "effects", "the picture as it is",

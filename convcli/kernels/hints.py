@@ -49,6 +49,7 @@ _REWRITES: list[tuple[str, Rewrite]] = [
     (rf"threshold \w+.{_N}%.*", lambda m: f"threshold:{_share(m[1], '%')}"),
     (r"threshold \w+\((0?\.\d+)", lambda m: f"threshold:{_share(m[1], '')}"),
     # OpenCV: the picture, the level, what white is.
+    (r"(?i)threshold \w+\(.*otsu.*", lambda m: "otsu"),
     (rf"threshold \w+\([a-zA-Z_]\w*,{_N}(?:,.*)?", lambda m: f"threshold:{m[1]}"),
     (r"laplacian \w+.0", lambda m: "outline"),
     (r"laplacian \w+.1", lambda m: "laplacian"),

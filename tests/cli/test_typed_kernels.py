@@ -184,6 +184,8 @@ HINTED = {
     "threshold=0.2": "threshold:51",
     "cv2.threshold(img, 127, 255, cv2.THRESH_BINARY)": "threshold:127",
     "binarize 90": "threshold:90",
+    "cv2.threshold(img, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)": "otsu",
+    "filters.threshold_otsu(img)": "otsu",
     # chains
     "sobel,invert": "sobel | invert",
     "gaussian:2,sobel": "gaussian:2 | sobel",

@@ -61,7 +61,8 @@ class Seen(NamedTuple):
         flat = flat.reshape(-1)
         for start in range(0, flat.size, _BLOCK):
             block = flat[start : start + _BLOCK]
-            yield block[np.isfinite(block)] if block.dtype.kind == "f" else block
+            finite = np.isfinite(block) if block.dtype.kind == "f" else None
+            yield block if finite is None or finite.all() else block[finite]
 
 
 class Ends:
