@@ -442,7 +442,7 @@ PRESETS = (
     "farid dgauss-x dgauss-y dgauss roberts-x roberts-y roberts kirsch robinson laplacian "
     "laplacian8 log dog gabor outline contour identity emboss emboss-pillow invert grayscale "
     "grayscale-601 sepia channel-swap sum threshold:128 otsu unsharp:2,1,threshold=10 "
-    "median percentile:90 min max range stddev variance mode "
+    "median percentile:90 min max range stddev variance mode bilateral:3,30 canny "
     "erode dilate open close tophat blackhat morph-gradient"
 ).split()
 COMMANDS = (
