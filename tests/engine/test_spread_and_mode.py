@@ -141,6 +141,20 @@ def test_mode_of_every_window_written_out(loops, dtype, levels):
         np.testing.assert_array_equal(got, want.astype(dtype), err_msg=str(geometry))
 
 
+@pytest.mark.parametrize("weights", [np.ones((3, 4)), np.ones((19, 15)), FOOTPRINTS[1]])
+def test_modes_of_more_values_than_bytes_number(weights, monkeypatch):
+    """Too many in all rows, few enough in some; -0, NaN and windows of nothing among them."""
+    rng = np.random.default_rng(5)
+    x = (np.arange(70)[:, None] * 5 + rng.integers(0, 9, (70, 30))).astype(np.float32)[..., None]
+    x[40:] = rng.normal(size=(30, 30, 1))
+    x[rng.random(x.shape) < 0.1] = -0.0
+    x[5:30, 3:25] = np.nan
+    got = run(x, weights, "mode")
+    monkeypatch.setenv("CONVCLI_LOOPS", "numpy")
+    np.testing.assert_array_equal(got.view(np.int32), run(x, weights, "mode").view(np.int32))
+    assert np.isnan(got).any()
+
+
 @pytest.mark.parametrize("operation", [VARIANCE, STDDEV, ("mode", ())])
 def test_parts_and_threads_have_the_same_bits(loops, operation):
     rng = np.random.default_rng(5)

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.algorithms.run_minima import blocks_of
+from convcli.engine.axis_maps import AxisMap
 from convcli.engine.costs import on_cpu
-from convcli.engine.cpu.compiled_windows import CompiledPicks, can_compile, plain
+from convcli.engine.cpu.compiled_windows import CompiledPicks, TileLoop, can_compile, plain
 from convcli.engine.cpu.picking import NumpyPicks, Values
+from convcli.engine.cpu.tiles import Tile
 from convcli.engine.picks import Picks
 from convcli.engine.step import Method, Problem
 
@@ -18,6 +20,10 @@ __all__ = ["MODE"]
 
 _FEW = 300
 """Values of a tile up to which each is counted under every window."""
+_BYTES = 255
+"""Values that bytes can number, beside those that do not vote."""
+_SHORT = 16
+"""Rows that are not halved to find fewer values."""
 _AT_ONCE = 1 << 22
 """Cells that are sorted at once."""
 
@@ -64,6 +70,15 @@ class _Numpy(NumpyPicks):
             values = np.unique(plane)
             if floats:
                 values = values[values != absent]
+            if can_compile() and plain(p) and len(footprint) < 65536:
+                if len(values) <= _BYTES:
+                    return self._numbered(plane, values, absent, rows, cols)
+                if rows > _SHORT:  # half of them may have few enough
+                    half = rows // 2
+                    above, below = plane[: half + p.kernel_size[0] - 1], plane[half:]
+                    return np.concatenate(
+                        [modes(above, half, cols), modes(below, rows - half, cols)]
+                    )
             if len(values) <= _FEW:
                 return self._counted(plane, values, absent, rows, cols)
             band = max(_AT_ONCE // (cols * plane.shape[2] * len(footprint)), 1)
@@ -75,6 +90,27 @@ class _Numpy(NumpyPicks):
             return np.concatenate(parts)
 
         return modes
+
+    def _numbered(
+        self, plane: NDArray[Any], values: NDArray[Any], absent: int, rows: int, cols: int
+    ) -> NDArray[Any]:
+        """Values by their numbers, which are bytes, with the compiled histograms."""
+        p = self.problem
+        numbers = np.searchsorted(values, plane).astype(np.uint8)
+        if p.picked.dtype.startswith("float"):
+            numbers[plane == absent] = _BYTES
+        maps = tuple(AxisMap(np.arange(size), 1, 1, 0, size, 1) for size in plane.shape[:2])
+        blocks = blocks_of(p.weights[0], apart=True)
+        cells = int(np.count_nonzero(p.weights))
+        loop = TileLoop(
+            "modes", p, numbers, (maps[0], maps[1]), blocks, 0, largest=0, cells=cells, skip=1
+        )
+        found = loop(Tile(0, rows, 0, cols), None, "uint8")
+        named: NDArray[Any] = np.zeros(_BYTES + 1, plane.dtype)
+        named[: len(values)] = values
+        if p.picked.dtype.startswith("float"):
+            named[_BYTES] = absent
+        return np.asarray(named[found])
 
     def _counted(
         self, plane: NDArray[Any], values: NDArray[Any], absent: int, rows: int, cols: int
