@@ -64,6 +64,8 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
 def survey_schedule(chain: Filter, shape: tuple[int, ...]) -> Schedule:
     """The strips in which the values of a frame in memory are looked at before it is made."""
     height, width = shape[:2]
+    if chain.whole:
+        return Schedule([Tile(0, height, 0, width)])
     margin = sum(step.rows.effective_kernel for step in chain.outline.plan.steps)
     rows = max(SURVEYED // max(width, 1), 4 * margin, 1)
     return Schedule(grid(height, width, rows, width), chain.outline.plan.threads)

@@ -117,7 +117,7 @@ def test_whole_numbers_without_a_blur_are_exact(loops, dtype, shape):
         how = {"border": border, "value": 40.0 if border == "constant" else 0.0}
         for low, high in ((0, 40), (30, 60)):
             want = written_out(x, low, high, 0, **how)
-            got = run(x, low, high, 0, joint=True, values=True, **how)
+            got = run(x, low, high, 0, joint=True, values=True, threads=2, **how)
             assert got.shape == (*shape[:2], 1)
             np.testing.assert_array_equal(got[..., 0] != 0, want, err_msg=f"{how} {low} {high}")
             assert 0 < want.mean() < 0.5

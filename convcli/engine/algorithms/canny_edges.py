@@ -118,9 +118,9 @@ class _Whole(Method):
         height, width, _ = across.shape
         low, high = self.problem.limits
         steepness = np.zeros((height + 2, width + 2))  # nothing is steep outside
-        steep = _candidates(across, down, hidden, low, steepness, threads)
+        bands = _candidates(across, down, hidden, low, steepness, threads)
         flat = steepness.ravel()
-        thin = steep.at[_is_ridge(steep, flat, width + 2)]
+        thin = _ridges(bands, flat, width + 2, threads)
         labels = connected(thin, width + 2)
         held = np.zeros(len(thin), bool)
         held[labels[flat[thin] >= high]] = True
@@ -142,8 +142,8 @@ def _candidates(
     low: float,
     steepness: NDArray[np.float64],
     threads: int,
-) -> _Steep:
-    """Pixels that are at least ``low`` steep; how steep all are is put into a picture with a margin.
+) -> list[_Steep]:
+    """Pixels, band by band, that are at least ``low`` steep; how steep all are is put into a picture with a margin.
 
     Of several colours the steepest counts, the first of those that are alike.
     """
@@ -172,13 +172,31 @@ def _candidates(
 
         return work
 
-    with np.errstate(all="ignore"):
-        work_through(grid(height, width, rows, width), make_worker, threads)
-    parts = [found[top] for top in sorted(found)]
-    return _Steep(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    work_through(grid(height, width, rows, width), make_worker, threads)
+    return [found[top] for top in sorted(found)]
 
 
-def _is_ridge(steep: _Steep, steepness: NDArray[np.float64], pitch: int) -> NDArray[np.bool_]:
+def _ridges(
+    bands: list[_Steep], steepness: NDArray[np.float64], pitch: int, threads: int
+) -> NDArray[np.intp]:
+    """Those that are steeper than their neighbours, from first to last."""
+    from convcli.engine.cpu.tiles import Tile, work_through
+
+    alike = _ALIKE * float(steepness.max())
+
+    def work(tile: Tile) -> int:
+        steep = bands[tile.top]
+        bands[tile.top] = steep._replace(at=steep.at[_is_ridge(steep, steepness, pitch, alike)])
+        return 0
+
+    places = [Tile(number, number + 1, 0, 1) for number in range(len(bands))]
+    work_through(places, lambda: work, threads)
+    return np.concatenate([band.at for band in bands])
+
+
+def _is_ridge(
+    steep: _Steep, steepness: NDArray[np.float64], pitch: int, alike: float
+) -> NDArray[np.bool_]:
     """Whether each is steeper than what lies before and behind it along the gradient.
 
     Along the longer of its two parts a gradient leads one pixel on, between two neighbours. One of
@@ -187,7 +205,8 @@ def _is_ridge(steep: _Steep, steepness: NDArray[np.float64], pitch: int) -> NDAr
     at, across, down = steep
     wide, tall = np.abs(across), np.abs(down)
     upright = tall >= wide
-    share = np.where(upright, wide / tall, tall / wide)
+    longer = np.maximum(wide, tall)
+    share = np.minimum(wide, tall) / np.where(longer > 0, longer, 1.0)
     same = np.where((across < 0) == (down < 0), 1, -1)
     straight = np.where(upright, pitch, 1)
     aslant = np.where(upright, pitch + same, 1 + same * pitch)
@@ -198,7 +217,6 @@ def _is_ridge(steep: _Steep, steepness: NDArray[np.float64], pitch: int) -> NDAr
         found: NDArray[np.float64] = near + steepness[at + way * aslant] * share
         return found
 
-    alike = _ALIKE * float(steepness.max())
     found: NDArray[np.bool_] = (own > beside(-1) + alike) & (own + alike >= beside(1))
     return found
 
@@ -212,12 +230,13 @@ def connected(at: NDArray[np.intp], pitch: int) -> NDArray[np.intp]:
     [0, 1, 0, 0, 4]
     """
     labels = np.arange(len(at))
+    numbers = np.full(int(at.max(initial=0)) + pitch + 2, -1, np.int32)
+    numbers[at] = labels
     pairs = []
     for step in (1, pitch - 1, pitch, pitch + 1):
-        place = np.searchsorted(at, at + step)
-        place[place == len(at)] = 0
-        there = np.flatnonzero(at[place] == at + step) if len(at) else place
-        pairs.append((there, place[there]))
+        place = numbers[at + step]
+        there = np.flatnonzero(place >= 0)
+        pairs.append((there, place[there].astype(np.intp)))
     one, other = (np.concatenate(each) for each in zip(*pairs, strict=True))
     while len(one):
         first, second = labels[one], labels[other]
