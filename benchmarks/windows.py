@@ -1,6 +1,6 @@
 """Erosion, ranges, deviations and modes in memory, side by side: 24 megapixels, gray.
 
-    python benchmarks/windows.py [--rounds 5] [--threads 2] [ROW ...]
+    python benchmarks/windows.py [--rounds 5] [--threads 2] [--write docs/performance.md] [ROW ...]
 
 Each peer's output is compared with convcli's first, all but the edges; then all run once per round,
 in turn, and the medians count. A peer that takes over 3 seconds runs once. Peers that are not
@@ -10,22 +10,26 @@ installed are left out. ``CONVCLI_LOOPS=numpy`` measures the fallback.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
-from report import machine
+from engine import fastest, table, verdict
+from report import machine, write_section
 
-from convcli.engine.dispatch import execute
+from convcli.engine.dispatch import execute, loops
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
 SIZE = (6000, 4000)
 VERY_SLOW = 3.0
+NUMPY_BARS = (1.5, 5.0)
 
 
 class Row(NamedTuple):
@@ -187,48 +191,69 @@ def agrees(row: Row, got: np.ndarray, want: np.ndarray) -> bool:
     return np.array_equal(got[inside], want[inside])
 
 
+def measure(row: Row, x: np.ndarray, rounds: int, threads: int) -> dict[str, float]:
+    """Milliseconds of all that give the same."""
+    calls: dict[str, Callable[[], Any]] = {"convcli": ours(row, x, threads)}
+    reference = calls["convcli"]().copy()
+    times: dict[str, list[float]] = {"convcli": []}
+    for name, call in peers(row, x, threads).items():
+        if call is None:
+            continue
+        start = time.perf_counter()
+        if not agrees(row, reference, np.asarray(call())):
+            print(f"{row.name}: {name} differs, left out", file=sys.stderr)
+            continue
+        first = time.perf_counter() - start
+        calls[name], times[name] = call, [first * 1e3] if first > VERY_SLOW else []
+    for _ in range(rounds):
+        for name, call in calls.items():
+            if not times[name] or times[name][0] < VERY_SLOW * 1e3:
+                times[name].append(timed(call))
+    return {name: median(t) for name, t in times.items()}
+
+
+def cells_of(row: Row, times: dict[str, float]) -> list[str]:
+    """A line of the table."""
+    start, best = [row.name, f"{times['convcli']:.1f}"], fastest(times)
+    bar, goal = (row.bar, row.goal) if loops().compiled else NUMPY_BARS
+    if best is None:
+        return [*start, "none", "", "", "", "", ""]
+    ratio = times[best] / times["convcli"]
+    others = ", ".join(
+        f"{name} {ms:.0f}" for name, ms in times.items() if name not in ("convcli", best)
+    )
+    said = verdict(ratio, bar, goal)
+    return [*start, best, f"{times[best]:.1f}", f"{ratio:.2f}", f"{bar:g}", said, others]
+
+
+HEAD = "row, ms, fastest peer, its ms, ratio, bar, verdict, others"
+LIBRARIES = ("opencv-python-headless", "scipy", "scikit-image", "pillow")
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure the rows whose names are given, or all."""
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    parser.add_argument("--write", type=Path, help="the document to put the table into")
+    options = parser.parse_args()
     from pictures import photograph
 
     colours = photograph(*SIZE)
     gray = np.ascontiguousarray(colours[..., 1])
     white = {"uint8": 1, "uint16": 257, "float32": np.float32(1 / 255)}
-    print(machine(("opencv-python-headless", "scipy", "scikit-image", "pillow")))
+    lines: list[list[str]] = []
     for row in rows():
-        if args.rows and not any(word in row.name for word in args.rows):
+        if options.rows and not any(word in row.name for word in options.rows):
             continue
         source = colours if row.name.endswith("rgb") else gray
         x = (source.astype(row.dtype) * white[row.dtype]).astype(row.dtype)
-        calls: dict[str, Callable[[], Any]] = {"convcli": ours(row, x, args.threads)}
-        reference = calls["convcli"]().copy()
-        times: dict[str, list[float]] = {"convcli": []}
-        for name, call in peers(row, x, args.threads).items():
-            if call is None:
-                continue
-            start = time.perf_counter()
-            if not agrees(row, reference, np.asarray(call())):
-                print(f"{row.name}: {name} differs, left out")
-                continue
-            first = time.perf_counter() - start
-            calls[name], times[name] = call, [first * 1e3] if first > VERY_SLOW else []
-        for _ in range(args.rounds):
-            for name, call in calls.items():
-                if not times[name] or times[name][0] < VERY_SLOW * 1e3:
-                    times[name].append(timed(call))
-        middle = {name: median(t) for name, t in times.items()}
-        best = min((t for name, t in middle.items() if name != "convcli"), default=float("nan"))
-        ratio = best / middle["convcli"]
-        verdict = "goal" if ratio >= row.goal else "bar" if ratio >= row.bar else "BELOW"
-        shown = ", ".join(f"{name} {t:.1f}" for name, t in middle.items())
-        print(
-            f"{row.name:20} {ratio:6.2f} {verdict:5} (bar {row.bar:g}, goal {row.goal:g}): {shown} ms"
-        )
+        lines.append(cells_of(row, measure(row, x, options.rounds, options.threads)))
+        print(" | ".join(lines[-1]), flush=True)
+    if options.write:
+        section = {"compiled": "windows", "numpy": "windows-numpy"}[loops().name]
+        write_section(options.write, section, f"{machine(LIBRARIES)}\n\n{table(HEAD, lines)}")
 
 
 if __name__ == "__main__":
