@@ -12,6 +12,7 @@ from convcli.engine.plan import plan_filter
 from convcli.engine.regions import run_plan
 from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
+from convcli.ops.max_pooling import max_pool
 
 from .windows import windows
 
@@ -180,6 +181,36 @@ def test_opening_takes_away_and_is_idempotent_for_any_footprint(border):
         there = ~np.isnan(once)
         assert (once <= x)[there].all()
         np.testing.assert_array_equal(opened(once), once)
+
+
+@pytest.mark.parametrize("border", ["reflect", "symmetric"])
+def test_opening_is_idempotent_for_symmetric_footprints_at_mirrored_borders(border):
+    rng = np.random.default_rng(12)
+    for weights in (np.ones((3, 5)), FOOTPRINTS[3], FOOTPRINTS[-1], np.array([[1, 0, 1]])):
+        x = rng.normal(size=(16, 13, 2)).astype(np.float32)
+        once = run(run(x, Kernel(weights, operation="erode"), border=border),
+                   Kernel(weights, operation="dilate"), border=border)  # fmt: skip
+        twice = run(run(once, Kernel(weights, operation="erode"), border=border),
+                    Kernel(weights, operation="dilate"), border=border)  # fmt: skip
+        assert (once <= x).all()
+        assert (once < x).any()
+        np.testing.assert_array_equal(twice, once)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_max_pooling_is_the_largest_with_a_stride(loops, dtype):
+    """Finite data, no padding or one that does not vote, no ceil mode."""
+    rng = np.random.default_rng(13)
+    x = picture(rng, "uint8", (21, 26, 3)).astype(dtype)
+    for (height, width), stride, padding in (((2, 2), 2, 0), ((3, 2), (3, 1), 0), ((3, 3), 2, 1)):
+        pooled = max_pool(
+            np.moveaxis(x, -1, 0)[None], (height, width), stride=stride, padding=padding
+        )
+        kernel = Kernel(np.ones((height, width)), operation="rank", numbers=(100.0,))
+        got = run(
+            x, kernel, stride=stride, padding=padding, border="missing" if padding else "reflect"
+        )
+        np.testing.assert_array_equal(np.moveaxis(got, -1, 0)[None], pooled)
 
 
 def test_parts_threads_and_chains_have_the_same_bits(loops):

@@ -206,6 +206,22 @@ def by_sorting(x, footprint, percent):
     return np.take_along_axis(cells, number[..., None], axis=-1)[..., 0]
 
 
+@pytest.mark.parametrize("side", [(3, 3), (4, 5), (15, 15)])
+def test_any_increasing_map_commutes(side, loops):
+    """Ranks know of the order alone; the map goes to other values and to another type."""
+    rng = np.random.default_rng(14)
+    x = rng.integers(0, 256, (31, 28, 2), dtype=np.uint8)
+    steps = np.cumsum(rng.integers(1, 200, 256))
+    for table in (steps.astype(np.uint16), np.sqrt(steps).astype(np.float32) - 40):
+        for percent in (50.0, 20.0):
+            kernel = rank(np.ones(side), percent)
+            plans = (plan_filter(x.shape, t, [kernel]) for t in (x.dtype, table.dtype))
+            before, after = plans
+            np.testing.assert_array_equal(
+                table[execute(before, x).pixels], execute(after, table[x]).pixels
+            )
+
+
 def test_nothing_votes(loops):
     x = np.full((9, 11, 2), np.nan, np.float32)
     x[4, 5, 1] = 3
