@@ -64,7 +64,7 @@ def frame_schedule(chain: Filter, plane: Plane, *, simple: bool) -> Schedule:
 def survey_schedule(chain: Filter, shape: tuple[int, ...]) -> Schedule:
     """The strips in which the values of a frame in memory are looked at before it is made."""
     height, width = shape[:2]
-    if chain.whole:
+    if chain.whole:  # strips would each make all of it
         return Schedule([Tile(0, height, 0, width)])
     margin = sum(step.rows.effective_kernel for step in chain.outline.plan.steps)
     rows = max(SURVEYED // max(width, 1), 4 * margin, 1)

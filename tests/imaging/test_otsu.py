@@ -248,6 +248,13 @@ def test_each_frame_has_its_own_level() -> None:
     np.testing.assert_array_equal(again, pixels[0])
 
 
+def test_behind_what_takes_whole_pictures() -> None:
+    x = np.repeat(photograph((1100, 60, 1)), 12, axis=1)[..., 0]
+    edges = filter_image(x, "canny")
+    assert 0 < edges.mean() < 255
+    np.testing.assert_array_equal(filter_image(x, "canny | otsu"), edges)
+
+
 def test_part_of_a_picture_has_the_level_of_the_whole() -> None:
     x = photograph()
     x[:10] //= 3
