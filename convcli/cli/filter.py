@@ -2,26 +2,25 @@
 
 import typer
 
-from convcli.cli.filter_options import geometry_options as place
-from convcli.cli.filter_options import input_options as given
-from convcli.cli.filter_options import result_options as to
-from convcli.cli.filter_options import running_options as run
-from convcli.cli.filter_options import value_options as on
+from convcli.cli import filter_geometry as place
+from convcli.cli import filter_options as on
+from convcli.cli import filter_running as run
+from convcli.cli import filter_values as sample
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command("filter", epilog=given.EPILOG)
+@app.command("filter", epilog=on.EPILOG)
 def filter_command(
-    kernel: given.Kernels,
-    inputs: given.Inputs = None,
-    output: to.Output = None,
-    format: to.Format = None,
-    overwrite: to.Overwrite = False,
-    in_place: to.InPlace = False,
-    quality: to.Quality = None,
-    compression: to.Compression = "default",
-    depth: to.Depth = None,
+    kernel: on.Kernels,
+    inputs: on.Inputs = None,
+    output: on.Output = None,
+    format: on.Format = None,
+    overwrite: on.Overwrite = False,
+    in_place: on.InPlace = False,
+    quality: on.Quality = None,
+    compression: on.Compression = "default",
+    depth: on.Depth = None,
     padding: place.Padding = "same",
     stride: place.Stride = "1",
     dilation: place.Dilation = "1",
@@ -29,18 +28,18 @@ def filter_command(
     flip: place.Flip = False,
     region: place.Region = None,
     mask: place.Mask = None,
-    range: on.Range = "auto",
-    normalize: on.Normalize = False,
-    scale: on.Scale = "1",
-    bias: on.Bias = "0",
-    values: on.Values = None,
-    bands: on.Bands = None,
-    nodata: on.NoData = None,
-    missing: on.Missing = None,
-    fill: on.Fill = False,
-    min_valid: on.MinValid = "0",
-    luma: on.Luma = False,
-    linear: on.Linear = False,
+    range: sample.Range = "auto",
+    normalize: sample.Normalize = False,
+    scale: sample.Scale = "1",
+    bias: sample.Bias = "0",
+    values: sample.Values = None,
+    bands: sample.Bands = None,
+    nodata: sample.NoData = None,
+    missing: sample.Missing = None,
+    fill: sample.Fill = False,
+    min_valid: sample.MinValid = "0",
+    luma: sample.Luma = False,
+    linear: sample.Linear = False,
     recursive: run.Recursive = False,
     files_from: run.FilesFrom = None,
     null: run.Null = False,

@@ -70,6 +70,15 @@ def test_inside_stands_what_filtering_the_whole_gives(
         )
 
 
+def test_a_level_that_is_looked_for_is_that_of_the_whole() -> None:
+    x = picture("uint8", 40, 50)
+    x[:, 20:] //= 4
+    whole = filter_image(x, "median:3 | otsu")
+    got = filter_image(x, "median:3 | otsu", region="25,0,20x40")
+    np.testing.assert_array_equal(got[:, 25:45], whole[:, 25:45])
+    assert not np.array_equal(filter_image(x[:, 25:45], "median:3 | otsu"), whole[:, 25:45])
+
+
 @pytest.mark.parametrize("how", [{"linear": True}, {"luma": True}, {"scale": 2.5, "bias": -40}])
 def test_light_and_brightness_too(how: dict[str, Any]) -> None:
     x = picture("uint8", 40, 50, 3)

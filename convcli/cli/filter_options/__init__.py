@@ -1,1 +1,0 @@
-"""The options of ``convcli filter``, by the headings of its help."""
