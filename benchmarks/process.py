@@ -63,6 +63,20 @@ from PIL import Image, ImageFilter; import sys
 Image.open(sys.argv[1]).convert("RGB").filter(ImageFilter.GaussianBlur(2)).save(sys.argv[2])
 """
 
+CV2_MEDIAN = """
+import cv2, sys
+cv2.imwrite(sys.argv[2], cv2.medianBlur(cv2.imread(sys.argv[1], cv2.IMREAD_UNCHANGED), 7))
+"""
+PYVIPS_MEDIAN = """
+import pyvips, sys
+im = pyvips.Image.new_from_file(sys.argv[1], access="sequential")
+im.rank(7, 7, 24).write_to_file(sys.argv[2])
+"""
+PILLOW_MEDIAN = """
+from PIL import Image, ImageFilter; import sys
+Image.open(sys.argv[1]).convert("RGB").filter(ImageFilter.MedianFilter(7)).save(sys.argv[2])
+"""
+
 
 def script(code: str) -> list[str]:
     return [sys.executable, "-c", code, "{in}", "{out}"]
@@ -134,6 +148,21 @@ def gauss_tools(deep: bool = False) -> list[Tool]:
     return tools
 
 
+def median_tools() -> list[Tool]:
+    # ImageMagick takes the pixel that stands in the middle by its brightness.
+    return [
+        Tool("OpenCV script", script(CV2_MEDIAN), tolerance=0, python=True),
+        Tool("pyvips script", script(PYVIPS_MEDIAN), tolerance=0, python=True),
+        Tool("Pillow script", script(PILLOW_MEDIAN), tolerance=0, python=True),
+        Tool("vips", ["vips", "median", "{in}", "{out}", "7"], tolerance=0),
+        Tool("FFmpeg", ["ffmpeg", "-y", "-v", "error", "-i", "{in}", "-vf",
+                        "format=gbrp,median=radius=3", "{out}"], tolerance=0),
+        Tool("GraphicsMagick", ["gm", "convert", "{in}", "-median", "3", "{out}"], tolerance=255),
+        Tool("ImageMagick", ["/usr/bin/convert", "{in}", "-statistic", "Median", "7x7", "{out}"],
+             tolerance=255),
+    ]  # fmt: skip
+
+
 def all_rows() -> list[Row]:
     large = (6000, 4000)
     return [
@@ -144,6 +173,7 @@ def all_rows() -> list[Row]:
             [t for t in sobel_tools() if t.python], 0.7, 1, judged=("OpenCV script", "Pillow script")),
         Row("24-MP 16-bit RGB PNG, gaussian:2", "deep.png", large, "gaussian:2",
             gauss_tools(deep=True), 1, 3, dtype="uint16"),
+        Row("24-MP RGB PNG, median:7", "large.png", large, "median:7", median_tools(), 2, 4),
     ]  # fmt: skip
 
 

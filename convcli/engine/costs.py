@@ -9,7 +9,7 @@ back. Of extrema it is a step of ``runs``, or a cell of ``gray``; of variances a
 ``counts`` of modes a row of the footprint, in NumPy a block or a cell, while a box's ``columns`` cost
 the same for every box; of ``bilateral`` means a cell. Of ranks it is a comparison
 of a ``network`` or ``median``, a bit of a cell for ``bits``, a column for ``histograms``, a cell at
-the edges for ``slide``, a cell for ``partition``. Those of correlations are
+the edges for ``slide`` and ``levels``, a cell for ``partition``. Those of correlations are
 printed by ``benchmarks/engine_costs.py`` on 2 cores with AVX-512, the compiled rows and NumPy's
 direct and separable ones on an EPYC, the others on a Xeon; only the ratios matter.
 
@@ -63,7 +63,8 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "median", "int32"): (0.05, 0.0310),
     ("compiled", "median", "int64"): (0.10, 0.1200),
     ("compiled", "histograms", "int8"): (3.50, 0.0150),
-    ("compiled", "slide", "int8"): (36.0, 0.9800),
+    ("compiled", "levels", "int8"): (3.00, 2.2000),
+    ("compiled", "slide", "int8"): (30.0, 2.1000),
     ("compiled", "slide", "int16"): (38.0, 0.9800),
     ("compiled", "slide", "int32"): (40.0, 0.9800),
     ("compiled", "slide", "int64"): (50.0, 0.9800),

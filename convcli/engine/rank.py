@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from convcli.engine.algorithms.rank_histograms import HISTOGRAMS
+from convcli.engine.algorithms.rank_levels import LEVELS
 from convcli.engine.algorithms.rank_network import NETWORK
 from convcli.engine.algorithms.rank_select import SELECT
 from convcli.engine.algorithms.rank_slide import SLIDE
@@ -20,7 +21,7 @@ class Rank:
     NaN does not vote; where none votes the result is NaN.
     """
 
-    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK, HISTOGRAMS, SLIDE)
+    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK, HISTOGRAMS, LEVELS, SLIDE)
     on_gpu = False
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[RankProblem, Signal]:

@@ -22,7 +22,7 @@ TYPES = [*WHOLE, "float32", "float64"]
 
 
 def rank(footprint, percent=50.0):
-    return Kernel(footprint, operation="rank", numbers=(percent,))
+    return Kernel(np.asarray(footprint) * 1, operation="rank", numbers=(percent,))
 
 
 def noise(rng, shape, dtype, holes=0.0):
@@ -117,7 +117,7 @@ DISK = np.hypot(*np.mgrid[-4:5, -4:5]) <= 4.3
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int32", "float32", "float64"])
-@pytest.mark.parametrize("algorithm", ["histograms", "slide", "network", "select"])
+@pytest.mark.parametrize("algorithm", ["histograms", "levels", "slide", "network", "select"])
 def test_every_algorithm_gives_the_same(dtype, algorithm):
     """Over sizes and places at which tiles and blocks end, for all ranks."""
     rng = np.random.default_rng(11)
@@ -135,17 +135,18 @@ def test_every_algorithm_gives_the_same(dtype, algorithm):
         x = noise(rng, shape, dtype, holes)
         try:
             plan = plan_filter(shape, dtype, [rank(footprint, percent)], algorithm=algorithm)
-        except UsageError:
+        except UsageError as error:
+            assert algorithm in str(error)
             continue
         x[: shape[0] // 2, : shape[1] // 2] = x[0, 0]
         np.testing.assert_array_equal(
             execute(plan, x).pixels, by_sorting(x, footprint, percent), strict=True
         )
         done += 1
-    if algorithm == "histograms" and dtype[-1] != "8":
+    if algorithm in ("histograms", "levels") and dtype[-1] != "8":
         assert not done
     elif extension("_ranks").module is not None:
-        assert done >= 4
+        assert done >= (2 if algorithm == "levels" else 4)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
@@ -191,6 +192,12 @@ def test_levels_that_jump(low, high, isa, request):
         number = min(int(side[0] * side[1] * percent // 100), side[0] * side[1] - 1)
         origin = [-((n + 1) % 2) for n in side]
         want = ndimage.rank_filter(x, number, side, mode="mirror", origin=origin)
+        np.testing.assert_array_equal(execute(plan, x[..., None]).pixels[..., 0], want)
+    cells = rng.random((9, 15)) < 0.6
+    for percent in (20, 100):
+        plan = plan_filter((*x.shape, 1), "uint8", [rank(cells, percent)], algorithm="levels")
+        number = min(int(cells.sum() * percent // 100), cells.sum() - 1)
+        want = ndimage.rank_filter(x, number, footprint=cells, mode="mirror")
         np.testing.assert_array_equal(execute(plan, x[..., None]).pixels[..., 0], want)
 
 

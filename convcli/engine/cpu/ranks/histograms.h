@@ -243,4 +243,3 @@ static int ISA(by_histograms)(Job *j)
 #undef HIST_COLS
 #undef HIST_BLOCK
 #undef HIST_LEVELS
-#undef IN_ORDER

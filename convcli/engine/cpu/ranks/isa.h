@@ -140,11 +140,13 @@ static void ISA(fill)(Job *j)
 #include "keyed.h"
 
 #include "histograms.h"
+#include "levels.h"
 
 static int ISA(tile)(Job *j)
 {
     ISA(fill)(j);
     if (j->p.way == 'h') return ISA(by_histograms)(j);
+    if (j->p.way == 'l') return ISA(by_levels)(j);
     switch (sample_size(j->p.type)) {
     case 1: return JOIN(ISA(8), tile)(j);
     case 2: return JOIN(ISA(16), tile)(j);

@@ -87,15 +87,15 @@ static const char *check_network(const Job *j, long col_count, Py_ssize_t code, 
 {
     const Packed *p = &j->p;
     if (p->way == 's') return NULL;
-    if (p->way == 'w' || p->way == 'h') {
+    if (p->way == 'w' || p->way == 'h' || p->way == 'l') {
         /* Windows that move by one cell; a column is counted in a byte, a window in two. */
         const int64_t wide = p->most_shift / p->channels + 1, most = (int64_t)1 << 31;
         const int64_t height = j->bottom - j->top + p->reach, width = j->right - j->left + wide;
         if (p->row_stride != 1 || p->col_stride != 1 || p->most_shift % p->channels ||
             height > most / width || p->cells > most / 64 ||
             (p->way != 'w' &&
-             (sample_size(p->type) != 1 || p->reach > 255 || wide > 255 || p->cells > 32767 ||
-              p->cells != p->reach * wide)))
+             (sample_size(p->type) != 1 || p->reach > 255 || wide > 255 || p->cells > 32767)) ||
+            (p->way == 'h' && p->cells != p->reach * wide))
             return "the window does not move by one, or it is too large";
         for (int64_t t = 0; t < p->cells; t++)
             if (j->taps[t].shift % p->channels) return "a tap lies between cells";
