@@ -153,5 +153,5 @@ def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:
     if outline.range == "stretch" or chain.selection is not None:
         sizes[0] *= 3
     if chain.whole:  # a blur and two slopes of each channel, and how steep all pixels are
-        sizes.append(rows * cols * (3 * chain.plans.between.itemsize * channels_in + 16))
+        sizes.append(rows * cols * (3 * chain.plans.between.itemsize * channels_in + 24))
     return sum(sizes) if simple else max(sizes) * 2
