@@ -70,13 +70,16 @@ def test_inside_stands_what_filtering_the_whole_gives(
         )
 
 
-def test_a_level_that_is_looked_for_is_that_of_the_whole() -> None:
+@pytest.mark.parametrize("kernel", ["median:3 | otsu", "canny:30,300,1"])
+def test_what_depends_on_all_of_a_picture_does_so_in_a_region(kernel: str) -> None:
+    """A level that is looked for; edges that are followed from where they are strong."""
     x = picture("uint8", 40, 50)
     x[:, 20:] //= 4
-    whole = filter_image(x, "median:3 | otsu")
-    got = filter_image(x, "median:3 | otsu", region="25,0,20x40")
+    whole = filter_image(x, kernel)
+    got = filter_image(x, kernel, region="25,0,20x40")
     np.testing.assert_array_equal(got[:, 25:45], whole[:, 25:45])
-    assert not np.array_equal(filter_image(x[:, 25:45], "median:3 | otsu"), whole[:, 25:45])
+    np.testing.assert_array_equal(got[:, :25], x[:, :25])
+    assert not np.array_equal(filter_image(x[:, 25:45], kernel), whole[:, 25:45])
 
 
 @pytest.mark.parametrize("how", [{"linear": True}, {"luma": True}, {"scale": 2.5, "bias": -40}])
