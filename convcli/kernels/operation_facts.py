@@ -52,6 +52,8 @@ class OperationFacts(NamedTuple):
     """Whether each result depends on all of the picture."""
     fills: bool = True
     """Whether it makes something of a window whose centre is missing."""
+    compares: bool = False
+    """Whether results are black and white, whatever the size of the values."""
 
 
 UNKNOWN = OperationFacts("takes something else than a sum of the cells that count")
@@ -89,10 +91,11 @@ FACTS: dict[str, OperationFacts] = {
     "blackhat": OperationFacts("takes the closing less the picture", flat=0, inner=True),
     "gradient": OperationFacts("takes the dilated picture less the eroded one", flat=0),
     "threshold": OperationFacts(
-        "makes white what is above the level, and black the rest", numbers=("level",)
+        "makes white what is above the level, and black the rest", numbers=("level",), compares=True
     ),
     "otsu": OperationFacts(
-        "finds the level that parts the values best, and makes white what is above"
+        "finds the level that parts the values best, and makes white what is above",
+        compares=True,
     ),
     "unsharp": OperationFacts(
         "sharpens what differs from its blur by more than the threshold, and leaves the rest",

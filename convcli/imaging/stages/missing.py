@@ -19,7 +19,7 @@ from convcli.imaging.header import Header, as_sample
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Pixels, Plane
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operation_facts import picks_values
+from convcli.kernels.operation_facts import facts_of, picks_values
 
 __all__ = [
     "Missing",
@@ -236,8 +236,9 @@ def exact_limit(chain: Sequence[Kernel]) -> int:
     True
     """
     most, gain = 1.0, 1.0
-    # Differences and deviations reach further than their samples, and are rounded.
-    others = sum(not (kernel.is_correlation or picks_values(kernel)) for kernel in chain)
+    # Differences and deviations reach further than their samples, and are rounded; thresholds compare.
+    exact = [k.is_correlation or picks_values(k) or facts_of(k).compares for k in chain]
+    others = exact.count(False)
     chain = [kernel for kernel in chain if kernel.is_correlation]
     if not chain:
         return 2 ** (49 - others) if others else 2**53
