@@ -62,7 +62,7 @@ COSTS: dict[tuple[str, str, str], tuple[float, float]] = {
     ("compiled", "median", "int16"): (0.05, 0.0150),
     ("compiled", "median", "int32"): (0.05, 0.0310),
     ("compiled", "median", "int64"): (0.10, 0.1200),
-    ("compiled", "histograms", "int8"): (3.50, 0.0150),
+    ("compiled", "histograms", "int8"): (10.5, 0.0200),
     ("compiled", "levels", "int8"): (3.00, 2.2000),
     ("compiled", "slide", "int8"): (30.0, 2.1000),
     ("compiled", "slide", "int16"): (38.0, 0.9800),
