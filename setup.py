@@ -15,8 +15,11 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
 INCLUDE = "convcli/include"
-# Debug information names the folder of the build, so that no two wheels would be the same.
-DEBUG = [] if "-g" in os.environ.get("CFLAGS", "").split() else ["-g0"]
+# Whoever builds can say otherwise. Debug information names the folder of the build, so that no two
+# wheels would be the same.
+FLAGS = os.environ.get("CFLAGS", "").split()
+DEBUG = [] if "-g" in FLAGS else ["-g0"]
+OPTIMISATION = [] if any(flag.startswith("-O") for flag in FLAGS) else ["-O3"]
 
 
 class SameSdist(sdist):
@@ -110,7 +113,7 @@ class Wheel(bdist_wheel):
         return super().get_tag()
 
 
-OPTIONS = ["-O3", "-Wno-psabi", *DEBUG]
+OPTIONS = [*OPTIMISATION, "-Wno-psabi", *DEBUG]
 # No trapping maths: so that the compiler may vectorise comparisons of floats.
 FLOATS = [*OPTIONS, "-fno-math-errno", "-fno-trapping-math"]
 
