@@ -33,11 +33,11 @@ class Roles(NamedTuple):
 def roles_of(pages: Sequence[Directory], head: bytes) -> Roles:
     """What each page is for; ``head`` are the first 16 bytes of the file."""
     pages = list(pages)
-    shown = pictures_of(pages)
+    shown = {page.at for page in pictures_of(pages)}
     pictures, masks, small, unfit = list[int](), dict[int, int](), 0, 0
     for number, page in enumerate(pages):
         owner = len(pictures) - 1
-        if page in shown:
+        if page.at in shown:
             pictures.append(number)
         elif not page.is_mask:
             small += 1
