@@ -138,7 +138,7 @@ def _check_parts(suffix: str, data: bytes, whole: list[np.ndarray] | None, refus
         with source:
             pixels = source.first.read(([(0, source.shape[0])], [(0, source.shape[1])]))
     except ConvcliError as error:
-        if whole is not None and "finite" not in str(error):
+        if whole is not None:
             _report(f"refused part by part only: {suffix}: {error}", data)
         return
     if suffix == ".npy":
