@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -167,4 +168,5 @@ def _written_out(cells: Array) -> str:
 
 
 def _names_a_file(text: str) -> bool:
-    return bool(re.search(r"[/\\]|\.[A-Za-z]\w*$", text)) or Path(text).is_file()
+    named = re.search(r"[/\\]|\.[A-Za-z]\w*$", text)
+    return bool(named) or os.path.isfile(text)  # noqa: PTH113  (Path raises on long names)

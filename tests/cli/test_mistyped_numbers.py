@@ -58,6 +58,7 @@ def refused(
         (f"--memory {DIGITS}", "is no size"),
         (f"-k gaussian:{BILLION}", "sigma is 1e+09; it must be a number from 0.05 to 1666"),
         (f"-k box:{BILLION}", "it must be a whole number from 1 to 10000"),
+        (f"-k median:{'x' * 5000}", "is no footprint"),
     ],
 )
 def test_filters(refused: Callable[[str, str], None], option: str, says: str) -> None:
@@ -110,6 +111,10 @@ def test_a_name_may_be_as_long_as_file_systems_take(convcli: Cli, tmp_path: Path
 )
 def test_tensors_and_drawings(refused: Callable[[str, str], None], line: str, says: str) -> None:
     refused(line, says)
+
+
+def test_a_command_that_is_longer_than_names_of_files(refused: Callable[[str, str], None]) -> None:
+    refused("x" * 5000, "no command")
 
 
 def test_shape_works_out_any_size(convcli: Cli) -> None:
