@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from convcli.engine.step import Maps, Method, Problem
 
 __all__ = ["MOMENTS", "Moments", "footprint_sums"]
 
-_TILE_BYTES = 512 * 1024
+_TILE_BYTES = 2 * 2**20
 
 
 class Moments(Problem):
@@ -116,9 +116,16 @@ class _Numpy(NumpyMethod):
     @property
     def held(self) -> str:
         p = self.problem
-        if not p.whole or p.values is None:
-            return "float64"
-        return "int32" if p.weights.sum() * p.values**2 < 2**31 else "int64"
+        if p.whole and p.values is not None and p.weights.sum() * p.values**2 < 2**31:
+            return "int32"
+        return self._wide if p.whole else "float64"
+
+    @property
+    def _wide(self) -> str:
+        """Holds what is made of whole sums: floats are faster, up to where they stop being exact."""
+        p = self.problem
+        exact = p.values is not None and (p.weights.sum() * p.values) ** 2 < 2**53
+        return "float64" if exact else "int64"
 
     @cached_property
     def tile(self) -> tuple[int, int]:
@@ -137,7 +144,7 @@ class _Numpy(NumpyMethod):
         p = self.problem
         blocks = blocks_of(p.weights[0], apart=True)
         cells = int(p.weights.sum())
-        of = _whole_variance if p.whole else _variance
+        of = partial(_whole_variance, wide=self._wide) if p.whole else _variance
 
         def spread(lanes: NDArray[Any], rows: int, samples: int) -> Any:
             plane = lanes[0].reshape(lanes.shape[1], -1, load.group)
@@ -154,8 +161,8 @@ class _Numpy(NumpyMethod):
 _Total = Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def _whole_variance(plane: NDArray[Any], cells: int, total: _Total) -> NDArray[Any]:
-    first, second = total(plane).astype(np.int64), total(plane * plane).astype(np.int64)
+def _whole_variance(plane: NDArray[Any], cells: int, total: _Total, *, wide: str) -> NDArray[Any]:
+    first, second = (total(values).astype(wide, copy=False) for values in (plane, plane * plane))
     second *= cells
     first *= first
     second -= first
