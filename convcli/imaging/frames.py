@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from convcli.imaging.stages.filter import Filter
 from convcli.imaging.threads import in_order
 
 if TYPE_CHECKING:
-    from convcli.imaging.stages.surveys import Answer
+    from convcli.imaging.stages.surveys import Answer, Survey
 
 __all__ = ["FilteredFrames", "filtered"]
 
@@ -41,9 +41,15 @@ def filtered(chain: Filter, plane: Plane) -> Frame:
     """One frame, whole: in one piece, or in strips on several threads."""
     simple = chain.is_simple(plane)
     places, threads = frame_schedule(chain, plane, simple=simple)
-    answers = _surveyed(chain, plane, simple=simple, whole=len(places) == 1)
-    stage = chain.stage(plane, simple=simple, one_thread=len(places) > 1, answers=answers)
-    if len(places) == 1:
+    whole = len(places) == 1
+
+    def look(survey: Survey, answers: tuple[Answer, ...]) -> Iterator[Any]:
+        strips, threads = survey_schedule(chain, survey.shape)
+        return in_order(survey.look, [strip.ranges for strip in strips], threads)
+
+    answers = chain.answers(plane, look, simple=simple, whole=whole, one_thread=True)
+    stage = chain.stage(plane, simple=simple, one_thread=not whole, answers=answers)
+    if whole:
         pixels = stage.pixels
     else:
         pixels = np.empty(stage.shape, stage.dtype)
@@ -55,16 +61,3 @@ def filtered(chain: Filter, plane: Plane) -> Frame:
         for _ in in_order(make, places, threads):
             pass
     return Frame(pixels, plane.duration, plane.disposal)
-
-
-def _surveyed(chain: Filter, plane: Plane, *, simple: bool, whole: bool) -> tuple[Answer, ...]:
-    """What has to be known of the values of a frame before it is made, found strip by strip."""
-    answers: tuple[Answer, ...] = ()
-    asked = {"simple": simple, "whole": whole, "one_thread": True}
-    with chain.counts.aside():
-        while (survey := chain.survey(plane, answers, **asked)) is not None:
-            places, threads = survey_schedule(chain, survey.shape)
-            regions = [place.ranges for place in places]
-            answers += (survey.join(in_order(survey.look, regions, threads)),)
-    chain.tell(plane, answers, simple=simple)
-    return answers

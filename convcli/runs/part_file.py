@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
@@ -195,23 +196,21 @@ class PartFile:
     def _works(self, chain: Filter, source: Source) -> Iterator[Work]:
         """What is to be made, plane by plane; each is looked at by itself, where something asks."""
         for number, (plane, simple) in enumerate(zip(source.frames, self.simple, strict=True)):
-            answers: tuple[Answer, ...] = ()
-            with chain.counts.aside():
-                while (survey := chain.survey(plane, answers, simple=simple)) is not None:
-                    works = [
-                        Work(PlanePart(tile, number), survey, simple, answers)
-                        for tile in self._regions(survey.shape)
-                    ]
-                    answers += (survey.join(self.executor.look(works)),)
-            chain.tell(plane, answers, simple=simple)
+            answers = chain.answers(plane, partial(self._look, number, simple), simple=simple)
             stage = chain.stage(plane, simple=simple, answers=answers)
             for tile in self.tiles:
                 yield Work(PlanePart(tile, number), stage, simple, answers)
 
-    def _regions(self, shape: tuple[int, ...]) -> list[Tile]:
-        """Parts of what is between two kernels, no larger than those of the result."""
+    def _look(
+        self, number: int, simple: bool, survey: Survey, answers: tuple[Answer, ...]
+    ) -> Iterator[Any]:
+        """What a survey finds in parts of a plane that are no larger than those of the result."""
         top, bottom, left, right = self.tiles[0]
-        return grid(shape[0], shape[1], bottom - top, right - left)
+        height, width = survey.shape[:2]
+        regions = grid(height, width, bottom - top, right - left)
+        return self.executor.look(
+            [Work(PlanePart(tile, number), survey, simple, answers) for tile in regions]
+        )
 
     def _told(self, parts: Parts) -> Parts:
         """The same parts; each is told of when the next is asked for."""

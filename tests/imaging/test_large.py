@@ -49,14 +49,16 @@ def in_parts(
 ) -> tuple[np.ndarray, Any]:
     chain = Filter(source, [load_kernel(k) for k in kernels], options._replace(backend=NUMPY))
     plan = chain.outline.plan
-    places = grid(*plan.shape_out[:2], *(size or plan.steps[-1].tile))
-    plane, answers = source.first, ()
+    cut = size or plan.steps[-1].tile
+    places = grid(*plan.shape_out[:2], *cut)
+    plane = source.first
     simple = chain.is_simple(plane)
-    while (survey := chain.survey(plane, answers, simple=simple)) is not None:
-        looked = grid(*survey.shape[:2], *(size or plan.steps[-1].tile))
-        answers += (survey.join(survey.look(place.ranges) for place in looked),)
+
+    def look(survey: Any, answers: tuple[Any, ...]) -> list[Any]:
+        return [survey.look(place.ranges) for place in grid(*survey.shape[:2], *cut)]
+
     chain.begin()
-    chain.tell(plane, answers, simple=simple)
+    answers = chain.answers(plane, look, simple=simple)
     stage = chain.stage(plane, simple=simple, answers=answers)
     rows: dict[int, list[np.ndarray]] = {}
     for place in places:

@@ -174,12 +174,13 @@ def test_what_is_missing_or_transparent_is_not_counted() -> None:
 
 def in_parts(x: np.ndarray, spec: str, size: tuple[int, int], **options: Any) -> Any:
     chain = Filter(source(x), load_chain(spec), FilterOptions(backend=NUMPY, **options))
-    plane, answers = source(x).first, ()
+    plane = source(x).first
     simple = chain.is_simple(plane)
-    while (survey := chain.survey(plane, answers, simple=simple)) is not None:
-        places = grid(*survey.shape[:2], *size)
-        answers += (survey.join([survey.look(place.ranges) for place in places]),)
-    chain.tell(plane, answers, simple=simple)
+
+    def look(survey: Any, answers: tuple[Any, ...]) -> list[Any]:
+        return [survey.look(place.ranges) for place in grid(*survey.shape[:2], *size)]
+
+    answers = chain.answers(plane, look, simple=simple)
     stage = chain.stage(plane, simple=simple, answers=answers)
     out = np.empty(stage.shape, stage.dtype)
     for top, bottom, left, right in grid(*stage.shape[:2], *size):

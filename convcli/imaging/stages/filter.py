@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -204,6 +204,27 @@ class Filter:
             return found.survey
         return Stretched(self._result(plane, simple, found.plans, self.counts))
 
+    def answers(
+        self,
+        plane: Plane,
+        look: Callable[[Survey, tuple[Answer, ...]], Iterable[Any]],
+        *,
+        simple: bool,
+        **how: bool,
+    ) -> tuple[Answer, ...]:
+        """Ask all that :meth:`survey` asks of a plane; the levels found go into the outline.
+
+        ``look`` gives what a survey finds in regions that cover it, from the answers so far.
+        """
+        answers: tuple[Answer, ...] = ()
+        with self.counts.aside():
+            while (survey := self.survey(plane, answers, simple=simple, **how)) is not None:
+                answers += (survey.join(look(survey, answers)),)
+        levels = self._found(plane, answers, simple=simple, one_thread=True).levels
+        if levels:
+            self.outline.levels.append(levels)
+        return answers
+
     def stage(
         self,
         plane: Plane,
@@ -214,8 +235,8 @@ class Filter:
     ) -> Plane | Stretched:
         """The filtered plane, made as its regions are read.
 
-        With ``one_thread`` each region is made on the CPU by whoever reads it. ``answers`` are those
-        to what :meth:`survey` asks.
+        With ``one_thread`` each region is made on the CPU by whoever reads it. What :meth:`survey`
+        asks has been answered.
         """
         found = self._found(plane, answers, simple=simple, one_thread=one_thread)
         plans, counts = found.plans, self.counts
@@ -228,12 +249,6 @@ class Filter:
         if self.options.range != "stretch":
             return made
         return Stretched(made, found.rest[0] if found.rest else None)
-
-    def tell(self, plane: Plane, answers: Sequence[Answer], *, simple: bool) -> None:
-        """Put the levels that were found of a frame into the outline."""
-        levels = self._found(plane, answers, simple=simple, one_thread=True).levels
-        if levels:
-            self.outline.levels.append(levels)
 
     def _found(
         self, plane: Plane, answers: Sequence[Answer], *, simple: bool, one_thread: bool
