@@ -1,4 +1,4 @@
-"""Alpha that is left as it is: by kernels that measure differences, or single pixels."""
+"""Whether alpha hides anything, and alpha that is left as it is: under differences, or single pixels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcli.engine.plan import Plan, Step
+from convcli.imaging.header import full_scale
+from convcli.imaging.source import Plane
+from convcli.imaging.stages.missing import slabs
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["EMPTY", "Placed", "leaves_alpha", "picker", "picker_of", "picks_in_place", "placed"]
+__all__ = [
+    "EMPTY",
+    "Placed",
+    "hides_some",
+    "is_opaque",
+    "leaves_alpha",
+    "picker",
+    "picker_of",
+    "picks_in_place",
+    "placed",
+]
 
 EMPTY = 1e-6
 """Alpha below which a pixel has no colour: well under one level of 16 bits."""
@@ -22,6 +35,18 @@ def leaves_alpha(kernel: Kernel) -> bool:
         return True
     size = float(np.abs(kernel.weights).sum())
     return abs(float(kernel.weights.sum())) <= 1e-9 * size
+
+
+def hides_some(plane: Plane) -> bool:
+    """Whether some pixel of a plane with alpha is transparent altogether."""
+    empty = EMPTY * full_scale(plane.dtype)
+    return any((rows[..., -1] <= empty).any() for rows in slabs(plane))
+
+
+def is_opaque(plane: Plane) -> bool:
+    """Whether every pixel of a plane with alpha is opaque."""
+    white = full_scale(plane.dtype)
+    return all((rows[..., -1] == white).all() for rows in slabs(plane))
 
 
 @lru_cache(maxsize=64)

@@ -11,10 +11,10 @@ import numpy as np
 
 from convcli.engine.backends import NUMPY
 from convcli.engine.plan import Plan
-from convcli.imaging.header import Header, Metadata, full_scale
+from convcli.imaging.header import Header, Metadata
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Plane
-from convcli.imaging.stages.alpha import EMPTY, leaves_alpha
+from convcli.imaging.stages.alpha import hides_some, is_opaque, leaves_alpha
 from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
 from convcli.imaging.stages.levels_found import LevelsFound, levels_so_far
@@ -329,18 +329,6 @@ class Filter:
         if self.leaves_alpha:
             return "alpha is left as it is: the kernels measure differences or single pixels"
         return "colour is weighted by alpha, unless every pixel is opaque"
-
-
-def hides_some(plane: Plane) -> bool:
-    """Whether some pixel of a plane with alpha is transparent altogether."""
-    empty = EMPTY * full_scale(plane.dtype)
-    return any((rows[..., -1] <= empty).any() for rows in slabs(plane))
-
-
-def is_opaque(plane: Plane) -> bool:
-    """Whether every pixel of a plane with alpha is opaque."""
-    white = full_scale(plane.dtype)
-    return all((rows[..., -1] == white).all() for rows in slabs(plane))
 
 
 def _brightens(kernels: Sequence[Kernel]) -> str:
