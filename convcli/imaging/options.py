@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.region import Region
-from convcli.engine.backends import Backend
+from convcli.engine.backends import NUMPY, Backend
+from convcli.errors import BackendError
 
 __all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "WAYS", "FilterOptions"]
 
@@ -58,3 +59,17 @@ class FilterOptions(NamedTuple):
     """Share of the cells under a kernel that must be there for a result."""
     region: Region | None = None
     """The part of the picture that is filtered; None is all of it."""
+
+    def on_cpu(self, what: str, instead: str = "") -> FilterOptions:
+        """The options for ``what`` only the CPU filters.
+
+        Raises
+        ------
+        BackendError
+            If a GPU was asked for; ``instead`` is what else can be left out.
+        """
+        if self.backend is not None and self.backend.on_gpu:
+            raise BackendError(
+                f"{what} filtered on the CPU; leave out --backend cupy and --device{instead}"
+            )
+        return self._replace(backend=self.backend or NUMPY)

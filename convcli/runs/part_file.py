@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from convcli.engine.backends import NUMPY
 from convcli.engine.cpu.tiles import Tile, grid
-from convcli.errors import BackendError, UsageError
+from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.formats import Format
 from convcli.imaging.metadata.carry import carry
@@ -86,13 +85,7 @@ def on_cpu(request: Request, source: Source) -> FilterOptions:
     BackendError
         If a GPU was asked for.
     """
-    options = request.options
-    if options.backend is not None and options.backend.on_gpu:
-        raise BackendError(
-            f"{source.name}: pictures that are read part by part are filtered on the CPU; "
-            "leave out --backend cupy and --device"
-        )
-    return options._replace(backend=options.backend or NUMPY)
+    return request.options.on_cpu(f"{source.name}: pictures that are read part by part are")
 
 
 class PartFile:

@@ -98,7 +98,8 @@ class Filter:
             from convcli.imaging.stages.part_shown import Selection
 
             self.selection = Selection(options.region, mask)
-            options = self.selection.on_cpu(options, source.name)
+            what = f"{source.name}: part of a picture is"
+            options = options.on_cpu(what, ", or --region and --mask")
         chain = prepare_chain(kernels, options)
         channels = channels_of(source, chain, values=holds_values(source, options))
         self.options = options

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.region import Rectangle, Region
-from convcli.engine.backends import NUMPY
-from convcli.errors import BackendError, InputError, ShapeError, UsageError
+from convcli.errors import InputError, ShapeError, UsageError
 from convcli.imaging.header import Header, full_scale
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Pixels, Plane
@@ -107,22 +106,6 @@ class Selection(NamedTuple):
         return Shown(
             None if self.region is None else box, None if self.mask is None else self.mask.name
         )
-
-    @staticmethod
-    def on_cpu(options: FilterOptions, name: str) -> FilterOptions:
-        """The options for regions, which the CPU filters.
-
-        Raises
-        ------
-        BackendError
-            If a GPU was asked for.
-        """
-        if options.backend is not None and options.backend.on_gpu:
-            raise BackendError(
-                f"{name}: part of a picture is filtered on the CPU; leave out --backend cupy and "
-                "--device, or --region and --mask"
-            )
-        return options._replace(backend=options.backend or NUMPY)
 
     @staticmethod
     def check(before: Header, after: Header, options: FilterOptions) -> None:
