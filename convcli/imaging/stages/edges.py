@@ -16,7 +16,8 @@ from convcli.errors import UsageError
 from convcli.imaging.stages.alpha import EMPTY
 from convcli.imaging.stages.carry_out import step_on, whole_of
 from convcli.imaging.stages.float_layers import Layers, LayerStage
-from convcli.imaging.stages.plans import Plans, needs_float64
+from convcli.imaging.stages.plans import Plans
+from convcli.imaging.stages.rasters import needs_float64
 from convcli.imaging.stages.window_stage import WindowStage
 from convcli.kernels.kernel import Kernel
 

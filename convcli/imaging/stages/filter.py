@@ -19,7 +19,8 @@ from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
 from convcli.imaging.stages.levels_found import LevelsFound, levels_so_far
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
-from convcli.imaging.stages.plans import Plans, holds_values
+from convcli.imaging.stages.plans import Plans
+from convcli.imaging.stages.rasters import holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values

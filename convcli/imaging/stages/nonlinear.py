@@ -27,7 +27,8 @@ from convcli.imaging.stages.carry_out import step_on
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.lacking import lacking
 from convcli.imaging.stages.missing import way_of
-from convcli.imaging.stages.plans import Plans, needs_float64
+from convcli.imaging.stages.plans import Plans
+from convcli.imaging.stages.rasters import needs_float64
 from convcli.imaging.stages.window_stage import WindowStage
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, has_heights, picks_values

@@ -12,21 +12,20 @@ import numpy as np
 from convcli.arithmetic.borders import Border
 from convcli.engine.operations import knows
 from convcli.engine.plan import Plan, Step, plan_filter
-from convcli.errors import KernelError, UsageError
-from convcli.imaging.header import Header, full_scale, is_light
+from convcli.errors import KernelError
+from convcli.imaging.header import Header, full_scale
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Pixels
 from convcli.imaging.stages.alpha import picker, picker_of
 from convcli.imaging.stages.channels import Channels
 from convcli.imaging.stages.missing import exact_limit, missing_of
 from convcli.imaging.stages.plan_checks import check_last, check_light, check_missing
+from convcli.imaging.stages.rasters import DEPTHS, holds_values, needs_float64
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, in_units, nearly_whole
 
-__all__ = ["Plans", "holds_values", "needs_float64"]
+__all__ = ["Plans"]
 
-DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
-"""Depths of pictures; the types of rasters have their own names."""
 IDENTITY = Kernel(np.ones((1, 1)), name="identity")
 
 
@@ -339,26 +338,3 @@ class Plans:
             return {"values": True}
         most = exact_limit(kernels)
         return {"values": True, "bounds": (0 if dtype.kind == "u" else -most, most)}
-
-
-def holds_values(header: Header, options: FilterOptions) -> bool:
-    """Whether a picture is taken as a raster.
-
-    Raises
-    ------
-    UsageError
-        If it is to be light, and there is no white.
-    """
-    to = header.dtype if options.depth in (None, *DEPTHS) else np.dtype(options.depth)
-    without = [d.name for d in (header.dtype, to) if not is_light(d)]
-    if options.values is None:
-        named = isinstance(options.nodata, int | float) or options.nodata_out is not None
-        return header.is_raster or bool(without) or named
-    if without and not options.values:
-        raise UsageError(f"{header.name}: {without[0]} samples have no white: drop --picture")
-    return options.values
-
-
-def needs_float64(dtype: np.dtype[Any]) -> bool:
-    """Whether float32 does not hold every sample."""
-    return dtype.itemsize > (4 if dtype.kind == "f" else 2)
