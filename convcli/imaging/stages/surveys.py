@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.otsu import otsu_index
+from convcli.imaging.stages.result import join_limits
 
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
@@ -66,7 +67,7 @@ class Seen(NamedTuple):
 
 
 class Ends:
-    """The smallest and the largest finite value; NaN if there is none."""
+    """The smallest and the largest finite value, NaN in a region that has none."""
 
     def __init__(self, seen: Seen) -> None:
         self.seen, self.shape = seen, seen.shape
@@ -74,12 +75,11 @@ class Ends:
     def look(self, want: Ranges) -> tuple[float, float]:
         """Those of a region."""
         ends = [(float(b.min()), float(b.max())) for b in self.seen.blocks(want) if b.size]
-        return self.join(ends or [(nan, nan)])
+        return join_limits(ends) if ends else (nan, nan)
 
     def join(self, found: Iterable[tuple[float, float]]) -> tuple[float, float]:
-        """Those of all."""
-        lows, highs = zip(*found, strict=True)
-        return float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
+        """Those of all; 0 and 0 if there is none."""
+        return join_limits(found)
 
 
 class Histogram:
@@ -124,7 +124,7 @@ class Histogram:
 def level_of(ends: tuple[float, float]) -> float | None:
     """The level of floats between these, if it takes no histogram to tell."""
     low, high = ends
-    return 0.0 if np.isnan(low) else low if low == high else None
+    return low if low == high else None
 
 
 def _bins(block: NDArray[Any], low: float, high: float) -> NDArray[np.intp]:
