@@ -104,8 +104,9 @@ def filter_command(
     parse.one_of("--on-error", on_error, parse.ON_ERROR)
     parse.one_of("--compression", compression, parse.COMPRESSIONS)
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    if inputs and len(inputs) == 1 and files_from is cluster is memory is None:
-        from convcli.imaging.ahead import begin  # else nobody has asked yet if there is room
+    plain = files_from is None and cluster is None and memory is None
+    if plain and inputs and len(inputs) == 1:  # else nobody has asked yet whether there is room
+        from convcli.imaging.ahead import begin
 
         begin(inputs[0], limit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from typing import Any
 
@@ -163,7 +164,7 @@ def timing(report: Report) -> str:
 
 def _of_level(step: Any, frames: int) -> list[tuple[str, str]]:
     """That a kernel's level is not known before the picture is read."""
-    if getattr(step.method.problem, "level", 0.0) == getattr(step.method.problem, "level", 0.0):
+    if not math.isnan(getattr(step.method.problem, "level", 0.0)):
         return []
     each = "each frame" if frames > 1 else "the picture"
     return [("  level", f"found when {each} is read once before it is filtered: Otsu 1979")]
@@ -182,11 +183,13 @@ def _shown(report: Report) -> list[tuple[str, str]]:
     shown = report.outline.shown
     if shown is None:
         return []
-    lines = [("mask", f"{shown.mask}: black shows nothing of the result, white all")]
+    lines = []
     if shown.region is not None:
         of = ", of the upright picture; it sees what lies beside it, which stays as it is"
-        lines.insert(0, ("region", f"{shown.region}{of}"))
-    return lines if shown.mask else lines[:-1]
+        lines.append(("region", f"{shown.region}{of}"))
+    if shown.mask is not None:
+        lines.append(("mask", f"{shown.mask}: black shows nothing of the result, white all"))
+    return lines
 
 
 def explanation(report: Report) -> str:
