@@ -11,12 +11,14 @@ __all__ = ["FOREIGN_FILTERS", "Foreign"]
 class Foreign(NamedTuple):
     """``line`` makes options of ``filter`` from a number, ``number`` by default.
 
-    Empty where nothing comes near; ``exact`` where the line does the very same.
+    Empty where nothing comes near; ``exact`` where the line does the very same. ``hundred`` is the
+    number that 100 % stand for, 0 where a percentage says nothing.
     """
 
     line: Callable[[float], str]
     number: float = 0
     exact: bool = False
+    hundred: float = 0
 
 
 _TABLE = {
@@ -38,17 +40,18 @@ _TABLE = {
         lambda factor: f"-k box:{factor:g} --stride {factor:g}", 2
     ),
     "black-threshold white-threshold black-and-white bw": Foreign(
-        lambda level: f"-k threshold:{level:g}", 128
+        lambda level: f"-k threshold:{level:g}", 128, hundred=255
     ),
     "adaptive-threshold threshold-local threshold-li threshold-yen threshold-triangle "
     "auto-threshold": Foreign(lambda _: "-k otsu"),
     "auto-contrast auto-level auto-levels normalize normalise contrast-stretch equalize equalise "
     "equalize-hist clahe histogram levels": Foreign(lambda _: "-k identity --range stretch"),
     "brightness brighten exposure": Foreign(
-        lambda times: f"-k identity --scale {times:g}", 1.2, exact=True
+        lambda times: f"-k identity --scale {times:g}", 1.2, exact=True, hundred=1
     ),
     "contrast": Foreign(
-        lambda times: f"-k identity --scale {times:g} --bias {127.5 * (1 - times):g}", 1.5, exact=True
+        lambda times: f"-k identity --scale {times:g} --bias {127.5 * (1 - times):g}", 1.5, exact=True,
+        hundred=1,
     ),
     "deblur deconvolve deconvolution richardson-lucy smart-sharpen clarity cas": Foreign(
         lambda sigma: f"-k unsharp:{sigma:g}", 2

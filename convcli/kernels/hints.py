@@ -253,8 +253,10 @@ def _weights(text: str) -> Iterator[str]:
 
 
 def _told(entry: Foreign, rest: str) -> str:
-    numbers = re.findall(rf"^{_N}", rest)
-    for number in [*map(float, numbers), entry.number]:
+    share = entry.hundred / 100
+    typed = re.findall(rf"^{_N}(%?)", rest)
+    numbers = [float(n) * (share if part else 1) for n, part in typed if share or not part]
+    for number in [*numbers, entry.number]:
         line = entry.line(number)
         if line and _loads(shlex.split(line)[1]):
             break
