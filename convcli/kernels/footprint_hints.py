@@ -28,7 +28,7 @@ _METHODS = {
 }
 """Of ImageMagick's ``-statistic`` and ``-morphology``, where ours has another name."""
 _OPENCV = re.compile(r"MORPH_(\w+)")
-_SHAPE = re.compile(rf"(?i)({'|'.join([*SHAPES, *SHAPE_ALIASES, 'square'])})\W*(\d+\.?\d*)")
+_SHAPE = re.compile(rf"(?i)({'|'.join([*SHAPES, *SHAPE_ALIASES, 'square'])})(\W*)(\d+\.?\d*)")
 
 
 def within_another(text: str) -> Iterator[str]:
@@ -79,12 +79,14 @@ def footprint_lines(preset: Preset, rest: str) -> Iterator[str]:
     name = f"{preset.name}:{own[0] if own else ''}"
     shape = _SHAPE.search(rest)
     if shape:
-        kind = shape[1].lower()
-        yield (
-            f"{name}{2 * int(float(shape[2])) + 1}"
-            if kind == "square"
-            else (f"{name}{SHAPE_ALIASES.get(kind, kind)}:{shape[2]}")
-        )
+        kind, mark, number = shape.groups()
+        kind = kind.lower()
+        if kind != "square":
+            yield f"{name}{SHAPE_ALIASES.get(kind, kind)}:{number}"
+        elif "(" in mark:  # scikit-image's call: the side
+            yield f"{name}{int(float(number))}"
+        else:  # ImageMagick's Square:3, as disk:3 here: the radius
+            yield f"{name}{2 * int(float(number)) + 1}"
     radius = re.search(r"radius=(\d+)$", rest)
     if radius:
         yield f"{name}{2 * int(radius[1]) + 1}"

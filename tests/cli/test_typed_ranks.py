@@ -49,6 +49,8 @@ HINTED = {
     "median:disk4": "median:disk:4",
     "erode:3x3:disk": "erode:disk:1",
     "erode:square:3": "erode:7",
+    "erode:square(3)": "erode:3",
+    "morphology.opening(img, square(5))": "open:5",
     "erode:rectangle:3x5": "erode:3x5",
     "erode:octagon:3": "erode:disk:3",
     "percentile:90,5x": "percentile:90,5",
