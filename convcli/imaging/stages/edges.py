@@ -40,10 +40,7 @@ class EdgeStage(WindowStage):
                 "leave out --missing, --fill and --min-valid"
             )
         self.plan = self.use(plans.voted(step.shape_in, self.held, kernel, self.held))
-        alpha_type = plans.float_dtype if plans.weighs else plans.dtype
-        self.alpha = None
-        if plans.alpha:
-            self.alpha = self.use(plans.picking_under(kernel, step, alpha_type))
+        self.alpha = self.picking_alpha(kernel)
 
     def needed(self, want: Ranges) -> Ranges:
         """All that there is."""

@@ -80,10 +80,7 @@ class Nonlinear(WindowStage):
         if self.least > 1 or self.facts.rounds:
             self.votes = self.counting(cells, **geometry)
         self.centre = None if plans.values else under_centre(shape[2], self.voting)
-        alpha_type = plans.float_dtype if plans.weighs else plans.dtype
-        self.alpha = None
-        if plans.alpha:
-            self.alpha = self.use(plans.picking_under(self.kernel, step, alpha_type))
+        self.alpha = self.picking_alpha(self.kernel)
         self.chroma = under_centre(3, plans.float_dtype) if plans.luma else None
 
     def read(self, want: Ranges) -> Layers:

@@ -56,6 +56,14 @@ class WindowStage:
         shape = self.step.shape_in
         return self.use(self.plans.sums(shape, "uint8", cells, out_dtype, outside=outside, **known))
 
+    def picking_alpha(self, kernel: Kernel) -> Plan | None:
+        """What picks the alpha under the centres of the kernel's windows, if there is any."""
+        plans = self.plans
+        if not plans.alpha:
+            return None
+        dtype = plans.float_dtype if plans.weighs else plans.dtype
+        return self.use(plans.picking_under(kernel, self.step, dtype))
+
     def needed(self, want: Ranges) -> Ranges:
         """The region of the layers before that a region of its own is made of."""
         if is_whole(want, self.step.shape_out):
