@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.engine.plan import Plan, Step
 from convcli.imaging.header import full_scale
-from convcli.imaging.source import Plane
+from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.missing import slabs
 from convcli.kernels.kernel import Kernel
 
@@ -23,6 +24,7 @@ __all__ = [
     "picker_of",
     "picks_in_place",
     "placed",
+    "visible",
 ]
 
 EMPTY = 1e-6
@@ -37,10 +39,14 @@ def leaves_alpha(kernel: Kernel) -> bool:
     return abs(float(kernel.weights.sum())) <= 1e-9 * size
 
 
+def visible(alpha: Pixels) -> NDArray[np.bool_]:
+    """Which pixels are not transparent altogether, of samples of alpha."""
+    return np.asarray(alpha > EMPTY * full_scale(alpha.dtype))
+
+
 def hides_some(plane: Plane) -> bool:
     """Whether some pixel of a plane with alpha is transparent altogether."""
-    empty = EMPTY * full_scale(plane.dtype)
-    return any((rows[..., -1] <= empty).any() for rows in slabs(plane))
+    return not all(visible(rows[..., -1]).all() for rows in slabs(plane))
 
 
 def is_opaque(plane: Plane) -> bool:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convcli.imaging.header import full_scale
 from convcli.imaging.source import Pixels, Plane
-from convcli.imaging.stages.alpha import EMPTY
+from convcli.imaging.stages.alpha import visible
 from convcli.imaging.stages.carry_out import chain_on
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.surveys import Seen
@@ -98,7 +97,7 @@ def seen_by(number: int, plane: Plane, plans: Plans, name: str, *, simple: bool)
     def among(want: Ranges) -> tuple[Pixels, Any]:
         x, alpha, _, there = layers.read(want)
         if plans.weighs and alpha is not None:
-            return x, alpha > EMPTY
+            return x, visible(alpha)
         return x, None if there is None else there != 0
 
     return Seen(plan.steps[number].shape_in, dtype, among)
@@ -106,6 +105,4 @@ def seen_by(number: int, plane: Plane, plans: Plans, name: str, *, simple: bool)
 
 def _colours(plane: Plane, plans: Plans, want: Ranges) -> tuple[Pixels, Any]:
     colours, alpha = plans.split(plane.read(want))
-    if alpha is None:
-        return colours, None
-    return colours, alpha > EMPTY * full_scale(plane.dtype)
+    return colours, None if alpha is None else visible(alpha)

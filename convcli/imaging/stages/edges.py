@@ -13,7 +13,7 @@ import numpy as np
 from convcli.engine.plan import Step
 from convcli.engine.regions import Ranges
 from convcli.errors import UsageError
-from convcli.imaging.stages.alpha import EMPTY
+from convcli.imaging.stages.alpha import visible
 from convcli.imaging.stages.carry_out import step_on, whole_of
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.plans import Plans
@@ -52,7 +52,7 @@ class EdgeStage(WindowStage):
         x, alpha, _, there = self.before.read(have)
         x = x.astype(self.held)
         if self.plans.weighs and alpha is not None:
-            x = np.where(alpha > EMPTY, x, self.held.type(np.nan))
+            x = np.where(visible(alpha), x, self.held.type(np.nan))
         elif there is not None:
             x = np.where(there != 0, x, self.held.type(np.nan))
         found = step_on(self.plan, x, have, want)

@@ -22,7 +22,7 @@ from convcli.engine.plan import Plan, Step
 from convcli.engine.regions import Ranges, within
 from convcli.errors import UsageError
 from convcli.imaging.source import Pixels
-from convcli.imaging.stages.alpha import EMPTY, Placed, picker_of
+from convcli.imaging.stages.alpha import Placed, picker_of, visible
 from convcli.imaging.stages.carry_out import step_on
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.lacking import lacking
@@ -106,8 +106,8 @@ class Nonlinear(WindowStage):
         """1 where a sample votes, 0 where it does not; None if all do."""
         if not self.plans.weighs or alpha is None:
             return there
-        visible = alpha > EMPTY
-        return None if visible.all() else np.broadcast_to(visible, x.shape).astype(np.uint8)
+        seen = visible(alpha)
+        return None if seen.all() else np.broadcast_to(seen, x.shape).astype(np.uint8)
 
     def _parted(
         self, x: Pixels, votes: NDArray[np.uint8], have: Ranges, want: Ranges

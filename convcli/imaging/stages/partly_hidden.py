@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convcli.engine.regions import needed, within
-from convcli.imaging.header import full_scale
 from convcli.imaging.source import Pixels, Plane
-from convcli.imaging.stages.alpha import EMPTY, leaves_alpha
+from convcli.imaging.stages.alpha import leaves_alpha, visible
 from convcli.imaging.stages.carry_out import Counts
 from convcli.imaging.stages.lacking import lacking
 from convcli.imaging.stages.plans import Plans
@@ -53,8 +52,8 @@ class PartlyHidden(Correlated):
         have = want
         for step in reversed(self.steps):
             have = needed(step, have)
-        visible = self.plane.read(have)[..., -1] > EMPTY * full_scale(self.plane.dtype)
-        parts = lacking(self.steps, visible, have, want)
+        there = visible(self.plane.read(have)[..., -1])
+        parts = lacking(self.steps, there, have, want)
         if parts == [want]:
             return self.floats.read(want)
         made = super().read(want)
