@@ -11,12 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from make_gallery import IMAGES, SAMPLES, commands, embedded, fence, run, slug, table
+
+from convcli.kernels.catalogue import PRESETS
+
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS))
-
-from make_gallery import IMAGES, SAMPLES, commands, embedded, fence, run, slug, table  # noqa: E402
-
-from convcli.kernels.catalogue import PRESETS  # noqa: E402
 
 SHOWN = {
     "order": [

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import tifffile
+from make_gallery import IMAGES, SAMPLES, commands, embedded, run
 from PIL import Image
 from scipy.ndimage import correlate, gaussian_filter
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS))
-
-from make_gallery import IMAGES, SAMPLES, commands, embedded, run  # noqa: E402
 
 PAGE = DOCS / "rasters.md"
 NODATA = -32768

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import re
 import shlex
 import shutil
@@ -64,13 +63,9 @@ def test_the_python_of_the_readme_is_true() -> None:
 @pytest.fixture(scope="module")
 def maker() -> Any:
     """The script that writes the reference."""
-    path = ROOT / "docs" / "make_reference.py"
-    spec = importlib.util.spec_from_file_location("make_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    import make_reference
+
+    return make_reference
 
 
 def rows(page: str) -> list[tuple[str, str]]:

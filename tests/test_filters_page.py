@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from typing import Any
 
+import make_filters as SCRIPT
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,18 +15,6 @@ from convcli.kernels.catalogue import PRESETS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "filters.md").read_text()
-
-
-def load_script() -> Any:
-    spec = importlib.util.spec_from_file_location("make_filters", ROOT / "docs/make_filters.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SCRIPT = load_script()
 
 
 def test_the_page_has_not_drifted() -> None:

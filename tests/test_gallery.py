@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 import xml.etree.ElementTree as ET
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import make_gallery as SCRIPT
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,18 +31,6 @@ TOPICS = [
         "Architectures",
     ),
 ]
-
-
-def load_script() -> Any:
-    spec = importlib.util.spec_from_file_location("make_gallery", ROOT / "docs/make_gallery.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SCRIPT = load_script()
 PICTURES = list(dict.fromkeys(SCRIPT.embedded(SCRIPT.gallery()) + SCRIPT.embedded(TUTORIAL)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import json
 import re
 import shlex
@@ -22,19 +21,12 @@ IMAGES = ROOT / "docs" / "images"
 PAGE = (ROOT / "docs" / "rasters.md").read_text()
 
 
-def load_script() -> Any:
-    spec = importlib.util.spec_from_file_location("make_rasters", ROOT / "docs/make_rasters.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     folder = tmp_path_factory.mktemp("rasters")
-    return folder, load_script().make(folder)
+    import make_rasters
+
+    return folder, make_rasters.make(folder)
 
 
 def test_pictures_come_out_the_same(made: tuple[Path, dict[str, str]]) -> None:
@@ -62,7 +54,9 @@ def test_the_summary_is_what_the_command_says(
 
 
 def test_what_the_page_says_of_the_naive_blur(made: tuple[Path, dict[str, str]]) -> None:
-    script, terrain = load_script(), made[0] / "samples" / "terrain.tif"
+    import make_rasters as script
+
+    terrain = made[0] / "samples" / "terrain.tif"
     (share,) = re.findall(r"NaN spreads: (\d+) % of the cells are lost", PAGE)
     lost = np.isnan(script.blurred(script.heights(terrain))).mean()
     assert round(lost * 100) == int(share)

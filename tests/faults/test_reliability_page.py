@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 from collections import Counter
 from pathlib import Path
@@ -17,12 +16,9 @@ ROWS = 54
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("maker", ROOT / "docs" / "make_reliability.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    import make_reliability
+
+    return make_reliability
 
 
 def test_every_row_has_tests_or_a_reason(maker: ModuleType) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import struct
 from collections.abc import Callable
@@ -62,10 +61,8 @@ def filtered(tmp_path: Path) -> Filtered:
 
 def test_the_table_of_the_documents_is_what_happens(tmp_path: Path) -> None:
     """Every block, from every format to every format, is found again or named in the one note."""
-    spec = importlib.util.spec_from_file_location("make_metadata", ROOT / "docs/make_metadata.py")
-    assert spec is not None and spec.loader is not None
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
+    import make_metadata as maker
+
     columns = {name.upper() for name in maker.SUFFIXES}
     missing = {found.name for found in pictures()} - columns - {"PFM"}  # which is as PPM
     assert not missing, "SUFFIXES of docs/make_metadata.py has no column for a format"
