@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -23,6 +25,15 @@ class Done:
 @pytest.fixture
 def samples() -> Path:
     return SAMPLES
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a small picture of noise, ``in.png``."""
+    levels = np.random.default_rng(3).integers(0, 256, (16, 24, 3), np.uint8)
+    Image.fromarray(levels).save(tmp_path / "in.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

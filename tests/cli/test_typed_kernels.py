@@ -211,14 +211,6 @@ NEAREST = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    levels = np.random.default_rng(3).integers(0, 256, (16, 24, 3), np.uint8)
-    Image.fromarray(levels).save(tmp_path / "in.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def filtered(convcli: Cli, *options: str) -> np.ndarray:
     done = convcli("filter", "in.png", *options, "-o", "out.png", "--overwrite")
     assert done.code == 0, done.err

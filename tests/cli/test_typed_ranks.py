@@ -9,9 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from convcli.errors import KernelError
 from convcli.kernels.load import load_chain
@@ -107,14 +105,6 @@ WORDS = {
     "-k erode disk 3": "-k erode:disk:3",
 }
 """After the picture of ``convcli filter``."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    levels = np.random.default_rng(3).integers(0, 256, (16, 24, 3), np.uint8)
-    Image.fromarray(levels).save(tmp_path / "in.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def works(convcli: Cli, line: str) -> None:

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from convcli import UsageError, filter_image
-from convcli.imaging.options import FilterOptions
-from convcli.imaging.source import Frame, Source
-from convcli.imaging.stages.filter import Filter
-from convcli.kernels.load import load_chain, load_kernel
+from convcli.kernels.load import load_kernel
 
 NODATA = 7
 
@@ -116,17 +113,3 @@ def test_parts_are_the_whole_to_the_bit(stages: Any, dtype: str) -> None:
     whole = stages(x, spec, **options)
     np.testing.assert_array_equal(stages(x, spec, (7, 20), **options), whole)
     assert 0 < (whole == NODATA).mean() < 1
-
-
-def test_parts_of_a_picture_with_alpha_are_the_whole_to_the_bit() -> None:
-    rng = np.random.default_rng(2)
-    x = rng.integers(0, 256, (45, 44, 4), np.uint8)
-    x[10:20, 12:30, 3] = 0
-    source = Source("memory", "rgb", True, x.dtype, x.shape[:2], [Frame(x)])
-    made = Filter(source, load_chain("bilateral:1.5,40"), FilterOptions())
-    assert not made.is_simple(source.first)
-    stage = made.stage(source.first, simple=False)
-    whole = stage.read((((0, 45),), ((0, 44),)))
-    for rows, cols in (((0, 7), (0, 44)), ((8, 29), (3, 11)), ((29, 45), (0, 40))):
-        part = stage.read(((rows,), (cols,)))
-        np.testing.assert_array_equal(part, whole[slice(*rows), slice(*cols)])

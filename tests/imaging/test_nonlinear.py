@@ -433,7 +433,10 @@ def test_parts_are_the_whole_to_the_bit(stages: Any, dtype: str, spec: str, stri
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize("spec", ["median:3 | box:3 | dilate:2", "percentile:90,5 | erode:disk:2"])
+@pytest.mark.parametrize(
+    "spec",
+    ["median:3 | box:3 | dilate:2", "percentile:90,5 | erode:disk:2", "bilateral:1.5,40"],
+)
 def test_parts_of_a_picture_with_alpha_are_the_whole_to_the_bit(dtype: str, spec: str) -> None:
     x = np.repeat(np.repeat(picture(dtype), 5, axis=0), 4, axis=1)
     source = Source("memory", "rgb", True, x.dtype, x.shape[:2], [Frame(x)])
