@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import nan
 from typing import NamedTuple
 
 from convcli.arithmetic.numerals import parse_share
@@ -82,6 +83,16 @@ class Border(NamedTuple):
     def is_constant(self) -> bool:
         """Whether ``value`` stands outside, rather than cells of the input."""
         return BORDERS[self.mode].cell is None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether what lies outside is left out."""
+        return self.mode == "missing"
+
+    @property
+    def outside(self) -> float:
+        """What stands outside where no cells of the input do; NaN where they are missing."""
+        return nan if self.is_missing else self.value
 
     def __str__(self) -> str:
         return f"{self.mode}:{self.value:g}" if self.mode == "constant" else self.mode

@@ -83,6 +83,28 @@ class AxisMap:
         """Positions that outputs ``[start, stop)`` of a kernel with ``taps`` taps read."""
         return start * self.stride, (stop - 1) * self.stride + (taps - 1) * self.dilation + 1
 
+    def part(self, start: int, stop: int, taps: int) -> AxisMap:
+        """The map of some of the outputs."""
+        first, last = self.span(start, stop, taps)
+        index = self.index[first:last]
+        lower = min(max(self.first - first, 0), len(index))
+        upper = min(max(self.last - first, lower), len(index))
+        return AxisMap(index, self.stride, self.dilation, lower, upper, self.step)
+
+    def onto(self, index: NDArray[np.intp]) -> AxisMap:
+        """The same positions where the cells of the input have these places."""
+        return AxisMap(index, self.stride, self.dilation, self.first, self.last, self.step)
+
+    def cells(self) -> Span:
+        """Input cells from the first that is read to the last; none if all lie outside."""
+        inside = self.index[self.index != OUTSIDE]
+        return (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
+
+    @property
+    def reaches_outside(self) -> bool:
+        """Whether some positions are the constant's."""
+        return bool((self.index == OUTSIDE).any())
+
     def segments(self, start: int, stop: int, every: int = 1) -> list[Segment]:
         """Split positions ``start, start + every, ...`` below ``stop`` into runs.
 
@@ -151,11 +173,8 @@ class TiledAxis:
         >>> TiledAxis(axis_map(conv_window(9, 3, padding="same"), "constant"), 3, 4, 9).seen((0, 3))
         ((0, 4), True)
         """
-        start, stop = self.whole.span(*span, self.taps)
-        index = self.whole.index[start:stop]
-        inside = index[index != OUTSIDE]
-        cells = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
-        return cells, inside.size < index.size
+        part = self.whole.part(*span, self.taps)
+        return part.cells(), part.reaches_outside
 
     def _find(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
         found: list[Span] = []
@@ -185,9 +204,8 @@ class TiledAxis:
         return self._local[span, have]
 
     def _onto(self, span: Span, have: tuple[Span, ...]) -> AxisMap:
-        m = self.whole
-        start, stop = m.span(*span, self.taps)
-        index = m.index[start:stop]
+        part = self.whole.part(*span, self.taps)
+        index = part.index
         place = np.full(index.shape, OUTSIDE, index.dtype)
         offset = 0
         for first, last in have:
@@ -195,9 +213,7 @@ class TiledAxis:
             place[inside] = index[inside] - first + offset
             offset += last - first
         assert ((place == OUTSIDE) == (index == OUTSIDE)).all(), "the cutout lacks cells"
-        lower = min(max(m.first - start, 0), len(index))
-        upper = min(max(m.last - start, lower), len(index))
-        return AxisMap(place, m.stride, m.dilation, lower, upper, m.step)
+        return part.onto(place)
 
 
 def merged(spans: Sequence[Span], gap: int) -> tuple[Span, ...]:

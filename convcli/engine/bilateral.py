@@ -16,7 +16,7 @@ from math import log, sqrt
 import numpy as np
 
 from convcli.engine.algorithms.bilateral_means import BILATERAL, Bilateral
-from convcli.engine.numerics import EPS32, EPS64, LIMITS
+from convcli.engine.numerics import EPS32, EPS64
 from convcli.engine.picks import footprint
 from convcli.engine.step import Problem, Signal, Slot
 from convcli.errors import UsageError
@@ -40,8 +40,8 @@ class BilateralMean:
         weights = weights_by_distance(footprint(kernel, flip=slot.flip), space)
         bounds, sums = slot.bounds, slot.precision
         requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=False)
-        if slot.border.mode == "missing":
-            requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+        if slot.border.is_missing:
+            requantize = requantize.with_nan()
         problem = Bilateral(
             slot,
             kernel.name,
@@ -60,8 +60,7 @@ class BilateralMean:
         # Samples that are off by e move the weights, too: by e times sums of w d d / (R R), which are
         # largest, 2 log(n), where n cells are as far as the centre outweighs.
         error = slot.signal.error * (1 + 4 * log(cells + 1)) + _rounding(cells, largest, sums)
-        known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
-        return problem, Signal(slot.precision, known, error)
+        return problem, Signal(slot.precision, requantize.known(bounds and [bounds]), error)
 
 
 OPERATION = BilateralMean()

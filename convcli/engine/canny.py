@@ -64,9 +64,9 @@ class Canny:
         white = kernel.scale if slot.raster else slot.white
         bounds = Bounds(0.0, white)
         requantize = slot.requantize([bounds], accumulate=slot.precision, exact=False)
-        lacks = slot.border.mode == "missing"
+        lacks = slot.border.is_missing
         if slot.signal.dtype not in LIMITS:
-            requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+            requantize = requantize.with_nan()
         unit = _STEEPEST * slot.level * step
         problem = Edges(
             slot,
@@ -86,8 +86,7 @@ class Canny:
             limits=(low * unit, high * unit),
             white=white,
         )
-        known = requantize._replace(ratio=1.0).bounds([bounds])
-        return problem, Signal(slot.precision, known, 0.0)
+        return problem, Signal(slot.precision, requantize.known([bounds]), 0.0)
 
 
 OPERATION = Canny()
@@ -98,7 +97,7 @@ def _steps(
 ) -> tuple[Step | None, Step, Step, Step, float]:
     """Blur, the two slopes, how many cells of a gradient's window are missing, and the height of a step
     of 1 after the blur, between the two neighbours of a pixel beside it."""
-    lacks = slot.border.mode == "missing"
+    lacks = slot.border.is_missing
     border = Border("edge") if lacks else slot.border
     slot = slot._replace(
         target="", range="clip", padding="same", stride=1, dilation=1, flip=False, border=border

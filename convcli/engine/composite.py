@@ -98,8 +98,8 @@ def _difference(
     sums = (whole and bounds and exact_type(bounds)) or slot.precision
     exact = sums != slot.precision
     requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=exact)
-    if not whole and slot.border.mode == "missing":
-        requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+    if not whole and slot.border.is_missing:
+        requantize = requantize.with_nan()
     draft = _Draft(turns[-1].step.weights, requantize, sums, exact, ordered)
     problem = _in_turn(kernel, slot, turns, pair, windows, draft)
     error = 2 * slot.signal.error
@@ -107,8 +107,7 @@ def _difference(
     eps = EPS64 if sums == "float64" else EPS32
     if not exact and not (whole and most < 1 / eps):
         error += 4 * eps * most
-    known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
-    return problem, Signal(slot.precision, known, error)
+    return problem, Signal(slot.precision, requantize.known(bounds and [bounds]), error)
 
 
 def _share_a_cell(kernel: Kernel, turns: list[Turn]) -> bool:

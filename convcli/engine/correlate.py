@@ -119,9 +119,7 @@ def _through(
         fresh = float_error(taps, gain * inputs + abs(requantize.bias))
     members = weights.shape[0] if kernel.combine == "magnitude" else 1
     error = (gain * signal.error + fresh) * members**0.5
-    if sums is None:
-        return None, error
-    return requantize._replace(ratio=1.0).bounds(sums), error
+    return requantize.known(sums), error
 
 
 def _tolerance(weights: NDArray[np.float64], scale: float, slot: Slot) -> float:

@@ -37,4 +37,4 @@ def _held(slot: Slot) -> Picked:
         dtype = "float64" if dtype == "float64" else "float32"
     elif not slot.fits(dtype):
         dtype = "float64"
-    return Picked(dtype, slot.outside, False, False)
+    return Picked(dtype, slot.border.outside, False, False)

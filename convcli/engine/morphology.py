@@ -94,7 +94,7 @@ def _held(
     gray: bool,
 ) -> Picked:
     """In which type samples are compared, and what stands outside among them."""
-    dtype, outside = slot.signal.dtype, slot.outside
+    dtype, outside = slot.signal.dtype, slot.border.outside
     if dtype not in LIMITS:
         return Picked("float64" if dtype == "float64" else "float32", outside, largest, gray)
     wide = "float64"

@@ -10,7 +10,7 @@ below half a level, else in float64.
 from __future__ import annotations
 
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ __all__ = [
     "exact_type",
     "float_error",
     "full_scale",
+    "no_more_than",
     "sum_bounds",
     "whole_weights",
 ]
@@ -155,3 +156,14 @@ def float_error(taps: int, magnitude: float, eps: float = EPS32) -> float:
     four deviations cover every sample of a large picture.
     """
     return eps * magnitude * (2.0 + 2.0 * sqrt(taps))
+
+
+def no_more_than(value: float, dtype: np.dtype[Any]) -> Any:
+    """The largest number of a floating-point type that is not above a value.
+
+    >>> float(no_more_than(0.1, np.dtype("float32"))) < 0.1
+    True
+    """
+    with np.errstate(over="ignore"):
+        near = dtype.type(value)
+    return near if float(near) <= value else np.nextafter(near, dtype.type(-np.inf))

@@ -76,7 +76,7 @@ def pick(
     exact = sums != slot.precision
     requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=exact)
     if np.isnan(picked.outside):
-        requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+        requantize = requantize.with_nan()
     problem = Picks(
         slot,
         kernel.name,
@@ -90,8 +90,7 @@ def pick(
         picked=picked,
     )
     error = slot.signal.error + problem.rounding(bounds)
-    known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
-    return problem, Signal(slot.precision, known, error)
+    return problem, Signal(slot.precision, requantize.known(bounds and [bounds]), error)
 
 
 def plane(kernel: Kernel) -> NDArray[np.float64]:

@@ -143,4 +143,4 @@ def _held(slot: Slot) -> tuple[str, float]:
     dtype = "float32" if slot.signal.dtype == "float16" else slot.signal.dtype
     if dtype in LIMITS and not slot.fits(dtype):
         dtype = "float64" if "32" in dtype or "64" in dtype else "float32"
-    return dtype, slot.outside
+    return dtype, slot.border.outside

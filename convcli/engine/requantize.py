@@ -56,6 +56,14 @@ class Requantize(NamedTuple):
         shifts = self.bias or self.offset or self.absolute
         return self.scale == self.ratio == 1.0 and not shifts
 
+    def with_nan(self) -> Requantize:
+        """The same for values among which NaN may be, whatever their bounds."""
+        return self._replace(nan=True, clip=self.out_dtype in LIMITS)
+
+    def known(self, values: list[Bounds] | None) -> Bounds | None:
+        """Bounds of what the next step reads, in the input's unit; none if nothing is known."""
+        return None if values is None else self._replace(ratio=1.0).bounds(values)
+
     def bounds(self, sums: list[Bounds]) -> Bounds:
         """Bounds of what leaves the formula before rounding and clipping."""
         ends = [sorted((s.low * self.scale, s.high * self.scale)) for s in sums]

@@ -36,8 +36,8 @@ class Spread:
         if not root:
             requantize = requantize._replace(scale=unit * requantize.ratio)  # squares of white
         whole = _whole(slot, int(weights.sum()))
-        if slot.border.mode == "missing":
-            requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+        if slot.border.is_missing:
+            requantize = requantize.with_nan()
         problem = Moments(
             slot,
             kernel.name,
@@ -54,8 +54,7 @@ class Spread:
         gain = unit if root else 4 * reach * unit
         fine = EPS64 if slot.precision == "float64" else EPS32
         error = gain * slot.signal.error + 4 * fine * unit * (reach if root else reach**2)
-        known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
-        return problem, Signal(slot.precision, known, error)
+        return problem, Signal(slot.precision, requantize.known(bounds and [bounds]), error)
 
 
 OPERATION = Spread()
@@ -63,7 +62,7 @@ OPERATION = Spread()
 
 def _whole(slot: Slot, cells: int) -> bool:
     """Whether all cells vote, are whole numbers, and 64 bits hold what is made of their sums."""
-    if slot.signal.dtype not in LIMITS or slot.border.mode == "missing" or slot.bounds is None:
+    if slot.signal.dtype not in LIMITS or slot.border.is_missing or slot.bounds is None:
         return False
     fits = not slot.border.is_constant or slot.border.value.is_integer()
     return fits and (cells * int(slot.bounds.magnitude)) ** 2 < 2**63

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from math import nan
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -88,17 +87,13 @@ class Slot(NamedTuple):
         """What one of the levels of 0 to 255 comes to in the picture."""
         return 1.0 if self.raster else self.white / 255.0
 
-    @property
-    def outside(self) -> float:
-        """What stands outside, if no cells of the input do; NaN where they are missing."""
-        return nan if self.border.mode == "missing" else self.border.value
-
     def fits(self, dtype: str) -> bool:
         """Whether a whole-number type holds what stands outside."""
         if not self.border.is_constant:
             return True
         low, high = LIMITS[dtype]
-        return low <= self.outside <= high and self.outside == int(self.outside)
+        outside = self.border.outside
+        return low <= outside <= high and outside == int(outside)
 
     def windows(self, kernel: Windowed) -> tuple[Window, Window]:
         """Where the kernel stands along each axis."""

@@ -29,8 +29,8 @@ class Threshold:
         white = kernel.scale if slot.raster else slot.white
         bounds = Bounds(0.0, white)
         requantize = slot.requantize([bounds], accumulate=slot.precision, exact=False)
-        if slot.signal.dtype not in LIMITS or slot.border.mode == "missing":
-            requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+        if slot.signal.dtype not in LIMITS or slot.border.is_missing:
+            requantize = requantize.with_nan()
         problem = Levels(
             slot,
             kernel.name,
@@ -44,8 +44,7 @@ class Threshold:
             level=_level(kernel.numbers, slot),
             white=white,
         )
-        known = requantize._replace(ratio=1.0).bounds([bounds])
-        return problem, Signal(slot.precision, known, 0.0)
+        return problem, Signal(slot.precision, requantize.known([bounds]), 0.0)
 
 
 OPERATION = Threshold()

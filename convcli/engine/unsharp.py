@@ -39,7 +39,7 @@ class Unsharp:
         amount, threshold = kernel.numbers
         weights = plane(kernel)
         blur = Kernel(weights, 1 / weights.sum(), name=kernel.name)
-        lacks = slot.border.mode == "missing"
+        lacks = slot.border.is_missing
         inner = slot._replace(target="", range="clip")
         if lacks:  # NaN stands for what is outside
             inner = inner._replace(signal=slot.signal._replace(dtype=slot.precision))
@@ -56,7 +56,7 @@ class Unsharp:
             bounds = Bounds(bounds.low - most, bounds.high + most)
         requantize = slot.requantize(bounds and [bounds], accumulate=slot.precision, exact=False)
         if lacks:
-            requantize = requantize._replace(nan=True, clip=requantize.out_dtype in LIMITS)
+            requantize = requantize.with_nan()
         problem = Sharpening(
             slot,
             kernel.name,
@@ -75,8 +75,7 @@ class Unsharp:
         fine = EPS64 if slot.precision == "float64" else EPS32
         error = (1 + 2 * amount) * slot.signal.error
         error += fine * reach * (2 + amount * (2 + float(np.count_nonzero(weights)) ** 0.5))
-        known = None if bounds is None else requantize._replace(ratio=1.0).bounds([bounds])
-        return problem, Signal(slot.precision, known, error)
+        return problem, Signal(slot.precision, requantize.known(bounds and [bounds]), error)
 
 
 OPERATION = Unsharp()

@@ -45,11 +45,6 @@ class Bilateral(Problem):
         height, width = self.kernel_size
         return (height - 1) // 2, (width - 1) // 2
 
-    @property
-    def outside(self) -> float:
-        """What stands outside where no cells of the picture do."""
-        return nan if self.border.mode == "missing" else self.border.value
-
 
 class BilateralMeans:
     """Any footprint and type."""
@@ -126,7 +121,7 @@ class _TileLoop:
         self._cells = np.empty(len(places), [("row", "i8"), ("column", "i8"), ("weight", "f8")])
         self._cells["row"], self._cells["column"] = places.T
         self._cells["weight"] = np.log2(p.weights[0][tuple(places.T)])
-        self._numbers = 1 / (2 * p.alike**2 * log(2)), p.outside
+        self._numbers = 1 / (2 * p.alike**2 * log(2)), p.border.outside
         sides = dict(zip(("tall", "wide"), p.kernel_size, strict=True))
         self._told = {**sides, "blocks": len(places), "joint": int(p.joint)}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,14 @@ from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import OUTSIDE, AxisMap
 from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.centres import centres
+from convcli.engine.numerics import no_more_than
 from convcli.engine.step import Maps, Method, Problem, Step
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.tiles import Tile
 
-__all__ = ["BLUR_AND_COMPARE", "Sharpening", "centres", "cut", "no_more_than"]
+__all__ = ["BLUR_AND_COMPARE", "Sharpening"]
 
 _BLOCK_BYTES = 256 * 1024
 """Of the floats of some rows, which are gone through several times."""
@@ -76,7 +77,7 @@ class _Compared(Method):
             def work(tile: Tile) -> int:
                 place = out[tile.top : tile.bottom, tile.left : tile.right]
                 spans = (tile.top, tile.bottom), (tile.left, tile.right)
-                at = tuple(cut(m, *s, n) for m, s, n in zip(maps, spans, taps, strict=True))
+                at = tuple(m.part(*s, n) for m, s, n in zip(maps, spans, taps, strict=True))
                 with np.errstate(all="ignore"):
                     return self._tile(x, place, (at[0], at[1]), requantizer, count)
 
@@ -88,9 +89,9 @@ class _Compared(Method):
         self, x: NDArray[Any], out: NDArray[Any], maps: Maps, requantizer: Any, count: bool
     ) -> int:
         p = self.problem
-        lacks = p.border.mode == "missing"
+        lacks = p.border.is_missing
         b = np.empty(out.shape, p.accumulate)
-        own = centres(x, maps, p.kernel_size, out.shape[:2], nan if lacks else p.border.value)
+        own = centres(x, maps, p.kernel_size, out.shape[:2], p.border.outside)
         if len(p.steps) == 1 or not self._blur_what_is_there(x, own, b, maps, lacks):
             p.steps[0].method.run(x, b, maps, 1, False)
         line = max(out.shape[1] * out.shape[2] * b.itemsize, 1)
@@ -114,13 +115,13 @@ class _Compared(Method):
         self, x: NDArray[Any], own: NDArray[Any], b: NDArray[Any], maps: Maps, lacks: bool
     ) -> bool:
         """The blur where the centre stands for NaN, if the tile reads one; whether it does."""
-        rows, cols = (_cells(m) for m in maps)
+        rows, cols = (slice(first, max(last, 1)) for first, last in (m.cells() for m in maps))
         read = x[rows, cols]
-        outside = lacks and any((m.index == OUTSIDE).any() for m in maps)
+        outside = lacks and any(m.reaches_outside for m in maps)
         if not (outside or np.isnan(read.min())):
             return False
         sums, there = np.empty_like(b), np.empty_like(b)
-        at = _shifted(maps[0], rows.start), _shifted(maps[1], cols.start)
+        at = _from(maps[0], rows.start), _from(maps[1], cols.start)
         gone = np.isnan(read)
         for into, step, given in (
             (sums, self.problem.steps[1], np.where(gone, x.dtype.type(0), read)),
@@ -131,60 +132,6 @@ class _Compared(Method):
         return True
 
 
-def no_more_than(value: float, dtype: np.dtype[Any]) -> Any:
-    """The largest number of a floating-point type that is not above a value.
-
-    >>> float(no_more_than(0.1, np.dtype("float32"))) < 0.1
-    True
-    """
-    with np.errstate(over="ignore"):
-        near = dtype.type(value)
-    return near if float(near) <= value else np.nextafter(near, dtype.type(-np.inf))
-
-
-def cut(m: AxisMap, start: int, stop: int, taps: int) -> AxisMap:
-    """The map of some of the outputs of a map."""
-    first, last = m.span(start, stop, taps)
-    index = m.index[first:last]
-    lower = min(max(m.first - first, 0), len(index))
-    upper = min(max(m.last - first, lower), len(index))
-    return AxisMap(index, m.stride, m.dilation, lower, upper, m.step)
-
-
-def centres(
-    x: NDArray[Any], maps: Maps, taps: tuple[int, int], sizes: tuple[int, ...], outside: float
-) -> NDArray[Any]:
-    """What lies under the centres of windows, the cell before the middle of an even side."""
-    rows, cols = (
-        m.index[(k - 1) // 2 * m.dilation :: m.stride][:size]
-        for m, k, size in zip(maps, taps, sizes, strict=True)
-    )
-    places = [_run(index) for index in (rows, cols)]
-    if places[0] is not None and places[1] is not None:
-        return x[places[0], places[1]]
-    found: NDArray[Any] = x[np.ix_(np.maximum(rows, 0), np.maximum(cols, 0))]
-    absent = (rows == OUTSIDE)[:, None] | (cols == OUTSIDE)
-    if absent.any():
-        value = np.asarray(outside)
-        found = found.astype(np.result_type(found.dtype, "float64"))
-        found[absent] = value
-    return found
-
-
-def _cells(m: AxisMap) -> slice:
-    """Of the input, from the first that is read to the last."""
-    index = m.index[m.index != OUTSIDE]
-    return slice(int(index.min()), int(index.max()) + 1) if index.size else slice(0, 1)
-
-
-def _shifted(m: AxisMap, by: int) -> AxisMap:
-    """The map onto an input that begins so many cells later."""
-    index = np.where(m.index == OUTSIDE, OUTSIDE, m.index - by)
-    return AxisMap(index, m.stride, m.dilation, m.first, m.last, m.step)
-
-
-def _run(index: NDArray[np.intp]) -> slice | None:
-    """A slice that takes the same cells, if they follow one another."""
-    if not index.size or index[0] < 0 or (np.diff(index) != 1).any():
-        return None
-    return slice(int(index[0]), int(index[-1]) + 1)
+def _from(m: AxisMap, first: int) -> AxisMap:
+    """The map onto an input that begins with a cell."""
+    return m.onto(np.where(m.index == OUTSIDE, OUTSIDE, m.index - first))

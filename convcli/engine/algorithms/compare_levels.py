@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.algorithms.blur_and_compare import centres, cut, no_more_than
 from convcli.engine.costs import CostEstimate
+from convcli.engine.cpu.centres import centres
+from convcli.engine.numerics import no_more_than
 from convcli.engine.step import Maps, Method, Problem
 from convcli.errors import UsageError
 
@@ -62,13 +63,12 @@ class _Compared(Method):
         if math.isnan(p.level):
             raise UsageError(f"{p.name}: its level has to be found in the picture first")
         (black, white, none), outside = self._results()
-        beyond = math.nan if p.border.mode == "missing" else p.border.value
 
         def work(tile: Tile) -> int:
             place = out[tile.top : tile.bottom, tile.left : tile.right]
             spans = (tile.top, tile.bottom), (tile.left, tile.right)
-            down, across = (cut(m, *s, n) for m, s, n in zip(maps, spans, taps, strict=True))
-            values = centres(x, (down, across), taps, place.shape[:2], beyond)
+            down, across = (m.part(*s, n) for m, s, n in zip(maps, spans, taps, strict=True))
+            values = centres(x, (down, across), taps, place.shape[:2], p.border.outside)
             above = _above(values, p.level, place)
             share = 0
             if count and (outside[0] or outside[1]):

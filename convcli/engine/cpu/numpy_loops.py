@@ -52,7 +52,7 @@ def run_tiles(
     tiles = grid(out.shape[0], out.shape[1], *method.tile)
 
     def make_worker() -> Callable[[Tile], int]:
-        absent = method.absent if p.border.mode == "missing" else None
+        absent = method.absent if p.border.is_missing else None
         outside = p.border.value if absent is None else absent
         load = TileLoader(x, maps, p.kernel_size, outside, method.held, p.is_bank, by_phase)
         requantizer = Requantizer(p.requantize)

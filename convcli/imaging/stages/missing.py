@@ -142,7 +142,7 @@ def missing_of(
         value,
         nan,
         by_alpha,
-        options.border.mode == "missing",
+        options.border.is_missing,
         options.fill,
         options.min_valid,
         says,
