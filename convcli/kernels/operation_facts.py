@@ -44,8 +44,12 @@ class OperationFacts(NamedTuple):
     """Whether results are rounded, so that they may depend on what lies beside the footprint."""
     numbers: tuple[str, ...] = ()
     """What its numbers are called."""
+    levels: tuple[str, ...] = ()
+    """Those of them that count levels of 255."""
     weighs: bool = False
     """Whether the weights are more than a footprint."""
+    joint: bool = False
+    """Whether all colours of a picture are looked at together: one more number, 1, says so."""
     joins: bool = False
     """Whether one gray picture is made of all colours."""
     whole: bool = False
@@ -54,6 +58,8 @@ class OperationFacts(NamedTuple):
     """Whether it makes something of a window whose centre is missing."""
     compares: bool = False
     """Whether results are black and white, whatever the size of the values."""
+    marks: bool = False
+    """Whether results are 0 and the kernel's scale, which is white, and 1 in a raster."""
 
 
 UNKNOWN = OperationFacts("takes something else than a sum of the cells that count")
@@ -69,12 +75,17 @@ FACTS: dict[str, OperationFacts] = {
         flat=1,
         rounds=True,
         numbers=("sigma of distances", "sigma of differences"),
+        levels=("sigma of differences",),
+        joint=True,
         weighs=True,
         fills=False,
     ),
     "canny": OperationFacts(
         "draws a white line where the blurred picture is steepest, on black",
         numbers=("low", "high", "sigma"),
+        levels=("low", "high"),
+        marks=True,
+        joint=True,
         weighs=True,
         joins=True,
         whole=True,
@@ -91,17 +102,22 @@ FACTS: dict[str, OperationFacts] = {
     "blackhat": OperationFacts("takes the closing less the picture", flat=0, inner=True),
     "gradient": OperationFacts("takes the dilated picture less the eroded one", flat=0),
     "threshold": OperationFacts(
-        "makes white what is above the level, and black the rest", numbers=("level",), compares=True
+        "makes white what is above the level, and black the rest",
+        numbers=("level",),
+        compares=True,
+        marks=True,
     ),
     "otsu": OperationFacts(
         "finds the level that parts the values best, and makes white what is above",
         compares=True,
+        marks=True,
     ),
     "unsharp": OperationFacts(
         "sharpens what differs from its blur by more than the threshold, and leaves the rest",
         flat=1,
         rounds=True,
         numbers=("amount", "threshold"),
+        levels=("threshold",),
         weighs=True,
         fills=False,
     ),
@@ -182,25 +198,23 @@ def nearly_whole(level: float) -> float:
 def in_units(kernel: Kernel, level: float, white: float | None) -> Kernel:
     """What a kernel says of levels, in the samples' unit; ``white`` is none in a raster.
 
-    Variances are in parts of white. Of a picture's colours, a bilateral mean and Canny's edges are told that they are.
+    Variances are in parts of white. A threshold keeps its level, by which it is told, and has that in
+    the samples' unit behind it.
     """
+    facts = facts_of(kernel)
     if has_heights(kernel):
         kernel = kernel.replace(weights=kernel.weights * level)
-    if kernel.operation == "unsharp":
-        amount, threshold = kernel.numbers
-        kernel = kernel.replace(numbers=(amount, threshold * level))
-    if kernel.operation == "otsu":
-        kernel = kernel.replace(scale=white or 1.0)
     if kernel.operation == "threshold":
-        own = kernel.numbers[1:] or (kernel.numbers[0] * level,)
-        kernel = kernel.replace(numbers=(kernel.numbers[0], *own), scale=white or 1.0)
-    if kernel.operation == "bilateral":
-        space, alike = kernel.numbers[:2]
-        kernel = kernel.replace(numbers=(space, alike * level, *[1.0] * (white is not None)))
-    if kernel.operation == "canny":
-        low, high, sigma = kernel.numbers[:3]
-        numbers = (low * level, high * level, sigma, *[1.0] * (white is not None))
-        kernel = kernel.replace(numbers=numbers, scale=white or 1.0)
+        kernel = kernel.replace(
+            numbers=(kernel.numbers[0], *(kernel.numbers[1:] or (kernel.numbers[0] * level,)))
+        )
+    if facts.levels:
+        named = zip(facts.numbers, kernel.numbers, strict=False)
+        numbers = [n * level if name in facts.levels else n for name, n in named]
+        together = facts.joint and white is not None
+        kernel = kernel.replace(numbers=(*numbers, *[1.0] * together))
+    if facts.marks:
+        kernel = kernel.replace(scale=white or 1.0)
     if squares_values(kernel) and white is not None:
         kernel = kernel.replace(scale=1 / white)
     return kernel
