@@ -13,6 +13,7 @@ from convcli.kernels.kernel import Kernel
 
 BLOCKS = [(1, 0, 3, 1), (3, 1, 1, 0)]
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0.0]])
+WEIGHED = np.array([(1, 1, 0), (0, 1, -1)], [("row", "i8"), ("column", "i8"), ("weight", "f8")])
 DISK = (np.hypot(*np.mgrid[-6:7, -6:7]) <= 6.3).astype(float)
 
 
@@ -24,7 +25,15 @@ def windows():
     return module
 
 
-def call(windows, function="extrema", blocks=BLOCKS, place=(0, 0, 5, 6), index=None, **changes):
+def call(
+    windows,
+    function="extrema",
+    blocks=BLOCKS,
+    place=(0, 0, 5, 6),
+    index=None,
+    numbers=None,
+    **changes,
+):
     """A cross of bytes on 5x6 cells with a border of one, a little wrong."""
     told = {"height": 5, "width": 6, "channels": 1, "out_rows": 5, "out_cols": 6, "row_stride": 1,
             "col_stride": 1, "row_gap": 1, "col_gap": 1, "tall": 3, "wide": 3, "type": ord("B"),
@@ -34,7 +43,7 @@ def call(windows, function="extrema", blocks=BLOCKS, place=(0, 0, 5, 6), index=N
     x, out = np.arange(30, dtype=np.uint8), np.zeros(30, np.uint8)
     rows, cols = (np.clip(np.arange(-1, n + 1), 0, n - 1) for n in (5, 6))
     rows = rows if index is None else np.where(rows == 2, index, rows)
-    outside = np.zeros(1, np.uint8)
+    outside = np.zeros(1, np.uint8) if numbers is None else np.array(numbers)
     getattr(windows, function)(packed, x, out, rows, cols, np.array(blocks), outside, *place)
     return out.reshape(5, 6)
 
@@ -76,6 +85,27 @@ def test_a_good_job_is_done(windows):
 def test_what_does_not_fit_is_refused(windows, fault, changes):
     with pytest.raises(ValueError, match=fault):
         call(windows, **changes)
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes"),
+    [
+        ("of bytes, 16 bits and floats", {"type": ord("b")}),
+        ("become what they were", {"out_type": ord("b")}),
+        ("two numbers", {"numbers": None}),
+        ("two numbers", {"numbers": (0.1, 0.0, 0.0)}),
+        ("other numbers of cells", {"count": 3}),
+        ("a cell lies outside", {"wide": 1, "place": (0, 0, 5, 1)}),
+        ("too many channels", {"joint": 1, "height": 1, "width": 3, "channels": 10, "out_rows": 1,
+                               "out_cols": 3, "tall": 2, "index": None, "place": (0, 0, 1, 1)}),
+        ("does not fit its type", {"height": 6}),
+    ],
+)  # fmt: skip
+def test_bilateral_means_that_do_not_fit_are_refused(windows, fault, changes):
+    told = {"function": "bilateral", "blocks": WEIGHED, "numbers": (0.1, 0.0)}
+    assert call(windows, **told).any()
+    with pytest.raises(ValueError, match=fault):
+        call(windows, **(told | changes))
 
 
 def results():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from math import log, nan
 from typing import Any
@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.costs import on_cpu
-from convcli.engine.cpu.c_loops import pack_job
-from convcli.engine.cpu.compiled_windows import can_compile
+from convcli.engine.cpu.compiled_windows import TileLoop, can_compile
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.step import Maps, Method, Problem
-from convcli.extensions import extension
 
 __all__ = ["BILATERAL", "Bilateral"]
 
@@ -81,58 +79,19 @@ class _Compiled(Method):
         return min(rows, height), min(cols, width)
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
-        from convcli.engine.cpu.tiles import Tile, grid, work_through
-        from convcli.engine.requantize import Requantizer
-
         p, f = self.problem, self.problem.requantize
         floats = p.accumulate
         read = (floats,) if floats == "float64" else ("uint8", "uint16", "float32")
         x = np.ascontiguousarray(x, x.dtype if x.dtype.name in read else floats)
         taken = f.out_dtype in read and not f.clip
         straight = f.plain and taken and out.flags.c_contiguous
-        loop = _TileLoop(p, x, maps)
-
-        def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(f)
-
-            def work(tile: Tile) -> int:
-                if straight:
-                    loop(tile, out, tile)
-                    return 0
-                rows, cols = tile.bottom - tile.top, tile.right - tile.left
-                found = np.empty((rows, cols, out.shape[2]), floats)
-                loop(tile, found, Tile(0, rows, 0, cols))
-                target = out[tile.top : tile.bottom, tile.left : tile.right]
-                with np.errstate(all="ignore"):
-                    return requantizer.put(found, target, count)
-
-            return work
-
-        return work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
-
-
-class _TileLoop:
-    """The function of the extension for one picture, tile by tile."""
-
-    def __init__(self, p: Bilateral, x: NDArray[Any], maps: Maps) -> None:
-        self._function = extension("_windows").module.bilateral
-        self._x, self._maps = x, maps
         places = np.argwhere(p.weights[0])
-        self._cells = np.empty(len(places), [("row", "i8"), ("column", "i8"), ("weight", "f8")])
-        self._cells["row"], self._cells["column"] = places.T
-        self._cells["weight"] = np.log2(p.weights[0][tuple(places.T)])
-        self._numbers = 1 / (2 * p.alike**2 * log(2)), p.border.outside
-        sides = dict(zip(("tall", "wide"), p.kernel_size, strict=True))
-        self._told = {**sides, "blocks": len(places), "joint": int(p.joint)}
-
-    def __call__(self, tile: Any, out: NDArray[Any], place: Any) -> None:
-        """Compute a tile, into a place of ``out``."""
-        rows, cols = self._maps
-        packed = pack_job(self._x, out, self._maps, "_windows", **self._told)
-        indices = rows.index[tile.top * rows.stride :], cols.index[tile.left * cols.stride :]
-        size = tile.bottom - tile.top, tile.right - tile.left
-        told = self._cells, *self._numbers, place.top, place.left, *size
-        self._function(packed, self._x, out, *indices, *told)
+        cells = np.empty(len(places), [("row", "i8"), ("column", "i8"), ("weight", "f8")])
+        cells["row"], cells["column"] = places.T
+        cells["weight"] = np.log2(p.weights[0][tuple(places.T)])
+        numbers = np.array([1 / (2 * p.alike**2 * log(2)), p.border.outside])
+        loop = TileLoop("bilateral", p, x, maps, cells, numbers, joint=int(p.joint))
+        return loop.fill(out, self.tile, f, threads, count, found="" if straight else floats)
 
 
 class _Numpy(NumpyMethod):

@@ -79,30 +79,14 @@ class _Compiled(Method):
         return min(max(128, 4 * p.rows.kernel_size), height), min(cols, width)
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
-        from convcli.engine.cpu.tiles import Tile, grid, work_through
-        from convcli.engine.requantize import Requantizer
-
         p, f = self.problem, self.problem.requantize
         taken = f.out_dtype == "float32" or (f.out_dtype == "uint8" and not f.clip)
         straight = f.plain and taken and out.flags.c_contiguous
         block = (Block(p.cols.kernel_size, 0, p.rows.kernel_size, 0),)
         told = {"root": int(p.root), "cells": p.weights.size}
         loop = TileLoop("moments", p, np.ascontiguousarray(x), maps, block, p.border.value, **told)
-
-        def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(f)
-
-            def work(tile: Tile) -> int:
-                if straight:
-                    loop(tile, out)
-                    return 0
-                target = out[tile.top : tile.bottom, tile.left : tile.right]
-                with np.errstate(all="ignore"):
-                    return requantizer.put(loop(tile, None, "float64"), target, count)
-
-            return work
-
-        return work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
+        found = "" if straight else "float64"
+        return loop.fill(out, self.tile, f, threads, count, found=found)
 
 
 def _additions(taps: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from convcli.engine.cpu.c_loops import pack_job
 from convcli.engine.cpu.picking import PickingMethod
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 from convcli.engine.picks import Picks
-from convcli.engine.requantize import Requantizer
+from convcli.engine.requantize import Requantize, Requantizer
 from convcli.engine.step import Maps, Problem
 from convcli.extensions import extension
 
@@ -27,6 +27,9 @@ is done for each, and two threads wait for each other between tiles."""
 
 _STREAMED = 1 << 24
 """Bytes from which on outputs go past the caches, which they would not stay in."""
+
+Put: TypeAlias = Callable[[Requantizer, NDArray[Any], NDArray[Any], bool], int]
+"""``(requantizer, values, place, count)``: samples of values."""
 
 
 def can_compile() -> bool:
@@ -44,10 +47,10 @@ class TileLoop:
 
     Parameters
     ----------
-    blocks
-        Rectangles of the footprint, the shortest first: length, top, height and left.
+    footprint
+        Rectangles, the shortest first: length, top, height and left; or what else the function takes.
     outside
-        What stands outside the picture, in its type.
+        What stands outside the picture, in its type, or other numbers of the function.
     """
 
     def __init__(
@@ -56,16 +59,18 @@ class TileLoop:
         problem: Problem,
         x: NDArray[Any],
         maps: Maps,
-        blocks: Sequence[tuple[int, int, int, int]],
-        outside: float,
+        footprint: Sequence[tuple[int, int, int, int]] | NDArray[Any],
+        outside: float | NDArray[np.float64],
         **told: int,
     ) -> None:
         self._function = getattr(extension("_windows").module, function)
         self._x, self._maps = x, maps
-        self._blocks = np.array(blocks, np.int64)
-        self._outside = np.array([outside], x.dtype)
+        weighed = isinstance(footprint, np.ndarray)
+        self._cells = footprint if weighed else np.array(footprint, np.int64)
+        given = isinstance(outside, np.ndarray)
+        self._outside = outside if given else np.array([outside], x.dtype)
         told |= dict(zip(("tall", "wide"), problem.kernel_size, strict=True))
-        self._told = told | {"blocks": len(blocks)}
+        self._told = told | {"blocks": len(footprint)}
         self._packed: dict[tuple[tuple[int, ...], str], bytes] = {}
 
     def __call__(
@@ -86,9 +91,41 @@ class TileLoop:
         rows, cols = self._maps
         indices = rows.index[top * rows.stride :], cols.index[left * cols.stride :]
         self._function(
-            self._packed[kind], self._x, out, *indices, self._blocks, self._outside, *place
+            self._packed[kind], self._x, out, *indices, self._cells, self._outside, *place
         )
         return out
+
+    def fill(
+        self,
+        out: NDArray[Any],
+        size: tuple[int, int],
+        requantize: Requantize,
+        threads: int,
+        count: bool,
+        *,
+        found: str = "",
+        put: Put = Requantizer.put,
+    ) -> int:
+        """Compute all of ``out``, in tiles of this size.
+
+        Results are samples already, or of the type ``found``, of which ``put`` makes samples.
+        Returns how many were outside the range, if they are counted.
+        """
+
+        def make_worker() -> Callable[[Tile], int]:
+            requantizer = Requantizer(requantize)
+
+            def work(tile: Tile) -> int:
+                if not found:
+                    self(tile, out)
+                    return 0
+                target = out[tile.top : tile.bottom, tile.left : tile.right]
+                with np.errstate(all="ignore"):
+                    return put(requantizer, self(tile, None, found), target, count)
+
+            return work
+
+        return work_through(grid(out.shape[0], out.shape[1], *size), make_worker, threads)
 
 
 def _size(tile: Tile) -> tuple[int, int]:
@@ -136,20 +173,5 @@ class CompiledPicks(PickingMethod):
         cells = int(np.count_nonzero(p.weights)) if self.function == "modes" else 0
         told = {"largest": int(picked.largest), "cells": cells}
         loop = TileLoop(self.function, p, source, maps, self.blocks, picked.outside, **told)
-        straight = p.stays and out.flags.c_contiguous
-
-        def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(p.requantize)
-
-            def work(tile: Tile) -> int:
-                if straight:
-                    loop(tile, out)
-                    return 0
-                found = loop(tile, None, picked.dtype)
-                target = out[tile.top : tile.bottom, tile.left : tile.right]
-                with np.errstate(all="ignore"):
-                    return self.finish(found, target, requantizer, count)
-
-            return work
-
-        return work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
+        found = "" if p.stays and out.flags.c_contiguous else picked.dtype
+        return loop.fill(out, self.tile, p.requantize, threads, count, found=found, put=self.finish)

@@ -33,7 +33,7 @@ class PickingMethod(Method):
         super().__init__(problem, estimate)
 
     def finish(
-        self, found: NDArray[Any], target: NDArray[Any], requantizer: Requantizer, count: bool
+        self, requantizer: Requantizer, found: NDArray[Any], target: NDArray[Any], count: bool
     ) -> int:
         """Samples of the values; returns how many were outside the range, if they are counted."""
         if self.problem.direct:
@@ -84,7 +84,7 @@ class NumpyPicks(PickingMethod):
                     if not picked.gray:
                         found = from_keys(found, picked.dtype)
                     target = out[tile.top : tile.bottom, tile.left : tile.right]
-                    return self.finish(found, target, requantizer, count)
+                    return self.finish(requantizer, found, target, count)
 
             return work
 

@@ -57,6 +57,7 @@ typedef struct {
     char *dst;
     const int64_t *rows, *cols; /* from the tile's first row and column on */
     const Block *blocks;
+    const Weighed *cells;          /* of bilateral means, in place of blocks */
     const void *outside;           /* the sample that stands outside */
     long top, left, height, width; /* of the tile in dst */
     long in_rows, in_cols, pitch;  /* of the tile's input; the pitch in samples */

@@ -2,8 +2,8 @@
  * picture, compiled.
  *
  * They do what the algorithms run_minima.py, moments.py and counted_mode.py of
- * convcli/engine/algorithms do with NumPy, to the same bits, and bilateral_means.py to a rounding. Rows and columns are read through index
- * maps, so borders need no padded copy.
+ * convcli/engine/algorithms do with NumPy, to the same bits, and bilateral_means.py to a rounding.
+ * Rows and columns are read through index maps, so borders need no padded copy.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -63,13 +63,10 @@ static const char *check_place(Job *j, Py_ssize_t src, Py_ssize_t dst, long row_
     return NULL;
 }
 
-/* Whether the job fits its buffers; the fault, if it does not. */
-static const char *check(Job *j, Py_ssize_t src, Py_ssize_t dst, long row_count, long col_count,
-                         Py_ssize_t blocks, Py_ssize_t outside)
+/* Whether the footprint's rectangles lie in the window; the fault, if they do not. */
+static const char *check_blocks(const Job *j, Py_ssize_t blocks, Py_ssize_t outside)
 {
     const Packed *p = &j->p;
-    const char *fault = check_place(j, src, dst, row_count, col_count);
-    if (fault) return fault;
     if (outside != sample_size(p->type)) return "what stands outside is of another type";
     if (p->blocks < 1 || p->blocks > MOST || blocks != p->blocks * (Py_ssize_t)sizeof(Block))
         return "there are other numbers of blocks than announced";
@@ -105,8 +102,56 @@ static const char *check_way(const Job *j, char way)
                : "variances become floats or bytes";
 }
 
+/* What bilateral means are told instead; the fault, if they cannot be made. */
+static const char *check_cells(const Job *j, Py_ssize_t cells, Py_ssize_t numbers)
+{
+    const Packed *p = &j->p;
+    const int whole = p->type == 'B' || p->type == 'H' || p->type == 'f';
+    if (!whole && p->type != 'd') return "bilateral means are of bytes, 16 bits and floats";
+    if (p->type == 'd' ? p->out_type != 'd' : p->out_type != 'B' && p->out_type != 'H' && p->out_type != 'f')
+        return "bilateral means become what they were, or floats";
+    if (numbers != 2 * sizeof(double)) return "two numbers go with bilateral means";
+    if (p->blocks < 1 || p->blocks > MOST || cells != p->blocks * (Py_ssize_t)sizeof *j->cells)
+        return "there are other numbers of cells than announced";
+    for (const Weighed *c = j->cells; c < j->cells + p->blocks; c++)
+        if (c->row < 0 || c->row >= p->tall || c->column < 0 || c->column >= p->wide)
+            return "a cell lies outside the window";
+    return p->joint && p->channels > MOST_JOINT ? "too many channels are weighed together" : NULL;
+}
+
 #define MODE_STRIP 480 /* columns whose histograms stay in the second cache */
 
+static int prepare_cells(Job *j)
+{
+    const long size = j->p.type == 'd' ? 8 : 4, stride = (long)j->p.col_stride;
+    const long across = (long)j->p.col_gap, down = (long)j->p.row_gap;
+    j->phase = (j->in_cols + stride - 1) / stride + BEHIND;
+    j->plane = stride * j->phase;
+    j->row_pitch = (long)j->p.channels * j->plane;
+    j->line_pitch = j->in_cols + BEHIND;
+    j->held = piece(j->in_rows, j->row_pitch, size);
+    j->line = piece(j->p.joint ? j->p.channels : 1, j->line_pitch, size);
+    j->near = piece(j->p.blocks, 1, sizeof *j->near);
+    if (!j->held || !j->line || !j->near) return 0;
+    memcpy(&j->range, j->outside, sizeof j->range);
+    memcpy(&j->beyond, (const char *)j->outside + sizeof j->range, sizeof j->beyond);
+    /* What only whole vectors read is never part of a result, but it is read. */
+    for (long r = 0; r < j->in_rows * j->p.channels * stride; r++)
+        memset(j->held + ((r + 1) * j->phase - BEHIND - 1) * size, 0, (BEHIND + 1) * (size_t)size);
+    for (long n = 0; n <= j->p.blocks; n++) {
+        const int last = n == j->p.blocks; /* the centre */
+        const long row = (long)(last ? (j->p.tall - 1) / 2 : j->cells[n].row) * down;
+        const long column = (long)(last ? (j->p.wide - 1) / 2 : j->cells[n].column) * across;
+        const long offset = row * j->row_pitch + column % stride * j->phase + column / stride;
+        if (last)
+            j->centre = offset;
+        else
+            j->near[n] = (Near){offset, j->cells[n].weight, (float)j->cells[n].weight};
+    }
+    return 1;
+}
+
+/* Buffers for a tile; 0 if there is no memory for them. */
 static int prepare(Job *j, char way)
 {
     const long size = sample_size(j->p.type);
@@ -116,6 +161,7 @@ static int prepare(Job *j, char way)
     if (!j->runs) return 0;
     find_runs(j, j->runs);
     if (way == 'x') return prepare_lanes(j, size);
+    if (way == 'b') return prepare_cells(j);
     j->pitch = cells + (long)j->p.channels + PADDING;
     j->held = piece(j->in_rows, j->pitch, size);
     if (way == 'm') {
@@ -127,24 +173,34 @@ static int prepare(Job *j, char way)
     return j->held && j->spare && j->line;
 }
 
+static void run(Job *j, char way)
+{
+    switch (way) {
+    case 'x': loops->extrema(j); break;
+    case 'v': loops->moments(j); break;
+    case 'm': loops->modes(j); break;
+    default: loops->bilateral(j);
+    }
+}
+
 static PyObject *one_tile(PyObject *args, char way)
 {
-    Py_buffer packed, src, dst, rows, cols, blocks, outside;
+    Py_buffer packed, src, dst, rows, cols, cells, outside;
     Job j;
     memset(&j, 0, sizeof j);
-    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*y*llll", &packed, &src, &dst, &rows, &cols, &blocks,
+    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*y*llll", &packed, &src, &dst, &rows, &cols, &cells,
                           &outside, &j.top, &j.left, &j.height, &j.width))
         return NULL;
     PyObject *result = NULL;
-    const char *fault = NULL;
-    if (packed.len != sizeof j.p)
-        fault = "the job is not packed by _windows.JOB";
-    else {
+    const char *fault = "the job is not packed by _windows.JOB";
+    if (packed.len == sizeof j.p) {
         memcpy(&j.p, packed.buf, sizeof j.p);
         j.src = src.buf, j.dst = dst.buf, j.rows = rows.buf, j.cols = cols.buf;
-        j.blocks = blocks.buf, j.outside = outside.buf;
-        fault = check(&j, src.len, dst.len, rows.len / 8, cols.len / 8, blocks.len, outside.len);
-        if (!fault) fault = check_way(&j, way);
+        j.blocks = cells.buf, j.cells = cells.buf, j.outside = outside.buf;
+        fault = check_place(&j, src.len, dst.len, rows.len / 8, cols.len / 8);
+        if (!fault && way == 'b') fault = check_cells(&j, cells.len, outside.len);
+        if (!fault && way != 'b') fault = check_blocks(&j, cells.len, outside.len);
+        if (!fault && way != 'b') fault = check_way(&j, way);
     }
     if (fault)
         PyErr_SetString(PyExc_ValueError, fault);
@@ -152,18 +208,18 @@ static PyObject *one_tile(PyObject *args, char way)
         int done;
         Py_BEGIN_ALLOW_THREADS
         done = prepare(&j, way);
-        if (done) (way == 'x' ? loops->extrema : way == 'v' ? loops->moments : loops->modes)(&j);
+        if (done) run(&j, way);
         Py_END_ALLOW_THREADS
         if (done)
             Py_INCREF(result = Py_None);
         else
             PyErr_NoMemory();
         free(j.held), free(j.spare), free(j.line), free(j.runs);
-        free(j.lanes), free(j.terms), free(j.found);
+        free(j.lanes), free(j.terms), free(j.found), free(j.near);
     }
     PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
     PyBuffer_Release(&rows), PyBuffer_Release(&cols);
-    PyBuffer_Release(&blocks), PyBuffer_Release(&outside);
+    PyBuffer_Release(&cells), PyBuffer_Release(&outside);
     return result;
 }
 
@@ -176,89 +232,8 @@ static PyObject *moments(PyObject *self, PyObject *args) { return (void)self, on
 PyDoc_STRVAR(modes_doc, "The most frequent bytes of one tile.");
 static PyObject *modes(PyObject *self, PyObject *args) { return (void)self, one_tile(args, 'm'); }
 
-/* What bilateral means alone are told; the fault, if they cannot be made. */
-static const char *check_cells(const Job *j, const Weighed *cells, Py_ssize_t size)
-{
-    const Packed *p = &j->p;
-    const int whole = p->type == 'B' || p->type == 'H' || p->type == 'f';
-    if (!whole && p->type != 'd') return "bilateral means are of bytes, 16 bits and floats";
-    if (p->type == 'd' ? p->out_type != 'd' : p->out_type != 'B' && p->out_type != 'H' && p->out_type != 'f')
-        return "bilateral means become what they were, or floats";
-    if (p->blocks < 1 || p->blocks > MOST || size != p->blocks * (Py_ssize_t)sizeof *cells)
-        return "there are other numbers of cells than announced";
-    for (const Weighed *c = cells; c < cells + p->blocks; c++)
-        if (c->row < 0 || c->row >= p->tall || c->column < 0 || c->column >= p->wide)
-            return "a cell lies outside the window";
-    return p->joint && p->channels > MOST_JOINT ? "too many channels are weighed together" : NULL;
-}
-
-static int prepare_cells(Job *j, const Weighed *cells)
-{
-    const long size = j->p.type == 'd' ? 8 : 4, stride = (long)j->p.col_stride;
-    const long across = (long)j->p.col_gap, down = (long)j->p.row_gap;
-    j->phase = (j->in_cols + stride - 1) / stride + BEHIND;
-    j->plane = stride * j->phase;
-    j->row_pitch = (long)j->p.channels * j->plane;
-    j->line_pitch = j->in_cols + BEHIND;
-    j->held = piece(j->in_rows, j->row_pitch, size);
-    j->line = piece(j->p.joint ? j->p.channels : 1, j->line_pitch, size);
-    j->near = piece(j->p.blocks, 1, sizeof *j->near);
-    j->run_count = find_runs(j, NULL);
-    j->runs = piece(j->run_count, 1, sizeof *j->runs);
-    if (!j->held || !j->line || !j->near || !j->runs) return 0;
-    find_runs(j, j->runs);
-    /* What only whole vectors read is never part of a result, but it is read. */
-    for (long r = 0; r < j->in_rows * j->p.channels * stride; r++)
-        memset(j->held + ((r + 1) * j->phase - BEHIND - 1) * size, 0, (BEHIND + 1) * (size_t)size);
-    for (long n = 0; n <= j->p.blocks; n++) {
-        const int last = n == j->p.blocks; /* the centre */
-        const long row = (long)(last ? (j->p.tall - 1) / 2 : cells[n].row) * down;
-        const long column = (long)(last ? (j->p.wide - 1) / 2 : cells[n].column) * across;
-        const long offset = row * j->row_pitch + column % stride * j->phase + column / stride;
-        if (last)
-            j->centre = offset;
-        else
-            j->near[n] = (Near){offset, cells[n].weight, (float)cells[n].weight};
-    }
-    return 1;
-}
-
-PyDoc_STRVAR(bilateral_doc, "Bilateral means of one tile; see convcli/engine/algorithms/bilateral_means.py.");
-static PyObject *bilateral(PyObject *self, PyObject *args)
-{
-    Py_buffer packed, src, dst, rows, cols, cells;
-    Job j;
-    (void)self;
-    memset(&j, 0, sizeof j);
-    if (!PyArg_ParseTuple(args, "y*y*w*y*y*y*ddllll", &packed, &src, &dst, &rows, &cols, &cells, &j.range,
-                          &j.beyond, &j.top, &j.left, &j.height, &j.width))
-        return NULL;
-    PyObject *result = NULL;
-    const char *fault = "the job is not packed by _windows.JOB";
-    if (packed.len == sizeof j.p) {
-        memcpy(&j.p, packed.buf, sizeof j.p);
-        j.src = src.buf, j.dst = dst.buf, j.rows = rows.buf, j.cols = cols.buf;
-        fault = check_place(&j, src.len, dst.len, rows.len / 8, cols.len / 8);
-        if (!fault) fault = check_cells(&j, cells.buf, cells.len);
-    }
-    if (fault)
-        PyErr_SetString(PyExc_ValueError, fault);
-    else {
-        int done;
-        Py_BEGIN_ALLOW_THREADS
-        done = prepare_cells(&j, cells.buf);
-        if (done) loops->bilateral(&j);
-        Py_END_ALLOW_THREADS
-        if (done)
-            Py_INCREF(result = Py_None);
-        else
-            PyErr_NoMemory();
-        free(j.held), free(j.line), free(j.near), free(j.runs);
-    }
-    PyBuffer_Release(&packed), PyBuffer_Release(&src), PyBuffer_Release(&dst);
-    PyBuffer_Release(&rows), PyBuffer_Release(&cols), PyBuffer_Release(&cells);
-    return result;
-}
+PyDoc_STRVAR(bilateral_doc, "Bilateral means of one tile, whose cells have weights.");
+static PyObject *bilateral(PyObject *self, PyObject *args) { return (void)self, one_tile(args, 'b'); }
 
 static int export(PyObject *module)
 {
