@@ -13,7 +13,7 @@ from convcli.errors import UsageError
 from convcli.extensions import extension
 from convcli.kernels.kernel import Kernel
 
-from .windows import windows
+from .windows import reader, windows
 
 FOOTPRINTS = [
     np.ones((3, 5)),
@@ -146,13 +146,8 @@ def test_parts_and_threads_have_the_same_bits(loops, dtype):
         whole = execute(plan, x).pixels
         one = plan_filter(x.shape, dtype, chain, threads=1, range="float", **options)
         np.testing.assert_array_equal(execute(one, x).pixels, whole)
-
-        def read(ranges):
-            rows, cols = (np.concatenate([np.arange(*span) for span in axis]) for axis in ranges)
-            return np.ascontiguousarray(x[rows][:, cols])
-
         for rows, cols in (((0, 7), (3, 20)), ((11, 38), (1, 2)), ((20, 31), (0, 22))):
-            part, _ = run_plan(plan, read, ((rows,), (cols,)))
+            part, _ = run_plan(plan, reader(x), ((rows,), (cols,)))
             np.testing.assert_array_equal(part, whole[slice(*rows), slice(*cols)])
 
 

@@ -16,6 +16,8 @@ from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 
+from .windows import reader
+
 PADS = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric", "wrap": "wrap"}
 
 
@@ -232,13 +234,8 @@ def test_parts_and_threads_have_the_same_bits():
     assert whole.shape == (90, 70, 1)
     one = plan_filter(x.shape, x.dtype, chain, threads=1)
     np.testing.assert_array_equal(execute(one, x).pixels, whole)
-
-    def read(ranges):
-        rows, cols = (np.concatenate([np.arange(*span) for span in axis]) for axis in ranges)
-        return np.ascontiguousarray(x[rows][:, cols])
-
     for rows, cols in (((0, 7), (3, 20)), ((40, 90), (1, 70))):
-        part, _ = run_plan(plan, read, ((rows,), (cols,)))
+        part, _ = run_plan(plan, reader(x), ((rows,), (cols,)))
         np.testing.assert_array_equal(part, whole[slice(*rows), slice(*cols)])
 
 

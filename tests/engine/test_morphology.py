@@ -14,7 +14,7 @@ from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.ops.max_pooling import max_pool
 
-from .windows import windows
+from .windows import reader, windows
 
 
 def picture(rng, dtype, shape=(13, 17, 2), holes=0.1):
@@ -228,12 +228,7 @@ def test_parts_threads_and_chains_have_the_same_bits(loops):
     whole = execute(one, x).pixels
     np.testing.assert_array_equal(whole.view(np.int32), execute(many, x).pixels.view(np.int32))
     want = (((2, 5), (6, 8)), ((4, 20), (30, 47)))
-
-    def read(ranges):
-        rows, cols = (np.r_[tuple(slice(*span) for span in spans)] for spans in ranges)
-        return x[rows[:, None], cols]
-
-    part, _ = run_plan(one, read, want)
+    part, _ = run_plan(one, reader(x), want)
     rows, cols = np.r_[2:5, 6:8], np.r_[4:20, 30:47]
     np.testing.assert_array_equal(part, whole[rows[:, None], cols])
 

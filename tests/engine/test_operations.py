@@ -18,6 +18,8 @@ from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 from convcli.kernels.operation_names import OPERATIONS
 
+from .windows import reader
+
 
 def footprint(shape, operation="maximum"):
     """A kernel of a chain, which names the operation."""
@@ -74,9 +76,7 @@ def test_in_a_chain_with_correlations_and_in_parts():
     largest = ndimage.maximum_filter(execute(blurred, x).pixels, (3, 3, 1), mode="mirror")
     whole = execute(plan, x).pixels
     np.testing.assert_allclose(whole, execute(edges, largest).pixels, atol=1e-3)
-    part, _ = run_plan(
-        plan, lambda r: x[slice(*r[0][0]), slice(*r[1][0])], (((9, 30),), ((4, 20),))
-    )
+    part, _ = run_plan(plan, reader(x), (((9, 30),), ((4, 20),)))
     np.testing.assert_array_equal(part, whole[9:30, 4:20])
 
 

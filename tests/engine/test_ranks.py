@@ -17,6 +17,8 @@ from convcli.errors import ConvcliError, UsageError
 from convcli.extensions import extension
 from convcli.kernels.kernel import Kernel
 
+from .windows import reader
+
 WHOLE = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 TYPES = [*WHOLE, "float32", "float64"]
 
@@ -279,9 +281,7 @@ def test_parts_and_threads_give_the_same(dtype, loops):
     for side in ((3, 3), (7, 5)):
         plans = [plan_filter(x.shape, dtype, [rank(np.ones(side))], threads=n) for n in (1, 3)]
         whole = execute(plans[0], x).pixels
-        part, _ = run_plan(
-            plans[1], lambda r: x[slice(*r[0][0]), slice(*r[1][0])], (((60, 93),), ((31, 233),))
-        )
+        part, _ = run_plan(plans[1], reader(x), (((60, 93),), ((31, 233),)))
         np.testing.assert_array_equal(execute(plans[1], x).pixels, whole)
         np.testing.assert_array_equal(part, whole[60:93, 31:233])
 

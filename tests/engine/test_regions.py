@@ -15,17 +15,7 @@ from convcli.engine.regions import Ranges, run_plan
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
 
-
-def reader(x: np.ndarray) -> Any:
-    """Reads cutouts of an array, and checks that they lie in it."""
-
-    def read(want: Ranges) -> np.ndarray:
-        for spans, size in zip(want, x.shape, strict=False):
-            assert all(0 <= a < b <= size for a, b in spans)
-        rows, cols = (np.concatenate([np.arange(a, b) for a, b in spans]) for spans in want)
-        return np.ascontiguousarray(x[rows][:, cols])
-
-    return read
+from .windows import reader
 
 
 def in_parts(plan: Any, x: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from convcli.engine.regions import run_plan
 from convcli.errors import UsageError
 from convcli.kernels.kernel import Kernel
 
-from .windows import windows
+from .windows import reader, windows
 
 VARIANCE, STDDEV = ("spread", (0,)), ("spread", (1,))
 FOOTPRINTS = [
@@ -168,12 +168,7 @@ def test_parts_and_threads_have_the_same_bits(loops, operation):
         ]
         whole, again = (execute(plan, x).pixels for plan in plans)
         np.testing.assert_array_equal(whole, again)
-
-        def read(ranges, x=x):
-            rows, cols = (np.r_[tuple(slice(*span) for span in spans)] for spans in ranges)
-            return x[rows[:, None], cols]
-
-        part, _ = run_plan(plans[0], read, (((170, 175),), ((4, 20),)))
+        part, _ = run_plan(plans[0], reader(x), (((170, 175),), ((4, 20),)))
         np.testing.assert_array_equal(part, whole[170:175, 4:20])
 
 

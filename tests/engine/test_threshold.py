@@ -12,7 +12,7 @@ from convcli.engine.plan import plan_filter
 from convcli.engine.regions import run_plan
 from convcli.kernels.load import load_chain, load_kernel
 
-from .windows import windows
+from .windows import reader, windows
 
 PICTURES = {"uint8": 1.0, "uint16": 257.0, "float32": 1 / 255, "float64": 1 / 255}
 RASTERS = ["int8", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
@@ -144,8 +144,7 @@ def test_parts_and_threads_have_the_same_bits(dtype):
     plans = [plan_filter(x.shape, dtype, chain, threads=n, stride=(1, 2)) for n in (1, 3)]
     whole, again = (execute(plan, x) for plan in plans)
     np.testing.assert_array_equal(whole.pixels, again.pixels)
-    read = lambda r: x[slice(*r[0][0]), slice(*r[1][0])]  # noqa: E731
-    part, _ = run_plan(plans[0], read, (((411, 430),), ((7, 29),)))
+    part, _ = run_plan(plans[0], reader(x), (((411, 430),), ((7, 29),)))
     np.testing.assert_array_equal(part, whole.pixels[411:430, 7:29])
 
 

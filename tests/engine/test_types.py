@@ -16,6 +16,8 @@ from convcli.engine.regions import run_plan
 from convcli.errors import BackendError, UsageError
 from convcli.kernels.kernel import Kernel
 
+from .windows import reader
+
 pytestmark = pytest.mark.usefixtures("loops")
 
 RNG = np.random.default_rng(17)
@@ -157,9 +159,7 @@ def test_algorithms_and_regions_give_the_same_integers(dtype, algorithm):
     assert (got.pixels == np.clip(whole, low, high).astype(dtype)).all()
     assert got.clipped == ((whole < low) | (whole > high)).sum()
     assert got.clipped or dtype == "int64"
-    part, _ = run_plan(
-        plan, lambda r: x[slice(*r[0][0]), slice(*r[1][0])], (((11, 30),), ((7, 50),))
-    )
+    part, _ = run_plan(plan, reader(x), (((11, 30),), ((7, 50),)))
     assert (part == got.pixels[11:30, 7:50]).all()
 
 

@@ -16,7 +16,7 @@ from convcli.imaging.stages.filter import Filter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain, load_kernel
 
-from .windows import windows
+from .windows import reader, windows
 
 UNEVEN = np.array([[1, 0, 2], [3, 4, 1], [0, 2, 3], [1, 1, 2.0]])
 
@@ -141,12 +141,7 @@ def test_parts_and_threads_have_the_same_bits(loops, spec):
         ]
         whole, again = (execute(plan, x).pixels for plan in plans)
         np.testing.assert_array_equal(whole, again)
-
-        def read(ranges, x=x):
-            rows, cols = (np.r_[tuple(slice(*span) for span in spans)] for spans in ranges)
-            return x[rows[:, None], cols]
-
-        part, _ = run_plan(plans[0], read, (((97, 103),), ((4, 20),)))
+        part, _ = run_plan(plans[0], reader(x), (((97, 103),), ((4, 20),)))
         np.testing.assert_array_equal(part, whole[97:103, 4:20])
 
 

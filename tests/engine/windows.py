@@ -1,4 +1,7 @@
-"""Every window of a small picture, by NumPy's own padding: for references that sort or count."""
+"""Every window of a small picture, by NumPy's own padding: for references that sort or count.
+
+And parts of a picture, as a plan asks for them.
+"""
 
 from __future__ import annotations
 
@@ -55,3 +58,15 @@ def windows(
         return found[: sizes[0], : sizes[1]].reshape(*sizes, x.shape[2], -1)
 
     return seen(cells), seen(there)
+
+
+def reader(x):
+    """Reads cutouts of an array, and checks that they lie in it."""
+
+    def read(want):
+        for spans, size in zip(want, x.shape, strict=False):
+            assert all(0 <= a < b <= size for a, b in spans)
+        rows, cols = (np.concatenate([np.arange(a, b) for a, b in spans]) for spans in want)
+        return np.ascontiguousarray(x[rows][:, cols])
+
+    return read
