@@ -2,10 +2,10 @@
 
 The picture is blurred by a Gaussian, and Sobel's two derivatives say how steep it is, and whereto;
 of several colours the steepest is taken. A pixel is an edge where it is steeper than its neighbours
-along the gradient, between which is interpolated (of two that are alike the upper or left one), and where that is at least ``low`` and it hangs
-together with one where it is at least ``high``. Both count the levels of a step between two flat areas:
-steepness is divided by what such a step of 1 comes to after the blur. In a raster each band is for
-itself, and edges are 1.
+along the gradient, between which is interpolated (of two that are alike the upper or left one), and
+where that is at least ``low`` and it hangs together with one where it is at least ``high``. Both
+count the levels of a step between two flat areas: steepness is divided by what such a step of 1
+comes to after the blur. In a raster each band is for itself, and edges are 1.
 
 Where the window of a gradient lacks a sample there is no edge; where the centre is NaN the result is.
 Outside the picture nothing is steep.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from convcli.engine.step import Maps, Method, Problem, Step
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.tiles import Tile
+    from convcli.engine.requantize import Requantizer
 
 __all__ = ["BLUR_AND_COMPARE", "Sharpening"]
 
@@ -63,30 +63,22 @@ class _Compared(Method):
         return self.problem.steps[0].tile
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
-        from convcli.engine.cpu.tiles import grid, work_through
-        from convcli.engine.requantize import Requantizer
+        from convcli.engine.cpu.tiles import fill
 
         p, steps = self.problem, self.problem.steps
         if x.dtype.kind != "f" and steps[0].dtype != p.dtype:
             x = x.astype(steps[0].dtype)
         taps = p.kernel_size
 
-        def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(p.requantize)
+        def work(tile: Tile, place: NDArray[Any], requantizer: Requantizer) -> int:
+            spans = (tile.top, tile.bottom), (tile.left, tile.right)
+            down, across = (m.part(*s, n) for m, s, n in zip(maps, spans, taps, strict=True))
+            return self._tile(x, place, (down, across), requantizer, count)
 
-            def work(tile: Tile) -> int:
-                place = out[tile.top : tile.bottom, tile.left : tile.right]
-                spans = (tile.top, tile.bottom), (tile.left, tile.right)
-                at = tuple(m.part(*s, n) for m, s, n in zip(maps, spans, taps, strict=True))
-                with np.errstate(all="ignore"):
-                    return self._tile(x, place, (at[0], at[1]), requantizer, count)
-
-            return work
-
-        return work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
+        return fill(out, self.tile, p.requantize, threads, work)
 
     def _tile(
-        self, x: NDArray[Any], out: NDArray[Any], maps: Maps, requantizer: Any, count: bool
+        self, x: NDArray[Any], out: NDArray[Any], maps: Maps, requantizer: Requantizer, count: bool
     ) -> int:
         p = self.problem
         lacks = p.border.is_missing

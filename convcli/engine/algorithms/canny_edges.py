@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +14,8 @@ __all__ = ["CANNY", "Edges", "connected"]
 
 _BAND_SAMPLES = 1 << 17
 _ALIKE = 2.0**-18
-"""Part of the steepest by which others may differ and count as the same: both sides of a step are as
-steep but for roundings."""
+"""Part of the steepest by which others may differ and count as the same: both sides of a step are
+as steep but for roundings."""
 
 
 class Edges(Problem):
@@ -143,9 +142,10 @@ def _candidates(
     steepness: NDArray[np.float64],
     threads: int,
 ) -> list[_Steep]:
-    """Pixels, band by band, that are at least ``low`` steep; how steep all are is put into a picture with a margin.
+    """Pixels, band by band, that are at least ``low`` steep.
 
-    Of several colours the steepest counts, the first of those that are alike.
+    How steep all are is put into a picture with a margin. Of several colours the steepest counts,
+    the first of those that are alike.
     """
     from convcli.engine.cpu.tiles import Tile, grid, work_through
 
@@ -153,26 +153,23 @@ def _candidates(
     rows = max(_BAND_SAMPLES // (width * colours), 1)
     found: dict[int, _Steep] = {}
 
-    def make_worker() -> Callable[[Tile], int]:
-        def work(tile: Tile) -> int:
-            band = slice(tile.top, tile.bottom)
-            x, y = across[band].astype(np.float64), down[band].astype(np.float64)
-            squares = x * x + y * y
-            if colours > 1:
-                most = squares.argmax(axis=-1)[..., None]
-                x, y, squares = (np.take_along_axis(a, most, -1) for a in (x, y, squares))
-            size = np.sqrt(squares[..., 0])
-            if hidden is not None:
-                size[hidden[band]] = 0.0
-            steepness[tile.top + 1 : tile.bottom + 1, 1:-1] = size
-            row, column = np.nonzero(size >= low)
-            at = (row + tile.top + 1) * (width + 2) + column + 1
-            found[tile.top] = _Steep(at, x[row, column, 0], y[row, column, 0])
-            return 0
+    def work(tile: Tile) -> int:
+        band = slice(tile.top, tile.bottom)
+        x, y = across[band].astype(np.float64), down[band].astype(np.float64)
+        squares = x * x + y * y
+        if colours > 1:
+            most = squares.argmax(axis=-1)[..., None]
+            x, y, squares = (np.take_along_axis(a, most, -1) for a in (x, y, squares))
+        size = np.sqrt(squares[..., 0])
+        if hidden is not None:
+            size[hidden[band]] = 0.0
+        steepness[tile.top + 1 : tile.bottom + 1, 1:-1] = size
+        row, column = np.nonzero(size >= low)
+        at = (row + tile.top + 1) * (width + 2) + column + 1
+        found[tile.top] = _Steep(at, x[row, column, 0], y[row, column, 0])
+        return 0
 
-        return work
-
-    work_through(grid(height, width, rows, width), make_worker, threads)
+    work_through(grid(height, width, rows, width), lambda: work, threads)
     return [found[top] for top in sorted(found)]
 
 

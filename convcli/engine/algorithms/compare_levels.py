@@ -16,6 +16,7 @@ from convcli.errors import UsageError
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.tiles import Tile
+    from convcli.engine.requantize import Requantizer
 
 __all__ = ["COMPARE", "Levels"]
 
@@ -57,15 +58,14 @@ class _Compared(Method):
         return max(_TILE_BYTES // max(line, 1), 1), max(p.shape_out[1], 1)
 
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
-        from convcli.engine.cpu.tiles import grid, work_through
+        from convcli.engine.cpu.tiles import fill
 
         p, taps = self.problem, self.problem.kernel_size
         if math.isnan(p.level):
             raise UsageError(f"{p.name}: its level has to be found in the picture first")
         (black, white, none), outside = self._results()
 
-        def work(tile: Tile) -> int:
-            place = out[tile.top : tile.bottom, tile.left : tile.right]
+        def work(tile: Tile, place: NDArray[Any], _: Requantizer) -> int:
             spans = (tile.top, tile.bottom), (tile.left, tile.right)
             down, across = (m.part(*s, n) for m, s, n in zip(maps, spans, taps, strict=True))
             values = centres(x, (down, across), taps, place.shape[:2], p.border.outside)
@@ -79,8 +79,7 @@ class _Compared(Method):
                 np.copyto(place, none, where=np.isnan(values))
             return share
 
-        tiles = grid(out.shape[0], out.shape[1], *self.tile)
-        return work_through(tiles, lambda: work, threads)
+        return fill(out, self.tile, p.requantize, threads, work)
 
     def _results(self) -> tuple[NDArray[Any], list[int]]:
         """What the formula makes of 0, white and NaN; whether the first two lie outside the range."""

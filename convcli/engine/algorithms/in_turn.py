@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from itertools import product
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,10 @@ from numpy.typing import NDArray
 from convcli.engine.axis_maps import AxisMap, Span, TiledAxis, merged
 from convcli.engine.costs import CostEstimate
 from convcli.engine.step import Maps, Method, Problem, Step
+
+if TYPE_CHECKING:
+    from convcli.engine.cpu.tiles import Tile
+    from convcli.engine.requantize import Requantizer
 
 __all__ = ["IN_TURN", "InTurn", "Turn"]
 
@@ -129,7 +132,7 @@ class _InTurn(Method):
         cuts = [m for m in cast(Any, maps) if isinstance(m, _Cut)]
         if cuts:
             return self._part(x, out, cuts[0], cuts[1], threads, count)
-        from convcli.engine.cpu.tiles import Tile, grid, work_through
+        from convcli.engine.cpu.tiles import grid, work_through
 
         # Band by band, so that what one step makes is still in a cache for the next.
         height, width = out.shape[:2]
@@ -178,29 +181,21 @@ class _InTurn(Method):
     def _subtract(
         self, a: NDArray[Any], b: NDArray[Any], out: NDArray[Any], threads: int, count: bool
     ) -> int:
-        from convcli.engine.cpu.tiles import Tile, grid, work_through
-        from convcli.engine.requantize import Requantizer
+        from convcli.engine.cpu.tiles import fill
 
         p, f = self.problem, self.problem.requantize
         if f.plain and p.ordered and a.dtype == b.dtype == out.dtype and out.dtype.kind == "u":
             np.subtract(a, b, out=out)
             return 0
 
-        def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(f)
+        def work(tile: Tile, place: NDArray[Any], requantizer: Requantizer) -> int:
+            rows = slice(tile.top, tile.bottom)
+            less = np.subtract(a[rows], b[rows], dtype=p.accumulate, casting="unsafe")
+            return requantizer.put(less, place, count)
 
-            def work(tile: Tile) -> int:
-                rows = slice(tile.top, tile.bottom)
-                with np.errstate(all="ignore"):
-                    less = np.subtract(a[rows], b[rows], dtype=p.accumulate, casting="unsafe")
-                    return requantizer.put(less, out[rows], count)
-
-            return work
-
-        height, width, channels = out.shape
+        _, width, channels = out.shape
         line = width * channels * np.dtype(p.accumulate).itemsize
-        tiles = grid(height, width, max(_BAND_BYTES // line, 1), width)
-        return work_through(tiles, make_worker, threads)
+        return fill(out, (max(_BAND_BYTES // line, 1), width), f, threads, work)
 
 
 def _cut_out(

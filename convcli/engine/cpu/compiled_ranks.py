@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from convcli.engine.cpu.c_loops import pack_job
 from convcli.engine.cpu.numpy_ranks import RankMethod
 from convcli.engine.cpu.rank_programs import Program
-from convcli.engine.cpu.tiles import Tile, grid, work_through
+from convcli.engine.cpu.tiles import Tile, fill
 from convcli.engine.requantize import Requantizer
 from convcli.engine.step import Maps
 from convcli.extensions import extension
@@ -76,21 +75,13 @@ class CompiledRanks(RankMethod):
             *self._network(p.group * maps[1].dilation),
         )
 
-        def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(p.requantize)
+        def work(at: Tile, place: NDArray[Any], requantizer: Requantizer) -> int:
+            tile(*fixed, *at)
+            if straight:
+                return 0
+            return self.finish(requantizer, found[at.top : at.bottom, at.left : at.right], place)
 
-            def work(place: Tile) -> int:
-                tile(*fixed, *place)
-                if straight:
-                    return 0
-                top, bottom, left, right = place
-                part = np.s_[top:bottom, left:right]
-                with np.errstate(all="ignore"):
-                    return self.finish(requantizer, found[part], out[part])
-
-            return work
-
-        clipped = work_through(grid(out.shape[0], out.shape[1], *self.tile), make_worker, threads)
+        clipped = fill(out, self.tile, p.requantize, threads, work)
         return clipped if count else 0
 
     def _network(self, unit: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import pack_job
 from convcli.engine.cpu.picking import PickingMethod
-from convcli.engine.cpu.tiles import Tile, grid, work_through
+from convcli.engine.cpu.tiles import Tile, fill
 from convcli.engine.picks import Picks
 from convcli.engine.requantize import Requantize, Requantizer
 from convcli.engine.step import Maps, Problem
@@ -112,20 +112,13 @@ class TileLoop:
         Returns how many were outside the range, if they are counted.
         """
 
-        def make_worker() -> Callable[[Tile], int]:
-            requantizer = Requantizer(requantize)
+        def work(tile: Tile, place: NDArray[Any], requantizer: Requantizer) -> int:
+            if found:
+                return put(requantizer, self(tile, None, found), place, count)
+            self(tile, out)
+            return 0
 
-            def work(tile: Tile) -> int:
-                if not found:
-                    self(tile, out)
-                    return 0
-                target = out[tile.top : tile.bottom, tile.left : tile.right]
-                with np.errstate(all="ignore"):
-                    return put(requantizer, self(tile, None, found), target, count)
-
-            return work
-
-        return work_through(grid(out.shape[0], out.shape[1], *size), make_worker, threads)
+        return fill(out, size, requantize, threads, work)
 
 
 def _size(tile: Tile) -> tuple[int, int]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Tile", "grid", "work_through"]
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.requantize import Requantize, Requantizer
+
+__all__ = ["Tile", "fill", "grid", "work_through"]
 
 
 class Tile(NamedTuple):
@@ -34,6 +39,31 @@ def grid(rows: int, cols: int, tile_rows: int, tile_cols: int) -> list[Tile]:
         for r in range(0, rows, tile_rows)
         for c in range(0, cols, tile_cols)
     ]
+
+
+def fill(
+    out: NDArray[Any],
+    size: tuple[int, int],
+    requantize: Requantize,
+    threads: int,
+    work: Callable[[Tile, NDArray[Any], Requantizer], int],
+) -> int:
+    """Give every tile, its place in ``out`` and a thread's own formula to ``work``.
+
+    Adds up what it returns. Numbers that are none are no reason to warn.
+    """
+
+    def make_worker() -> Callable[[Tile], int]:
+        requantizer = Requantizer(requantize)
+
+        def worker(tile: Tile) -> int:
+            place = out[tile.top : tile.bottom, tile.left : tile.right]
+            with np.errstate(all="ignore"):
+                return work(tile, place, requantizer)
+
+        return worker
+
+    return work_through(grid(out.shape[0], out.shape[1], *size), make_worker, threads)
 
 
 def work_through(
