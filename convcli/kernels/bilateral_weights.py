@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convcli.kernels.formulas import Array, Parts
+from convcli.kernels.formulas import Array, Parts, disk_of
 
 __all__ = ["bilateral_disk", "weights_by_distance"]
 
@@ -31,6 +31,4 @@ def weights_by_distance(cells: Array, sigma: float) -> Array:
 def bilateral_disk(sigma_space: float, **_: float) -> Parts:
     """The disk that is taken where no footprint is written: OpenCV's, of 1.5 sigma."""
     radius = max(round(1.5 * sigma_space), 1)
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    disk = np.asarray(x * x + y * y <= radius * radius, float)
-    return Parts(weights_by_distance(disk, sigma_space))
+    return Parts(weights_by_distance(disk_of(radius), sigma_space))

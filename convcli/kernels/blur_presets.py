@@ -7,7 +7,16 @@ from functools import partial
 
 import numpy as np
 
-from convcli.kernels.formulas import Parts, direction, gaussian_row, grid, outer, pascal, radius_of
+from convcli.kernels.formulas import (
+    Parts,
+    direction,
+    disk_of,
+    gaussian_row,
+    grid,
+    outer,
+    pascal,
+    radius_of,
+)
 from convcli.kernels.kernel import MAX_SIDE
 from convcli.kernels.parameters import Parameter
 from convcli.kernels.preset import (
@@ -55,8 +64,7 @@ def total(width: float = 3, height: float | None = None) -> Parts:
 
 def disk(radius: float) -> Parts:
     """The mean of the pixels whose centres lie within ``radius`` (as scikit-image's ``disk``)."""
-    x, y = grid(int(radius))
-    weights = (x * x + y * y <= radius * radius).astype(float)
+    weights = disk_of(radius)
     return Parts(weights, 1 / weights.sum())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError
-from convcli.kernels.formulas import Array, grid
+from convcli.kernels.formulas import Array, disk_of, grid
 from convcli.kernels.kernel import MAX_SIDE
 
 __all__ = ["SHAPES", "SHAPE_ALIASES", "Footprint", "parse_footprint"]
@@ -38,11 +38,6 @@ class Footprint(NamedTuple):
         return self.build()
 
 
-def _disk(radius: float) -> Array:
-    x, y = grid(int(radius))
-    return np.asarray(x * x + y * y <= radius * radius, float)
-
-
 def _cross(radius: float) -> Array:
     x, y = grid(int(radius))
     return np.asarray(x * y == 0, float)
@@ -54,7 +49,7 @@ def _diamond(radius: float) -> Array:
 
 
 SHAPES: dict[str, Callable[[float], Array]] = {
-    "disk": _disk,
+    "disk": disk_of,
     "cross": _cross,
     "diamond": _diamond,
 }

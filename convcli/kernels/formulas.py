@@ -74,6 +74,12 @@ def grid(radius: int) -> tuple[Array, Array]:
     return axis[None, :], axis[:, None]
 
 
+def disk_of(radius: float) -> Array:
+    """1 where a cell's centre lies within a radius, 0 elsewhere."""
+    x, y = grid(int(radius))
+    return np.asarray(x * x + y * y <= radius * radius, float)
+
+
 def direction(angle: float) -> tuple[float, float]:
     """Cosine and sine, exact at quarter turns."""
     quarters = {0.0: (1.0, 0.0), 90.0: (0.0, 1.0), 180.0: (-1.0, 0.0), 270.0: (0.0, -1.0)}
