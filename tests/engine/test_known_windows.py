@@ -36,6 +36,8 @@ from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
+from .windows import centred
+
 WHOLE = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 TYPES = [*WHOLE, "float32", "float64"]
 SYMMETRIC = Border("symmetric")
@@ -46,26 +48,6 @@ def filtered(x, operation, footprint, *numbers, border=SYMMETRIC):
     x = np.atleast_2d(x)[..., None]
     plan = plan_filter(x.shape, x.dtype, [kernel], border=border, values=True)
     return execute(plan, x).pixels[..., 0]
-
-
-def centred(footprint, *origin):
-    """SciPy's footprint, with cells that do not count until its centre is where ours is.
-
-    >>> centred(np.ones((1, 2)), 0, 0).tolist(), centred(np.ones((1, 2)), 0, -1).tolist()
-    ([[1.0, 1.0, 0.0]], [[1.0, 1.0]])
-    """
-    widths = []
-    for side, moved in zip(np.shape(footprint), origin or (0, 0), strict=True):
-        centre = side // 2 + moved
-        widths.append(
-            next(
-                (before, total - before)
-                for total in range(2 * side + 1)
-                for before in range(total + 1)
-                if (side + total - 1) // 2 == before + centre
-            )
-        )
-    return np.pad(np.asarray(footprint, float), widths)
 
 
 def line(side, origin=0):

@@ -70,3 +70,23 @@ def reader(x):
         return np.ascontiguousarray(x[rows][:, cols])
 
     return read
+
+
+def centred(footprint, *origin):
+    """SciPy's footprint, with cells that do not count until its centre is where ours is.
+
+    >>> centred(np.ones((1, 2)), 0, 0).tolist(), centred(np.ones((1, 2)), 0, -1).tolist()
+    ([[1.0, 1.0, 0.0]], [[1.0, 1.0]])
+    """
+    widths = []
+    for side, moved in zip(np.shape(footprint), origin or (0, 0), strict=True):
+        centre = side // 2 + moved
+        widths.append(
+            next(
+                (before, total - before)
+                for total in range(2 * side + 1)
+                for before in range(total + 1)
+                if (side + total - 1) // 2 == before + centre
+            )
+        )
+    return np.pad(np.asarray(footprint, float), widths)
