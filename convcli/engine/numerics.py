@@ -19,6 +19,7 @@ __all__ = [
     "DTYPES",
     "EPS32",
     "EPS64",
+    "HALF",
     "LIMITS",
     "OUT_DTYPES",
     "RANGES",
@@ -42,6 +43,8 @@ LIMITS = {
 WHITE = {"uint8": 255.0, "uint16": 65535.0}
 """White of each whole-number type that a picture has; it is 1.0 for floating point. The others
 hold values, of which none is white."""
+HALF = {255.0: 128.0, 65535.0: 32768.0}
+"""Half of the range that ``offset`` adds, by the picture's white; 0.5 for floating point."""
 WIDE = frozenset(("int32", "uint32", "int64", "uint64"))
 """Whole-number types with more values than float32 tells apart."""
 

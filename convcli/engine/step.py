@@ -15,7 +15,7 @@ from convcli.arithmetic.window import Window
 from convcli.engine.axis_maps import AxisMap, TiledAxis, axis_map
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import NO_LOOPS, Loops
-from convcli.engine.numerics import LIMITS, Bounds, full_scale
+from convcli.engine.numerics import HALF, LIMITS, Bounds, full_scale
 from convcli.engine.plane_windows import Padding2d, Windowed, windows
 from convcli.engine.requantize import Requantize, make_requantize
 from convcli.engine.weights import Factor, is_box
@@ -30,9 +30,6 @@ __all__ = [
     "Step",
     "Tap",
 ]
-
-HALF = {255.0: 128.0, 65535.0: 32768.0}
-"""Half of the range that ``offset`` adds, by the picture's white; 0.5 for floating point."""
 
 Maps = tuple[AxisMap, AxisMap]
 """Which cells of the input stand where, along the rows' axis and the columns'."""
