@@ -110,7 +110,7 @@ static const char *check_cells(const Job *j, Py_ssize_t cells, Py_ssize_t number
     if (!whole && p->type != 'd') return "bilateral means are of bytes, 16 bits and floats";
     if (p->type == 'd' ? p->out_type != 'd' : p->out_type != 'B' && p->out_type != 'H' && p->out_type != 'f')
         return "bilateral means become what they were, or floats";
-    if (numbers != 2 * sizeof(double)) return "two numbers go with bilateral means";
+    if (numbers != (Py_ssize_t)(2 * sizeof(double))) return "two numbers go with bilateral means";
     if (p->blocks < 1 || p->blocks > MOST || cells != p->blocks * (Py_ssize_t)sizeof *j->cells)
         return "there are other numbers of cells than announced";
     for (const Weighed *c = j->cells; c < j->cells + p->blocks; c++)
