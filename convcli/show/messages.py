@@ -167,7 +167,8 @@ def _of_level(step: Any, frames: int) -> list[tuple[str, str]]:
     if not math.isnan(getattr(step.method.problem, "level", 0.0)):
         return []
     each = "each frame" if frames > 1 else "the picture"
-    return [("  level", f"found when {each} is read once before it is filtered: Otsu 1979")]
+    how = f"found when {each} is read once before it is filtered, told with the result: Otsu 1979"
+    return [("  level", how)]
 
 
 def _calculation(axis: Any) -> str:

@@ -31,7 +31,8 @@ def test_the_level_is_told(convcli: Cli, folder: Path) -> None:
     assert done.code == 0, done.err
     assert "otsu (level" not in done.err
     assert ", level 100 found, " in done.err
-    assert "found when the picture is read once before it is filtered: Otsu 1979" in done.err
+    told = "found when the picture is read once before it is filtered, told with the result: Otsu"
+    assert told in done.err
     told = convcli("filter", "x.tif", "-k", "otsu", "-o", "z.tif", "--json")
     assert json.loads(told.out)["levels"] == [[100.0]]
     plain = convcli("filter", "x.tif", "-k", "threshold:100", "-o", "t.tif", "--json")
