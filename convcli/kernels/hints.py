@@ -48,6 +48,18 @@ _REWRITES: list[tuple[str, Rewrite]] = [
     # ImageMagick and GIMP: percent of white.
     (rf"threshold \w+.{_N}%.*", lambda m: f"threshold:{_share(m[1], '%')}"),
     (r"threshold \w+\((0?\.\d+)", lambda m: f"threshold:{_share(m[1], '')}"),
+    (
+        rf"canny \w+.{_N}%,{_N}%(?:,{_N})?",
+        lambda m: f"canny:{_share(m[1], '%')},{_share(m[2], '%')}" + f",{m[3]}" * bool(m[3]),
+    ),
+    (
+        rf"bilateral \w+.{_N},{_N}%(,.*)?",
+        lambda m: f"bilateral:{m[1]},{_share(m[2], '%')}{m[3] or ''}",
+    ),
+    (
+        rf"unsharp \w+.(.*,)?threshold={_N}%",
+        lambda m: f"unsharp:{m[1] or ''}threshold={_share(m[2], '%')}",
+    ),
     # OpenCV: the picture, the level, what white is.
     (r"(?i)threshold \w+\(.*otsu.*", lambda m: "otsu"),
     (rf"threshold \w+\([a-zA-Z_]\w*,{_N}(?:,.*)?", lambda m: f"threshold:{m[1]}"),
@@ -57,7 +69,7 @@ _REWRITES: list[tuple[str, Rewrite]] = [
     (r"(\w+) \w+.(?:90|270)", lambda m: f"{m[1]}-y"),
     # Pillow and Photoshop: radius, percent, threshold in levels.
     (
-        rf"unsharp \w+.{_N},{_N}%?(?:,{_N})?(?:,.*)?",
+        rf"unsharp \w+.{_N},{_N}%?(?:,(?:threshold=)?{_N})?(?:,(?!threshold=).*)?",
         lambda m: f"unsharp:{m[1]},{_percent(m[2])}{_above(_levels(m[3]))}",
     ),
     # Pillow and FFmpeg: the radius of a square.
@@ -201,13 +213,16 @@ def _after(text: str) -> tuple[str, str]:
 
 def _numbered(preset: Preset, typed: str, rest: str) -> Iterator[str]:
     """A preset with numbers as others write them, then in plainer ways."""
-    for unnamed in (rest, re.sub(r"[a-z_]+=", "", rest)):
+    # A threshold keeps its name: one that cannot be read is no number that may be left out.
+    for unnamed in (rest, re.sub(r"(?!threshold=)\b[a-z_]+=", "", rest)):
         for pattern, rewrite in _REWRITES:
             match = re.fullmatch(pattern, f"{preset.name} {typed}{unnamed}")
             if match:
                 yield rewrite(match)
     rest = re.sub(rf"{_N}%", lambda m: f"{float(m[1]) / 100:g}", rest)
     numbers = re.findall(rf"(?<![\w.-]){_N}(?![\w.])", rest)
+    if re.search(r"(?i)(?:^|,)(?:-[\d.]+|nan|[-+]?inf)(?:,|$)", rest):
+        numbers = []  # without one that cannot be, the others would stand in the wrong places
     for one in [rest, *numbers] if len(numbers) == 1 else [rest] * bool(rest):
         yield from (f"{preset.name}:{one}", f"{preset.name}-{one}", f"{preset.name}{one}")
         yield f"{preset.sized}:{one}"

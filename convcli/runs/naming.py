@@ -259,8 +259,11 @@ def _check(
     if is_device(job.output):
         check_target(job.output, overwrite=True)
         return  # a device
-    if not request.in_place and _identity(job.output) in inputs:
+    there = _identity(job.output)
+    if not request.in_place and there in inputs:
         raise UsageError(f"{display_name(job.output)} is an input; use --in-place to replace it")
+    if request.mask is not None and there is not None and there == _identity(request.mask):
+        raise UsageError(f"{display_name(job.output)} is the mask; name another output")
     try:
         format_of_output(job.output, request)
     except UsageError as error:

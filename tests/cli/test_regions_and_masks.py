@@ -270,6 +270,32 @@ def test_what_is_no_mask_comes_with_the_line_that_makes_one(convcli: Cli, folder
     )
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_a_mask_is_no_output(convcli: Cli, folder: Path, link: bool) -> None:
+    """Of several files, those after it would see another mask."""
+    before = Path("mask.png").read_bytes()
+    target = "link.png" if link else "mask.png"
+    if link:
+        Path(target).symlink_to("mask.png")
+    chain = "-k box:3 --mask mask.png --overwrite -o".split()
+    assert f"{target} is the mask" in refused(convcli, "in.png", *chain, target)
+    if not link:
+        Path("out").mkdir()
+        Path("out/b.png").write_bytes(before)
+        chain[chain.index("mask.png")] = "out/b.png"
+        assert "b.png is the mask" in refused(convcli, "in.png", "b.png", *chain, "out/")
+        assert Path("out/b.png").read_bytes() == before
+        in_place = "-k box:3 --mask mask.png --in-place".split()
+        assert "mask.png is the mask" in refused(convcli, "in.png", "mask.png", *in_place)
+    assert Path("mask.png").read_bytes() == before
+
+
+def test_floats_are_refused_by_the_option_that_asked_for_them(convcli: Cli, folder: Path) -> None:
+    how = "-k box:3 --region 0,0,9x9 -o out.tif".split()
+    assert "--range float would" in refused(convcli, "in.png", *how, "--range", "float")
+    assert "drop --depth" in refused(convcli, "in.png", *how, "--depth", "float")
+
+
 @pytest.mark.parametrize("name", ["none.png", "-", "folder", "bad.png", "run.gif"])
 def test_masks_that_cannot_be_read(convcli: Cli, folder: Path, name: str) -> None:
     Path("folder").mkdir()

@@ -186,6 +186,13 @@ HINTED = {
     "binarize 90": "threshold:90",
     "cv2.threshold(img, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)": "otsu",
     "filters.threshold_otsu(img)": "otsu",
+    # levels are 255 to white
+    "canny:10%,20%": "canny:25.5,51",
+    "canny:10%,20%,2": "canny:25.5,51,2",
+    "bilateral:3,10%": "bilateral:3,25.5",
+    "bilateral:3,10%,disk:4": "bilateral:3,25.5,disk:4",
+    "unsharp:2,1.5,threshold=5%": "unsharp:2,1.5,threshold=12.75",
+    "unsharp:threshold=5%": "unsharp:threshold=12.75",
     # chains
     "sobel,invert": "sobel | invert",
     "gaussian:2,sobel": "gaussian:2 | sobel",

@@ -129,6 +129,26 @@ def test_the_line_that_is_offered_works(typed: str) -> None:
             assert load_chain("".join(shlex.split(line)))
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "percentile:-1,3",
+        "percentile:nan,3",
+        "bilateral:-1,3",
+        "bilateral:3,-inf",
+        "canny:nan,100",
+        "unsharp:2,1.5,threshold=nan",
+        "unsharp:2,1.5,threshold=-1",
+        "unsharp:2,1.5,threshold=",
+        "unsharp:2,1.5,threshold=10,threshold=20",
+    ],
+)
+def test_no_line_is_offered_that_leaves_a_number_out(typed: str) -> None:
+    with pytest.raises(KernelError) as caught:
+        load_chain(typed)
+    assert "did you mean" not in str(caught.value)
+
+
 @pytest.mark.parametrize("typed", NEAREST)
 def test_what_is_elsewhere_says_what_comes_nearest(convcli: Cli, folder: Path, typed: str) -> None:
     with pytest.raises(KernelError) as caught:

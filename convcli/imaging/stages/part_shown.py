@@ -119,13 +119,13 @@ class Selection(NamedTuple):
         first = f"{before.name}: with --region or --mask the samples outside stay as they are, so"
         if options.padding != "same" or options.stride not in (1, (1, 1)):
             raise UsageError(f"{first} the filter keeps the geometry: drop --padding and --stride")
-        if before.dtype != after.dtype:
-            raise UsageError(f"{first} the result is {before.dtype} like them: drop --depth")
         if options.range not in ("auto", "clip", "abs"):
             raise UsageError(
                 f"{first} --range {options.range} would mean something else there; allowed: auto, "
                 "clip, abs"
             )
+        if before.dtype != after.dtype:
+            raise UsageError(f"{first} the result is {before.dtype} like them: drop --depth")
         shapes = [(h.space, h.colours, h.alpha) for h in (before, after)]
         if shapes[0] != shapes[1]:
             what = [f"{space} ({n})" + " and alpha" * alpha for space, n, alpha in shapes]
