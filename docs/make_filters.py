@@ -109,7 +109,8 @@ white in a picture, and in a raster they are in its own unit.
 `bilateral:S,R` (Tomasi and Manduchi 1998) takes the disk of radius `round(1.5 S)` where no footprint
 follows, as in `bilateral:3,30,9` or `bilateral:3,30,disk:4`. R is in levels of 255, and in a raster in
 its own unit. The difference r of two colours is Euclidean over the channels, which all get one weight,
-so that edges get no coloured fringe; scikit-image does so, OpenCV adds up absolute differences instead
+so that edges get no coloured fringe; scikit-image measures it so too (over a square, with weights from
+a table, so that its results differ by levels), OpenCV adds up absolute differences instead
 (`cv2.bilateralFilter(x, 9, R, S)` of a gray picture is `bilateral:S,R,disk:4`, within a level). In a
 raster each band is for itself. The cell at the centre always counts; with a dilation, s is in cells.
 

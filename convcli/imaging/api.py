@@ -175,8 +175,8 @@ def filter_image(
         The part that is filtered, as ``"X,Y,WxH"`` in pixels or percent, or ``(x, y, width,
         height)``: all other samples stay as they are.
     mask
-        How much of the result shows: a gray image or array of the image's size, uint8, uint16 or
-        floats from 0 to 1.
+        How much of the result shows: a gray image or array of the image's size, uint8, uint16,
+        floats from 0 to 1, or bool.
     backend, threads
         ``auto``, ``numpy`` or ``cupy``; all cores by default.
 

@@ -73,6 +73,8 @@ def given_mask(given: Any) -> Mask | None:
     from convcli.imaging.mask import check_mask
     from convcli.imaging.stages.part_shown import Mask
 
+    if isinstance(given, np.ndarray) and given.dtype == np.bool_:
+        given = given.astype(np.uint8) * 255
     picture = given_picture(given)
     picture.name = "mask"
     check_mask(picture)

@@ -81,7 +81,12 @@ def parse_footprint(preset: str, text: str, example: str, *, gray: bool = False)
     >>> parse_footprint("erode", "0 1; 1 1", "erode:5").cells.tolist()
     [[0.0, 1.0], [1.0, 1.0]]
     """
-    if gray and text.startswith(HEIGHTS):
+    if text.startswith(HEIGHTS):
+        if not gray:
+            raise KernelError(
+                f"{preset}: heights are for erosion, dilation and what is made of them; it takes "
+                f"cells, a size or a shape, as in {example}"
+            )
         found = _own(preset, text.removeprefix(HEIGHTS).strip(), example)
         return found._replace(name=HEIGHTS + found.name, heights=True)
     sized = re.fullmatch(r"(\d+)(?:\s*[xX×,]\s*(\d+))?", text)

@@ -319,3 +319,10 @@ def test_pillow_images_are_taken_and_given() -> None:
     np.testing.assert_array_equal(
         np.asarray(got), filter_image(x, "median:3", mask=np.asarray(mask))
     )
+
+
+def test_a_mask_of_truth_values_is_taken() -> None:
+    x = picture("uint8", 20, 30, 3)
+    chosen = picture("uint8", 20, 30) > 99
+    want = np.where(chosen[..., None], filter_image(x, "median:3"), x)
+    np.testing.assert_array_equal(filter_image(x, "median:3", mask=chosen), want)

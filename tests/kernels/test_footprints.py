@@ -96,7 +96,7 @@ REFUSED = {
     "median:3 3": "'3 3' is no footprint",
     "median:[[[[1]]]]": "its cells must stand in rows",
     "median:absent.csv": "absent.csv",
-    "median:heights:1 2; 3 4": "no footprint",
+    "median:heights:1 2; 3 4": "heights are for erosion, dilation and what is made of them",
     "sum(disk, 3)": "did you mean 'sum:disk:3'?",
     "box:cros:3": "did you mean 'box:cross:3'?",
     "box:disk": "nothing follows 'disk'",
