@@ -68,7 +68,8 @@ class Requantize(NamedTuple):
         """Bounds of what leaves the formula before rounding and clipping."""
         ends = [sorted((s.low * self.scale, s.high * self.scale)) for s in sums]
         if self.combine == "magnitude":
-            low, high = 0.0, float(np.sqrt(sum(max(-a, b) ** 2 for a, b in ends)))
+            low = float(np.sqrt(sum(max(a, -b, 0.0) ** 2 for a, b in ends)))
+            high = float(np.sqrt(sum(max(-a, b) ** 2 for a, b in ends)))
         elif self.combine == "maximum":
             low, high = max(a for a, _ in ends), max(b for _, b in ends)
         else:

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convcli.engine.dispatch import execute
@@ -81,6 +81,7 @@ def holds_exactly(low, high):
     st.sampled_from([0.0, 128.0]),
     st.sampled_from([1.0, 257.0]),
 )
+@example([[1, 1]], "magnitude", 1.0, -7.0, True, 0.0, 1.0)
 def test_every_response_lies_within_the_bounds(sums, combine, scale, bias, absolute, offset, ratio):
     """And some response is as large, or as small, as they say."""
     bounds = [Bounds(*s) for s in sums]

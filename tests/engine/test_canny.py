@@ -141,12 +141,18 @@ def test_blurred_floats(loops, sigma):
 def test_thresholds_are_steps_between_flat_areas():
     """Whatever the blur and the depth, a step of just so many levels is an edge of one pixel."""
     for sigma in (0, 0.7, 1.4, 3):
-        for dtype, level in (("uint8", 1), ("uint16", 257), ("float64", 1 / 255)):
-            x = np.full((9, 40, 1), 60 * level, dtype)
-            x[:, 20:] += np.asarray(30 * level, dtype)
-            assert not run(x, 30.01, 30.01, sigma).any()
-            edges = run(x, 29.99, 29.99, sigma)
-            assert edges.max() == (1 if dtype == "float64" else 255 * level)
+        for dtype, level, base, height in (
+            ("uint8", 1, 60, 30),
+            ("uint8", 1, 200, 3),  # what is added rounds as what it stands on is large
+            ("uint16", 257, 60, 30),
+            ("float32", 1 / 255, 252, 1),
+            ("float64", 1 / 255, 60, 30),
+        ):
+            x = np.full((9, 40, 1), base * level, dtype)
+            x[:, 20:] += np.asarray(height * level, dtype)
+            assert not run(x, height + 0.01, height + 0.01, sigma).any()
+            edges = run(x, height - 0.01, height - 0.01, sigma)
+            assert edges.max() == (1 if level < 1 else 255 * level)
             assert ((edges != 0).sum(axis=1) == 1).all()
             assert edges[:, 19].all()
 

@@ -93,24 +93,36 @@ class _Whole(Method):
             gone = _made(p.touched, mask, threads) != 0
         blurred = _made(p.blur, x, threads) if p.blur else x
         across, down = (_made(step, blurred, threads) for step in p.slopes)
+        rounding = self._rounding(blurred)
         del blurred
         values = np.empty(p.shape_out, p.accumulate)
         with np.errstate(all="ignore"):
             for band in range(p.shape_out[2]):
                 part = slice(None) if p.joint else slice(band, band + 1)
                 hidden = None if gone is None else gone[..., band]
-                found = self._edges(across[..., part], down[..., part], hidden, threads)
+                found = self._edges(across[..., part], down[..., part], hidden, rounding, threads)
                 values[..., band] = found
             values *= p.white
             if not none:
                 values[lost] = np.nan
             return Requantizer(p.requantize).put(values, out, count)
 
+    def _rounding(self, blurred: NDArray[Any]) -> float:
+        """By how much slopes that should be the same may differ, which grows with the values."""
+        p = self.problem
+        if all(step.exact for step in p.slopes):
+            return 0.0
+        most = p.values
+        if most is None:
+            most = float(np.max(np.abs(blurred), where=np.isfinite(blurred), initial=0))
+        return 16 * float(np.finfo(p.accumulate).eps) * most
+
     def _edges(
         self,
         across: NDArray[Any],
         down: NDArray[Any],
         hidden: NDArray[np.bool_] | None,
+        rounding: float,
         threads: int,
     ) -> NDArray[np.bool_]:
         """Where edges are, of slopes ``(rows, columns, colours)``."""
@@ -119,7 +131,8 @@ class _Whole(Method):
         steepness = np.zeros((height + 2, width + 2))  # nothing is steep outside
         bands = _candidates(across, down, hidden, low, steepness, threads)
         flat = steepness.ravel()
-        thin = _ridges(bands, flat, width + 2, threads)
+        alike = max(_ALIKE * float(flat.max()), rounding)
+        thin = _ridges(bands, flat, width + 2, alike, threads)
         labels = connected(thin, width + 2)
         held = np.zeros(len(thin), bool)
         held[labels[flat[thin] >= high]] = True
@@ -174,12 +187,10 @@ def _candidates(
 
 
 def _ridges(
-    bands: list[_Steep], steepness: NDArray[np.float64], pitch: int, threads: int
+    bands: list[_Steep], steepness: NDArray[np.float64], pitch: int, alike: float, threads: int
 ) -> NDArray[np.intp]:
     """Those that are steeper than their neighbours, from first to last."""
     from convcli.engine.cpu.tiles import Tile, work_through
-
-    alike = _ALIKE * float(steepness.max())
 
     def work(tile: Tile) -> int:
         steep = bands[tile.top]
