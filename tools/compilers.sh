@@ -43,7 +43,7 @@ done
 
 # The stable ABI's headers name nothing of the processor, so this machine's serve.
 python_h=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
-for command in "aarch64-linux-gnu-gcc"; do
+for command in "aarch64-linux-gnu-gcc" "clang --target=aarch64-linux-gnu -I/usr/aarch64-linux-gnu/include"; do
     command -v "${command%% *}" >/dev/null && [ -d /usr/aarch64-linux-gnu/include ] || continue
     echo "+ $command"
     for source in engine/cpu/loops/loops.c engine/cpu/ranks/ranks.c engine/cpu/windows/windows.c ops/loops/tensors.c \
