@@ -44,14 +44,9 @@ class BilateralMean:
             requantize = requantize.with_nan()
         problem = Bilateral(
             slot,
-            kernel.name,
-            weights[None],
-            slot.windows(kernel),
-            slot.shape[2],
+            kernel,
             requantize,
-            accumulate=sums,
-            exact=False,
-            numbers=kernel.numbers,
+            weights=weights,
             alike=alike,
             joint=len(kernel.numbers) > 2 or not slot.raster,
         )

@@ -70,14 +70,9 @@ class Canny:
         unit = _STEEPEST * slot.level * step
         problem = Edges(
             slot,
-            kernel.name,
-            kernel.weights[None],
-            windows,
-            1 if joint else slot.shape[2],
+            kernel,
             requantize,
-            accumulate=slot.precision,
-            exact=False,
-            numbers=kernel.numbers,
+            channels=1 if joint else None,
             blur=blur,
             slopes=(across, down),
             touched=touched,

@@ -143,14 +143,12 @@ def _in_turn(
 ) -> Problem:
     return InTurn(
         slot,
-        kernel.name,
-        last.weights,
-        windows,
-        slot.shape[2],
+        kernel,
         last.requantize,
+        weights=last.weights,
+        windows=windows,
         accumulate=last.accumulate,
         exact=last.exact,
-        numbers=kernel.numbers,
         turns=turns,
         difference=pair,
         ordered=getattr(last, "ordered", False),

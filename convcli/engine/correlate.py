@@ -54,11 +54,11 @@ class Correlation:
         )
         problem = Problem(
             slot,
-            kernel.name,
-            weights,
-            windows,
-            weights.shape[0] if kernel.is_bank else channels,
+            kernel,
             requantize,
+            weights=weights,
+            windows=windows,
+            channels=weights.shape[0] if kernel.is_bank else channels,
             accumulate=accumulate,
             exact=exact,
             tolerance=_tolerance(weights, scale, slot),

@@ -79,14 +79,12 @@ def pick(
         requantize = requantize.with_nan()
     problem = Picks(
         slot,
-        kernel.name,
-        np.ascontiguousarray(weights)[None],
-        windows,
-        slot.shape[2],
+        kernel,
         requantize,
+        weights=np.ascontiguousarray(weights),
+        windows=windows,
         accumulate=sums,
         exact=exact,
-        numbers=kernel.numbers,
         picked=picked,
     )
     error = slot.signal.error + problem.rounding(bounds)

@@ -107,17 +107,7 @@ def rank_problem(kernel: Kernel, slot: Slot) -> tuple[RankProblem, Signal]:
     plain = stays or not slot.target
     if plain:
         requantize = Requantize(out_dtype=held, clip=False, nan=not whole)
-    problem = RankProblem(
-        slot,
-        kernel.name,
-        kernel.weights[None],
-        slot.windows(kernel),
-        slot.shape[2],
-        requantize,
-        accumulate=kind,
-        exact=whole,
-        numbers=kernel.numbers,
-    )
+    problem = RankProblem(slot, kernel, requantize, accumulate=kind, exact=whole)
     problem.held, problem.outside, problem.plain = held, outside, plain
     lost = 0.0
     if slot.signal.dtype in LIMITS and "64" in slot.signal.dtype and not plain:

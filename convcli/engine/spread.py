@@ -40,14 +40,10 @@ class Spread:
             requantize = requantize.with_nan()
         problem = Moments(
             slot,
-            kernel.name,
-            weights[None],
-            slot.windows(kernel),
-            slot.shape[2],
+            kernel,
             requantize,
+            weights=weights,
             accumulate="float64",
-            exact=False,
-            numbers=kernel.numbers,
             whole=whole,
             root=root,
         )

@@ -19,6 +19,7 @@ from convcli.engine.numerics import HALF, LIMITS, Bounds, full_scale
 from convcli.engine.plane_windows import Padding2d, Windowed, windows
 from convcli.engine.requantize import Requantize, make_requantize
 from convcli.engine.weights import Factor, is_box
+from convcli.kernels.kernel import Kernel
 
 __all__ = [
     "Algorithm",
@@ -148,25 +149,23 @@ class Problem:
     ----------
     slot
         Its place in the chain.
-    name
-        The kernel's.
-    weights
-        In correlation orientation, ``(P, kH, kW)`` or, for a bank, ``(C_out, C_in, kH, kW)``.
-        Whole numbers where ``exact``; the factor taken out is part of ``requantize.scale``.
-    windows
-        Along the rows' axis and the columns'.
-    channels
-        Of the output.
+    kernel
+        Gives the name, and the operation's own numbers, such as the percent of a rank.
     requantize
         From sums to samples.
+    weights
+        The kernel's, if they are no others. In correlation orientation, ``(P, kH, kW)`` or, for a bank, ``(C_out, C_in, kH, kW)``.
+        Whole numbers where ``exact``; the factor taken out is part of ``requantize.scale``.
+    windows
+        Along the rows' axis and the columns': the kernel's at its place by default.
+    channels
+        Of the output; the input's by default.
     accumulate
-        Type of the sums: ``int16``, ``uint16``, ``float32`` or ``float64``.
+        Type of the sums: ``int16``, ``uint16``, ``float32`` or ``float64``; the place's by default.
     exact
         Whether every sum is exact.
     tolerance
         Sum of absolute weights that an approximation may leave out.
-    numbers
-        The operation's own, such as the percent of a rank; the weights are then a footprint.
 
     Attributes
     ----------
@@ -185,24 +184,25 @@ class Problem:
     def __init__(
         self,
         slot: Slot,
-        name: str,
-        weights: NDArray[np.float64],
-        windows: tuple[Window, Window],
-        channels: int,
+        kernel: Kernel,
         requantize: Requantize,
         *,
-        accumulate: str,
-        exact: bool,
+        weights: NDArray[np.float64] | None = None,
+        windows: tuple[Window, Window] | None = None,
+        channels: int | None = None,
+        accumulate: str | None = None,
+        exact: bool = False,
         tolerance: float = 0.0,
-        numbers: tuple[float, ...] = (),
     ) -> None:
-        self.name, self.weights, self.requantize = name, weights, requantize
-        self.numbers = numbers
-        self.rows, self.cols = windows
+        weights = kernel.weights if weights is None else weights
+        self.weights = weights[None] if weights.ndim == 2 else weights
+        self.name, self.numbers, self.requantize = kernel.name, kernel.numbers, requantize
+        self.rows, self.cols = windows or slot.windows(kernel)
         self.border, self.on_gpu, self.loops = slot.border, slot.on_gpu, slot.loops
         self.shape_in, self.dtype = slot.shape, slot.signal.dtype
-        self.shape_out = self.rows.output, self.cols.output, channels
-        self.accumulate, self.exact, self.tolerance = accumulate, exact, tolerance
+        self.shape_out = self.rows.output, self.cols.output, channels or slot.shape[2]
+        self.accumulate = accumulate or slot.precision
+        self.exact, self.tolerance = exact, tolerance
         self.values = None if slot.bounds is None else slot.bounds.magnitude
         self.raster, self.relative = slot.raster, slot.relative
 

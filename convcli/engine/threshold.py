@@ -31,19 +31,8 @@ class Threshold:
         requantize = slot.requantize([bounds], accumulate=slot.precision, exact=False)
         if slot.signal.dtype not in LIMITS or slot.border.is_missing:
             requantize = requantize.with_nan()
-        problem = Levels(
-            slot,
-            kernel.name,
-            kernel.weights[None],
-            slot.windows(kernel),
-            slot.shape[2],
-            requantize,
-            accumulate=slot.precision,
-            exact=False,
-            numbers=kernel.numbers,
-            level=_level(kernel.numbers, slot),
-            white=white,
-        )
+        level = _level(kernel.numbers, slot)
+        problem = Levels(slot, kernel, requantize, level=level, white=white)
         return problem, Signal(slot.precision, requantize.known([bounds]), 0.0)
 
 

@@ -59,14 +59,8 @@ class Unsharp:
             requantize = requantize.with_nan()
         problem = Sharpening(
             slot,
-            kernel.name,
-            weights[None],
-            slot.windows(kernel),
-            slot.shape[2],
+            kernel,
             requantize,
-            accumulate=slot.precision,
-            exact=False,
-            numbers=kernel.numbers,
             steps=tuple(steps),
             amount=amount,
             threshold=threshold * slot.level,

@@ -41,16 +41,7 @@ class Maximum:
         requantize = slot.requantize(
             slot.bounds and [slot.bounds], accumulate=kind, exact=bool(exact)
         )
-        problem = Problem(
-            slot,
-            kernel.name,
-            kernel.weights[None],
-            slot.windows(kernel),
-            slot.shape[2],
-            requantize,
-            accumulate=kind,
-            exact=bool(exact),
-        )
+        problem = Problem(slot, kernel, requantize, accumulate=kind, exact=bool(exact))
         return problem, Signal(slot.precision, slot.bounds, slot.signal.error)
 
 
