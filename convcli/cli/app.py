@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from convcli.errors import ConvcliError, OutputError, UsageError, did_you_mean
-from convcli.system.files import open_to_write, reader_has_gone
+from convcli.system.files import is_file, open_to_write, reader_has_gone
 from convcli.system.machine import lacks_memory
 from convcli.system.process import SIGPIPE, die_by, on_termination, settle_streams
 
@@ -77,8 +77,7 @@ def _filter_meant(name: str) -> str:
 
     if preset_of(name.partition(":")[0]):
         return f"; did you mean 'convcli filter IMAGE -k {name}'?"
-    named = os.path.isfile(name)  # noqa: PTH113  (Path raises on long names)
-    return f"; did you mean 'convcli filter {name} -k KERNEL'?" * named
+    return f"; did you mean 'convcli filter {name} -k KERNEL'?" * is_file(name)
 
 
 def _version(value: bool) -> None:

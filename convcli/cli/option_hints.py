@@ -5,10 +5,11 @@ Imported only when a command line was refused.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+
+from convcli.system.files import exists
 
 __all__ = ["kernel_meant"]
 
@@ -60,7 +61,7 @@ def _bare(words: list[str]) -> list[str]:
     for word in words:
         if re.match(r"-[A-Za-z-]", word) or re.search(r"\.[A-Za-z]\w*$", word):
             break
-        if "*" in word or os.path.exists(word):  # noqa: PTH110  (Path raises on long names)
+        if "*" in word or exists(word):
             break
         found.append(word)
     return found

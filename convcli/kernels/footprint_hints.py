@@ -13,6 +13,7 @@ __all__ = ["footprint_lines", "has_shape", "within_another"]
 
 _FAMILY = re.compile(
     r"(?i)-*(?:statistic|morphology|morph|neighbou?rs|focal|local|moving|rolling)(?=[\W_])[\W_]*(?!$)"
+    r"(\w*)((?s:.*))"
 )
 _METHODS = {
     "gradient": "range",
@@ -39,7 +40,7 @@ def within_another(text: str) -> Iterator[str]:
     """
     family = _FAMILY.match(text)
     if family:
-        word, rest = re.match(r"(\w*)(.*)", text[family.end() :], re.S).groups()  # type: ignore[union-attr]
+        word, rest = family.groups()
         yield _METHODS.get(word.lower(), word) + rest
     for name in _OPENCV.findall(text):
         yield {"GRADIENT": "morph-gradient"}.get(name, name.lower())

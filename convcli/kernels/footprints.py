@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError
 from convcli.kernels.formulas import Array, disk_of, grid
 from convcli.kernels.kernel import MAX_SIDE
+from convcli.system.files import is_file
 
 __all__ = ["SHAPES", "SHAPE_ALIASES", "Footprint", "parse_footprint"]
 
@@ -169,4 +169,4 @@ def _written_out(cells: Array) -> str:
 
 def _names_a_file(text: str) -> bool:
     named = re.search(r"[/\\]|\.[A-Za-z]\w*$", text)
-    return bool(named) or os.path.isfile(text)  # noqa: PTH113  (Path raises on long names)
+    return bool(named) or is_file(text)

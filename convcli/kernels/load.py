@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel, as_numbers
 from convcli.kernels.preset_names import find
+from convcli.system.files import exists
 
 __all__ = ["KernelLike", "load_chain", "load_kernel"]
 
@@ -83,7 +84,7 @@ def load_chain(spec: KernelLike) -> tuple[Kernel, ...]:
 
 def _split(text: str) -> list[str]:
     """The kernels of a chain; names in JSON and of files may hold the bar themselves."""
-    if "|" not in text or text.lstrip()[:1] in "[{" or _exists(text):
+    if "|" not in text or text.lstrip()[:1] in "[{" or exists(text):
         return [text]
     parts = [part.strip() for part in text.split("|")]
     if not all(parts):
@@ -113,7 +114,7 @@ def _load_text(spec: str) -> Kernel:
 
         return parse_literal(text)
     is_path = _is_path(text)
-    if is_path and ("/" in text or os.sep in text or _exists(text)):
+    if is_path and ("/" in text or os.sep in text or exists(text)):
         return _load_file(Path(spec))
     from convcli.kernels.hints import refusal
 
@@ -139,7 +140,7 @@ def _load_file(path: Path) -> Kernel:
 
 
 def _is_literal(text: str) -> bool:
-    if not re.match(_LITERAL, text) or (len(text) < 4096 and _exists(text)):
+    if not re.match(_LITERAL, text) or (len(text) < 4096 and exists(text)):
         return False
     # "1-sharpen.csv" is a file that is missing, "1 0 O" a literal with a typing error.
     return bool(re.search(r"[\s,;\[\]:]", text)) or not re.search(r"[A-Za-z]", text)
@@ -148,8 +149,4 @@ def _is_literal(text: str) -> bool:
 def _is_path(text: str) -> bool:
     # gausian:1.5 is a preset misspelt, kernel.csv a file that is missing.
     named = os.sep in text or "/" in text or re.search(r"\.[A-Za-z]\w*$", text)
-    return bool(named) or _exists(text)
-
-
-def _exists(text: str) -> bool:
-    return os.path.exists(text)  # noqa: PTH110  (Path.exists raises where a name is too long)
+    return bool(named) or exists(text)

@@ -19,7 +19,6 @@ a picture      (C, H, W), or (H, W) if gray; several frames are (N, C, H, W)
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import zipfile
@@ -36,6 +35,7 @@ from convcli.kernels.regular_file import open_regular, read_regular
 from convcli.kernels.text_table import split_table
 from convcli.ops.operands import Array
 from convcli.ops.polynomial import Polynomial, entry_array, parse_entry
+from convcli.system.files import exists
 
 __all__ = ["parse_tensor", "read_tensor"]
 
@@ -77,7 +77,7 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
         return parse_tensor(quote_bare_words(text), "literal")
     if _begins_with_number(text) and not _names_file(text):
         return parse_tensor(text, "literal")
-    if _names_file(text) or os.path.exists(source):  # noqa: PTH110 (Path raises on long names)
+    if _names_file(text) or exists(source):
         return _read_file(source, read_image)
     try:
         return parse_tensor(text, "literal")
@@ -106,7 +106,7 @@ def _names_file(text: str) -> bool:
 
 def _read_file(source: str, read_image: Callable[[bytes, str], Array] | None) -> Array:
     path, colon, member = source.rpartition(":")
-    if colon and path.lower().endswith(".npz") and not os.path.exists(source):  # noqa: PTH110
+    if colon and path.lower().endswith(".npz") and not exists(source):
         return _read_npz(path, member)
     if source.lower().endswith(".npz"):
         return _read_npz(source, "")

@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 __all__ = [
     "StrPath",
     "early_flush",
+    "exists",
     "flush",
     "flush_all",
     "flush_folder",
+    "is_file",
     "open_new",
     "open_to_read",
     "open_to_write",
@@ -40,6 +42,16 @@ BINARY: int = getattr(os, "O_BINARY", 0)
 # The name may be that of a pipe, by now: never wait for somebody to write to it.
 _AT_ONCE: int = getattr(os, "O_NONBLOCK", 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+
+
+def exists(name: StrPath) -> bool:
+    """Whether something has this name; words that are too long for a name, nothing has."""
+    return os.path.exists(name)  # noqa: PTH110  (Path.exists raises where a name is too long)
+
+
+def is_file(name: StrPath) -> bool:
+    """Whether a file has this name; words that are too long for a name, none has."""
+    return os.path.isfile(name)  # noqa: PTH113  (Path.is_file raises where a name is too long)
 
 
 def open_to_read(path: StrPath, *, follow: bool = True) -> int:

@@ -122,8 +122,8 @@ def test_part_by_part_the_mask_too(convcli: Cli, folder: Path, mask: str) -> Non
 
 
 def test_a_cluster_finds_the_mask(convcli: Cli, folder: Path) -> None:
-    pytest.importorskip("distributed")
-    zarr = pytest.importorskip("zarr")
+    pytest.importorskip("distributed", reason="the extra `scale` is not installed")
+    zarr = pytest.importorskip("zarr", reason="the extra `scale` is not installed")
     store = zarr.create_array("x.zarr", shape=(300, 200, 3), chunks=(64, 64, 3), dtype="u1")
     store[...] = x = RNG.integers(0, 256, (300, 200, 3), np.uint8)
     cover = RNG.integers(0, 256, (300, 200), np.uint8)

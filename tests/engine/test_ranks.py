@@ -179,7 +179,7 @@ def test_levels_that_jump(low, high, isa, request):
     """From row to row and from window to window: blocks that are searched from the row before."""
     module = extension("_ranks").module
     if module is None or isa not in module.isas():
-        pytest.skip("needs that instruction set")
+        pytest.skip(f"this processor or build has no {isa}")
     request.addfinalizer(partial(module.isa, module.isa()))
     module.isa(isa)
     rng = np.random.default_rng(high)

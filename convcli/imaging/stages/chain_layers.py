@@ -85,9 +85,11 @@ def seen_by(number: int, plane: Plane, plans: Plans, name: str, *, simple: bool)
         inner = replace(plan, steps=steps, shape_out=steps[-1].shape_out)
         dtype = np.dtype(steps[-1].requantize.out_dtype)
 
+        def colours(have: Ranges) -> Pixels:
+            return np.ascontiguousarray(_colours(plane, plans, have)[0])
+
         def read(want: Ranges) -> tuple[Pixels, None]:
-            take = lambda have: np.ascontiguousarray(plans.split(plane.read(have))[0])  # noqa: E731
-            return chain_on(inner, take, want), None
+            return chain_on(inner, colours, want), None
 
         return Seen(inner.shape_out, dtype, read)
     stages = _stages(plane, plans, name)
