@@ -11,8 +11,9 @@ from convcli.errors import ShapeError, UsageError
 __all__ = ["Rectangle", "Region", "parse_region"]
 
 FORMS = "X,Y,WxH in pixels, as in 100,50,300x200, or percent, as in 10%,10%,50%x50%"
-_LENGTH = r"(\d{1,9}(?:\.\d{1,9})?%|\d{1,9})"
-_REGION = re.compile(rf"{_LENGTH},{_LENGTH},{_LENGTH}[xX\u00d7]{_LENGTH}")
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?%|\d{1,9}"
+_LENGTH, _START = f"({_NUMBER})", f"(-?(?:{_NUMBER}))"
+_REGION = re.compile(rf"{_START},{_START},{_LENGTH}[xX\u00d7]{_LENGTH}")
 _WHOLE = r"(\d{1,9})"
 
 
@@ -84,6 +85,11 @@ class Region(NamedTuple):
         left, right = _edges(self.x, self.width, size[1])
         top, bottom = _edges(self.y, self.height, size[0])
         picture = f"{name}: the picture has {size[1]}x{size[0]} pixels"
+        if left < 0 or top < 0:
+            raise ShapeError(
+                f"{picture}, and the region {self} would begin at column {left:,} and row {top:,}; "
+                "columns and rows are counted from 0"
+            )
         if right > size[1] or bottom > size[0]:
             inside = Rectangle(top, bottom, left, right).common(Rectangle(0, size[0], 0, size[1]))
             end = f"column {right:,} and row {bottom:,}"
@@ -142,13 +148,17 @@ def _meant(text: str) -> list[str]:
     size = re.fullmatch(rf"{_LENGTH}[xX]{_LENGTH}", text)
     if size is not None:
         return [f"0,0,{size[1]}x{size[2]}"]
-    magick = re.fullmatch(rf"{_LENGTH}[xX]{_LENGTH}\+{_WHOLE}\+{_WHOLE}", text)
+    magick = re.fullmatch(rf"{_LENGTH}[xX]{_LENGTH}\+{_LENGTH}\+{_LENGTH}", text)
     if magick is not None:
         width, height, x, y = magick.groups()
         return [f"{x},{y},{width}x{height}"]
     ffmpeg = re.fullmatch(rf"(?:crop=)?{_WHOLE}:{_WHOLE}:{_WHOLE}:{_WHOLE}", text)
     if ffmpeg is not None:
         width, height, x, y = ffmpeg.groups()
+        return [f"{x},{y},{width}x{height}"]
+    blanks = re.fullmatch(rf"{_LENGTH}[ ;]+{_LENGTH}[ ;]+{_LENGTH}[xX]{_LENGTH}", text)
+    if blanks is not None:
+        x, y, width, height = blanks.groups()
         return [f"{x},{y},{width}x{height}"]
     apart = re.fullmatch(rf"\W*{'[ ,;]+'.join([_LENGTH] * 4)}\W*", text)
     if apart is None:

@@ -167,7 +167,11 @@ def _canny(low: float | None = None, high: float | None = None, sigma: float = 1
         high = 51 if low is None else 2 * low
     low = high / 2 if low is None else low
     if low > high:
-        raise KernelError(f"canny: low is {low:g}; it must not be above high, which is {high:g}")
+        turned = f"canny:{high:g},{low:g}" + (f",{sigma:g}" if sigma != 1.4 else "")
+        raise KernelError(
+            f"canny: low is {low:g}; it must not be above high, which is {high:g}; did you mean "
+            f"{turned!r}?"
+        )
     row = gaussian_row(sigma, radius_of("canny", sigma, None)) if sigma else np.ones(1)
     return Parts(outer(row, row), operation="canny", numbers=(low, high, sigma))
 

@@ -87,7 +87,13 @@ def parse_footprint(preset: str, text: str, example: str, *, gray: bool = False)
                 f"{preset}: heights are for erosion, dilation and what is made of them; it takes "
                 f"cells, a size or a shape, as in {example}"
             )
-        found = _own(preset, text.removeprefix(HEIGHTS).strip(), example)
+        levels = text.removeprefix(HEIGHTS).strip()
+        if not levels:
+            raise KernelError(
+                f"{preset}: nothing follows {HEIGHTS!r}; it takes rows of gray levels, as in "
+                f"{preset}:{HEIGHTS}'0 5 0; 5 9 5; 0 5 0', or a file of them"
+            )
+        found = _own(preset, levels, example)
         return found._replace(name=HEIGHTS + found.name, heights=True)
     sized = re.fullmatch(r"(\d+)(?:\s*[xX×,]\s*(\d+))?", text)
     if sized:
@@ -97,7 +103,7 @@ def parse_footprint(preset: str, text: str, example: str, *, gray: bool = False)
         name = shaped[1].lower()
         shape = SHAPE_ALIASES.get(name, name)
         if shape in SHAPES:
-            return _shape(preset, shape, shaped[2] or "", re.sub(r"[^:,]*$", "", example))
+            return _shape(preset, name, shaped[2] or "", re.sub(r"[^:,]*$", "", example))
     return _own(preset, text, example)
 
 
@@ -112,15 +118,16 @@ def _box(preset: str, width: str, height: str | None) -> Footprint:
     return Footprint(lambda: np.ones(sides), name)
 
 
-def _shape(preset: str, shape: str, radius: str, name: str) -> Footprint:
+def _shape(preset: str, typed: str, radius: str, name: str) -> Footprint:
+    shape = SHAPE_ALIASES.get(typed, typed)
     allowed = f"a radius from 0 to {LARGEST_RADIUS}, as in {name}{shape}:3"
     try:
         number = parse_number(radius)
     except ValueError as error:
         given = repr(radius) if radius else "nothing"
-        raise KernelError(f"{preset}: {given} follows {shape!r}; it takes {allowed}") from error
+        raise KernelError(f"{preset}: {given} follows {typed!r}; it takes {allowed}") from error
     if not 0 <= number <= LARGEST_RADIUS:
-        raise KernelError(f"{preset}: the radius of {shape!r} is {number:g}; it takes {allowed}")
+        raise KernelError(f"{preset}: the radius of {typed!r} is {number:g}; it takes {allowed}")
     return Footprint(lambda: SHAPES[shape](number), f"{shape}:{number:g}")
 
 

@@ -42,7 +42,7 @@ _TABLE = {
     "black-threshold white-threshold black-and-white bw": Foreign(
         lambda level: f"-k threshold:{level:g}", 128, hundred=255
     ),
-    "adaptive-threshold threshold-local threshold-li threshold-yen threshold-triangle "
+    "adaptive adaptive-threshold threshold-local local-threshold threshold-li threshold-yen threshold-triangle "
     "auto-threshold": Foreign(lambda _: "-k otsu"),
     "auto-contrast auto-level auto-levels normalize normalise contrast-stretch equalize equalise "
     "equalize-hist clahe histogram levels": Foreign(lambda _: "-k identity --range stretch"),
@@ -78,7 +78,7 @@ _TABLE = {
     "custom kernel matrix weights convolution convolve correlate conv conv2d filter2d": Foreign(
         lambda _: "-k '0 -1 0; -1 5 -1; 0 -1 0'", exact=True
     ),
-    "hit-or-miss hit-and-miss thicken distance "
+    "hit-or-miss hit-and-miss thicken thin distance "
     "skeleton skeletonize thinning watershed hough distance-transform inpaint rotate flip flop "
     "mirror crop swirl solarize solarise posterize posterise gamma dither quantize "
     "vignette": Foreign(lambda _: ""),

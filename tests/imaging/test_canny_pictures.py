@@ -88,7 +88,8 @@ def test_what_is_refused() -> None:
     with pytest.raises(KernelError, match="--luma filters one channel; canny"):
         filter_image(x, "canny", luma=True)
     with pytest.raises(
-        KernelError, match="canny: low is 60; it must not be above high, which is 50"
+        KernelError,
+        match="canny: low is 60; it must not be above high, which is 50; did you mean 'canny:50,60'",
     ):
         filter_image(x, "canny:60,50")
     with pytest.raises(UsageError, match="takes no --stride"):

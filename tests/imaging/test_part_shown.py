@@ -270,6 +270,12 @@ def test_counts_are_of_what_is_shown() -> None:
         ({"region": (-1, 2, 3, 4)}, "four whole numbers"),
         ({"region": (1, 2, 0, 4)}, "is empty"),
         ({"region": "300x200+100+50"}, "did you mean '100,50,300x200'?"),
+        ({"region": "50%x50%+10%+0%"}, "did you mean '10%,0%,50%x50%'?"),
+        ({"region": "20 30 10x10"}, "did you mean '20,30,10x10'?"),
+        (
+            {"region": "-5,0,10x10"},
+            "would begin at column -5 and row 0; columns and rows are counted",
+        ),
         ({"mask": np.ones((50, 40), np.uint8)}, "the mask mask has 40x50"),
         ({"mask": np.ones((40, 50, 3), np.uint8)}, "a mask is one gray picture"),
         ({"mask": np.ones((40, 50, 2), np.uint8)}, "this has alpha"),

@@ -90,6 +90,8 @@ REFUSED = {
     "median:disk": "nothing follows 'disk'; it takes a radius from 0 to 4999, as in median:disk:3",
     "median:disk:": "nothing follows 'disk'",
     "median:disk:x": "'x' follows 'disk'",
+    "median:ellipse:3x5": "'3x5' follows 'ellipse'",
+    "erode:heights:": "nothing follows 'heights:'",
     "median:disk:5000": "the radius of 'disk' is 5000",
     "median:cros:3": "did you mean 'median:cross:3'?",
     "median:0 0; 0 0": "no cell of '0 0; 0 0' counts",
