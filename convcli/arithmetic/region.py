@@ -14,7 +14,13 @@ FORMS = "X,Y,WxH in pixels, as in 100,50,300x200, or percent, as in 10%,10%,50%x
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?%|\d{1,9}"
 _LENGTH, _START = f"({_NUMBER})", f"(-?(?:{_NUMBER}))"
 _REGION = re.compile(rf"{_START},{_START},{_LENGTH}[xX\u00d7]{_LENGTH}")
-_WHOLE = r"(\d{1,9})"
+_X, _Y, _W, _H = (f"(?P<{name}>{_NUMBER})" for name in "xywh")
+_ELSEWHERE = (
+    rf"{_W}[xX]{_H}\+{_X}\+{_Y}",
+    rf"(?:crop=)?{_W}:{_H}:{_X}:{_Y}",
+    rf"{_X}[ ;]+{_Y}[ ;]+{_W}[xX]{_H}",
+)
+"""As ImageMagick, FFmpeg and others write it."""
 
 
 class Length(NamedTuple):
@@ -148,18 +154,10 @@ def _meant(text: str) -> list[str]:
     size = re.fullmatch(rf"{_LENGTH}[xX]{_LENGTH}", text)
     if size is not None:
         return [f"0,0,{size[1]}x{size[2]}"]
-    magick = re.fullmatch(rf"{_LENGTH}[xX]{_LENGTH}\+{_LENGTH}\+{_LENGTH}", text)
-    if magick is not None:
-        width, height, x, y = magick.groups()
-        return [f"{x},{y},{width}x{height}"]
-    ffmpeg = re.fullmatch(rf"(?:crop=)?{_WHOLE}:{_WHOLE}:{_WHOLE}:{_WHOLE}", text)
-    if ffmpeg is not None:
-        width, height, x, y = ffmpeg.groups()
-        return [f"{x},{y},{width}x{height}"]
-    blanks = re.fullmatch(rf"{_LENGTH}[ ;]+{_LENGTH}[ ;]+{_LENGTH}[xX]{_LENGTH}", text)
-    if blanks is not None:
-        x, y, width, height = blanks.groups()
-        return [f"{x},{y},{width}x{height}"]
+    for form in _ELSEWHERE:
+        found = re.fullmatch(form, text)
+        if found is not None:
+            return ["{x},{y},{w}x{h}".format(**found.groupdict())]
     apart = re.fullmatch(rf"\W*{'[ ,;]+'.join([_LENGTH] * 4)}\W*", text)
     if apart is None:
         return []
