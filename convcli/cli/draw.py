@@ -66,6 +66,9 @@ def draw(
     transpose: Annotated[bool, layer_options.transpose(LAYER)] = False,
     pool: Annotated[str, layer_options.pool("Pooling.", LAYER)] = "",
     ceil: Annotated[bool, layer_options.ceil(LAYER)] = False,
+    in_channels: Annotated[int | None, layer_options.in_channels(LAYER)] = None,
+    out_channels: Annotated[int | None, layer_options.out_channels(LAYER)] = None,
+    groups: Annotated[int, layer_options.groups(LAYER)] = 1,
     flip: Annotated[
         bool,
         options.flip("Convolution as in mathematics: the kernel turned, both shown.", LAYER),
@@ -75,7 +78,8 @@ def draw(
         typer.Option(
             "--x",
             metavar="X",
-            help="The input: '1 2 3', '1 2; 3 4', 'a b c', a file. Its size replaces --n.",
+            help="The input: '1 2 3', '1 2; 3 4', 'a b c', a file; with channels as "
+            "'[[[1,2],[3,4]],[[5,6],[7,8]]]'. Its size replaces --n.",
             rich_help_panel=NUMBERS,
             show_default=False,
         ),
@@ -85,7 +89,18 @@ def draw(
         typer.Option(
             "--w",
             metavar="W",
-            help="The kernel, likewise; its size replaces --k.",
+            help="The kernel, likewise, or (C_out, C_in/groups, *kernel); for channels a table is "
+            "a 1x1 layer. Its size replaces --k.",
+            rich_help_panel=NUMBERS,
+            show_default=False,
+        ),
+    ] = "",
+    bias: Annotated[
+        str,
+        typer.Option(
+            "--bias",
+            metavar="B",
+            help="One number for each output channel: '0.5 -1'.",
             rich_help_panel=NUMBERS,
             show_default=False,
         ),
@@ -140,16 +155,19 @@ def draw(
     from convcli.show.draw.views import build_scene
 
     look = theme_of(theme)
-    given = {"--n": n, "--k": k, "--s": s, "--p": p, "--d": d, "--op": op, "--x": x, "--w": w}
+    sizes = {"--n": n, "--k": k, "--s": s, "--p": p, "--d": d, "--op": op}
+    channels = {"--in": in_channels, "--out": out_channels, "--groups": groups != 1}
+    given = sizes | channels | {"--x": x, "--w": w, "--bias": bias}
     if name:
-        extra = [option for option, value in given.items() if value]
+        extra = [option for option, value in given.items() if value not in ("", None, False)]
         extra += ["--transpose"] * transpose + ["--pool"] * bool(pool) + ["--ceil"] * ceil
         if extra:
             raise UsageError(f"{', '.join(extra)}: {name} says its sizes itself; give one of both")
         scene = classic_scene(name, view, flip=flip)
     else:
-        layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil)
-        scene = build_scene(operation(layer, x, w, one_axis=one, flip=flip), view)
+        numbers = (in_channels, out_channels, groups, bool(bias))
+        layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
+        scene = build_scene(operation(layer, x, w, bias, one_axis=one, flip=flip), view)
     count = len(scene.steps)
     if frame is not None and frame > count:
         raise UsageError(f"--frame is {frame}; the drawing has the steps 1 to {count}")

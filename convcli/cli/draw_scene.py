@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcli.arithmetic.sizes import parse_sizes
+from convcli.arithmetic.sizes import cross, parse_sizes
 from convcli.cli.layer_parse import POOLS, LayerOptions
 from convcli.errors import UsageError
 
@@ -26,56 +26,137 @@ def classic_scene(name: str, view: str = "", *, flip: bool = False) -> Scene:
 
 
 def operation(
-    layer: LayerOptions, x: str, w: str, *, one_axis: bool = False, flip: bool = False
+    layer: LayerOptions,
+    x: str,
+    w: str,
+    bias: str = "",
+    *,
+    one_axis: bool = False,
+    flip: bool = False,
 ) -> Operation:
     """The operation that the options of ``convcli draw`` ask for.
 
     Parameters
     ----------
-    x, w
-        The numbers of the input and of the kernel as they were typed, if they were.
+    x, w, bias
+        The numbers of the input, of the kernel and of the bias as they were typed, if they were.
     one_axis
         Whether a size that is one number means a sequence, not a square.
     """
     from convcli.show.draw.operation import plan_operation
 
     pools = layer.kind in POOLS.values()
-    if pools and w:
-        raise UsageError("--w is for a convolution; pooling has no weights, only --k")
-    a = _plane(x, "--x") if x else None
-    weight = _plane(w, "--w") if w else None
-    if a is not None and weight is not None and a.ndim == 2 and weight.ndim == 1:
-        weight = weight[None]  # a row of weights on a picture
-    if not pools and (a is None) != (weight is None):
+    for option, text in (("--w", w), ("--bias", bias)):
+        if pools and text:
+            raise UsageError(f"{option} is for a convolution; pooling has no weights, only --k")
+    if not pools and bool(x) != bool(w):
         raise UsageError("numbers need both --x and --w; without them give --n and --k")
-    for option, text, array in (("--n", layer.n, a), ("--k", layer.k, weight)):
-        if not text and array is None:
+    if bias and not x:
+        raise UsageError("--bias is numbers; give --x and --w too, or leave it out")
+    numbers = _numbers(layer, x, w, bias, one_axis) if x else None
+    if numbers is not None:
+        _check_sizes(layer, numbers)
+        found = None if pools and layer.out_channels is None else numbers.out_channels
+        layer = layer._replace(in_channels=numbers.in_channels, out_channels=found)
+    layer.check_channels()
+    for option, text in (("--n", layer.n), ("--k", layer.k)):
+        if not text and not (x and (w or option == "--n")):
             what = "the input" if option == "--n" else "the window" if pools else "the kernel"
             raise UsageError(f"how large is {what}? Give {option}, or the name of a classic")
-        if text and array is not None and not _same(parse_sizes(text, option), array.shape):
-            shape = "x".join(map(str, array.shape))
-            raise UsageError(f"{option} is {text}, but the numbers are {shape}; leave {option} out")
-    sizes = a.shape if a is not None else layer.spatial
-    kernel = weight.shape if weight is not None else layer.kernel_size
-    if len(sizes) == 1 and a is None and not one_axis:
-        sizes *= 2
+    if numbers is None:
+        sizes = layer.spatial * (2 if len(layer.spatial) == 1 and not one_axis else 1)
+    else:
+        sizes = numbers.spatial
     if one_axis and len(sizes) != 1:
-        raise UsageError(f"--1d is for one axis; the input is {'x'.join(map(str, sizes))}")
-    return plan_operation(layer.layer(kernel), sizes, x=a, w=weight, flip=flip)
+        raise UsageError(f"--1d is for one axis; the input is {cross(sizes)}")
+    return plan_operation(
+        layer.layer(numbers.kernel if numbers and numbers.kernel else layer.kernel_size),
+        sizes,
+        x=numbers and numbers.x,
+        w=numbers and numbers.w,
+        bias=numbers and numbers.bias,
+        in_channels=layer.in_channels or 1,
+        flip=flip,
+    )
+
+
+class Numbers(NamedTuple):
+    """Operands with all their channel axes: x (C_in, \\*spatial), w as the operation has it."""
+
+    x: Any
+    w: Any
+    bias: Any
+    spatial: tuple[int, ...]
+    kernel: tuple[int, ...]
+    in_channels: int
+    out_channels: int
+
+
+def _numbers(layer: LayerOptions, x: str, w: str, bias: str, one_axis: bool) -> Numbers:
+    """The numbers that were typed, and the axes that they have."""
+    from convcli.cli.tensor_io import read
+
+    a = read(x, "--x")
+    if not w:
+        rank = 1 if one_axis else min(a.ndim, 2)
+        a = _without_batch(a, rank)
+        return Numbers(a, None, None, a.shape[1:], (), len(a), len(a))
+    from convcli.ops.conv_geometry import operand_shapes
+    from convcli.ops.pointwise import pointwise_weight
+
+    weight = read(w, "--w")
+    weight = pointwise_weight(
+        a.shape,
+        weight,
+        groups=layer.groups,
+        dims=1 if one_axis else None,
+        transposed=layer.transpose,
+    )
+    if weight.ndim == 3 and len(weight) == 1 and a.shape[-2:-1] != (weight.shape[1],):
+        weight = weight[0]  # a kernel of two axes, with one channel of its own
+    while weight.ndim < 3 and a.ndim > 2 and len(a) == 1:
+        a = a[0]
+    if a.ndim == 2 and weight.ndim == 1:
+        weight = weight[None]  # a row of weights on a picture
+    dims = 1 if weight.ndim == 3 else None
+    rank, _, shape, _ = operand_shapes(
+        a.shape, weight.shape, layer.groups, dims, 0 if layer.transpose else 1
+    )
+    a = _without_batch(a, rank)
+    out = shape[1] * layer.groups if layer.transpose else shape[0]
+    shift = read(bias, "--bias") if bias else None
+    return Numbers(a, weight.reshape(shape), shift, a.shape[1:], shape[2:], len(a), out)
+
+
+def _without_batch(array: Any, rank: int) -> Any:
+    """One example with its channels, (C, \\*spatial)."""
+    while array.ndim > rank + 1 and len(array) == 1:
+        array = array[0]
+    if rank not in (1, 2) or array.ndim not in (rank, rank + 1):
+        shape = cross(array.shape) or "a single number"
+        raise UsageError(f"--x is {shape}; channels of 1 or 2 axes can be drawn, one example")
+    return array.reshape((1,) * (rank + 1 - array.ndim) + array.shape)
+
+
+def _check_sizes(layer: LayerOptions, numbers: Numbers) -> None:
+    """Sizes that were given beside the numbers must be theirs."""
+    for option, text, shape in (
+        ("--n", layer.n, numbers.spatial),
+        ("--k", layer.k, numbers.kernel),
+    ):
+        if text and shape and not _same(parse_sizes(text, option), shape):
+            raise UsageError(
+                f"{option} is {text}, but the numbers are {cross(shape)}; leave {option} out"
+            )
+    for option, asked, found in (
+        ("--in", layer.in_channels, numbers.in_channels),
+        ("--out", layer.out_channels, numbers.out_channels),
+    ):
+        if asked is not None and asked != found:
+            raise UsageError(
+                f"{option} is {asked}, but the numbers have {found}; leave {option} out"
+            )
 
 
 def _same(sizes: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return sizes * (len(shape) if len(sizes) == 1 else 1) == shape
-
-
-def _plane(text: str, option: str) -> Any:
-    """Numbers of one or two axes; one channel alone may come with its axes."""
-    from convcli.cli.tensor_io import read
-
-    array = read(text, option)
-    while array.ndim > 2 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim not in (1, 2):
-        shape = "x".join(map(str, array.shape)) or "a single number"
-        raise UsageError(f"{option} is {shape}; one channel of 1 or 2 axes can be drawn")
-    return array

@@ -57,3 +57,23 @@ def ceil(panel: str) -> Any:
     return typer.Option(
         "--ceil", help="Let the last pooling window hang over.", rich_help_panel=panel
     )
+
+
+def in_channels(panel: str) -> Any:
+    """``--in``."""
+    return typer.Option("--in", metavar="C", help="Input channels.", rich_help_panel=panel)
+
+
+def out_channels(panel: str) -> Any:
+    """``--out``."""
+    return typer.Option("--out", metavar="C", help="Output channels.", rich_help_panel=panel)
+
+
+def groups(panel: str) -> Any:
+    """``--groups``."""
+    return typer.Option(
+        "--groups",
+        metavar="G",
+        help="Groups; C for a depthwise layer.",
+        rich_help_panel=panel,
+    )

@@ -66,6 +66,16 @@ class LayerOptions(NamedTuple):
                 "the input size is missing; give --n, as in --n 224x224, or a network such as "
                 "resnet50"
             )
+        self.check_channels()
+
+    def check_channels(self) -> None:
+        """Refuse channels that are missing, or too many for what is asked.
+
+        Raises
+        ------
+        ShapeError
+            If pooling has what only weights have, or one number needs another.
+        """
         if self.kind in POOLS.values() and (self.out_channels is not None or self.groups != 1):
             raise ShapeError("pooling has neither output channels nor groups")
         if self.out_channels is not None and self.in_channels is None:

@@ -74,13 +74,9 @@ def shape(
     transpose: Annotated[bool, layer_options.transpose(LAYER)] = False,
     pool: Annotated[str, layer_options.pool("A pooling layer.", LAYER)] = "",
     ceil: Annotated[bool, layer_options.ceil(LAYER)] = False,
-    in_channels: Annotated[int | None, _cost("--in", metavar="C", help="Input channels.")] = None,
-    out_channels: Annotated[
-        int | None, _cost("--out", metavar="C", help="Output channels.")
-    ] = None,
-    groups: Annotated[
-        int, _cost("--groups", metavar="G", help="Groups; C for a depthwise layer.")
-    ] = 1,
+    in_channels: Annotated[int | None, layer_options.in_channels(COST)] = None,
+    out_channels: Annotated[int | None, layer_options.out_channels(COST)] = None,
+    groups: Annotated[int, layer_options.groups(COST)] = 1,
     bias: Annotated[
         bool, _cost("--bias/--no-bias", help="Count a bias per output channel.")
     ] = True,

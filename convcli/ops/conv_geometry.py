@@ -21,6 +21,7 @@ __all__ = [
     "ConvGeometry",
     "PerAxis",
     "conv_geometry",
+    "operand_shapes",
     "transposed_geometry",
     "window_rank",
     "with_channels",
@@ -138,10 +139,14 @@ def with_channels(shape: Shape, rank: int) -> Shape:
     return (1,) * (rank + 2 - len(shape)) + shape
 
 
-def _operands(
+def operand_shapes(
     x: Shape, weight: Shape, groups: int, dims: int | None, x_meets: int
 ) -> tuple[int, Shape, Shape, int]:
-    """Rank, complete shapes, and the axes of the result; ``x_meets`` is the weight axis of x."""
+    """Rank, complete shapes, and the axes of the result; ``x_meets`` is the weight axis of x.
+
+    >>> operand_shapes((3, 9), (2, 3, 5), 1, None, 1)
+    (1, (1, 3, 9), (2, 3, 5), 1)
+    """
     axes = WEIGHTS[x_meets]
     rank = spatial_rank(x, weight, dims, axes)
     refuse_empty(x, rank)
@@ -200,7 +205,7 @@ def conv_geometry(
     >>> conv_geometry((10, 3, 32, 32), (1, 3, 5, 5), padding=2).small_shape
     (10, 1, 32, 32)
     """
-    rank, full_x, full_weight, result_axes = _operands(x, weight, groups, dims, 1)
+    rank, full_x, full_weight, result_axes = operand_shapes(x, weight, groups, dims, 1)
     kernel = full_weight[2:]
     strides, dilations = per_axis(stride, rank, "stride"), per_axis(dilation, rank, "dilation")
     while_ = f"convolving x {cross(x)} with weight {cross(weight)}"
@@ -242,7 +247,7 @@ def transposed_geometry(
     >>> transposed_geometry((4, 8, 8), (4, 2, 3, 3), stride=2, padding=1, output_padding=1).big_shape
     (1, 2, 16, 16)
     """
-    rank, full_x, full_weight, result_axes = _operands(x, weight, groups, dims, 0)
+    rank, full_x, full_weight, result_axes = operand_shapes(x, weight, groups, dims, 0)
     kernel = full_weight[2:]
     strides, dilations = per_axis(stride, rank, "stride"), per_axis(dilation, rank, "dilation")
     extra = per_axis(output_padding, rank, "output_padding")

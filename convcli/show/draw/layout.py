@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TypeAlias
 
 from convcli.imaging.shapes import Canvas, Line, Polygon, Rect, Shape, Text, text_width
 from convcli.show.draw.cells import cell_shapes, font_size
-from convcli.show.draw.scene import MARKS, Board, Cell, Scene, SceneStep
+from convcli.show.draw.scene import MARKS, Board, Cell, Row, Scene, SceneStep
 from convcli.show.draw.theme import Theme
 
 __all__ = ["Drawing", "Layers", "lay_out"]
@@ -17,7 +18,9 @@ __all__ = ["Drawing", "Layers", "lay_out"]
 Layers: TypeAlias = tuple[tuple[Shape, ...], ...]
 """Shapes of one step: cells, beams over them, what is written in them, outlines and words."""
 
-MARGIN, GAP, LABEL = 24.0, 56.0, 24.0
+MARGIN, GAP, LABEL, ROWS = 24.0, 56.0, 24.0, 20.0
+NARROW = 22.0
+"""Between two kernels, which nothing leads from one to the other."""
 PAGE, USUAL_PAGE = (940.0, 660.0), (640.0, 440.0)
 """The most room that boards take, and that which they take unless their numbers need more: on a
 wide page, as it is shown in a text, the words would be tiny."""
@@ -59,17 +62,24 @@ def lay_out(scene: Scene, theme: Theme) -> Drawing:
     longest = {name: _longest(scene, name) for name in first}
     side = _cell_side(scene, first, longest)
     rows = [_row_size(row, first, side) for row in scene.layout]
-    content = max(width for width, _ in rows)
+    beside = _row_size(scene.aside, first, side) if scene.aside else (0.0, 0.0)
+    left_width = max(width for width, _ in rows)
+    content = left_width + (GAP + beside[0] if scene.aside else 0)
     lines = max(len(step.formula) for step in scene.steps)
     words = [text_width(scene.title, TITLE) * 1.06 + 60, text_width(scene.subtitle, SMALL)]
     words += [text_width(line, FORMULA) for step in scene.steps for line in step.formula]
     words.append(_legend_width(scene))
     width = max(content, *words) + 2 * MARGIN
     top = MARGIN + TITLE + SMALL + 26
-    spots: dict[str, _Spot] = {}
+    tall = max(sum(height + ROWS for _, height in rows), beside[1] + ROWS)
+    left = (width - content) / 2
+    spots = _place(scene.aside, first, side, left + left_width + GAP, top, tall - ROWS)
+    bottom = top + tall
+    top += (tall - sum(height + ROWS for _, height in rows)) / 2
     for row, (row_width, row_height) in zip(scene.layout, rows, strict=True):
-        spots |= _place(row, first, side, (width - row_width) / 2, top, row_height)
-        top += row_height + 20
+        spots |= _place(row, first, side, left + (left_width - row_width) / 2, top, row_height)
+        top += row_height + ROWS
+    top = bottom
     bottom = top + lines * 21 + (30 if scene.legend else 6)
     canvas = Canvas(round(width), round(bottom + 8), theme.ground)
     fonts = {name: font_size(side, *longest[name]) for name in spots}
@@ -118,9 +128,11 @@ def _fitting(
     scene: Scene, boards: dict[str, Board], side: float, widest: float, tallest: float
 ) -> float:
     for row in scene.layout:
-        across = sum(max(boards[name].shape[1] for name in stack) for stack in row)
-        side = min(side, (widest - GAP * (len(row) - 1)) / across)
+        beside = row + scene.aside
+        across = sum(max(boards[name].shape[1] for name in stack) for stack in beside)
+        side = min(side, (widest - sum(_gaps(beside, boards))) / across)
     down = sum(max(sum(boards[n].shape[0] for n in stack) for stack in row) for row in scene.layout)
+    down = max([down, *(sum(boards[n].shape[0] for n in stack) for stack in scene.aside)])
     return float(max(min(side, tallest / down) // 1, SMALLEST))
 
 
@@ -141,15 +153,19 @@ def _stack_size(
     return width, height + 14 * (len(stack) - 1)
 
 
-def _row_size(
-    row: tuple[tuple[str, ...], ...], boards: dict[str, Board], side: float
-) -> tuple[float, float]:
+def _row_size(row: Row, boards: dict[str, Board], side: float) -> tuple[float, float]:
     sizes = [_stack_size(stack, boards, side) for stack in row]
-    return sum(w for w, _ in sizes) + GAP * (len(row) - 1), max(h for _, h in sizes)
+    return sum(w for w, _ in sizes) + sum(_gaps(row, boards)), max(h for _, h in sizes)
+
+
+def _gaps(row: Row, boards: dict[str, Board]) -> list[float]:
+    """The room between the stacks of a row."""
+    kernels = [{boards[name].role for name in stack} == {"kernel"} for stack in row]
+    return [NARROW if all(pair) else GAP for pair in itertools.pairwise(kernels)]
 
 
 def _place(
-    row: tuple[tuple[str, ...], ...],
+    row: Row,
     boards: dict[str, Board],
     side: float,
     left: float,
@@ -161,8 +177,9 @@ def _place(
     Stacks that end with the rows of one matrix stand on a common line instead.
     """
     base = "Matrix" in {stack[-1] for stack in row}
-    spots = {}
-    for stack in row:
+    spots: dict[str, _Spot] = {}
+    gaps = [*_gaps(row, boards), 0.0]
+    for stack, gap in zip(row, gaps[: len(row)], strict=True):
         width, stack_height = _stack_size(stack, boards, side)
         y = top + (height - stack_height) / (1 if base else 2)
         for name in stack:
@@ -170,7 +187,7 @@ def _place(
             x = left + (width - columns * side) / 2
             spots[name] = _Spot(round(x, 1), round(y + LABEL, 1), side, rows, columns)
             y += LABEL + rows * side + 14
-        left += width + GAP
+        left += width + gap
     return spots
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["MARKS", "Board", "Cell", "Lit", "Mark", "Place", "Role", "Scene", "SceneStep"]
+__all__ = ["MARKS", "Board", "Cell", "Lit", "Mark", "Place", "Role", "Row", "Scene", "SceneStep"]
 
 Mark: TypeAlias = Literal[
     "value", "padding", "zero", "overhang", "cropped", "added", "nought", "pending", "blank"
@@ -18,6 +18,7 @@ Mark: TypeAlias = Literal[
 Lit: TypeAlias = Literal["", "tap", "gap", "target"]
 Role: TypeAlias = Literal["input", "kernel", "output"]
 Place: TypeAlias = tuple[int, int]
+Row: TypeAlias = tuple[tuple[str, ...], ...]
 
 MARKS: dict[Mark, str] = {
     "padding": "padding",
@@ -105,12 +106,16 @@ class SceneStep:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A drawing: ``layout`` names boards as rows of stacks, each stack from top to bottom."""
+    """A drawing: ``layout`` names boards as rows of stacks, each stack from top to bottom.
+
+    ``aside`` are stacks that stand to the right of all rows.
+    """
 
     title: str
     subtitle: str
     steps: tuple[SceneStep, ...]
-    layout: tuple[tuple[tuple[str, ...], ...], ...]
+    layout: tuple[Row, ...]
+    aside: Row = ()
 
     @property
     def legend(self) -> list[Mark | Literal["unread"]]:

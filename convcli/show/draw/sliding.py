@@ -15,7 +15,16 @@ from convcli.show.draw.operation import Operation, plane
 from convcli.show.draw.scene import Board, Cell, Mark, Place, Scene, SceneStep
 from convcli.show.draw.texts import number, products, span, wrapped
 
-__all__ = ["Grid", "as_matrix", "kernel_board", "output_board", "sliding_scene"]
+__all__ = [
+    "Grid",
+    "as_matrix",
+    "kernel_board",
+    "light",
+    "output_board",
+    "place_formula",
+    "sliding_scene",
+    "sum_formula",
+]
 
 Array = np.ndarray[Any, Any]
 Values: TypeAlias = Callable[[int, int], str]
@@ -164,7 +173,7 @@ def sliding_scene(operation: Operation) -> Scene:
             SceneStep(
                 tuple(boards),
                 output[1:] if flat else output,
-                _formula(operation, grid, output, x, shown, y),
+                sum_formula(operation, grid, output, x, shown, y),
                 tuple(itertools.pairwise(via)),
             )
         )
@@ -198,7 +207,7 @@ def _slid(
     return Board(name, "kernel", (tuple(cells),), cross(operation.kernel))
 
 
-def _formula(
+def sum_formula(
     operation: Operation,
     grid: Grid,
     output: Place,
@@ -206,9 +215,10 @@ def _formula(
     w: Array | None,
     y: Array | None,
 ) -> tuple[str, ...]:
+    """How an output of one channel is made: a line for each row of the kernel, as it lies on x."""
     taps = grid.taps(output)
     if x is None or y is None:
-        return (_where(operation, output),)
+        return (place_formula(operation, output),)
     read = [[(grid.source(*place), place) for place in row] for row in taps]
     total = y[output]
     if operation.kind in ("maxpool", "avgpool"):
@@ -233,10 +243,13 @@ def _formula(
     return products(rows, total)
 
 
-def _where(operation: Operation, output: Place) -> str:
+def place_formula(operation: Operation, output: Place, channel: int | None = None) -> str:
     """The formula without numbers: which cells the output is made from."""
     rank = len(operation.windows)
     place = output[-rank:]
+    into = [span(operation.reads(channel))] if channel is not None else []
+    weight = "w" if channel is None else f"w[{channel}]"
+    name = f"y[{_index((channel, *place) if channel is not None else place)}]"
     if operation.kind == "conv_transpose":
         pairs = zip(operation.windows, place, strict=True)
         spans = []
@@ -248,7 +261,7 @@ def _where(operation: Operation, output: Place) -> str:
             )
             inside = [cell for cell in reached if 0 <= cell < window.size]
             spans.append(span(inside))
-        return f"y[{_index(place)}] is made from x[{', '.join(spans)}]"
+        return f"{name} is made from x[{', '.join((*into, *spans))}]"
     spans = [
         span(
             [
@@ -259,8 +272,8 @@ def _where(operation: Operation, output: Place) -> str:
         for window, at in zip(operation.windows, place, strict=True)
     ]
     padded = " (outside x: padding)" if any(w.before or w.after for w in operation.windows) else ""
-    how = {"conv": "sum of w · ", "maxpool": "max of ", "avgpool": "mean of "}[operation.kind]
-    return f"y[{_index(place)}] = {how}x[{', '.join(spans)}]{padded}"
+    how = {"conv": f"sum of {weight} · ", "maxpool": "max of ", "avgpool": "mean of "}
+    return f"{name} = {how[operation.kind]}x[{', '.join((*into, *spans))}]{padded}"
 
 
 def _index(place: tuple[int, ...]) -> str:

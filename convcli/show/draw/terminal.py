@@ -45,7 +45,9 @@ def step_lines(scene: Scene, number: int, width: int, height: int | None = None)
     if len(scene.steps) > 1:
         head.append(f"  {number + 1}/{len(scene.steps)}", "not bold dim")
     lines = [head, Text(scene.subtitle, "dim"), Text("")]
-    for row in scene.layout:
+    # What stands aside is below here, where a window has no room beside.
+    aside = tuple((name,) for stack in scene.aside for name in stack)
+    for row in (*scene.layout, *filter(None, [aside])):
         for group in _fitting(row, step, width):
             base = any(stack[-1] == "Matrix" for stack in group)
             lines += _beside([_stack(stack, step) for stack in group], base)

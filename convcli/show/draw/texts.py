@@ -10,7 +10,7 @@ import numpy as np
 
 from convcli.show.tensor_text import cell_text
 
-__all__ = ["LONGEST", "factor", "number", "products", "span", "wrapped"]
+__all__ = ["LONGEST", "factor", "number", "products", "shortened", "span", "wrapped"]
 
 LONGEST = 66
 """Characters of a line of the formula; longer rows keep their first terms and their last."""
@@ -58,7 +58,7 @@ def products(rows: Sequence[Sequence[tuple[Any, Any]]], total: Any) -> tuple[str
 
 def wrapped(lines: Sequence[str], total: Any) -> tuple[str, ...]:
     """Join the rows of a sum with a plus sign and end it with its value."""
-    rows = [_shortened(line) for line in lines] or ["0"]
+    rows = [shortened(line) for line in lines] or ["0"]
     if len(rows) > MOST_LINES:
         rows = [*rows[:2], "...", *rows[-2:]]
     if sum(map(len, rows)) + 3 * len(rows) < LONGEST - 12:
@@ -68,7 +68,8 @@ def wrapped(lines: Sequence[str], total: Any) -> tuple[str, ...]:
     return tuple(rows)
 
 
-def _shortened(line: str) -> str:
+def shortened(line: str) -> str:
+    """A sum that is not too long: its first terms and its last."""
     if len(line) <= LONGEST:
         return line
     terms = line.split(" + ")

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from convcli.errors import UsageError
 from convcli.show.draw.backward import gradient_scene
+from convcli.show.draw.channel_planes import channels_scene
 from convcli.show.draw.matrix_view import matrix_scene
 from convcli.show.draw.operation import NAMES, Operation
 from convcli.show.draw.scatter import scatter_scene
@@ -31,6 +32,8 @@ _BUILDERS = {
     "matrix": matrix_scene,
 }
 
+_OF_CHANNELS = {"window": channels_scene, "gather": channels_scene}
+
 
 def build_scene(operation: Operation, view: str = "") -> Scene:
     """The scene of an operation; without a view the first that it has.
@@ -52,4 +55,12 @@ def build_scene(operation: Operation, view: str = "") -> Scene:
         raise UsageError(
             f"view {view!r} is not one of {NAMES[operation.kind]}; it has {', '.join(allowed)}"
         )
-    return _BUILDERS[view or allowed[0]](operation)
+    chosen = view or allowed[0]
+    if not operation.has_channels:
+        return _BUILDERS[chosen](operation)
+    if chosen not in _OF_CHANNELS:
+        raise UsageError(
+            f"view {chosen!r} shows one channel without a bias; several channels have "
+            f"{', '.join(v for v in allowed if v in _OF_CHANNELS)}"
+        )
+    return _OF_CHANNELS[chosen](operation)
