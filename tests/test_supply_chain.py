@@ -21,7 +21,20 @@ from convcli.extensions import EXTENSIONS
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-SOURCES = {".py", ".pyi", ".toml", ".cu", ".cuh", ".c", ".h", ".typed", ".png"}
+SOURCES = {
+    ".py",
+    ".pyi",
+    ".toml",
+    ".cu",
+    ".cuh",
+    ".c",
+    ".h",
+    ".typed",
+    ".png",
+    ".js",
+    ".css",
+    ".html",
+}
 
 
 def has_git() -> bool:
