@@ -15,7 +15,17 @@ from typing import NamedTuple
 from convcli.arithmetic.numerals import parse_share
 from convcli.errors import UsageError, did_you_mean
 
-__all__ = ["ALIASES", "BORDERS", "Border", "BorderMode", "parse_border"]
+__all__ = [
+    "ALIASES",
+    "BORDERS",
+    "FILLING",
+    "FILLING_ALIASES",
+    "ZEROS",
+    "Border",
+    "BorderMode",
+    "parse_border",
+    "parse_filling",
+]
 
 
 class BorderMode(NamedTuple):
@@ -72,6 +82,11 @@ ALIASES = {alias: name for name, mode in BORDERS.items() for alias in mode.also}
     "white": "constant:255"
 }
 
+FILLING = tuple(name for name in BORDERS if name != "missing")
+"""The borders that leave no cell of a padding empty, which a tensor may have."""
+
+FILLING_ALIASES = tuple(alias for alias, name in ALIASES.items() if name != "missing")
+
 
 class Border(NamedTuple):
     """A border by its canonical name; ``value`` is what ``constant`` fills with."""
@@ -94,8 +109,57 @@ class Border(NamedTuple):
         """What stands outside where no cells of the input do; NaN where they are missing."""
         return nan if self.is_missing else self.value
 
+    @property
+    def is_zeros(self) -> bool:
+        """Whether zeros stand outside, which a sum of products need not read."""
+        return self == ZEROS
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether a sum over the border is affine in the input, and not linear.
+
+        Twice the input is then not twice the sum, so there is neither matrix nor adjoint.
+        """
+        return self.mode == "constant" and self.value != 0
+
+    def sources(self, size: int, before: int, after: int) -> tuple[int | None, ...]:
+        """For each cell of a padded axis the input cell that it holds; None for a constant.
+
+        Mirrors and cycles go on for ever, so a padding may be larger than the input (where
+        PyTorch refuses ``reflect`` and ``circular``, and NumPy's ``reflect`` does the same).
+
+        >>> Border("reflect").sources(3, 2, 1), Border("constant").sources(2, 1, 1)
+        ((2, 1, 0, 1, 2, 1), (None, 0, 1, None))
+        """
+        cell = BORDERS[self.mode].cell
+        return tuple(
+            at if 0 <= at < size else None if cell is None else cell(at, size)
+            for at in range(-before, size + after)
+        )
+
     def __str__(self) -> str:
         return f"{self.mode}:{self.value:g}" if self.mode == "constant" else self.mode
+
+
+ZEROS = Border("constant")
+
+
+def parse_filling(text: str) -> Border:
+    """Read the border of a tensor: what the cells of its padding hold.
+
+    The names are those of :func:`parse_border`, PyTorch's ``zeros``, ``reflect``, ``replicate``
+    and ``circular`` among them. ``constant:V`` is the number V itself, not a share of white.
+
+    >>> parse_filling("circular"), parse_filling("constant:-1/2")
+    (Border(mode='wrap', value=0.0), Border(mode='constant', value=-0.5))
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"border is {text!r}; it must be a name: {', '.join(FILLING)}")
+    border = parse_border(text)
+    if border.is_missing or "%" in text:
+        why = "no cell of a padded tensor is empty" if border.is_missing else "V is a number"
+        raise UsageError(f"border {text!r}: {why}; allowed: {', '.join(FILLING)} (or constant:V)")
+    return border
 
 
 def parse_border(text: str, colour: Callable[[str], float | None] | None = None) -> Border:

@@ -16,6 +16,7 @@ from convcli.arithmetic.window import Padding
 from convcli.ops.conv_geometry import PerAxis
 
 __all__ = [
+    "BorderedOptions",
     "ConvOptions",
     "Device",
     "Float",
@@ -57,7 +58,13 @@ class SlidingOptions(TypedDict, total=False):
     dilation: PerAxis
 
 
-class ConvOptions(SlidingOptions, total=False):
+class BorderedOptions(SlidingOptions, total=False):
+    """Where the windows lie, and what they read outside."""
+
+    border: str
+
+
+class ConvOptions(BorderedOptions, total=False):
     """Options of a convolution."""
 
     groups: int
@@ -74,7 +81,7 @@ class TransposedOptions(SlidingOptions, total=False):
     dims: int | None
 
 
-class MatrixOptions(SlidingOptions, total=False):
+class MatrixOptions(BorderedOptions, total=False):
     """Options of a convolution as a matrix."""
 
     groups: int

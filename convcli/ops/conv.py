@@ -11,13 +11,14 @@ from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError
 from convcli.ops.array_types import (
+    BorderedOptions,
     ConvOptions,
     Device,
     Same,
-    SlidingOptions,
     Tensor,
     TransposedOptions,
 )
+from convcli.ops.border_cells import with_border
 from convcli.ops.conv_geometry import PerAxis, conv_geometry, transposed_geometry
 from convcli.ops.forward_backward import backward_input, forward
 from convcli.ops.operands import Array, as_operand, common_namespace, result_type, working_type
@@ -75,6 +76,7 @@ def conv(
     groups: int = 1,
     flip: bool = False,
     dims: int | None = None,
+    border: str = "constant",
 ) -> Array:
     """Convolve ``x`` with ``weight`` over 1 to 3 spatial axes.
 
@@ -96,7 +98,7 @@ def conv(
     stride, dilation
         One number, or one per axis.
     padding
-        Zeros around ``x``: a number, one per axis, pairs ``(before, after)`` per axis, or
+        Cells around ``x``: a number, one per axis, pairs ``(before, after)`` per axis, or
         ``"valid"`` (none), ``"same"``, ``"same_lower"``, ``"full"``. ``"same"`` gives
         ``ceil(size / stride)`` outputs with the odd cell at the end (TensorFlow's SAME, ONNX's
         SAME_UPPER); ``"same_lower"`` has it at the beginning. PyTorch agrees with ``"same"``
@@ -107,6 +109,11 @@ def conv(
         Reverse the kernel on every spatial axis.
     dims
         Spatial rank, where the shapes leave it open.
+    border
+        What the cells of the padding hold: ``"constant"`` (zeros) or ``"constant:V"``,
+        ``"edge"``, ``"reflect"``, ``"symmetric"`` or ``"wrap"``, NumPy's names, or those of other
+        libraries, such as PyTorch's ``"zeros"``, ``"replicate"`` and ``"circular"``. Mirrors and
+        cycles go on where the padding is larger than ``x``, which PyTorch refuses.
 
     Returns
     -------
@@ -120,24 +127,31 @@ def conv(
     ShapeError
         If shapes, groups, padding or strides do not fit together.
     TensorError
-        If a type cannot be computed with, or whole numbers could overflow int64.
+        If a type cannot be computed with, whole numbers could overflow int64, or ``constant:V``
+        is no number of the type of ``x``.
+    UsageError
+        If the border is not known.
 
     >>> conv([1, 2, 3, 4], [1, 0, -1])
     array([-2, -2])
+    >>> conv([1, 2, 3, 4], [1, 0, -1], padding=1, border="reflect")
+    array([ 0, -2, -2,  0])
     >>> conv([3, 4, 5], [2, 1], padding="full", flip=True)
     array([ 6, 11, 14,  5])
     """
     xp = common_namespace(x=x, weight=weight, bias=bias)
     x, weight = as_operand(x, "x", xp), as_operand(weight, "weight", xp)
     g = conv_geometry(
-        x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups, dims=dims
+        x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups,
+        dims=dims, border=border,
     )  # fmt: skip
     bias = _bias(bias, g.small_channels, xp)
     if flip:
         weight = flip_kernel(weight, g.rank)
-    work, result = _types(x, weight, g.terms, bias)
+    g, big = with_border(g, x.reshape(g.big_shape))
+    work, result = _types(big, weight, g.terms, bias)
     out = xp.empty(g.small_shape, result)
-    forward(g, x.reshape(g.big_shape), weight.reshape(g.weight_shape), bias, out, work)
+    forward(g, big, weight.reshape(g.weight_shape), bias, out, work)
     return out.reshape(g.strip(g.small_shape))
 
 
@@ -178,7 +192,9 @@ def conv_transpose(
     """Transposed convolution: every value of ``x`` stamps the kernel, ``stride`` cells apart.
 
     The adjoint of :func:`conv`: ``<conv(x, w), y> == <x, conv_transpose(y, w)>`` with the same
-    weight. Parameters are those of :func:`conv`, except as follows.
+    weight. Parameters are those of :func:`conv`, except as follows. There is no border: what is
+    around the result is cropped (as in PyTorch, which knows zeros alone here). The adjoint of a
+    convolution with a border is the gradient for its input, :func:`conv_grad`.
 
     Parameters
     ----------
@@ -225,7 +241,7 @@ def depthwise_separable(
     depthwise: NDArray[Same],
     pointwise: NDArray[Same],
     bias: NDArray[Same] | None = None,
-    **options: Unpack[SlidingOptions],
+    **options: Unpack[BorderedOptions],
 ) -> Tensor[Same]: ...
 @overload
 def depthwise_separable(
@@ -233,7 +249,7 @@ def depthwise_separable(
     depthwise: Device | Sequence[object],
     pointwise: Device | Sequence[object],
     bias: Device | Sequence[float] | float | None = None,
-    **options: Unpack[SlidingOptions],
+    **options: Unpack[BorderedOptions],
 ) -> Device: ...
 @overload
 def depthwise_separable(
@@ -241,7 +257,7 @@ def depthwise_separable(
     depthwise: ArrayLike,
     pointwise: ArrayLike,
     bias: ArrayLike | None = None,
-    **options: Unpack[SlidingOptions],
+    **options: Unpack[BorderedOptions],
 ) -> Tensor[Any]: ...
 def depthwise_separable(
     x: Any,
@@ -252,6 +268,7 @@ def depthwise_separable(
     stride: PerAxis = 1,
     padding: Padding | Sequence[Padding] = 0,
     dilation: PerAxis = 1,
+    border: str = "constant",
 ) -> Array:
     """A kernel for each channel, then a 1x1 convolution that mixes them (MobileNets, 2017).
 
@@ -265,6 +282,8 @@ def depthwise_separable(
         Shape (C_out, C).
     bias
         Shape (C_out,), or None.
+    stride, padding, dilation, border
+        Of the depthwise convolution, as for :func:`conv`.
 
     >>> depthwise_separable([[1, 2, 3], [4, 5, 6]], [[[1, 1]], [[1, -1]]], [[1, 10]])
     array([[-7, -5]])
@@ -279,6 +298,7 @@ def depthwise_separable(
             "(C, 1, *kernel) and (C_out, C)"
         )
     between = conv(
-        x, depthwise, stride=stride, padding=padding, dilation=dilation, groups=depthwise.shape[0], dims=rank
+        x, depthwise, stride=stride, padding=padding, dilation=dilation, groups=depthwise.shape[0],
+        dims=rank, border=border,
     )  # fmt: skip
     return conv(between, pointwise.reshape(*pointwise.shape, *(1,) * rank), bias, dims=rank)

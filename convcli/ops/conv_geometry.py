@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from convcli.arithmetic.borders import ZEROS, Border, parse_filling
 from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.transposed import TransposedWindow, transposed_pads, transposed_window
 from convcli.arithmetic.window import Padding, Window, conv_window, per_axis
@@ -51,6 +52,8 @@ class ConvGeometry:
     before: Shape
     after: Shape
     result_axes: int
+    border: Border = ZEROS
+    """What the cells of the padding hold."""
 
     @property
     def rank(self) -> int:
@@ -81,6 +84,25 @@ class ConvGeometry:
     def interior(self) -> tuple[Any, ...]:
         """Index of the cells that are no padding, in an array (..., \\*padded)."""
         return (..., *(slice(a, a + n) for a, n in zip(self.before, self.size, strict=True)))
+
+    @property
+    def has_border(self) -> bool:
+        """Whether there is padding that holds anything but zeros."""
+        return not self.border.is_zeros and any(self.before + self.after)
+
+    @property
+    def unpadded(self) -> ConvGeometry:
+        """The same convolution of an input that has its padding already."""
+        none = (0,) * self.rank
+        return replace(self, size=self.padded, before=none, after=none, border=ZEROS)
+
+    @property
+    def sources(self) -> tuple[tuple[int | None, ...], ...]:
+        """For each axis and each of its padded cells, the input cell that stands there."""
+        return tuple(
+            self.border.sources(n, a, b)
+            for n, a, b in zip(self.size, self.before, self.after, strict=True)
+        )
 
     @property
     def terms(self) -> int:
@@ -194,6 +216,7 @@ def conv_geometry(
     dilation: PerAxis = 1,
     groups: int = 1,
     dims: int | None = None,
+    border: str = "constant",
 ) -> ConvGeometry:
     """Resolve a convolution of shapes.
 
@@ -201,6 +224,8 @@ def conv_geometry(
     ------
     ShapeError
         If anything does not fit; the message has the shapes and the rule.
+    UsageError
+        If the border is not known.
 
     >>> conv_geometry((10, 3, 32, 32), (1, 3, 5, 5), padding=2).small_shape
     (10, 1, 32, 32)
@@ -227,6 +252,7 @@ def conv_geometry(
         output=tuple(w.output for w in windows),
         windows=windows,
         result_axes=result_axes,
+        border=parse_filling(border),
     )
 
 

@@ -11,6 +11,7 @@ from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError
 from convcli.ops.array_types import ConvOptions, Device, Same, Tensor, TransposedOptions
+from convcli.ops.border_cells import fold_border, repeats, with_border
 from convcli.ops.conv import flip_kernel
 from convcli.ops.conv_geometry import ConvGeometry, PerAxis, conv_geometry, transposed_geometry
 from convcli.ops.forward_backward import backward_input, backward_weight, forward
@@ -36,12 +37,15 @@ def _gradients(
     """Both operations have the same two products; which of them is for ``x`` differs."""
     grad_y = small if x_is_big else big
     x = big if x_is_big else small
-    work, result = working_type(grad_y, weight, weight.size), result_type(grad_y, weight)
-    grad_x = xp.empty(x.shape, result)
+    terms = weight.size * repeats(g)
+    work, result = working_type(grad_y, weight, terms), result_type(grad_y, weight)
     if x_is_big:
-        backward_input(g, grad_y, weight, None, grad_x, work)
+        grad_x = _for_big(g, xp, grad_y, weight, work, result)
     else:
+        grad_x = xp.empty(x.shape, result)
         forward(g, grad_y, weight, None, grad_x, work)
+    g, big = with_border(g, big)
+    x = big if x_is_big else small
     work, result = working_type(x, grad_y, grad_y.size), result_type(x, grad_y)
     grad_weight = backward_weight(g, big, small, work).astype(result, copy=False)
     result = result_type(grad_y)
@@ -52,6 +56,20 @@ def _gradients(
         grad_weight.reshape(shapes[1]),
         grad_bias.astype(result, copy=False),
     )
+
+
+def _for_big(
+    g: ConvGeometry, xp: Any, small: Array, weight: Array, work: Any, result: Any
+) -> Array:
+    """Gradient for what the convolution reads: a transposed one, and the border handed back."""
+    if not g.has_border:
+        out = xp.empty(g.big_shape, result)
+        backward_input(g, small, weight, None, out, work)
+        return out
+    half = result == xp.float16  # what the border hands back is added before it is rounded
+    cells = xp.empty((g.batch, g.big_channels, *g.padded), work if half else result)
+    backward_input(g.unpadded, small, weight, None, cells, work)
+    return fold_border(g, cells).astype(result, copy=False)
 
 
 def _expect(grad_y: Array, shape: tuple[int, ...]) -> None:
@@ -85,21 +103,26 @@ def conv_grad(
     groups: int = 1,
     flip: bool = False,
     dims: int | None = None,
+    border: str = "constant",
 ) -> Gradients[Array]:
     """Gradients of ``sum(grad_y * conv(x, weight, bias))`` for ``x``, ``weight`` and ``bias``.
 
     For ``x`` it is the transposed convolution of ``grad_y`` with the same weight (at stride 1: a
     full convolution with the flipped kernel); for the weight, the correlation of ``x`` with
     ``grad_y``; for the bias, ``grad_y`` summed over batch and space. Parameters are those of
-    :func:`conv`; ``grad_y`` has the shape of its result.
+    :func:`conv`; ``grad_y`` has the shape of its result. With a border, what arrives in a cell of
+    the padding is added to the cell of ``x`` that stands there.
 
     >>> grad = conv_grad([1, 1], [1, 2, 3, 4], [1, 0, -1])
     >>> grad.x, grad.weight, grad.bias
     (array([ 1,  1, -1, -1]), array([3, 5, 7]), array([2]))
+    >>> conv_grad([1, 1, 1, 1], [1, 2, 3, 4], [1, 10, 100], padding=1, border="edge").x
+    array([ 12, 111, 111, 210])
     """
     xp, grad_y, x, weight = as_operands(grad_y=grad_y, x=x, weight=weight)
     g = conv_geometry(
-        x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups, dims=dims
+        x.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups,
+        dims=dims, border=border,
     )  # fmt: skip
     _expect(grad_y, g.strip(g.small_shape))
     big, small = x.reshape(g.big_shape), grad_y.reshape(g.small_shape)

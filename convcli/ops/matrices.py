@@ -13,6 +13,7 @@ from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.array_types import Device, MatrixOptions, Scalar, Tensor
+from convcli.ops.border_cells import add_repeated, refuse_affine
 from convcli.ops.conv import flip_kernel
 from convcli.ops.conv_geometry import ConvGeometry, PerAxis, conv_geometry
 from convcli.ops.operands import Array, as_operands
@@ -91,6 +92,7 @@ def toeplitz(
     flip: bool = False,
     padded: bool = True,
     sparse: bool = False,
+    border: str = "constant",
 ) -> Any:
     """The kernel as a matrix: times the flattened input it is the flattened convolution.
 
@@ -100,12 +102,14 @@ def toeplitz(
         Bare kernel, or (C_out, C_in/groups, \\*kernel).
     input_shape
         Bare spatial shape, or (C_in, \\*spatial), without padding.
-    stride, padding, dilation, groups, flip
+    stride, padding, dilation, groups, flip, border
         As for :func:`convcli.conv`.
     padded
         Columns stand for the cells of the padded input, as lectures draw it (a Toeplitz matrix in
         one dimension, doubly blocked in two). If False those of the padding are left out: the
         matrix then acts on the input itself, and its transpose is the transposed convolution.
+        With a border their weights are added to the cells that stand there; a wrapped ``"same"``
+        gives the circulant matrix.
     sparse
         Return :class:`SparseRows` ``(data, indices, indptr, shape)`` instead of a dense matrix.
 
@@ -118,18 +122,28 @@ def toeplitz(
     ------
     ShapeError
         If shapes do not fit, or the dense matrix would have more than 2**28 entries.
+    TensorError
+        If the border is ``constant:V`` and the padding is left out: no matrix adds a constant.
 
     >>> toeplitz([1, 2, 3], 4, padding=1)
     array([[1, 2, 3, 0, 0, 0],
            [0, 1, 2, 3, 0, 0],
            [0, 0, 1, 2, 3, 0],
            [0, 0, 0, 1, 2, 3]])
+    >>> toeplitz([1, 2, 3], 4, padding=1, border="wrap", padded=False)
+    array([[2, 3, 0, 1],
+           [1, 2, 3, 0],
+           [0, 1, 2, 3],
+           [3, 0, 1, 2]])
     """
     xp, weight = as_operands(weight=weight)
     shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
     g = conv_geometry(
-        shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+        shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups,
+        border=border,
     )  # fmt: skip
+    if not padded:
+        refuse_affine(g, "matrix of it")
     if flip:
         weight = flip_kernel(weight, g.rank)
     sizes = g.padded if padded else g.size
@@ -138,8 +152,16 @@ def toeplitz(
     width = g.big_channels * math.prod(sizes)
     data = weight.reshape(g.small_channels, 1, -1)
     data = xp.broadcast_to(data, columns.shape)
+    row = xp.broadcast_to(xp.arange(rows).reshape(g.small_channels, -1, 1), columns.shape)
+    if g.has_border and not padded:
+        # Several taps may meet one cell.
+        places, data = add_repeated((row * width + columns).ravel(), data.ravel())
+        if data.dtype != weight.dtype:
+            data = _narrowed(data, weight)
+        row, columns = places // width, places % width
+        inside = xp.ones(places.shape, bool)
     if sparse:
-        counts = inside.reshape(rows, -1).sum(axis=1)
+        counts = xp.bincount(row[inside], minlength=rows)
         indptr = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(counts)])
         return SparseRows(data[inside], columns[inside], indptr, (rows, width))
     if rows * width > MAX_CELLS:
@@ -147,9 +169,19 @@ def toeplitz(
             f"the matrix would be {rows}x{width}; ask for it in sparse form, or for a smaller input"
         )
     dense = xp.zeros((rows, width), weight.dtype)
-    row = xp.broadcast_to(xp.arange(rows).reshape(g.small_channels, -1, 1), columns.shape)
     dense[row[inside], columns[inside]] = data[inside]
     return dense
+
+
+def _narrowed(sums: Array, weight: Array) -> Array:
+    """Sums of weights in the type of the weights, as a matrix without a border has it."""
+    entries = sums.astype(weight.dtype)
+    if weight.dtype.kind in "iu" and bool((entries != sums).any()):
+        raise TensorError(
+            f"weights that meet at the border add up to more than {weight.dtype.name} holds; give "
+            "the weight as int64"
+        )
+    return entries
 
 
 def _columns(g: ConvGeometry, padded: bool, xp: Any) -> tuple[Array, Array]:
@@ -163,8 +195,10 @@ def _columns(g: ConvGeometry, padded: bool, xp: Any) -> tuple[Array, Array]:
         size = g.padded[axis]
         ok = xp.ones(at.shape, bool)
         if not padded:
-            at, size = at - g.before[axis], g.size[axis]
-            ok = (at >= 0) & (at < size)
+            size = g.size[axis]
+            sources = [-1 if cell is None else cell for cell in g.sources[axis]]
+            at = xp.asarray(sources)[at]
+            ok = at >= 0
         cells = _outer(cells * size, at, xp.add)
         inside = _outer(inside, ok, xp.logical_and)
     plane = math.prod(g.padded if padded else g.size)

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.window import Padding, conv_window, per_axis
 from convcli.errors import ShapeError
-from convcli.ops.array_types import Device, Scalar, SlidingOptions, Tensor
+from convcli.ops.array_types import BorderedOptions, Device, Scalar, Tensor
+from convcli.ops.border_cells import fold_border, with_border
 from convcli.ops.conv_geometry import (
     ConvGeometry,
     PerAxis,
@@ -29,13 +30,13 @@ __all__ = ["col2im", "im2col"]
 
 @overload
 def im2col(
-    x: NDArray[Scalar], kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+    x: NDArray[Scalar], kernel_size: PerAxis, **options: Unpack[BorderedOptions]
 ) -> Tensor[Scalar]: ...
 @overload
-def im2col(x: Device, kernel_size: PerAxis, **options: Unpack[SlidingOptions]) -> Device: ...
+def im2col(x: Device, kernel_size: PerAxis, **options: Unpack[BorderedOptions]) -> Device: ...
 @overload
 def im2col(
-    x: ArrayLike, kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+    x: ArrayLike, kernel_size: PerAxis, **options: Unpack[BorderedOptions]
 ) -> Tensor[Any]: ...
 def im2col(
     x: Any,
@@ -44,6 +45,7 @@ def im2col(
     stride: PerAxis = 1,
     padding: Padding | Sequence[Padding] = 0,
     dilation: PerAxis = 1,
+    border: str = "constant",
 ) -> Array:
     """The data as a matrix: every window of ``x`` becomes a column.
 
@@ -53,7 +55,7 @@ def im2col(
         Shape (N, C, \\*spatial), (C, \\*spatial) or bare spatial.
     kernel_size
         One number per spatial axis; a single number is for one axis if ``x`` has one, else two.
-    stride, padding, dilation
+    stride, padding, dilation, border
         As for :func:`convcli.conv`.
 
     Returns
@@ -67,12 +69,16 @@ def im2col(
            [3, 4]])
     """
     xp, x = as_operands(x=x)
-    g = _unfolded(x.shape, kernel_size, stride, padding, dilation)
-    cells = xp.zeros((g.batch, g.big_channels, *g.padded), x.dtype)
-    cells[g.interior] = x.reshape(g.big_shape)
+    g = _unfolded(x.shape, kernel_size, stride, padding, dilation, border)
+    leading = x.ndim == g.rank + 2
+    if g.has_border:
+        g, cells = with_border(g, x.reshape(g.big_shape))
+    else:
+        cells = xp.zeros((g.batch, g.big_channels, *g.padded), x.dtype)
+        cells[g.interior] = x.reshape(g.big_shape)
     view = windows(xp, cells, g.kernel, g.output, g.stride, g.dilation)
     columns = view.reshape(g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
-    return columns if x.ndim == g.rank + 2 else columns[0]
+    return columns if leading else columns[0]
 
 
 @overload
@@ -80,15 +86,15 @@ def col2im(
     columns: NDArray[Scalar],
     shape: PerAxis,
     kernel_size: PerAxis,
-    **options: Unpack[SlidingOptions],
+    **options: Unpack[BorderedOptions],
 ) -> Tensor[Scalar]: ...
 @overload
 def col2im(
-    columns: Device, shape: PerAxis, kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+    columns: Device, shape: PerAxis, kernel_size: PerAxis, **options: Unpack[BorderedOptions]
 ) -> Device: ...
 @overload
 def col2im(
-    columns: ArrayLike, shape: PerAxis, kernel_size: PerAxis, **options: Unpack[SlidingOptions]
+    columns: ArrayLike, shape: PerAxis, kernel_size: PerAxis, **options: Unpack[BorderedOptions]
 ) -> Tensor[Any]: ...
 def col2im(
     columns: Any,
@@ -98,8 +104,11 @@ def col2im(
     stride: PerAxis = 1,
     padding: Padding | Sequence[Padding] = 0,
     dilation: PerAxis = 1,
+    border: str = "constant",
 ) -> Array:
     """Adjoint of :func:`im2col`: every column is added back to the window it came from.
+
+    With a border, what was read outside is added to the cell that stands there.
 
     Parameters
     ----------
@@ -113,7 +122,7 @@ def col2im(
     """
     xp, columns = as_operands(columns=columns)
     target = (shape,) if isinstance(shape, int) else tuple(shape)
-    g = _unfolded(target, kernel_size, stride, padding, dilation)
+    g = _unfolded(target, kernel_size, stride, padding, dilation, border)
     expected = (g.batch, g.big_channels * math.prod(g.kernel), math.prod(g.output))
     needed = expected if len(target) == g.rank + 2 else expected[1:]
     if columns.shape != needed:
@@ -131,7 +140,7 @@ def col2im(
             for t, d, o, s in zip(tap, g.dilation, g.output, g.stride, strict=True)
         )
         cells[(..., *where)] += parts[(slice(None), slice(None), *tap)]
-    return cells[g.interior].reshape(target).astype(columns.dtype, copy=False)
+    return fold_border(g, cells).reshape(target).astype(columns.dtype, copy=False)
 
 
 def _unfolded(
@@ -140,6 +149,7 @@ def _unfolded(
     stride: PerAxis,
     padding: Padding | Sequence[Padding],
     dilation: PerAxis,
+    border: str,
 ) -> ConvGeometry:
     """Geometry of windows alone, as of a depthwise convolution."""
     rank = window_rank(shape, kernel_size)
@@ -162,5 +172,6 @@ def _unfolded(
         conv_window(n, k, stride=s, padding=p, dilation=d)
     weight = (full[1], 1, *kernel)
     return conv_geometry(
-        full, weight, stride=stride, padding=padding, dilation=dilation, groups=full[1], dims=rank
-    )
+        full, weight, stride=stride, padding=padding, dilation=dilation, groups=full[1], dims=rank,
+        border=border,
+    )  # fmt: skip
