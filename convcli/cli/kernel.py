@@ -102,6 +102,53 @@ def _draw(
     write_drawing(drawing, output, drawing.title, overwrite=overwrite, width=size)
 
 
+@app.command("sheet", context_settings=LITERALS)
+def sheet_command(
+    picture: Annotated[
+        str,
+        typer.Argument(metavar="PICTURE", help="The picture, or - for stdin.", show_default=False),
+    ],
+    kernels: Annotated[
+        list[str] | None,
+        options.kernel(
+            "Kernels, or chains such as 'gaussian:1 | sobel'; all presets by default.",
+            "[KERNEL]...",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        str, options.output("The sheet, .svg, .png or .webp: a labelled tile for each kernel.")
+    ] = "",
+    theme: Annotated[str, options.theme("Of the sheet.")] = "light",
+    size: Annotated[int | None, options.width("Width of the sheet.")] = None,
+    overwrite: options.Overwrite = False,
+    max_pixels: Annotated[
+        int | None, options.max_pixels("Refuse a larger picture by its header.")
+    ] = None,
+) -> None:
+    """See a picture through every preset, or those named, to choose by eye.
+
+    The picture is made as small as a tile first and filtered then: on the full one a kernel of the
+    same size reaches less far.
+    """
+    from convcli.cli.drawing import FIGURES, check_drawing, write_drawing
+    from convcli.errors import UsageError
+
+    if not output:
+        raise UsageError("-o is missing: where does the sheet go? As in -o sheet.png")
+    check_drawing(output, overwrite, FIGURES)
+    from convcli.imaging.opening import name_of, read_picture
+    from convcli.imaging.options import MAX_PIXELS
+    from convcli.show.draw.theme import theme_of
+    from convcli.show.kernel_sheet import asked_for, kernel_sheet
+
+    look, asked = theme_of(theme), asked_for(kernels or [])
+    source = read_picture(picture, max_pixels=max_pixels or MAX_PIXELS)
+    source.name = name_of(picture)
+    drawing = kernel_sheet(source, asked, look, width=size)
+    write_drawing(drawing, output, drawing.title, overwrite=overwrite)
+
+
 @app.command("export", context_settings=LITERALS)
 def export_command(
     kernel: KernelWritten,

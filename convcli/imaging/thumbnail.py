@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convcli.imaging.header import full_scale
+from convcli.imaging.header import Header, full_scale
 from convcli.imaging.source import Source
 
-__all__ = ["as_pillow", "thumbnail"]
+__all__ = ["as_pillow", "as_rgb", "thumbnail"]
 
 GROUND = 96
 """Gray behind what is transparent."""
@@ -36,12 +36,16 @@ def thumbnail(picture: Source, width: int, height: int) -> NDArray[np.uint8]:
     # Whole steps first, as views: a large photograph is never copied at another depth.
     step = max(int(min(columns / size[0], rows / size[1]) // 4), 1)
     part = pixels[::step, ::step].astype(np.float32) * (255 / full_scale(pixels.dtype))
-    rgb = _rgb(np.clip(part, 0, 255), picture)
-    image = Image.fromarray(np.rint(rgb).astype(np.uint8))
+    image = Image.fromarray(as_rgb(np.clip(part, 0, 255), picture))
     return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 
-def _rgb(samples: NDArray[np.float32], picture: Source) -> NDArray[np.float32]:
+def as_rgb(samples: NDArray[np.float32], picture: Header) -> NDArray[np.uint8]:
+    """Samples of 0 to 255, (H, W, C), as RGB bytes (H, W, 3); what is transparent lies on gray."""
+    return np.rint(_rgb(samples, picture)).astype(np.uint8)
+
+
+def _rgb(samples: NDArray[np.float32], picture: Header) -> NDArray[np.float32]:
     colours: NDArray[np.float32] = samples[..., : samples.shape[2] - picture.alpha]
     if picture.space == "cmyk":
         colours = (255 - colours[..., :3]) * (255 - colours[..., 3:]) / np.float32(255)
