@@ -34,6 +34,8 @@ SOURCES = {
     ".js",
     ".css",
     ".html",
+    ".ttf",
+    ".txt",
 }
 
 

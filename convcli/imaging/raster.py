@@ -1,7 +1,8 @@
 """Shapes as pixels, and drawings as PNG, APNG, GIF and WebP files.
 
 Pillow draws, at twice the size, and the result is halved: smooth edges in any shape. Letters
-come from the font that Pillow itself carries, so the pixels do not depend on the machine.
+come from fonts that lie beside this file, so the pixels do not depend on the machine, and letters
+that people type (Greek, subscripts, arrows) are there.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from PIL import ImageDraw, ImageFont
 from convcli.errors import UsageError
 from convcli.imaging.shapes import Canvas, Image, Line, Polygon, Rect, Shape, Text
 
-__all__ = ["RASTERS", "encode_drawing", "rasterise"]
+__all__ = ["RASTERS", "encode_drawing", "font_file", "rasterise"]
 
 RASTERS = (".png", ".apng", ".gif", ".webp")
 """Suffixes of the files that are written."""
@@ -32,8 +34,8 @@ MAX_PIXELS = 40_000_000
 EXACT = 128
 """Colours of a palette that are kept as they are."""
 
-GLYPHS = str.maketrans({"×": "x", "−": "-", "→": ">", "Σ": "S"})
-"""Letters that the font has not."""
+FONTS = Path(__file__).with_name("fonts")
+"""DejaVu Sans Condensed, regular and bold: wide open letters that are read from far away."""
 
 Frames = Sequence[Sequence[Sequence[Shape]]]
 
@@ -200,19 +202,23 @@ def _line(pen: Any, shape: Line, scale: float) -> None:
         pen.line((x + a * dx, y + a * dy, x + b * dx, y + b * dy), shape.stroke, thick)
 
 
+def font_file(bold: bool) -> Path:
+    """The font that drawings are written in."""
+    return FONTS / f"DejaVuSansCondensed{'-Bold' * bold}.ttf"
+
+
 @lru_cache(64)
-def _font(size: float) -> Any:
-    return ImageFont.load_default(size)
+def _font(size: float, bold: bool) -> Any:
+    # The other way of placing letters needs libraries that not every machine has.
+    return ImageFont.truetype(font_file(bold), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _text(pen: Any, shape: Text, scale: float) -> None:
-    font = _font(round(shape.size * scale, 1))
-    text = shape.text.translate(GLYPHS)
-    stroke = 0.022 * shape.size * scale if shape.bold else 0
     anchor = {"start": "l", "middle": "m", "end": "r"}[shape.anchor]
     # The baseline stands where the SVG writer puts it.
     at = (shape.x * scale, (shape.y + 0.35 * shape.size) * scale)
-    pen.text(at, text, shape.fill, font, anchor + "s", stroke_width=stroke, stroke_fill=shape.fill)
+    font = _font(round(shape.size * scale, 1), shape.bold)
+    pen.text(at, shape.text, shape.fill, font, anchor + "s")
 
 
 def _image(target: Any, shape: Image, scale: float) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import ImageFont
 
 from convcli.arithmetic.layer import Layer
-from convcli.imaging.shapes import Line, Polygon, Rect, Text
+from convcli.imaging.raster import font_file
+from convcli.imaging.shapes import Line, Polygon, Rect, Text, text_width
 from convcli.kernels.load import load_kernel
 from convcli.show.draw.layout import Drawing, lay_out
+from convcli.show.draw.lettering import BOLD
 from convcli.show.draw.operation import plan_operation
-from convcli.show.draw.theme import theme_of
+from convcli.show.draw.theme import THEMES, theme_of
 from convcli.show.draw.views import build_scene
 from convcli.show.kernel_figure import SIDE, kernel_figure
 
@@ -35,10 +38,9 @@ def drawing(view: str, x: np.ndarray, w: np.ndarray) -> Drawing:
 
 
 def width(text: Text) -> float:
-    """As the font of the pictures has it, with the strokes that make it bold."""
-    return float(ImageFont.load_default(text.size * 8).getlength(text.text) / 8) + (
-        0.044 * text.size if text.bold else 0
-    )
+    """As the font of the pictures has it."""
+    font = ImageFont.truetype(font_file(text.bold), text.size * 8)
+    return float(font.getlength(text.text)) / 8
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -90,6 +92,115 @@ def test_words_of_a_large_drawing_are_not_tiny(numbers: bool) -> None:
     assert min(text.size for text in texts) >= SMALLEST
     side = min(s.width for s in made.frames[0][0] if isinstance(s, Rect) and s.stroke)
     assert side >= 6
+
+
+SCENES = {
+    "classic": (Layer("conv", (3, 3), (2,), (1,)), (5, 5), "window"),
+    "a letter": (Layer("conv", (5, 5), (6,)), (28, 28), "window"),
+    "padded": (Layer("conv", (9, 9), (4,), (2,)), (28, 28), "window"),
+    "sequence": (Layer("conv", (5,)), (62,), "window"),
+    "matrix": (Layer("conv", (3, 3)), (8, 8), "matrix"),
+    "row by row": (Layer("conv", (3,)), (7,), "matrix"),
+    "gradient": (Layer("conv", (5, 5), (8,)), (28, 28), "gradient"),
+    "stamps": (Layer("conv_transpose", (3, 2), (2, 3), (1, 0), (2, 1), (1, 1)), (5, 7), "scatter"),
+    "gather": (Layer("conv_transpose", (3, 2), (2, 3), (1, 0), (2, 1), (1, 1)), (5, 7), "gather"),
+    "pool": (Layer("maxpool", (3,), (2,), (1,), ceil_mode=True), (6, 6), "window"),
+    "tall": (Layer("conv", (3, 1)), (30, 2), "window"),
+    "one": (Layer("conv", (1, 1)), (1, 1), "window"),
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_words_are_read_at_the_back_of_the_hall(name: str) -> None:
+    """On a projector of 1920x1080 no caption is lower than a fiftieth of the picture."""
+    layer, sizes, view = SCENES[name]
+    made = lay_out(build_scene(plan_operation(layer, sizes), view), theme_of("light"))
+    scale = min(1920 / made.canvas.width, 1080 / made.canvas.height)
+    for frame in (made.frames[0], made.frames[len(made.frames) // 2], made.frames[-1]):
+        texts = [s for n in (0, -1) for s in frame[n] if isinstance(s, Text)]
+        assert min(text.size for text in texts) * scale >= 1080 / 50
+        for text in texts:
+            left = text.x - width(text) * {"start": 0, "middle": 0.5, "end": 1}[text.anchor]
+            assert left >= 0
+            assert left + width(text) <= made.canvas.width
+            assert text.size / 2 <= text.y <= made.canvas.height - text.size / 2
+
+
+def test_long_words_are_broken_and_none_is_lost() -> None:
+    operation = plan_operation(Layer("conv", (2,)), (4,))
+    plain = build_scene(operation, "window")
+    words = [f"a_{i}·w_{i:02}" for i in range(40)]
+    long = replace(
+        plain,
+        title="A title " * 20,
+        subtitle=", ".join(f"word {i}" for i in range(60)),
+        steps=tuple(replace(s, formula=(" + ".join(words),)) for s in plain.steps),
+    )
+    made = lay_out(long, theme_of("light"))
+    assert made.canvas.width < 1000
+    for frame in made.frames:
+        texts = [s for n in (0, -1) for s in frame[n] if isinstance(s, Text)]
+        written = " ".join(text.text for text in texts)
+        assert [word for word in written.split() if word.startswith("a_")] == words
+        assert written.count("A title") == 20
+        assert long.subtitle in written
+        for text in texts:
+            assert text.x - width(text) * (text.anchor != "start") / 2 >= 0
+            assert text.x + width(text) * {"start": 1, "middle": 0.5, "end": 0}[text.anchor] <= (
+                made.canvas.width
+            )
+        rows = sorted((t.y, t.size) for t in texts if t.anchor == "middle")
+        assert all(b[0] - a[0] >= a[1] for a, b in itertools.pairwise(rows))
+
+
+@pytest.mark.parametrize("bold", [False, True])
+def test_words_keep_to_the_width_that_is_reckoned_with(bold: bool) -> None:
+    font = ImageFont.truetype(font_file(bold), 100)
+    letters = "".join(map(chr, range(33, 127))) + "αβγδεθλμπστφωΓΔΣΩ·×−′→₀₁₂₉_½"
+    words = ["w_11x_00", "-12.35", "1/3", "0.123456", "a' + b'", "ω·β", "Kernel, turned", "22x36"]
+    for word in [*set(letters) - set("{}½"), *words]:
+        assert font.getlength(word) <= 101 * text_width(word, 1) * (BOLD if bold else 1), word
+    # Every letter is there: none is drawn as the box of letters that are missing.
+    box = bytes(font.getmask("\uffff"))
+    assert not [letter for letter in letters if bytes(font.getmask(letter)) == box]
+
+
+def luminance(colour: tuple[float, ...]) -> float:
+    """WCAG 2.2, relative luminance."""
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def parts(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def contrast(one: str, other: str, beam: str = "") -> float:
+    """WCAG 2.2, contrast ratio; with a beam of that colour over the second."""
+    under = parts(other)
+    if beam:
+        under = tuple(0.87 * p + 0.13 * q for p, q in zip(under, parts(beam), strict=True))
+    low, high = sorted((luminance(parts(one)), luminance(under)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_word_and_every_stroke_has_the_contrast_that_wcag_asks_for(theme: str) -> None:
+    look = theme_of(theme)
+    grounds = [look.ground, *(ink.fill for ink in look.roles.values())]
+    lit = [ink.lit for ink in look.roles.values()]
+    for beam in ("", look.accent):
+        texts = [(look.muted, look.ground)]
+        texts += [(colour, g) for colour in (look.ink, look.lit_ink, look.corner) for g in grounds]
+        texts += [(colour, g) for colour in (look.lit_ink, look.corner) for g in lit if not beam]
+        assert not [(pair, contrast(*pair, beam)) for pair in texts if contrast(*pair, beam) < 4.5]
+    strokes = [look.faint, look.accent]
+    strokes += [c for ink in look.roles.values() for c in (ink.stroke, ink.lit_stroke)]
+    pairs = [(stroke, look.ground) for stroke in strokes]
+    pairs += [(look.accent, g) for g in [*grounds, *lit]]
+    assert not [(pair, contrast(*pair)) for pair in pairs if contrast(*pair) < 3]
+    # What is lit differs in brightness from what is not, so a print in gray says the same.
+    assert min(contrast(ink.fill, ink.lit) for ink in look.roles.values()) > 1.3
 
 
 @pytest.mark.parametrize("name", ["gabor:8,45", "gaussian:2", "laplacian"])

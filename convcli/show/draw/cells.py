@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcli.imaging.shapes import Line, Rect, Shape, Text, text_width
+from convcli.show.draw.lettering import BOLD
 from convcli.show.draw.scene import Cell, Role
 from convcli.show.draw.theme import Theme
 
 __all__ = ["cell_shapes", "font_size"]
 
-
-BOLD = 1.08
-"""How much wider a bold text is."""
 
 SMALLEST = 6.5
 """Smallest font of a number in a cell; a smaller one nobody reads, so it is left out."""
@@ -27,7 +25,7 @@ def font_size(cell: float, longest: str, aside: bool = False) -> float:
     ``aside`` makes room for a weight in the corner.
 
     >>> font_size(40, "1"), font_size(40, "-0.0152"), font_size(40, "-0.0152", aside=True)
-    (16.0, 9.3, 7.9)
+    (16.0, 9.2, 7.8)
     >>> font_size(14, "255")
     0.0
     """

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from convcli.imaging.shapes import Canvas, Line, Polygon, Rect, Shape, Text, text_width
+from convcli.imaging.shapes import Canvas, Line, Polygon, Rect, Shape, text_width
+from convcli.show.draw.captions import Captions, label_shapes, label_width
 from convcli.show.draw.cells import cell_shapes, font_size
-from convcli.show.draw.scene import MARKS, Board, Cell, Row, Scene, SceneStep
+from convcli.show.draw.lettering import Lettering
+from convcli.show.draw.scene import Board, Row, Scene, SceneStep
 from convcli.show.draw.theme import Theme
 
 __all__ = ["Drawing", "Layers", "lay_out"]
@@ -18,9 +20,12 @@ __all__ = ["Drawing", "Layers", "lay_out"]
 Layers: TypeAlias = tuple[tuple[Shape, ...], ...]
 """Shapes of one step: cells, beams over them, what is written in them, outlines and words."""
 
-MARGIN, GAP, LABEL, ROWS = 24.0, 56.0, 24.0, 20.0
+GAP, BETWEEN, ROWS = 56.0, 14.0, 20.0
+"""Room between two stacks of boards, two boards of a stack, two rows of stacks."""
+
 NARROW = 22.0
 """Between two kernels, which nothing leads from one to the other."""
+
 PAGE, USUAL_PAGE = (940.0, 660.0), (640.0, 440.0)
 """The most room that boards take, and that which they take unless their numbers need more: on a
 wide page, as it is shown in a text, the words would be tiny."""
@@ -31,8 +36,6 @@ WORTH = 0.1
 USUAL, LARGEST, SMALLEST = 40.0, 84.0, 6.0
 READABLE = 10.0
 """Font for which cells with long numbers become larger than usual, if there is room."""
-
-TITLE, SMALL, FORMULA = 17.0, 13.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +64,21 @@ def lay_out(scene: Scene, theme: Theme) -> Drawing:
     first = {board.name: board for board in scene.steps[0].boards}
     longest = {name: _longest(scene, name) for name in first}
     side = _cell_side(scene, first, longest)
-    rows = [_row_size(row, first, side) for row in scene.layout]
-    beside = _row_size(scene.aside, first, side) if scene.aside else (0.0, 0.0)
-    left_width = max(width for width, _ in rows)
-    content = left_width + (GAP + beside[0] if scene.aside else 0)
-    lines = max(len(step.formula) for step in scene.steps)
-    words = [text_width(scene.title, TITLE) * 1.06 + 60, text_width(scene.subtitle, SMALL)]
-    words += [text_width(line, FORMULA) for step in scene.steps for line in step.formula]
-    words.append(_legend_width(scene))
-    width = max(content, *words) + 2 * MARGIN
-    top = MARGIN + TITLE + SMALL + 26
-    tall = max(sum(height + ROWS for _, height in rows), beside[1] + ROWS)
-    left = (width - content) / 2
-    spots = _place(scene.aside, first, side, left + left_width + GAP, top, tall - ROWS)
-    bottom = top + tall
-    top += (tall - sum(height + ROWS for _, height in rows)) / 2
-    for row, (row_width, row_height) in zip(scene.layout, rows, strict=True):
-        spots |= _place(row, first, side, left + (left_width - row_width) / 2, top, row_height)
-        top += row_height + ROWS
-    top = bottom
-    bottom = top + lines * 21 + (30 if scene.legend else 6)
-    canvas = Canvas(round(width), round(bottom + 8), theme.ground)
+    page = _Page.of(scene, first, side, Lettering())
+    page = _Page.of(scene, first, side, Lettering.of(page.width, page.height))
+    words, spots = page.captions, page.spots
+    canvas = Canvas(round(page.width), round(page.height), theme.ground)
     fonts = {name: font_size(side, *longest[name]) for name in spots}
-    base = tuple(_frame_words(scene, theme, canvas.width, canvas.height))
+    base = tuple(words.frame(theme, canvas.width, canvas.height))
     frames = []
     for number, step in enumerate(scene.steps):
-        words_now = tuple(_step_words(scene, number, theme, canvas.width, top))
+        words_now = tuple(words.step(number, theme, canvas.width, page.bottom))
         cells = tuple(
             shape
             for board in step.boards
             for shape in _board_shapes(board, spots[board.name], fonts[board.name], theme)
         )
-        labels = tuple(_labels(step, spots, theme))
+        labels = tuple(_labels(step, spots, words.lettering, theme))
         beams = tuple(_beams(step, spots, theme))
         outlines = tuple(_outlines(step, spots, theme))
         # Grounds lie below what is written on them, in whichever step either of them appears.
@@ -100,6 +86,38 @@ def lay_out(scene: Scene, theme: Theme) -> Drawing:
         written = tuple(shape for shape in cells if not _is_ground(shape))
         frames.append((base + grounds, beams, written, labels + outlines + words_now))
     return Drawing(canvas, tuple(frames), scene.title, scene.description)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Where everything stands; ``bottom`` is the lower end of the boards."""
+
+    width: float
+    height: float
+    bottom: float
+    spots: dict[str, _Spot]
+    captions: Captions
+
+    @classmethod
+    def of(cls, scene: Scene, boards: dict[str, Board], side: float, kind: Lettering) -> _Page:
+        """Boards with cells of one size, and words of one size around them."""
+        rows = [_row_size(row, boards, side, kind) for row in scene.layout]
+        beside = _row_size(scene.aside, boards, side, kind) if scene.aside else (0.0, 0.0)
+        left_width = max(width for width, _ in rows)
+        content = left_width + (GAP + beside[0] if scene.aside else 0)
+        captions = Captions.of(scene, kind, content)
+        width = max(content, captions.width) + 2 * kind.margin
+        space = ROWS * kind.unit
+        tall = max(sum(height + space for _, height in rows), beside[1] + space)
+        left, top = (width - content) / 2, captions.above
+        bottom = top + tall
+        spots = _place(scene.aside, boards, side, left + left_width + GAP, top, tall - space, kind)
+        top += (tall - sum(height + space for _, height in rows)) / 2
+        for row, (row_width, row_height) in zip(scene.layout, rows, strict=True):
+            x = left + (left_width - row_width) / 2
+            spots |= _place(row, boards, side, x, top, row_height, kind)
+            top += row_height + space
+        return cls(width, bottom + captions.below, bottom, spots, captions)
 
 
 def _is_ground(shape: Shape) -> bool:
@@ -146,15 +164,17 @@ def _longest(scene: Scene, name: str) -> tuple[str, bool]:
 
 
 def _stack_size(
-    stack: tuple[str, ...], boards: dict[str, Board], side: float
+    stack: tuple[str, ...], boards: dict[str, Board], side: float, kind: Lettering
 ) -> tuple[float, float]:
-    width = max(max(boards[name].shape[1] * side, _label_width(boards[name])) for name in stack)
-    height = sum(boards[name].shape[0] * side + LABEL for name in stack)
-    return width, height + 14 * (len(stack) - 1)
+    width = max(max(boards[n].shape[1] * side, label_width(boards[n], kind)) for n in stack)
+    height = sum(boards[name].shape[0] * side + kind.label for name in stack)
+    return width, height + BETWEEN * (len(stack) - 1)
 
 
-def _row_size(row: Row, boards: dict[str, Board], side: float) -> tuple[float, float]:
-    sizes = [_stack_size(stack, boards, side) for stack in row]
+def _row_size(
+    row: Row, boards: dict[str, Board], side: float, kind: Lettering
+) -> tuple[float, float]:
+    sizes = [_stack_size(stack, boards, side, kind) for stack in row]
     return sum(w for w, _ in sizes) + sum(_gaps(row, boards)), max(h for _, h in sizes)
 
 
@@ -171,6 +191,7 @@ def _place(
     left: float,
     top: float,
     height: float,
+    kind: Lettering,
 ) -> dict[str, _Spot]:
     """Spots of the boards of one row: stacks centred on its height, boards on their stack.
 
@@ -180,19 +201,15 @@ def _place(
     spots: dict[str, _Spot] = {}
     gaps = [*_gaps(row, boards), 0.0]
     for stack, gap in zip(row, gaps[: len(row)], strict=True):
-        width, stack_height = _stack_size(stack, boards, side)
+        width, stack_height = _stack_size(stack, boards, side, kind)
         y = top + (height - stack_height) / (1 if base else 2)
         for name in stack:
             rows, columns = boards[name].shape
             x = left + (width - columns * side) / 2
-            spots[name] = _Spot(round(x, 1), round(y + LABEL, 1), side, rows, columns)
-            y += LABEL + rows * side + 14
+            spots[name] = _Spot(round(x, 1), round(y + kind.label, 1), side, rows, columns)
+            y += kind.label + rows * side + BETWEEN
         left += width + gap
     return spots
-
-
-def _label_width(board: Board) -> float:
-    return text_width(board.name, SMALL) * 1.08 + 7 + text_width(board.note, SMALL - 1)
 
 
 def _board_shapes(board: Board, spot: _Spot, font: float, theme: Theme) -> Iterator[Shape]:
@@ -202,17 +219,13 @@ def _board_shapes(board: Board, spot: _Spot, font: float, theme: Theme) -> Itera
             yield from cell_shapes(cell, board.role, x, y, spot.side, font, theme)
 
 
-def _labels(step: SceneStep, spots: dict[str, _Spot], theme: Theme) -> Iterator[Shape]:
+def _labels(
+    step: SceneStep, spots: dict[str, _Spot], kind: Lettering, theme: Theme
+) -> Iterator[Shape]:
     for board in step.boards:
         spot = spots[board.name]
-        left = spot.x + (spot.columns * spot.side - _label_width(board)) / 2
-        y = spot.y - 11
-        # No beam runs through the words.
-        ground = (round(left - 3, 1), y - 8, round(_label_width(board) + 6, 1), 16.0)
-        yield Rect(*ground, theme.ground)
-        yield Text(round(left, 1), y, board.name, SMALL, theme.ink, "start", True)
-        beside = left + text_width(board.name, SMALL) * 1.08 + 7
-        yield Text(round(beside, 1), y, board.note, SMALL - 1, theme.muted, "start")
+        middle = spot.x + spot.columns * spot.side / 2
+        yield from label_shapes(board, middle, spot.y, kind, theme)
 
 
 def _bounds(board: Board, spot: _Spot) -> tuple[float, float, float, float] | None:
@@ -250,38 +263,3 @@ def _outlines(step: SceneStep, spots: dict[str, _Spot], theme: Theme) -> Iterato
         if bounds is not None:
             x, y, right, bottom = bounds
             yield Rect(x, y, right - x, bottom - y, "", theme.accent, 2.2, radius=3)
-
-
-def _frame_words(scene: Scene, theme: Theme, width: float, height: float) -> Iterator[Shape]:
-    """What stays: title, sizes, legend."""
-    y = MARGIN + TITLE / 2
-    yield Text(MARGIN, y, scene.title, TITLE, theme.ink, "start", True)
-    yield Text(MARGIN, y + TITLE + 5, scene.subtitle, SMALL, theme.muted, "start")
-    x, y = (width - _legend_width(scene)) / 2, height - 30
-    for mark in scene.legend:
-        cell = Cell(unread=True) if mark == "unread" else Cell(mark=mark)
-        role = "output" if mark in ("cropped", "added") else "input"
-        yield from cell_shapes(cell, "kernel" if mark == "nought" else role, x, y, 18, 8, theme)  # type: ignore[arg-type]
-        name = _legend_name(mark)
-        yield Text(round(x + 25, 1), y + 9, name, SMALL - 1, theme.muted, "start")
-        x += 25 + text_width(name, SMALL - 1) + 22
-
-
-def _legend_name(mark: str) -> str:
-    return "never read" if mark == "unread" else MARKS[mark]  # type: ignore[index]
-
-
-def _legend_width(scene: Scene) -> float:
-    names = [_legend_name(mark) for mark in scene.legend]
-    return sum(47 + text_width(name, SMALL - 1) for name in names) - 22 if names else 0.0
-
-
-def _step_words(
-    scene: Scene, number: int, theme: Theme, width: float, top: float
-) -> Iterator[Shape]:
-    count = len(scene.steps)
-    if count > 1:
-        text = f"{number + 1} / {count}"
-        yield Text(width - MARGIN, MARGIN + TITLE / 2, text, SMALL, theme.muted, "end")
-    for line, text in enumerate(scene.steps[number].formula):
-        yield Text(width / 2, top + 8 + 21 * line, text, FORMULA, theme.ink)
