@@ -12,17 +12,50 @@ if TYPE_CHECKING:
     from convcli.show.draw.operation import Operation
     from convcli.show.draw.scene import Scene
 
-__all__ = ["classic_scene", "operation"]
+__all__ = ["asked_operation", "classic_operation", "classic_scene", "operation"]
 
 
 def classic_scene(name: str, view: str = "", *, flip: bool = False) -> Scene:
     """The scene of a classic animation."""
-    from convcli.show.draw.classics import classic
     from convcli.show.draw.views import build_scene
+
+    return build_scene(classic_operation(name, flip=flip), view)
+
+
+def classic_operation(name: str, *, flip: bool = False) -> Operation:
+    """The operation of a classic animation."""
+    from convcli.show.draw.classics import classic
 
     c = classic(name)
     layer = LayerOptions(c.n, c.k, c.s, c.p, c.d, c.op, c.transpose, c.pool, ceil=False)
-    return build_scene(operation(layer, c.x, c.w, flip=flip), view)
+    return operation(layer, c.x, c.w, flip=flip)
+
+
+def asked_operation(
+    name: str,
+    layer: LayerOptions,
+    x: str,
+    w: str,
+    bias: str = "",
+    *,
+    one_axis: bool = False,
+    flip: bool = False,
+) -> Operation:
+    """The operation of a classic by its name, or of the options of a layer; not of both."""
+    if not name:
+        return operation(layer, x, w, bias, one_axis=one_axis, flip=flip)
+    sizes = {f"--{key}": getattr(layer, key) for key in ("n", "k", "s", "p", "d", "op")}
+    channels = {
+        "--in": layer.in_channels is not None,
+        "--out": layer.out_channels is not None,
+        "--groups": layer.groups != 1,
+    }
+    given = sizes | channels | {"--x": x, "--w": w, "--bias": bias}
+    given |= {"--transpose": layer.transpose, "--pool": layer.pool, "--ceil": layer.ceil}
+    extra = [option for option, value in given.items() if value]
+    if extra:
+        raise UsageError(f"{', '.join(extra)}: {name} says its sizes itself; give one of both")
+    return classic_operation(name, flip=flip)
 
 
 def operation(
