@@ -1,0 +1,172 @@
+// The boards: planes of cells for input, kernel, shares and output, lit and edited cell by cell.
+"use strict";
+const Boards = (() => {
+  // An element with attributes and children; the page is built with nothing else.
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name === "class") made.className = value;
+      else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? "" : value);
+    }
+    made.append(...children.filter((child) => child !== null && child !== undefined));
+    return made;
+  }
+
+  const keyOf = (t) => ({ y: `y${t.o}`, s: `s${t.o}_${t.c}`, x: `x${t.c}`, w: `w${t.o}_${t.c}` })[t.board];
+  const where = (place, columns, rows) => (rows > 1 ? `row ${Math.floor(place / columns)}, column ${place % columns}` : `place ${place % columns}`);
+  const MARKS = { padding: "padding", overhang: "beyond the padding", zero: "inserted zero" };
+  const many = (count, one) => (count > 1 ? [one] : []);
+
+  // The cells of one input channel: with padding, or with inserted zeros.
+  function inputCells(layer, c, texts) {
+    const [rows, columns] = layer.boards, width = columns.sources.length, plane = layer.size[0] * layer.size[1];
+    const order = ["value", "zero", "padding", "overhang"];
+    return rows.sources.flatMap((r, i) => columns.sources.map((s, j) => {
+      const mark = order[Math.max(order.indexOf(rows.marks[i]), order.indexOf(columns.marks[j]))];
+      const input = r === null || s === null ? null : r * layer.size[1] + s;
+      let shown = null;
+      if (mark === "padding" && !layer.transposed && !layer.pool) {
+        const [y, x] = [i - layer.windows[0].before, j - layer.windows[1].before];
+        const from = [Geometry.bordered(layer.border, y, layer.size[0]), Geometry.bordered(layer.border, x, layer.size[1])];
+        shown = from.includes(null) ? "0" : texts[c * plane + from[0] * layer.size[1] + from[1]];
+      } else if (mark === "padding" && layer.state.kind === "avgpool") shown = "0";
+      else if (mark === "zero") shown = "0";
+      const place = input === null ? { board: "pad", c, cell: i * width + j } : { board: "x", c, input, cell: i * width + j };
+      return { mark, target: place, text: input === null ? shown ?? "" : texts[c * plane + input], edit: input === null ? null : ["x", c * plane + input] };
+    }));
+  }
+
+  // All boards of a state, as data.
+  function describe(layer, texts, results, focusChannel) {
+    const [sized, kernel, out] = [layer.boards.map((b) => b.sources.length), layer.kernel, layer.output];
+    const groups = { input: [], kernel: [], share: [], output: [] };
+    for (let c = 0; c < layer.in; c++) {
+      groups.input.push({ key: `x${c}`, role: "input", rows: sized[0], columns: sized[1], title: many(layer.in, `channel ${c}`)[0] ?? "", name: `input${layer.in > 1 ? ` channel ${c}` : ""}`, cells: inputCells(layer, c, texts.x) });
+    }
+    for (let o = 0; o < layer.out; o++) {
+      if (!layer.pool) {
+        for (const c of Layer.sources(layer, o)) {
+          const cells = Array.from({ length: kernel[0] * kernel[1] }, (_, tap) => {
+            const index = Layer.weightIndex(layer, o, c, tap);
+            return { mark: "value", target: { board: "w", o, c, tap }, text: texts.w[index], edit: ["w", index] };
+          });
+          const title = [...many(layer.in, `from ${c}`), ...many(layer.out, `to ${o}`)].join(" ");
+          groups.kernel.push({ key: `w${o}_${c}`, role: "kernel", rows: kernel[0], columns: kernel[1], title, name: `kernel ${title}`.trim(), cells, line: o });
+        }
+        if (layer.perGroup > 1 && o === focusChannel) {
+          Layer.sources(layer, o).forEach((c, j) => groups.share.push({
+            key: `s${o}_${c}`, role: "output", rows: out[0], columns: out[1], title: `from channel ${c}`, name: `share of channel ${c} in output channel ${o}`,
+            cells: results.partial[o][j].map((value, place) => ({ mark: "share", target: { board: "s", o, c, place }, text: Arithmetic.show(value) })),
+          }));
+        }
+      }
+      groups.output.push({
+        key: `y${o}`, role: "output", rows: out[0], columns: out[1], title: many(layer.out, `channel ${o}`)[0] ?? "", name: `output${layer.out > 1 ? ` channel ${o}` : ""}`,
+        cells: results.outputs[o].map((value, place) => ({ mark: "value", target: { board: "y", o, place }, text: value === null ? "−∞" : Arithmetic.show(value) })),
+      });
+    }
+    return groups;
+  }
+
+  // ---- elements ------------------------------------------------------------------------------
+
+  function grid(board, side) {
+    const shown = board.cells.map((cell, place) => {
+      const kind = MARKS[cell.mark] ? `, ${MARKS[cell.mark]}` : "";
+      const made = element("div", {
+        class: `cell ${cell.mark}`, role: "gridcell", tabindex: place === 0 ? 0 : -1,
+        "aria-label": `${board.name} ${where(place, board.columns, board.rows)}${kind}: ${cell.text || "nothing"}`,
+      }, element("span", { class: cell.text.length > 5 ? "long" : cell.text.length > 3 ? "wide" : "" }, cell.text.replaceAll("-", "−")));
+      if (cell.text.length > 5) made.title = cell.text;
+      made.cell = cell;
+      made.place = place;
+      cell.element = made;
+      return made;
+    });
+    const rows = Array.from({ length: board.rows }, (_, r) =>
+      element("div", { role: "row", class: "cells" }, ...shown.slice(r * board.columns, (r + 1) * board.columns)));
+    const made = element("div", { role: "grid", class: `grid ${board.role}`, "aria-label": board.name, style: `--columns:${board.columns};--side:${side}px` }, ...rows);
+    made.board = board;
+    return element("figure", { class: "board" }, board.title ? element("figcaption", {}, board.title) : null, element("div", { class: "scroll" }, made));
+  }
+
+  const TITLES = { input: "Input", kernel: "Kernel", share: "Shares", output: "Output" };
+  function section(name, boards, side, perLine, note) {
+    if (!boards.length) return null;
+    const lines = [];
+    for (let i = 0; i < boards.length; i += perLine) lines.push(element("div", { class: "line" }, ...boards.slice(i, i + perLine).map((board) => grid(board, side))));
+    return element("section", { class: `group ${name}${boards.length === 1 ? " single" : ""}` }, element("h2", {}, TITLES[name], element("small", {}, note || " ")), ...lines);
+  }
+
+  // Cells as large as fit side by side, within what can be read and hit. One channel has all its
+  // boards in a line; several have a line for each kind of board.
+  function sideFor(groups, width, touch, longest) {
+    const across = (boards, perLine) => Math.max(...boards.map((b) => b.columns), 0) * Math.min(boards.length, perLine);
+    const lines = [across(groups.input, 4), across(groups.kernel, 4), across(groups.output, 4)];
+    const single = groups.input.length === 1 && groups.output.length === 1;
+    const total = single ? lines[0] + lines[1] + lines[2] : Math.max(...lines);
+    const least = touch ? 40 : longest > 8 ? 60 : longest > 5 ? 48 : 32;
+    return Math.floor(Math.max(least, Math.min(longest > 5 ? 76 : single ? 50 : 42, (width - 110) / Math.max(total, 1))));
+  }
+
+  function render(host, layer, texts, results, focusChannel, notes) {
+    const groups = describe(layer, texts, results, focusChannel);
+    const longest = Math.max(...Object.values(groups).flat().flatMap((b) => b.cells.map((c) => c.text.length)));
+    const touch = matchMedia("(pointer: coarse)").matches || innerWidth <= 700;
+    const side = sideFor(groups, host.clientWidth || 900, touch, longest);
+    host.replaceChildren(...[
+      section("input", groups.input, side, 4, notes.input),
+      section("kernel", groups.kernel, side, layer.perGroup, notes.kernel),
+      section("share", groups.share, side, 4, notes.share),
+      section("output", groups.output, side, 4, notes.output),
+    ].filter(Boolean));
+    const index = new Map();
+    for (const board of Object.values(groups).flat()) for (const cell of board.cells) index.set(board.key + ":" + cellKey(cell.target), cell);
+    return { groups, index, side, lit: [] };
+  }
+  const cellKey = (t) => (t.board === "x" || t.board === "pad" ? t.cell : t.board === "w" ? t.tap : t.place);
+
+  // ---- light ---------------------------------------------------------------------------------
+
+  function dim(view) {
+    for (const made of view.lit) {
+      made.classList.remove("lit", "touched", "target");
+      made.removeAttribute("data-corner");
+    }
+    view.lit = [];
+  }
+  function mark(view, key, name, corner) {
+    const cell = view.index.get(key);
+    if (!cell) return;
+    cell.element.classList.add(name);
+    if (corner) cell.element.dataset.corner = corner.replaceAll("-", "−");
+    view.lit.push(cell.element);
+  }
+
+  // Light a target and all that it is linked with.
+  function light(view, layer, texts, target) {
+    dim(view);
+    if (!target) return;
+    const found = Layer.links(layer, target);
+    const weight = (o, c, tap) => (layer.pool ? "" : texts.w[Layer.weightIndex(layer, o, c, tap)]);
+    const corners = new Map();
+    for (const t of found.x) {
+      const key = `x${t.c}:${t.cell}`, text = target.board === "x" || target.board === "w" ? "" : weight(t.o, t.c, t.tap);
+      corners.set(key, { name: t.input === null && (layer.transposed || layer.border === "constant") ? "touched" : "lit", text });
+    }
+    const room = view.side >= 36; // for a weight in the corner of a cell
+    for (const [key, { name, text }] of corners) mark(view, key, name, text.length > 4 || !room ? "" : text);
+    for (const t of found.w) mark(view, `w${t.o}_${t.c}:${t.tap}`, "lit");
+    for (const t of found.y) mark(view, `y${t.o}:${t.place}`, "lit", target.board === "x" && t.taps.length === 1 && room ? weight(t.o, target.c, t.tap).slice(0, 4) : "");
+    if (target.board === "s") mark(view, `y${target.o}:${target.place}`, "lit");
+    if (target.board === "y") for (const c of Layer.sources(layer, target.o)) mark(view, `s${target.o}_${c}:${target.place}`, "lit");
+    for (const cell of view.index.values()) if (same(cell.target, target)) { cell.element.classList.add("target"); view.lit.push(cell.element); }
+  }
+  function same(a, b) {
+    if (a.board !== b.board) return false;
+    return ["o", "c", "place", "input", "tap"].every((key) => a[key] === b[key]);
+  }
+
+  return { element, render, light, same, keyOf };
+})();
