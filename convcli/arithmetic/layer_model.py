@@ -8,7 +8,13 @@ from typing import Any
 
 from convcli.arithmetic.chain_parser import parse_chain
 from convcli.arithmetic.network_graph import INPUT, Node, build_graph
-from convcli.arithmetic.network_report import LayerFailure, LayerReport, NetworkReport, Totals
+from convcli.arithmetic.network_report import (
+    FeatureMap,
+    LayerFailure,
+    LayerReport,
+    NetworkReport,
+    Totals,
+)
 from convcli.arithmetic.repair import find_repair
 from convcli.arithmetic.shape_inference import Feature, Inferred, infer
 from convcli.arithmetic.sizes import cross, parse_sizes
@@ -76,7 +82,11 @@ class LayerModel:
         return (channels, *sizes)
 
     def evaluate(
-        self, input_shape: Sequence[int] | None = None, batch: int | None = None
+        self,
+        input_shape: Sequence[int] | None = None,
+        batch: int | None = None,
+        *,
+        maps: bool = False,
     ) -> NetworkReport:
         """Work every layer out for an input of ``(channels, *spatial)``."""
         shape = self.input_for(None, None) if input_shape is None else tuple(input_shape)
@@ -88,6 +98,7 @@ class LayerModel:
             )
         features = {INPUT: Feature.of_input(shape)}
         rows: list[LayerReport] = []
+        found_maps = [FeatureMap(INPUT, INPUT, shape[1:])]
         failure = None
         for node in self.nodes:
             given = [features[name] for name in node.inputs]
@@ -99,8 +110,20 @@ class LayerModel:
                 break
             features[node.name] = found.feature
             rows.append(_row(node, found, batch))
-        totals = Totals.of(rows)
-        return NetworkReport(self.title, shape, batch, tuple(rows), totals, failure, self.source)
+            if maps:
+                reads = zip(node.inputs, found.readings(given), strict=True)
+                places = found.feature.places
+                found_maps.append(FeatureMap(node.name, node.name, places, tuple(reads)))
+        return NetworkReport(
+            self.title,
+            shape,
+            batch,
+            tuple(rows),
+            Totals.of(rows),
+            failure,
+            self.source,
+            maps=tuple(found_maps) if maps else (),
+        )
 
     def evaluate_for(
         self,
@@ -108,13 +131,15 @@ class LayerModel:
         channels: int | None = None,
         batch: int | None = None,
         named: Mapping[str, Sequence[int]] | None = None,
+        *,
+        maps: bool = False,
     ) -> NetworkReport:
         """Work every layer out for sizes as ``input_for`` takes them."""
         if named:
             raise ShapeError(
                 f"there is no input {next(iter(named))!r}: only inputs of ONNX files have names"
             )
-        return self.evaluate(self.input_for(sizes, channels), batch)
+        return self.evaluate(self.input_for(sizes, channels), batch, maps=maps)
 
 
 def _row(node: Node, found: Inferred, batch: int) -> LayerReport:

@@ -139,19 +139,24 @@ class Network:
         return self._model.input_for(sizes, channels)
 
     def evaluate(
-        self, input_shape: Sequence[int] | None = None, batch: int | None = None
+        self,
+        input_shape: Sequence[int] | None = None,
+        batch: int | None = None,
+        *,
+        maps: bool = False,
     ) -> NetworkReport:
         """Work every layer out for an input of ``(channels, *spatial)``.
 
         ``batch`` is 1, or what the network's file fixes, unless it is given. A layer that cannot
         take its input ends the report: ``failure`` says where, why and what would repair it.
+        ``maps`` adds which cells each layer reads, for :func:`convcli.arithmetic.trace.trace`.
 
         Raises
         ------
         ShapeError
             If the input shape itself is not one.
         """
-        return self._model.evaluate(input_shape, batch)
+        return self._model.evaluate(input_shape, batch, maps=maps)
 
     def evaluate_for(
         self,
@@ -159,9 +164,11 @@ class Network:
         channels: int | None = None,
         batch: int | None = None,
         named: Mapping[str, Sequence[int]] | None = None,
+        *,
+        maps: bool = False,
     ) -> NetworkReport:
         """Work every layer out for sizes as ``input_for`` takes them.
 
         ``named`` has the sizes of inputs that an ONNX file gives names.
         """
-        return self._model.evaluate_for(sizes, channels, batch, named)
+        return self._model.evaluate_for(sizes, channels, batch, named, maps=maps)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from convcli.arithmetic.reading import Reading
 from convcli.arithmetic.receptive_field import ReceptiveField
 
-__all__ = ["LayerFailure", "LayerReport", "NetworkReport", "Totals"]
+__all__ = ["FeatureMap", "LayerFailure", "LayerReport", "NetworkReport", "Totals"]
 
 BYTES = 4
 """Activations and parameters are counted as float32."""
@@ -36,6 +37,21 @@ class LayerReport:
     shape: tuple[int, ...] = ()
     flat: bool = False
     keeps_shape: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """The places of one tensor, along the axes of the network's input, and what they read.
+
+    ``layer`` is the row of the layer that makes it, ``sizes`` the places along each axis (1
+    where all is seen at once), ``reads`` the maps it reads, with a reading per axis; there are
+    none for an input.
+    """
+
+    name: str
+    layer: str
+    sizes: tuple[int, ...]
+    reads: tuple[tuple[str, tuple[Reading, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,7 @@ class NetworkReport:
 
     ``totals`` are the sums over the rows: with a ``failure`` those of a part. ``inputs`` and
     ``outputs`` are the shapes by name, batch and all, where the network's file names them.
+    ``maps`` are what :func:`convcli.arithmetic.trace.trace` follows, if they were asked for.
     """
 
     title: str
@@ -102,6 +119,7 @@ class NetworkReport:
     source: str = ""
     inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    maps: tuple[FeatureMap, ...] = ()
 
     @property
     def output(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from math import prod
 
 from convcli.arithmetic.layer import AnyWindow, Cost, check_channels
 from convcli.arithmetic.network_graph import Node
+from convcli.arithmetic.reading import Reading
 from convcli.arithmetic.receptive_field import ReceptiveField, merge, whole
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.vocabulary import ELEMENTWISE
@@ -34,6 +35,11 @@ class Feature:
         """Channels, then the spatial sizes."""
         return (self.channels, *self.spatial)
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The spatial sizes; once flat, there is one place along each axis."""
+        return self.spatial or (1,) * len(self.fields)
+
     @classmethod
     def of_input(cls, shape: Sequence[int]) -> Feature:
         """The network's input, each cell of which sees itself."""
@@ -43,12 +49,23 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """What a node gives: its feature, its cost, and its windows if it slides."""
+    """What a node gives: its feature, its cost, and its windows if it slides.
+
+    ``reads`` has what it reads of each input, per axis, where it is not cell by cell.
+    """
 
     feature: Feature
     cost: Cost = FREE
     windows: tuple[AnyWindow, ...] = ()
     note: str = ""
+    reads: tuple[tuple[Reading, ...], ...] = ()
+
+    def readings(self, inputs: Sequence[Feature]) -> tuple[tuple[Reading, ...], ...]:
+        """What is read of each input, per axis."""
+        if self.windows:
+            return (tuple(Reading.of_window(window) for window in self.windows),)
+        same = (tuple(Reading(n, n) for n in feature.places) for feature in inputs)
+        return self.reads or tuple(same)
 
 
 def infer(node: Node, inputs: Sequence[Feature], batch: int = 1) -> Inferred:
@@ -109,7 +126,11 @@ def _flatten(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
     fields = tuple(whole(f, n) for f, n in zip(given.fields, given.spatial, strict=False))
     if not given.spatial:
         fields = given.fields
-    return Inferred(Feature(prod(given.shape), (), fields))
+    return Inferred(Feature(prod(given.shape), (), fields), reads=_all_of(given))
+
+
+def _all_of(given: Feature) -> tuple[tuple[Reading, ...]]:
+    return (tuple(Reading.everything(n) for n in given.places),)
 
 
 def _linear(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
@@ -127,7 +148,8 @@ def _global_pool(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
     given = inputs[0]
     _need_space(node, given)
     fields = tuple(whole(f, n) for f, n in zip(given.fields, given.spatial, strict=True))
-    return Inferred(Feature(given.channels, (1,) * len(given.spatial), fields))
+    feature = Feature(given.channels, (1,) * len(given.spatial), fields)
+    return Inferred(feature, reads=_all_of(given))
 
 
 def _adaptive_pool(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
@@ -142,7 +164,8 @@ def _adaptive_pool(node: Node, inputs: Sequence[Feature], batch: int) -> Inferre
         if output < 1:
             raise ShapeError(f"size is {output}; it must be 1 or more")
         fields.append(_adaptive_field(field, size, output))
-    return Inferred(Feature(given.channels, tuple(outputs), tuple(fields)))
+    reads = tuple(Reading.adaptive(n, m) for n, m in zip(given.spatial, outputs, strict=True))
+    return Inferred(Feature(given.channels, tuple(outputs), tuple(fields)), reads=(reads,))
 
 
 def _adaptive_field(field: ReceptiveField, size: int, output: int) -> ReceptiveField:
@@ -171,8 +194,9 @@ def _upsample(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
     if min(factors) < 1:
         raise ShapeError(f"factor is {min(factors)}; it must be 1 or more")
     fields = tuple(f.scaled(factor) for f, factor in zip(given.fields, factors, strict=True))
-    spatial = tuple(n * factor for n, factor in zip(given.spatial, factors, strict=True))
-    return Inferred(Feature(given.channels, spatial, fields))
+    reads = tuple(Reading.enlarged(n, f) for n, f in zip(given.spatial, factors, strict=True))
+    spatial = tuple(reading.outputs for reading in reads)
+    return Inferred(Feature(given.channels, spatial, fields), reads=(reads,))
 
 
 def _pad(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
@@ -187,7 +211,11 @@ def _pad(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
     sides = [resolve_padding(pad, n, 1) for pad, n in zip(pads, given.spatial, strict=True)]
     spatial = tuple(n + sum(side) for n, side in zip(given.spatial, sides, strict=True))
     fields = tuple(f.moved(-side[0]) for f, side in zip(given.fields, sides, strict=True))
-    return Inferred(Feature(given.channels, spatial, fields))
+    reads = tuple(
+        Reading.shifted(n, m, -side[0])
+        for n, m, side in zip(given.spatial, spatial, sides, strict=True)
+    )
+    return Inferred(Feature(given.channels, spatial, fields), reads=(reads,))
 
 
 def _add(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
@@ -198,25 +226,32 @@ def _add(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
 
 
 def _concat(node: Node, inputs: Sequence[Feature], batch: int) -> Inferred:
+    reads: tuple[tuple[Reading, ...], ...] = ()
     if node.options.get("crop"):
-        inputs = [inputs[0], *(_crop(feature, inputs[0].spatial) for feature in inputs[1:])]
+        to = inputs[0].spatial
+        reads = tuple(_cropped(feature, to) for feature in inputs)
+        inputs = [_crop(*pair) for pair in zip(inputs, reads, strict=True)]
     if len({feature.spatial for feature in inputs}) > 1:
         shapes = " and ".join(cross(feature.shape) for feature in inputs)
         raise ShapeError(f"concat needs equal sizes beside the channels, but {shapes} arrive")
-    return _joined(inputs, sum(feature.channels for feature in inputs))
+    return replace(_joined(inputs, sum(feature.channels for feature in inputs)), reads=reads)
 
 
-def _crop(feature: Feature, spatial: tuple[int, ...]) -> Feature:
+def _cropped(feature: Feature, spatial: tuple[int, ...]) -> tuple[Reading, ...]:
     """The centre of a feature, as U-Net crops what it skips."""
     if len(spatial) != len(feature.spatial) or any(
         have < want for have, want in zip(feature.spatial, spatial, strict=True)
     ):
         raise ShapeError(f"{cross(feature.spatial)} cannot be cropped to {cross(spatial)}")
-    moved = [
-        field.moved((have - want) // 2)
-        for field, have, want in zip(feature.fields, feature.spatial, spatial, strict=True)
-    ]
-    return Feature(feature.channels, spatial, tuple(moved))
+    return tuple(
+        Reading.shifted(have, want, (have - want) // 2)
+        for have, want in zip(feature.spatial, spatial, strict=True)
+    )
+
+
+def _crop(feature: Feature, reads: Sequence[Reading]) -> Feature:
+    fields = tuple(f.moved(read.offset) for f, read in zip(feature.fields, reads, strict=True))
+    return Feature(feature.channels, tuple(read.outputs for read in reads), fields)
 
 
 def _joined(inputs: Sequence[Feature], channels: int) -> Inferred:

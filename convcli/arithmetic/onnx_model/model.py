@@ -38,15 +38,19 @@ class OnnxModel:
         return fill(self.inputs, sizes, channels, {}, None)[self.inputs[0].name][1:]
 
     def evaluate(
-        self, input_shape: Sequence[int] | None = None, batch: int | None = None
+        self,
+        input_shape: Sequence[int] | None = None,
+        batch: int | None = None,
+        *,
+        maps: bool = False,
     ) -> NetworkReport:
         """Follow the graph for an input as ``input_for`` gives it."""
         if input_shape is None:
-            return self.evaluate_for(batch=batch)
+            return self.evaluate_for(batch=batch, maps=maps)
         first = self.inputs[0]
         fixed = first.dims[0] if isinstance(first.dims[0], int) else 1
         shape = (fixed if batch is None else batch, *input_shape)
-        return self.evaluate_for(batch=batch, named={first.name: shape})
+        return self.evaluate_for(batch=batch, named={first.name: shape}, maps=maps)
 
     def evaluate_for(
         self,
@@ -54,11 +58,13 @@ class OnnxModel:
         channels: int | None = None,
         batch: int | None = None,
         named: Mapping[str, Sequence[int]] | None = None,
+        *,
+        maps: bool = False,
     ) -> NetworkReport:
         """Follow the graph for the sizes that are asked for, by input where they have names."""
         shapes = fill(self.inputs, sizes, channels, named or {}, batch)
         try:
-            walk = Walk(self.model, self.inputs, shapes)
+            walk = Walk(self.model, self.inputs, shapes, maps=maps)
         except MALFORMED as error:
             raise ShapeError(f"the model's constants make no sense: {error}") from error
         failure = walk.run()
@@ -73,4 +79,5 @@ class OnnxModel:
             self.source,
             shapes,
             {} if failure else walk.outputs(),
+            tuple(walk.maps) if maps else (),
         )

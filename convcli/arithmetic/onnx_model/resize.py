@@ -8,9 +8,10 @@ from math import ceil, floor
 
 from convcli.arithmetic.onnx_model.flow import Along, Flow, everything
 from convcli.arithmetic.onnx_model.node import OnnxNode
+from convcli.arithmetic.reading import Reading
 from convcli.arithmetic.receptive_field import ReceptiveField
 
-__all__ = ["resized"]
+__all__ = ["resized", "resized_reading"]
 
 MOST_PLACES = 4096
 """Outputs whose reach is looked at; what they read repeats."""
@@ -63,14 +64,8 @@ def _field(
 
 def _places(mode: str, size: int, out: int) -> Callable[[int], float]:
     """Where an output stands among the inputs."""
-    ratio = size / out
-    if mode == "asymmetric":
-        return lambda i: i * ratio
-    if mode == "tf_half_pixel_for_nn":
-        return lambda i: (i + 0.5) * ratio
-    if mode == "align_corners":
-        return lambda i: i * (size - 1) / max(out - 1, 1)
-    return lambda i: (i + 0.5) * ratio - 0.5
+    a, b, c = _fraction(mode, size, out)
+    return lambda i: (a * i + b) / c
 
 
 def _reach(place: float, mode: str, size: int) -> int:
@@ -81,3 +76,49 @@ def _reach(place: float, mode: str, size: int) -> int:
     if mode == "cubic":
         low, high = low - 1, high + 1
     return min(high, size - 1) - max(low, 0) + 1
+
+
+def resized_reading(node: OnnxNode, size: int, out: int) -> Reading:
+    """Which inputs an output reads: those less than a reach away from its place, in fractions.
+
+    The place of output ``o`` is ``(a o + b) / c`` in whole numbers; ``nearest`` reads the one
+    input that the rounding gives.
+    """
+    mode = _coordinates(node)
+    if mode == "tf_crop_and_resize":
+        return Reading.everything(size, out)
+    a, b, c = _fraction(mode, size, out)
+    if node.word("mode", "nearest") != "nearest":
+        reach = 1 if node.word("mode", "nearest") == "linear" else 2
+        if node.attributes.get("antialias", 0) and out < size:
+            a, b, c, wide = a * out, b * out, c * out, reach * c * size
+        else:
+            wide = reach * c
+        return Reading(size, out, c, a, b - wide + 1, 1, 2 * wide - 1)
+    newer = node.op == "Resize" and node.tensors.opset >= 11
+    rounding = node.word("nearest_mode", "round_prefer_floor" if newer else "floor")
+    a, b, c = 2 * a, 2 * b, 2 * c
+    offset = {
+        "floor": b - c + 1,
+        "ceil": b,
+        "round_prefer_ceil": b - c // 2 + 1,
+    }.get(rounding, b - c // 2)
+    found = Reading(size, out, c, a, offset, 1, c)
+    ends = ((0, 0),), ((out - 1, out - 1),)
+    if all(map(found.inputs_of, ends)):
+        return found
+    # A place beyond the ends is rounded away from the input, whose last cell stands for it.
+    return found._replace(offset=offset - c, taps=3 * c)
+
+
+def _fraction(mode: str, size: int, out: int) -> tuple[int, int, int]:
+    """Where an output stands among the inputs: ``(a o + b) / c``."""
+    if mode == "asymmetric":
+        return size, 0, out
+    if mode == "align_corners":
+        return size - 1, 0, max(out - 1, 1)
+    if mode == "tf_half_pixel_for_nn":
+        return 2 * size, size, 2 * out
+    if mode == "pytorch_half_pixel" and out == 1:
+        return 1, 0, 1
+    return 2 * size, size - out, 2 * out

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from convcli.arithmetic.network_graph import INPUT, Node
-from convcli.arithmetic.network_report import LayerFailure, LayerReport
+from convcli.arithmetic.network_report import FeatureMap, LayerFailure, LayerReport
 from convcli.arithmetic.onnx_model.fields import POINTWISE, flow_after, follows
 from convcli.arithmetic.onnx_model.flow import Along, Flow
 from convcli.arithmetic.onnx_model.layers import (
@@ -20,6 +20,7 @@ from convcli.arithmetic.onnx_model.layers import (
 )
 from convcli.arithmetic.onnx_model.model_inputs import ModelInput
 from convcli.arithmetic.onnx_model.node import OnnxNode
+from convcli.arithmetic.onnx_model.places import place_counts, readings_of
 from convcli.arithmetic.onnx_model.tensors import MALFORMED, Tensors, domain_of
 from convcli.arithmetic.receptive_field import ReceptiveField
 from convcli.arithmetic.repair import find_repair
@@ -37,10 +38,15 @@ MOST_CELLS = 2**50
 
 
 class Walk:
-    """One pass over the graph."""
+    """One pass over the graph; ``maps`` asks for what each tensor reads of others too."""
 
     def __init__(
-        self, model: Any, inputs: Sequence[ModelInput], shapes: Mapping[str, tuple[int, ...]]
+        self,
+        model: Any,
+        inputs: Sequence[ModelInput],
+        shapes: Mapping[str, tuple[int, ...]],
+        *,
+        maps: bool = False,
     ) -> None:
         self.graph = model.graph
         self.tensors = Tensors(model)
@@ -51,6 +57,10 @@ class Walk:
         self.counted: set[str] = set()
         self.trained: set[str] = set()
         self.names: set[str] = set()
+        self.mapped = maps
+        self.maps: list[FeatureMap] = []
+        self.map_names: dict[str, str] = {}
+        self.rank = max((len(given.spatial) for given in inputs), default=0)
         first = shapes[inputs[0].name]
         self.batch = first[0] if len(first) > 1 else 1
         for given in inputs:
@@ -60,7 +70,10 @@ class Walk:
                 key: Along(ReceptiveField(extent=shape[axis]), (axis,), shape[axis])
                 for key, axis in enumerate(given.spatial)
             }
-            self.makers[given.name] = INPUT if len(inputs) == 1 else given.name
+            name = INPUT if len(inputs) == 1 else given.name
+            self.makers[given.name] = self.map_names[given.name] = name
+            places = place_counts(self.flows[given.name], self.rank)
+            self.maps.append(FeatureMap(name, name, places))
         self._add_constants(self.graph)
 
     def outputs(self) -> dict[str, tuple[int, ...]]:
@@ -92,7 +105,7 @@ class Walk:
             yield from self._nodes(graph.node)
             for made, name in zip(graph.output, proto.output, strict=True):
                 self.tensors.rename(made.name, name)
-                for table in (self.flows, self.makers, self.roots):
+                for table in (self.flows, self.makers, self.roots, self.map_names):
                     if made.name in table:
                         table[name] = table[made.name]  # type: ignore[assignment]
 
@@ -158,6 +171,8 @@ class Walk:
                 self.flows[output] = flow_after(node, place)
                 self.makers[output] = name
         shown = next(place for place, output in enumerate(proto.output) if output)
+        if self.mapped:
+            self._add_maps(node, name, shown)
         shape, flow = node.out(shown), self.flows[proto.output[shown]]
         if not note and len(inputs) > 1 and _aligned(node.given.values()) > _aligned([flow]):
             note = "the branches are not aligned"
@@ -177,6 +192,16 @@ class Walk:
             keeps_shape=node.op in POINTWISE,
         )
         self.rows.append(row)
+
+    def _add_maps(self, node: OnnxNode, layer: str, shown: int) -> None:
+        """A map for each output; that which the row shows has the row's name."""
+        for place, output in enumerate(node.proto.output):
+            if output:
+                name = layer if place == shown else f"{layer} ({output})"
+                made, self.map_names[output] = self.flows[output], name
+                found = readings_of(node, place, made, self.rank)
+                reads = tuple((self.map_names[given], axes) for given, axes in found.items())
+                self.maps.append(FeatureMap(name, layer, place_counts(made, self.rank), reads))
 
     def without_batch(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """A shape as tables show it: its first axis is left out if it is the batch."""
