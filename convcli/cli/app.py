@@ -244,9 +244,11 @@ def invoke(argv: list[str]) -> int:
 
 def _misread(error: Any, argv: list[str]) -> str:
     """The message about a command line that could not be taken apart."""
-    from convcli.cli.option_hints import kernel_meant
+    from convcli.cli.option_hints import kernel_meant, why_absent
 
     option = getattr(error, "option_name", "")
+    if why := why_absent(argv):
+        return why
     meant = kernel_meant(argv, option)
     if option and meant:
         typed = next(word for word in argv if word.startswith(option))

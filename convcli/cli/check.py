@@ -26,9 +26,9 @@ def _run(
 ) -> None:
     from convcli.cli.tensor_io import convolution_options, emit_json, read, resolve_dims
 
-    stride, padding, dilation, groups = layer
+    stride, padding, dilation, groups, border = layer
     a, weight = read(x, "X"), read(w, "W")
-    options = {**convolution_options(stride, padding, dilation), "groups": groups, **more}
+    options = {**convolution_options(stride, padding, dilation, border), "groups": groups, **more}
     found = check(a, weight, dims=resolve_dims(a, weight, dims), **options)
     if as_json:
         from convcli.show.tensor_text import tensor_document
@@ -38,6 +38,7 @@ def _run(
                 **{name: tensor_document(part) for name, part in found.parts.items()},
                 found.left_name: tensor_document(found.left),
                 found.right_name: tensor_document(found.right),
+                **({"note": found.note} if found.note else {}),
                 "largest_difference": found.difference,
                 "tolerance": found.tolerance,
                 "holds": found.holds,
@@ -60,15 +61,24 @@ def equivariance(
     ] = 1,
     stride: on.Stride = "1",
     padding: on.Padding = "0",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     groups: on.Groups = 1,
     dims: on.Dims = None,
     as_json: AsJson = False,
 ) -> None:
-    """conv(shift(x)) is shift(conv(x)), away from the border."""
+    """conv(shift(x)) is shift(conv(x)), away from the border; with --border wrap everywhere."""
     from convcli.ops.identities import check_equivariance
 
-    _run(check_equivariance, x, w, dims, as_json, (stride, padding, dilation, groups), shift=shift)
+    _run(
+        check_equivariance,
+        x,
+        w,
+        dims,
+        as_json,
+        (stride, padding, dilation, groups, border),
+        shift=shift,
+    )
 
 
 @app.command(context_settings=LITERALS)
@@ -77,15 +87,19 @@ def adjoint(
     w: W,
     stride: on.Stride = "1",
     padding: on.Padding = "0",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     groups: on.Groups = 1,
     dims: on.Dims = None,
     as_json: AsJson = False,
 ) -> None:
-    """<conv(x), v> is <x, conv_transpose(v)>: the transposed operation is the adjoint."""
+    """<conv(x), v> is <x, conv_transpose(v)>: the transposed operation is the adjoint.
+
+    With a border what arrives outside is added to the cell that stands there.
+    """
     from convcli.ops.identities import check_adjoint
 
-    _run(check_adjoint, x, w, dims, as_json, (stride, padding, dilation, groups))
+    _run(check_adjoint, x, w, dims, as_json, (stride, padding, dilation, groups, border))
 
 
 @app.command(context_settings=LITERALS)
@@ -94,6 +108,7 @@ def gradient(
     w: W,
     stride: on.Stride = "1",
     padding: on.Padding = "0",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     groups: on.Groups = 1,
     dims: on.Dims = None,
@@ -102,4 +117,4 @@ def gradient(
     """Analytic gradients of the loss <conv(x), v> are its central differences."""
     from convcli.ops.identities import check_gradient
 
-    _run(check_gradient, x, w, dims, as_json, (stride, padding, dilation, groups))
+    _run(check_gradient, x, w, dims, as_json, (stride, padding, dilation, groups, border))

@@ -15,6 +15,7 @@ def conv(
     bias: on.Bias = "",
     stride: on.Stride = "1",
     padding: on.Padding = "0",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     groups: on.Groups = 1,
     flip: on.Flip = False,
@@ -27,6 +28,7 @@ def conv(
     overwrite: on.Overwrite = False,
 ) -> None:
     from convcli.cli.tensor_io import (
+        border_words,
         check_output,
         convolution_options,
         emit,
@@ -36,25 +38,27 @@ def conv(
         sizes_of,
     )
     from convcli.ops.conv import conv as compute
+    from convcli.ops.conv_geometry import conv_geometry
 
     check_output(output, overwrite)
     a, weight = read(x, "X"), read(w, "W")
     shift = read(bias, "--bias") if bias else None
-    layer = convolution_options(stride, padding, dilation)
+    layer = convolution_options(stride, padding, dilation, border)
     layer.update(groups=groups, dims=resolve_dims(a, weight, dims))
+    geometry = conv_geometry(a.shape, weight.shape, **layer)
     y = compute(a, weight, shift, flip=flip, **layer)
     if steps or at or show_all:
         from convcli.ops.conv import flip_kernel
-        from convcli.ops.conv_geometry import conv_geometry
         from convcli.ops.output_sum import conv_output_sum
 
-        geometry = conv_geometry(a.shape, weight.shape, **layer)
         if flip:
             weight = flip_kernel(weight, geometry.rank)
         operands = a.reshape(geometry.big_shape), weight.reshape(geometry.weight_shape), shift
         show_working(conv_output_sum, geometry, operands, y, at, show_all, as_json or output == "-")
-    title = f"{'convolution' if flip else 'correlation'} of {sizes_of(a)} with {sizes_of(weight)}:"
-    emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
+    title = f"{'convolution' if flip else 'correlation'} of {sizes_of(a)} with {sizes_of(weight)}"
+    emit(
+        y, f"{title}{border_words(geometry)}:", output=output, overwrite=overwrite, as_json=as_json
+    )
 
 
 conv.__doc__ = f"""Convolve tensors: sequences, images or volumes, with the working if asked.{on.ranks(on.FORWARD)}"""

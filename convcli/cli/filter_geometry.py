@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from convcli.arithmetic.borders import BORDERS
-from convcli.cli import complete, options
+from convcli.cli import options
 
 _SHAPE = "Shape"
 _shape = partial(typer.Option, rich_help_panel=_SHAPE)
@@ -40,13 +40,11 @@ Dilation = Annotated[
 ]
 Border = Annotated[
     str,
-    _shape(
-        "--border",
-        autocompletion=complete.names("arithmetic.borders", "BORDERS", "ALIASES"),
-        metavar="NAME",
-        help=f"What is read outside the picture: {_BORDERS}; see below. V is 0 (black) to 255 "
+    options.border(
+        f"What is read outside the picture: {_BORDERS}; see below. V is 0 (black) to 255 "
         "(white) at any depth, a percentage, or a gray by name; of rasters a value. missing "
         "leaves out what lies outside.",
+        _SHAPE,
     ),
 ]
 Flip = Annotated[

@@ -27,6 +27,7 @@ def grad(
     ] = False,
     stride: on.Stride = "1",
     padding: on.Padding = "0",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     groups: on.Groups = 1,
     flip: on.Flip = False,
@@ -48,6 +49,7 @@ def grad(
     output: on.Output = "",
     overwrite: on.Overwrite = False,
 ) -> None:
+    from convcli.arithmetic.borders import parse_filling
     from convcli.cli.tensor_io import (
         check_output,
         convolution_options,
@@ -65,9 +67,14 @@ def grad(
         raise UsageError("-o writes one array; add --only x, --only weight or --only bias")
     if transposed and flip:
         raise UsageError("--flip and --transposed do not go together; reverse the kernel instead")
+    if transposed and not parse_filling(border).is_zeros:
+        raise UsageError(
+            f"--border {border}: a transposed convolution has zeros alone, as in PyTorch; without "
+            "--transposed, the gradient for x is the adjoint of the convolution with the border"
+        )
     check_output(output, overwrite)
     a, weight = read(x, "X"), read(w, "W")
-    layer = convolution_options(stride, padding, dilation)
+    layer = convolution_options(stride, padding, dilation, "" if transposed else border)
     layer.update(
         groups=groups, dims=resolve_dims(a, weight, dims, on.BACKWARD if transposed else on.FORWARD)
     )

@@ -24,6 +24,7 @@ def impulse(
     ] = "",
     stride: on.Stride = "1",
     padding: on.Padding = "full",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     flip: Annotated[
         bool,
@@ -39,7 +40,7 @@ def impulse(
     from convcli.ops.impulses import impulse_response, impulses
 
     weight = read(w, "W")
-    layer = convolution_options(stride, padding, dilation)
+    layer = convolution_options(stride, padding, dilation, border)
     response = impulse_response(weight, flip=flip)
     signal = read(x, "X") if x else None
     parts: list[Any] = []

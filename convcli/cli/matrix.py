@@ -38,6 +38,7 @@ def kernel_command(
     ] = "",
     stride: on.Stride = "1",
     padding: on.Padding = "0",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     flip: Flip = False,
     transpose: Annotated[
@@ -59,7 +60,7 @@ def kernel_command(
     if not n and (vector is None or transpose):
         raise UsageError("say how large the input is, as in --n 4 or --n 4x5")
     shape = per_axis_option(n, "n") if n else vector.shape  # type: ignore[union-attr]
-    layer = convolution_options(stride, padding, dilation)
+    layer = convolution_options(stride, padding, dilation, border)
     product = kernel_product(weight, shape, vector, flip=flip, transpose=transpose, **layer)
     if as_json:
         emit_json(product.document())
@@ -86,6 +87,7 @@ def data_command(
     ] = "",
     stride: on.Stride = "1",
     padding: on.Padding = "0",
+    border: on.Border = "zeros",
     dilation: on.Dilation = "1",
     flip: Flip = False,
     as_json: AsJson = False,
@@ -100,7 +102,7 @@ def data_command(
     if (weight is None) == (not kernel_size):
         raise UsageError("give either a kernel W or --kernel-size")
     size = per_axis_option(kernel_size, "kernel size") if kernel_size else None
-    layer = convolution_options(stride, padding, dilation)
+    layer = convolution_options(stride, padding, dilation, border)
     product = data_product(a, weight, size, flip=flip, **layer)
     if as_json:
         emit_json(product.document())

@@ -1,4 +1,6 @@
-"""What was meant where words that belong behind ``-k`` were typed as options, or apart from it.
+"""What was meant by words that a command does not know, and why it lacks an option.
+
+Words that belong behind ``-k`` may have been typed as options, or apart from it.
 
 Imported only when a command line was refused.
 """
@@ -11,10 +13,31 @@ from collections.abc import Iterator, Sequence
 
 from convcli.system.files import exists
 
-__all__ = ["kernel_meant"]
+__all__ = ["kernel_meant", "why_absent"]
 
 _LINE = re.compile(r"did you mean '(.*)'\?|(-k .*)$")
 """How messages about kernels end that offer one."""
+
+
+_ABSENT = {
+    ("conv-transpose", "--border"): "a transposed convolution has zeros alone, as in PyTorch; the "
+    "adjoint of a convolution with a border is its gradient for x: convcli grad --border",
+    ("pool", "--border"): "the padding of a pool is left out of its maxima, and zeros in its means",
+}
+"""Why a command lacks an option that those beside it have."""
+
+
+def why_absent(argv: Sequence[str]) -> str:
+    """The message about an option that a command lacks for a reason; empty where there is none.
+
+    >>> why_absent(["pool", "max", "1 2", "--border=edge"])
+    'no such option: --border; the padding of a pool is left out of its maxima, and zeros in its means'
+    """
+    for word in argv[1:]:
+        option = word.partition("=")[0]
+        if (argv[0], option) in _ABSENT:
+            return f"no such option: {option}; {_ABSENT[argv[0], option]}"
+    return ""
 
 
 def kernel_meant(argv: Sequence[str], option: str = "") -> str:

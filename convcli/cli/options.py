@@ -13,6 +13,7 @@ from convcli.cli import complete
 __all__ = [
     "LITERALS",
     "Overwrite",
+    "border",
     "flip",
     "json",
     "kernel",
@@ -50,6 +51,14 @@ def padding(*names: str, help: str, panel: str, **more: Any) -> Any:
     """``--padding``, under further names where a command has them."""
     words = complete.names("arithmetic.window", "PADDING_NAMES")
     return typer.Option(*names, autocompletion=words, help=help, rich_help_panel=panel, **more)
+
+
+def border(help: str, panel: str, *names: str) -> Any:
+    """``--border``; ``names`` are the registries in ``arithmetic.borders`` that are offered."""
+    words = complete.names("arithmetic.borders", *(names or ("BORDERS", "ALIASES")))
+    return typer.Option(
+        "--border", autocompletion=words, metavar="NAME", help=help, rich_help_panel=panel
+    )
 
 
 def max_pixels(help: str, panel: str | None = None) -> Any:

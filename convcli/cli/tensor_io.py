@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "border_words",
     "check_output",
     "convolution_options",
     "emit",
@@ -104,9 +105,12 @@ def _check_numbers(name: str, numbers: Iterable[object]) -> None:
             )
 
 
-def convolution_options(stride: str, padding: str, dilation: str) -> dict[str, Any]:
-    """The three options of every window."""
+def convolution_options(
+    stride: str, padding: str, dilation: str, border: str = ""
+) -> dict[str, Any]:
+    """The three options of every window, and the border where the operation has one."""
     return {
+        **({"border": border} if border else {}),
         "stride": per_axis_option(stride, "stride"),
         "padding": padding_option(padding),
         "dilation": per_axis_option(dilation, "dilation"),
@@ -213,6 +217,11 @@ def emit(
         show_tensor(array, title)
 
 
+def border_words(geometry: Any) -> str:
+    """The border as a title says it; nothing where the padding is zeros."""
+    return f", border {geometry.border}" if geometry.has_border else ""
+
+
 def sizes_of(array: Any) -> str:
     """A shape as it is written in a title."""
     from convcli.arithmetic.sizes import cross
@@ -240,7 +249,8 @@ def show_working(
             yield name, step(geometry, *operands, (*lead, *index))
 
     console = make_console("stderr" if aside else "stdout")
-    show_steps(named(), 0 if at else y.size - len(chosen), console)
+    border = geometry.border if geometry.has_border else None
+    show_steps(named(), 0 if at else y.size - len(chosen), console, border)
 
 
 def _place(text: str, shape: tuple[int, ...]) -> tuple[int, ...]:

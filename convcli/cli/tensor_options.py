@@ -64,11 +64,25 @@ Stride = Annotated[str, layer(help="Cells between two windows: 2, or per axis 2x
 Padding = Annotated[
     str,
     options.padding(
-        help="Zeros around the input: 1, per axis 1x2, before,after as 1,2, or valid, same, "
+        help="Cells around the input: 1, per axis 1x2, before,after as 1,2, or valid, same, "
         "same_lower, full.",
         panel=LAYER,
     ),
 ]
+
+
+def border(panel: str) -> Any:
+    """``--border`` of a tensor."""
+    return options.border(
+        "What the padding holds: zeros, constant:V, edge (replicate), reflect, symmetric or wrap "
+        "(circular).",
+        panel,
+        "FILLING",
+        "FILLING_ALIASES",
+    )
+
+
+Border = Annotated[str, border(LAYER)]
 Dilation = Annotated[str, layer(help="Cells between two taps: 2, or per axis 2x1.")]
 Groups = Annotated[
     int,

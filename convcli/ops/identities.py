@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcli.errors import TensorError
+from convcli.ops.border_cells import refuse_affine
 from convcli.ops.conv import conv
-from convcli.ops.conv_geometry import conv_geometry
+from convcli.ops.conv_geometry import ConvGeometry, conv_geometry
 from convcli.ops.gradients import conv_grad
 from convcli.ops.operands import Array
 
@@ -22,7 +23,7 @@ class Identity(NamedTuple):
     """Both sides of an identity, with the largest difference and what rounding explains.
 
     ``parts`` are the tensors that the sides are made of besides what was given, by name, so that
-    the numbers can be worked out again.
+    the numbers can be worked out again. ``note`` says where it holds, if not as usual.
     """
 
     left_name: str
@@ -32,6 +33,7 @@ class Identity(NamedTuple):
     difference: float
     tolerance: float
     parts: Mapping[str, Array] = MappingProxyType({})
+    note: str = ""
 
     @property
     def holds(self) -> bool:
@@ -60,34 +62,67 @@ def check_equivariance(
     ``x`` is put on zeros large enough that nothing of it, or of its response, leaves the frame:
     at the border, padding breaks the equivariance. Stride ``s`` keeps it only for shifts by
     multiples of ``s``, so the shift is ``shift * stride`` on the left, ``shift`` on the right.
+    With the border ``wrap`` the input is a cycle, and where the outputs go round it evenly, as of
+    ``same``, the identity holds everywhere: ``x`` is taken as it is.
 
     >>> check_equivariance(np.array([1, 2, 3]), np.array([1, 0, -1])).holds
     True
     """
     _numbers_only(x, weight)
     g = conv_geometry(x.shape, weight.shape, dims=dims, **options)
+    refuse_affine(g, "equivariance beyond it")
+    shifts = tuple(shift * s for s in g.stride)
+    axes = tuple(range(-g.rank, 0))
+    if g.border.mode == "wrap" and _goes_round(g):
+        found = _both_ways(x, weight, shift, shifts, axes, options)
+        note = "border wrap: the input is a cycle, so this holds everywhere, the border included"
+        return found._replace(note=note)
     room = [
         (
-            s * (d * (k - 1) + abs(shift) + 1),
-            s * (d * (k - 1) + abs(shift) + 1),
+            s * (d * (k - 1) + abs(shift) + 1 + far),
+            s * (d * (k - 1) + abs(shift) + 1 + far),
         )
-        for s, d, k in zip(g.stride, g.dilation, g.kernel, strict=True)
+        # What a border shows of the input must be zeros as well.
+        for s, d, k, far in zip(g.stride, g.dilation, g.kernel, _farthest(g), strict=True)
     ]
     framed = np.pad(x, [(0, 0)] * (x.ndim - g.rank) + room)
-    axes = tuple(range(-g.rank, 0))
-    moved = np.roll(framed, tuple(shift * s for s in g.stride), axes)
-    left = conv(moved, weight, dims=g.rank, **options)
-    right = np.roll(conv(framed, weight, dims=g.rank, **options), (shift,) * g.rank, axes)
+    return _both_ways(framed, weight, shift, shifts, axes, options)
+
+
+def _farthest(g: ConvGeometry) -> tuple[int, ...]:
+    """Cells of the input, from its ends, that a border shows."""
+    if not g.has_border:
+        return (0,) * g.rank
+    return tuple(max(pair) for pair in zip(g.before, g.after, strict=True))
+
+
+def _goes_round(g: ConvGeometry) -> bool:
+    """Whether the outputs are as many as the strides of the cycle."""
+    return all(o * s == n for o, s, n in zip(g.output, g.stride, g.size, strict=True))
+
+
+def _both_ways(
+    x: Array, weight: Array, shift: int, shifts: Any, axes: Any, options: Mapping[str, Any]
+) -> Identity:
+    rank = len(axes)
+    left = conv(np.roll(x, shifts, axes), weight, dims=rank, **options)
+    right = np.roll(conv(x, weight, dims=rank, **options), (shift,) * rank, axes)
     return _compare("conv(shift(x))", left, "shift(conv(x))", right, 1e-12)
 
 
 def check_adjoint(x: Array, weight: Array, *, dims: int | None = None, **options: Any) -> Identity:
     """``<conv(x), v> == <x, conv_transpose(v)>`` for a ``v`` of small whole numbers.
 
+    With a border the adjoint is the transposed convolution and what it hands back through the
+    border, which is the gradient for ``x``; it is called ``adjoint(v)`` then.
+
     >>> check_adjoint(np.array([1, 2, 3, 4]), np.array([1, 0, -1]), padding=1).holds
     True
     """
     _numbers_only(x, weight)
+    g = conv_geometry(x.shape, weight.shape, dims=dims, **options)
+    refuse_affine(g, "adjoint of it")
+    name = "adjoint(v)" if g.has_border else "conv_transpose(v)"
     y = conv(x, weight, dims=dims, **options)
     v = (np.arange(math.prod(y.shape)) % 7 - 3).reshape(y.shape).astype(y.dtype)
     back = conv_grad(v, x, weight, dims=dims, **options).x
@@ -95,8 +130,8 @@ def check_adjoint(x: Array, weight: Array, *, dims: int | None = None, **options
     left = (y.astype(wide) * v.astype(wide)).sum()
     right = (x.astype(wide) * back.astype(wide)).sum()
     rtol = max(float(np.finfo(y.dtype).eps), 1e-13) * y.size if y.dtype.kind == "f" else 0.0
-    found = _compare("<conv(x), v>", left, "<x, conv_transpose(v)>", right, rtol)
-    return found._replace(parts={"v": v, "conv(x)": y, "conv_transpose(v)": back})
+    found = _compare("<conv(x), v>", left, f"<x, {name}>", right, rtol)
+    return found._replace(parts={"v": v, "conv(x)": y, name: back})
 
 
 def check_gradient(x: Array, weight: Array, *, dims: int | None = None, **options: Any) -> Identity:

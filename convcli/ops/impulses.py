@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from convcli.errors import TensorError
+from convcli.ops.border_cells import refuse_affine
 from convcli.ops.conv import conv
+from convcli.ops.conv_geometry import conv_geometry
 from convcli.ops.operands import Array
 
 __all__ = ["Impulse", "impulse_response", "impulses"]
@@ -60,6 +62,7 @@ def impulses(x: Array, weight: Array, *, flip: bool = False, **options: Any) -> 
             f"x has {x.ndim} axes and the kernel {weight.ndim}; impulses are shown for bare "
             "arrays of the same number of axes, 1 to 3"
         )
+    refuse_affine(conv_geometry(x.shape, weight.shape, dims=x.ndim, **options), "sum of impulses")
     if x.size > MAX_VALUES:
         raise TensorError(f"x has {x.size} values; at most {MAX_VALUES} are taken apart")
     for index in np.ndindex(x.shape):

@@ -13,6 +13,7 @@ import numpy as np
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
 from convcli.kernels.blas import matmul
+from convcli.ops.border_cells import with_border
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
 from convcli.ops.conv_geometry import ConvGeometry, conv_geometry
 from convcli.ops.matrices import circulant, shift_matrix, toeplitz
@@ -144,10 +145,14 @@ def kernel_product(
     if transpose:
         return _transposed_product(g, matrix.T, turned, x, sizes)
     pads = [(0, 0)] * (len(sizes) - g.rank) + list(zip(g.before, g.after, strict=True))
-    padded = np.pad(x, pads) if x.dtype.kind != "O" else _pad_symbols(x, pads)
+    if g.has_border:
+        padded = with_border(g, x.reshape(g.big_shape))[1]
+    else:
+        padded = np.pad(x, pads) if x.dtype.kind != "O" else _pad_symbols(x, pads)
+    border = f" (border {g.border})" if g.has_border else ""
     marks = np.pad(np.zeros(sizes, bool), pads, constant_values=True)
     return MatrixProduct(
-        f"kernel as a {cross(matrix.shape)} matrix, times the padded input, is the output",
+        f"kernel as a {cross(matrix.shape)} matrix, times the padded input{border}, is the output",
         matrix,
         padded.reshape(-1),
         matmul(np, matrix, padded.reshape(-1)),
@@ -175,6 +180,8 @@ def _transposed_product(
     )  # fmt: skip
     cropped = g.padded != g.size
     note = "cells that the padding of the convolution crops are kept" if cropped else ""
+    if g.has_border:
+        note = f"cells of the padding are kept; the border {g.border} would hand them back to x"
     return MatrixProduct(
         f"transposed matrix, {cross(matrix.shape)}, times x, is the transposed convolution",
         matrix,

@@ -15,7 +15,7 @@ __all__ = ["ChannelSum", "OutputSum", "Term", "conv_output_sum", "transposed_out
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """An input value times a weight; the input is 0 where ``is_padding``."""
+    """An input value times a weight; where ``is_padding``, the value that the border has there."""
 
     x: Any
     weight: Any
@@ -67,19 +67,24 @@ def conv_output_sum(
     n, out, *place = index
     per_in = g.big_channels // g.groups
     first = out // (g.small_channels // g.groups) * per_in
+    sources = g.sources
+    outside = int(g.border.value) if g.border.value % 1 == 0 else g.border.value
 
     def row(channel: int, prefix: tuple[int, ...]) -> Iterator[Term]:
         for last in range(g.kernel[-1]):
             tap = (*prefix, last)
-            cell = tuple(
-                o * s + t * d - before
-                for o, s, t, d, before in zip(
-                    place, g.stride, tap, g.dilation, g.before, strict=True
-                )
+            at = [
+                o * s + t * d for o, s, t, d in zip(place, g.stride, tap, g.dilation, strict=True)
+            ]
+            inside = all(
+                before <= c < before + size
+                for c, before, size in zip(at, g.before, g.size, strict=True)
             )
-            inside = all(0 <= c < size for c, size in zip(cell, g.size, strict=True))
-            w = _item(weight, (out, channel, *tap))
-            yield Term(_item(x, (n, first + channel, *cell)) if inside else 0, w, not inside)
+            found = [axis[c] for axis, c in zip(sources, at, strict=True)]
+            cell = tuple(c for c in found if c is not None)
+            filled = len(cell) < len(found)
+            value = outside if filled else _item(x, (n, first + channel, *cell))
+            yield Term(value, _item(weight, (out, channel, *tap)), not inside)
 
     sums = tuple(
         ChannelSum(

@@ -269,3 +269,7 @@ def show_check(check: Identity, console: Console | None = None) -> None:
     show_tensor(check.right, f"{check.right_name}:", console)
     claim = f"both sides agree (allowed: {cell_text(check.tolerance)})"
     _verdict(console, check.holds, claim, check.difference)
+    if check.note:
+        from rich.text import Text
+
+        console.print(Text(check.note, "dim"), soft_wrap=True)

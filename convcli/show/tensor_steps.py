@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from convcli.arithmetic.borders import BORDERS, Border
 from convcli.ops.output_sum import ChannelSum, OutputSum, Term
 from convcli.ops.polynomial import Polynomial
 from convcli.show.console import make_console
@@ -30,7 +31,9 @@ def _product(product: Term) -> Text:
     from rich.text import Text
 
     if product.is_padding:
-        return Text("[0]", PADDING_STYLE) + Text(f"·{_factor(product.weight)}")
+        return Text(f"[{cell_text(product.x)}]", PADDING_STYLE) + Text(
+            f"·{_factor(product.weight)}"
+        )
     return Text(f"{_factor(product.x)}·{_factor(product.weight)}")
 
 
@@ -66,9 +69,15 @@ def step_lines(step: OutputSum, name: str) -> list[Text]:
 
 
 def show_steps(
-    steps: Iterable[tuple[str, OutputSum]], left_out: int, console: Console | None = None
+    steps: Iterable[tuple[str, OutputSum]],
+    left_out: int,
+    console: Console | None = None,
+    border: Border | None = None,
 ) -> None:
-    """Print the working of some outputs, and how many more there are."""
+    """Print the working of some outputs, how many more there are, and what the brackets mean.
+
+    ``border`` is what the padding holds, where that is not zeros.
+    """
     from rich.text import Text
 
     console = console or make_console()
@@ -83,4 +92,16 @@ def show_steps(
         hint = f"… {left_out} more outputs; --all shows them, --at i,j one of them"
         console.print(Text(hint, "dim"), soft_wrap=True)
     if padded:
-        console.print(Text("[0]", PADDING_STYLE) + Text(" is padding", "dim"))
+        console.print(_brackets(border))
+
+
+def _brackets(border: Border | None) -> Text:
+    """What stands in brackets: ``[0]`` is padding, or which cells the border shows."""
+    from rich.text import Text
+
+    if border is None or border.is_constant:
+        value = "0" if border is None else cell_text(border.value)
+        return Text(f"[{value}]", PADDING_STYLE) + Text(" is padding", "dim")
+    return Text("[ ]", PADDING_STYLE) + Text(
+        f" is padding, {border}: {BORDERS[border.mode].drawing}", "dim"
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from convcli.arithmetic.borders import parse_border
+from convcli.arithmetic.borders import parse_border, parse_filling
 from convcli.arithmetic.network import Network
 from convcli.arithmetic.window import PADDING_NAMES
 from convcli.cli.app import build
@@ -51,6 +51,8 @@ BASH = [
     ("filter -k boke", "bokeh:"),
     ("filter -k gaussian : 2 --border re", "reflect"),
     ("filter --border repl", "replicate"),
+    ("conv --border circ", "circular"),
+    ("conv --border miss", ""),
     ("filter --border = re", "reflect"),
     ("filter --border = wrap --range f", "float"),
     ("filter -k ./sam", ""),
@@ -151,7 +153,8 @@ def kernel_is_taken(word: str) -> object:
 TAKEN: dict[str, Callable[[str], object]] = {
     "--kernel": kernel_is_taken,
     "KERNEL": kernel_is_taken,
-    "--border": parse_border,
+    "--border": parse_filling,
+    "filter --border": parse_border,
     "--padding": PADDING_NAMES.index,
     "--network": Network.load,
     "NETWORK": Network.load,
