@@ -46,8 +46,8 @@ def width(text: Text) -> float:
 @pytest.mark.parametrize("view", VIEWS)
 def test_numbers_stay_in_their_cells(view: str) -> None:
     found = 0
-    for cells, _, written, _ in drawing(view, LONG, LONG[:2, :2]).frames:
-        boxes = [s for s in cells if isinstance(s, Rect) and s.stroke]
+    for joined, _, behind, written, _ in drawing(view, LONG, LONG[:2, :2]).frames:
+        boxes = [s for s in joined + behind if isinstance(s, Rect) and s.stroke]
         for text in (s for s in written if isinstance(s, Text)):
             half = width(text) / 2
             middle = text.x - half if text.anchor == "end" else text.x

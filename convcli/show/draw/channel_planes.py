@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from convcli.show.draw.sliding import (
     light,
     output_board,
     place_formula,
+    slid_board,
     sum_formula,
 )
-from convcli.show.draw.texts import factor, number, shortened
+from convcli.show.draw.texts import number, shortened
 
 __all__ = [
     "MAX_ACROSS",
@@ -30,6 +32,8 @@ __all__ = [
     "check_readable",
     "kernel_name",
     "output_boards",
+    "output_names",
+    "planes",
     "turned",
 ]
 
@@ -57,12 +61,12 @@ def channels_scene(operation: Operation) -> Scene:
     grid = Grid.of(operation)
     layout, aside = _layout(operation)
     drawing = _ChannelBoards(operation, grid)
+    check_readable(operation, drawing.step(0, 1, grid.outputs[0]), layout, aside)
     steps = [
         drawing.step(out, done, place)
         for out in range(operation.out_channels)
         for done, place in enumerate(grid.outputs, 1)
     ]
-    check_readable(operation, steps[0], layout, aside)
     title = operation.title
     if operation.kind == "conv_transpose":
         title += ", gathered from stuffed zeros"
@@ -71,11 +75,14 @@ def channels_scene(operation: Operation) -> Scene:
 
 def _layout(operation: Operation) -> tuple[tuple[Row, ...], Row]:
     """A row for each input channel; what they are added up to stands aside."""
-    outs = range(operation.out_channels)
     rows: list[Row] = []
     alone = _alone(operation)
     for into in range(operation.in_channels):
-        reached = [out for out in outs if into in operation.reads(out)]
+        reached = operation.reached(into)
+        if _slides(operation):
+            made = [f"Output {out}" for out in reached] if alone else [f"Channel {into}"]
+            rows.append(((f"Input {into}", f"Kernel {into}", *made),))
+            continue
         row: list[tuple[str, ...]] = [(f"Input {into}",)]
         if not operation.is_pool:
             row += [(kernel_name(operation, out, into),) for out in reached]
@@ -85,8 +92,18 @@ def _layout(operation: Operation) -> tuple[tuple[Row, ...], Row]:
     if operation.bias is not None:
         aside.append(("Bias",))
     if not alone:
-        aside.append(tuple(f"Output {out}" for out in outs))
+        aside.append(output_names(operation))
     return tuple(rows), tuple(aside)
+
+
+def _slides(operation: Operation) -> bool:
+    """Whether kernels slide along under their inputs: those of sequences do."""
+    return len(operation.windows) == 1 and not operation.is_pool
+
+
+def output_names(operation: Operation) -> tuple[str, ...]:
+    """The boards of the output channels."""
+    return tuple(f"Output {out}" for out in range(operation.out_channels))
 
 
 def _alone(operation: Operation) -> bool:
@@ -99,6 +116,17 @@ def kernel_name(operation: Operation, out: int, into: int) -> str:
     if operation.kind == "conv_transpose":
         return f"w[{into},{out % (operation.out_channels // operation.groups)}]"
     return f"w[{out},{into - operation.reads(out).start}]"
+
+
+def planes(array: Array | None) -> Any:
+    """All channels as matrices, (C, rows, columns); None where there are no numbers.
+
+    >>> planes(np.array([[1, 2], [3, 4]])).shape
+    (2, 1, 2)
+    """
+    if array is None:
+        return None
+    return array if array.ndim == 3 else array[:, None]
 
 
 def turned(operation: Operation, kernel: Array | None) -> Array | None:
@@ -120,13 +148,9 @@ class _ChannelBoards:
         self.shares = {pair: operation.share(*pair) for pair in self.pairs}
         self.kernels = {pair: turned(operation, operation.weights(*pair)) for pair in self.pairs}
         blank = "" if operation.is_pool else "0"
+        x, self.y = planes(operation.x), planes(operation.y)
         self.plain = [
-            grid.board(
-                f"Input {into}",
-                _note(operation, grid),
-                None if operation.x is None else as_matrix(operation.x[into]),
-                blank,
-            )
+            grid.board(f"Input {into}", cross(operation.sizes), x if x is None else x[into], blank)
             for into in range(operation.in_channels)
         ]
 
@@ -138,7 +162,10 @@ class _ChannelBoards:
             self._input(board, out, into, place) if into in reads else board
             for into, board in enumerate(self.plain)
         ]
-        boards += [] if operation.is_pool else [self._kernel(pair, out) for pair in self.pairs]
+        if _slides(operation):
+            boards += [self._slid(out, into, place) for into in range(operation.in_channels)]
+        elif not operation.is_pool:
+            boards += [self._kernel(pair, out) for pair in self.pairs]
         boards += [] if _alone(operation) else self._sums(out, done)
         if operation.bias is not None:
             boards.append(bias_board(operation.bias, out))
@@ -152,14 +179,28 @@ class _ChannelBoards:
 
     def _input(self, board: Board, out: int, into: int, place: Place) -> Board:
         w = self.kernels[out, into]
-        corner = None if w is None else lambda i, j: number(w[i, j])
+        corner = None if w is None or _slides(self.operation) else lambda i, j: number(w[i, j])
         return light(board, self.grid.taps(place), corner)
 
     def _kernel(self, pair: tuple[int, int], out: int) -> Board:
         name = kernel_name(self.operation, *pair)
-        turns = self.operation.flip or self.operation.kind == "conv_transpose"
-        note = "turned" if turns else ""
+        note = "turned" if self._turns else ""
         return kernel_board(name, self.kernels[pair], self.shape, note, pair[0] == out)
+
+    def _slid(self, out: int, into: int, place: Place) -> Board:
+        """The kernel between the two, under the cells that it meets now."""
+        name = f"Kernel {into}"
+        length = len(self.plain[into].cells[0])
+        if into not in self.operation.reads(out):
+            return replace(slid_board(name, None, [], length, self.operation), note="not in use")
+        taps = self.grid.taps(place)[0]
+        board = slid_board(name, self.kernels[out, into], taps, length, self.operation)
+        note = kernel_name(self.operation, out, into)
+        return replace(board, note=f"{note} turned" if self._turns else note)
+
+    @property
+    def _turns(self) -> bool:
+        return self.operation.flip or self.operation.kind == "conv_transpose"
 
     def _sums(self, out: int, done: int) -> list[Board]:
         """What each input channel gives the output channel so far."""
@@ -178,10 +219,14 @@ class _ChannelBoards:
         links: list[tuple[str, str]] = []
         for into in operation.reads(out):
             via = [f"Input {into}"]
-            if not operation.is_pool:
+            if _slides(operation):
+                via.append(f"Kernel {into}")
+            elif not operation.is_pool:
                 via.append(kernel_name(operation, out, into))
             via += [] if _alone(operation) else [f"Channel {into}"]
             links += itertools.pairwise([*via, f"Output {out}"])
+        if operation.bias is not None:
+            links.append(("Bias", f"Output {out}"))
         return links
 
     def _formula(self, out: int, place: Place) -> tuple[str, ...]:
@@ -195,14 +240,18 @@ class _ChannelBoards:
             assert y is not None
             text = sum_formula(share, self.grid, place, x, self.kernels[out, into], y)
             lines.append(f"channel {into}: {joined(text)}")
-            parts.append(factor(y[place]))
+            parts.append(_summand(y[place]))
         if operation.bias is not None:
-            parts.append(f"bias {factor(operation.bias[out])}")
+            parts.append(f"bias {_summand(operation.bias[out])}")
         if len(parts) > 1:
-            total = as_matrix(operation.y[out])
-            assert total is not None
-            lines.append(f"{' + '.join(parts)} = {number(total[place])}")
+            lines.append(f"{' + '.join(parts)} = {number(self.y[(out, *place)])}")
         return tuple(lines)
+
+
+def _summand(value: Any) -> str:
+    """A number as one part of a sum, in brackets if it begins with a minus."""
+    text = number(value)
+    return f"({text})" if text.startswith("-") else text
 
 
 def joined(lines: tuple[str, ...]) -> str:
@@ -218,18 +267,13 @@ def bias_board(bias: Array, out: int | None) -> Board:
 
 def output_boards(operation: Operation, out: int, done: int) -> list[Board]:
     """All output channels, of which those before ``out`` are known, and ``done`` cells of it."""
-    counts = plane(operation.outputs)
+    counts, ys = plane(operation.outputs), planes(operation.y)
     boards = []
     for channel in range(operation.out_channels):
-        y = None if operation.y is None else as_matrix(operation.y[channel])
+        y = None if ys is None else ys[channel]
         known = done if channel == out else counts[0] * counts[1] + 1 if channel < out else 0
         boards.append(output_board(counts, y, known, cross(operation.outputs), f"Output {channel}"))
     return boards
-
-
-def _note(operation: Operation, grid: Grid) -> str:
-    """The size of an input; the padding shows, and has its words in the legend."""
-    return cross(operation.sizes)
 
 
 def check_readable(

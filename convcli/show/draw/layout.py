@@ -18,7 +18,8 @@ from convcli.show.draw.theme import Theme
 __all__ = ["Drawing", "Layers", "lay_out"]
 
 Layers: TypeAlias = tuple[tuple[Shape, ...], ...]
-"""Shapes of one step: cells, beams over them, what is written in them, outlines and words."""
+"""Shapes of one step: cells, beams over them, cells that beams pass behind, what is written in
+all of them, outlines and words."""
 
 GAP, BETWEEN, ROWS = 56.0, 14.0, 20.0
 """Room between two stacks of boards, two boards of a stack, two rows of stacks."""
@@ -73,18 +74,12 @@ def lay_out(scene: Scene, theme: Theme) -> Drawing:
     frames = []
     for number, step in enumerate(scene.steps):
         words_now = tuple(words.step(number, theme, canvas.width, page.bottom))
-        cells = tuple(
-            shape
-            for board in step.boards
-            for shape in _board_shapes(board, spots[board.name], fonts[board.name], theme)
-        )
         labels = tuple(_labels(step, spots, words.lettering, theme))
         beams = tuple(_beams(step, spots, theme))
         outlines = tuple(_outlines(step, spots, theme))
         # Grounds lie below what is written on them, in whichever step either of them appears.
-        grounds = tuple(shape for shape in cells if _is_ground(shape))
-        written = tuple(shape for shape in cells if not _is_ground(shape))
-        frames.append((base + grounds, beams, written, labels + outlines + words_now))
+        joined, behind, written = _cells(step, spots, fonts, theme)
+        frames.append((base + joined, beams, behind, written, labels + outlines + words_now))
     return Drawing(canvas, tuple(frames), scene.title, scene.description)
 
 
@@ -118,6 +113,21 @@ class _Page:
             spots |= _place(row, boards, side, x, top, row_height, kind)
             top += row_height + space
         return cls(width, bottom + captions.below, bottom, spots, captions)
+
+
+def _cells(
+    step: SceneStep, spots: dict[str, _Spot], fonts: dict[str, float], theme: Theme
+) -> Layers:
+    """Grounds of boards that beams join, of those that they pass behind, and all that is written."""
+    ends = {name for link in step.links for name in link}
+    joined: list[Shape] = []
+    behind: list[Shape] = []
+    written: list[Shape] = []
+    for board in step.boards:
+        grounds = joined if board.name in ends else behind
+        for shape in _board_shapes(board, spots[board.name], fonts[board.name], theme):
+            (grounds if _is_ground(shape) else written).append(shape)
+    return tuple(joined), tuple(behind), tuple(written)
 
 
 def _is_ground(shape: Shape) -> bool:

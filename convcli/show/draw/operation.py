@@ -100,6 +100,10 @@ class Operation:
         first = out // (self.out_channels // self.groups) * each
         return range(first, first + each)
 
+    def reached(self, into: int) -> list[int]:
+        """The output channels that an input channel goes into."""
+        return [out for out in range(self.out_channels) if into in self.reads(out)]
+
     def weights(self, out: int, into: int) -> Array | None:
         """The bare kernel between an input channel and an output channel of its group."""
         if self.w is None or not self.has_channels:
@@ -150,6 +154,8 @@ class Operation:
         name = NAMES[self.kind]
         if self.is_depthwise and not self.is_pool:
             name = f"Depthwise {name[0].lower()}{name[1:]}"
+        elif self.groups > 1 and not self.is_pool:
+            name = f"Grouped {name[0].lower()}{name[1:]}"
         elif self.is_pointwise:
             name = f"{cross((1,) * max(len(self.windows), 2))} {name[0].lower()}{name[1:]}"
         return name + (", kernel flipped" if self.flip else "")

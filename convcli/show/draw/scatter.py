@@ -16,7 +16,15 @@ from convcli.show.draw.scene import Board, Cell, Mark, Place, Scene, SceneStep
 from convcli.show.draw.sliding import as_matrix, kernel_board, light
 from convcli.show.draw.texts import number, span
 
-__all__ = ["StampAxis", "scatter_scene", "spans", "stamp_axes", "together"]
+__all__ = [
+    "StampAxis",
+    "output_note",
+    "scatter_scene",
+    "spans",
+    "stamp_axes",
+    "stamped",
+    "together",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -81,9 +89,7 @@ def scatter_scene(operation: Operation) -> Scene:
     shape = plane(operation.kernel)
     sums: dict[Place, Any] = {}
     plain = kernel_board("Input", x, counts, cross(operation.sizes), False)
-    note = cross(operation.outputs)
-    if (canvas := (len(rows.marks), len(columns.marks))[2 - rank :]) != operation.outputs:
-        note += f", cropped from {cross(canvas)}"
+    note = output_note(operation, rows, columns)
     steps = []
     for place in itertools.product(range(counts[0]), range(counts[1])):
         taps = [[(r, c) for c in columns.stamps[place[1]]] for r in rows.stamps[place[0]]]
@@ -91,7 +97,7 @@ def scatter_scene(operation: Operation) -> Scene:
             for j, cell in enumerate(row):
                 product = None if x is None or w is None else x[place] * w[i, j]
                 sums[cell] = product if sums.get(cell) is None else sums[cell] + product
-        output = _stamped(rows, columns, sums, note, x is not None)
+        output = stamped(rows, columns, sums, note, x is not None)
         name = f"y[{spans(operation, taps, rows.before, columns.before)}]"
         value = number(x[place]) if x is not None else f"x[{', '.join(map(str, place[-rank:]))}]"
         source = replace(
@@ -117,9 +123,18 @@ def scatter_scene(operation: Operation) -> Scene:
     return Scene(title, operation.subtitle, tuple(steps), layout)
 
 
-def _stamped(
+def output_note(operation: Operation, rows: StampAxis, columns: StampAxis) -> str:
+    """The size of the output, and of what it is cropped from."""
+    note = cross(operation.outputs)
+    canvas = (len(rows.marks), len(columns.marks))[2 - len(operation.windows) :]
+    return note if canvas == operation.outputs else f"{note}, cropped from {cross(canvas)}"
+
+
+def stamped(
     rows: StampAxis, columns: StampAxis, sums: dict[Place, Any], note: str, numbers: bool
 ) -> Board:
+    """The output with the sums so far."""
+
     def cell(r: int, c: int) -> Cell:
         mark = together(rows.marks[r], columns.marks[c])
         if (r, c) in sums:

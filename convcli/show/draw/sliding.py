@@ -22,6 +22,7 @@ __all__ = [
     "light",
     "output_board",
     "place_formula",
+    "slid_board",
     "sliding_scene",
     "sum_formula",
 ]
@@ -114,15 +115,20 @@ def kernel_board(name: str, w: Array | None, shape: tuple[int, int], note: str, 
 
 
 def output_board(
-    shape: tuple[int, int], y: Array | None, done: int, note: str, name: str = OUTPUT
+    shape: tuple[int, int],
+    y: Array | None,
+    done: int,
+    note: str,
+    name: str = OUTPUT,
+    lit: bool = True,
 ) -> Board:
-    """The output with its first ``done`` cells known and the last of these lit."""
+    """The output with its first ``done`` cells known and the last of these ``lit``."""
 
     def cell(index: int, place: Place) -> Cell:
         if index >= done:
             return Cell(mark="pending")
         text = "" if y is None else number(y[place])
-        return Cell(text, lit="target" if index == done - 1 else "")
+        return Cell(text, lit="target" if lit and index == done - 1 else "")
 
     cells = [
         cell(i, place)
@@ -164,7 +170,7 @@ def sliding_scene(operation: Operation) -> Scene:
             if both:
                 boards.append(kernel_board(KERNEL, given, shape, cross(operation.kernel), False))
             if flat:
-                boards.append(_slid(name, shown, taps[0], len(plain.cells[0]), operation))
+                boards.append(slid_board(name, shown, taps[0], len(plain.cells[0]), operation))
             else:
                 boards.append(kernel_board(name, shown, shape, cross(operation.kernel), True))
         boards.append(output_board(counts, y, done, cross(operation.outputs)))
@@ -197,10 +203,10 @@ def _input_note(operation: Operation, grid: Grid) -> str:
     return f"{size}, {what} {cross(shape)}"
 
 
-def _slid(
+def slid_board(
     name: str, w: Array | None, taps: list[Place], length: int, operation: Operation
 ) -> Board:
-    """The kernel of a sequence under the cells that it meets."""
+    """The kernel of a sequence under the cells that it meets; without taps it meets none."""
     cells = [Cell(mark="blank")] * length
     for tap, (_, c) in enumerate(taps):
         cells[c] = Cell("" if w is None else number(w[0, tap]), lit="tap")

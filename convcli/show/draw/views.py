@@ -7,8 +7,10 @@ from typing import Literal, get_args
 from convcli.errors import UsageError
 from convcli.show.draw.backward import gradient_scene
 from convcli.show.draw.channel_planes import channels_scene
+from convcli.show.draw.channel_stamps import stamps_scene
 from convcli.show.draw.matrix_view import matrix_scene
 from convcli.show.draw.operation import NAMES, Operation
+from convcli.show.draw.pointwise_view import pointwise_scene
 from convcli.show.draw.scatter import scatter_scene
 from convcli.show.draw.scene import Scene
 from convcli.show.draw.sliding import sliding_scene
@@ -32,7 +34,11 @@ _BUILDERS = {
     "matrix": matrix_scene,
 }
 
-_OF_CHANNELS = {"window": channels_scene, "gather": channels_scene}
+_OF_CHANNELS = {
+    "window": channels_scene,
+    "gather": channels_scene,
+    "scatter": stamps_scene,
+}
 
 
 def build_scene(operation: Operation, view: str = "") -> Scene:
@@ -63,4 +69,5 @@ def build_scene(operation: Operation, view: str = "") -> Scene:
             f"view {chosen!r} shows one channel without a bias; several channels have "
             f"{', '.join(v for v in allowed if v in _OF_CHANNELS)}"
         )
-    return _OF_CHANNELS[chosen](operation)
+    mixes = operation.is_pointwise and chosen == "window"
+    return pointwise_scene(operation) if mixes else _OF_CHANNELS[chosen](operation)
