@@ -32,7 +32,7 @@ def conv(
         check_output,
         convolution_options,
         emit,
-        read,
+        read_together,
         resolve_dims,
         show_working,
         sizes_of,
@@ -41,8 +41,7 @@ def conv(
     from convcli.ops.conv_geometry import conv_geometry
 
     check_output(output, overwrite)
-    a, weight = read(x, "X"), read(w, "W")
-    shift = read(bias, "--bias") if bias else None
+    a, weight, shift = read_together(X=x, W=w, bias=bias or None)
     layer = convolution_options(stride, padding, dilation, border)
     layer.update(groups=groups, dims=resolve_dims(a, weight, dims))
     geometry = conv_geometry(a.shape, weight.shape, **layer)

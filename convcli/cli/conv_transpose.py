@@ -43,7 +43,7 @@ def conv_transpose(
         convolution_options,
         emit,
         per_axis_option,
-        read,
+        read_together,
         resolve_dims,
         show_working,
         sizes_of,
@@ -51,8 +51,7 @@ def conv_transpose(
     from convcli.ops.conv import conv_transpose as compute
 
     check_output(output, overwrite)
-    a, weight = read(x, "X"), read(w, "W")
-    shift = read(bias, "--bias") if bias else None
+    a, weight, shift = read_together(X=x, W=w, bias=bias or None)
     layer = convolution_options(stride, padding, dilation)
     layer.update(
         groups=groups,

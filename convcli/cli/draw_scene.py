@@ -127,17 +127,16 @@ class Numbers(NamedTuple):
 
 def _numbers(layer: LayerOptions, x: str, w: str, bias: str, one_axis: bool) -> Numbers:
     """The numbers that were typed, and the axes that they have."""
-    from convcli.cli.tensor_io import read
+    from convcli.cli.tensor_io import read_together
 
-    a = read(x, "--x")
-    if not w:
+    a, weight, shift = read_together(x=x, w=w or None, bias=bias or None)
+    if weight is None:
         rank = 1 if one_axis else min(a.ndim, 2)
         a = _without_batch(a, rank)
         return Numbers(a, None, None, a.shape[1:], (), len(a), len(a))
     from convcli.ops.conv_geometry import operand_shapes
     from convcli.ops.pointwise import pointwise_weight
 
-    weight = read(w, "--w")
     weight = pointwise_weight(
         a.shape,
         weight,
@@ -157,7 +156,6 @@ def _numbers(layer: LayerOptions, x: str, w: str, bias: str, one_axis: bool) -> 
     )
     a = _without_batch(a, rank)
     out = shape[1] * layer.groups if layer.transpose else shape[0]
-    shift = read(bias, "--bias") if bias else None
     return Numbers(a, weight.reshape(shape), shift, a.shape[1:], shape[2:], len(a), out)
 
 

@@ -51,15 +51,14 @@ def kernel_command(
     as_json: AsJson = False,
 ) -> None:
     """The kernel as a (Toeplitz) matrix times the padded input, checked by sliding the window."""
-    from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read
+    from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read_together
     from convcli.errors import UsageError
     from convcli.ops.matrix_product import kernel_product
 
-    weight = read(w, "W")
-    vector = read(x, "--x") if x else None
+    weight, vector = read_together(W=w, x=x or None)
     if not n and (vector is None or transpose):
         raise UsageError("say how large the input is, as in --n 4 or --n 4x5")
-    shape = per_axis_option(n, "n") if n else vector.shape  # type: ignore[union-attr]
+    shape = per_axis_option(n, "n") if n else vector.shape
     layer = convolution_options(stride, padding, dilation, border)
     product = kernel_product(weight, shape, vector, flip=flip, transpose=transpose, **layer)
     if as_json:
@@ -93,12 +92,11 @@ def data_command(
     as_json: AsJson = False,
 ) -> None:
     """The data as a matrix (im2col): each window is a column."""
-    from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read
+    from convcli.cli.tensor_io import convolution_options, emit_json, per_axis_option, read_together
     from convcli.errors import UsageError
     from convcli.ops.matrix_product import data_product
 
-    a = read(x, "X")
-    weight = read(w, "W") if w else None
+    a, weight = read_together(X=x, W=w or None)
     if (weight is None) == (not kernel_size):
         raise UsageError("give either a kernel W or --kernel-size")
     size = per_axis_option(kernel_size, "kernel size") if kernel_size else None
@@ -119,10 +117,10 @@ def circulant_command(
     as_json: AsJson = False,
 ) -> None:
     """Circular convolution as a matrix C that commutes with the shift S: C S = S C."""
-    from convcli.cli.tensor_io import emit_json, read
+    from convcli.cli.tensor_io import emit_json, read_together
     from convcli.ops.matrix_product import circulant_products
 
-    weight = read(w, "W")
+    (weight,) = read_together(W=w)
     c, s, cs, sc = circulant_products(weight, n or max(weight.size, 2))
     if as_json:
         from convcli.show.tensor_text import tensor_document

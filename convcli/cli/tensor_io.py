@@ -23,6 +23,7 @@ __all__ = [
     "emit_json",
     "per_axis_option",
     "read",
+    "read_together",
     "resolve_dims",
     "show_working",
     "sizes_of",
@@ -36,17 +37,34 @@ FIRST = 4
 """Outputs whose working ``--steps`` shows unless told otherwise."""
 
 
-def read(source: str, name: str) -> np.ndarray[Any, Any]:
+def read(source: str, name: str, *, exact: bool = False) -> np.ndarray[Any, Any]:
     """An operand of a command; messages call it ``name``."""
     if source.startswith("--"):
         raise UsageError(f"no such option: {source}; see --help")
     from convcli.ops.read_tensor import read_tensor
 
     try:
-        tensor: np.ndarray[Any, Any] = read_tensor(source, _read_image)
+        tensor: np.ndarray[Any, Any] = read_tensor(source, _read_image, exact=exact)
     except TensorError as error:
         raise TensorError(f"{name}: {error}{_of_preset(source)}") from error
     return tensor
+
+
+def read_together(**sources: str | None) -> list[Any]:
+    """The operands of one computation, None for what was not given.
+
+    Fractions that were typed stay fractions, where everything that they meet allows it. The names
+    are those of messages; that of an option has no dashes, as ``grad_y``.
+    """
+    from convcli.ops.exact import settled
+
+    shown = {name: name if name.isupper() else f"--{name.replace('_', '-')}" for name in sources}
+    return settled(
+        [
+            None if source is None else read(source, shown[name], exact=True)
+            for name, source in sources.items()
+        ]
+    )
 
 
 def _of_preset(source: str) -> str:
@@ -147,8 +165,10 @@ def check_output(output: str, overwrite: bool) -> None:
 def write(array: np.ndarray[Any, Any], output: str, overwrite: bool) -> None:
     """Write one array in the format of the suffix."""
     from convcli.imaging.atomic import display_name, write_atomic, write_stdout
+    from convcli.ops.exact import as_floats
     from convcli.show.tensor_text import describe
 
+    array = as_floats(array)
     if output == "-":
         write_stdout(_npy(array))
         return

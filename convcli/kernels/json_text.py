@@ -17,19 +17,24 @@ _JSON = re.compile(
 )
 
 
-def quote_bare_words(text: str) -> str:
+def quote_bare_words(text: str, *, fractions: bool = False) -> str:
     """Quotes around bare words, which shells eat, and JSON's form for other numbers.
+
+    With ``fractions``, 1/2 is kept as a word too.
 
     >>> quote_bare_words('[[a, "b"], [1/2, -1]]')
     '[["a", "b"], [0.5, -1]]'
+    >>> quote_bare_words('[[a, "b"], [1/2, -1]]', fractions=True)
+    '[["a", "b"], ["1/2", -1]]'
     """
-    return _QUOTED_OR_BARE.sub(_as_json, text)
+    return _QUOTED_OR_BARE.sub(lambda match: _as_json(match[0], fractions), text)
 
 
-def _as_json(match: re.Match[str]) -> str:
-    word = match[0]
+def _as_json(word: str, fractions: bool) -> str:
     if word.startswith('"') or _JSON.fullmatch(word):
         return word
+    if fractions and "/" in word:
+        return json.dumps(word)
     try:
         return repr(parse_number(word))
     except ValueError:

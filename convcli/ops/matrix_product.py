@@ -16,9 +16,10 @@ from convcli.kernels.blas import matmul
 from convcli.ops.border_cells import with_border
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
 from convcli.ops.conv_geometry import ConvGeometry, conv_geometry
+from convcli.ops.exact import as_floats, zero_padded
 from convcli.ops.matrices import circulant, shift_matrix, toeplitz
 from convcli.ops.operands import Array, as_operand
-from convcli.ops.polynomial import Polynomial
+from convcli.ops.polynomial import Polynomial, names_in
 from convcli.ops.unfold import im2col
 
 __all__ = ["MatrixProduct", "circulant_products", "data_product", "kernel_product"]
@@ -88,6 +89,7 @@ class MatrixProduct:
 
 
 def _plain(array: Array) -> Any:
+    array = as_floats(array)
     if array.dtype.kind != "O":
         return array.tolist()
     texts = np.empty(array.size, object)
@@ -102,13 +104,6 @@ def _letters(count: int, taken: set[str]) -> Array:
     array = np.empty(count, object)
     array[:] = [Polynomial.of(name) for name in names]
     return array
-
-
-def _names(weight: Array) -> set[str]:
-    if weight.dtype.kind != "O":
-        return set()
-    found = (Polynomial.of(value) for value in weight.flat)
-    return {name for value in found for names in value.terms for name in names}
 
 
 def kernel_product(
@@ -136,7 +131,7 @@ def kernel_product(
     matrix = toeplitz(weight, sizes, flip=flip, **options)
     wanted = g.strip(g.small_shape) if transpose else sizes
     if x is None:
-        x = _letters(math.prod(wanted), _names(weight)).reshape(wanted)
+        x = _letters(math.prod(wanted), names_in(weight)).reshape(wanted)
     x = as_operand(x, "x")
     if x.shape != wanted:
         side = "output of the convolution" if transpose else "input"
@@ -148,7 +143,7 @@ def kernel_product(
     if g.has_border:
         padded = with_border(g, x.reshape(g.big_shape))[1]
     else:
-        padded = np.pad(x, pads) if x.dtype.kind != "O" else _pad_symbols(x, pads)
+        padded = zero_padded(x, pads)
     border = f" (border {g.border})" if g.has_border else ""
     marks = np.pad(np.zeros(sizes, bool), pads, constant_values=True)
     return MatrixProduct(
@@ -159,12 +154,6 @@ def kernel_product(
         conv(x, turned, **options),
         marks.reshape(-1),
     )
-
-
-def _pad_symbols(x: Array, pads: list[tuple[int, int]]) -> Array:
-    padded = np.zeros([n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)], object)
-    padded[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, pads, strict=True))] = x
-    return padded
 
 
 def _transposed_product(

@@ -6,6 +6,7 @@ only place that finds out which.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -61,7 +62,7 @@ def common_namespace(**operands: Array) -> Any:
 
 
 def as_operand(value: Any, name: str, xp: Any = np) -> Array:
-    """An array of numbers (or of :class:`Polynomial` entries) in native byte order.
+    """An array of numbers in native byte order, or of ``Polynomial`` and ``Fraction`` entries.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def as_operand(value: Any, name: str, xp: Any = np) -> Array:
     array = xp.asarray(value)
     dtype = array.dtype
     if dtype.kind == "O":
-        if all(isinstance(entry, (int, float, Polynomial)) for entry in array.flat):
+        if all(isinstance(entry, (int, float, Fraction, Polynomial)) for entry in array.flat):
             return array
         raise TensorError(f"{name} holds Python objects; it must hold {_ALLOWED}")
     if dtype.kind not in "iuf" or dtype.itemsize > 8:

@@ -7,6 +7,8 @@ arrays with the entries' own ``+`` and ``*``), so the symbolic result is the rea
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,15 +17,28 @@ from convcli.arithmetic.numerals import parse_number
 from convcli.errors import TensorError
 from convcli.kernels.text_table import split_table
 
-__all__ = ["Polynomial", "entry_array", "parse_entry", "symbols"]
+__all__ = [
+    "NAME",
+    "Number",
+    "Polynomial",
+    "entry_array",
+    "exact_number",
+    "indexed_symbols",
+    "names_in",
+    "parse_entry",
+    "symbols",
+]
 
 Monomial: TypeAlias = tuple[str, ...]
-Number: TypeAlias = int | float
+Number: TypeAlias = int | float | Fraction
+
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
 def _natural(name: str) -> tuple[Any, ...]:
-    """Sort key in which x2 comes before x10."""
-    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))
+    """Sort key in which x2 comes before x10, and x₂ before x₁₀; no two names share one."""
+    parts = re.split(r"(\d+)", name.translate(_LOWERED))
+    return tuple(int(part) if part.isdecimal() else part for part in parts), name
 
 
 def _order(monomial: Monomial) -> tuple[Any, ...]:
@@ -36,6 +51,12 @@ class Polynomial:
     >>> a, b, y, z = (Polynomial.of(name) for name in "abyz")
     >>> str(b * z + a * y), str(a - 2 * b), str(a * 0)
     ('ay+bz', 'a-2b', '0')
+
+    Fractions stay exact. Terms with the same number below the line share it, as a mean is
+    written; where the numbers differ each term has its own.
+
+    >>> str((a + b) / 2), str(a / 2 - 2 * b / 3), str(a * y * Fraction(-1, 4))
+    ('(a+b)/2', 'a/2-2b/3', '-ay/4')
     """
 
     __slots__ = ("terms",)
@@ -76,8 +97,49 @@ class Polynomial:
     def __rsub__(self, other: Number) -> Polynomial:
         return -self + other
 
+    def __truediv__(self, other: Number) -> Polynomial:
+        return self * (1 / other if isinstance(other, float) else 1 / Fraction(other))
+
+    def names(self) -> set[str]:
+        """The names in it.
+
+        >>> sorted((Polynomial.of("a") * Polynomial.of("x") + 1).names())
+        ['a', 'x']
+        """
+        return {name for names in self.terms for name in names}
+
+    def derivatives(self) -> dict[str, Polynomial]:
+        """The derivative for each of its names: the power rule, term by term.
+
+        >>> a, x = Polynomial.of("a"), Polynomial.of("x")
+        >>> {name: str(slope) for name, slope in (a * x * x + 3 * a).derivatives().items()}
+        {'a': 'xx+3', 'x': '2ax'}
+        """
+        slopes: dict[str, dict[Monomial, Number]] = {}
+        for names, number in self.terms.items():
+            for name in dict.fromkeys(names):
+                at = names.index(name)
+                rest = names[:at] + names[at + 1 :]
+                slope = slopes.setdefault(name, {})
+                slope[rest] = slope.get(rest, 0) + number * names.count(name)
+        return {name: Polynomial(terms) for name, terms in sorted(slopes.items())}
+
+    def replaced(self, values: Mapping[str, Polynomial | Number]) -> Polynomial:
+        """With values in place of names; names without one stay.
+
+        >>> str((Polynomial.of("a") * Polynomial.of("x")).replaced({"a": Fraction(1, 2)}))
+        'x/2'
+        """
+        total = Polynomial({})
+        for names, number in self.terms.items():
+            product = Polynomial.of(number)
+            for name in names:
+                product = product * values.get(name, Polynomial.of(name))
+            total = total + product
+        return total
+
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (int, float, Polynomial)):
+        if not isinstance(other, (int, float, Fraction, Polynomial)):
             return NotImplemented
         return self.terms == Polynomial.of(other).terms
 
@@ -85,30 +147,53 @@ class Polynomial:
         return hash(frozenset(self.terms.items()))
 
     def __str__(self) -> str:
+        below = {n.denominator if isinstance(n, Fraction) else 1 for n in self.terms.values()}
+        if len(self.terms) > 1 and len(below) == 1 and below != {1}:
+            shared = below.pop()
+            return f"({self * shared})/{shared}"
         text = ""
         for names in sorted(self.terms, key=_order):
             number = self.terms[names]
             sign = "-" if number < 0 else "+" if text else ""
-            size = f"{abs(number):g}" if abs(number) != 1 or not names else ""
-            # Names of several letters need something between them: w1·x1.
-            text += sign + size + ("·" if any(len(n) > 1 for n in names) else "").join(names)
+            text += sign + _term(names, -number if number < 0 else number)
         return text or "0"
 
     def __repr__(self) -> str:
         return f"Polynomial({str(self)!r})"
 
 
+def _term(names: Monomial, number: Number) -> str:
+    """A product with its number, not negative, before it: ``2ab``, ``w_1·x_1/2``."""
+    above, below = number, 1
+    if isinstance(number, Fraction):
+        above, below = number.numerator, number.denominator
+    size = "" if above == 1 and names else f"{above:g}" if isinstance(above, float) else str(above)
+    # Names of several characters need something between them, w1·x1, and 2·e1 is not 20.
+    product = ("·" if any(len(name) > 1 for name in names) else "").join(names)
+    return (
+        size
+        + ("·" if size and re.match(r"[eE]\d|_", product) else "")
+        + product
+        + (f"/{below}" if below != 1 else "")
+    )
+
+
+NAME = r"[^\W\d]\w*(?:\[[^\[\]]+\])*['\N{PRIME}\N{DOUBLE PRIME}]*"
+"""A letter or underscore, then letters, digits and indices (₁ too), brackets, primes."""
 _ENTRY = re.compile(
-    r"(?P<sign>[+-]?)(?P<number>[0-9./]*)\*?(?P<name>(?:(?<![0-9.])_|[^\W\d_])\w*(?:\[[^\[\]]+\])*['\N{PRIME}]*)"
+    rf"(?P<sign>[+-]?)(?P<number>[0-9./]*)[*·]?(?!(?<=[0-9.])_)(?P<name>{NAME})(?:/(?P<below>[0-9]+))?"
 )
+_FRACTION = re.compile(r"[+-]?[0-9.]+/[+-]?[0-9.]+", re.ASCII)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 
 
 def parse_entry(token: str) -> Polynomial | Number:
     """A number as kernels have them (``1/2``), a name (``x1``, ``x[0]``, ``a'``), or both.
 
-    >>> parse_entry("-3"), parse_entry("1/2"), parse_entry("-2x[0]")
-    (-3, 0.5, Polynomial('-2x[0]'))
+    What is written as a fraction is one, exactly.
+
+    >>> parse_entry("-3"), parse_entry("1/2"), parse_entry("-2x[0]"), parse_entry("-a/2")
+    (-3, Fraction(1, 2), Polynomial('-2x[0]'), Polynomial('-a/2'))
 
     Raises
     ------
@@ -121,7 +206,7 @@ def parse_entry(token: str) -> Polynomial | Number:
             raise TensorError(f"{token} does not fit into 64 bits")
         return int(token)
     try:
-        return parse_number(token)
+        number = parse_number(token)
     except ValueError as error:
         wrong = re.sub(r" is not a number$", "", str(error))
         if wrong == str(error):  # such as nan: it must not become a name
@@ -133,7 +218,24 @@ def parse_entry(token: str) -> Polynomial | Number:
                 "or 2b"
             ) from None
         factor = parse_entry(match["sign"] + (match["number"] or "1"))
+        if match["below"]:
+            if not int(match["below"]):
+                raise TensorError(f"{token!r} divides by zero") from None
+            factor = exact_number(factor) / int(match["below"])
         return Polynomial.of(re.sub(r"\s", "", match["name"])) * factor
+    if not _FRACTION.fullmatch(token):
+        return number
+    above, _, below = token.partition("/")
+    return Fraction(above) / Fraction(below)
+
+
+def exact_number(value: Any) -> Fraction:
+    """A number as the fraction that its decimals say.
+
+    >>> exact_number(0.1), exact_number(3)
+    (Fraction(1, 10), Fraction(3, 1))
+    """
+    return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 
 
 def symbols(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
@@ -161,6 +263,28 @@ def symbols(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
             "they must have the same number, at least one"
         )
     return entry_array([[parse_entry(token) for token in row] for row in rows])
+
+
+def names_in(array: Any) -> set[str]:
+    """Names of the symbols in an array; none in one of numbers.
+
+    >>> sorted(names_in(symbols("2b a; 0 -a")))
+    ['a', 'b']
+    """
+    entries = array.flat if array.dtype.kind == "O" else ()
+    return {name for entry in entries for name in Polynomial.of(entry).names()}
+
+
+def indexed_symbols(stem: str, shape: tuple[int, ...]) -> Any:
+    """A symbol for each entry, with its index: ``v[0,1]``.
+
+    >>> [str(entry) for entry in indexed_symbols("v", (2,))]
+    ['v[0]', 'v[1]']
+    """
+    array = np.empty(shape, object)
+    for index in np.ndindex(*shape):
+        array[index] = Polynomial.of(f"{stem}[{','.join(map(str, index))}]" if index else stem)
+    return array
 
 
 def entry_array(

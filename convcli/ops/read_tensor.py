@@ -8,7 +8,8 @@ source         what is read
 =============  =================================================================================
 ``1 2; 1/3 4`` rows of numbers, separated by ``;`` or line ends; one row is one axis
 ``[[1, 2]]``   JSON arrays of any depth, or an object with ``data``, as ``--json`` writes
-``a 2b x[0]``  symbols, for results like ``ax+by``; in JSON ``[[a, b]]`` too
+``a 2b x[0]``  symbols, for results like ``ax+by``; ``w_11``, ``w₁₁``, ``a'``, ``α``, ``-a/2``;
+               in JSON ``[[a, b]]`` too
 x.npy          one array; x.npz:name, one array of several
 x.json         as the literal; other text files as rows (CSV, TSV, spaces)
 a picture      (C, H, W), or (H, W) if gray; several frames are (N, C, H, W)
@@ -23,6 +24,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NoReturn
 
 import numpy as np
@@ -33,8 +35,9 @@ from convcli.kernels.json_text import JsonNumber, load_json, quote_bare_words
 from convcli.kernels.npy import MAGIC, read_npy
 from convcli.kernels.regular_file import open_regular, read_regular
 from convcli.kernels.text_table import split_table
+from convcli.ops.exact import as_exact
 from convcli.ops.operands import Array
-from convcli.ops.polynomial import Polynomial, entry_array, parse_entry
+from convcli.ops.polynomial import NAME, Number, Polynomial, entry_array, parse_entry
 from convcli.system.files import exists
 
 __all__ = ["parse_tensor", "read_tensor"]
@@ -46,9 +49,17 @@ _SUFFIX = re.compile(
     r"\.(npy|npz(:.*)?|json|csv|tsv|txt|png|jpe?g|gif|bmp|tiff?|webp|p[bgpn]m)$", re.I
 )
 _FRACTION = re.compile(r"[-+\N{MINUS SIGN}]?[0-9.]+/[-+0-9.]+[^\W\d]?[^/\\]*")
+_DIVIDED = re.compile(rf"[-+\N{{MINUS SIGN}}]?[0-9.]*[*·]?{NAME}/[0-9]+")
+_TOKENS = re.compile(r"[\s,;]+(?![^\[\]]{0,9}\])")
+"""What separates entries, outside the brackets of ``x[0,1]``."""
 
 
-def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = None) -> Array:
+def read_tensor(
+    source: str,
+    read_image: Callable[[bytes, str], Array] | None = None,
+    *,
+    exact: bool = False,
+) -> Array:
     """Read a tensor from a file, standard input (``-``) or a literal.
 
     Parameters
@@ -57,6 +68,8 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
         What the user typed.
     read_image
         Decodes the bytes of a picture, given its name; without it pictures are refused.
+    exact
+        Keep the numbers of a literal with a fraction in it as ``Fraction``; files are float64.
 
     Raises
     ------
@@ -65,6 +78,8 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
 
     >>> read_tensor("1 2; 3 4").tolist()
     [[1, 2], [3, 4]]
+    >>> read_tensor("1/3 1", exact=True).tolist()
+    [Fraction(1, 3), Fraction(1, 1)]
     """
     if source == "-":
         if sys.stdin is None or sys.stdin.isatty():
@@ -74,13 +89,13 @@ def read_tensor(source: str, read_image: Callable[[bytes, str], Array] | None = 
     if not text:
         raise TensorError("the tensor is empty; write numbers as in '1 2; 3 4', or name a file")
     if text[0] in "[{":
-        return parse_tensor(quote_bare_words(text), "literal")
+        return parse_tensor(quote_bare_words(text, fractions=exact), "literal", exact=exact)
     if _begins_with_number(text) and not _names_file(text):
-        return parse_tensor(text, "literal")
+        return parse_tensor(text, "literal", exact=exact)
     if _names_file(text) or exists(source):
         return _read_file(source, read_image)
     try:
-        return parse_tensor(text, "literal")
+        return parse_tensor(text, "literal", exact=exact)
     except TensorError as error:
         raise TensorError(
             f"{source!r} is no file, and no literal either: {error}; numbers are written as in "
@@ -98,9 +113,15 @@ def _begins_with_number(text: str) -> bool:
 
 def _names_file(text: str) -> bool:
     """Whether it looks like one: by its suffix, or by a slash that is not that of a fraction."""
+    tokens = _TOKENS.split(text)
+    folder, slash, _ = text.partition("/")
+    if slash and len(tokens) == 1 and (re.fullmatch(r"[A-Za-z]{2,}", folder) or exists(folder)):
+        return True  # photos/1 alone is a file, w_1/2 half of a symbol
     return _SUFFIX.search(text) is not None or any(
-        ("/" in token or "\\" in token) and not _FRACTION.fullmatch(token)
-        for token in re.split(r"[\s,;]+", text)
+        ("/" in token or "\\" in token)
+        and not _FRACTION.fullmatch(token)
+        and not _DIVIDED.fullmatch(token)
+        for token in tokens
     )
 
 
@@ -171,10 +192,11 @@ def _finite(array: Array, name: str) -> Array:
     return array
 
 
-def parse_tensor(text: str, name: str) -> Array:
+def parse_tensor(text: str, name: str, *, exact: bool = False) -> Array:
     """Read JSON, or rows of numbers or symbols.
 
-    Whole numbers give int64, others float64, names an object array of polynomials.
+    Whole numbers give int64, others float64, names an object array of polynomials; with
+    ``exact`` numbers of which one is a fraction give an object array of fractions.
 
     >>> parse_tensor("1/2, 2\\n3, 4", "x.csv").tolist()
     [[0.5, 2.0], [3.0, 4.0]]
@@ -182,7 +204,7 @@ def parse_tensor(text: str, name: str) -> Array:
     if not text.strip():
         raise TensorError(f"{name} is empty")
     if text.lstrip()[0] in "[{":
-        return _json(text, name)
+        return _json(text, name, exact)
     rows = split_table(text, name, numbered="\n" in text, error=TensorError)
     if not rows:
         raise TensorError(f"{name} holds no numbers")
@@ -194,12 +216,20 @@ def parse_tensor(text: str, name: str) -> Array:
                 f"{len(rows[0].cells)}; every row must be equally long"
             )
         entries.append([_entry(cell, row.place) for cell in row.cells])
-    if any(isinstance(entry, Polynomial) for row in entries for entry in row):
+    kinds = {type(entry) for row in entries for entry in row}
+    if Polynomial in kinds:
         return entry_array(entries)
-    return np.array(entries if len(entries) > 1 else entries[0])
+    return _numeric(entries if len(entries) > 1 else entries[0], kinds, exact)
 
 
-def _entry(token: str, place: str) -> int | float | Polynomial:
+def _numeric(entries: Any, kinds: set[Any], exact: bool) -> Array:
+    """Nested lists of numbers as an array: fractions as they are, or as float64."""
+    if Fraction not in kinds:
+        return np.array(entries)
+    return as_exact(entries) if exact else np.array(entries, np.float64)
+
+
+def _entry(token: str, place: str) -> Number | Polynomial:
     try:
         return parse_entry(token)
     except TensorError as error:
@@ -207,7 +237,7 @@ def _entry(token: str, place: str) -> int | float | Polynomial:
         raise TensorError(f"{place}: {error if token else empty}") from error
 
 
-def _json(text: str, name: str) -> Array:
+def _json(text: str, name: str, exact: bool) -> Array:
     document = load_json(text, name, MAX_AXES, TensorError)
     dtype = None
     if isinstance(document, dict):
@@ -221,7 +251,7 @@ def _json(text: str, name: str) -> Array:
         raise TensorError(f"{name} holds no numbers")
     if Polynomial in kinds:
         return _symbolic(values)
-    array = np.array(values)
+    array = _numeric(values, kinds, exact and dtype is None)
     allowed = ("float16", "float32", "float64", "int64")
     if dtype is not None and dtype not in allowed:
         raise TensorError(f"{name}: dtype is {dtype!r}; it must be one of {', '.join(allowed)}")

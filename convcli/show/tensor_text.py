@@ -10,6 +10,7 @@ import numpy as np
 
 from convcli.arithmetic.sizes import cross
 from convcli.errors import TensorError
+from convcli.ops.exact import as_floats, has_symbols
 from convcli.show.console import make_console
 
 if TYPE_CHECKING:
@@ -28,17 +29,19 @@ EDGE = 3
 
 
 def describe(array: Array) -> str:
-    """Shape and type in words.
+    """Shape and type in words; fractions are exact.
 
     >>> describe(np.zeros((2, 3)))
     '2x3 float64'
     """
-    kind = "symbolic" if array.dtype.kind == "O" else array.dtype.name
+    kind = array.dtype.name
+    if array.dtype.kind == "O":
+        kind = "symbolic" if has_symbols(array) else "exact"
     return f"{cross(array.shape) or 'scalar'} {kind}"
 
 
 def cell_text(value: Any) -> str:
-    """A number as short as it can be read, or a polynomial.
+    """A number as short as it can be read, a fraction, or a polynomial.
 
     >>> cell_text(np.float32(0.1)), cell_text(-0.0), cell_text(np.int64(7))
     ('0.1', '0', '7')
@@ -60,6 +63,7 @@ def tensor_document(array: Array) -> dict[str, Any]:
     >>> tensor_document(np.array([[1, 2]]))
     {'shape': [1, 2], 'dtype': 'int64', 'data': [[1, 2]]}
     """
+    array = as_floats(array)
     if array.dtype.kind == "O":
         texts = [v if isinstance(v, int) else _symbol(v) for v in array.flat]
         filled = np.empty(len(texts), object)

@@ -374,7 +374,6 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "pool": (["pool", "max", "1 2", "--dims", "1", "-k", "3"], "the output is empty"),
     "pool_symbols": (["pool", "max", "a b", "--dims", "1"], "symbols cannot be pooled"),
     "impulse_axes": (["impulse", "1 2", "1 2; 3 4"], "same number of axes"),
-    "check_symbols": (["check", "adjoint", "a b c", "x y"], "symbols cannot be checked"),
 }
 
 

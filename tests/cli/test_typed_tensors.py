@@ -26,9 +26,13 @@ SAME = {
     "a 2b -c": ["a", "2b", "-c"],
     "x[0] x[1,2] x[1, 3]": ["x[0]", "x[1,2]", "x[1,3]"],
     "a' b'' a\N{PRIME}": ["a'", "b''", "a\N{PRIME}"],
-    "1/2a 1/2 b": ["0.5a", "0.5", "b"],
+    "1/2a 1/2 b": ["a/2", "1/2", "b"],
     "[[[a,b],[c,-1/4]]]": [[["a", "b"], ["c", "-0.25"]]],
-    '[["x[0]", "1/2"]]': [["x[0]", "0.5"]],
+    '[["x[0]", "1/2"]]': [["x[0]", "1/2"]],
+    "-a/2 2x[0,1]/3 w_11/4": ["-a/2", "2x[0,1]/3", "w_11/4"],
+    "w_11 w₁₁ α_1 β y'": ["w_11", "w₁₁", "α_1", "β", "y'"],
+    "3\N{MIDDLE DOT}e1 2*e2 .5a/2": ["3\N{MIDDLE DOT}e1", "2\N{MIDDLE DOT}e2", "a/4"],
+    "[[a/2, -w_1]]": [["a/2", "-w_1"]],
     "a b\nc d": [["a", "b"], ["c", "d"]],
 }
 
@@ -76,7 +80,7 @@ def test_a_fraction_is_not_taken_for_a_folder_nor_a_file_for_a_fraction(
     Path("1/two.csv").write_text("7\n")
     assert read_tensor("1/two.csv").tolist() == [7]
     assert read_tensor("1/2 1/4").tolist() == [0.5, 0.25]
-    for missing in ("a/b c", "1/2 photo.png", "1/two"):
+    for missing in ("a/b c", "1/2 photo.png", "1/two", "photos/1"):
         with pytest.raises(package.TensorError, match="there is no file"):
             read_tensor(missing)
 
