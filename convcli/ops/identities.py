@@ -196,7 +196,10 @@ def _exact_gradient(x: Array, weight: Array, dims: int | None, options: Any) -> 
     grads = conv_grad(v, x, weight, dims=dims, **options)
     places = [indexed_symbols(stem, a.shape) for stem, a in ((" x", x), (" w", weight))]
     loss = Polynomial.of((conv(places[0], places[1], dims=dims, **options) * v).sum())
-    entries = [*zip(places[0].flat, x.flat, strict=True), *zip(places[1].flat, weight.flat, strict=True)]
+    entries = [
+        *zip(places[0].flat, x.flat, strict=True),
+        *zip(places[1].flat, weight.flat, strict=True),
+    ]
     values = {str(place): entry for place, entry in entries}
     slopes = loss.derivatives()
     right = np.empty(len(values), object)

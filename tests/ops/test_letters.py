@@ -168,7 +168,11 @@ OPERANDS = [("a b 3 c b", "x 1/2y"), ("a v; b u; 1/3 a", "x p; u 0"), ("1/3 1 2/
 @pytest.mark.parametrize("operands", OPERANDS, ids=["letters", "taken", "fractions"])
 def test_identities_hold_exactly(operands: tuple[str, str]) -> None:
     x, w = (read_tensor(text, exact=True) for text in operands)
-    for options in ({}, {"stride": 2, "padding": 1}, {"dilation": 2, "padding": ((2, 1),) * x.ndim}):
+    for options in (
+        {},
+        {"stride": 2, "padding": 1},
+        {"dilation": 2, "padding": ((2, 1),) * x.ndim},
+    ):
         for check in (
             identities.check_adjoint,
             identities.check_gradient,
