@@ -124,6 +124,9 @@ convcli.Separated(f64, f64, 0.0).columns
 names
 convcli.Polynomial.of("a") * 2 - convcli.Polynomial.of("b")
 convcli.Polynomial.of("a").terms
+convcli.Polynomial.of("a").names()
+convcli.Polynomial.of("a").derivatives()
+convcli.Polynomial.of("a").replaced({"a": 2})
 convcli.output_shape(32, 5)
 convcli.output_shape((32, 20), 5)
 convcli.transposed_output_shape(32, 5, output_padding=0)
