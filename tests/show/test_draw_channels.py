@@ -97,8 +97,8 @@ class Sample:
                 sizes.append((n + a + b - d * (k - 1) - 1) // s + 1)
         return sizes[0], sizes[1]
 
-    def products(self, out: int, into: int) -> Iterator[tuple[Place, Place, int]]:
-        """Output, input and product of every pair that meets between two channels."""
+    def meetings(self, out: int, into: int) -> Iterator[tuple[Place, Place, Place]]:
+        """Output, input and tap of all that meet between two channels."""
         w = self.weight(out, into)
         if w is None:
             return
@@ -113,7 +113,13 @@ class Sample:
                 )
                 if all(0 <= b[a] < big[a] for a in (0, 1)):
                     to, of = (b, s) if self.kind == "conv_transpose" else (s, b)
-                    yield to, of, int(self.x[(into, *of)] * w[t])  # type: ignore[misc]
+                    yield to, of, t  # type: ignore[misc]
+
+    def products(self, out: int, into: int) -> Iterator[tuple[Place, Place, int]]:
+        """Output, input and product of all that meet between two channels."""
+        w = self.weight(out, into)
+        for to, of, tap in self.meetings(out, into):
+            yield to, of, int(self.x[(into, *of)] * w[tap])  # type: ignore[index]
 
     def partial(self, out: int, into: int) -> dict[Place, int]:
         """What one input channel gives one output channel."""
@@ -282,13 +288,18 @@ def boards_of(scene: Scene) -> Iterator[dict[str, Seen]]:
         yield read_svg(drawing_bytes(drawing, ".svg", frame=number), names)
 
 
+def kernel_name(made: Sample, out: int, into: int) -> str:
+    """The kernel between two channels by its place in the weight."""
+    local = out % (made.channels[1] // made.groups), into % (made.channels[0] // made.groups)
+    first, second = (into, local[0]) if made.kind == "conv_transpose" else (out, local[1])
+    return f"w[{first},{second}]"
+
+
 def kernel_shown(made: Sample, seen: dict[str, Seen], out: int, into: int) -> dict[Place, int]:
     """The kernel between two channels, as the drawing has it, in rows and columns."""
     if made.rank == 1:
         return seen[f"Kernel {into}"].numbers()
-    local = out % (made.channels[1] // made.groups), into % (made.channels[0] // made.groups)
-    first, second = (into, local[0]) if made.kind == "conv_transpose" else (out, local[1])
-    return seen[f"w[{first},{second}]"].numbers()
+    return seen[kernel_name(made, out, into)].numbers()
 
 
 @pytest.mark.parametrize("made", [s for s in SAMPLES if s.kernel != (1, 1)], ids=named)
@@ -412,6 +423,66 @@ def test_stamps_add_up(made: Sample) -> None:
         assert total == made.result(out)
 
 
+@pytest.mark.parametrize("made", SAMPLES, ids=named)
+def test_every_step_of_the_backward_pass_adds_what_it_hands_back(made: Sample) -> None:
+    scene = build_scene(made.operation(), "gradient")
+    transposed = made.kind == "conv_transpose"
+    size = made.size if transposed else made.output_size()
+    order = itertools.product(range(made.channels[transposed ^ 1]), np.ndindex(*size))
+    grad_x, grad_b = np.zeros_like(made.x), np.zeros(made.channels[1], int)
+    pairs = [(o, i) for o in range(made.channels[1]) for i in made.reads(o)]
+    grad_w = {pair: np.zeros(made.kernel, int) for pair in pairs}
+    meetings = {pair: list(made.meetings(*pair)) for pair in pairs}
+    frames = list(boards_of(scene))
+    up, left = (0, 0) if transposed else (made.pads[0][0], made.pads[1][0])
+    for (channel, place), seen in zip(order, frames, strict=True):
+        grad_b[channel if not transposed else 0] += 1
+        for (out, into), meet in meetings.items():
+            for to, of, tap in meet:
+                if (into, of) == (channel, place) if transposed else (out, to) == (channel, place):
+                    grad_x[(into, *of)] += made.weight(out, into)[tap]  # type: ignore[index]
+                    grad_w[out, into][tap] += made.x[(into, *of)]
+        for into, total in enumerate(grad_x):
+            shown = seen[f"dL/dx[{into}]"].numbers()
+            assert {(r - up, c - left): v for (r, c), v in shown.items()} == dict(
+                np.ndenumerate(total)
+            )
+        for (out, into), total in grad_w.items():
+            name = kernel_name(made, out, into)
+            w = made.weight(out, into)
+            assert w is not None
+            assert seen[name].numbers() == dict(np.ndenumerate(w))
+            assert seen[f"dL/d{name}"].numbers() == dict(np.ndenumerate(total))
+            lit = channel == (into if transposed else out)
+            assert bool(seen[name].lit) == bool(seen[f"dL/d{name}"].lit) == lit
+        if made.bias is not None and not transposed:
+            assert seen["dL/db"].numbers() == {(0, o): n for o, n in enumerate(grad_b)}
+    if made.bias is not None:
+        assert set(frames[-1]["dL/db"].numbers().values()) == {math.prod(made.output_size())}
+
+
+@pytest.mark.parametrize("kind", ["maxpool", "avgpool"])
+def test_pooling_hands_back_to_its_own_channel(kind: str) -> None:
+    operation = pooled(kind)
+    x = operation.x
+    assert x is not None
+    total = np.zeros(x.shape)
+    order = itertools.product(range(3), np.ndindex(2, 2))
+    for (channel, (r, c)), seen in zip(
+        order, boards_of(build_scene(operation, "gradient")), strict=True
+    ):
+        window = (channel, slice(2 * r, 2 * r + 2), slice(c, c + 3))
+        if kind == "avgpool":
+            total[window] += 1 / 6
+        else:
+            i, j = divmod(int(x[window].argmax()), 3)
+            total[channel, 2 * r + i, c + j] += 1
+        for other in range(3):
+            shown = {p: float(t) for p, t in seen[f"dL/dx[{other}]"].texts.items()}
+            assert shown == pytest.approx(dict(np.ndenumerate(total[other])), rel=5e-3)
+            assert bool(seen[f"dL/dy[{other}]"].lit) == (other == channel)
+
+
 def test_the_partial_sums_of_the_worked_example() -> None:
     case = next(c for c in CASES["cases"] if c["id"] == "conv2d_two_channels_three_filters")
     x, w = np.array(case["input"]), np.array(case["weight"])
@@ -469,6 +540,7 @@ def drawings() -> dict[str, Drawing]:
         ("conv_transpose", 2, "", "gather"),
         ("conv_transpose", 2, "", "scatter"),
         ("conv_transpose", 1, "depthwise", "gather"),
+        ("conv", 2, "grouped", "gradient"),
     ]:
         layer = sample(kind, rank, 5, form)
         layer.x = layer.x * -123.456

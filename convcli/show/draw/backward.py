@@ -15,7 +15,16 @@ from convcli.show.draw.scene import Board, Cell, Place, Scene, SceneStep
 from convcli.show.draw.sliding import Grid, as_matrix, kernel_board, light
 from convcli.show.draw.texts import number
 
-__all__ = ["gradient_scene"]
+__all__ = [
+    "collect",
+    "gradient_scene",
+    "hand_back",
+    "kept_ones",
+    "ones",
+    "origin",
+    "pool_backward",
+    "sums",
+]
 
 LINKS = (("x", "dL/dy"), ("w", "dL/dy"), ("dL/dy", "dL/dw"), ("dL/dy", "dL/dx"))
 LAYOUT = ((("x", "w"), ("dL/dy",), ("dL/dw", "dL/dx")),)
@@ -50,7 +59,6 @@ def conv_backward(operation: Operation) -> Scene:
     numbers = x is not None and given is not None
     shape = plane(operation.kernel)
     counts = plane(operation.outputs)
-    w = given[::-1, ::-1] if given is not None and operation.flip else given
     plain = grid.board("x", cross(operation.sizes), x, "0")
     blank = grid.board("dL/dx", cross(operation.sizes), None, "")
     grad_x: dict[Place, Any] = {}
@@ -58,28 +66,19 @@ def conv_backward(operation: Operation) -> Scene:
     steps = []
     for done, output in enumerate(grid.outputs, 1):
         taps = grid.taps(output)
-        for i, row in enumerate(taps):
-            for j, cell in enumerate(row):
-                source = grid.source(*cell)
-                turned = (shape[0] - 1 - i, shape[1] - 1 - j) if operation.flip else (i, j)
-                if x is None or w is None:
-                    grad_x[cell] = None
-                    continue
-                grad_x[cell] = grad_x.get(cell, 0) + w[i, j]
-                if source is not None:
-                    grad_w[turned] = grad_w.get(turned, 0) + x[source]
-        ones = _ones(counts, done, numbers)
+        hand_back(operation, grid, taps, grad_x, grad_w)
+        given_back = ones(counts, done, numbers)
         boards = (
             light(plain, taps),
             kernel_board("w", given, shape, cross(operation.kernel), True),
-            Board("dL/dy", "output", ones, f"{cross(operation.outputs)}, all 1"),
-            _sums(
+            Board("dL/dy", "output", given_back, f"{cross(operation.outputs)}, all 1"),
+            sums(
                 kernel_board("dL/dw", None, shape, cross(operation.kernel), True), grad_w, numbers
             ),
-            light(_sums(blank, grad_x, numbers), taps),
+            light(sums(blank, grad_x, numbers), taps),
         )
         place = output[-len(operation.windows) :]
-        where = spans(operation, taps, *_origin(grid))
+        where = spans(operation, taps, *origin(grid))
         steps.append(
             SceneStep(
                 boards,
@@ -91,22 +90,48 @@ def conv_backward(operation: Operation) -> Scene:
     return Scene(f"{operation.title}, backward", operation.subtitle, tuple(steps), LAYOUT)
 
 
-def _origin(grid: Grid) -> tuple[int, int]:
+def hand_back(
+    operation: Operation,
+    grid: Grid,
+    taps: list[list[Place]],
+    grad_x: dict[Place, Any],
+    grad_w: dict[Place, Any],
+) -> None:
+    """Add what an output of gradient 1 hands back to the cells that it read, and to the kernel.
+
+    The operation is a convolution of one channel; without numbers the cells are only named.
+    """
+    x, w = as_matrix(operation.x), as_matrix(operation.w)
+    rows, columns = plane(operation.kernel)
+    for i, row in enumerate(taps):
+        for j, cell in enumerate(row):
+            at = (rows - 1 - i, columns - 1 - j) if operation.flip else (i, j)
+            if x is None or w is None:
+                grad_x[cell] = None
+                continue
+            grad_x[cell] = grad_x.get(cell, 0) + w[at]
+            source = grid.source(*cell)
+            if source is not None:
+                grad_w[at] = grad_w.get(at, 0) + x[source]
+
+
+def origin(grid: Grid) -> tuple[int, int]:
     """Cells of padding before the input, down and across."""
     return grid.rows.sources.index(0), grid.columns.sources.index(0)
 
 
-def _ones(shape: tuple[int, int], done: int, numbers: bool) -> tuple[tuple[Cell, ...], ...]:
+def ones(shape: tuple[int, int], done: int, numbers: bool) -> tuple[tuple[Cell, ...], ...]:
+    """The gradient of the outputs, all 1, with the ``done``-th lit."""
     text = "1" if numbers else ""
     cells = [Cell(text, lit="target" if i == done - 1 else "") for i in range(shape[0] * shape[1])]
     return tuple(tuple(cells[i : i + shape[1]]) for i in range(0, len(cells), shape[1]))
 
 
-def _sums(board: Board, sums: dict[Place, Any], numbers: bool) -> Board:
+def sums(board: Board, totals: dict[Place, Any], numbers: bool) -> Board:
     """A board of gradients so far; what nothing has reached is 0."""
 
     def cell(place: Place, old: Cell) -> Cell:
-        text = number(sums.get(place, 0)) if numbers else ""
+        text = number(totals.get(place, 0)) if numbers else ""
         return replace(old, text=text if old.mark == "value" else "", unread=False)
 
     cells = tuple(
@@ -128,27 +153,21 @@ def transposed_backward(operation: Operation) -> Scene:
     grad_x: dict[Place, Any] = {}
     grad_w: dict[Place, Any] = {}
     plain = replace(kernel_board("x", x, counts, cross(operation.sizes), False), role="input")
-    given = _kept_ones(rows, columns, cross(operation.outputs), numbers)
+    given = kept_ones(rows, columns, cross(operation.outputs), numbers)
     steps = []
     for place in itertools.product(range(counts[0]), range(counts[1])):
         taps = [[(r, c) for c in columns.stamps[place[1]]] for r in rows.stamps[place[0]]]
-        grad_x[place] = 0
-        for i, row in enumerate(taps):
-            for j, cell in enumerate(row):
-                kept = together(rows.marks[cell[0]], columns.marks[cell[1]]) != "cropped"
-                if x is not None and w is not None and kept:
-                    grad_x[place] = grad_x[place] + w[i, j]
-                    grad_w[i, j] = grad_w.get((i, j), 0) + x[place]
+        collect(operation, rows, columns, place, grad_x, grad_w)
         where = spans(operation, taps, rows.before, columns.before)
         index = ", ".join(map(str, place[-len(operation.windows) :]))
         boards = (
             light(plain, [[place]]),
             kernel_board("w", w, shape, cross(operation.kernel), True),
             light(given, taps),
-            _sums(
+            sums(
                 kernel_board("dL/dw", None, shape, cross(operation.kernel), True), grad_w, numbers
             ),
-            light(replace(_sums(blank, grad_x, numbers), role="input"), [[place]]),
+            light(replace(sums(blank, grad_x, numbers), role="input"), [[place]]),
         )
         formula = (
             f"dL/dx[{index}] = sum of w · dL/dy[{where}]",
@@ -158,7 +177,30 @@ def transposed_backward(operation: Operation) -> Scene:
     return Scene(f"{operation.title}, backward", operation.subtitle, tuple(steps), LAYOUT)
 
 
-def _kept_ones(rows: StampAxis, columns: StampAxis, note: str, numbers: bool) -> Board:
+def collect(
+    operation: Operation,
+    rows: StampAxis,
+    columns: StampAxis,
+    place: Place,
+    grad_x: dict[Place, Any],
+    grad_w: dict[Place, Any],
+) -> None:
+    """Add what the stamp of one input collects from outputs of gradient 1, and hands the kernel.
+
+    The operation is a transposed convolution of one channel.
+    """
+    x, w = as_matrix(operation.x), as_matrix(operation.w)
+    grad_x.setdefault(place, 0)
+    if x is None or w is None:
+        return
+    for i, r in enumerate(rows.stamps[place[0]]):
+        for j, c in enumerate(columns.stamps[place[1]]):
+            if together(rows.marks[r], columns.marks[c]) != "cropped":
+                grad_x[place] = grad_x[place] + w[i, j]
+                grad_w[i, j] = grad_w.get((i, j), 0) + x[place]
+
+
+def kept_ones(rows: StampAxis, columns: StampAxis, note: str, numbers: bool) -> Board:
     """The gradient of the output, all 1, with the cells that padding cropped around it."""
 
     def cell(r: int, c: int) -> Cell:
@@ -205,10 +247,10 @@ def pool_backward(operation: Operation) -> Scene:
         for cell in itertools.chain.from_iterable(paid):
             grad_x[cell] = grad_x.get(cell, Fraction(0)) + share
         shown = {cell: float(value) for cell, value in grad_x.items()}
-        ones = Board(
-            "dL/dy", "output", _ones(counts, done, True), f"{cross(operation.outputs)}, all 1"
+        whole = Board(
+            "dL/dy", "output", ones(counts, done, True), f"{cross(operation.outputs)}, all 1"
         )
-        boards = (light(plain, taps), ones, light(_sums(blank, shown, True), paid))
+        boards = (light(plain, taps), whole, light(sums(blank, shown, True), paid))
         links = (("x", "dL/dy"), ("dL/dy", "dL/dx"))
         steps.append(SceneStep(boards, output[-len(operation.windows) :], (formula,), links))
     title = f"{operation.title}, backward"

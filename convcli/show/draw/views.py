@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from convcli.errors import UsageError
 from convcli.show.draw.backward import gradient_scene
+from convcli.show.draw.channel_gradients import gradients_scene
 from convcli.show.draw.channel_planes import channels_scene
 from convcli.show.draw.channel_stamps import stamps_scene
 from convcli.show.draw.matrix_view import matrix_scene
@@ -38,6 +39,7 @@ _OF_CHANNELS = {
     "window": channels_scene,
     "gather": channels_scene,
     "scatter": stamps_scene,
+    "gradient": gradients_scene,
 }
 
 
