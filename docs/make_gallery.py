@@ -2,7 +2,7 @@
 
 python docs/make_gallery.py
 
-The pictures of the tutorial are those that its own commands write.
+The pictures of the lessons are docs/make_lessons.py's.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def commands(page: str) -> list[str]:
 
 def embedded(page: str) -> list[str]:
     """The names of the pictures that a page shows."""
-    found = re.findall(r"\]\(images/([^)]+)\)", page) + re.findall(r'src="images/([^"]+)"', page)
+    found = re.findall(r"\]\((?:\.\./)?images/([^)]+)\)", page)
+    found += re.findall(r'src="(?:\.\./)?images/([^"]+)"', page)
     return list(dict.fromkeys(found))
 
 
@@ -195,22 +196,22 @@ def sheets() -> None:
     )
 
 
-def make(folder: Path) -> dict[str, str]:
-    """Run every command of both pages in ``folder``; what each printed."""
+def make(folder: Path) -> None:
+    """Run every command of the page in ``folder``."""
     shutil.copytree(SAMPLES, folder / "samples", dirs_exist_ok=True)
     before = Path.cwd()
     os.chdir(folder)
     try:
-        printed = {line: run(line) for line in commands(gallery())}
+        for line in commands(gallery()):
+            run(line)
         sheets()
-        return printed | {line: run(line) for line in commands((DOCS / "tutorial.md").read_text())}
     finally:
         os.chdir(before)
 
 
 def main() -> None:
     (DOCS / "gallery.md").write_text(gallery())
-    wanted = embedded(gallery()) + embedded((DOCS / "tutorial.md").read_text())
+    wanted = embedded(gallery())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder)

@@ -23,8 +23,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 from convcli.extensions import EXTENSIONS, extension
 
@@ -115,6 +117,22 @@ def same_drawing() -> Callable[[bytes, bytes], None]:
             assert a.keys() == b.keys()
             for name in a:
                 _same_text(a[name], b[name])
+
+    return check
+
+
+@pytest.fixture
+def same_picture(same_drawing: Callable[[bytes, bytes], None]) -> Callable[[Path, Path], None]:
+    """Hold two files of pictures to the same drawing, or to pixels that look the same."""
+
+    def check(one: Path, two: Path) -> None:
+        if one.suffix == ".svg":
+            same_drawing(one.read_bytes(), two.read_bytes())
+            return
+        # Another version of a codec or of the font's rasteriser may write other bytes.
+        a, b = (np.asarray(Image.open(path).convert("RGB"), float) for path in (one, two))
+        assert a.shape == b.shape
+        assert np.abs(a - b).mean() < 1
 
     return check
 

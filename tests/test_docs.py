@@ -89,10 +89,23 @@ def test_the_reference_is_what_the_pinned_typer_writes(maker: Any) -> None:
     assert maker.reference() == written, "run: python docs/make_reference.py"
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")))
+PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
+
+
+def places(page: Path) -> set[str]:
+    """What a heading of a page is called in a link to it, as forges and the site do."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_pictures_exist(page: Path) -> None:
-    text = page.read_text()
-    targets = re.findall(r"\]\(([^)#]+)", text) + re.findall(r'src="([^"]+)"', text)
+    text = page.read_text("utf-8")
+    targets = re.findall(r"\]\(([^)]+)", text) + re.findall(r'src="([^"]+)"', text)
     for target in targets:
         if not target.startswith("http"):
-            assert (page.parent / target).exists(), f"{page.name} points to {target}"
+            name, _, place = target.partition("#")
+            there = page.parent / name if name else page
+            assert there.exists(), f"{page.name} points to {target}"
+            assert not place or place in places(there), f"{page.name} points to {target}"

@@ -71,7 +71,7 @@ def demo() -> None:
                     break
         finally:
             os.chdir(home)
-    ending = "Go on with 'convcli --help', and docs/tutorial.md for the whole course."
+    ending = "Go on with 'convcli --help', and docs/lessons for a whole course."
     console.print(f"\n{ending}", style="bold", soft_wrap=True)
 
 
