@@ -52,6 +52,15 @@ FIGURES = ["gaussian:2", "sharpen", "laplacian", "gabor:8,45"]
 STRETCHED = ("log:2", "dog:1,1.6", "gabor:8,45")
 """Kernels whose response is weak: the gallery stretches it to the full range."""
 
+TRACES = {
+    "vgg16": "--network vgg16 --trace 1,3",
+    "unet": "--network unet --trace middle",
+    "dilated": '"input 1x32 | conv 8 k2 p1,0 | conv 8 k2 d2 p2,0 | conv 8 k2 d4 p4,0" --trace 25',
+    "branches": '"concat[ conv 4 k1 ; conv 4 k1x5 p0x2 | conv 4 k5x1 p2x0 ; maxpool k3 s1 p1 ]" '
+    "--n 9 --trace middle",
+}
+"""Receptive fields of whole networks, by the end of the picture's name."""
+
 SHOWN = {name: border for name, border in BORDERS.items() if name != "missing"}
 """The borders that read something outside; a picture has no colour for nothing."""
 ACROSS = 4
@@ -98,6 +107,12 @@ def gallery() -> str:
             ),
         ),
         *table([(f"border-{k}.png", f"{k}<br>`{v.drawing}`") for k, v in SHOWN.items()], 5, 160),
+        "## Receptive fields of networks",
+        "",
+        "One output traced back through every layer, exactly. [More](networks.md#tracing-one-output).",
+        "",
+        *fence(*(f"convcli shape {k} -o traced-{name}.svg" for name, k in TRACES.items())),
+        *(line for name in TRACES for line in (f"![{name}](images/traced-{name}.svg)", "")),
         "## Convolution arithmetic",
         "",
         "The animations of Dumoulin and Visin's guide, by their usual names. All at one glance, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -13,7 +13,16 @@ from convcli.arithmetic.reading import Runs, merged_runs
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError, UsageError, did_you_mean
 
-__all__ = ["Box", "Region", "Trace", "along", "cell_count", "parse_cell", "trace"]
+__all__ = [
+    "Box",
+    "Region",
+    "Trace",
+    "along",
+    "cell_count",
+    "parse_cell",
+    "sources",
+    "trace",
+]
 
 Box: TypeAlias = tuple[Runs, ...]
 """Cells that lie in these runs of every axis."""
@@ -115,6 +124,18 @@ def _forwards(maps: Iterable[FeatureMap], regions: dict[str, Region]) -> None:
         ]
         if region := _united(boxes):
             regions[found.name] = region
+
+
+def sources(found: Trace, name: str, chosen: Collection[str]) -> dict[str, Region]:
+    """What the traced cells of one map read of the nearest ``chosen`` maps before it.
+
+    A map that other branches read too has more cells than these in ``found.regions``.
+    """
+    regions = {name: found.regions[name]}
+    for one in reversed([*found.maps.values()]):
+        if one.name in regions and (one.name == name or one.name not in chosen):
+            _backwards(one, regions)
+    return {other: regions[other] for other in chosen if other in regions and other != name}
 
 
 def _start(maps: Sequence[FeatureMap], layer: str) -> FeatureMap:

@@ -37,6 +37,8 @@ Examples:
   convcli shape "conv 64 k7 s2 p3 | relu | maxpool k3 s2 p1" --n 224
 
   convcli shape --network resnet50
+
+  convcli shape --network vgg16 --trace middle -o field.svg
 """
 
 
@@ -118,13 +120,24 @@ def shape(
             "mobilenet-v1, unet, a file or a chain.",
         ),
     ] = "",
+    trace: Annotated[
+        str,
+        _ask(
+            "--trace",
+            metavar="CELL",
+            help="Which cells of every layer one output depends on: row,column or middle; "
+            "3,4@conv2 of another layer, 3,4@input forward. -o draws it.",
+        ),
+    ] = "",
     as_json: Annotated[bool, options.json("JSON, for programs.", FORM)] = False,
     as_csv: Annotated[bool, _form("--csv", help="CSV, for spreadsheets.")] = False,
     as_markdown: Annotated[
         bool, _form("--markdown", help="Markdown, for an issue or a README.")
     ] = False,
     as_latex: Annotated[bool, _form("--latex", help="LaTeX, for a paper or an exercise.")] = False,
-    output: Annotated[str, options.output("Draw the network: .svg, .png or .webp.", FORM)] = "",
+    output: Annotated[
+        str, options.output("Draw the network or the trace: .svg, .png or .webp.", FORM)
+    ] = "",
     overwrite: Annotated[bool, options.overwrite(FORM)] = False,
 ) -> None:
     """Work out what a layer or a whole network makes of its input, and show the working."""
@@ -139,11 +152,17 @@ def shape(
         report = partial(_worked_out, name, n, in_channels, batch)
         if output:
             _refuse({f"--{form}": form}, "-o, which draws")
+        if trace:
+            from convcli.cli.shape_trace import show_trace
+
+            show_trace(partial(report, maps=True), trace, form, output, overwrite)
+        elif output:
             _draw_network(report, output, overwrite)
         else:
             _show_network(report(), form)
         return
     _refuse({"-o": output}, "one layer; convcli draw draws it, -o is for networks")
+    _refuse({"--trace": trace}, "one layer's options; write a chain, such as 'conv 1 k5 s2'")
     from convcli.cli.layer_parse import LayerOptions
 
     size, channels = _one_size(n), (in_channels, out_channels, groups, bias)
@@ -258,7 +277,11 @@ def _draw_network(work_out: "Callable[[], NetworkReport]", output: str, overwrit
 
 
 def _worked_out(
-    name: str, n: list[str] | None, in_channels: int | None, batch: int | None
+    name: str,
+    n: list[str] | None,
+    in_channels: int | None,
+    batch: int | None,
+    maps: bool = False,
 ) -> "NetworkReport":
     from convcli.arithmetic.network import Network
     from convcli.arithmetic.sizes import parse_sizes
@@ -276,7 +299,7 @@ def _worked_out(
             named[of] = parse_sizes(sizes, f"input {of}")
     size = _one_size(plain)
     asked = parse_sizes(size, "input size") if size else None
-    return network.evaluate_for(asked, in_channels, batch, named)
+    return network.evaluate_for(asked, in_channels, batch, named, maps=maps)
 
 
 def _one_size(n: list[str] | None) -> str:

@@ -1,0 +1,183 @@
+"""A trace along one axis: rows of cells one above the other, the input at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from convcli.arithmetic.network_report import NetworkReport
+from convcli.arithmetic.reading import Runs
+from convcli.arithmetic.trace import along
+from convcli.imaging.shapes import Line, Polygon, Rect, Shape, Text, text_width
+from convcli.show.draw.scene import Role
+from convcli.show.draw.theme import Theme
+from convcli.show.trace_document import percent, runs_text
+from convcli.show.trace_stops import Link, Stop
+
+__all__ = ["draw_rows"]
+
+WIDE, MOST_CELLS = 940.0, 96
+"""Room for a row, and the largest map whose cells are drawn one by one."""
+
+LARGEST_CELL, STEP, HIGH, WORD, SMALL = 34.0, 84.0, 22.0, 14.0, 12.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Where the cells of a map stand: the centre of the first, their distance, their width."""
+
+    first: float
+    step: float
+    cell: float
+    y: float
+    count: int
+
+    def centre(self, place: float) -> float:
+        """The middle of a cell."""
+        return self.first + place * self.step
+
+    def ends(self, first: int, last: int) -> tuple[float, float]:
+        """Where a run of cells begins and ends."""
+        return (
+            round(self.centre(first) - self.cell / 2, 1),
+            round(self.centre(last) + self.cell / 2, 1),
+        )
+
+
+def draw_rows(
+    report: NetworkReport,
+    stops: Sequence[Stop],
+    links: Sequence[Link],
+    start: str,
+    top: float,
+    left: float,
+    theme: Theme,
+) -> tuple[list[Shape], float, float]:
+    """The shapes of a trace, and how far they reach to the right and down."""
+    labels = max(_label_width(stop) for stop in stops)
+    rows = _places(report, stops, top, left + labels + 24)
+    shapes: list[Shape] = []
+    for link in links:
+        shapes += _link(link, rows, stops, theme)
+    for stop in stops:
+        shapes += _cells(rows[stop.name], stop, start, theme)
+        shapes += _words(stop, left, rows[stop.name].y, theme)
+    right = max(row.ends(0, row.count - 1)[1] for row in rows.values())
+    return shapes, right, max(row.y for row in rows.values()) + HIGH
+
+
+def _places(
+    report: NetworkReport, stops: Sequence[Stop], top: float, left: float
+) -> Mapping[str, _Row]:
+    """Every cell above the middle of what it sees, as far as its field has one."""
+    fields = {row.name: row.fields[0] for row in report.rows if row.fields and not row.flat}
+    inputs = max(
+        (stop.traced.map.sizes[0] for stop in stops if not stop.traced.map.reads), default=1
+    )
+    spread: dict[str, tuple[float, float]] = {}
+    for stop in stops:
+        count, field = stop.traced.map.sizes[0], fields.get(stop.name)
+        if field is None or not field.aligned or field.complete:
+            whole = stop.traced.map.reads and count != inputs
+            jump = inputs / count if whole else 1.0
+            spread[stop.name] = jump / 2, jump
+        else:
+            spread[stop.name] = field.start, field.jump
+    ends = [
+        (first - jump / 2, first + (stop.traced.map.sizes[0] - 0.5) * jump)
+        for stop in stops
+        for first, jump in [spread[stop.name]]
+    ]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+    unit = min(WIDE / (high - low), LARGEST_CELL)
+    order = sorted(range(len(stops)), key=lambda i: (-stops[i].column, i))
+    rows = {}
+    for line, i in enumerate(order):
+        stop = stops[i]
+        first, jump = spread[stop.name]
+        cell = unit * min(jump, 1.0)
+        rows[stop.name] = _Row(
+            left + (first - low) * unit,
+            jump * unit,
+            max(cell, 2.0),
+            top + STEP * line,
+            stop.traced.map.sizes[0],
+        )
+    return rows
+
+
+def _lines(stop: Stop) -> list[str]:
+    one = stop.traced
+    head = one.label.partition(", ")[0]
+    if stop.layers > 1:
+        head += f" and {stop.layers - 1} before it"
+    count = one.map.sizes[0]
+    seen = f"cells {runs_text(one.runs[0])}" if one.region else "padding alone"
+    return [head, f"{seen} of {count}, {percent(one.share)}"]
+
+
+def _label_width(stop: Stop) -> float:
+    head, seen = _lines(stop)
+    return max(1.06 * text_width(head, WORD), text_width(seen, SMALL))
+
+
+def _words(stop: Stop, x: float, y: float, theme: Theme) -> Iterator[Shape]:
+    head, seen = _lines(stop)
+    yield Text(x, round(y + 2, 1), head, WORD, theme.ink, "start", True)
+    yield Text(x, round(y + 20, 1), seen, SMALL, theme.muted, "start")
+
+
+def _cells(row: _Row, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
+    role: Role = "output" if stop.name == start else "kernel" if stop.traced.map.reads else "input"
+    ink = theme.roles[role]
+    runs = stop.traced.runs[0]
+    if row.count > MOST_CELLS:
+        yield from _bar(row, ((0, row.count - 1),), ink.fill, ink.stroke)
+        yield from _bar(row, runs, ink.lit, ink.lit_stroke)
+        return
+    lit = {place for first, last in runs for place in range(first, last + 1)}
+    for place in range(row.count):
+        left, right = row.ends(place, place)
+        fill, stroke = (ink.lit, ink.lit_stroke) if place in lit else (ink.fill, ink.stroke)
+        width = round(right - left - 1, 1)
+        yield Rect(
+            left + 0.5, row.y, width, HIGH, fill, stroke, 1.0, 0.0, 3.0 if width > 12 else 0.0
+        )
+
+
+def _bar(row: _Row, runs: Runs, fill: str, stroke: str) -> Iterator[Shape]:
+    for first, last in runs:
+        left, right = row.ends(first, last)
+        yield Rect(left, row.y, max(round(right - left, 1), 1.0), HIGH, fill, stroke)
+
+
+def _link(
+    link: Link, rows: Mapping[str, _Row], stops: Sequence[Stop], theme: Theme
+) -> Iterator[Shape]:
+    """A line for each pair of cells, or one beam where they are too many or layers lie between."""
+    source, target = rows[link.source], rows[link.target]
+    ink = theme.roles["kernel"].lit_stroke
+    region = next(stop.traced for stop in stops if stop.name == link.target).runs[0]
+    read = along(link.region, 0)
+    if not region or not read:
+        return
+    if link.readings and max(source.count, target.count) <= MOST_CELLS:
+        reading = link.readings[0]
+        for place in (place for a, b in region for place in range(a, b + 1)):
+            for a, b in reading.inputs_of(((place, place),)):
+                for other in range(max(a, read[0][0]), min(b, read[-1][1]) + 1):
+                    yield Line(
+                        round(target.centre(place), 1),
+                        target.y + HIGH,
+                        round(source.centre(other), 1),
+                        source.y,
+                        ink,
+                        1.2,
+                    )
+        return
+    left, right = target.ends(region[0][0], region[-1][1])
+    low, high = source.ends(read[0][0], read[-1][1])
+    face = ((left, target.y + HIGH), (right, target.y + HIGH), (high, source.y), (low, source.y))
+    yield Polygon(face, ink, 0.16)
+    yield Line(left, target.y + HIGH, low, source.y, ink)
+    yield Line(right, target.y + HIGH, high, source.y, ink)
