@@ -449,7 +449,7 @@ COMMANDS = (
     "", "filter", "kernel", "kernel list", "kernel show", "kernel export", "shape", "conv",
     "conv-transpose", "grad", "pool", "pool max", "pool avg", "matrix", "matrix kernel",
     "matrix data", "matrix circulant", "separate", "impulse", "check", "check adjoint",
-    "check gradient", "check equivariance", "draw", "compare", "demo", "bench", "info",
+    "check gradient", "check equivariance", "draw", "explore", "compare", "demo", "bench", "info",
 )  # fmt: skip
 SINGLE = """
 --version

@@ -33,6 +33,7 @@ COMMANDS = (
     "impulse",
     "check",
     "draw",
+    "explore",
     "compare",
     "demo",
     "bench",

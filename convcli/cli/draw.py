@@ -26,6 +26,8 @@ Examples:
 
   convcli draw --n 6 --k 2 --s 2 --pool max --ceil --frame 4 -o pool.png
 
+  convcli draw --n 5 --k 3 --s 2 --p 1 -o strides.html
+
 The classic animations of the convolution arithmetic guide go by their names: no_padding_no_strides,
 arbitrary_padding_no_strides, same_padding_no_strides, full_padding_no_strides,
 no_padding_strides, padding_strides, padding_strides_odd, each also with _transposed; dilation,
@@ -88,16 +90,18 @@ def draw(
     output: Annotated[
         str,
         options.output(
-            ".svg, .gif, .png (APNG), .webp; without it, it plays in the terminal.", on.FILE
+            ".svg, .gif, .png (APNG), .webp, .html (interactive); without it, it plays in the terminal.",
+            on.FILE,
         ),
     ] = "",
     overwrite: Annotated[bool, options.overwrite(on.FILE)] = False,
 ) -> None:
     """Draw a convolution, a transposed one or pooling, step by step."""
-    from convcli.cli.drawing import check_drawing, write_drawing
+    from convcli.cli.drawing import SUFFIXES, check_drawing, write_drawing
+    from convcli.cli.page import SUFFIX, draw_page, is_page
 
     if output:
-        check_drawing(output, overwrite)
+        check_drawing(output, overwrite, (*SUFFIXES, SUFFIX))
     from convcli.cli.draw_scene import asked_operation
     from convcli.cli.layer_parse import LayerOptions
     from convcli.show.draw.theme import theme_of
@@ -107,6 +111,18 @@ def draw(
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
     operation = asked_operation(name, layer, x, w, bias, one_axis=one, flip=flip)
+    if is_page(output):
+        draw_page(
+            operation,
+            output,
+            overwrite=overwrite,
+            theme=theme,
+            view=view,
+            size=size,
+            fps=fps,
+            frame=frame,
+        )
+        return
     scene = build_scene(operation, view)
     count = len(scene.steps)
     if frame is not None and frame > count:

@@ -159,6 +159,7 @@ TAKEN: dict[str, Callable[[str], object]] = {
     "--network": Network.load,
     "NETWORK": Network.load,
     "NAME": classic,
+    "NAME|PICTURE": classic,
     "--theme": theme_of,
     "filter --format": format_of_name,
 }
@@ -177,6 +178,7 @@ LISTED = {
     "kernel export --format": "json toml csv tsv txt npy mat im",
     "shape --pool": "max avg",
     "draw --pool": "max avg",
+    "explore --pool": "max avg",
     "shape --as": "torch tensorflow keras onnx",
     "draw --view": "window gather scatter gradient matrix",
     "grad --only": "x weight bias",

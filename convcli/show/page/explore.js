@@ -5,6 +5,7 @@ const Explore = (() => {
   const TITLES = { conv: "Convolution", conv_transpose: "Transposed convolution", maxpool: "Max pooling", avgpool: "Average pooling" };
   const $ = (id) => document.getElementById(id);
   const config = JSON.parse($("state").textContent);
+  const linked = location.hash; // what the address says when the page opens
   let state, layer, texts, results, view, player, controls, hovered = null, kept = null, seed = 1;
 
   // ---- the state -----------------------------------------------------------------------------
@@ -77,7 +78,7 @@ const Explore = (() => {
   function pointers(host) {
     let dragging = false;
     host.addEventListener("pointerover", (e) => { if (e.pointerType === "mouse") point(cellAt(e.target)); });
-    host.addEventListener("pointerleave", () => { if (!dragging) point(null); });
+    host.addEventListener("pointerleave", (e) => { if (e.pointerType === "mouse") point(null); });
     host.addEventListener("pointerdown", (e) => {
       const made = cellAt(e.target);
       if (!made || e.pointerType === "mouse") return;
@@ -241,20 +242,23 @@ const Explore = (() => {
         $(other.getAttribute("aria-controls")).hidden = !on;
       }
       player.stop();
-      if (tab === list[1]) Picture.open($("picture"), config); else render();
+      if (tab === list[1]) Picture.open($("picture"), config, linked); else render();
     };
     for (const tab of list) {
       tab.addEventListener("click", () => select(tab));
       tab.addEventListener("keydown", (e) => { if (e.key === "ArrowLeft" || e.key === "ArrowRight") { const other = list[1 - list.indexOf(tab)]; select(other); other.focus(); } });
     }
-    if (config.picture) select(list[1]);
+    if (linked.includes("view=picture") || (config.picture && !State.fromHash(linked, config.layer))) select(list[1]);
   }
   function start() {
     begin(config.layer);
-    state = State.fromHash(location.hash, config.layer) ?? structuredClone(config.layer);
-    kept = { board: "y", o: 0, place: 0 };
+    const found = State.fromHash(linked, config.layer);
+    state = found ?? structuredClone(config.layer);
     layer = Layer.resolve(state);
+    const step = found ? 0 : Math.min(config.step, layer.out * layer.places - 1);
+    kept = { board: "y", o: Math.floor(step / layer.places), place: step % layer.places };
     player = Player.make($("player"), {
+      fps: config.fps,
       count: () => layer.out * layer.places,
       go: (step) => view && keep({ o: Math.floor(step / layer.places), place: step % layer.places }),
       busy: (playing) => $("formula").setAttribute("aria-live", playing ? "off" : "polite"),

@@ -33,7 +33,7 @@ const Layer = (() => {
       border: state.kind === "conv" ? state.border : "constant", error: "",
     };
     for (const [name, channels] of [["input", layer.in], ["output", layer.out]]) {
-      if (channels % layer.groups) layer.error = `groups ${layer.groups} does not divide ${channels} ${name} channels`;
+      if (channels % layer.groups && !layer.error) layer.error = `groups ${layer.groups} does not divide ${channels} ${name} channels`;
     }
     layer.windows.forEach((w, a) => {
       if (w.error && !layer.error) layer.error = (state.axes === 2 ? `${["rows", "columns"][a]}: ` : "") + w.error;

@@ -5,8 +5,9 @@ const Player = (() => {
   const SPEEDS = [0.5, 1, 2, 3, 5, 8, 12, 20]; // steps in a second
 
   // `count()` outputs, `go(step)` shows one; `busy(playing)` is told when it starts and stops.
-  function make(host, { count, go, busy }) {
-    let step = 0, speed = 2, timer = 0;
+  function make(host, { count, go, busy, fps }) {
+    let step = 0, speed = SPEEDS.findIndex((s) => s >= fps), timer = 0;
+    if (speed < 0) speed = SPEEDS.length - 1;
     const button = (label, text, act) => element("button", { type: "button", "aria-label": label, onclick: act }, text);
     const play = button("Play", "▶ Play", () => toggle());
     const place = element("output", { class: "mono" });

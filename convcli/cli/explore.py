@@ -1,0 +1,158 @@
+"""``convcli explore``: a layer, or a picture under a kernel, as an interactive page."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convcli.cli import complete, options
+from convcli.cli import draw_options as on
+from convcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from convcli.cli.layer_parse import LayerOptions
+    from convcli.kernels.kernel import Kernel
+    from convcli.show.draw.operation import Operation
+
+app = typer.Typer(add_completion=False)
+
+EPILOG = """
+Examples:
+
+  convcli explore
+
+  convcli explore padding_strides
+
+  convcli explore --n 7 --k 3 --s 2 --p 1 --in 3 --out 2 -o layer.html
+
+  convcli explore --x "a b c d" --w "u v"
+
+  convcli explore photo.jpg --kernel sobel-x -o edges.html
+
+The page is one file that asks the network for nothing. Sliders change every size, the cells can be
+edited (numbers, fractions, letters), and its address holds the state: copy it to share what you see.
+"""
+
+DEFAULT = "numerical_padding_strides"
+"""What is explored where nothing is said."""
+
+Shown = Annotated[
+    str,
+    typer.Argument(
+        metavar="[NAME|PICTURE]",
+        autocompletion=complete.names("show.draw.classics", "CLASSICS"),
+        help="A classic animation, such as padding_strides, or a picture; or give the layer's "
+        "sizes. A large picture is made smaller.",
+        show_default=False,
+    ),
+]
+PictureKernel = Annotated[
+    str,
+    typer.Option(
+        "--kernel",
+        metavar="KERNEL",
+        autocompletion=complete.kernels,
+        help="The kernel for a picture to begin with; sobel-x by default.",
+        rich_help_panel="Picture",
+        show_default=False,
+    ),
+]
+
+
+@app.command(epilog=EPILOG)
+def explore(
+    name: Shown = "",
+    kernel: PictureKernel = "",
+    n: on.Size = "",
+    k: on.Kernel = "",
+    s: on.Stride = "",
+    p: on.Padding = "",
+    d: on.Dilation = "",
+    op: on.OutputPadding = "",
+    one: on.OneAxis = False,
+    transpose: on.Transpose = False,
+    pool: on.Pool = "",
+    ceil: on.Ceil = False,
+    in_channels: on.InChannels = None,
+    out_channels: on.OutChannels = None,
+    groups: on.Groups = 1,
+    flip: on.Flip = False,
+    x: on.X = "",
+    w: on.W = "",
+    bias: on.Bias = "",
+    output: Annotated[
+        str, options.output(".html; without it, the page opens in the browser.", on.FILE)
+    ] = "",
+    overwrite: Annotated[bool, options.overwrite(on.FILE)] = False,
+) -> None:
+    """Explore a layer, or a picture under a kernel, on an interactive page."""
+    from convcli.cli.layer_parse import LayerOptions
+    from convcli.cli.page import check_page, show_page, write_page
+    from convcli.show.page.layer_page import explore_page
+
+    if output:
+        check_page(output, overwrite)
+    numbers = (in_channels, out_channels, groups, bool(bias))
+    layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
+    said = layer != LayerOptions("", "", "", "", "", "", False, "", False, bias=False)
+    said = said or bool(x or w)
+    picture = _picture(name, kernel, said or one or flip)
+    operation = _operation("" if picture else name, layer, x, w, bias, said, one, flip)
+    if picture:
+        what = f"{picture['name']} under {kernel or 'sobel-x'}"
+    else:
+        what = f"{operation.title}: {operation.subtitle}"
+    html = explore_page(operation, picture=picture, kernel=_kernel(kernel))
+    if output:
+        write_page(html, output, what, overwrite=overwrite)
+    else:
+        show_page(html, what)
+
+
+def _operation(
+    name: str,
+    layer: "LayerOptions",
+    x: str,
+    w: str,
+    bias: str,
+    said: bool,
+    one_axis: bool,
+    flip: bool,
+) -> "Operation":
+    """The layer that is asked for; a classic one where nothing is said."""
+    from convcli.cli.draw_scene import asked_operation
+
+    return asked_operation(
+        name if name or said else DEFAULT, layer, x, w, bias, one_axis=one_axis, flip=flip
+    )
+
+
+def _picture(name: str, kernel: str, of_layer: bool) -> dict[str, Any] | None:
+    """The picture that is named, ready to lie in the page; None for a layer."""
+    from convcli.show.draw.classics import CLASSICS
+    from convcli.system.files import is_file
+
+    classic = name.lower().replace("-", "_").replace(" ", "_") in CLASSICS
+    if not name or classic or not (kernel or name == "-" or "." in name or is_file(name)):
+        if kernel:
+            raise UsageError(
+                "--kernel is for a picture, as in convcli explore photo.jpg --kernel sobel-x; a "
+                "layer has --w"
+            )
+        return None
+    if of_layer:
+        raise UsageError(f"{name} is a picture; it takes --kernel, not the options of a layer")
+    from convcli.imaging.embedded import embedded_picture
+
+    return embedded_picture(name)
+
+
+def _kernel(spec: str) -> "Kernel | None":
+    """The kernel for the picture."""
+    if not spec:
+        return None
+    from convcli.kernels.load import load_chain
+
+    chain = load_chain(spec)
+    if len(chain) > 1:
+        raise UsageError(f"--kernel {spec} is a chain of {len(chain)}; a page shows one kernel")
+    return chain[0]

@@ -1,0 +1,202 @@
+"""The page is used as its reader uses it: keys, pointer, fingers, links; with the network off."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convcli.arithmetic.layer import Layer
+from convcli.show.draw.operation import Operation, plan_operation
+from convcli.show.page.layer_page import explore_page
+
+pytestmark = pytest.mark.ci
+
+LIT = """key => [...document.querySelectorAll('#boards .grid')]
+  .find(grid => grid.board.key === key).querySelectorAll('.lit, .target')"""
+
+
+def layer(**options: Any) -> Operation:
+    """A 5x6 input under a 3x2 kernel, padded by one cell."""
+    rng = np.random.default_rng(3)
+    x, w = rng.integers(-9, 9, (5, 6)), rng.integers(-3, 4, (3, 2))
+    return plan_operation(Layer("conv", (3, 2), padding=(1,), **options), (5, 6), x=x, w=w)
+
+
+def mixed() -> Operation:
+    """Four channels to four in two groups, with a bias."""
+    rng = np.random.default_rng(4)
+    x, w = rng.integers(-9, 9, (4, 4, 3)), rng.integers(-3, 4, (4, 2, 2, 2))
+    shift = rng.integers(1, 5, 4)
+    plan = Layer("conv", (2,), out_channels=4, groups=2)
+    return plan_operation(plan, (4, 3), x=x, w=w, bias=shift, in_channels=4)
+
+
+def lit(page: Any, key: str) -> set[int]:
+    """Places of the lit cells of a board, counted row by row."""
+    script = "key => [...(" + LIT + ")(key)].map(cell => cell.place)"
+    return set(page.evaluate(script, key))
+
+
+def cell(page: Any, key: str, place: int) -> Any:
+    index = page.evaluate(
+        "key => [...document.querySelectorAll('#boards .grid')].findIndex(g => g.board.key === key)",
+        key,
+    )
+    return page.locator("#boards .grid").nth(index).locator(".cell").nth(place)
+
+
+def test_pointing_lights_what_makes_an_output_and_what_an_input_reaches(opened: Any) -> None:
+    page = opened(explore_page(layer()))
+    cell(page, "y0", 2 * 7 + 3).hover()  # output (2, 3) of 5x7 reads rows 2 to 4, columns 3 to 4
+    assert lit(page, "x0") == {r * 8 + c for r in (2, 3, 4) for c in (3, 4)}  # of 7x8 with padding
+    assert lit(page, "w0_0") == set(range(6))
+    cell(page, "x0", 3 * 8 + 4).hover()  # input (2, 3): windows that begin 0 to 2 up, 0 to 1 left
+    assert lit(page, "y0") == {r * 7 + c for r in (1, 2, 3) for c in (3, 4)}
+    assert lit(page, "w0_0") == set(range(6))
+    cell(page, "w0_0", 1).hover()  # the upper right weight meets the first rows and columns only
+    reached = {r * 7 + c for r in range(5) for c in range(7) if 0 <= r - 1 < 5 and c < 6}
+    assert lit(page, "y0") == reached
+    assert "reaches 24 outputs" in page.locator("#formula").inner_text()
+
+
+def test_groups_light_their_own_channels(opened: Any) -> None:
+    page = opened(explore_page(mixed()))
+    cell(page, "y2", 0).hover()
+    assert [len(lit(page, f"x{c}")) for c in range(4)] == [0, 0, 4, 4]
+    assert lit(page, "w2_3") == {0, 1, 2, 3} and lit(page, "w3_3") == set()
+    cell(page, "y2", 1).click()  # the shares of that channel, their sum and the bias
+    values = page.evaluate(
+        "[Explore.results.partial[2].map(s => s[1]), Explore.results.outputs[2][1]]"
+    )
+    expected = mixed()
+    assert expected.y is not None and expected.bias is not None
+    assert values[1] == expected.y[2, 0, 1] == sum(values[0]) + expected.bias[2]
+    text = page.locator("#formula").inner_text().replace("−", "-").replace("(", "").replace(")", "")
+    assert f"{values[0][0]} + {values[0][1]} + bias {expected.bias[2]} = {values[1]}" in text
+    assert [
+        g
+        for g in range(4)
+        if page.locator(f"[aria-label='share of channel {g} in output channel 2']").count()
+    ] == [2, 3]
+
+
+def test_sliders_by_keyboard_and_what_is_impossible(opened: Any) -> None:
+    page = opened(explore_page(layer()))
+    slider = page.get_by_label("Stride, rows, slider")
+    slider.focus()
+    slider.press("ArrowRight")
+    assert page.evaluate("Explore.state.s") == [2, 1]
+    assert page.locator("#c-s-0").input_value() == "2"
+    kernel = page.locator("#c-k-0")
+    kernel.fill("9")
+    kernel.press("Enter")
+    assert page.evaluate("Explore.state.k") == [3, 2]  # 9 do not fit into 7 cells
+    assert kernel.input_value() == "3"
+    assert "does not fit into 7 cells" in page.locator("#c-k-0-why").inner_text()
+    slider = page.get_by_label("Kernel, rows, slider")
+    slider.focus()
+    slider.press("End")
+    assert page.evaluate("Explore.state.k[0]") == 7
+    page.get_by_label("Input channels", exact=True).fill("3")
+    page.keyboard.press("Enter")
+    groups = page.get_by_label("Groups", exact=True)
+    groups.fill("2")
+    groups.press("Enter")
+    assert page.evaluate("Explore.state.groups") == 1
+    assert "groups 2 does not divide 3 input channels" in page.locator("#c-groups-why").inner_text()
+
+
+def test_play_step_and_keys(opened: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(explore_page(layer(), fps=50))
+    place = page.locator(".player output")
+    assert place.inner_text() == "1 / 35"
+    page.get_by_role("button", name="Step").click()
+    page.get_by_role("button", name="Step").click()
+    page.get_by_role("button", name="Back").click()
+    assert place.inner_text() == "2 / 35"
+    page.get_by_role("button", name="Play").click()
+    expect(place).to_have_text(re.compile(r"^([6-9]|\d\d) / 35$"))
+    page.get_by_role("button", name="Pause").click()
+    stopped = place.inner_text()
+    page.wait_for_timeout(200)
+    assert place.inner_text() == stopped
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert place.inner_text() == "9 / 35"
+    before = page.locator("#speed").input_value()
+    page.keyboard.press("-")
+    assert int(page.locator("#speed").input_value()) == int(before) - 1
+    page.keyboard.press(" ")
+    assert page.get_by_role("button", name="Pause").count() == 1
+    page.keyboard.press(" ")
+    assert page.get_by_role("button", name="Pause").count() == 0
+
+
+@pytest.mark.parametrize(("typed", "value"), [("1/3", "1/3"), ("-7", "-7"), ("a", "a")])
+def test_a_cell_is_edited(opened: Any, typed: str, value: str) -> None:
+    page = opened(explore_page(layer()))
+    cell(page, "w0_0", 3).click()
+    page.locator(".editor").fill(typed)
+    page.keyboard.press("Enter")
+    assert page.evaluate("Explore.state.w[3]") == value
+    texts = page.evaluate("Explore.results.outputs[0].map(Arithmetic.exact)")
+    assert (typed == "a") == any("a" in text for text in texts)
+    page.keyboard.press("ArrowLeft")  # the focus is back on the board
+    page.keyboard.press("5")
+    assert page.locator(".editor").input_value() == "5"
+    page.locator(".editor").fill("1/0")
+    page.keyboard.press("Enter")
+    assert "divides by zero" in page.locator("#problem").inner_text()
+    page.keyboard.press("Escape")
+    assert page.evaluate("Explore.state.w[2]") == str(layer().w.ravel()[2])  # type: ignore[union-attr]
+
+
+def test_the_address_restores_the_page_and_the_state_survives_a_switch(opened: Any) -> None:
+    page = opened(explore_page(mixed()))
+    page.get_by_role("radio", name="Transposed").check()
+    page.get_by_role("button", name="Letters").click()
+    state, address = page.evaluate("[Explore.state, location.hash.slice(1)]")
+    again = opened(explore_page(layer()), hash=address)
+    assert again.evaluate("Explore.state") == state
+    assert again.evaluate("Explore.results.outputs.flat().map(Arithmetic.exact)") == page.evaluate(
+        "Explore.results.outputs.flat().map(Arithmetic.exact)"
+    )
+    weights = page.evaluate("Explore.state.w")
+    page.get_by_role("radio", name="Max pooling").check()
+    page.get_by_role("radio", name="Convolution").check()
+    assert page.evaluate("Explore.state.w") == weights
+
+
+@pytest.mark.parametrize(
+    "hash", ["kind=conv&n=0x3", "kind=none", "kind=conv&k=99x99", "x", "kind=conv&x=$"]
+)
+def test_an_address_that_cannot_be_is_left_out(opened: Any, hash: str) -> None:
+    page = opened(explore_page(layer()), hash=hash)
+    assert page.evaluate("Explore.state.n") == [5, 6]
+
+
+def test_fingers_light_drag_and_edit(opened: Any) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = opened(explore_page(layer()), **phone)
+    cell(page, "y0", 8).tap()
+    assert page.locator(".player output").inner_text() == "9 / 35"
+    assert len(lit(page, "x0")) > 2
+    cell(page, "x0", 3 * 8 + 4).tap()
+    assert lit(page, "y0") == {r * 7 + c for r in (1, 2, 3) for c in (3, 4)}
+    assert page.locator(".editor").count() == 0
+    cell(page, "x0", 3 * 8 + 4).tap()  # once more
+    assert page.locator(".editor").count() == 1
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('button, select, input[type=number], .cell, [role=tab]')]
+        .filter(e => e.offsetParent).map(e => e.getBoundingClientRect())
+        .filter(box => box.width < 40 || box.height < 40).length"""
+    )
+    assert small == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
