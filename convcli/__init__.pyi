@@ -16,6 +16,7 @@ from convcli.errors import TensorError as TensorError
 from convcli.errors import UsageError as UsageError
 from convcli.imaging.api import filter_image as filter_image
 from convcli.kernels.kernel import Kernel as Kernel
+from convcli.kernels.load import load_chain as load_chain
 from convcli.kernels.load import load_kernel as load_kernel
 from convcli.ops.avg_pooling import avg_pool as avg_pool
 from convcli.ops.avg_pooling import avg_pool_grad as avg_pool_grad
@@ -39,3 +40,9 @@ from convcli.ops.separable import Separated as Separated
 from convcli.ops.separable import separate as separate
 from convcli.ops.unfold import col2im as col2im
 from convcli.ops.unfold import im2col as im2col
+from convcli.show.draw.figure import Figure as Figure
+from convcli.show.draw.figure import draw as draw
+from convcli.show.explain import explain as explain
+from convcli.show.latex import latex as latex
+from convcli.show.page.explorer import Page as Page
+from convcli.show.page.explorer import explore as explore

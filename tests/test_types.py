@@ -40,6 +40,8 @@ report = network.evaluate()
 gradients = convcli.conv_grad(np.ones((3, 3)), f64, np.ones((2, 2)))
 sparse = convcli.toeplitz(k32, (4, 4), sparse=True)
 parts = convcli.separate(kernel)
+figure = convcli.draw(n=5, k=3, stride=2)
+page = convcli.explore("1 2 3", [1, 0], padding=1)
 """
 
 KNOWN = """
@@ -126,6 +128,7 @@ convcli.Polynomial.of("a") * 2 - convcli.Polynomial.of("b")
 convcli.Polynomial.of("a").terms
 convcli.Polynomial.of("a").names()
 convcli.Polynomial.of("a").derivatives()
+convcli.Polynomial.of("a").ordered
 convcli.Polynomial.of("a").replaced({"a": 2})
 convcli.output_shape(32, 5)
 convcli.output_shape((32, 20), 5)
@@ -143,6 +146,22 @@ network.source
 network.input_for((64,), None)
 network.evaluate_for((64,), batch=2)
 convcli.Network.parse("conv 8 k3")
+figure
+figure.drawing
+figure.fps
+figure.steps
+figure.save
+convcli.Figure(figure.drawing)
+convcli.draw("padding_strides", view="gradient", theme="dark")
+page
+page.html
+page.height
+page.save
+convcli.Page(page.html)
+convcli.explore()
+convcli.explain(f64, "sobel", range="abs").pairs
+convcli.latex(names)
+convcli.load_chain("gaussian:2 | sobel")
 convcli.Network.load("lenet5")
 convcli.Network.of_nodes(network.nodes)
 convcli.Network.builtin_names()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convcli.arithmetic.layer_model import LayerModel
 from convcli.arithmetic.network_graph import Node, build_graph
 from convcli.arithmetic.network_report import NetworkReport
+from convcli.displays import displayed
 
 if TYPE_CHECKING:
     from convcli.arithmetic.onnx_model.model import OnnxModel
@@ -172,3 +173,6 @@ class Network:
         ``named`` has the sizes of inputs that an ONNX file gives names.
         """
         return self._model.evaluate_for(sizes, channels, batch, named, maps=maps)
+
+    def _repr_html_(self) -> str | None:
+        return displayed(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from convcli.arithmetic.reading import Reading
 from convcli.arithmetic.receptive_field import ReceptiveField
+from convcli.displays import displayed
 
 __all__ = ["FeatureMap", "LayerFailure", "LayerReport", "NetworkReport", "Totals"]
 
@@ -125,3 +126,6 @@ class NetworkReport:
     def output(self) -> tuple[int, ...]:
         """Channels and spatial sizes of the last layer."""
         return self.rows[-1].output if self.rows else self.input
+
+    def _repr_html_(self) -> str | None:
+        return displayed(self)

@@ -21,11 +21,12 @@ from convcli.imaging.frames import filtered
 from convcli.imaging.grays import gray_level
 from convcli.imaging.in_memory import check_fits_image, given_mask, given_picture, like_given
 from convcli.imaging.options import WAYS, FilterOptions
+from convcli.imaging.source import Source
 from convcli.imaging.stages.filter import Filter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
 
-__all__ = ["filter_image"]
+__all__ = ["AllKeywords", "Kernels", "Picture", "filter_image", "planned"]
 
 NUMBERS = (int, float, np.integer, np.floating)
 
@@ -46,6 +47,10 @@ Pixels: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Sample]]
 Named: TypeAlias = str | Path | Kernel | NDArray[Any]
 Kernels: TypeAlias = Named | Sequence[Named | float | Sequence[object]]
 """One kernel or a chain. One kind of sequence: of two, mypy takes a mixed list for neither."""
+
+
+Picture: TypeAlias = Image.Image | str | Path | ArrayLike
+"""What is filtered: an image, the path of one, or an array."""
 
 
 class Keywords(TypedDict, total=False):
@@ -74,8 +79,8 @@ class Keywords(TypedDict, total=False):
 
 
 @overload
-def filter_image(
-    image: Image.Image,
+def filter_image(  # type: ignore[overload-overlap] # text is array-like to NumPy's types
+    image: Image.Image | str | Path,
     kernel: Kernels,
     *,
     range: str = "auto",
@@ -134,7 +139,7 @@ def filter_image(
     Parameters
     ----------
     image
-        A Pillow image of mode L, LA, RGB, RGBA, CMYK, I;16 or F, or an array ``(H, W)`` or
+        A picture file, a Pillow image of any mode but I, HSV, LAB and YCbCr, or an array ``(H, W)`` or
         ``(H, W, C)`` of whole numbers of 8 to 64 bits, float32 or float64. uint8, uint16 and floats
         of up to four channels are light: white is 255, 65535 or 1.0, two and four channels are
         gray and RGB with alpha. All others, and these with ``values=True``, are values in units
@@ -182,7 +187,8 @@ def filter_image(
 
     Returns
     -------
-    The same kind as ``image``: a Pillow image, or an array with as many dimensions.
+    The same kind as ``image``: a Pillow image (of a file too), or an array with as many
+    dimensions.
 
     Raises
     ------
@@ -195,32 +201,83 @@ def filter_image(
     >>> filter_image(step, "sobel-x")[1].tolist()
     [0, 36, 36, 0]
     """
-    named = kernel if _is_chain(kernel) else [kernel]
-    kernels = [step for one in named for step in load_chain(one)]
-    options = FilterOptions(
+    options = _options(
         padding=padding,
         stride=stride,
         dilation=dilation,
-        border=border if isinstance(border, Border) else parse_border(border, gray_level),
+        border=border,
         flip=flip,
         normalize=normalize,
         scale=scale,
         bias=bias,
         range=range,
-        depth=None if depth is None else str(depth),
+        depth=depth,
         luma=luma,
         linear=linear,
         values=values,
-        **_of_rasters(bands, nodata, missing, min_valid),
+        bands=bands,
+        nodata=nodata,
+        missing=missing,
+        min_valid=min_valid,
         fill=fill,
-        region=_region(region),
-        backend=Backend.parse(backend),
+        region=region,
+        backend=backend,
         threads=threads,
     )
-    picture = chosen(given_picture(image, values=values), options.bands)
+    chain, picture = _planned(image, kernel, options, mask)
+    return like_given(image, chain.outline.header, filtered(chain, picture.first).pixels)
+
+
+class TypeKeywords(TypedDict, total=False):
+    """Keywords that change the type of the result."""
+
+    range: str
+    depth: str | int | None
+
+
+class AllKeywords(Keywords, TypeKeywords, total=False):
+    """All that :func:`filter_image` takes besides the image and the kernels."""
+
+
+def planned(image: Any, kernel: Any, **options: Unpack[AllKeywords]) -> Filter:
+    """What :func:`filter_image` would do, with nothing done yet; it takes and raises the same."""
+    unknown = [name for name in options if name not in AllKeywords.__annotations__]
+    if unknown:
+        known = ", ".join(AllKeywords.__annotations__)
+        raise TypeError(f"{unknown[0]!r} is no option of filter_image; allowed: {known}")
+    mask = options.pop("mask", None)
+    return _planned(image, kernel, _options(**options), mask)[0]
+
+
+def _planned(image: Any, kernel: Any, options: FilterOptions, mask: Any) -> tuple[Filter, Source]:
+    named = kernel if _is_chain(kernel) else [kernel]
+    kernels = [step for one in named for step in load_chain(one)]
+    picture = chosen(given_picture(image, values=options.values), options.bands)
     chain = Filter(picture, kernels, options, given_mask(mask))
     check_fits_image(image, chain.outline.header)
-    return like_given(image, chain.outline.header, filtered(chain, picture.first).pixels)
+    return chain, picture
+
+
+def _options(
+    border: str | Border = "reflect",
+    depth: str | int | None = None,
+    bands: Sequence[int] = (),
+    nodata: Any = None,
+    missing: str | None = None,
+    min_valid: float = 0.0,
+    region: Any = None,
+    backend: str = "auto",
+    **others: Any,
+) -> FilterOptions:
+    """The options as the stages know them, from the words of the keywords."""
+    return FilterOptions(
+        border=border if isinstance(border, Border) else parse_border(border, gray_level),
+        depth=None if depth is None else str(depth),
+        **_of_rasters(bands, nodata, missing, min_valid),
+        region=_region(region),
+        backend=Backend.parse(backend),
+        **others,
+    )
 
 
 def _is_chain(kernel: Any) -> bool:

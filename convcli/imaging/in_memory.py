@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,15 +22,26 @@ if TYPE_CHECKING:
 
 __all__ = ["check_fits_image", "given_mask", "given_picture", "like_given"]
 
+IMAGES = (Image.Image, str, Path)
+"""What a Pillow image is given back for."""
+
 
 def given_picture(image: Any, *, values: bool | None = None) -> Source:
-    """A Pillow image or an array as a source.
+    """A Pillow image, an array, or the path of a picture file as a source.
 
     Raises
     ------
+    InputError
+        If the file is no picture, or damaged.
     UsageError
         If it is of a mode, a shape or a type that is not taken.
     """
+    if isinstance(image, str | Path):
+        from convcli.imaging.opening import name_of, read_picture
+
+        picture = read_picture(fspath(image))
+        picture.name = name_of(fspath(image))
+        return picture
     if isinstance(image, Image.Image):
         return _from_pillow(image)
     return _from_array(_array(image), values=values)
@@ -36,8 +49,11 @@ def given_picture(image: Any, *, values: bool | None = None) -> Source:
 
 def like_given(image: Any, result: Header, pixels: Pixels) -> Any:
     """The result as an image, or an array with as many dimensions as the one that was given."""
-    if isinstance(image, Image.Image):
-        return to_pillow(pixels, result.space, result.alpha)
+    if isinstance(image, IMAGES):
+        made = to_pillow(pixels, result.space, result.alpha)
+        if result.meta.icc is not None:
+            made.info["icc_profile"] = result.meta.icc
+        return made
     return pixels[..., 0] if np.ndim(image) == 2 and pixels.shape[-1] == 1 else pixels
 
 
@@ -49,7 +65,7 @@ def check_fits_image(image: Any, result: Header) -> None:
     UsageError
         If it has other bands than Pillow's modes, or samples of another type.
     """
-    if not isinstance(image, Image.Image):
+    if not isinstance(image, IMAGES):
         return
     plain = (result.space, result.alpha) == ("gray", False)
     deep = plain and result.dtype.name in ("uint16", "float32")
@@ -91,13 +107,24 @@ def _array(image: Any) -> NDArray[Any]:
 
 
 def _from_pillow(image: Image.Image) -> Source:
+    image = _expanded(image)
     mode = "I;16" if image.mode.startswith("I;16") else image.mode
     if mode not in SPACES:
-        raise UsageError(f"an image of mode {mode!r} is not taken; allowed: {', '.join(SPACES)}")
+        raise UsageError(
+            f"an image of mode {mode!r} is not taken; allowed: 1, P, {', '.join(SPACES)}"
+        )
     space, alpha = SPACES[mode]
     pixels = np.asarray(image)
     pixels = pixels.reshape(*pixels.shape[:2], COLOURS[space] + alpha)
     return _picture(pixels, Space(space, alpha))
+
+
+def _expanded(image: Image.Image) -> Image.Image:
+    """Palettes, black and white, and colours times alpha as what they stand for."""
+    if image.mode == "P":
+        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+    plain = {"1": "L", "PA": "RGBA", "RGBa": "RGBA", "La": "LA", "RGBX": "RGB"}.get(image.mode)
+    return image if plain is None else image.convert(plain)
 
 
 def _from_array(array: np.ndarray[Any, Any], *, values: bool | None) -> Source:

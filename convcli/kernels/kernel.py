@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convcli.displays import displayed
 from convcli.errors import KernelError
 from convcli.kernels.operation_names import CORRELATE
 
@@ -181,6 +182,9 @@ class Kernel:
         array([[3., 2., 1.]])
         """
         return self.replace(weights=self.weights[..., ::-1, ::-1])
+
+    def _repr_svg_(self) -> str | None:
+        return displayed(self)
 
     def replace(self, **changes: Unpack[_Fields]) -> Kernel:
         """A copy with some fields changed."""

@@ -9,17 +9,27 @@ from typing import TypeAlias
 
 from numpy.typing import ArrayLike
 
+from convcli.displays import displayed
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel, as_numbers
 from convcli.kernels.preset_names import find
 from convcli.system.files import exists
 
-__all__ = ["KernelLike", "load_chain", "load_kernel"]
+__all__ = ["Chain", "KernelLike", "load_chain", "load_kernel"]
 
 KernelLike: TypeAlias = str | Path | Kernel | ArrayLike
 """Whatever names a kernel, or is one."""
 
 _LITERAL = r"(?i)\s*[\[{]|\s*[-+−]?[.\d]|\s*-?(nan|inf)"
+
+
+class Chain(tuple[Kernel, ...]):
+    """Kernels in the order in which they are applied."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str | None:
+        return displayed(self)
 
 
 def load_kernel(spec: KernelLike) -> Kernel:
@@ -71,15 +81,15 @@ def load_kernel(spec: KernelLike) -> Kernel:
     return Kernel(weights[None, :] if weights.ndim == 1 else weights)
 
 
-def load_chain(spec: KernelLike) -> tuple[Kernel, ...]:
+def load_chain(spec: KernelLike) -> Chain:
     """Load a kernel, or the kernels of a chain such as ``"gaussian:2 | sobel"``.
 
     >>> [kernel.name for kernel in load_chain("gaussian:2 | sobel")]
     ['gaussian:2', 'sobel']
     """
     if isinstance(spec, str):
-        return tuple(_load_text(part) for part in _split(spec))
-    return (load_kernel(spec),)
+        return Chain(_load_text(part) for part in _split(spec))
+    return Chain((load_kernel(spec),))
 
 
 def _split(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
+from convcli.displays import displayed
 from convcli.errors import ShapeError
 from convcli.ops.array_types import ConvOptions, Device, Same, Tensor, TransposedOptions
 from convcli.ops.border_cells import fold_border, repeats, with_border
@@ -29,6 +30,9 @@ class Gradients(NamedTuple, Generic[Operand]):
     x: Operand
     weight: Operand
     bias: Operand
+
+    def _repr_latex_(self) -> str | None:
+        return displayed(self)
 
 
 def _gradients(

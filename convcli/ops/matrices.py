@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.sizes import cross
 from convcli.arithmetic.window import Padding
+from convcli.displays import displayed
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.array_types import Device, MatrixOptions, Scalar, Tensor
 from convcli.ops.border_cells import add_repeated, refuse_affine
@@ -35,6 +36,9 @@ class SparseRows(NamedTuple, Generic[Entries, Places]):
     indices: Places
     indptr: Places
     shape: tuple[int, int]
+
+    def _repr_latex_(self) -> str | None:
+        return displayed(self)
 
 
 @overload

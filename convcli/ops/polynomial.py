@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.arithmetic.numerals import parse_number
+from convcli.displays import displayed
 from convcli.errors import TensorError
 from convcli.kernels.text_table import split_table
 
@@ -160,6 +161,14 @@ class Polynomial:
 
     def __repr__(self) -> str:
         return f"Polynomial({str(self)!r})"
+
+    @property
+    def ordered(self) -> list[tuple[Monomial, Number]]:
+        """Names and numbers of the terms, in the order in which they are written."""
+        return [(names, self.terms[names]) for names in sorted(self.terms, key=_order)]
+
+    def _repr_latex_(self) -> str | None:
+        return displayed(self)
 
 
 def _term(names: Monomial, number: Number) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convcli.arithmetic.sizes import cross
+from convcli.displays import displayed
 from convcli.errors import TensorError
 from convcli.kernels.factors import low_rank_factors, numerical_rank, separable_factors
 from convcli.kernels.kernel import Kernel
@@ -28,6 +29,9 @@ class Separated(NamedTuple):
     def rank(self) -> int:
         """Number of column-row pairs."""
         return int(self.columns.shape[1])
+
+    def _repr_latex_(self) -> str | None:
+        return displayed(self)
 
 
 def separate(kernel: Kernel | ArrayLike | OnDevice, rank: int | None = None) -> Separated:

@@ -44,11 +44,15 @@ SMALLEST = 7.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightPlane:
-    """One matrix of weights, scaled, with its heading; ``response`` is None for channels."""
+    """One matrix of weights, scaled, with its heading; ``response`` is None for channels.
+
+    So it is for the footprint of what is no sum, which no wave passes as it came.
+    """
 
     heading: str
     weights: Array
     response: Array | None
+    what: str = "weights"
 
 
 def weight_planes(kernel: Kernel) -> list[WeightPlane]:
@@ -59,6 +63,8 @@ def weight_planes(kernel: Kernel) -> list[WeightPlane]:
     ['sobel, part 1', 'sobel, part 2']
     """
     weights = kernel.weights * kernel.scale
+    if not kernel.is_correlation:
+        return [WeightPlane(kernel.name, settled(weights), None, "footprint")]
     if kernel.is_bank and kernel.shape == (1, 1):
         return [
             WeightPlane(
@@ -115,6 +121,8 @@ def kernel_figure(kernels: Sequence[Kernel], theme: Theme) -> Drawing:
 
 def _note(kernel: Kernel, alone: bool) -> str:
     words = f"{cross(kernel.shape)}, weights sum to {cell_text(round(kernel.sum, 6) + 0.0)}"
+    if not kernel.is_correlation:
+        words = f"{cross(kernel.shape)}, {np.count_nonzero(kernel.weights)} cells count"
     if not alone:
         return f"{kernel.name}: {words}"
     return f"{kernel.note}; {words}" if kernel.note else words
@@ -126,7 +134,7 @@ def _description(planes: Sequence[WeightPlane]) -> str:
         rows = "; ".join(
             " ".join(f"{value + 0.0:.4g}" for value in line) for line in plane.weights[:15, :15]
         )
-        words.append(f"{plane.heading}: weights {rows}")
+        words.append(f"{plane.heading}: {plane.what} {rows}")
         if plane.response is not None:
             middle = COUNT // 2
             mean, across, along = (
@@ -151,7 +159,7 @@ def _panel(
     peak: float,
     theme: Theme,
 ) -> Iterator[Shape]:
-    name = ("weights", "frequency response", "profile of the response")[panel]
+    name = (plane.what, "frequency response", "profile of the response")[panel]
     yield Text(x, y - 13, heading + name, WORD, theme.ink, "start", True)
     if panel == 0:
         yield from _weights(plane.weights, x, y, reach, theme)

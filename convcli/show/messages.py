@@ -11,7 +11,16 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.runs.request import Report, Tally
 
-__all__ = ["explanation", "print_json", "say", "slow_note", "summary", "tally_line", "timing"]
+__all__ = [
+    "explained",
+    "explanation",
+    "print_json",
+    "say",
+    "slow_note",
+    "summary",
+    "tally_line",
+    "timing",
+]
 
 SLOW_PIXELS = 10**6
 """Pixels from which the lack of the compiled loops can be felt."""
@@ -195,6 +204,13 @@ def _shown(report: Report) -> list[tuple[str, str]]:
 
 def explanation(report: Report) -> str:
     """The plan: resolved options, the output-shape calculation, algorithm and backend and why."""
+    lines = explained(report)
+    width = max(len(key) for key, _ in lines)
+    return "\n".join(f"{key:<{width}}  {value}" for key, value in lines)
+
+
+def explained(report: Report) -> list[tuple[str, str]]:
+    """The plan in pairs of what it is about and what is done; those of a step are indented."""
     plan, picture = report.plan, report.outline.header
     first = plan.steps[0]
     outline = report.outline
@@ -253,5 +269,4 @@ def explanation(report: Report) -> str:
         ("backend", f"{plan.backend}: {plan.backend_reason}"),
         ("threads", str(plan.threads)),
     ]
-    width = max(len(key) for key, _ in lines)
-    return "\n".join(f"{key:<{width}}  {value}" for key, value in lines)
+    return lines

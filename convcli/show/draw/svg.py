@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
+from zlib import crc32
 
 from convcli.imaging.shapes import Image, Line, Polygon, Rect, Shape
 from convcli.show.draw.layout import Drawing
@@ -23,7 +24,12 @@ FONT = "-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Liberation Sans'
 
 
 def write_svg(
-    drawing: Drawing, *, width: float | None = None, fps: float = 2.0, frame: int | None = None
+    drawing: Drawing,
+    *,
+    width: float | None = None,
+    fps: float = 2.0,
+    frame: int | None = None,
+    inline: bool = False,
 ) -> str:
     """The drawing as an SVG document.
 
@@ -35,6 +41,9 @@ def write_svg(
         Steps in a second.
     frame
         Only this step, counted from 0, without animation.
+    inline
+        Whether it will stand in a page among others: its rules and names are then its own, and
+        touch nothing beside it.
     """
     frames = drawing.frames if frame is None else drawing.frames[frame : frame + 1]
     styles: dict[str, str] = {}
@@ -48,20 +57,24 @@ def write_svg(
             else:
                 name = shown.setdefault(steps, f"f{len(shown)}")
                 body.append(f'<g class="{name}">{text}</g>')
-    css = [f"text{{font-family:{FONT}}}"]
-    css += [f".{name}{{{rule}}}" for rule, name in styles.items()]
+    own = f"c{crc32(''.join(body).encode()):08x}" if inline else ""
+    root = f"#{own}" if own else "svg"
+    within = f"{root} " if own else ""
+    css = [f"{within}text{{font-family:{FONT}}}"]
+    css += [f"{within}.{name}{{{rule}}}" for rule, name in styles.items()]
     if shown:
-        css += _animation(shown, len(frames), fps)
+        css += _animation(shown, len(frames), fps, root, within, own)
     canvas = drawing.canvas
     scale = 1.0 if width is None else width / canvas.width
     sizes = f'width="{_n(canvas.width * scale)}" height="{_n(canvas.height * scale)}"'
     box = f'viewBox="0 0 {_n(canvas.width)} {_n(canvas.height)}"'
+    named = f'id="{own}" ' if own else ""
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {sizes} {box} role="img" '
-            'aria-labelledby="title desc">',
-            f'<title id="title">{escape(drawing.title)}</title>',
-            f'<desc id="desc">{escape(drawing.description)}</desc>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {named}{sizes} {box} role="img" '
+            f'aria-labelledby="{own}title {own}desc">',
+            f'<title id="{own}title">{escape(drawing.title)}</title>',
+            f'<desc id="{own}desc">{escape(drawing.description)}</desc>',
             "<style>" + escape("".join(css)) + "</style>",
             f'<rect width="100%" height="100%" fill="{canvas.ground}"/>',
             *body,
@@ -82,10 +95,13 @@ def _grouped(frames: Sequence[Sequence[Shape]]) -> dict[tuple[int, ...], list[Sh
     return groups
 
 
-def _animation(shown: dict[tuple[int, ...], str], count: int, fps: float) -> list[str]:
+def _animation(
+    shown: dict[tuple[int, ...], str], count: int, fps: float, root: str, within: str, own: str
+) -> list[str]:
+    """Rules for the elements below ``root``; keyframes are named after the ``own`` name."""
     total = count + HOLD
-    css = [f"g{{animation:{_n(total / fps, 3)}s step-end infinite;visibility:hidden}}"]
-    css += ["svg:hover g{animation-play-state:paused}"]
+    css = [f"{within}g{{animation:{_n(total / fps, 3)}s step-end infinite;visibility:hidden}}"]
+    css += [f"{root}:hover g{{animation-play-state:paused}}"]
     for steps, name in shown.items():
         visible = {*steps} | ({*range(count, total)} if count - 1 in steps else set())
         keys = []
@@ -93,10 +109,11 @@ def _animation(shown: dict[tuple[int, ...], str], count: int, fps: float) -> lis
             if step == 0 or (step in visible) != (step - 1 in visible):
                 word = "visible" if step in visible else "hidden"
                 keys.append(f"{_n(100 * step / total, 3)}%{{visibility:{word}}}")
-        css.append(f"@keyframes {name}{{{''.join(keys)}}}")
+        css.append(f"@keyframes {own}{name}{{{''.join(keys)}}}")
         rest = ";visibility:visible" if count - 1 in steps else ""
-        css.append(f".{name}{{animation-name:{name}{rest}}}")
-    css.append("@media print,(prefers-reduced-motion:reduce){g{animation:none!important}}")
+        css.append(f"{within}.{name}{{animation-name:{own}{name}{rest}}}")
+    still = f"{within}g{{animation:none!important}}"
+    css.append(f"@media print,(prefers-reduced-motion:reduce){{{still}}}")
     return css
 
 
