@@ -255,6 +255,7 @@ def show_working(
     """Print the working of the outputs asked for; on standard error where data goes out."""
     import numpy as np
 
+    from convcli.show.channel_maps import show_channel_maps
     from convcli.show.console import make_console
     from convcli.show.tensor_steps import show_steps
 
@@ -271,6 +272,7 @@ def show_working(
     console = make_console("stderr" if aside else "stdout")
     border = geometry.border if geometry.has_border else None
     show_steps(named(), 0 if at else y.size - len(chosen), console, border)
+    show_channel_maps(step, geometry, operands, chosen, y.shape, console)
 
 
 def _place(text: str, shape: tuple[int, ...]) -> tuple[int, ...]:
