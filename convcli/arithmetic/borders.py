@@ -144,7 +144,7 @@ class Border(NamedTuple):
 ZEROS = Border("constant")
 
 
-def parse_filling(text: str) -> Border:
+def parse_filling(text: str | Border) -> Border:
     """Read the border of a tensor: what the cells of its padding hold.
 
     The names are those of :func:`parse_border`, PyTorch's ``zeros``, ``reflect``, ``replicate``
@@ -153,6 +153,8 @@ def parse_filling(text: str) -> Border:
     >>> parse_filling("circular"), parse_filling("constant:-1/2")
     (Border(mode='wrap', value=0.0), Border(mode='constant', value=-0.5))
     """
+    if isinstance(text, Border) and not text.is_missing:
+        return text
     if not isinstance(text, str):
         raise UsageError(f"border is {text!r}; it must be a name: {', '.join(FILLING)}")
     border = parse_border(text)

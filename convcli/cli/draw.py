@@ -24,6 +24,8 @@ Examples:
 
   convcli draw --n 3 --k 3 --s 2 --p 1 --op 1 --transpose --view scatter
 
+  convcli draw --x "a b c d" --w "x y z" --p 1 --border reflect --view gradient
+
   convcli draw --n 6 --k 2 --s 2 --pool max --ceil --frame 4 -o pool.png
 
   convcli draw --n 5 --k 3 --s 2 --p 1 -o strides.html
@@ -43,6 +45,7 @@ def draw(
     k: on.Kernel = "",
     s: on.Stride = "",
     p: on.Padding = "",
+    border: on.Border = "zeros",
     d: on.Dilation = "",
     op: on.OutputPadding = "",
     one: on.OneAxis = False,
@@ -110,7 +113,7 @@ def draw(
     look = theme_of(theme)
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
-    operation = asked_operation(name, layer, x, w, bias, one_axis=one, flip=flip)
+    operation = asked_operation(name, layer, x, w, bias, one_axis=one, flip=flip, border=border)
     if is_page(output):
         draw_page(
             operation,

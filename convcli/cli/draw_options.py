@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from convcli.cli import complete, layer_options, options
+from convcli.cli import complete, layer_options, options, tensor_options
 
 LAYER = "The layer (sizes as 5, 5x7; one number alone is square)"
 NUMBERS = "Numbers in the cells"
@@ -24,6 +24,7 @@ Size = Annotated[str, layer_options.size("n", "Input; 5 is 5x5 unless --1d.", LA
 Kernel = Annotated[str, layer_options.size("k", "Kernel or window.", LAYER)]
 Stride = Annotated[str, layer_options.size("s", "Stride; 1, or the window for pooling.", LAYER)]
 Padding = Annotated[str, layer_options.padding(LAYER)]
+Border = Annotated[str, tensor_options.border(LAYER)]
 Dilation = Annotated[str, layer_options.size("d", "Dilation.", LAYER)]
 OutputPadding = Annotated[
     str, layer_options.size("op", "Cells added at the end of a transposed one.", LAYER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convcli.arithmetic.borders import parse_filling
 from convcli.arithmetic.sizes import cross, parse_sizes
 from convcli.cli.layer_parse import POOLS, LayerOptions
 from convcli.errors import UsageError
@@ -22,13 +23,13 @@ def classic_scene(name: str, view: str = "", *, flip: bool = False) -> Scene:
     return build_scene(classic_operation(name, flip=flip), view)
 
 
-def classic_operation(name: str, *, flip: bool = False) -> Operation:
+def classic_operation(name: str, *, flip: bool = False, border: str = "zeros") -> Operation:
     """The operation of a classic animation."""
     from convcli.show.draw.classics import classic
 
     c = classic(name)
     layer = LayerOptions(c.n, c.k, c.s, c.p, c.d, c.op, c.transpose, c.pool, ceil=False)
-    return operation(layer, c.x, c.w, flip=flip)
+    return operation(layer, c.x, c.w, flip=flip, border=border)
 
 
 def asked_operation(
@@ -40,10 +41,11 @@ def asked_operation(
     *,
     one_axis: bool = False,
     flip: bool = False,
+    border: str = "zeros",
 ) -> Operation:
     """The operation of a classic by its name, or of the options of a layer; not of both."""
     if not name:
-        return operation(layer, x, w, bias, one_axis=one_axis, flip=flip)
+        return operation(layer, x, w, bias, one_axis=one_axis, flip=flip, border=border)
     sizes = {f"--{key}": getattr(layer, key) for key in ("n", "k", "s", "p", "d", "op")}
     channels = {
         "--in": layer.in_channels is not None,
@@ -55,7 +57,7 @@ def asked_operation(
     extra = [option for option, value in given.items() if value]
     if extra:
         raise UsageError(f"{', '.join(extra)}: {name} says its sizes itself; give one of both")
-    return classic_operation(name, flip=flip)
+    return classic_operation(name, flip=flip, border=border)
 
 
 def operation(
@@ -66,6 +68,7 @@ def operation(
     *,
     one_axis: bool = False,
     flip: bool = False,
+    border: str = "zeros",
 ) -> Operation:
     """The operation that the options of ``convcli draw`` ask for.
 
@@ -110,6 +113,7 @@ def operation(
         bias=numbers and numbers.bias,
         in_channels=layer.in_channels or 1,
         flip=flip,
+        border=parse_filling(border),
     )
 
 

@@ -66,6 +66,7 @@ def explore(
     k: on.Kernel = "",
     s: on.Stride = "",
     p: on.Padding = "",
+    border: on.Border = "zeros",
     d: on.Dilation = "",
     op: on.OutputPadding = "",
     one: on.OneAxis = False,
@@ -95,8 +96,8 @@ def explore(
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
     said = layer != LayerOptions("", "", "", "", "", "", False, "", False, bias=False)
     said = said or bool(x or w)
-    picture = _picture(name, kernel, said or one or flip)
-    operation = _operation("" if picture else name, layer, x, w, bias, said, one, flip)
+    picture = _picture(name, kernel, said or one or flip or border != "zeros")
+    operation = _operation("" if picture else name, layer, x, w, bias, said, one, flip, border)
     if picture:
         what = f"{picture['name']} under {kernel or 'sobel-x'}"
     else:
@@ -117,12 +118,20 @@ def _operation(
     said: bool,
     one_axis: bool,
     flip: bool,
+    border: str,
 ) -> "Operation":
     """The layer that is asked for; a classic one where nothing is said."""
     from convcli.cli.draw_scene import asked_operation
 
     return asked_operation(
-        name if name or said else DEFAULT, layer, x, w, bias, one_axis=one_axis, flip=flip
+        name if name or said else DEFAULT,
+        layer,
+        x,
+        w,
+        bias,
+        one_axis=one_axis,
+        flip=flip,
+        border=border,
     )
 
 

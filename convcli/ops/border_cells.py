@@ -12,11 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from convcli.arithmetic.borders import Border
 from convcli.errors import TensorError
 from convcli.ops.conv_geometry import ConvGeometry
 from convcli.ops.operands import Array, namespace
+from convcli.ops.polynomial import exact_number
 
-__all__ = ["add_repeated", "fold_border", "refuse_affine", "repeats", "with_border"]
+__all__ = [
+    "add_repeated",
+    "fold_border",
+    "outside_value",
+    "refuse_affine",
+    "repeats",
+    "with_border",
+]
 
 
 def with_border(g: ConvGeometry, x: Array) -> tuple[ConvGeometry, Array]:
@@ -125,7 +134,7 @@ def _constant(value: float, x: Array) -> tuple[Any, Any]:
         return value, x.dtype
     whole = int(value) == value
     if kind == "O":
-        return int(value) if whole else value, x.dtype
+        return int(value) if whole else exact_number(value), x.dtype
     if not whole:
         raise TensorError(
             f"border constant:{value:g} beside whole numbers, whose sums are exact; give x as "
@@ -139,6 +148,16 @@ def _constant(value: float, x: Array) -> tuple[Any, Any]:
             f"border constant:{value:g} does not fit beside {x.dtype.name} into int64"
         )
     return int(value), np.dtype(np.int64)
+
+
+def outside_value(border: Border, x: Array) -> Any:
+    """What a constant border puts around ``x``, as its sums show it; 0 for zeros.
+
+    >>> from convcli.arithmetic.borders import parse_filling
+    >>> outside_value(parse_filling("constant:7"), np.array([1, 2]))
+    7
+    """
+    return 0 if border.is_zeros or not border.is_constant else _constant(border.value, x)[0]
 
 
 def refuse_affine(g: ConvGeometry, what: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from convcli.ops.border_cells import outside_value
 from convcli.ops.conv_geometry import ConvGeometry
 from convcli.ops.operands import Array
 
@@ -68,7 +69,7 @@ def conv_output_sum(
     per_in = g.big_channels // g.groups
     first = out // (g.small_channels // g.groups) * per_in
     sources = g.sources
-    outside = int(g.border.value) if g.border.value % 1 == 0 else g.border.value
+    outside = outside_value(g.border, x)
 
     def row(channel: int, prefix: tuple[int, ...]) -> Iterator[Term]:
         for last in range(g.kernel[-1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,9 @@ def test_checks_say_it(convcli: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("draw", "--n", "4", "--k", "2", "--pool", "max", "--border", "edge"), "a pool leaves"),
+        (("draw", "--n", "4", "--k", "2", "--transpose", "--border", "wrap"), "as in PyTorch"),
+        (("draw", "--n", "4", "--k", "2", "--border", "missing"), "no cell of a padded tensor"),
         (("conv-transpose", "1 2", "1 2", "--border", "edge"), "convcli grad --border"),
         (("conv-transpose", "1 2", "1 2", "--border=edge"), "zeros alone, as in PyTorch"),
         (("pool", "max", "1 2", "--border", "edge"), "left out of its maxima"),
@@ -208,3 +212,24 @@ def test_what_is_refused_is_refused_in_one_line(
 def test_a_transposed_gradient_takes_zeros_by_any_name(convcli: Run) -> None:
     words = ("grad", "1 2", "1 2 3", "--transposed")
     assert convcli(*words, "--border", "constant").out == convcli(*words).out
+
+
+def test_drawings_take_a_border(convcli: Run, tmp_path: Path) -> None:
+    words = ("draw", "--x", "1 2 3 4", "--w", "1 0 -1", "--p", "1", "--border", "replicate")
+    lines = convcli(*words, "--frame", 1).out.decode().splitlines()
+    assert lines[1] == "input 4, kernel 3, stride 1, padding 1, border edge -> output 4"
+    assert lines[-3:] == [
+        "1·1 + 1·0 + 2·(-1) = -1",
+        "border: x[-1] is x[0]",
+        "~ border: edge",
+    ]
+    done = convcli("draw", "padding_strides", "--border", "wrap", "-o", tmp_path / "classic.svg")
+    assert "padding 1, border wrap -> output 3x3, 9 steps" in done.err
+    assert "border: wrap" in (tmp_path / "classic.svg").read_text()
+
+
+def test_fractions_and_symbols_stay_exact(convcli: Run) -> None:
+    done = convcli("conv", "1/3 1/7", "1 1 1", "--padding", "1", "--border", "edge")
+    assert done.out.decode().splitlines()[-1].split() == ["17/21", "13/21"]
+    words = ("1/3 1/7", "1 1 1", "--padding", "1", "--border", "constant:1/2", "--at", "0")
+    assert "y[0] = [1/2]·1 + 1/3·1 + 1/7·1 = 41/42" in convcli("conv", *words).out.decode()

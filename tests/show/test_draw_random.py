@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from convcli.arithmetic.borders import FILLING, Border
 from convcli.arithmetic.layer import Layer
 from convcli.errors import ConvcliError
 from convcli.show.draw.drawing_bytes import drawing_bytes
@@ -29,7 +30,7 @@ SMALL = st.integers(1, 3)
 
 
 @st.composite
-def requests(draw: Any) -> tuple[Layer, tuple[int, ...], str, bool, bool]:
+def requests(draw: Any) -> tuple[Layer, tuple[int, ...], str, bool, bool, Border]:
     kind = draw(st.sampled_from(sorted(VIEWS)))
     rank = draw(st.integers(1, 2))
 
@@ -48,20 +49,21 @@ def requests(draw: Any) -> tuple[Layer, tuple[int, ...], str, bool, bool]:
     )
     flip = kind == "conv" and draw(st.booleans())
     view = draw(st.sampled_from(VIEWS[kind]))
-    return layer, each(st.integers(1, 6)), view, flip, draw(st.booleans())
+    border = draw(st.sampled_from(FILLING)) if kind == "conv" else "constant"
+    return layer, each(st.integers(1, 6)), view, flip, draw(st.booleans()), Border(border)
 
 
 @settings(max_examples=50, deadline=None)
 @given(requests())
 def test_every_operation_has_a_drawing(
-    request: tuple[Layer, tuple[int, ...], str, bool, bool],
+    request: tuple[Layer, tuple[int, ...], str, bool, bool, Border],
 ) -> None:
-    layer, sizes, view, flip, numbers = request
+    layer, sizes, view, flip, numbers, border = request
     x = np.arange(np.prod(sizes)).reshape(sizes) - 4 if numbers else None
     w = np.arange(np.prod(layer.kernel_size)).reshape(layer.kernel_size) - 1
     weight = w if numbers and not layer.is_pool else None
     try:
-        operation = plan_operation(layer, sizes, x=x, w=weight, flip=flip)
+        operation = plan_operation(layer, sizes, x=x, w=weight, flip=flip, border=border)
         scene = build_scene(operation, view)
     except ConvcliError:
         reject()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convcli.arithmetic.borders import ZEROS, Border
 from convcli.arithmetic.layer import AnyWindow
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.show.draw.scene import Mark
 
 __all__ = ["AxisView", "axis_view", "single_axis", "worse"]
 
-_ORDER: tuple[Mark, ...] = ("value", "zero", "padding", "overhang")
+_ORDER: tuple[Mark, ...] = ("value", "zero", "padding", "border", "overhang")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class AxisView:
     Parameters
     ----------
     sources
-        For each cell the index of the input that it holds, or None.
+        For each cell the index of the input that it holds, or None; that of a cell of the border
+        is the cell that it shows.
     marks
         What kind of cell each is.
     taps
@@ -30,6 +32,11 @@ class AxisView:
     sources: tuple[int | None, ...]
     marks: tuple[Mark, ...]
     taps: tuple[tuple[int, ...], ...]
+
+    @property
+    def origin(self) -> int:
+        """Where the first cell of the input stands."""
+        return self.marks.index("value")
 
     @property
     def read(self) -> frozenset[int]:
@@ -42,23 +49,26 @@ def single_axis() -> AxisView:
     return AxisView((0,), ("value",), ((0,),))
 
 
-def axis_view(window: AnyWindow) -> AxisView:
+def axis_view(window: AnyWindow, border: Border = ZEROS) -> AxisView:
     """A convolution, a pooling, or a transposed convolution seen as one over stuffed zeros.
 
     >>> from convcli.arithmetic.window import conv_window
     >>> view = axis_view(conv_window(4, 3, stride=2, padding=1))
     >>> view.sources, view.taps
     ((None, 0, 1, 2, 3, None), ((0, 1, 2), (2, 3, 4)))
+    >>> axis_view(conv_window(4, 3, padding=1), Border("wrap")).sources
+    (3, 0, 1, 2, 3, 0)
     """
     if isinstance(window, TransposedWindow):
         return _gathering(window)
     overhang = window.overhang
     inside = range(window.before, window.before + window.size)
     cells = range(window.padded + overhang)
+    padding: Mark = "padding" if border.is_zeros else "border"
     return AxisView(
-        tuple(cell - window.before if cell in inside else None for cell in cells),
+        (*border.sources(window.size, window.before, window.after), *(None,) * overhang),
         tuple(
-            "value" if cell in inside else "padding" if cell < window.padded else "overhang"
+            "value" if cell in inside else padding if cell < window.padded else "overhang"
             for cell in cells
         ),
         tuple(

@@ -9,6 +9,7 @@ from typing import Any
 
 from convcli.arithmetic.sizes import cross
 from convcli.errors import UsageError
+from convcli.show.draw.border_words import border_lines
 from convcli.show.draw.operation import Operation, plane
 from convcli.show.draw.scatter import StampAxis, spans, stamp_axes, together
 from convcli.show.draw.scene import Board, Cell, Place, Scene, SceneStep
@@ -52,7 +53,7 @@ def conv_backward(operation: Operation) -> Scene:
     """The backward pass of a convolution, for the loss that is the sum of its outputs.
 
     Each output hands its gradient back: times the kernel to the cells that it read, times these
-    cells to the kernel.
+    cells to the kernel. What a cell of the border gets is added to the cell that it shows.
     """
     grid = Grid.of(operation)
     x, given = as_matrix(operation.x), as_matrix(operation.w)
@@ -83,7 +84,11 @@ def conv_backward(operation: Operation) -> Scene:
             SceneStep(
                 boards,
                 place,
-                (f"dL/dx[{where}] += 1·w", f"dL/dw += 1·x[{where}]"),
+                (
+                    f"dL/dx[{where}] += 1·w",
+                    f"dL/dw += 1·x[{where}]",
+                    *border_lines(operation, grid.rows, grid.columns, output),
+                ),
                 LINKS,
             )
         )
@@ -105,19 +110,18 @@ def hand_back(
     rows, columns = plane(operation.kernel)
     for i, row in enumerate(taps):
         for j, cell in enumerate(row):
+            home = grid.home(*cell)
             at = (rows - 1 - i, columns - 1 - j) if operation.flip else (i, j)
             if x is None or w is None:
-                grad_x[cell] = None
+                grad_x[home] = None
                 continue
-            grad_x[cell] = grad_x.get(cell, 0) + w[at]
-            source = grid.source(*cell)
-            if source is not None:
-                grad_w[at] = grad_w.get(at, 0) + x[source]
+            grad_x[home] = grad_x.get(home, 0) + w[at]
+            grad_w[at] = grad_w.get(at, 0) + grid.value(x, *cell)
 
 
 def origin(grid: Grid) -> tuple[int, int]:
     """Cells of padding before the input, down and across."""
-    return grid.rows.sources.index(0), grid.columns.sources.index(0)
+    return grid.rows.origin, grid.columns.origin
 
 
 def ones(shape: tuple[int, int], done: int, numbers: bool) -> tuple[tuple[Cell, ...], ...]:

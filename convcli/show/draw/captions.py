@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from convcli.imaging.shapes import Rect, Shape, Text, text_width
 from convcli.show.draw.cells import cell_shapes
 from convcli.show.draw.lettering import BOLD, Lettering, lines_within
-from convcli.show.draw.scene import MARKS, Board, Cell, Mark, Scene
+from convcli.show.draw.scene import Board, Cell, Scene, Sign
 from convcli.show.draw.theme import Theme
 
 __all__ = ["Captions", "label_shapes", "label_width"]
@@ -17,7 +17,8 @@ __all__ = ["Captions", "label_shapes", "label_width"]
 LINE = 640.0
 """Longest line of a drawing with small boards, in units of the lettering."""
 
-Sign: TypeAlias = Mark | Literal["unread"]
+Entry: TypeAlias = tuple[Sign, str]
+"""A mark of the legend and what it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Captions:
     title: tuple[str, ...]
     subtitle: tuple[str, ...]
     sums: tuple[tuple[str, ...], ...]
-    legend: tuple[tuple[Sign, ...], ...]
+    legend: tuple[tuple[Entry, ...], ...]
     width: float
 
     @classmethod
@@ -46,7 +47,7 @@ class Captions:
             tuple(part for line in step.formula for part in lines_within(line, kind.formula, room))
             for step in scene.steps
         )
-        legend = _rows(scene.legend, kind, room)
+        legend = _rows([(mark, scene.called(mark)) for mark in scene.legend], kind, room)
         words = [text_width(line, BOLD * kind.title) + counter for line in title]
         words += [text_width(line, kind.small) for line in subtitle]
         words += [text_width(line, kind.formula) for step in sums for line in step]
@@ -117,33 +118,32 @@ def label_shapes(
         yield Text(round(beside, 1), y, board.note, kind.note, theme.muted, "start")
 
 
-def _rows(marks: list[Sign], kind: Lettering, room: float) -> tuple[tuple[Sign, ...], ...]:
-    """Marks of the legend in as many rows as they need."""
-    rows: list[tuple[Sign, ...]] = []
-    for mark in marks:
-        if rows and _row_width((*rows[-1], mark), kind) <= room:
-            rows[-1] = (*rows[-1], mark)
+def _rows(entries: list[Entry], kind: Lettering, room: float) -> tuple[tuple[Entry, ...], ...]:
+    """The legend in as many rows as it needs."""
+    rows: list[tuple[Entry, ...]] = []
+    for entry in entries:
+        if rows and _row_width((*rows[-1], entry), kind) <= room:
+            rows[-1] = (*rows[-1], entry)
         else:
-            rows.append((mark,))
+            rows.append((entry,))
     return tuple(rows)
 
 
-def _row_width(row: tuple[Sign, ...], kind: Lettering) -> float:
-    return sum(47 * kind.unit + text_width(_name(mark), kind.note) for mark in row) - 22 * kind.unit
+def _row_width(row: tuple[Entry, ...], kind: Lettering) -> float:
+    return sum(47 * kind.unit + text_width(name, kind.note) for _, name in row) - 22 * kind.unit
 
 
 def _legend_row(
-    row: tuple[Sign, ...], x: float, y: float, kind: Lettering, theme: Theme
+    row: tuple[Entry, ...], x: float, y: float, kind: Lettering, theme: Theme
 ) -> Iterator[Shape]:
-    for mark in row:
-        cell = Cell(unread=True) if mark == "unread" else Cell(mark=mark)
+    for mark, name in row:
+        if mark in ("unread", "echo"):
+            cell = Cell(unread=mark == "unread", echo=mark == "echo")
+        else:
+            cell = Cell(mark=mark)  # type: ignore[arg-type]
         role = "output" if mark in ("cropped", "added") else "input"
         board = "kernel" if mark == "nought" else role
         yield from cell_shapes(cell, board, x, y, kind.swatch, 8, theme)  # type: ignore[arg-type]
         at = round(x + 25 * kind.unit, 1), round(y + 9 * kind.unit, 1)
-        yield Text(*at, _name(mark), kind.note, theme.muted, "start")
-        x += 47 * kind.unit + text_width(_name(mark), kind.note)
-
-
-def _name(mark: Sign) -> str:
-    return "never read" if mark == "unread" else MARKS[mark]
+        yield Text(*at, name, kind.note, theme.muted, "start")
+        x += 47 * kind.unit + text_width(name, kind.note)

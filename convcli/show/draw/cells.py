@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convcli.imaging.shapes import Line, Rect, Shape, Text, text_width
+from convcli.imaging.shapes import Line, Polygon, Rect, Shape, Text, text_width
 from convcli.show.draw.lettering import BOLD
 from convcli.show.draw.scene import Cell, Role
 from convcli.show.draw.theme import Theme
@@ -46,19 +46,21 @@ def cell_shapes(
     inset = 0.5 if side > 14 else 0.0
     box = x + inset, y + inset, side - 2 * inset, side - 2 * inset
     radius = 3.0 if side > 20 else 0.0
-    hollow = cell.mark in ("padding", "overhang", "cropped", "pending", "nought")
+    hollow = cell.mark in ("padding", "border", "overhang", "cropped", "pending", "nought")
     fill = ink.lit if lit and cell.mark in ("value", "added", "zero") else ""
     if not fill and not hollow:
         fill = ink.fill if cell.mark != "zero" else ""
     if hollow and lit:
         fill = ink.fill
     stroke = ink.lit_stroke if lit else ink.stroke if cell.mark != "nought" else theme.faint
-    dash = {"padding": 3.0, "overhang": 3.0, "cropped": 3.0, "zero": 1.5}.get(cell.mark, 0.0)
+    dash = {"padding": 3.0, "border": 3.0, "overhang": 3.0, "cropped": 3.0, "zero": 1.5}.get(
+        cell.mark, 0.0
+    )
     thin = 0.5 if cell.mark == "nought" and not lit else 1.0
     yield Rect(*box, fill, stroke, thin, dash, radius)
     yield from _mark(cell, x, y, side, ink.lit_stroke if lit else ink.stroke, theme)
     if cell.text and font:
-        quiet = not lit and cell.mark in ("padding", "zero", "cropped", "overhang")
+        quiet = not lit and cell.mark in ("padding", "border", "zero", "cropped", "overhang")
         colour = theme.lit_ink if lit else theme.muted if quiet else theme.ink
         shift = ASIDE * side if cell.corner else 0.0
         yield Text(x + side / 2 - shift, y + side / 2 - shift, cell.text, font, colour, bold=lit)
@@ -73,6 +75,10 @@ def _mark(
 ) -> Iterator[Shape]:
     """The strokes that tell a kind of cell without its colour."""
     low, high = 0.14 * side, 0.86 * side
+    if cell.echo:
+        # An ear in the corner that neither the number nor its weight comes near.
+        edge, ear = round(0.06 * side, 1), round(0.26 * side, 1)
+        yield Polygon(((x + edge, y + edge), (x + ear, y + edge), (x + edge, y + ear)), stroke)
     if cell.mark in ("overhang", "cropped"):
         yield Line(x + low, y + high, x + high, y + low, stroke)
     if cell.mark == "cropped":

@@ -19,6 +19,7 @@ from convcli.show.draw.backward import (
     pool_backward,
     sums,
 )
+from convcli.show.draw.border_words import border_lines
 from convcli.show.draw.channel_planes import check_readable, kernel_name, planes
 from convcli.show.draw.operation import Operation, plane
 from convcli.show.draw.scatter import spans, stamp_axes
@@ -162,7 +163,8 @@ class _Convolved(_Backward):
         return SceneStep(
             tuple(boards),
             (channel, *place[-len(operation.windows) :]),
-            self._formula(channel, taps),
+            self._formula(channel, taps)
+            + border_lines(operation, self.grid.rows, self.grid.columns, place),
             self._links(pairs),
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from convcli.arithmetic.sizes import cross
 from convcli.errors import ShapeError
+from convcli.show.draw.border_words import border_lines
 from convcli.show.draw.operation import Operation, plane
 from convcli.show.draw.scene import Board, Place, Row, Scene, SceneStep
 from convcli.show.draw.sliding import (
@@ -173,7 +174,8 @@ class _ChannelBoards:
         return SceneStep(
             tuple(boards),
             (out, *place[-len(operation.windows) :]),
-            self._formula(out, place),
+            self._formula(out, place)
+            + border_lines(operation, self.grid.rows, self.grid.columns, place),
             tuple(self._links(out)),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convcli.arithmetic.sizes import cross
-from convcli.errors import ShapeError
+from convcli.errors import ShapeError, UsageError
 from convcli.show.draw.operation import Operation
 from convcli.show.draw.scene import Board, Cell, Place, Scene
 from convcli.show.draw.sliding import Grid, as_matrix, output_board, sliding_scene
@@ -24,8 +24,15 @@ MAX_ROWS, MAX_COLUMNS = 36, 64
 def matrix_scene(operation: Operation) -> Scene:
     """Every output in turn, as a window and as a row of the matrix that acts on the input.
 
-    Column ``c`` of the matrix stands for input ``c``, counted row by row; the padding has no
-    columns, since it is zero.
+    Column ``c`` of the matrix stands for input ``c``, counted row by row. The padding has no
+    columns: zeros need none, and what a border shows is added to the column of what it shows.
+
+    Raises
+    ------
+    ShapeError
+        If the matrix is too large to be read.
+    UsageError
+        If a constant stands outside: no matrix adds it.
 
     >>> from convcli.arithmetic.layer import Layer
     >>> from convcli.show.draw.operation import plan_operation
@@ -40,6 +47,8 @@ def matrix_scene(operation: Operation) -> Scene:
             f"{rows} rows and {columns} columns; at most {MAX_ROWS} and {MAX_COLUMNS} can be read "
             "in a drawing. convcli matrix kernel prints any size"
         )
+    if operation.border.is_affine:
+        raise UsageError(f"view 'matrix' with border {operation.border}: no matrix adds a constant")
     scene = sliding_scene(operation)
     grid = Grid.of(operation)
     w, x, y = (as_matrix(array) for array in (operation.w, operation.x, operation.y))
@@ -64,13 +73,14 @@ def matrix_scene(operation: Operation) -> Scene:
 
 def _row(grid: Grid, output: Place, w: np.ndarray[Any, Any] | None, width: int) -> dict[int, str]:
     """The columns of one row that are not zero, with their weights."""
-    found = {}
+    found: dict[int, Any] = {}
     for i, row in enumerate(grid.taps(output)):
         for j, place in enumerate(row):
             source = grid.source(*place)
             if source is not None:
-                found[source[0] * width + source[1]] = "" if w is None else number(w[i, j])
-    return found
+                column = source[0] * width + source[1]
+                found[column] = 1 if w is None else found.get(column, 0) + w[i, j]
+    return {column: "" if w is None else number(value) for column, value in found.items()}
 
 
 def _matrix(weights: list[dict[int, str]], columns: int, lit: int) -> Board:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from convcli.arithmetic.borders import ZEROS, Border
 from convcli.arithmetic.layer import AnyWindow, Layer, LayerKind, check_channels
 from convcli.arithmetic.sizes import cross, show_padding
 from convcli.errors import ShapeError, UsageError
@@ -55,6 +56,8 @@ class Operation:
         transposed convolution; None of pooling.
     bias
         One number for each output channel, or None.
+    border
+        What the padding of a convolution holds.
     """
 
     kind: LayerKind
@@ -67,6 +70,7 @@ class Operation:
     in_channels: int = 1
     out_channels: int = 1
     groups: int = 1
+    border: Border = ZEROS
 
     @property
     def has_channels(self) -> bool:
@@ -169,6 +173,7 @@ class Operation:
         pads = [show_padding(w.before, w.after) for w in self.windows]
         if any(pad != "0" for pad in pads):
             words.append(f"padding {_brief(pads)}")
+            words += [] if self.border.is_zeros else [f"border {self.border}"]
         if any(w.dilation != 1 for w in self.windows):
             words.append(f"dilation {_brief([w.dilation for w in self.windows])}")
         extras = [getattr(w, "output_padding", 0) for w in self.windows]
@@ -208,6 +213,7 @@ def plan_operation(
     bias: Any = None,
     in_channels: int = 1,
     flip: bool = False,
+    border: Border = ZEROS,
 ) -> Operation:
     """Resolve a layer on an input of a size, and compute its output if there are numbers.
 
@@ -221,6 +227,8 @@ def plan_operation(
         The numbers, if there are any; channel axes of 1 may be left out.
     in_channels
         Channels of the input.
+    border
+        What the padding of a convolution holds; a pool and a transposed convolution have zeros.
 
     Raises
     ------
@@ -242,6 +250,9 @@ def plan_operation(
     windows = layer.windows(spatial)
     if flip and layer.kind != "conv":
         raise UsageError("--flip is for a convolution; a transposed one turns the kernel itself")
+    if not border.is_zeros and layer.kind != "conv":
+        why = "a pool leaves its padding out" if layer.is_pool else "it has zeros, as in PyTorch"
+        raise UsageError(f"--border {border} is not one of {NAMES[layer.kind]}: {why}")
     for window in windows:
         _check_drawable(window, len(windows))
     out_channels = in_channels if layer.out_channels is None else layer.out_channels
@@ -261,6 +272,7 @@ def plan_operation(
         in_channels=in_channels,
         out_channels=out_channels,
         groups=groups,
+        border=border,
     )
     if x is None:
         return plan
@@ -303,7 +315,8 @@ def _compute(plan: Operation, x: Array, w: Any, bias: Array | None) -> Array:
     elif plan.kind == "conv":
         from convcli.ops.conv import conv
 
-        result = conv(x, w, bias, flip=plan.flip, groups=plan.groups, **options)
+        more: Any = {"flip": plan.flip, "border": plan.border}
+        result = conv(x, w, bias, groups=plan.groups, **more, **options)
     else:
         from convcli.ops.conv import conv_transpose
 

@@ -10,11 +10,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["MARKS", "Board", "Cell", "Lit", "Mark", "Place", "Role", "Row", "Scene", "SceneStep"]
+__all__ = [
+    "MARKS",
+    "Board",
+    "Cell",
+    "Lit",
+    "Mark",
+    "Place",
+    "Role",
+    "Row",
+    "Scene",
+    "SceneStep",
+    "Sign",
+]
 
 Mark: TypeAlias = Literal[
-    "value", "padding", "zero", "overhang", "cropped", "added", "nought", "pending", "blank"
+    "value",
+    "padding",
+    "border",
+    "zero",
+    "overhang",
+    "cropped",
+    "added",
+    "nought",
+    "pending",
+    "blank",
 ]
+Sign: TypeAlias = Mark | Literal["unread", "echo"]
 Lit: TypeAlias = Literal["", "tap", "gap", "target"]
 Role: TypeAlias = Literal["input", "kernel", "output"]
 Place: TypeAlias = tuple[int, int]
@@ -22,6 +44,7 @@ Row: TypeAlias = tuple[tuple[str, ...], ...]
 
 MARKS: dict[Mark, str] = {
     "padding": "padding",
+    "border": "border",
     "zero": "inserted zero",
     "overhang": "ceil mode hangs over",
     "cropped": "cropped by padding",
@@ -48,6 +71,10 @@ class Cell:
         Whether no step ever reads it.
     corner
         The weight that it is multiplied with now.
+    home
+        Of a cell of the border: where on the board the cell is that it shows.
+    echo
+        Whether a cell of the border that is read now shows this one.
     """
 
     text: str = ""
@@ -55,6 +82,8 @@ class Cell:
     lit: Lit = ""
     unread: bool = False
     corner: str = ""
+    home: Place | None = None
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +137,8 @@ class SceneStep:
 class Scene:
     """A drawing: ``layout`` names boards as rows of stacks, each stack from top to bottom.
 
-    ``aside`` are stacks that stand to the right of all rows.
+    ``aside`` are stacks that stand to the right of all rows; ``border`` is what the padding
+    holds.
     """
 
     title: str
@@ -116,9 +146,10 @@ class Scene:
     steps: tuple[SceneStep, ...]
     layout: tuple[Row, ...]
     aside: Row = ()
+    border: str = ""
 
     @property
-    def legend(self) -> list[Mark | Literal["unread"]]:
+    def legend(self) -> list[Sign]:
         """The marks that occur, in the order of ``MARKS``."""
         cells = [
             cell
@@ -126,12 +157,18 @@ class Scene:
             for b in step.boards
             for cell in b.all()
         ]
-        found: list[Mark | Literal["unread"]] = [
-            m for m in MARKS if any(c.mark == m for c in cells)
-        ]
-        if any(cell.unread for cell in cells):
-            found.append("unread")
+        found: list[Sign] = [m for m in MARKS if any(c.mark == m for c in cells)]
+        found += ["echo"] if any(cell.echo for cell in cells) else []
+        found += ["unread"] if any(cell.unread for cell in cells) else []
         return found
+
+    def called(self, sign: Sign) -> str:
+        """What the legend calls a mark."""
+        if sign == "echo":
+            return "shown by the border"
+        if sign == "unread":
+            return "never read"
+        return f"border: {self.border}" if sign == "border" else MARKS[sign]
 
     @property
     def description(self) -> str:

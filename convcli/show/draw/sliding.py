@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.arithmetic.sizes import cross
+from convcli.ops.border_cells import outside_value
 from convcli.show.draw.axes import AxisView, axis_view, single_axis, worse
+from convcli.show.draw.border_words import border_lines
 from convcli.show.draw.operation import Operation, plane
 from convcli.show.draw.scene import Board, Cell, Mark, Place, Scene, SceneStep
 from convcli.show.draw.texts import number, products, span, wrapped
@@ -44,12 +46,16 @@ class Grid:
 
     rows: AxisView
     columns: AxisView
+    fill: Any = 0
+    """What stands outside, where no cells of the input do."""
 
     @classmethod
     def of(cls, operation: Operation) -> Grid:
         """From an operation of one axis, which becomes a row, or two."""
-        views = [axis_view(window) for window in operation.windows]
-        return cls(views[0] if len(views) == 2 else single_axis(), views[-1])
+        border, x = operation.border, operation.x
+        views = [axis_view(window, border) for window in operation.windows]
+        fill = 0 if x is None else outside_value(border, x)
+        return cls(views[0] if len(views) == 2 else single_axis(), views[-1], fill)
 
     @property
     def outputs(self) -> list[Place]:
@@ -67,18 +73,32 @@ class Grid:
         return worse(self.rows.marks[r], self.columns.marks[c])
 
     def source(self, r: int, c: int) -> Place | None:
-        """The input that the cell holds."""
+        """The input that the cell holds, or that it shows if it is one of the border."""
         row, column = self.rows.sources[r], self.columns.sources[c]
         return None if row is None or column is None else (row, column)
+
+    def value(self, x: Array, r: int, c: int) -> Any:
+        """The number in the cell."""
+        source = self.source(r, c)
+        return self.fill if source is None else x[source]
+
+    def home(self, r: int, c: int) -> Place:
+        """Where on the board that input stands: elsewhere for a cell of the border."""
+        source = self.source(r, c)
+        if source is None or self.mark(r, c) != "border":
+            return r, c
+        return source[0] + self.rows.origin, source[1] + self.columns.origin
 
     def board(self, name: str, note: str, x: Array | None, blank: str) -> Board:
         """The input with its padding; ``blank`` is what stands in the cells around it."""
         read_rows, read_columns = self.rows.read, self.columns.read
 
         def cell(r: int, c: int) -> Cell:
-            source = self.source(r, c)
-            text = "" if x is None else blank if source is None else number(x[source])
-            return Cell(text, self.mark(r, c), unread=r not in read_rows or c not in read_columns)
+            mark, home = self.mark(r, c), self.home(r, c)
+            empty = self.source(r, c) is None and mark != "border"
+            text = "" if x is None else blank if empty else number(self.value(x, r, c))
+            unread = r not in read_rows or c not in read_columns
+            return Cell(text, mark, unread=unread, home=None if home == (r, c) else home)
 
         columns = range(len(self.columns.marks))
         cells = tuple(tuple(cell(r, c) for c in columns) for r in range(len(self.rows.marks)))
@@ -86,7 +106,10 @@ class Grid:
 
 
 def light(board: Board, taps: list[list[Place]], corner: Values | None = None) -> Board:
-    """The board with the window on: what it reads, and what lies between its taps."""
+    """The board with the window on: what it reads, and what lies between its taps.
+
+    Cells that a border shows in the window are marked as its echoes.
+    """
     tapped = {place: (i, j) for i, row in enumerate(taps) for j, place in enumerate(row)}
     first, last = taps[0][0], taps[-1][-1]
     cells = list(board.cells)
@@ -99,6 +122,9 @@ def light(board: Board, taps: list[list[Place]], corner: Values | None = None) -
             else:
                 row[c] = replace(row[c], lit="tap", corner=corner(*at) if corner else "")
         cells[r] = tuple(row)
+    homes = {board.cells[r][c].home for r, c in tapped} - {None}
+    for r, c in filter(None, homes):
+        cells[r] = (*cells[r][:c], replace(cells[r][c], echo=True), *cells[r][c + 1 :])
     return replace(board, cells=tuple(cells))
 
 
@@ -179,7 +205,8 @@ def sliding_scene(operation: Operation) -> Scene:
             SceneStep(
                 tuple(boards),
                 output[1:] if flat else output,
-                sum_formula(operation, grid, output, x, shown, y),
+                sum_formula(operation, grid, output, x, shown, y)
+                + border_lines(operation, grid.rows, grid.columns, output),
                 tuple(itertools.pairwise(via)),
             )
         )
@@ -240,8 +267,8 @@ def sum_formula(
     stuffed = operation.kind == "conv_transpose"
     rows = [
         [
-            (0 if source is None else x[source], w[i, j])
-            for j, (source, _) in enumerate(row)
+            (grid.value(x, *place), w[i, j])
+            for j, (source, place) in enumerate(row)
             if source is not None or not stuffed
         ]
         for i, row in enumerate(read)
@@ -277,7 +304,8 @@ def place_formula(operation: Operation, output: Place, channel: int | None = Non
         )
         for window, at in zip(operation.windows, place, strict=True)
     ]
-    padded = " (outside x: padding)" if any(w.before or w.after for w in operation.windows) else ""
+    what = "padding" if operation.border.is_zeros else f"border {operation.border}"
+    padded = f" (outside x: {what})" if any(w.before or w.after for w in operation.windows) else ""
     how = {"conv": f"sum of {weight} · ", "maxpool": "max of ", "avgpool": "mean of "}
     return f"{name} = {how[operation.kind]}x[{', '.join((*into, *spans))}]{padded}"
 

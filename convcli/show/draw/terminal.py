@@ -1,7 +1,7 @@
 """A step of a drawing as lines of text, with colour where there is any.
 
 Without colour the marks still say all: ``[3]`` is read, ``<7>`` is made now, ``·`` is padding,
-``o`` an inserted zero, ``x`` never read, ``/`` hanging over, ``#`` cropped, ``+`` added.
+``~`` a border, ``o`` an inserted zero, ``x`` never read, ``/`` hanging over, ``#`` cropped, ``+`` added.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from convcli.show.draw.scene import MARKS, Board, Cell, Mark, Scene, SceneStep
+from convcli.show.draw.scene import Board, Cell, Mark, Scene, SceneStep, Sign
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,6 +19,7 @@ __all__ = ["SIGNS", "step_lines"]
 SIGNS: dict[Mark, str] = {
     "value": "■",
     "padding": "·",
+    "border": "~",
     "zero": "o",
     "overhang": "/",
     "cropped": "#",
@@ -64,11 +65,10 @@ def step_lines(scene: Scene, number: int, width: int, height: int | None = None)
 
 
 def _legend(scene: Scene) -> str:
-    words = [
-        f"{UNREAD} never read" if mark == "unread" else f"{SIGNS[mark]} {MARKS[mark]}"
-        for mark in scene.legend
-    ]
-    return "   ".join(words)
+    # What the border shows has no sign: it is underlined, and named in a line of its own.
+    signs: list[tuple[Sign, str]] = [*SIGNS.items(), ("unread", UNREAD)]
+    found = scene.legend
+    return "   ".join(f"{sign} {scene.called(mark)}" for mark, sign in signs if mark in found)
 
 
 def _cell_width(board: Board) -> int:
@@ -81,7 +81,7 @@ def _text(cell: Cell) -> str:
         return " "
     if cell.unread:
         return cell.text + UNREAD
-    if cell.text and cell.mark in ("value", "padding", "zero"):
+    if cell.text and cell.mark in ("value", "padding", "border", "zero"):
         return cell.text if cell.mark == "value" else f"{cell.text}{SIGNS[cell.mark]}"
     return cell.text + SIGNS[cell.mark] if cell.text else SIGNS[cell.mark]
 
@@ -139,13 +139,14 @@ def _cell(cell: Cell, width: int, colour: str) -> Text:
         return Text(" " * (width + 2))
     sides = {"tap": "[]", "target": "<>", "gap": "  ", "": "  "}[cell.lit]
     body = f"{sides[0]}{text:^{width}}{sides[1]}"
+    line = "underline " * cell.echo
     if cell.lit in ("tap", "target"):
-        return Text(body, f"bold black on bright_{colour}")
+        return Text(body, f"{line}bold black on bright_{colour}")
     if cell.lit == "gap":
-        return Text(body, f"dim {colour} on grey23")
+        return Text(body, f"{line}dim {colour} on grey23")
     if cell.mark == "pending":
         return Text(f" {'_' * width} ", f"dim {colour}")
-    return Text(body, f"dim {colour}" if cell.mark != "value" or cell.unread else colour)
+    return Text(body, line + (f"dim {colour}" if cell.mark != "value" or cell.unread else colour))
 
 
 def _beside(stacks: list[list[Text]], base: bool) -> list[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from convcli.errors import UsageError
@@ -63,7 +64,12 @@ def build_scene(operation: Operation, view: str = "") -> Scene:
         raise UsageError(
             f"view {view!r} is not one of {NAMES[operation.kind]}; it has {', '.join(allowed)}"
         )
-    chosen = view or allowed[0]
+    scene = _built(operation, view or allowed[0])
+    return scene if operation.border.is_zeros else replace(scene, border=str(operation.border))
+
+
+def _built(operation: Operation, chosen: View) -> Scene:
+    allowed = _ALLOWED[operation.kind]
     if not operation.has_channels:
         return _BUILDERS[chosen](operation)
     if chosen not in _OF_CHANNELS:

@@ -90,6 +90,8 @@ def layer_state(operation: Operation) -> dict[str, Any]:
     ------
     ShapeError
         If it pools windows that hold nothing.
+    UsageError
+        If its border is a constant other than zeros.
 
     >>> from convcli.arithmetic.layer import Layer
     >>> from convcli.show.draw.operation import plan_operation
@@ -107,7 +109,12 @@ def layer_state(operation: Operation) -> dict[str, Any]:
                 f"window {empty} lies on padding alone (kernel size {w.kernel_size}, padding "
                 f"{w.before},{w.after}); a page pools numbers: pad by at most half of the kernel"
             )
-    border = getattr(operation, "border", None)
+    border = operation.border
+    if border.is_affine:
+        raise UsageError(
+            f"a page pads with zeros or cells of the input, not with {border}; a drawing does, as "
+            "in convcli draw ... -o FILE.svg"
+        )
     return {
         "kind": operation.kind,
         "axes": len(operation.windows),
@@ -122,7 +129,7 @@ def layer_state(operation: Operation) -> dict[str, Any]:
         "groups": 1 if operation.is_pool else operation.groups,
         "ceil": any(getattr(w, "ceil_mode", False) for w in windows),
         "flip": operation.flip,
-        "border": "constant" if border is None else border.mode,
+        "border": border.mode,
         "x": _texts(operation.x),
         "w": _texts(operation.w),
         "bias": _texts(operation.bias),
