@@ -34,7 +34,6 @@ def conv(
         emit,
         read_together,
         resolve_dims,
-        show_working,
         sizes_of,
     )
     from convcli.ops.conv import conv as compute
@@ -47,6 +46,7 @@ def conv(
     geometry = conv_geometry(a.shape, weight.shape, **layer)
     y = compute(a, weight, shift, flip=flip, **layer)
     if steps or at or show_all:
+        from convcli.cli.tensor_working import show_working
         from convcli.ops.conv import flip_kernel
         from convcli.ops.output_sum import conv_output_sum
 

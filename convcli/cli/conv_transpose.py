@@ -45,7 +45,6 @@ def conv_transpose(
         per_axis_option,
         read_together,
         resolve_dims,
-        show_working,
         sizes_of,
     )
     from convcli.ops.conv import conv_transpose as compute
@@ -61,6 +60,7 @@ def conv_transpose(
     )
     y = compute(a, weight, shift, **layer)
     if steps or at or show_all:
+        from convcli.cli.tensor_working import show_working
         from convcli.ops.conv_geometry import transposed_geometry
         from convcli.ops.output_sum import transposed_output_sum
 

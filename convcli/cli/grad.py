@@ -1,6 +1,7 @@
 """``convcli grad``: gradients of a convolution for its operands."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +33,18 @@ def grad(
     groups: on.Groups = 1,
     flip: on.Flip = False,
     dims: on.Dims = None,
+    steps: Annotated[
+        bool, on.working("--steps", help="Show the first entries as the chain rule gives them.")
+    ] = False,
+    at: Annotated[
+        str,
+        on.working(
+            metavar="I,J",
+            help="Show the working of this one entry of the gradient that --only names.",
+            show_default=False,
+        ),
+    ] = "",
+    show_all: Annotated[bool, on.working("--all", help="Show the working of every entry.")] = False,
     as_json: Annotated[
         bool,
         options.json("An object with x, weight and bias, each {shape, dtype, data}.", on.RESULT),
@@ -55,9 +68,10 @@ def grad(
         convolution_options,
         emit,
         emit_json,
-        read,
+        read_together,
         resolve_dims,
     )
+    from convcli.cli.tensor_working import place
     from convcli.errors import UsageError
     from convcli.ops import conv, gradients
 
@@ -72,8 +86,12 @@ def grad(
             f"--border {border}: a transposed convolution has zeros alone, as in PyTorch; without "
             "--transposed, the gradient for x is the adjoint of the convolution with the border"
         )
+    if at and not only:
+        raise UsageError(
+            f"--at {at} is an entry of one gradient; add --only x, --only weight or --only bias"
+        )
     check_output(output, overwrite)
-    a, weight = read(x, "X"), read(w, "W")
+    a, weight, loss = read_together(X=x, W=w, grad_y=grad_y or None)
     layer = convolution_options(stride, padding, dilation, "" if transposed else border)
     layer.update(
         groups=groups, dims=resolve_dims(a, weight, dims, on.BACKWARD if transposed else on.FORWARD)
@@ -82,12 +100,21 @@ def grad(
     forward = conv.conv_transpose if transposed else conv.conv
     if flip:
         layer["flip"] = True
-    if grad_y:
-        loss = read(grad_y, "--grad-y")
-    else:
-        y = forward(a, weight, **layer)
-        loss = y * 0 + 1
+    if loss is None:
+        loss = forward(a, weight, **layer) * 0 + 1
     found = compute(loss, a, weight, **layer)
+    aside = as_json or output == "-"
+    working = _working_of(found, loss, a, weight, transposed, at, show_all, aside, layer)
+    shown = steps or bool(at) or show_all
+    if at:
+        place(at, getattr(found, only).shape, "entries")
+    if shown and not grad_y:
+        from convcli.show.gradient_steps import show_loss
+
+        show_loss(aside=aside)
+    if shown:
+        for name in (only,) if only else ONLY if aside else ():
+            working(name)
     if only:
         emit(
             getattr(found, only),
@@ -104,7 +131,45 @@ def grad(
         from convcli.show.tensor_text import show_tensor
 
         for name, value in found._asdict().items():
+            if shown:
+                working(name)
             show_tensor(value, f"gradient for {name}:")
+
+
+def _working_of(
+    found: Any,
+    loss: Any,
+    x: Any,
+    weight: Any,
+    transposed: bool,
+    at: str,
+    show_all: bool,
+    aside: bool,
+    layer: dict[str, Any],
+) -> Callable[[str], None]:
+    """What shows the working of one gradient, by its name."""
+
+    def show(name: str) -> None:
+        from convcli.cli.tensor_working import show_gradient
+        from convcli.ops.conv_geometry import conv_geometry, transposed_geometry
+
+        sizes = {key: value for key, value in layer.items() if key != "flip"}
+        geometry = (transposed_geometry if transposed else conv_geometry)(
+            x.shape, weight.shape, **sizes
+        )
+        show_gradient(
+            name,
+            geometry,
+            (loss, x, weight),
+            getattr(found, name).shape,
+            at,
+            show_all,
+            transposed=transposed,
+            flip=bool(layer.get("flip")),
+            aside=aside,
+        )
+
+    return show
 
 
 grad.__doc__ = f"Gradients of a convolution for its input, weight and bias.{on.ranks(on.FORWARD)}"

@@ -19,6 +19,9 @@ KernelSize = Annotated[
 ]
 Stride = Annotated[str, on.layer(help="Cells between two windows; the kernel size by default.")]
 CeilMode = Annotated[bool, on.layer("--ceil-mode", help="Let the last window hang over the end.")]
+Steps = Annotated[
+    bool, on.working("--steps", help="Show how the first outputs, or gradients, come about.")
+]
 Grad = Annotated[
     str,
     on.result(
@@ -48,6 +51,28 @@ def _options(
     return per_axis_option(kernel_size, "kernel size"), options
 
 
+def _show_steps(
+    x: Any,
+    grad_y: Any,
+    y: Any,
+    size: Any,
+    options: dict[str, Any],
+    at: str,
+    show_all: bool,
+    aside: bool,
+    mean: bool | None,
+) -> None:
+    """The working of pooling, or of its gradient if there is a ``grad_y``."""
+    from convcli.cli.tensor_working import show_pool, show_pool_gradient
+    from convcli.ops.pool_geometry import pool_geometry
+
+    pool = pool_geometry(x, size, **options)
+    if grad_y is None:
+        show_pool(pool, x, y, at, show_all, aside=aside, mean=mean)
+    else:
+        show_pool_gradient(pool, grad_y, x, y, at, show_all, aside=aside, mean=mean)
+
+
 @app.command("max", context_settings=LITERALS)
 def max_command(
     x: on.X,
@@ -65,27 +90,32 @@ def max_command(
         ),
     ] = False,
     grad_y: Grad = "",
+    steps: Steps = False,
+    at: on.At = "",
+    show_all: on.All = False,
     as_json: on.AsJson = False,
     output: on.Output = "",
     overwrite: on.Overwrite = False,
 ) -> None:
     """The largest value under each window; padding never wins."""
-    from convcli.cli.tensor_io import check_output, emit, read
+    from convcli.cli.tensor_io import check_output, emit, read_together
     from convcli.errors import UsageError
     from convcli.ops.max_pooling import max_pool, max_pool_grad
 
     check_output(output, overwrite)
-    a = read(x, "X")
+    a, given = read_together(X=x, grad_y=grad_y or None)
     size, options = _options(a, kernel_size, stride, padding, dilation, dims)
     options["ceil_mode"] = ceil_mode
     if grad_y:
         if indices:
             raise UsageError("--indices and --grad-y do not go together")
-        y, title = max_pool_grad(read(grad_y, "--grad-y"), a, size, **options), "gradient for x:"
+        y, title = max_pool_grad(given, a, size, **options), "gradient for x:"
     elif indices:
         y, title = max_pool(a, size, return_indices=True, **options)[1], "places of the maxima:"
     else:
         y, title = max_pool(a, size, **options), "maxima:"
+    if steps or at or show_all:
+        _show_steps(a, given, y, size, options, at, show_all, as_json or output == "-", None)
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 
 
@@ -105,20 +135,27 @@ def avg_command(
     ] = True,
     dims: on.Dims = None,
     grad_y: Grad = "",
+    steps: Steps = False,
+    at: on.At = "",
+    show_all: on.All = False,
     as_json: on.AsJson = False,
     output: on.Output = "",
     overwrite: on.Overwrite = False,
 ) -> None:
     """The mean of the values under each window."""
-    from convcli.cli.tensor_io import check_output, emit, read
+    from convcli.cli.tensor_io import check_output, emit, read_together
     from convcli.ops.avg_pooling import avg_pool, avg_pool_grad
 
     check_output(output, overwrite)
-    a = read(x, "X")
+    a, given = read_together(X=x, grad_y=grad_y or None)
     size, options = _options(a, kernel_size, stride, padding, dilation, dims)
-    options.update(ceil_mode=ceil_mode, count_include_pad=count_include_pad)
+    options["ceil_mode"] = ceil_mode
+    mean = {"count_include_pad": count_include_pad}
     if grad_y:
-        y, title = avg_pool_grad(read(grad_y, "--grad-y"), a, size, **options), "gradient for x:"
+        y, title = avg_pool_grad(given, a, size, **options, **mean), "gradient for x:"
     else:
-        y, title = avg_pool(a, size, **options), "means:"
+        y, title = avg_pool(a, size, **options, **mean), "means:"
+    if steps or at or show_all:
+        aside = as_json or output == "-"
+        _show_steps(a, given, y, size, options, at, show_all, aside, count_include_pad)
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)

@@ -25,7 +25,6 @@ __all__ = [
     "read",
     "read_together",
     "resolve_dims",
-    "show_working",
     "sizes_of",
     "write",
 ]
@@ -33,8 +32,6 @@ __all__ = [
 MOST = 1_000_000
 """Cells along an axis that an option may ask for."""
 FORMATS = (".npy", ".json", ".csv")
-FIRST = 4
-"""Outputs whose working ``--steps`` shows unless told otherwise."""
 
 
 def read(source: str, name: str, *, exact: bool = False) -> np.ndarray[Any, Any]:
@@ -247,45 +244,3 @@ def sizes_of(array: Any) -> str:
     from convcli.arithmetic.sizes import cross
 
     return cross(array.shape) or "scalar"
-
-
-def show_working(
-    step: Any, geometry: Any, operands: Any, y: Any, at: str, show_all: bool, aside: bool
-) -> None:
-    """Print the working of the outputs asked for; on standard error where data goes out."""
-    import numpy as np
-
-    from convcli.show.channel_maps import show_channel_maps
-    from convcli.show.console import make_console
-    from convcli.show.tensor_steps import show_steps
-
-    chosen = (
-        [_place(at, y.shape)] if at else list(np.ndindex(y.shape))[: None if show_all else FIRST]
-    )
-    lead = (0,) * (geometry.rank + 2 - y.ndim)
-
-    def named() -> Any:
-        for index in chosen:
-            name = f"y[{','.join(map(str, index))}]"
-            yield name, step(geometry, *operands, (*lead, *index))
-
-    console = make_console("stderr" if aside else "stdout")
-    border = geometry.border if geometry.has_border else None
-    show_steps(named(), 0 if at else y.size - len(chosen), console, border)
-    show_channel_maps(step, geometry, operands, chosen, y.shape, console)
-
-
-def _place(text: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    from convcli.arithmetic.sizes import cross
-
-    try:
-        index = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        index = ()
-    fits = len(index) == len(shape) and all(0 <= i < n for i, n in zip(index, shape, strict=True))
-    if not fits:
-        example = ",".join(str(n - 1) for n in shape)
-        raise UsageError(
-            f"--at {text!r} is not in the output {cross(shape)}; the last one is --at {example}"
-        )
-    return index

@@ -10,7 +10,7 @@ from convcli.cli import options
 LAYER, RESULT, _WORKING = "Layer", "Result", "Working"
 layer = partial(typer.Option, rich_help_panel=LAYER)
 result = partial(typer.Option, rich_help_panel=RESULT)
-_working = partial(typer.Option, rich_help_panel=_WORKING)
+working = partial(typer.Option, rich_help_panel=_WORKING)
 
 TENSOR_HELP = (
     "A literal ('1 2 3', '1 2; 1/3 4', '[[1,2],[3,4]]', 'a 2b x[0]' for symbols), a file (.npy, "
@@ -98,11 +98,11 @@ Flip = Annotated[
     ),
 ]
 
-Steps = Annotated[bool, _working("--steps", help="Show the first outputs as sums of products.")]
+Steps = Annotated[bool, working("--steps", help="Show the first outputs as sums of products.")]
 At = Annotated[
-    str, _working(metavar="I,J", help="Show the working of this one output.", show_default=False)
+    str, working(metavar="I,J", help="Show the working of this one output.", show_default=False)
 ]
-All = Annotated[bool, _working("--all", help="Show the working of every output.")]
+All = Annotated[bool, working("--all", help="Show the working of every output.")]
 
 Output = Annotated[
     str,

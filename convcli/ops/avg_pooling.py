@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, Unpack, overload
 
 import numpy as np
@@ -75,16 +76,29 @@ def avg_pool(
     Returns
     -------
     array
-        Of the type of ``x`` (float16 is summed in float32); whole numbers give float64.
+        Of the type of ``x`` (float16 is summed in float32); whole numbers give float64, symbols
+        and fractions exact means.
 
     >>> avg_pool([[1, 5, 2, 0], [3, 4, 8, 7]], 2)
     array([[3.25, 4.25]])
+    >>> from convcli.ops.polynomial import symbols
+    >>> print(avg_pool(symbols("a b"), 2, dims=1)[0])
+    (a+b)/2
     """
     xp, x = as_operands(x=x)
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     total = _sum_taps(x.astype(sum_type(x), copy=False), pool, xp)
-    mean = total / _divisors(pool, count_include_pad, xp).astype(_mean_type(x), copy=False)
-    return mean.astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)
+    mean = _divided(total, _divisors(pool, count_include_pad, xp), _mean_type(x))
+    return mean.astype(x.dtype if x.dtype.kind in "fO" else np.float64, copy=False)
+
+
+def _divided(total: Array, divisors: Array, work: Any) -> Array:
+    """Sums over counts; fractions and symbols are divided exactly."""
+    if total.dtype.kind != "O":
+        return total / divisors.astype(work, copy=False)
+    shares = np.empty(divisors.shape, object)
+    shares[...] = np.frompyfunc(lambda count: Fraction(1, int(count)), 1, 1)(divisors)
+    return total * shares
 
 
 def _mean_type(x: Array) -> Any:
@@ -127,9 +141,10 @@ def avg_pool_grad(
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     expect_shape(grad_y, (*x.shape[: x.ndim - len(pool.windows)], *pool.output))
     work = _mean_type(grad_y)
-    grad = grad_y.astype(work, copy=False) / _divisors(pool, count_include_pad, xp).astype(work)
+    divisors = _divisors(pool, count_include_pad, xp)
+    grad = _divided(grad_y.astype(work, copy=False), divisors, work)
     grad = _sum_taps(grad, pool, xp, back=True)
-    return grad.astype(grad_y.dtype if grad_y.dtype.kind == "f" else np.float64, copy=False)
+    return grad.astype(grad_y.dtype if grad_y.dtype.kind in "fO" else np.float64, copy=False)
 
 
 @overload

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.arithmetic.window import Padding
+from convcli.errors import TensorError
 from convcli.ops.array_types import Device, Float, PoolOptions, Scalar, Tensor
 from convcli.ops.conv_geometry import PerAxis
+from convcli.ops.exact import has_symbols
 from convcli.ops.operands import Array, as_operands, namespace
 from convcli.ops.pool_geometry import (
     PoolGeometry,
@@ -121,6 +123,7 @@ def max_pool(
     (array([4, 9]), array([0, 2]))
     """
     xp, x = as_operands(x=x)
+    _check_ordered(x)
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     if return_indices:
         return _max_with_indices(x, pool)
@@ -133,8 +136,16 @@ def max_pool(
     return x
 
 
+def _check_ordered(x: Array) -> None:
+    if has_symbols(x):
+        raise TensorError(
+            "symbols cannot be pooled by max, since letters have no order; give numbers for X, or "
+            "take the mean (avg)"
+        )
+
+
 def _lowest(x: Array) -> Any:
-    return -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    return -np.inf if x.dtype.kind in "fO" else np.iinfo(x.dtype).min
 
 
 def _max_with_indices(x: Array, pool: PoolGeometry) -> tuple[Array, Array]:
@@ -182,6 +193,7 @@ def max_pool_grad(
            [ 0,  0, 20,  0]])
     """
     xp, grad_y, x = as_operands(grad_y=grad_y, x=x)
+    _check_ordered(x)
     pool = pool_geometry(x, kernel_size, stride, padding, dilation, ceil_mode, dims)
     _, indices = _max_with_indices(x, pool)
     expect_shape(grad_y, indices.shape)

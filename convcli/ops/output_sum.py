@@ -11,7 +11,7 @@ from convcli.ops.border_cells import outside_value
 from convcli.ops.conv_geometry import ConvGeometry
 from convcli.ops.operands import Array
 
-__all__ = ["ChannelSum", "OutputSum", "Term", "conv_output_sum", "transposed_output_sum"]
+__all__ = ["ChannelSum", "OutputSum", "Term", "conv_output_sum", "item", "transposed_output_sum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def conv_output_sum(
             found = [axis[c] for axis, c in zip(sources, at, strict=True)]
             cell = tuple(c for c in found if c is not None)
             filled = len(cell) < len(found)
-            value = outside if filled else _item(x, (n, first + channel, *cell))
-            yield Term(value, _item(weight, (out, channel, *tap)), not inside)
+            value = outside if filled else item(x, (n, first + channel, *cell))
+            yield Term(value, item(weight, (out, channel, *tap)), not inside)
 
     sums = tuple(
         ChannelSum(
@@ -94,7 +94,7 @@ def conv_output_sum(
         )
         for channel in range(per_in)
     )
-    return OutputSum(index, sums, None if bias is None else _item(bias, (out,)))
+    return OutputSum(index, sums, None if bias is None else item(bias, (out,)))
 
 
 def transposed_output_sum(
@@ -119,8 +119,8 @@ def transposed_output_sum(
         return tuple(
             tuple(
                 Term(
-                    _item(x, (n, channel, *(i for i, _ in (*prefix, last)))),
-                    _item(weight, (channel, within, *(t for _, t in (*prefix, last)))),
+                    item(x, (n, channel, *(i for i, _ in (*prefix, last)))),
+                    item(weight, (channel, within, *(t for _, t in (*prefix, last)))),
                 )
                 for last in pairs[-1]
             )
@@ -131,14 +131,14 @@ def transposed_output_sum(
         ChannelSum(channel, products(channel))
         for channel in range(group * per_in, (group + 1) * per_in)
     )
-    return OutputSum(index, sums, None if bias is None else _item(bias, (out,)))
+    return OutputSum(index, sums, None if bias is None else item(bias, (out,)))
 
 
 def _indices(sizes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     return itertools.product(*map(range, sizes))
 
 
-def _item(array: Array, index: tuple[int, ...]) -> Any:
+def item(array: Array, index: tuple[int, ...]) -> Any:
     """One entry as Python's own number, or as the polynomial it is."""
     entry = array[index]
     return entry.item() if hasattr(entry, "item") else entry

@@ -11,7 +11,7 @@ import numpy as np
 
 from convcli.arithmetic.sizes import cross, spread_padding
 from convcli.arithmetic.window import Padding, Window, per_axis, pool_window
-from convcli.errors import ShapeError, TensorError
+from convcli.errors import ShapeError
 from convcli.ops.conv_geometry import PerAxis, refuse_empty, window_rank
 from convcli.ops.operands import Array
 
@@ -71,8 +71,6 @@ def pool_geometry(
     ceil_mode: bool,
     dims: int | None,
 ) -> PoolGeometry:
-    if x.dtype.kind == "O":
-        raise TensorError("symbols cannot be pooled: they have no order and no mean")
     rank = spatial_rank(x, kernel_size, dims)
     refuse_empty(x.shape, rank)
     sizes = x.shape[x.ndim - rank :]

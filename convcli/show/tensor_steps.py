@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcli.arithmetic.borders import BORDERS, Border
@@ -15,13 +15,22 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["show_steps", "step_lines"]
+__all__ = ["PADDING_STYLE", "at", "factor", "show_blocks", "step_lines"]
 
 PADDING_STYLE = "magenta"
 
 
-def _factor(value: Any) -> str:
-    """A number or polynomial as one factor of a product."""
+def at(name: str, index: tuple[int, ...]) -> str:
+    """An entry of an array as it is written: ``y[0,1]``; a scalar has no index."""
+    return f"{name}[{','.join(map(str, index))}]" if index else name
+
+
+def factor(value: Any) -> str:
+    """A number or polynomial as one factor of a product.
+
+    >>> factor(-2), factor(0.5)
+    ('(-2)', '0.5')
+    """
     text = cell_text(value)
     several = isinstance(value, Polynomial) and len(value.terms) > 1
     return f"({text})" if text.startswith("-") or several else text
@@ -31,10 +40,8 @@ def _product(product: Term) -> Text:
     from rich.text import Text
 
     if product.is_padding:
-        return Text(f"[{cell_text(product.x)}]", PADDING_STYLE) + Text(
-            f"·{_factor(product.weight)}"
-        )
-    return Text(f"{_factor(product.x)}·{_factor(product.weight)}")
+        return Text(f"[{cell_text(product.x)}]", PADDING_STYLE) + Text(f"·{factor(product.weight)}")
+    return Text(f"{factor(product.x)}·{factor(product.weight)}")
 
 
 def _channel_lines(channel: ChannelSum, lead: str) -> list[Text]:
@@ -61,18 +68,19 @@ def step_lines(step: OutputSum, name: str) -> list[Text]:
     lines = [Text(name, "bold")]
     for channel in step.channels:
         lines += _channel_lines(channel, f"  channel {channel.channel}:   ")
-    parts = [_factor(channel.value) for channel in step.channels]
+    parts = [factor(channel.value) for channel in step.channels]
     if step.bias is not None:
-        parts.append(f"{_factor(step.bias)} (bias)")
+        parts.append(f"{factor(step.bias)} (bias)")
     lines.append(Text(f"  sum:         {' + '.join(parts)} = {cell_text(step.value)}"))
     return lines
 
 
-def show_steps(
-    steps: Iterable[tuple[str, OutputSum]],
+def show_blocks(
+    blocks: Iterable[Sequence[Text]],
     left_out: int,
     console: Console | None = None,
     border: Border | None = None,
+    what: str = "outputs",
 ) -> None:
     """Print the working of some outputs, how many more there are, and what the brackets mean.
 
@@ -82,14 +90,12 @@ def show_steps(
 
     console = console or make_console()
     padded = False
-    for name, step in steps:
-        for line in step_lines(step, name):
+    for lines in blocks:
+        for line in lines:
             console.print(line, soft_wrap=True)
-        padded = padded or any(
-            p.is_padding for channel in step.channels for row in channel.rows for p in row
-        )
+            padded = padded or any(span.style == PADDING_STYLE for span in line.spans)
     if left_out:
-        hint = f"… {left_out} more outputs; --all shows them, --at i,j one of them"
+        hint = f"… {left_out} more {what}; --all shows them, --at i,j one of them"
         console.print(Text(hint, "dim"), soft_wrap=True)
     if padded:
         console.print(_brackets(border))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from convcli.arithmetic.window import pool_window
 from convcli.errors import ShapeError, TensorError
 from convcli.ops.avg_pooling import avg_pool, avg_pool_grad, global_avg_pool
 from convcli.ops.max_pooling import global_max_pool, max_pool, max_pool_grad
+from convcli.ops.polynomial import symbols
 from convcli.ops.pool_geometry import counts
 
 
@@ -136,7 +138,13 @@ def test_types() -> None:
     _, where = max_pool([-np.inf, -np.inf], 2, return_indices=True)
     assert where.tolist() == [0]
     with pytest.raises(TensorError, match="symbols"):
-        max_pool(np.array([1, 2], object), 2)
+        max_pool(symbols("1 a"), 2, dims=1)
+    with pytest.raises(TensorError, match="symbols"):
+        max_pool_grad([1], symbols("1 a"), 2, dims=1)
+    thirds = np.array([Fraction(1, 3), Fraction(-1, 2)], object)
+    assert max_pool(thirds, 2, dims=1).tolist() == [Fraction(1, 3)]
+    assert avg_pool(thirds, 2, dims=1).tolist() == [Fraction(-1, 12)]
+    assert max_pool_grad([7], thirds, 2, dims=1).tolist() == [7, 0]
 
 
 def test_global_pools(backend: Any) -> None:

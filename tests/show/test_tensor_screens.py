@@ -18,7 +18,7 @@ from convcli.ops.polynomial import symbols
 from convcli.ops.separable import separate
 from convcli.show.algebra import show_impulses, show_product, show_separated
 from convcli.show.console import make_console
-from convcli.show.tensor_steps import show_steps
+from convcli.show.tensor_steps import show_blocks, step_lines
 from convcli.show.tensor_text import abbreviated, show_tensor, tensor_document
 
 
@@ -75,7 +75,7 @@ def test_steps_by_rows_of_the_kernel_with_channels_and_bias() -> None:
     g = conv_geometry(x.shape, w.shape, padding=((1, 0), (0, 1)))
     step = conv_output_sum(g, x, w, np.array([5]), (0, 0, 1, 1))
     assert step.value == 1 * 1 + 5 * 2 + 5
-    assert drawn(lambda c: show_steps([("y[0,1,1]", step)], 3, c)) == [
+    assert drawn(lambda c: show_blocks([step_lines(step, "y[0,1,1]")], 3, c)) == [
         "y[0,1,1]",
         "  channel 0:   1·1 + [0]·(-1) = 1",
         "  channel 1:   5·2 + [0]·0 = 10",
