@@ -31,6 +31,9 @@ PAGE, USUAL_PAGE = (940.0, 660.0), (640.0, 440.0)
 """The most room that boards take, and that which they take unless their numbers need more: on a
 wide page, as it is shown in a text, the words would be tiny."""
 
+LARGE_PAGE = 1300.0, 900.0
+"""Room for the many boards of a layer with channels, if their numbers need it."""
+
 WORTH = 0.1
 """Share of the numbers that must be easier to read on a wide page for it to be taken."""
 
@@ -139,17 +142,26 @@ def _cell_side(
     scene: Scene, boards: dict[str, Board], longest: Mapping[str, tuple[str, bool]]
 ) -> float:
     """The largest cell with which everything fits on the page."""
-    texts = longest.values()
-    needed = [READABLE * USUAL / (font_size(USUAL, *text) or READABLE) for text in texts]
-    usual = min(max([USUAL, *needed]), LARGEST)
-    large, small = (_fitting(scene, boards, usual, *page) for page in (PAGE, USUAL_PAGE))
+    usual = min(max([USUAL, *(_wanted(*text) for text in longest.values())]), LARGEST)
+    pages = (USUAL_PAGE, PAGE, LARGE_PAGE) if len(scene.layout) > 1 else (USUAL_PAGE, PAGE)
+    sides = [_fitting(scene, boards, usual, *page) for page in pages]
     cells = {name: math.prod(boards[name].shape) for name in boards if longest[name][0]}
-    gain = sum(
-        cells[name]
-        for name in cells
-        if font_size(small, *longest[name]) < min(font_size(large, *longest[name]), READABLE)
-    )
-    return large if gain > WORTH * sum(cells.values()) else small
+    for small, large in itertools.pairwise(sides):
+        gain = sum(
+            cells[name]
+            for name in cells
+            if font_size(small, *longest[name]) < min(font_size(large, *longest[name]), READABLE)
+        )
+        if gain <= WORTH * sum(cells.values()):
+            return small
+    return sides[-1]
+
+
+def _wanted(longest: str, aside: bool) -> float:
+    """The side of a cell in which a text is easy to read; the usual one where none is enough."""
+    if not font_size(LARGEST, longest, aside):
+        return USUAL
+    return READABLE * 100 / min(font_size(100, longest, aside), 40.0)
 
 
 def _fitting(
