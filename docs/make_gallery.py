@@ -49,6 +49,27 @@ KERNELS = [
     *("sepia", "channel-swap"),
 ]
 FIGURES = ["gaussian:2", "sharpen", "laplacian", "gabor:8,45"]
+_X = "[[[1,5,9,13],[2,6,10,14],[3,7,11,15],[4,8,12,16]],[[1,1,1,1],[2,2,2,2],[3,3,3,3],[4,4,4,4]]]"
+_W = "[[[[1,0],[0,1]],[[1,1],[1,1]]],[[[0,1],[1,0]],[[0,0],[0,1]]],[[[1,1],[1,1]],[[-1,-1],[-1,-1]]]]"
+CHANNELS = {
+    "channels": (f'--x "{_X}" --w "{_W}" --bias "1 -2 3"', "Two channels in, three out, a bias"),
+    "mixing": (
+        '--x "[[[1,2],[3,4]],[[10,20],[30,40]]]" --w "1 0; 0 1; 1 -1"',
+        "A 1x1 layer: at every pixel a matrix mixes the channels",
+    ),
+    "depthwise": (
+        "--in 3 --out 3 --groups 3 --n 5 --k 3 --s 2 --p 1 --theme dark",
+        "Depthwise: every channel has a kernel of its own",
+    ),
+    "sequences": (
+        '--x "[[1,2,3,4,5],[0,-1,2,1,1]]" --w "[[[1,2],[0,1]],[[1,-1],[2,2]]]" --p 1',
+        "Sequences, their kernels sliding along under them",
+    ),
+    "channels-backward": (
+        f'--x "{_X}" --w "{_W}" --bias "1 -2 3" --view gradient',
+        "The backward pass: what every output hands back to inputs, kernels and biases",
+    ),
+}
 STRETCHED = ("log:2", "dog:1,1.6", "gabor:8,45")
 """Kernels whose response is weak: the gallery stretches it to the full range."""
 
@@ -113,6 +134,16 @@ def gallery() -> str:
         "",
         *fence(*(f"convcli shape {k} -o traced-{name}.svg" for name, k in TRACES.items())),
         *(line for name in TRACES for line in (f"![{name}](images/traced-{name}.svg)", "")),
+        "## Channels",
+        "",
+        "Every input channel has its own sum; they and the bias add up to an output channel.",
+        "",
+        *fence(*(f"convcli draw {words} -o {k}.svg" for k, (words, _) in CHANNELS.items())),
+        *(
+            line
+            for name, (_, what) in CHANNELS.items()
+            for line in (f"{what}:", "", f"![{what}](images/{name}.svg)", "")
+        ),
         "## Convolution arithmetic",
         "",
         "The animations of Dumoulin and Visin's guide, by their usual names. All at one glance, "

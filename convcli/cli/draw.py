@@ -28,6 +28,10 @@ Examples:
 
   convcli draw --n 6 --k 2 --s 2 --pool max --ceil --frame 4 -o pool.png
 
+  convcli draw --in 4 --out 4 --groups 2 --n 5 --k 3 --p 1 -o groups.svg
+
+  convcli draw --x "[[[1,2],[3,4]],[[5,6],[7,8]]]" --w "1 0; 0 1; 1 -1" -o mixing.svg
+
   convcli draw --n 5 --k 3 --s 2 --p 1 -o strides.html
 
 The classic animations of the convolution arithmetic guide go by their names: no_padding_no_strides,
