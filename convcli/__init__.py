@@ -56,6 +56,7 @@ _HOMES: dict[str, str] = {
     "shift_matrix": "convcli.ops.matrices",
     "symbols": "convcli.ops.polynomial",
     "toeplitz": "convcli.ops.matrices",
+    "trace": "convcli.show.trace_network",
     "transposed_output_shape": "convcli.arithmetic.output_shapes",
 }
 

@@ -46,3 +46,4 @@ from convcli.show.explain import explain as explain
 from convcli.show.latex import latex as latex
 from convcli.show.page.explorer import Page as Page
 from convcli.show.page.explorer import explore as explore
+from convcli.show.trace_network import trace as trace

@@ -52,9 +52,11 @@ def test_the_readme_has_one_line_to_set_up_and_one_to_test() -> None:
     assert "pytest" in tests
 
 
-def test_the_python_of_the_readme_is_true() -> None:
-    source = "\n".join(blocks(README, "python"))
-    test = doctest.DocTestParser().get_doctest(source, {}, "README", "README.md", 0)
+@pytest.mark.parametrize("page", ["README.md", "docs/notebooks.md"])
+def test_the_python_of_a_page_is_true(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    source = "\n".join(blocks((ROOT / page).read_text("utf-8"), "python"))
+    test = doctest.DocTestParser().get_doctest(source, {}, page, page, 0)
     result = doctest.DocTestRunner().run(test)
     assert result.attempted > 2
     assert result.failed == 0

@@ -161,6 +161,7 @@ convcli.Page(page.html)
 convcli.explore()
 convcli.explain(f64, "sobel", range="abs").pairs
 convcli.latex(names)
+convcli.trace(network, (3, 9, 9))
 convcli.load_chain("gaussian:2 | sobel")
 convcli.Network.load("lenet5")
 convcli.Network.of_nodes(network.nodes)

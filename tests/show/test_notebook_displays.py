@@ -273,3 +273,28 @@ def test_an_explanation_says_what_the_command_says(
     assert said._repr_html_().count("<tr>") == len(said.pairs)
     with pytest.raises(TypeError, match="'strid' is no option of filter_image"):
         convcli.explain("in.png", "sobel", strid=2)  # type: ignore[call-arg]
+
+
+def test_a_trace_is_what_the_command_draws(tmp_path: Path) -> None:
+    words = ["shape", "conv 8 k3 | maxpool k2 | conv 8 k3", "--n", "20", "--trace", "1,2"]
+    assert run([*words, "-o", str(tmp_path / "command.svg")]) == 0
+    network = convcli.Network.parse("conv 8 k3 | maxpool k2 | conv 8 k3")
+    for given in (network, words[1]):
+        convcli.trace(given, 20, cell=(1, 2)).save(tmp_path / "figure.svg", overwrite=True)
+        assert (tmp_path / "figure.svg").read_text() == (tmp_path / "command.svg").read_text()
+    with pytest.raises(convcli.ShapeError, match="does not fit"):
+        convcli.trace("conv 8 k9", 4)
+
+
+def test_a_page_begins_with_a_picture_and_a_kernel(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (5, 4), "red").save(tmp_path / "in.png")
+    page = convcli.explore(picture=tmp_path / "in.png", kernel="box")
+    assert "in.png under a kernel" in page.html
+    for words, said in (
+        ({"kernel": "box"}, "kernel is for a picture"),
+        ({"picture": tmp_path / "in.png", "n": 5}, "not the options of a layer"),
+    ):
+        with pytest.raises(convcli.UsageError, match=said):
+            convcli.explore(**words)

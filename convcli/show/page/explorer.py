@@ -10,6 +10,8 @@ from typing import Unpack
 from numpy.typing import ArrayLike
 
 from convcli.errors import UsageError
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.load import load_kernel
 from convcli.show.draw.given_operation import LayerWords, given_operation
 from convcli.show.page.layer_page import explore_page
 
@@ -57,15 +59,20 @@ def explore(
     weight: ArrayLike | None = None,
     bias: ArrayLike | None = None,
     *,
+    picture: str | PathLike[str] | None = None,
+    kernel: str | Kernel | None = None,
     theme: str = "",
     **layer: Unpack[LayerWords],
 ) -> Page:
-    """An interactive page of a layer: sliders, boards that light up, exact numbers and letters.
+    """An interactive page: a layer with sliders and boards that light up, or a picture.
 
     Parameters
     ----------
     x, weight, bias, layer
         As :func:`convcli.draw` has them; without any, an input of 5x5 under a kernel of 3x3.
+    picture, kernel
+        A picture file to begin with, pixel by pixel under a kernel that can be edited, in place
+        of a layer; ``sobel-x`` by default.
     theme
         ``light`` or ``dark``; by default as the reader's system has it.
 
@@ -82,6 +89,17 @@ def explore(
     >>> "<iframe" in explore(n=5, k=3, stride=2, padding=1)._repr_html_()
     True
     """
+    embedded = None
+    if picture is not None:
+        if x is not None or weight is not None or layer:
+            raise UsageError("picture takes a kernel, not the options of a layer")
+        from convcli.imaging.embedded import embedded_picture
+
+        embedded = embedded_picture(fspath(picture))
+    elif kernel is not None:
+        raise UsageError("kernel is for a picture; a layer has its weight")
     if x is None and weight is None and not layer:
         layer = {"n": 5, "k": 3}
-    return Page(explore_page(given_operation(x, weight, bias, layer), theme=theme))
+    operation = given_operation(x, weight, bias, layer)
+    shown = None if kernel is None else load_kernel(kernel)
+    return Page(explore_page(operation, theme=theme, picture=embedded, kernel=shown))
