@@ -27,6 +27,7 @@ LAYERS: dict[str, tuple[tuple[int, ...], Layer, bool]] = {
     "strided": ((5, 7), Layer("conv", (2, 3), (3, 2), ((3, 1),)), True),
     "dilated": ((4, 3), Layer("conv", (3, 2), (1, 2), (2,), (2, 1)), False),
     "wide": ((2, 1), Layer("conv", (3,), padding=((5, 4), (3, 4))), False),
+    "apart": ((5, 7), Layer("conv", (2,), (2,), ((1, 3), (3, 2)), (2,)), False),
     "sequence": ((5,), Layer("conv", (3,), (2,), ((3, 2),), (2,)), True),
 }
 cases = [pytest.param(name, mode, id=f"{name}-{mode}") for name in LAYERS for mode in MODES]
@@ -47,6 +48,14 @@ def padded(array: Any, operation: Operation, mode: str) -> np.ndarray[Any, Any]:
     pads = [(w.before, w.after) for w in operation.windows]
     found = np.pad(array, pads, mode=mode)
     return found.reshape((1,) * (2 - found.ndim) + found.shape)
+
+
+def geometry(operation: Operation) -> dict[str, Any]:
+    return {
+        "stride": [w.stride for w in operation.windows],
+        "padding": [(w.before, w.after) for w in operation.windows],
+        "dilation": [w.dilation for w in operation.windows],
+    }
 
 
 def texts(board: Board) -> list[list[str]]:
@@ -83,6 +92,20 @@ def test_a_cell_outside_points_to_the_cell_that_it_shows(name: str, mode: str) -
 
 
 @every
+def test_never_read_is_what_no_output_depends_on(name: str, mode: str) -> None:
+    operation = planned(name, mode)
+    assert operation.y is not None
+    weight = np.ones_like(operation.w)
+    grad = convcli.conv_grad(
+        np.ones_like(operation.y), operation.x, weight, border=mode, dims=weight.ndim,
+        **geometry(operation),
+    )  # fmt: skip
+    cells = build_scene(operation).steps[0].board("Input").all()
+    unread = [cell.unread for cell in cells if cell.mark == "value"]
+    assert unread == [value == 0 for value in grad.x.ravel()]
+
+
+@every
 def test_each_step_multiplies_the_cells_that_are_lit(name: str, mode: str) -> None:
     operation = planned(name, mode)
     scene = build_scene(operation)
@@ -100,14 +123,9 @@ def test_each_step_multiplies_the_cells_that_are_lit(name: str, mode: str) -> No
 def test_the_backward_pass_hands_back_to_the_cells_inside(name: str, mode: str) -> None:
     operation = planned(name, mode)
     assert operation.y is not None
-    options = {
-        "stride": [w.stride for w in operation.windows],
-        "padding": [(w.before, w.after) for w in operation.windows],
-        "dilation": [w.dilation for w in operation.windows],
-    }
     grad = convcli.conv_grad(
         np.ones_like(operation.y), operation.x, operation.w, flip=operation.flip, border=mode,
-        dims=len(operation.windows), **options,
+        dims=len(operation.windows), **geometry(operation),
     )  # fmt: skip
     last = build_scene(operation, "gradient").steps[-1]
     inside = [int(cell.text) for cell in last.board("dL/dx").all() if cell.mark == "value"]

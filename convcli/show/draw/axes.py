@@ -43,6 +43,18 @@ class AxisView:
         """Cells that some output reads."""
         return frozenset(cell for taps in self.taps for cell in taps)
 
+    @property
+    def reached(self) -> frozenset[int]:
+        """Cells that are read where they stand, or where a border shows them."""
+        return frozenset(map(self.home, self.read))
+
+    def home(self, cell: int) -> int:
+        """Where the input stands that a cell of the border shows; any other cell itself."""
+        source = self.sources[cell]
+        if source is None or self.marks[cell] != "border":
+            return cell
+        return self.origin + source
+
 
 def single_axis() -> AxisView:
     """The other axis of a one-dimensional drawing: one cell, read once."""

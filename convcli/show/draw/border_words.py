@@ -10,7 +10,7 @@ from convcli.show.draw.scene import Place
 
 __all__ = ["border_lines"]
 
-MOST = 3
+MOST = 4
 """Cells that are named one by one; of more the first and the last."""
 
 
@@ -60,8 +60,8 @@ def _axis_words(name: str, axis: AxisView, output: int) -> str:
 def _listed(name: str, cells: Sequence[int]) -> str:
     """Cells one by one, or the first and the last of many; one that is there again only once.
 
-    >>> _listed("", [1, 2]), _listed("row", [0, 0]), _listed("row", [3, 2, 1, 0])
-    ('x[1], x[2]', 'row 0', 'rows 3 ... 0')
+    >>> _listed("", [1, 2]), _listed("row", [0, 0]), _listed("row", [4, 3, 2, 1, 0])
+    ('x[1], x[2]', 'row 0', 'rows 4 ... 0')
     """
     cells = cells[:1] if len({*cells}) == 1 else cells
     words = [str(cell) if name else f"x[{cell}]" for cell in cells]

@@ -84,20 +84,19 @@ class Grid:
 
     def home(self, r: int, c: int) -> Place:
         """Where on the board that input stands: elsewhere for a cell of the border."""
-        source = self.source(r, c)
-        if source is None or self.mark(r, c) != "border":
-            return r, c
-        return source[0] + self.rows.origin, source[1] + self.columns.origin
+        return self.rows.home(r), self.columns.home(c)
 
     def board(self, name: str, note: str, x: Array | None, blank: str) -> Board:
         """The input with its padding; ``blank`` is what stands in the cells around it."""
-        read_rows, read_columns = self.rows.read, self.columns.read
+        read = self.rows.read, self.columns.read
+        reached = self.rows.reached, self.columns.reached
 
         def cell(r: int, c: int) -> Cell:
             mark, home = self.mark(r, c), self.home(r, c)
             empty = self.source(r, c) is None and mark != "border"
             text = "" if x is None else blank if empty else number(self.value(x, r, c))
-            unread = r not in read_rows or c not in read_columns
+            used = reached if mark == "value" else read
+            unread = r not in used[0] or c not in used[1]
             return Cell(text, mark, unread=unread, home=None if home == (r, c) else home)
 
         columns = range(len(self.columns.marks))
