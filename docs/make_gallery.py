@@ -84,6 +84,7 @@ TRACES = {
 
 SHOWN = {name: border for name, border in BORDERS.items() if name != "missing"}
 """The borders that read something outside; a picture has no colour for nothing."""
+LAYER = 'convcli draw --x "a b c d" --w "u v w" --p 2 --frame 1'
 ACROSS = 4
 
 
@@ -128,6 +129,11 @@ def gallery() -> str:
             ),
         ),
         *table([(f"border-{k}.png", f"{k}<br>`{v.drawing}`") for k, v in SHOWN.items()], 5, 160),
+        "Layers have them too. Cells of the border show what they hold; an ear marks the cells that "
+        "they show while the window reads them.",
+        "",
+        *fence(*(f"{LAYER} --border {name} -o layer-{name}.svg" for name in SHOWN)),
+        *table([(f"layer-{name}.svg", name) for name in SHOWN], 3, 300),
         "## Receptive fields of networks",
         "",
         "One output traced back through every layer, exactly. [More](networks.md#tracing-one-output).",

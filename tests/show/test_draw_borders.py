@@ -249,3 +249,12 @@ def test_zeros_are_padding_as_they_were() -> None:
 def test_what_has_no_border_says_so(kind: Any) -> None:
     with pytest.raises(ConvcliError, match=r"--border edge is not one of .*: (it has|a pool)"):
         plan_operation(Layer(kind, (2,)), (4,), border=Border("edge"))
+
+
+def test_python_draws_them_too() -> None:
+    figure = convcli.draw("a b c", "x y z", padding=1, border="replicate")
+    assert "border edge" in figure.drawing.description
+    assert "border wrap" in convcli.draw("padding_strides", border="wrap").drawing.description
+    assert "border: wrap" in convcli.draw(n=3, k=3, padding=1, border="wrap")._repr_svg_()
+    with pytest.raises(ConvcliError, match="no cell of a padded tensor is empty"):
+        convcli.draw(n=3, k=3, border="missing")

@@ -109,8 +109,8 @@ def draw(
     layer
         - ``n``, ``k``: sizes of input and kernel where there are no numbers, and of the window of
           pooling: 5 is 5x5, (5, 7) is 5x7, (5,) is a sequence.
-        - ``stride``, ``padding``, ``dilation``, ``output_padding``, ``groups``, ``flip``,
-          ``dims``: as :func:`convcli.conv` and :func:`convcli.conv_transpose` have them; the
+        - ``stride``, ``padding``, ``border``, ``dilation``, ``output_padding``, ``groups``,
+          ``flip``, ``dims``: as :func:`convcli.conv` and :func:`convcli.conv_transpose` have them; the
           stride of pooling is the window by default.
         - ``in_channels``, ``out_channels``: without numbers, at most 4 of each.
         - ``transposed``, ``pool`` (``"max"`` or ``"avg"``), ``ceil_mode``: which operation it is.

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 
+from convcli.arithmetic.borders import parse_filling
 from convcli.arithmetic.layer import Layer, LayerKind
 from convcli.arithmetic.sizes import parse_sizes
 from convcli.arithmetic.window import Padding
@@ -30,6 +31,7 @@ class LayerWords(TypedDict, total=False):
     k: Sizes | None
     stride: Sizes | None
     padding: Padding | Sequence[Padding]
+    border: str
     dilation: Sizes
     output_padding: Sizes | None
     in_channels: int
@@ -65,10 +67,10 @@ def given_operation(x: Any, weight: Any, bias: Any, words: LayerWords) -> Operat
     if pool and (words.get("transposed") or weight is not None or bias is not None):
         raise UsageError("pool takes neither a weight nor a bias, and is never transposed")
     if isinstance(x, str) and weight is None and _names_a_classic(x):
-        extra = [name for name in words if name != "flip"]
+        extra = [name for name in words if name not in ("flip", "border")]
         if extra or bias is not None:
             raise UsageError(f"{x} says its sizes itself; leave {', '.join(extra) or 'bias'} out")
-        return _classic(x, flip=words.get("flip", False))
+        return _classic(x, words)
     if x is not None and words.get("n") is not None:
         raise UsageError("n is for an input without numbers; x has its own size")
     if weight is not None and words.get("k") is not None:
@@ -87,7 +89,7 @@ def _names_a_classic(text: str) -> bool:
     return text.lower().replace("-", "_") in CLASSICS or "_" in text.strip("_")
 
 
-def _classic(name: str, *, flip: bool) -> Operation:
+def _classic(name: str, given: LayerWords) -> Operation:
     c = classic(name)
     words: LayerWords = {
         "stride": parse_sizes(c.s, "stride"),
@@ -95,7 +97,8 @@ def _classic(name: str, *, flip: bool) -> Operation:
         "dilation": int(c.d),
         "output_padding": int(c.op) or None,
         "transposed": c.transpose,
-        "flip": flip,
+        "flip": given.get("flip", False),
+        "border": given.get("border", "zeros"),
     }
     if c.pool:
         words["pool"] = "max" if c.pool == "max" else "avg"
@@ -117,7 +120,8 @@ def _of_sizes(words: LayerWords) -> Operation:
     if out is None and not words.get("pool"):
         out = into if words.get("groups", 1) > 1 else 1
     layer = _layer(words, _each(kernel), out)
-    return plan_operation(layer, spatial, in_channels=into, flip=words.get("flip", False))
+    more = _turned_and_bordered(words)
+    return plan_operation(layer, spatial, in_channels=into, **more)
 
 
 def _of_numbers(x: Array, weight: Array | None, bias: Any, words: LayerWords) -> Operation:
@@ -125,7 +129,7 @@ def _of_numbers(x: Array, weight: Array | None, bias: Any, words: LayerWords) ->
     for name in ("in_channels", "out_channels"):
         if words.get(name) is not None:
             raise UsageError(f"{name} is for sizes without numbers; these have their own")
-    flip, groups = words.get("flip", False), words.get("groups", 1)
+    groups, more = words.get("groups", 1), _turned_and_bordered(words)
     if weight is None:
         kernel = words.get("k")
         if kernel is None:
@@ -133,7 +137,7 @@ def _of_numbers(x: Array, weight: Array | None, bias: Any, words: LayerWords) ->
         rank = dims or min(x.ndim, 2)
         x = _without_batch(x, rank)
         layer = _layer(words, _each(kernel), None)
-        return plan_operation(layer, x.shape[1:], x=x, in_channels=len(x), flip=flip)
+        return plan_operation(layer, x.shape[1:], x=x, in_channels=len(x), **more)
     from convcli.ops.conv_geometry import operand_shapes
 
     transposed = words.get("transposed", False)
@@ -143,9 +147,12 @@ def _of_numbers(x: Array, weight: Array | None, bias: Any, words: LayerWords) ->
     x, weight = _without_batch(x, rank), weight.reshape(shape)
     layer = _layer(words, shape[2:], shape[1] * groups if transposed else shape[0])
     shift = None if bias is None else _array(bias, "bias")
-    return plan_operation(
-        layer, x.shape[1:], x=x, w=weight, bias=shift, in_channels=len(x), flip=flip
-    )
+    return plan_operation(layer, x.shape[1:], x=x, w=weight, bias=shift, in_channels=len(x), **more)
+
+
+def _turned_and_bordered(words: LayerWords) -> dict[str, Any]:
+    border = parse_filling(words.get("border", "zeros"))
+    return {"flip": words.get("flip", False), "border": border}
 
 
 def _layer(words: LayerWords, kernel: tuple[int, ...], out_channels: int | None) -> Layer:
