@@ -6,6 +6,7 @@ import typer
 
 from convcli.cli import complete, options
 from convcli.cli import draw_options as on
+from convcli.cli.drawing import STILLS, SUFFIXES
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ Examples:
 
   convcli draw --x "a b c d" --w "x y z" --p 1 --border reflect --view gradient
 
-  convcli draw --n 6 --k 2 --s 2 --pool max --ceil --frame 4 -o pool.png
+  convcli draw --n 6 --k 2 --s 2 --pool max --ceil --frame 4 -o pool.pdf
+
+  convcli draw padding_strides -o slides/ --size 1920x1080
 
   convcli draw --in 4 --out 4 --groups 2 --n 5 --k 3 --p 1 -o groups.svg
 
@@ -77,9 +80,16 @@ def draw(
     ] = "",
     theme: Annotated[str, options.theme("For a page or a slide.", on.LOOK)] = "light",
     size: Annotated[
-        int | None,
-        options.width("Width of the picture; the default suits what is drawn.", on.LOOK),
-    ] = None,
+        str,
+        typer.Option(
+            "--size",
+            metavar="PIXELS",
+            help="Width of the picture, or a slide to be centred on, as 1920x1080 (what a video "
+            "and a PDF of all steps are made for); the default suits what is drawn.",
+            rich_help_panel=on.LOOK,
+            show_default=False,
+        ),
+    ] = "",
     fps: Annotated[
         float,
         typer.Option("--fps", min=0.1, max=50, help="Steps in a second.", rich_help_panel=on.LOOK),
@@ -97,19 +107,32 @@ def draw(
     output: Annotated[
         str,
         options.output(
-            ".svg, .gif, .png (APNG), .webp, .html (interactive); without it, it plays in the terminal.",
+            f"{', '.join(SUFFIXES)}: an animation, of a .pdf a page for each step; .html: an "
+            "interactive page; FOLDER/: a still of each step. Without it, it plays in the terminal.",
             on.FILE,
+        ),
+    ] = "",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            autocompletion=complete.names("cli.drawing", "STILLS"),
+            help=f"Of the stills in a folder: {', '.join(STILLS)}. Default: {STILLS[0]}.",
+            rich_help_panel=on.FILE,
+            show_default=False,
         ),
     ] = "",
     overwrite: Annotated[bool, options.overwrite(on.FILE)] = False,
 ) -> None:
     """Draw a convolution, a transposed one or pooling, step by step."""
-    from convcli.cli.drawing import SUFFIXES, check_drawing, write_drawing
-    from convcli.cli.page import SUFFIX, draw_page, is_page
+    from convcli.cli.drawing import parse_page
+    from convcli.cli.page import draw_page, is_page
 
-    if output:
-        check_drawing(output, overwrite, (*SUFFIXES, SUFFIX))
-    from convcli.cli.draw_scene import asked_operation
+    _check_output(output, form, overwrite)
+    page = parse_page(size)
+    from convcli.cli.draw_scene import asked_operation, file_stem
     from convcli.cli.layer_parse import LayerOptions
     from convcli.show.draw.theme import theme_of
     from convcli.show.draw.views import build_scene
@@ -134,25 +157,39 @@ def draw(
     count = len(scene.steps)
     if frame is not None and frame > count:
         raise UsageError(f"--frame is {frame}; the drawing has the steps 1 to {count}")
+    chosen = None if frame is None else frame - 1
     if output:
+        from convcli.cli.drawing import Folder, is_folder, write_drawing, write_stills
         from convcli.show.draw.layout import lay_out
 
-        write_drawing(
-            lay_out(scene, look),
-            output,
-            _say(scene, frame),
-            overwrite=overwrite,
-            width=size,
-            fps=fps,
-            frame=None if frame is None else frame - 1,
-        )
+        drawing, said = lay_out(scene, look), _say(scene, frame)
+        if is_folder(output):
+            where = Folder(output, file_stem(name, operation.kind, view), form)
+            write_stills(drawing, where, said, overwrite=overwrite, page=page, frame=chosen)
+            return
+        write_drawing(drawing, output, said, overwrite=overwrite, page=page, fps=fps, frame=chosen)
         return
     from convcli.show.draw.player import can_play, play, print_step
 
-    if frame is None and count > 1 and can_play():
+    if chosen is None and count > 1 and can_play():
         play(scene, fps)
     else:
-        print_step(scene, count - 1 if frame is None else frame - 1)
+        print_step(scene, count - 1 if chosen is None else chosen)
+
+
+def _check_output(output: str, form: str, overwrite: bool) -> None:
+    from convcli.cli.drawing import check_drawing, check_stills, is_folder
+    from convcli.cli.page import SUFFIX
+
+    if output and is_folder(output):
+        check_stills(output, form)
+        return
+    if form:
+        raise UsageError(
+            "--format is that of the stills in a folder, as -o slides/; a file has it in its name"
+        )
+    if output:
+        check_drawing(output, overwrite, (*SUFFIXES, SUFFIX))
 
 
 def _say(scene: "Scene", frame: int | None) -> str:

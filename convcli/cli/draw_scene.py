@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from convcli.show.draw.operation import Operation
     from convcli.show.draw.scene import Scene
 
-__all__ = ["asked_operation", "classic_operation", "classic_scene", "operation"]
+__all__ = ["asked_operation", "classic_operation", "classic_scene", "file_stem", "operation"]
 
 
 def classic_scene(name: str, view: str = "", *, flip: bool = False) -> Scene:
@@ -30,6 +30,16 @@ def classic_operation(name: str, *, flip: bool = False, border: str = "zeros") -
     c = classic(name)
     layer = LayerOptions(c.n, c.k, c.s, c.p, c.d, c.op, c.transpose, c.pool, ceil=False)
     return operation(layer, c.x, c.w, flip=flip, border=border)
+
+
+def file_stem(name: str, kind: str, view: str) -> str:
+    """What the stills of a drawing are called.
+
+    >>> file_stem("Padding-strides", "conv", ""), file_stem("", "conv_transpose", "scatter")
+    ('padding_strides', 'conv_transpose-scatter')
+    """
+    stem = name.lower().replace("-", "_").replace(" ", "_") or kind
+    return f"{stem}-{view}" if view else stem
 
 
 def asked_operation(

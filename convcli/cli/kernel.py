@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcli.cli import complete, options
+from convcli.cli.drawing import FIGURES, listed
 from convcli.cli.options import LITERALS
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def show_command(
     output: Annotated[
         str,
         options.output(
-            "A figure instead, .svg, .png or .webp: weights, frequency response, profile."
+            f"A figure instead, {listed(FIGURES)}: weights, frequency response, profile."
         ),
     ] = "",
     theme: Annotated[
@@ -66,7 +67,7 @@ def show_command(
     from convcli.kernels.load import load_kernel
 
     if output:
-        from convcli.cli.drawing import FIGURES, check_drawing
+        from convcli.cli.drawing import check_drawing
 
         check_drawing(output, overwrite, FIGURES)
     loaded = [load_kernel(text) for text in (kernel, beside) if text]
@@ -117,7 +118,7 @@ def sheet_command(
         ),
     ] = None,
     output: Annotated[
-        str, options.output("The sheet, .svg, .png or .webp: a labelled tile for each kernel.")
+        str, options.output(f"The sheet, {listed(FIGURES)}: a labelled tile for each kernel.")
     ] = "",
     theme: Annotated[str, options.theme("Of the sheet.")] = "light",
     size: Annotated[int | None, options.width("Width of the sheet.")] = None,
@@ -131,7 +132,7 @@ def sheet_command(
     The picture is made as small as a tile first and filtered then: on the full one a kernel of the
     same size reaches less far.
     """
-    from convcli.cli.drawing import FIGURES, check_drawing, write_drawing
+    from convcli.cli.drawing import check_drawing, write_drawing
     from convcli.errors import UsageError
 
     if not output:

@@ -66,7 +66,7 @@ def draw_page(
     overwrite: bool,
     theme: str = "light",
     view: str = "",
-    size: int | None = None,
+    size: str = "",
     fps: float = 2.0,
     frame: int | None = None,
 ) -> None:
@@ -81,7 +81,7 @@ def draw_page(
 
     if view not in ("", "window", "gather"):
         raise UsageError(f"--view {view} is a drawing; a page shows the windows: leave it out")
-    if size is not None:
+    if size:
         raise UsageError(f"--size is {size}; a page is as wide as its window: leave it out")
     outputs = operation.out_channels
     for cells in operation.outputs:

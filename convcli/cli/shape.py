@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcli.cli import complete, layer_options, options
+from convcli.cli.drawing import FIGURES, listed
 from convcli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def shape(
     ] = False,
     as_latex: Annotated[bool, _form("--latex", help="LaTeX, for a paper or an exercise.")] = False,
     output: Annotated[
-        str, options.output("Draw the network or the trace: .svg, .png or .webp.", FORM)
+        str, options.output(f"Draw the network or the trace: {listed(FIGURES)}.", FORM)
     ] = "",
     overwrite: Annotated[bool, options.overwrite(FORM)] = False,
 ) -> None:
@@ -262,7 +263,7 @@ def _show_network(report: "NetworkReport", form: str | None) -> None:
 
 
 def _draw_network(work_out: "Callable[[], NetworkReport]", output: str, overwrite: bool) -> None:
-    from convcli.cli.drawing import FIGURES, check_drawing, write_drawing
+    from convcli.cli.drawing import check_drawing, write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.network_figure import network_figure
 

@@ -20,7 +20,7 @@ from PIL import ImageDraw, ImageFont
 from convcli.errors import UsageError
 from convcli.imaging.shapes import Canvas, Image, Line, Polygon, Rect, Shape, Text
 
-__all__ = ["RASTERS", "encode_drawing", "font_file", "rasterise"]
+__all__ = ["RASTERS", "encode_drawing", "font_file", "rasterise", "scale_of"]
 
 RASTERS = (".png", ".apng", ".gif", ".webp")
 """Suffixes of the files that are written."""
@@ -68,12 +68,7 @@ def encode_drawing(
     UsageError
         If the picture would be too large.
     """
-    scale = 1.0 if width is None else width / canvas.width
-    if canvas.width * canvas.height * scale * scale > MAX_PIXELS:
-        raise UsageError(
-            f"a drawing of {canvas.width * scale:.0f}x{canvas.height * scale:.0f} pixels is too "
-            f"large; at most {MAX_PIXELS:,} pixels are drawn. An .svg has any size"
-        )
+    scale = scale_of(canvas, width)
     images = rasterise(canvas, frames, scale)
     out = io.BytesIO()
     if len(frames) == 1:
@@ -92,6 +87,23 @@ def encode_drawing(
         timing |= {"disposal": 1, "optimize": False}
     flat[0].save(out, _FORMATS[suffix], save_all=True, append_images=flat[1:], **timing)
     return out.getvalue()
+
+
+def scale_of(canvas: Canvas, width: int | None) -> float:
+    """Pixels for each unit of the canvas, where it is to be so wide.
+
+    Raises
+    ------
+    UsageError
+        If the picture would be too large.
+    """
+    scale = 1.0 if width is None else width / canvas.width
+    if canvas.width * canvas.height * scale * scale > MAX_PIXELS:
+        raise UsageError(
+            f"a drawing of {canvas.width * scale:.0f}x{canvas.height * scale:.0f} pixels is too "
+            f"large; at most {MAX_PIXELS:,} pixels are drawn. An .svg or a .pdf has any size"
+        )
+    return scale
 
 
 _FORMATS = {".png": "PNG", ".apng": "PNG", ".gif": "GIF", ".webp": "WEBP"}
@@ -139,7 +151,9 @@ def _codes(image: Any) -> Any:
 
 def rasterise(canvas: Canvas, frames: Frames, scale: float = 1.0) -> Iterator[Any]:
     """Pillow images of the frames, ``round(size * scale)`` pixels large."""
-    size = round(canvas.width * scale), round(canvas.height * scale)
+    page = round(canvas.width * scale), round(canvas.height * scale)
+    left, top = round(canvas.left * scale), round(canvas.top * scale)
+    size = page[0] - 2 * left, page[1] - 2 * top
     fine = FINE * scale
     big = Pillow.new("RGB", (size[0] * FINE, size[1] * FINE), canvas.ground)
     # What every frame shows in its lowest layer is drawn once; nothing there overlaps.
@@ -150,7 +164,12 @@ def rasterise(canvas: Canvas, frames: Frames, scale: float = 1.0) -> Iterator[An
         _put(image, [shape for shape in frame[0] if shape not in common], fine)
         for layer in frame[1:]:
             _put(image, layer, fine)
-        yield image.reduce(FINE)
+        drawn = image.reduce(FINE)
+        if size != page:
+            whole = Pillow.new("RGB", page, canvas.ground)
+            whole.paste(drawn, (left, top))
+            drawn = whole
+        yield drawn
 
 
 def _put(image: Any, shapes: Sequence[Shape], scale: float) -> None:

@@ -82,11 +82,23 @@ Shape: TypeAlias = Rect | Line | Polygon | Text | Image
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Size and ground of a drawing."""
+    """Size and ground of a drawing; ``left`` and ``top`` are room before it, where it is centred."""
 
     width: float
     height: float
     ground: str
+    left: float = 0.0
+    top: float = 0.0
+
+    def framed(self, width: float, height: float) -> Canvas:
+        """With room around it, so that its sides are to each other as ``width`` to ``height``.
+
+        >>> Canvas(90, 60, "#ffffff").framed(1920, 1080)
+        Canvas(width=106.66666666666667, height=60, ground='#ffffff', left=8.333333333333336, top=0.0)
+        """
+        wide = max(self.width, self.height * width / height)
+        high = max(self.height, self.width * height / width)
+        return Canvas(wide, high, self.ground, (wide - self.width) / 2, (high - self.height) / 2)
 
 
 _WIDTHS = {

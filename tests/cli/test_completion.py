@@ -180,6 +180,7 @@ LISTED = {
     "draw --pool": "max avg",
     "explore --pool": "max avg",
     "shape --as": "torch tensorflow keras onnx",
+    "draw --format": "svg png webp pdf",
     "draw --view": "window gather scatter gradient matrix",
     "grad --only": "x weight bias",
 }

@@ -1,11 +1,13 @@
-"""A laid-out drawing as the bytes of a file, whatever its format."""
+"""A laid-out drawing as a file, whatever its format."""
 
 from __future__ import annotations
+
+import itertools
 
 from convcli.show.draw.layout import Drawing
 from convcli.show.draw.svg import HOLD, write_svg
 
-__all__ = ["drawing_bytes"]
+__all__ = ["drawing_bytes", "write_drawn_video"]
 
 
 def drawing_bytes(
@@ -16,11 +18,55 @@ def drawing_bytes(
     fps: float = 2.0,
     frame: int | None = None,
 ) -> bytes:
-    """SVG, or what :func:`convcli.imaging.raster.encode_drawing` writes; the last step stays."""
+    """SVG, PDF, or what :func:`convcli.imaging.raster.encode_drawing` writes.
+
+    Parameters
+    ----------
+    width
+        Pixels across; by default those of the canvas.
+    fps
+        Steps in a second; the last stays for four.
+    frame
+        Only this step, counted from 0.
+    """
     if suffix == ".svg":
         return write_svg(drawing, width=width, fps=fps, frame=frame).encode()
+    if suffix == ".pdf":
+        from convcli.show.draw.pdf import write_pdf
+
+        return write_pdf(drawing, width=width, frame=frame)
     from convcli.imaging.raster import encode_drawing
 
     frames = drawing.frames if frame is None else drawing.frames[frame : frame + 1]
     durations = [1000 / fps] * (len(frames) - 1) + [(1 + HOLD) * 1000 / fps]
     return encode_drawing(drawing.canvas, frames, suffix, width=width, durations=durations)
+
+
+def write_drawn_video(
+    drawing: Drawing,
+    output: str,
+    suffix: str,
+    *,
+    width: int | None = None,
+    fps: float = 2.0,
+    frame: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the steps as a video, which FFmpeg encodes; the last stays as in an animation."""
+    from convcli.imaging.raster import rasterise, scale_of
+    from convcli.imaging.video import write_video
+
+    frames = drawing.frames if frame is None else drawing.frames[frame : frame + 1]
+    scale = scale_of(drawing.canvas, width)
+    images = rasterise(drawing.canvas, frames, scale)
+    first = next(images)
+    write_video(
+        output,
+        itertools.chain([first], images),
+        first.size,
+        suffix=suffix,
+        fps=fps,
+        hold=HOLD,
+        ground=drawing.canvas.ground,
+        overwrite=overwrite,
+    )

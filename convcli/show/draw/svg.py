@@ -67,7 +67,9 @@ def write_svg(
     canvas = drawing.canvas
     scale = 1.0 if width is None else width / canvas.width
     sizes = f'width="{_n(canvas.width * scale)}" height="{_n(canvas.height * scale)}"'
-    box = f'viewBox="0 0 {_n(canvas.width)} {_n(canvas.height)}"'
+    place = f'x="{_n(-canvas.left)}" y="{_n(-canvas.top)}" ' if canvas.left or canvas.top else ""
+    corner = f"{_n(-canvas.left)} {_n(-canvas.top)}"
+    box = f'viewBox="{corner} {_n(canvas.width)} {_n(canvas.height)}"'
     named = f'id="{own}" ' if own else ""
     return "\n".join(
         [
@@ -76,7 +78,7 @@ def write_svg(
             f'<title id="{own}title">{escape(drawing.title)}</title>',
             f'<desc id="{own}desc">{escape(drawing.description)}</desc>',
             "<style>" + escape("".join(css)) + "</style>",
-            f'<rect width="100%" height="100%" fill="{canvas.ground}"/>',
+            f'<rect {place}width="100%" height="100%" fill="{canvas.ground}"/>',
             *body,
             "</svg>\n",
         ]
