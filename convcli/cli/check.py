@@ -25,9 +25,11 @@ def _run(
     check: Any, x: str, w: str, dims: int | None, as_json: bool, layer: Any, **more: Any
 ) -> None:
     from convcli.cli.tensor_io import convolution_options, emit_json, read_together, resolve_dims
+    from convcli.ops.pointwise import pointwise_weight
 
     stride, padding, dilation, groups, border = layer
     a, weight = read_together(X=x, W=w)
+    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims)
     options = {**convolution_options(stride, padding, dilation, border), "groups": groups, **more}
     found = check(a, weight, dims=resolve_dims(a, weight, dims), **options)
     if as_json:

@@ -38,9 +38,11 @@ def conv(
     )
     from convcli.ops.conv import conv as compute
     from convcli.ops.conv_geometry import conv_geometry
+    from convcli.ops.pointwise import pointwise_weight
 
     check_output(output, overwrite)
     a, weight, shift = read_together(X=x, W=w, bias=bias or None)
+    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims)
     layer = convolution_options(stride, padding, dilation, border)
     layer.update(groups=groups, dims=resolve_dims(a, weight, dims))
     geometry = conv_geometry(a.shape, weight.shape, **layer)

@@ -48,9 +48,11 @@ def conv_transpose(
         sizes_of,
     )
     from convcli.ops.conv import conv_transpose as compute
+    from convcli.ops.pointwise import pointwise_weight
 
     check_output(output, overwrite)
     a, weight, shift = read_together(X=x, W=w, bias=bias or None)
+    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims, transposed=True)
     layer = convolution_options(stride, padding, dilation)
     layer.update(
         groups=groups,

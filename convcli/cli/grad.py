@@ -74,6 +74,7 @@ def grad(
     from convcli.cli.tensor_working import place
     from convcli.errors import UsageError
     from convcli.ops import conv, gradients
+    from convcli.ops.pointwise import pointwise_weight
 
     if only and only not in ONLY:
         raise UsageError(f"--only {only!r} is not known; allowed: {', '.join(ONLY)}")
@@ -92,6 +93,7 @@ def grad(
         )
     check_output(output, overwrite)
     a, weight, loss = read_together(X=x, W=w, grad_y=grad_y or None)
+    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims, transposed=transposed)
     layer = convolution_options(stride, padding, dilation, "" if transposed else border)
     layer.update(
         groups=groups, dims=resolve_dims(a, weight, dims, on.BACKWARD if transposed else on.FORWARD)

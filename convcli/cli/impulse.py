@@ -13,12 +13,21 @@ app = typer.Typer(add_completion=False)
 
 @app.command(context_settings=LITERALS)
 def impulse(
-    w: Annotated[str, on.tensor("W", "The kernel, bare.")],
+    w: Annotated[str, on.tensor("[W]", "The kernel, bare; none with --x alone.")] = "",
     x: Annotated[
         str,
         typer.Argument(
             metavar="[X]",
             help="A signal to take apart into impulses, whose responses add up to the output.",
+            show_default=False,
+        ),
+    ] = "",
+    signal: Annotated[
+        str,
+        typer.Option(
+            "--x",
+            metavar="X",
+            help="The signal likewise; without W it is taken apart into impulses, and that is all.",
             show_default=False,
         ),
     ] = "",
@@ -35,36 +44,59 @@ def impulse(
     ] = False,
 ) -> None:
     """Show what a kernel answers to an impulse, and a signal as a sum of impulses."""
-    from convcli.cli.tensor_io import convolution_options, emit_json, read
+    from convcli.cli.tensor_io import convolution_options, emit_json, read_together
+    from convcli.errors import UsageError
     from convcli.ops.conv import conv
-    from convcli.ops.impulses import impulse_response, impulses
+    from convcli.ops.impulses import decomposed, impulse_response, impulses
 
-    weight = read(w, "W")
+    if x and signal:
+        raise UsageError("the signal is given twice, as X and as --x; leave one out")
+    if not w and not signal:
+        raise UsageError("give a kernel W, or a signal alone with --x, as in --x '3 0 5'")
+    weight, a = (
+        read_together(W=w or None, x=signal or None) if signal else read_together(W=w, X=x or None)
+    )
     layer = convolution_options(stride, padding, dilation, border)
-    response = impulse_response(weight, flip=flip)
-    signal = read(x, "X") if x else None
-    parts: list[Any] = []
-    if signal is not None:
-        parts = list(impulses(signal, weight, flip=flip, **layer))
-        total = conv(signal, weight, flip=flip, dims=signal.ndim, **layer)
+    response, parts, total = None, [], a
+    if weight is None:
+        if flip or (stride, padding, border, dilation) != ("1", "full", "zeros", "1"):
+            raise UsageError("--x alone is not convolved; the options of a layer need a kernel W")
+        parts = list(decomposed(a))
+    else:
+        response = impulse_response(weight, flip=flip)
+        if a is not None:
+            parts = list(impulses(a, weight, flip=flip, **layer))
+            total = conv(a, weight, flip=flip, dims=a.ndim, **layer)
     if as_json:
-        from convcli.show.tensor_text import tensor_document
-
-        document: dict[str, Any] = {"response": tensor_document(response)}
-        if signal is not None:
-            document["impulses"] = [
-                {
-                    "index": list(part.index),
-                    "value": part.value.item() if hasattr(part.value, "item") else str(part.value),
-                    "response": tensor_document(part.response),
-                }
-                for part in parts
-            ]
-            document["sum"] = tensor_document(total)
-        emit_json(document)
+        emit_json(_document(response, parts, total))
         return
-    from convcli.show.algebra import show_impulses, show_response
+    from convcli.show.algebra import show_decomposition, show_impulses, show_response
 
+    if response is None:
+        show_decomposition(parts, total)
+        return
     show_response(response, flip=flip)
-    if signal is not None:
+    if a is not None:
         show_impulses(parts, total)
+
+
+def _document(response: Any, parts: list[Any], total: Any) -> dict[str, Any]:
+    """What ``--json`` prints; ``response`` is None without a kernel, ``total`` without a signal."""
+    from fractions import Fraction
+
+    from convcli.show.tensor_text import tensor_document
+
+    document: dict[str, Any] = {}
+    if response is not None:
+        document["response"] = tensor_document(response)
+    if total is not None:
+        document["impulses"] = [
+            {
+                "index": list(part.index),
+                "value": str(float(part.value) if isinstance(part.value, Fraction) else part.value),
+                "response": tensor_document(part.response),
+            }
+            for part in parts
+        ]
+        document["sum"] = tensor_document(total)
+    return document

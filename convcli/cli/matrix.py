@@ -48,6 +48,14 @@ def kernel_command(
             help="The transposed matrix times an output-sized --x: the transposed convolution.",
         ),
     ] = False,
+    unpadded: Annotated[
+        bool,
+        typer.Option(
+            "--unpadded",
+            help="Columns for the cells of the input alone, none for padding: with --padding same "
+            "the square matrix.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """The kernel as a (Toeplitz) matrix times the padded input, checked by sliding the window."""
@@ -60,7 +68,9 @@ def kernel_command(
         raise UsageError("say how large the input is, as in --n 4 or --n 4x5")
     shape = per_axis_option(n, "n") if n else vector.shape
     layer = convolution_options(stride, padding, dilation, border)
-    product = kernel_product(weight, shape, vector, flip=flip, transpose=transpose, **layer)
+    product = kernel_product(
+        weight, shape, vector, flip=flip, transpose=transpose, padded=not unpadded, **layer
+    )
     if as_json:
         emit_json(product.document())
         return

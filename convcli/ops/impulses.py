@@ -14,7 +14,7 @@ from convcli.ops.conv import conv
 from convcli.ops.conv_geometry import conv_geometry
 from convcli.ops.operands import Array
 
-__all__ = ["Impulse", "impulse_response", "impulses"]
+__all__ = ["Impulse", "decomposed", "impulse_response", "impulses"]
 
 
 MAX_VALUES = 4096
@@ -39,6 +39,15 @@ def impulse_response(weight: Array, *, flip: bool = False) -> Array:
     array([3, 2, 1])
     """
     return conv(np.ones((1,) * weight.ndim, np.int64), weight, padding="full", flip=flip)
+
+
+def decomposed(x: Array) -> Iterator[Impulse]:
+    """The non-zero values of ``x``, each alone on zeros: ``x[n] = sum over k of x[k] delta[n-k]``.
+
+    >>> [(part.index, part.response.tolist()) for part in decomposed(np.array([0, 2, 1]))]
+    [((1,), [0, 2, 0]), ((2,), [0, 0, 1])]
+    """
+    yield from impulses(x, np.ones((1,) * x.ndim, np.int64))
 
 
 def impulses(x: Array, weight: Array, *, flip: bool = False, **options: Any) -> Iterator[Impulse]:

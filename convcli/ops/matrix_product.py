@@ -17,6 +17,7 @@ from convcli.ops.border_cells import with_border
 from convcli.ops.conv import conv, conv_transpose, flip_kernel
 from convcli.ops.conv_geometry import ConvGeometry, conv_geometry
 from convcli.ops.exact import as_floats, zero_padded
+from convcli.ops.gradients import conv_grad
 from convcli.ops.matrices import circulant, shift_matrix, toeplitz
 from convcli.ops.operands import Array, as_operand
 from convcli.ops.polynomial import Polynomial, names_in
@@ -113,13 +114,19 @@ def kernel_product(
     *,
     flip: bool = False,
     transpose: bool = False,
+    padded: bool = True,
     **options: Any,
 ) -> MatrixProduct:
     """The Toeplitz matrix of a kernel times an input of ``shape``, symbols by default.
 
     With ``transpose`` the transposed matrix times an output-sized ``x``, which is the transposed
-    convolution onto the padded input.
+    convolution onto the padded input. Unless ``padded``, columns (rows, of the transposed one)
+    stand for the cells of the input alone: of ``same`` the matrix is square.
 
+    >>> print(kernel_product([1, 2, 3], 3, padding="same", padded=False).left)
+    [[2 3 0]
+     [1 2 3]
+     [0 1 2]]
     >>> product = kernel_product([1, 2, 3], 4, [1, 2, 3, 4], padding=1)
     >>> product.result, product.holds
     (array([ 8, 14, 20, 11]), True)
@@ -128,7 +135,7 @@ def kernel_product(
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     g = conv_geometry(sizes, weight.shape, **options)
     _check_entries(math.prod(g.small_shape), g.big_channels * math.prod(g.padded))
-    matrix = toeplitz(weight, sizes, flip=flip, **options)
+    matrix = toeplitz(weight, sizes, flip=flip, padded=padded, **options)
     wanted = g.strip(g.small_shape) if transpose else sizes
     if x is None:
         x = _letters(math.prod(wanted), names_in(weight)).reshape(wanted)
@@ -138,21 +145,52 @@ def kernel_product(
         raise ShapeError(f"x has shape {cross(x.shape)}; the {side} has {cross(wanted)}")
     turned = flip_kernel(weight, g.rank) if flip else weight
     if transpose:
+        if not padded:
+            return _adjoint_product(g, matrix.T, turned, x, sizes, options)
         return _transposed_product(g, matrix.T, turned, x, sizes)
+    border = f" (border {g.border})" if g.has_border else ""
+    if not padded:
+        return MatrixProduct(
+            f"kernel as a {cross(matrix.shape)} matrix, times the input{border}, is the output",
+            matrix,
+            x.reshape(-1),
+            matmul(np, matrix, x.reshape(-1)),
+            conv(x, turned, **options),
+        )
     pads = [(0, 0)] * (len(sizes) - g.rank) + list(zip(g.before, g.after, strict=True))
     if g.has_border:
-        padded = with_border(g, x.reshape(g.big_shape))[1]
+        framed = with_border(g, x.reshape(g.big_shape))[1]
     else:
-        padded = zero_padded(x, pads)
-    border = f" (border {g.border})" if g.has_border else ""
+        framed = zero_padded(x, pads)
     marks = np.pad(np.zeros(sizes, bool), pads, constant_values=True)
     return MatrixProduct(
         f"kernel as a {cross(matrix.shape)} matrix, times the padded input{border}, is the output",
         matrix,
-        padded.reshape(-1),
-        matmul(np, matrix, padded.reshape(-1)),
+        framed.reshape(-1),
+        matmul(np, matrix, framed.reshape(-1)),
         conv(x, turned, **options),
         marks.reshape(-1),
+    )
+
+
+def _adjoint_product(
+    g: ConvGeometry,
+    matrix: Array,
+    weight: Array,
+    y: Array,
+    sizes: tuple[int, ...],
+    options: dict[str, Any],
+) -> MatrixProduct:
+    """The transposed matrix onto the cells of the input: the gradient for it, in other words."""
+    what = "transposed convolution"
+    if g.has_border:
+        what = f"adjoint: what arrives in the padding goes to the cells that {g.border} shows there"
+    return MatrixProduct(
+        f"transposed matrix, {cross(matrix.shape)}, times x, is the {what}",
+        matrix,
+        y.reshape(-1),
+        matmul(np, matrix, y.reshape(-1)),
+        conv_grad(y, np.zeros(sizes, np.int64), weight, **options).x,
     )
 
 

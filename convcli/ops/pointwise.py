@@ -26,7 +26,8 @@ def pointwise_weight(
         Of a transposed convolution (C_in, C_out/groups). What is no table is returned as it is,
         and so is one that can be a bare kernel, for an input of one channel.
     dims
-        Spatial axes; 2 where it is not said. Say 1 for a sequence with channels.
+        Spatial axes; 2 where it is not said, 3 for an input of 5 axes. Say 1 for a sequence with
+        channels.
 
     >>> import numpy as np
     >>> table = np.array([[1, 0], [0, 1], [1, -1]])
@@ -35,7 +36,7 @@ def pointwise_weight(
     >>> pointwise_weight((2, 7), table, dims=1).shape
     (3, 2, 1)
     """
-    rank = dims or 2
+    rank = dims or (3 if len(x) == 5 else 2)
     if weight.ndim != 2 or len(x) not in (rank + 1, rank + 2):
         return weight
     channels = x[-rank - 1]

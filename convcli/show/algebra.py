@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "show_check",
     "show_circulant",
+    "show_decomposition",
     "show_impulses",
     "show_product",
     "show_response",
@@ -230,14 +231,9 @@ def show_impulses(parts: Sequence[Impulse], total: Array, console: Console | Non
     from rich.text import Text
 
     console = console or make_console()
-    terms = [f"{_coefficient(p.value)}δ[{_shifted(p.index)}]" for p in parts[:LISTED]]
-    rest = f" + … {len(parts) - LISTED} more" if len(parts) > LISTED else ""
-    console.print(Text("x = " + (" + ".join(terms) or "0") + rest, "bold"), soft_wrap=True)
+    terms = _print_terms(parts, "x", console)
     console.print(Text("responses:", "bold"))
-    for part, term in zip(parts[:LISTED], terms, strict=True):
-        _side_by_side(console, [f"  {term.ljust(max(map(len, terms)))} → ", _rows(part.response)])
-    summed: Any = sum((p.response for p in parts), np.zeros_like(total))
-    _side_by_side(console, ["  sum = ", _rows(summed)])
+    summed = _print_parts(parts, terms, total, console)
     equal = bool((summed == total).all()) if total.dtype.kind in "iuO" else None
     if equal is None:
         difference = float(np.abs(summed - total).max(initial=0))
@@ -245,6 +241,42 @@ def show_impulses(parts: Sequence[Impulse], total: Array, console: Console | Non
     else:
         difference = float(not equal)
     _verdict(console, equal, f"equals the output ({describe(total)})", difference)
+
+
+def show_decomposition(parts: Sequence[Impulse], x: Array, console: Console | None = None) -> None:
+    """Print a signal as a sum of shifted impulses, each of them, and their sum."""
+    from rich.text import Text
+
+    console = console or make_console()
+    names = "n" if x.ndim == 1 else ",".join("ijk"[: x.ndim])
+    terms = _print_terms(parts, f"x[{names}]", console)
+    console.print(Text("impulses:", "bold"))
+    summed = _print_parts(parts, terms, x, console)
+    equal = bool((summed == x).all())
+    _verdict(console, equal, f"the impulses add up to x ({describe(x)})", float(not equal))
+
+
+def _print_terms(parts: Sequence[Impulse], name: str, console: Console) -> list[str]:
+    """The sum with its first terms, which are given back."""
+    from rich.text import Text
+
+    terms = [f"{_coefficient(p.value)}δ[{_shifted(p.index)}]" for p in parts[:LISTED]]
+    rest = f" + … {len(parts) - LISTED} more" if len(parts) > LISTED else ""
+    console.print(Text(f"{name} = " + (" + ".join(terms) or "0") + rest, "bold"), soft_wrap=True)
+    return terms
+
+
+def _print_parts(
+    parts: Sequence[Impulse], terms: Sequence[str], total: Array, console: Console
+) -> Array:
+    """The first parts beside their terms, and the sum of all, which is given back."""
+    for part, term in zip(parts[:LISTED], terms, strict=True):
+        _side_by_side(console, [f"  {term.ljust(max(map(len, terms)))} → ", _rows(part.response)])
+    summed: Array = np.zeros_like(total)
+    for part in parts:
+        summed = summed + part.response
+    _side_by_side(console, ["  sum = ", _rows(summed)])
+    return summed
 
 
 def _rows(array: Array) -> Box:
