@@ -40,16 +40,34 @@ def show_trace(
     emit(lambda roomy: trace_document(report, found), form)
 
 
+PAGE = (".html", ".htm")
+
+
 def _check_target(output: str, overwrite: bool) -> None:
     from convcli.cli.drawing import FIGURES, check_drawing
 
-    check_drawing(output, overwrite, FIGURES)
+    check_drawing(output, overwrite, (*FIGURES, *PAGE))
 
 
 def _write(report: NetworkReport, found: Trace, output: str, overwrite: bool) -> None:
     from convcli.cli.drawing import write_drawing
+
+    if output.lower().endswith(PAGE):
+        _write_page(report, found, output, overwrite)
+        return
     from convcli.show.draw.theme import theme_of
     from convcli.show.trace_figure import trace_figure
 
     drawing = trace_figure(report, found, theme_of("light"))
     write_drawing(drawing, output, drawing.title, overwrite=overwrite)
+
+
+def _write_page(report: NetworkReport, found: Trace, output: str, overwrite: bool) -> None:
+    import typer
+
+    from convcli.imaging.atomic import display_name, write_atomic
+    from convcli.show.trace_document import trace_title
+    from convcli.show.trace_page import trace_page
+
+    write_atomic(output, trace_page(report, found).encode(), overwrite=overwrite)
+    typer.echo(f"{trace_title(report, found)} -> {display_name(output)}", err=True)

@@ -121,7 +121,7 @@ def percent(share: float) -> str:
     """
     if share in (0, 1):
         return f"{share:.0%}".replace("%", " %")
-    tenths = min(round(1000 * share), 999)
+    tenths = min(int(1000 * share + 0.5), 999)
     return f"{tenths / 10:g} %" if tenths else "<0.1 %"
 
 

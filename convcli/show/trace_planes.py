@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -15,7 +15,7 @@ from convcli.show.draw.theme import Theme
 from convcli.show.trace_document import percent, runs_text
 from convcli.show.trace_stops import Link, Stop
 
-__all__ = ["draw_planes"]
+__all__ = ["DEPTH", "GRID", "LEAST_CELL", "RISE", "Plane", "draw_planes", "place_planes"]
 
 TALL, LEAST = 210.0, 44.0
 """Height of the largest plane, and the least side of the smallest."""
@@ -37,8 +37,8 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class _Plane:
-    """Where a map stands: its upper left corner, and its sides on the drawing."""
+class Plane:
+    """Where a map stands: its upper left corner, its sides before it is turned, its words."""
 
     x: float
     y: float
@@ -46,6 +46,12 @@ class _Plane:
     high: float
     rows: int
     columns: int
+    below: float
+
+    @property
+    def middle(self) -> float:
+        """The middle of its words."""
+        return self.x + DEPTH * self.wide / 2
 
     def at(self, row: float, column: float) -> Point:
         """A place on the plane, counted in cells."""
@@ -65,43 +71,69 @@ def draw_planes(
     stops: Sequence[Stop], links: Sequence[Link], start: str, top: float, left: float, theme: Theme
 ) -> tuple[list[Shape], float, float]:
     """The shapes of a trace, and how far they reach to the right and down."""
+    brief = len({stop.column for stop in stops}) < len(stops)
+    count = max(len(_lines(stop, brief)) for stop in stops)
+    widths = {stop.name: _words_width(stop, brief) for stop in stops}
+    planes, right, bottom = place_planes(stops, widths, 16 + LINE * count, top, left)
+    shapes: list[Shape] = []
+    words: list[Shape] = []
+    for number in range(1 + max(stop.column for stop in stops)):
+        column = {stop.name: stop for stop in stops if stop.column == number}
+        for name, stop in column.items():
+            plane = planes[name]
+            shapes += _plane(plane, stop, start, theme)
+            words += _words(stop, plane.middle, plane.below + 24, brief, theme)
+        for link in links:
+            if link.source in column:
+                shapes += _beam(link, planes, stops, theme)
+    return shapes + words, right, bottom
+
+
+def place_planes(
+    stops: Sequence[Stop],
+    widths: Mapping[str, float],
+    words: float,
+    top: float,
+    left: float,
+    tall: float = TALL,
+) -> tuple[dict[str, Plane], float, float]:
+    """Where every plane stands, and how far all reach to the right and down.
+
+    Parameters
+    ----------
+    widths
+        Of the words under each plane.
+    words
+        The height of those words.
+    tall
+        The height of the largest plane; lower where planes stand above each other.
+    """
     largest = max(max(stop.traced.map.sizes) for stop in stops)
     columns = [
         [stop for stop in stops if stop.column == number]
         for number in range(1 + max(stop.column for stop in stops))
     ]
     most = max(map(len, columns))
-    brief, tall, gap = most > 1, TALL / most**0.5, GAP * most**0.5
+    tall, gap = tall / most**0.5, GAP * most**0.5
     sides = {stop.name: _sides(stop.traced.map.sizes, largest, tall) for stop in stops}
-    count = max(len(_lines(stop, brief)) for stop in stops)
-    heights = [
-        sum(_block(stop, sides, count) for stop in column) + BETWEEN * (len(column) - 1)
-        for column in columns
-    ]
+    blocks = {name: high + RISE * wide + words for name, (high, wide) in sides.items()}
+    heights = [sum(blocks[stop.name] for stop in c) + BETWEEN * (len(c) - 1) for c in columns]
     tallest, x = max(heights), left
-    planes: dict[str, _Plane] = {}
-    words: list[Shape] = []
+    planes: dict[str, Plane] = {}
     for column, height in zip(columns, heights, strict=True):
-        room = max(max(DEPTH * sides[stop.name][1], _words_width(stop, brief)) for stop in column)
+        room = max(max(DEPTH * sides[stop.name][1], widths[stop.name]) for stop in column)
         y = top + (tallest - height) / 2
         for stop in column:
             high, wide = sides[stop.name]
-            drawn = DEPTH * wide
-            rows, across = stop.traced.map.sizes
             base = y + RISE * wide
-            planes[stop.name] = _Plane(x + (room - drawn) / 2, base, wide, high, rows, across)
-            below = base + high if brief else top + tallest - 16 - LINE * count
-            words += _words(stop, x + room / 2, below + 24, brief, theme)
-            y += _block(stop, sides, count) + BETWEEN
+            # In a row of single planes all words begin on one line.
+            below = base + high if most > 1 else top + tallest - words
+            at = x + (room - DEPTH * wide) / 2
+            rows, across = stop.traced.map.sizes
+            planes[stop.name] = Plane(at, base, wide, high, rows, across, below)
+            y += blocks[stop.name] + BETWEEN
         x += room + gap
-    shapes: list[Shape] = []
-    for column in columns:
-        for stop in column:
-            shapes += _plane(planes[stop.name], stop, start, theme)
-        for link in links:
-            if link.source in {stop.name for stop in column}:
-                shapes += _beam(link, planes, stops, theme)
-    return shapes + words, x - gap, top + tallest
+    return planes, x - gap, top + tallest
 
 
 def _sides(sizes: Sequence[int], largest: int, tall: float) -> tuple[float, float]:
@@ -109,11 +141,6 @@ def _sides(sizes: Sequence[int], largest: int, tall: float) -> tuple[float, floa
     side = max(tall * (max(sizes) / largest) ** POWER, LEAST)
     high, wide = (max(side * size / max(sizes), 12.0) for size in sizes)
     return high, wide
-
-
-def _block(stop: Stop, sides: dict[str, tuple[float, float]], words: int) -> float:
-    high, wide = sides[stop.name]
-    return high + RISE * wide + 16 + LINE * words
 
 
 def _lines(stop: Stop, brief: bool) -> list[str]:
@@ -145,7 +172,7 @@ def _words(stop: Stop, x: float, y: float, brief: bool, theme: Theme) -> Iterato
         yield Text(round(x, 1), round(y + LINE * number, 1), line, SMALL, ink)
 
 
-def _plane(plane: _Plane, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
+def _plane(plane: Plane, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
     role: Role = "output" if stop.name == start else "kernel" if stop.traced.map.reads else "input"
     ink = theme.roles[role]
     corners = plane.patch(0, 0, plane.rows, plane.columns)
@@ -181,7 +208,7 @@ def _hull(box: Box) -> tuple[int, int, int, int]:
 
 
 def _beam(
-    link: Link, planes: dict[str, _Plane], stops: Sequence[Stop], theme: Theme
+    link: Link, planes: Mapping[str, Plane], stops: Sequence[Stop], theme: Theme
 ) -> Iterator[Shape]:
     """Four faces from what is read to what reads it; dashes show how far the padding is read."""
     target = next(stop for stop in stops if stop.name == link.target)
@@ -201,7 +228,7 @@ def _beam(
         yield from _outline(one, theme.accent, 1.2, 3.0)
 
 
-def _around(plane: _Plane, region: Region, padding: Sequence[tuple[int, int]]) -> tuple[Point, ...]:
+def _around(plane: Plane, region: Region, padding: Sequence[tuple[int, int]]) -> tuple[Point, ...]:
     """The corners of what holds a region, and the padding read with it."""
     hull: list[tuple[int, int]] = []
     for axis in (0, 1):
