@@ -137,7 +137,8 @@ def shape(
     ] = False,
     as_latex: Annotated[bool, _form("--latex", help="LaTeX, for a paper or an exercise.")] = False,
     output: Annotated[
-        str, options.output(f"Draw the network or the trace: {listed(FIGURES)}.", FORM)
+        str,
+        options.output(f"Draw the network or the trace: {listed(FIGURES)}; a trace .html.", FORM),
     ] = "",
     overwrite: Annotated[bool, options.overwrite(FORM)] = False,
 ) -> None:

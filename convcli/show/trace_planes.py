@@ -15,7 +15,7 @@ from convcli.show.draw.theme import Theme
 from convcli.show.trace_document import percent, runs_text
 from convcli.show.trace_stops import Link, Stop
 
-__all__ = ["DEPTH", "GRID", "LEAST_CELL", "RISE", "Plane", "draw_planes", "place_planes"]
+__all__ = ["DEPTH", "GRID", "LEAST_CELL", "RISE", "MapPlane", "draw_planes", "place_planes"]
 
 TALL, LEAST = 210.0, 44.0
 """Height of the largest plane, and the least side of the smallest."""
@@ -37,7 +37,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Plane:
+class MapPlane:
     """Where a map stands: its upper left corner, its sides before it is turned, its words."""
 
     x: float
@@ -96,7 +96,7 @@ def place_planes(
     top: float,
     left: float,
     tall: float = TALL,
-) -> tuple[dict[str, Plane], float, float]:
+) -> tuple[dict[str, MapPlane], float, float]:
     """Where every plane stands, and how far all reach to the right and down.
 
     Parameters
@@ -119,7 +119,7 @@ def place_planes(
     blocks = {name: high + RISE * wide + words for name, (high, wide) in sides.items()}
     heights = [sum(blocks[stop.name] for stop in c) + BETWEEN * (len(c) - 1) for c in columns]
     tallest, x = max(heights), left
-    planes: dict[str, Plane] = {}
+    planes: dict[str, MapPlane] = {}
     for column, height in zip(columns, heights, strict=True):
         room = max(max(DEPTH * sides[stop.name][1], widths[stop.name]) for stop in column)
         y = top + (tallest - height) / 2
@@ -130,7 +130,7 @@ def place_planes(
             below = base + high if most > 1 else top + tallest - words
             at = x + (room - DEPTH * wide) / 2
             rows, across = stop.traced.map.sizes
-            planes[stop.name] = Plane(at, base, wide, high, rows, across, below)
+            planes[stop.name] = MapPlane(at, base, wide, high, rows, across, below)
             y += blocks[stop.name] + BETWEEN
         x += room + gap
     return planes, x - gap, top + tallest
@@ -172,7 +172,7 @@ def _words(stop: Stop, x: float, y: float, brief: bool, theme: Theme) -> Iterato
         yield Text(round(x, 1), round(y + LINE * number, 1), line, SMALL, ink)
 
 
-def _plane(plane: Plane, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
+def _plane(plane: MapPlane, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
     role: Role = "output" if stop.name == start else "kernel" if stop.traced.map.reads else "input"
     ink = theme.roles[role]
     corners = plane.patch(0, 0, plane.rows, plane.columns)
@@ -208,7 +208,7 @@ def _hull(box: Box) -> tuple[int, int, int, int]:
 
 
 def _beam(
-    link: Link, planes: Mapping[str, Plane], stops: Sequence[Stop], theme: Theme
+    link: Link, planes: Mapping[str, MapPlane], stops: Sequence[Stop], theme: Theme
 ) -> Iterator[Shape]:
     """Four faces from what is read to what reads it; dashes show how far the padding is read."""
     target = next(stop for stop in stops if stop.name == link.target)
@@ -228,7 +228,9 @@ def _beam(
         yield from _outline(one, theme.accent, 1.2, 3.0)
 
 
-def _around(plane: Plane, region: Region, padding: Sequence[tuple[int, int]]) -> tuple[Point, ...]:
+def _around(
+    plane: MapPlane, region: Region, padding: Sequence[tuple[int, int]]
+) -> tuple[Point, ...]:
     """The corners of what holds a region, and the padding read with it."""
     hull: list[tuple[int, int]] = []
     for axis in (0, 1):

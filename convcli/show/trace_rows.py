@@ -14,7 +14,7 @@ from convcli.show.draw.theme import Theme
 from convcli.show.trace_document import percent, runs_text
 from convcli.show.trace_stops import Link, Stop
 
-__all__ = ["HIGH", "MOST_CELLS", "Row", "draw_rows", "place_rows"]
+__all__ = ["HIGH", "MOST_CELLS", "MapRow", "draw_rows", "place_rows"]
 
 WIDE, MOST_CELLS = 940.0, 96
 """Room for a row, and the largest map whose cells are drawn one by one."""
@@ -23,7 +23,7 @@ LARGEST_CELL, STEP, HIGH, WORD, SMALL = 34.0, 84.0, 22.0, 14.0, 12.5
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MapRow:
     """Where the cells of a map stand: the centre of the first, their distance, their width."""
 
     first: float
@@ -68,7 +68,7 @@ def draw_rows(
 
 def place_rows(
     report: NetworkReport, stops: Sequence[Stop], top: float, left: float
-) -> dict[str, Row]:
+) -> dict[str, MapRow]:
     """Every cell above the middle of what it sees, as far as its field has one."""
     fields = {row.name: row.fields[0] for row in report.rows if row.fields and not row.flat}
     inputs = max(
@@ -96,7 +96,7 @@ def place_rows(
         stop = stops[i]
         first, jump = spread[stop.name]
         cell = unit * min(jump, 1.0)
-        rows[stop.name] = Row(
+        rows[stop.name] = MapRow(
             left + (first - low) * unit,
             jump * unit,
             max(cell, 2.0),
@@ -127,7 +127,7 @@ def _words(stop: Stop, x: float, y: float, theme: Theme) -> Iterator[Shape]:
     yield Text(x, round(y + 20, 1), seen, SMALL, theme.muted, "start")
 
 
-def _cells(row: Row, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
+def _cells(row: MapRow, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
     role: Role = "output" if stop.name == start else "kernel" if stop.traced.map.reads else "input"
     ink = theme.roles[role]
     runs = stop.traced.runs[0]
@@ -145,14 +145,14 @@ def _cells(row: Row, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]:
         )
 
 
-def _bar(row: Row, runs: Runs, fill: str, stroke: str) -> Iterator[Shape]:
+def _bar(row: MapRow, runs: Runs, fill: str, stroke: str) -> Iterator[Shape]:
     for first, last in runs:
         left, right = row.ends(first, last)
         yield Rect(left, row.y, max(round(right - left, 1), 1.0), HIGH, fill, stroke)
 
 
 def _link(
-    link: Link, rows: Mapping[str, Row], stops: Sequence[Stop], theme: Theme
+    link: Link, rows: Mapping[str, MapRow], stops: Sequence[Stop], theme: Theme
 ) -> Iterator[Shape]:
     """A line for each pair of cells, or one beam where they are too many or layers lie between."""
     source, target = rows[link.source], rows[link.target]
