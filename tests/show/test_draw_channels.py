@@ -280,11 +280,11 @@ def touching(cells: list[Any]) -> list[list[Any]]:
     return groups
 
 
-def boards_of(scene: Scene) -> Iterator[dict[str, Seen]]:
-    """What the SVG of each step shows."""
+def boards_of(scene: Scene, every: int = 1) -> Iterator[dict[str, Seen]]:
+    """What the SVG of each step shows, or of one in so many."""
     drawing = lay_out(scene, THEME)
     names = {board.name for board in scene.steps[0].boards}
-    for number in range(len(scene.steps)):
+    for number in range(0, len(scene.steps), every):
         yield read_svg(drawing_bytes(drawing, ".svg", frame=number), names)
 
 
@@ -461,6 +461,31 @@ def test_every_step_of_the_backward_pass_adds_what_it_hands_back(made: Sample) -
         assert set(frames[-1]["dL/db"].numbers().values()) == {math.prod(made.output_size())}
 
 
+@pytest.mark.parametrize("made", [s for s in SAMPLES if s.kind == "conv"], ids=named)
+def test_the_matrix_has_a_block_for_every_two_channels(made: Sample) -> None:
+    size, (high, wide) = made.size, made.output_size()
+    count, cells = high * wide, size[0] * size[1]
+    matrix: dict[Place, int] = {}
+    for out, into in itertools.product(range(made.channels[1]), range(made.channels[0])):
+        for (r, c), (i, j), tap in made.meetings(out, into):
+            row, column = out * count + r * wide + c, into * cells + i * size[1] + j
+            matrix[row, column] = int(made.weight(out, into)[tap])  # type: ignore[index]
+    if count * made.channels[1] > 36 or cells * made.channels[0] > 64:
+        pytest.skip("such a large matrix is not drawn")
+    scene = build_scene(made.operation(), "matrix")
+    result = [value for out in range(made.channels[1]) for value in made.result(out).values()]
+    assert len(scene.steps) == len(result)
+    for row, seen in zip(range(0, len(result), 5), boards_of(scene, 5), strict=True):
+        assert seen["Matrix"].numbers() == matrix
+        assert seen["Matrix"].lit == {place for place in matrix if place[0] == row}
+        assert seen["x"].numbers() == {(0, i): v for i, v in enumerate(made.x.flat)}
+        assert seen["x"].lit == {(0, c) for r, c in matrix if r == row}
+        assert seen["y"].numbers() == {(i, 0): v for i, v in enumerate(result[: row + 1])}
+        if made.bias is not None:
+            shifts = np.repeat(made.bias, count)
+            assert seen["b"].numbers() == {(i, 0): v for i, v in enumerate(shifts)}
+
+
 @pytest.mark.parametrize("kind", ["maxpool", "avgpool"])
 def test_pooling_hands_back_to_its_own_channel(kind: str) -> None:
     operation = pooled(kind)
@@ -541,6 +566,7 @@ def drawings() -> dict[str, Drawing]:
         ("conv_transpose", 2, "", "scatter"),
         ("conv_transpose", 1, "depthwise", "gather"),
         ("conv", 2, "grouped", "gradient"),
+        ("conv", 1, "grouped", "matrix"),
     ]:
         layer = sample(kind, rank, 5, form)
         layer.x = layer.x * -123.456

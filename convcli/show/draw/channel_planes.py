@@ -28,6 +28,7 @@ from convcli.show.draw.texts import number, shortened
 __all__ = [
     "MAX_ACROSS",
     "MAX_DOWN",
+    "ChannelBoards",
     "bias_board",
     "channels_scene",
     "check_readable",
@@ -61,7 +62,7 @@ def channels_scene(operation: Operation) -> Scene:
     """
     grid = Grid.of(operation)
     layout, aside = _layout(operation)
-    drawing = _ChannelBoards(operation, grid)
+    drawing = ChannelBoards(operation, grid)
     check_readable(operation, drawing.step(0, 1, grid.outputs[0]), layout, aside)
     steps = [
         drawing.step(out, done, place)
@@ -137,7 +138,7 @@ def turned(operation: Operation, kernel: Array | None) -> Array | None:
     return matrix[::-1, ::-1] if matrix is not None and turns else matrix
 
 
-class _ChannelBoards:
+class ChannelBoards:
     """The boards of one operation, step by step."""
 
     def __init__(self, operation: Operation, grid: Grid) -> None:

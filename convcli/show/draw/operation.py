@@ -167,7 +167,7 @@ class Operation:
     @property
     def subtitle(self) -> str:
         """Its sizes, as in ``input 5x5, kernel 3x3, stride 2 -> output 2x2``."""
-        words = [f"input {self._plane_note(self.in_channels, self.sizes)}"]
+        words = [f"input {self.input_words}"]
         words.append(f"{'window' if 'pool' in self.kind else 'kernel'} {cross(self.kernel)}")
         words.append(f"stride {_brief([w.stride for w in self.windows])}")
         pads = [show_padding(w.before, w.after) for w in self.windows]
@@ -183,9 +183,19 @@ class Operation:
             words.append(f"groups {self.groups}")
         if self.bias is not None:
             words.append("bias")
-        return f"{', '.join(words)} -> output {self._plane_note(self.out_channels, self.outputs)}"
+        return f"{', '.join(words)} -> output {self.output_words}"
 
-    def _plane_note(self, channels: int, sizes: tuple[int, ...]) -> str:
+    @property
+    def input_words(self) -> str:
+        """The input in words: its size, and its channels where there are any."""
+        return self._words(self.in_channels, self.sizes)
+
+    @property
+    def output_words(self) -> str:
+        """The output likewise."""
+        return self._words(self.out_channels, self.outputs)
+
+    def _words(self, channels: int, sizes: tuple[int, ...]) -> str:
         if not self.has_channels:
             return cross(sizes)
         return f"{channels} {'channels' if channels > 1 else 'channel'} of {cross(sizes)}"

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from convcli.errors import UsageError
 from convcli.show.draw.backward import gradient_scene
 from convcli.show.draw.channel_gradients import gradients_scene
+from convcli.show.draw.channel_matrix import channel_matrix_scene
 from convcli.show.draw.channel_planes import channels_scene
 from convcli.show.draw.channel_stamps import stamps_scene
 from convcli.show.draw.matrix_view import matrix_scene
@@ -41,6 +42,7 @@ _OF_CHANNELS = {
     "gather": channels_scene,
     "scatter": stamps_scene,
     "gradient": gradients_scene,
+    "matrix": channel_matrix_scene,
 }
 
 
@@ -69,13 +71,7 @@ def build_scene(operation: Operation, view: str = "") -> Scene:
 
 
 def _built(operation: Operation, chosen: View) -> Scene:
-    allowed = _ALLOWED[operation.kind]
     if not operation.has_channels:
         return _BUILDERS[chosen](operation)
-    if chosen not in _OF_CHANNELS:
-        raise UsageError(
-            f"view {chosen!r} shows one channel without a bias; several channels have "
-            f"{', '.join(v for v in allowed if v in _OF_CHANNELS)}"
-        )
     mixes = operation.is_pointwise and chosen == "window"
     return pointwise_scene(operation) if mixes else _OF_CHANNELS[chosen](operation)
