@@ -158,7 +158,8 @@ def _numbers(layer: LayerOptions, x: str, w: str, bias: str, one_axis: bool) -> 
         dims=1 if one_axis else None,
         transposed=layer.transpose,
     )
-    if weight.ndim == 3 and len(weight) == 1 and a.shape[-2:-1] != (weight.shape[1],):
+    bare = weight.ndim == 3 and len(weight) == 1 and not one_axis
+    if bare and a.shape[-2:-1] != (weight.shape[1],):
         weight = weight[0]  # a kernel of two axes, with one channel of its own
     while weight.ndim < 3 and a.ndim > 2 and len(a) == 1:
         a = a[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
+import shlex
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -15,6 +18,7 @@ import convcli
 from convcli.arithmetic.borders import BORDERS
 from convcli.arithmetic.derivation import derive
 from convcli.arithmetic.layer import Layer
+from convcli.cli.app import run
 from convcli.errors import ShapeError
 from convcli.ops.polynomial import Polynomial, parse_entry
 from convcli.show.draw.axes import axis_view, single_axis
@@ -24,7 +28,7 @@ from convcli.show.page.layer_page import explore_page
 pytestmark = pytest.mark.ci
 
 COUNT = 500
-NAMES = ["a", "b", "c", "x1", "x2", "x10", "x_3", "2b", "-c", "0", "1", "-2", "x[0]", "d'"]
+NAMES = "a b c x1 x2 x10 x_3 x₂ 2b -c 0 1 -2 x[0] d' e1 2·_k a/2 1/3 -2b/3 x″".split()
 SET = """states => states.map(state => {
   const refused = Explore.set(state);
   if (refused) return { refused };
@@ -35,6 +39,10 @@ SET = """states => states.map(state => {
   return {
     refused, cells, output: layer.output, boards: layer.boards, at: layer.at,
     derived: layer.windows.map(Geometry.derive),
+    reach: [...Array(layer.size[0] * layer.size[1]).keys()].map(input =>
+      Layer.links(layer, { board: 'x', c: layer.in - 1, input }).y.map(t => [t.o, t.place, t.taps])),
+    weight: layer.pool ? [] : Layer.links(layer, { board: 'w', o: layer.out - 1, c: layer.in - 1, tap: 0 })
+      .y.map(t => [t.o, t.place]),
     values: results.outputs.map(plane => plane.map(v => v === null ? null : Arithmetic.exact(v))),
     shown: results.outputs.map(plane => plane.map(v => v === null ? '−∞' : Arithmetic.show(v))),
   };
@@ -70,7 +78,7 @@ def random_state(rng: random.Random) -> dict[str, Any]:
         if kind == "conv"
         else "constant",
     }
-    letters = not pool and rng.random() < 0.25
+    letters = kind != "maxpool" and rng.random() < 0.25
     fractions = not letters and rng.random() < 0.25
 
     def text() -> str:
@@ -105,13 +113,20 @@ def layer_of(state: dict[str, Any]) -> tuple[Layer, tuple[int, ...]]:
 
 
 def entries(texts: list[str]) -> np.ndarray[Any, Any]:
-    """Whole numbers as int64, fractions as floats, letters as polynomials."""
-    values = [parse_entry(text) for text in texts]
-    if any(isinstance(value, Polynomial) for value in values):
-        array = np.empty(len(values), object)
-        array[:] = [Polynomial.of(v) for v in values]
-        return array
-    return np.array([float(v) if not isinstance(v, int) else v for v in values])
+    """Whole numbers as int64; fractions and polynomials as they are."""
+    values = values_of(texts)
+    if all(isinstance(value, Fraction) and value.denominator == 1 for value in values):
+        return np.array([int(value) for value in values])
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+def values_of(texts: list[str]) -> list[Any]:
+    """What is written in cells: fractions, polynomials."""
+    return [
+        Fraction(text) if re.fullmatch("[-0-9/]+", text) else parse_entry(text) for text in texts
+    ]
 
 
 def package_output(state: dict[str, Any], layer: Layer, spatial: tuple[int, ...]) -> Any:
@@ -127,8 +142,7 @@ def package_output(state: dict[str, Any], layer: Layer, spatial: tuple[int, ...]
     bias = entries(state["bias"]) if state["bias"] else None
     if state["kind"] == "conv":
         w = entries(state["w"]).reshape(*lead, *layer.kernel_size)
-        if state["border"] != "constant":
-            x, padding = np.pad(x, [(0, 0), *padding], mode=state["border"]), [(0, 0)] * rank
+        options["border"] = state["border"]
         options.update(groups=state["groups"], flip=state["flip"])
         return convcli.conv(x, w, bias, padding=padding, **options)
     lead = (state["in"], state["out"] // state["groups"])
@@ -165,6 +179,28 @@ def expected_reads(state: dict[str, Any], windows: Any) -> list[list[list[int | 
     ]
 
 
+def check_reach(state: dict[str, Any], found: dict[str, Any], reads: list[Any]) -> None:
+    """What the last channel's inputs and its first weight reach: the reads, read backwards."""
+    pool = state["kind"].endswith("pool")
+    last, group = state["in"] - 1, state["out"] // state["groups"]
+    outs = [last] if pool else list(range(state["out"] - group, state["out"]))
+    for index, reached in enumerate(found["reach"]):
+        expected = [
+            [o, place, taps]
+            for o in outs
+            for place, pairs in enumerate(reads)
+            if (taps := [tap for tap, at in pairs if at == index])
+        ]
+        assert reached == expected, index
+    if not pool:
+        expected = [
+            [state["out"] - 1, place]
+            for place, pairs in enumerate(reads)
+            if any(tap == 0 and at is not None for tap, at in pairs)
+        ]
+        assert found["weight"] == expected
+
+
 def compare(state: dict[str, Any], found: dict[str, Any]) -> str:
     """Hold one layer against the package; what kind of case it was."""
     layer, spatial = layer_of(state)
@@ -191,20 +227,19 @@ def compare(state: dict[str, Any], found: dict[str, Any]) -> str:
         assert derived == {"formula": working.formula, "numbers": working.numbers}
     reads = [[[t["tap"], t["input"]] for t in taps] for taps in found["at"]]
     assert reads == expected_reads(state, windows)
+    check_reach(state, found, reads)
     assert found["cells"] == found["shown"]  # what is computed is what stands on the boards
     y = package_output(state, layer, spatial)
     assert y.shape == (len(found["values"]), *outputs)
     for ours, value in zip(
         (v for plane in found["values"] for v in plane), y.ravel().tolist(), strict=True
     ):
-        if isinstance(value, Polynomial):
+        if isinstance(value, Polynomial) and value.names():
             assert ours == str(value)
-        elif any("/" in text for key in "xw" for text in state[key]):
-            # Sums of at most 65 rounded products below 100 in float64.
-            assert float(Fraction(ours)) == pytest.approx(float(value), rel=1e-13, abs=1e-11)
-        else:
-            assert Fraction(ours) == Fraction(value) or float(Fraction(ours)) == value
-    return "letters" if y.dtype == object else state["kind"]
+        else:  # whole numbers and fractions exactly; means of whole numbers come as floats
+            number = Fraction(str(value)) if isinstance(value, Polynomial) else value
+            assert Fraction(ours) == number or float(Fraction(ours)) == number
+    return "letters" if y.dtype == object and not isinstance(y.flat[0], Fraction) else state["kind"]
 
 
 def test_500_random_layers_are_those_of_the_package(opened: Any) -> None:
@@ -219,3 +254,41 @@ def test_500_random_layers_are_those_of_the_package(opened: Any) -> None:
             seen[kind] = seen.get(kind, 0) + 1
     least = {"refused": 50, "letters": 40, "conv": 60, "conv_transpose": 40, "maxpool": 20}
     assert all(seen.get(kind, 0) >= count for kind, count in least.items()), seen
+
+
+LINES = """states => states.map(state => {
+  const refused = Explore.set(state);
+  return refused ? null : { lines: Command.lines(Explore.state, Explore.layer),
+    values: Explore.results.outputs.flat().map(Arithmetic.exact) };
+})"""
+
+
+def test_the_command_line_computes_what_the_page_shows(
+    opened: Any, capsys: pytest.CaptureFixture[str], tmp_path: Any
+) -> None:
+    """Typed into a shell, the first line prints the numbers, the second draws the same layer."""
+    rng = random.Random(7)
+    page = opened(explore_page(plan_operation(Layer("conv", (3,)), (5, 5))))
+    states = [random_state(rng) for _ in range(60)]
+    tried = 0
+    for state, found in zip(states, page.evaluate(LINES, states), strict=True):
+        if found is None:
+            continue
+        computing, drawing = (shlex.split(line)[1:] for line in found["lines"])
+        assert run([*computing, "--json"]) == 0, found["lines"]
+        document = json.loads(capsys.readouterr().out)
+        values = np.array(document["data"], dtype=object).ravel().tolist()
+        for ours, theirs in zip(found["values"], values, strict=True):
+            same = ours == str(theirs) or Fraction(ours) == pytest.approx(
+                Fraction(theirs), abs=1e-9
+            )
+            assert same, (ours, theirs, found["lines"])
+        target = tmp_path / f"{tried}.html"
+        assert run([*drawing, "-o", str(target)]) == 0, (found["lines"], capsys.readouterr().err)
+        again = json.loads(target.read_text().partition('id="state">')[2].partition("<")[0])
+        for key in ("kind", "axes", "in", "groups", "ceil", "flip", "border"):
+            assert again["layer"][key] == state[key], (key, found["lines"])
+        for key in ("x", "w", "bias"):
+            assert values_of(again["layer"][key]) == values_of(state[key]), found["lines"]
+        tried += 1
+    assert tried > 25

@@ -168,6 +168,9 @@ def test_the_address_restores_the_page_and_the_state_survives_a_switch(opened: A
     assert again.evaluate("Explore.results.outputs.flat().map(Arithmetic.exact)") == page.evaluate(
         "Explore.results.outputs.flat().map(Arithmetic.exact)"
     )
+    again.evaluate("location.hash = 'kind=maxpool&n=4x3&k=2x2&s=2x1&p=0,0x0,0'")
+    again.get_by_role("heading", name="Max pooling").wait_for()
+    assert again.evaluate("Explore.layer.output") == [2, 2]
     weights = page.evaluate("Explore.state.w")
     page.get_by_role("radio", name="Max pooling").check()
     page.get_by_role("radio", name="Convolution").check()

@@ -20,8 +20,10 @@ const Arithmetic = (() => {
 
   // ---- letters -------------------------------------------------------------------------------
 
-  // x2 comes before x10: a name is cut into texts and whole numbers, as ops/polynomial.py does.
-  const natural = (name) => name.split(/(\d+)/).map((part, i) => (i % 2 ? Number(part) : part));
+  // x2 comes before x10, and x₂ before x₁₀: a name is cut into texts and whole numbers, as
+  // ops/polynomial.py does.
+  const lowered = (name) => name.replace(/[₀-₉]/g, (digit) => String("₀₁₂₃₄₅₆₇₈₉".indexOf(digit)));
+  const natural = (name) => lowered(name).split(/(\d+)/).map((part, i) => (i % 2 ? Number(part) : part));
   function compareLists(a, b, compare) {
     for (let i = 0; i < Math.min(a.length, b.length); i++) {
       const order = compare(a[i], b[i]);
@@ -30,7 +32,7 @@ const Arithmetic = (() => {
     return a.length - b.length;
   }
   const plain = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-  const compareNames = (a, b) => compareLists(natural(a), natural(b), plain);
+  const compareNames = (a, b) => compareLists(natural(a), natural(b), plain) || plain(a, b);
   const compareMonomials = (a, b) =>
     (a.length === 0) - (b.length === 0) || compareLists(a, b, compareNames);
 
@@ -104,7 +106,8 @@ const Arithmetic = (() => {
 
   const DECIMAL = "[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?";
   const NUMBER = new RegExp(`^(${DECIMAL})(?:/(${DECIMAL}))?$`);
-  const ENTRY = /^([+-]?)([0-9./]*)\*?((?:(?<![0-9.])_|\p{L})[\p{L}\p{N}_]*(?:\[[^[\]]+\])*['′]*)$/u;
+  const NAME = "(?:\\p{L}|\\p{Nl}|\\p{No}|_)[\\p{L}\\p{N}_]*(?:\\[[^\\[\\]]+\\])*['′″]*";
+  const ENTRY = new RegExp(`^([+-]?)([0-9./]*)[*·]?(?!(?<=[0-9.])_)(${NAME})(?:/([0-9]+))?$`, "u");
   const LONGEST = 24;
 
   function decimal(text) {
@@ -116,7 +119,7 @@ const Arithmetic = (() => {
     return exponent < 0 ? fraction(n, 10n ** BigInt(-exponent)) : fraction(n * 10n ** BigInt(exponent), 1n);
   }
 
-  // A number (-1, .5, 1e-3, 1/9), a name (a, x1, x[0], a'), or both (2b).
+  // A number (-1, .5, 1e-3, 1/9), a name (a, x1, x[0], a'), or both (2b, a/2).
   function parse(typed) {
     const text = typed.trim().replaceAll("−", "-");
     if (!text) throw new Error("an empty cell; type a number, a fraction or a letter");
@@ -132,14 +135,18 @@ const Arithmetic = (() => {
     if (!entry || /^[+-]?(nan|inf|infinity)$/i.test(text)) {
       throw new Error(`${text} is neither a number (2, 1/3, 0.5) nor a letter (a, x1, 2b)`);
     }
-    const [, sign, before, name] = entry;
-    return mul(letter(name), parse(sign + (before || "1")));
+    const [, sign, before, name, below = "1"] = entry;
+    if (Number(below) === 0) throw new Error(`${text} divides by zero`);
+    return over(mul(letter(name.replace(/\s/g, "")), parse(sign + (before || "1"))), below);
   }
 
-  // Decimals where they are short, else a fraction, else what fits.
+  // Where somebody typed a fraction all stay fractions; else decimals where they are short, a
+  // fraction where they are not, or what fits.
+  let fractional = false;
+  const writeFractions = (on) => { fractional = on; };
   function showFraction({ n, d }) {
     const sign = n < 0n ? "-" : "";
-    for (let digits = 1; digits <= 4; digits++) {
+    for (let digits = 1; digits <= 4 && !fractional; digits++) {
       const scale = 10n ** BigInt(digits);
       if ((abs(n) * scale) % d === 0n) {
         const text = String((abs(n) * scale) / d).padStart(digits + 1, "0");
@@ -149,20 +156,23 @@ const Arithmetic = (() => {
     if (d < 10000n && abs(n) < 10n ** 9n) return `${n}/${d}`;
     return String(Number((Number(n) / Number(d)).toPrecision(5)));
   }
+  // A product with its number, not negative, before it: 2ab, w_1·x_1/2.
+  function showTerm(names, { n, d }) {
+    const size = n === 1n && names.length ? "" : String(n);
+    const product = names.join(names.some((name) => name.length > 1) ? "·" : "");
+    return size + (size && /^([eE]\d|_)/.test(product) ? "·" : "") + product + (d === 1n ? "" : `/${d}`);
+  }
+  function showPoly(poly) {
+    const terms = poly.sorted().map(({ names, number }) => ({ names, ...parts(number) }));
+    const below = terms.length ? terms[0].d : 1n;
+    if (terms.length > 1 && below !== 1n && terms.every((term) => term.d === below)) return `(${showPoly(mul(poly, fraction(below, 1n)))})/${below}`;
+    return terms.map(({ names, n, d }, i) => (n < 0n ? "-" : i ? "+" : "") + showTerm(names, { n: abs(n), d })).join("") || "0";
+  }
   function show(v) {
     if (v === null || v === undefined) return "";
     if (isWhole(v)) return String(v);
     if (v instanceof Largest) return `max(${v.values.map(show).join(", ")})`;
-    if (!(v instanceof Poly)) return showFraction(v);
-    let text = "";
-    for (const { names, number } of v.sorted()) {
-      const shown = show(number), negative = shown.startsWith("-");
-      const size = negative ? shown.slice(1) : shown;
-      text += negative ? "-" : text ? "+" : "";
-      text += size === "1" && names.length ? "" : size.includes("/") && names.length ? `(${size})` : size;
-      text += names.join(names.some((name) => name.length > 1) ? "·" : "");
-    }
-    return text || "0";
+    return v instanceof Poly ? showPoly(v) : showFraction(v);
   }
   const toNumber = (v) => (isWhole(v) ? v : Number(v.n) / Number(v.d));
   // For tests and for links: a fraction as "n/d", so that nothing is rounded.
@@ -170,5 +180,5 @@ const Arithmetic = (() => {
     return isWhole(v) || v instanceof Poly || v instanceof Largest ? show(v) : `${v.n}/${v.d}`;
   }
 
-  return { add, mul, over, sum, largest, parse, show, exact, toNumber, hasLetters, isZero, Poly, Largest };
+  return { add, mul, over, sum, largest, parse, show, writeFractions, exact, toNumber, hasLetters, isZero, Poly, Largest };
 })();

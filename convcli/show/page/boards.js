@@ -71,13 +71,22 @@ const Boards = (() => {
 
   // ---- elements ------------------------------------------------------------------------------
 
+  // A font in which a text fits its cell; long sums break at their signs, into as many lines as fit.
+  function lettering(text, side) {
+    const lines = text.length > 7 ? Math.max(Math.floor(side / 12), 1) : 1;
+    const longest = Math.max(...text.split(/(?=[+−-])/).map((part) => part.length));
+    const across = lines > 1 ? longest : text.length;
+    const size = Math.max(Math.min(0.4 * side, (0.9 * side) / Math.max(0.78 * across, 1), lines > 1 ? 12 : side), 9.5);
+    return { size: `${size.toFixed(1)}px`, lines: Math.max(Math.floor((0.96 * side) / (1.06 * size)), 1) };
+  }
+
   function grid(board, side) {
     const shown = board.cells.map((cell, place) => {
-      const kind = MARKS[cell.mark] ? `, ${MARKS[cell.mark]}` : "";
+      const fit = lettering(cell.text, side), kind = MARKS[cell.mark] ? `, ${MARKS[cell.mark]}` : "";
       const made = element("div", {
         class: `cell ${cell.mark}`, role: "gridcell", tabindex: place === 0 ? 0 : -1,
         "aria-label": `${board.name} ${where(place, board.columns, board.rows)}${kind}: ${cell.text || "nothing"}`,
-      }, element("span", { class: cell.text.length > 5 ? "long" : cell.text.length > 3 ? "wide" : "" }, cell.text.replaceAll("-", "−")));
+      }, element("span", { style: `font-size:${fit.size};--lines:${fit.lines}` }, cell.text.replaceAll("-", "−").replace(/(?<=.)(?=[+−])/g, "\u200b")));
       if (cell.text.length > 5) made.title = cell.text;
       made.cell = cell;
       made.place = place;
@@ -92,11 +101,11 @@ const Boards = (() => {
   }
 
   const TITLES = { input: "Input", kernel: "Kernel", share: "Shares", output: "Output" };
-  function section(name, boards, side, perLine, note) {
+  function section(name, boards, side, perLine, note, noted) {
     if (!boards.length) return null;
     const lines = [];
     for (let i = 0; i < boards.length; i += perLine) lines.push(element("div", { class: "line" }, ...boards.slice(i, i + perLine).map((board) => grid(board, side))));
-    return element("section", { class: `group ${name}${boards.length === 1 ? " single" : ""}` }, element("h2", {}, TITLES[name], element("small", {}, note || " ")), ...lines);
+    return element("section", { class: `group ${name}${boards.length === 1 ? " single" : ""}` }, element("h2", {}, TITLES[name], noted ? element("small", {}, note || "\u00a0") : null), ...lines);
   }
 
   // Cells as large as fit side by side, within what can be read and hit. One channel has all its
@@ -106,7 +115,7 @@ const Boards = (() => {
     const lines = [across(groups.input, 4), across(groups.kernel, 4), across(groups.output, 4)];
     const single = groups.input.length === 1 && groups.output.length === 1;
     const total = single ? lines[0] + lines[1] + lines[2] : Math.max(...lines);
-    const least = touch ? 40 : longest > 8 ? 60 : longest > 5 ? 48 : 32;
+    const least = touch ? 40 : longest > 5 ? 48 : 32;
     return Math.floor(Math.max(least, Math.min(longest > 5 ? 76 : single ? 50 : 42, (width - 110) / Math.max(total, 1))));
   }
 
@@ -114,12 +123,15 @@ const Boards = (() => {
     const groups = describe(layer, texts, results, focusChannel);
     const longest = Math.max(...Object.values(groups).flat().flatMap((b) => b.cells.map((c) => c.text.length)));
     const touch = matchMedia("(pointer: coarse)").matches || innerWidth <= 700;
-    const side = sideFor(groups, host.clientWidth || 900, touch, longest);
+    const width = host.clientWidth || 900, side = sideFor(groups, width, touch, Math.min(longest, 8));
+    // Sums of letters get cells of their own size, so that they can be read whole.
+    const wide = longest > 8 ? Math.max(side, Math.min(124, Math.floor((width - 20) / layer.output[1]))) : side;
+    const noted = Object.values(notes).some(Boolean);
     host.replaceChildren(...[
-      section("input", groups.input, side, 4, notes.input),
-      section("kernel", groups.kernel, side, layer.perGroup, notes.kernel),
-      section("share", groups.share, side, 4, notes.share),
-      section("output", groups.output, side, 4, notes.output),
+      section("input", groups.input, side, 4, notes.input, noted),
+      section("kernel", groups.kernel, side, layer.perGroup, notes.kernel, noted),
+      section("share", groups.share, wide, 4, notes.share, noted),
+      section("output", groups.output, wide, 4, notes.output, noted),
     ].filter(Boolean));
     const index = new Map();
     for (const board of Object.values(groups).flat()) for (const cell of board.cells) index.set(board.key + ":" + cellKey(cell.target), cell);

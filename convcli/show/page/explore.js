@@ -24,6 +24,7 @@ const Explore = (() => {
   function render() {
     layer = Layer.resolve(state);
     texts = { x: state.x, w: state.w, bias: state.bias };
+    Arithmetic.writeFractions([...state.x, ...(layer.pool ? [] : [...state.w, ...state.bias])].some((text) => text.includes("/")));
     results = Layer.compute(layer, parsed("x"), layer.pool ? [] : parsed("w"), layer.pool ? [] : parsed("bias"));
     kept = kept && kept.o < layer.out && kept.place < layer.places ? kept : { board: "y", o: 0, place: 0 };
     hovered = null;

@@ -5,7 +5,7 @@ const Formula = (() => {
   const MOST = 64; // products of one channel that are written out
 
   const typeset = (text) => text.replaceAll("-", "−").replaceAll("*", "·");
-  const part = (role, text) => element("span", { class: `n ${role}` }, typeset(text));
+  const part = (role, text) => element("span", { class: `n ${role}` }, typeset(text).replace(/(?<=.)(?=[+−])/g, "\u200b")); // may break at its signs
   const bracketed = (text) => (/^[-−]|[+-]/.test(text) ? `(${text})` : text);
   const index = (layer, place) => (layer.state.axes === 1 ? `${place}` : `${Math.floor(place / layer.output[1])}, ${place % layer.output[1]}`);
   const named = (letter, channels, o, rest) => `${letter}[${channels > 1 ? `${o}; ` : ""}${rest}]`;
