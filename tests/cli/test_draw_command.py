@@ -61,7 +61,7 @@ def test_every_format_is_written(
         ("--n 5 --k 3 --theme dusk", "allowed: light, dark"),
         ("--n 5 --k 3 --frame 10", "the steps 1 to 9"),
         ("--n 5 --k 3 --pool mean", "max or avg"),
-        ("--n 224 --k 3", "at most 32"),
+        ("--n 224 --k 3", "at most 36"),
         ("--n 5 --k 3 -o x.bmp", ".svg, .gif, .png"),
         ("--n 5 --k 3 -o no/x.svg", "there is no folder"),
         ("dilation --k 5", "says its sizes itself"),

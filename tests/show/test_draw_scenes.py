@@ -312,7 +312,7 @@ def test_a_step_without_numbers_says_where_it_reads() -> None:
 @pytest.mark.parametrize(
     ("sizes", "layer", "view", "words"),
     [
-        ((200, 4), Layer("conv", (3,)), "", "at most 32"),
+        ((200, 4), Layer("conv", (3,)), "", "at most 36"),
         ((2, 3, 4), Layer("conv", (1,)), "", "1 or 2 can be drawn"),
         ((9, 9), Layer("conv", (3,)), "matrix", "at most 36 and 64"),
         ((4, 4), Layer("conv", (3,)), "scatter", "window, gradient, matrix"),

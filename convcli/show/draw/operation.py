@@ -24,7 +24,7 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
-MAX_SIDE, MAX_LENGTH = 32, 64
+MAX_SIDE, MAX_LENGTH = 36, 64
 """Most cells of a side of a picture and of a sequence: more could not be read."""
 
 MAX_CHANNELS = 4

@@ -4,7 +4,7 @@ const State = (() => {
   // Furthest that the sliders go; a page that begins further out keeps its own number as the end.
   const HARD = { n: [1, 16], k: [1, 9], s: [1, 6], p: [0, 8], d: [1, 5], op: [0, 5], in: [1, 4], out: [1, 4], groups: [1, 4] };
   // Most cells of a side of a plane, and of a sequence: more could not be read.
-  const MOST = { 1: 64, 2: 32 };
+  const MOST = { 1: 64, 2: 36 };
 
   // Why a state cannot be, in one line; empty where it can.
   function check(state) {
