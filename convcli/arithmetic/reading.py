@@ -108,12 +108,20 @@ class Reading(NamedTuple):
         return _within(inverse._reached(inputs), self.outputs)
 
     def padding_of(self, outputs: Runs) -> tuple[int, int]:
-        """How many cells of the padding before and after the input these outputs read into."""
-        if not outputs or not (self.before or self.after):
+        """How far these outputs read into the padding before and after the input, in cells."""
+        beyond = self.beyond(outputs)
+        if not beyond:
             return 0, 0
-        reached = self._reached(outputs)
-        low, high = reached[0][0], reached[-1][1]
-        return min(max(-low, 0), self.before), min(max(high - self.inputs + 1, 0), self.after)
+        return max(-beyond[0][0], 0), max(beyond[-1][1] - self.inputs + 1, 0)
+
+    def beyond(self, outputs: Runs) -> Runs:
+        """The cells of padding that any of these outputs reads, below 0 and behind the input."""
+        if not outputs or not (self.before or self.after):
+            return ()
+        reached, found = self._reached(outputs), []
+        for low, high in ((-self.before, -1), (self.inputs, self.inputs + self.after - 1)):
+            found += [(max(a, low), min(b, high)) for a, b in reached]
+        return merged_runs(found)
 
     def _reached(self, cells: Runs) -> Runs:
         return merged_runs(run for first, last in cells for run in self._images(first, last))

@@ -62,7 +62,8 @@ def trace_figure(report: NetworkReport, found: Trace, theme: Theme) -> Drawing:
     else:
         shapes, right, bottom = draw_planes(stops, links, found.start, top, MARGIN, theme)
     note = "lit: the traced cells of each map"
-    if any(map(any, (side for link in links for side in link.padding))):
+    drawn = [link for link in links if link.region or len(found.cell) == 1]
+    if any(any(side) for link in drawn for side in link.padding):
         note += "; dashed: with the padding that is read"
     width = max(
         right,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from convcli.arithmetic.network_report import NetworkReport
-from convcli.arithmetic.reading import Runs
+from convcli.arithmetic.reading import Runs, merged_runs
 from convcli.arithmetic.trace import along
 from convcli.imaging.shapes import Line, Polygon, Rect, Shape, Text, text_width
 from convcli.show.draw.scene import Role
@@ -55,21 +55,41 @@ def draw_rows(
 ) -> tuple[list[Shape], float, float]:
     """The shapes of a trace, and how far they reach to the right and down."""
     labels = max(_label_width(stop) for stop in stops)
-    rows = place_rows(report, stops, top, left + labels + 24)
+    targets = {stop.name: stop.traced.runs[0] for stop in stops}
+    padding: dict[str, Runs] = {}
+    for link in links:
+        if link.padding:
+            read = link.readings[0].beyond(targets[link.target])
+            padding[link.source] = merged_runs([*padding.get(link.source, ()), *read])
+    counts = {stop.name: stop.traced.map.sizes[0] for stop in stops}
+    beyond = {name: _reach(runs, counts[name]) for name, runs in padding.items()}
+    rows = place_rows(report, stops, top, left + labels + 24, beyond)
     shapes: list[Shape] = []
     for link in links:
         shapes += _link(link, rows, stops, theme)
+    for name, runs in padding.items():
+        shapes += _padding(rows[name], runs, theme)
     for stop in stops:
         shapes += _cells(rows[stop.name], stop, start, theme)
         shapes += _words(stop, left, rows[stop.name].y, theme)
-    right = max(row.ends(0, row.count - 1)[1] for row in rows.values())
+    right = max(
+        row.ends(0, row.count - 1 + beyond.get(name, (0, 0))[1])[1] for name, row in rows.items()
+    )
     return shapes, right, max(row.y for row in rows.values()) + HIGH
 
 
 def place_rows(
-    report: NetworkReport, stops: Sequence[Stop], top: float, left: float
+    report: NetworkReport,
+    stops: Sequence[Stop],
+    top: float,
+    left: float,
+    beyond: Mapping[str, tuple[int, int]] | None = None,
 ) -> dict[str, MapRow]:
-    """Every cell above the middle of what it sees, as far as its field has one."""
+    """Every cell above the middle of what it sees, as far as its field has one.
+
+    ``beyond`` has the cells of padding before and after a row that there has to be room for.
+    """
+    beyond = beyond or {}
     fields = {row.name: row.fields[0] for row in report.rows if row.fields and not row.flat}
     inputs = max(
         (stop.traced.map.sizes[0] for stop in stops if not stop.traced.map.reads), default=1
@@ -83,11 +103,11 @@ def place_rows(
             spread[stop.name] = jump / 2, jump
         else:
             spread[stop.name] = field.start, field.jump
-    ends = [
-        (first - jump / 2, first + (stop.traced.map.sizes[0] - 0.5) * jump)
-        for stop in stops
-        for first, jump in [spread[stop.name]]
-    ]
+    ends = []
+    for stop in stops:
+        (first, jump), (before, after) = spread[stop.name], beyond.get(stop.name, (0, 0))
+        last = first + (stop.traced.map.sizes[0] + after - 0.5) * jump
+        ends.append((first - (before + 0.5) * jump, last))
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     unit = min(WIDE / (high - low), LARGEST_CELL)
     order = sorted(range(len(stops)), key=lambda i: (-stops[i].column, i))
@@ -112,8 +132,9 @@ def _lines(stop: Stop) -> list[str]:
     if stop.layers > 1:
         head += f" and {stop.layers - 1} before it"
     count = one.map.sizes[0]
-    seen = f"cells {runs_text(one.runs[0])}" if one.region else "padding alone"
-    return [head, f"{seen} of {count}, {percent(one.share)}"]
+    if not one.region:
+        return [head, f"none of {count}, padding alone"]
+    return [head, f"cells {runs_text(one.runs[0])} of {count}, {percent(one.share)}"]
 
 
 def _label_width(stop: Stop) -> float:
@@ -143,6 +164,21 @@ def _cells(row: MapRow, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]
         yield Rect(
             left + 0.5, row.y, width, HIGH, fill, stroke, 1.0, 0.0, 3.0 if width > 12 else 0.0
         )
+
+
+def _reach(runs: Runs, count: int) -> tuple[int, int]:
+    """How many cells padding takes before and after a row."""
+    return max(-runs[0][0], 0) if runs else 0, max(runs[-1][1] - count + 1, 0) if runs else 0
+
+
+def _padding(row: MapRow, runs: Runs, theme: Theme) -> Iterator[Shape]:
+    """The cells of padding that are read, as dashed boxes at the ends of a row."""
+    for first, last in runs:
+        cells = [(i, i) for i in range(first, last + 1)]
+        for low, high in cells if row.count <= MOST_CELLS else [(first, last)]:
+            left, right = row.ends(low, high)
+            width = round(right - left - 1, 1)
+            yield Rect(left + 0.5, row.y, width, HIGH, "", theme.accent, 1.2, 3.0)
 
 
 def _bar(row: MapRow, runs: Runs, fill: str, stroke: str) -> Iterator[Shape]:

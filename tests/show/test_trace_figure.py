@@ -75,13 +75,14 @@ def test_rows_are_lit_cell_by_cell_and_lines_join_what_is_read() -> None:
             for _ in range(3)
         )
         report = Network.parse(text).evaluate((1, 41), maps=True)
-        found = trace(report)
+        found = trace(report, (rng.choice([0, -1, report.output[1] // 2]),))
         shapes = shapes_of(trace_figure(report, found, THEME))
         lit = sum(isinstance(shape, Rect) and shape.fill in LIT for shape in shapes)
         maps = traced_maps(report, found)
         count = lambda one: sum(b - a + 1 for a, b in one.runs[0])  # noqa: E731
         assert lit == sum(map(count, maps)), text
-        pairs = 0
+        dashed = sum(isinstance(shape, Rect) and shape.dash > 0 for shape in shapes)
+        pairs = beyond = 0
         lines = sum(isinstance(shape, Line) for shape in shapes)
         for one in maps:
             for _, (reading, *_) in one.map.reads:
@@ -90,7 +91,10 @@ def test_rows_are_lit_cell_by_cell_and_lines_join_what_is_read() -> None:
                     0 <= reading.stride * o + reading.offset + reading.step * t < reading.inputs
                     for o in cells for t in range(reading.taps)
                 )  # fmt: skip
-        assert lines == pairs, text
+                read = {reading.stride * o + reading.offset + reading.step * t
+                        for o in cells for t in range(reading.taps)}  # fmt: skip
+                beyond += sum(not 0 <= i < reading.inputs for i in read)
+        assert (lines, dashed) == (pairs, beyond), text
 
 
 @pytest.mark.parametrize("name", Network.builtin_names())
