@@ -72,12 +72,12 @@ def test_every_preset_border_and_range(opened: Any, tmp_path: Path, shape: tuple
     cases += [
         *itertools.product(["sobel-x", "sobel", "gaussian:1.3", "outline"], ["reflect"], RANGES)
     ]
-    found = page.evaluate(APPLY, [[document(k), border, range] for k, border, range in cases])
-    for (kernel, border, range), data in zip(cases, found, strict=True):
+    found = page.evaluate(APPLY, [[document(k), border, mode] for k, border, mode in cases])
+    for (kernel, border, mode), data in zip(cases, found, strict=True):
         ours = np.array(data, np.uint8).reshape(pixels.shape)
-        theirs = convcli.filter_image(pixels, kernel, border=border, range=range)
+        theirs = convcli.filter_image(pixels, kernel, border=border, range=mode)
         off = np.abs(ours.astype(int) - theirs.astype(int)).max()
-        assert off <= (0 if exact(kernel) else 1), (kernel, border, range, off)
+        assert off <= (0 if exact(kernel) else 1), (kernel, border, mode, off)
 
 
 def test_what_is_chosen_in_the_page(opened: Any, tmp_path: Path) -> None:
