@@ -54,7 +54,17 @@ def _run(
         raise typer.Exit(1)
 
 
-@app.command(context_settings=LITERALS)
+def _examples(name: str) -> str:
+    return f"""
+Examples:
+
+  convcli check {name} "1 2 3 4 5" "1 0 -1" --padding 1
+
+  convcli check {name} "a b c" "x y"
+"""
+
+
+@app.command(context_settings=LITERALS, epilog=_examples("equivariance"))
 def equivariance(
     x: on.X,
     w: W,
@@ -83,7 +93,7 @@ def equivariance(
     )
 
 
-@app.command(context_settings=LITERALS)
+@app.command(context_settings=LITERALS, epilog=_examples("adjoint"))
 def adjoint(
     x: on.X,
     w: W,
@@ -104,7 +114,7 @@ def adjoint(
     _run(check_adjoint, x, w, dims, as_json, (stride, padding, dilation, groups, border))
 
 
-@app.command(context_settings=LITERALS)
+@app.command(context_settings=LITERALS, epilog=_examples("gradient"))
 def gradient(
     x: on.X,
     w: W,

@@ -8,7 +8,18 @@ from convcli.cli.options import LITERALS
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=LITERALS)
+EXAMPLES = """
+Examples:
+
+  convcli conv "1 2 3 4" "1/3 1/3 1/3" --steps
+
+  convcli conv "a b c d" "w_1 -w_2/2" --padding 1
+
+  convcli conv "[[[1,2],[3,4]],[[10,20],[30,40]]]" "1 0; 0 1; 1 -1"
+"""
+
+
+@app.command(context_settings=LITERALS, epilog=EXAMPLES)
 def conv(
     x: on.X,
     w: on.W,

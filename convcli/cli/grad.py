@@ -15,7 +15,16 @@ ONLY = ("x", "weight", "bias")
 """What ``--only`` takes: the operands, as ``Gradients`` names them."""
 
 
-@app.command(context_settings=LITERALS)
+EXAMPLES = """
+Examples:
+
+  convcli grad "1 2 3 4" "1 0 -1" --steps
+
+  convcli grad "a b c d" "x y z" --grad-y "g h" --only weight --at 0
+"""
+
+
+@app.command(context_settings=LITERALS, epilog=EXAMPLES)
 def grad(
     x: on.X,
     w: on.WEither,

@@ -11,7 +11,16 @@ from convcli.cli.options import LITERALS
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=LITERALS)
+EXAMPLES = """
+Examples:
+
+  convcli impulse --x "3 0 5"
+
+  convcli impulse "x y z" "a 0 b/2" --flip
+"""
+
+
+@app.command(context_settings=LITERALS, epilog=EXAMPLES)
 def impulse(
     w: Annotated[str, on.tensor("[W]", "The kernel, bare; none with --x alone.")] = "",
     x: Annotated[

@@ -17,7 +17,16 @@ AsJson = Annotated[bool, options.json("An object with the matrices, vectors and 
 Flip = Annotated[bool, options.flip("Convolution: the kernel reversed.")]
 
 
-@app.command("kernel", context_settings=LITERALS)
+KERNEL_EXAMPLES = """
+Examples:
+
+  convcli matrix kernel "x y z" --n 4 --padding 1
+
+  convcli matrix kernel "1 2 1" --n 5 --padding same --unpadded --border wrap
+"""
+
+
+@app.command("kernel", context_settings=LITERALS, epilog=KERNEL_EXAMPLES)
 def kernel_command(
     w: W,
     n: Annotated[

@@ -73,7 +73,23 @@ def _show_steps(
         show_pool_gradient(pool, grad_y, x, y, at, show_all, aside=aside, mean=mean)
 
 
-@app.command("max", context_settings=LITERALS)
+MAX_EXAMPLES = """
+Examples:
+
+  convcli pool max "1 3 2 6; 4 6 6 5" --steps
+
+  convcli pool max "1 5 2" --dims 1 --stride 1 --grad-y "10 20" --steps
+"""
+AVG_EXAMPLES = """
+Examples:
+
+  convcli pool avg "1 3; 4 6" --steps
+
+  convcli pool avg "a b c; d e f; g h i" --stride 1 --padding 1 --all
+"""
+
+
+@app.command("max", context_settings=LITERALS, epilog=MAX_EXAMPLES)
 def max_command(
     x: on.X,
     kernel_size: KernelSize = "2",
@@ -119,7 +135,7 @@ def max_command(
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 
 
-@app.command("avg", context_settings=LITERALS)
+@app.command("avg", context_settings=LITERALS, epilog=AVG_EXAMPLES)
 def avg_command(
     x: on.X,
     kernel_size: KernelSize = "2",

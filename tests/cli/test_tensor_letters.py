@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import convcli as package
 from convcli.ops.conv import conv
 
 Run = Callable[..., Any]
@@ -216,3 +218,20 @@ def test_the_square_matrix_of_same(convcli: Run, w: str, n: str, border: str) ->
         for column, one in enumerate(np.eye(int(np.prod(sizes)), dtype=int)):
             y = conv(one.reshape(sizes), kernel, padding="same", border=names)
             assert [row[column] for row in found["left"]] == y.ravel().tolist()
+
+
+def help_examples() -> list[str]:
+    folder = Path(package.__file__).parent / "cli"
+    lines = []
+    for name in ("conv", "grad", "pool", "impulse", "matrix", "check"):
+        text = (folder / f"{name}.py").read_text(encoding="utf-8")
+        for line in re.findall(r"^  (convcli .*)$", text, re.MULTILINE):
+            lines += [line.replace("{name}", kind) for kind in ("equivariance", "gradient")]
+    return sorted(set(lines))
+
+
+@pytest.mark.parametrize("line", help_examples())
+def test_the_examples_in_the_help(convcli: Run, line: str) -> None:
+    done = convcli(*shlex.split(line)[1:])
+    assert (done.code, done.err) == (0, "")
+    assert len(line) < 76, "it stands in one line of 80 characters"

@@ -250,7 +250,8 @@ def pool_backward(operation: Operation) -> Scene:
             formula = f"each of them gets 1/{divisor}"
         for cell in itertools.chain.from_iterable(paid):
             grad_x[cell] = grad_x.get(cell, Fraction(0)) + share
-        shown = {cell: float(value) for cell, value in grad_x.items()}
+        exact = x.dtype.kind == "O"
+        shown = {cell: value if exact else float(value) for cell, value in grad_x.items()}
         whole = Board(
             "dL/dy", "output", ones(counts, done, True), f"{cross(operation.outputs)}, all 1"
         )
