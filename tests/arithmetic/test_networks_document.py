@@ -20,11 +20,23 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("line", "".join(blocks("sh")).splitlines())
-def test_its_commands_run(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_commands_run(
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     from convcli.cli.app import run
 
-    assert run(shlex.split(line)[1:]) == 0
-    assert capsys.readouterr().err == ""
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(line)[1:]
+    assert run(words) == 0
+    error = capsys.readouterr().err
+    if "-o" in words:
+        target = words[words.index("-o") + 1]
+        assert error.endswith(f"-> {target}\n") and (tmp_path / target).stat().st_size > 1000
+    else:
+        assert error == ""
 
 
 @pytest.mark.parametrize("language", ["toml", "json"])
