@@ -121,7 +121,7 @@ def operation(
         x=numbers and numbers.x,
         w=numbers and numbers.w,
         bias=numbers and numbers.bias,
-        in_channels=layer.in_channels or 1,
+        in_channels=1 if layer.in_channels is None else layer.in_channels,
         flip=flip,
         border=parse_filling(border),
     )

@@ -172,7 +172,7 @@ def sample(kind: str, rank: int, seed: int, form: str = "") -> Sample:
             extra, numbers.integers(-3, 4, (c_in, *size)), numbers.integers(-2, 3, (*lead, *kernel)),
             numbers.integers(-9, 10, c_out) if r.random() < 0.5 else None,
         )  # fmt: skip
-        if min(made.output_size()) > 0 and math.prod(made.output_size()) * c_out <= 24:
+        if min(made.output_size()) > 0 and math.prod(made.output_size()) * c_out <= 16:
             try:
                 made.operation()
             except ConvcliError:
