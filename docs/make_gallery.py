@@ -52,21 +52,20 @@ FIGURES = ["gaussian:2", "sharpen", "laplacian", "gabor:8,45"]
 _X = "[[[1,5,9,13],[2,6,10,14],[3,7,11,15],[4,8,12,16]],[[1,1,1,1],[2,2,2,2],[3,3,3,3],[4,4,4,4]]]"
 _W = "[[[[1,0],[0,1]],[[1,1],[1,1]]],[[[0,1],[1,0]],[[0,0],[0,1]]],[[[1,1],[1,1]],[[-1,-1],[-1,-1]]]]"
 CHANNELS = {
-    "channels": (f'--x "{_X}" --w "{_W}" --bias "1 -2 3"', "Two channels in, three out, a bias"),
-    "mixing": (
+    "channels-bias": (
+        f'--x "{_X}" --w "{_W}" --bias "1 -2 3" --frame 14',
+        "Two channels in, three out, a bias",
+    ),
+    "channels-1x1": (
         '--x "[[[1,2],[3,4]],[[10,20],[30,40]]]" --w "1 0; 0 1; 1 -1"',
         "A 1x1 layer: at every pixel a matrix mixes the channels",
     ),
-    "depthwise": (
-        "--in 3 --out 3 --groups 3 --n 5 --k 3 --s 2 --p 1 --theme dark",
-        "Depthwise: every channel has a kernel of its own",
-    ),
-    "sequences": (
+    "channels-1d": (
         '--x "[[1,2,3,4,5],[0,-1,2,1,1]]" --w "[[[1,2],[0,1]],[[1,-1],[2,2]]]" --p 1',
         "Sequences, their kernels sliding along under them",
     ),
     "channels-backward": (
-        f'--x "{_X}" --w "{_W}" --bias "1 -2 3" --view gradient',
+        f'--x "{_X}" --w "{_W}" --bias "1 -2 3" --view gradient --frame 14',
         "The backward pass: what every output hands back to inputs, kernels and biases",
     ),
 }

@@ -532,6 +532,33 @@ def pooled(kind: str) -> Operation:
     return plan_operation(Layer(kind, (2, 3), (2, 1)), (4, 4), x=x, in_channels=3)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_flipped_kernel_is_shown_turned_and_its_gradient_as_given(rank: int) -> None:
+    made = sample("conv", rank, 3)
+    layer = Layer("conv", made.kernel[-rank:], made.stride[-rank:], out_channels=made.channels[1])
+    size = tuple(4 + n for n in made.size[-rank:])
+    x = np.arange(made.channels[0] * math.prod(size)).reshape(-1, *size) % 7 - 3
+    axes = (-1,) if rank == 1 else (-2, -1)
+    turned = np.flip(made.w, axes)
+    assert (turned != made.w).any()
+    numbers: dict[str, Any] = {"x": x, "bias": made.bias, "in_channels": made.channels[0]}
+    flipped = plan_operation(layer, size, w=made.w, flip=True, **numbers)
+    plain = plan_operation(layer, size, w=turned, **numbers)
+    for ours, theirs in zip(
+        boards_of(build_scene(flipped)), boards_of(build_scene(plain)), strict=True
+    ):
+        assert ours == theirs
+    ours, theirs = (list(boards_of(build_scene(op, "gradient"), 3))[-1] for op in (flipped, plain))
+    for out, into in itertools.product(range(made.channels[1]), range(made.channels[0])):
+        name = kernel_name(made, out, into)
+        for board in (name, f"dL/d{name}"):
+            grid = np.zeros(made.kernel, int)
+            for place, value in theirs[board].numbers().items():
+                grid[place] = value
+            assert ours[board].numbers() == dict(np.ndenumerate(np.flip(grid, axes)))
+        assert ours[f"dL/dx[{into}]"] == theirs[f"dL/dx[{into}]"]
+
+
 @pytest.mark.parametrize("kind", ["maxpool", "avgpool"])
 def test_pooling_keeps_channels_apart(kind: str) -> None:
     operation = pooled(kind)
