@@ -8,11 +8,11 @@ printed as resolved, because the same word means different things in different t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import nan
 from typing import NamedTuple
 
-from convcli.arithmetic.numerals import parse_share
+from convcli.arithmetic.numerals import parse_number, parse_share
 from convcli.errors import UsageError, did_you_mean
 
 __all__ = [
@@ -157,17 +157,37 @@ def parse_filling(text: str | Border) -> Border:
         return text
     if not isinstance(text, str):
         raise UsageError(f"border is {text!r}; it must be a name: {', '.join(FILLING)}")
-    border = parse_border(text)
-    if border.is_missing or "%" in text:
-        why = "no cell of a padded tensor is empty" if border.is_missing else "V is a number"
-        raise UsageError(f"border {text!r}: {why}; allowed: {', '.join(FILLING)} (or constant:V)")
+    name, colon, value = text.partition(":")
+    if colon and parse_border(name, among=FILLING) == ZEROS:
+        return Border("constant", _number(text, value))
+    border = parse_border(text, among=FILLING)
+    if border.is_missing:
+        raise UsageError(
+            f"border {text!r}: no cell of a padded tensor is empty; allowed: {', '.join(FILLING)}"
+        )
     return border
 
 
-def parse_border(text: str, colour: Callable[[str], float | None] | None = None) -> Border:
+def _number(text: str, value: str) -> float:
+    """The V of ``constant:V``, to the last digit if it is whole."""
+    try:
+        number = parse_number(value.strip())
+    except ValueError as error:
+        raise UsageError(f"border {text!r}: {error}; V is one, as in constant:-1/2") from None
+    if re.fullmatch(r"[+-]?\d+", value.strip()) and int(value) != number:
+        raise UsageError(f"border {text!r}: a whole V has at most 15 digits")
+    return number
+
+
+def parse_border(
+    text: str,
+    colour: Callable[[str], float | None] | None = None,
+    among: Collection[str] = BORDERS,
+) -> Border:
     """Read ``reflect``, ``constant:128``, ``constant:50%``, or another tool's name for one.
 
     ``colour`` knows the levels of gray colours by name; None for other colours and no colour.
+    A message about a name that is not known offers those of ``among``.
 
     >>> parse_border("REFLECT_101")
     Border(mode='reflect', value=0.0)
@@ -178,10 +198,11 @@ def parse_border(text: str, colour: Callable[[str], float | None] | None = None)
     key = name.lower().replace("_", "-").removeprefix("cv2.").removeprefix("border-")
     mode, known, level = ALIASES.get(key, key).partition(":")
     if mode not in BORDERS:
-        hint = did_you_mean(key, [*BORDERS, *ALIASES])
+        also = [alias for alias, name in ALIASES.items() if name.partition(":")[0] in among]
+        hint = did_you_mean(key, [*among, *also])
         if re.fullmatch(r"[\d.]+%?", key):
             hint = f"; did you mean 'constant:{key}'?"
-        raise UsageError(f"border {text!r} is not known{hint}; allowed: {', '.join(BORDERS)}")
+        raise UsageError(f"border {text!r} is not known{hint}; allowed: {', '.join(among)}")
     if not colon:
         return Border(mode, float(level or 0))
     if mode != "constant" or known:

@@ -103,7 +103,7 @@ def grad(
     check_output(output, overwrite)
     a, weight, loss = read_together(X=x, W=w, grad_y=grad_y or None)
     weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims, transposed=transposed)
-    layer = convolution_options(stride, padding, dilation, "" if transposed else border)
+    layer = convolution_options(stride, padding, dilation, None if transposed else border)
     layer.update(
         groups=groups, dims=resolve_dims(a, weight, dims, on.BACKWARD if transposed else on.FORWARD)
     )

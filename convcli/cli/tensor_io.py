@@ -121,11 +121,11 @@ def _check_numbers(name: str, numbers: Iterable[object]) -> None:
 
 
 def convolution_options(
-    stride: str, padding: str, dilation: str, border: str = ""
+    stride: str, padding: str, dilation: str, border: str | None = None
 ) -> dict[str, Any]:
     """The three options of every window, and the border where the operation has one."""
     return {
-        **({"border": border} if border else {}),
+        **({} if border is None else {"border": border}),
         "stride": per_axis_option(stride, "stride"),
         "padding": padding_option(padding),
         "dilation": per_axis_option(dilation, "dilation"),

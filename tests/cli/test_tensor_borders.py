@@ -98,6 +98,15 @@ def test_matrices_with_a_border(convcli: Run) -> None:
     assert "the border reflect would hand them back to x" in done.out.decode()
 
 
+def test_a_wrapped_kernel_is_the_circulant_matrix(convcli: Run) -> None:
+    words = ("--n", "5", "--padding", "same", "--border", "circular", "--unpadded", "--json")
+    found = data_of(convcli("matrix", "kernel", "2 3 7", *words))
+    circulant = data_of(convcli("matrix", "circulant", "7 3 2", "--n", "5", "--json"))
+    # The correlation has its middle on the diagonal, the circulant its first weight.
+    assert found["left"] == np.roll(circulant["C"]["data"], -1, axis=0).tolist()
+    assert found["equals_sliding_window"]
+
+
 def test_impulses_echo_at_the_border(convcli: Run) -> None:
     words = ("1 2 3", "3 0 5", "--border", "wrap", "--padding", "same", "--flip", "--json")
     found = data_of(convcli("impulse", *words))
@@ -188,6 +197,8 @@ def test_checks_say_it(convcli: Run) -> None:
         (("grad", "1 2", "1 2", "--transposed", "--border", "edge"), "without --transposed"),
         (("conv", "1 2", "1 2", "--border", "missing"), "no cell of a padded tensor is empty"),
         (("conv", "1 2", "1 2", "--border", "reflekt"), "did you mean"),
+        (("conv", "1 2", "1 2", "--border", "misin"), "'misin' is not known; allowed: constant"),
+        (("conv", "1 2", "1 2", "--border", ""), "border '' is not known"),
         (("conv", "1 2", "1 2", "--border", "7"), "did you mean 'constant:7'?"),
         (
             ("check", "adjoint", "1 2", "1 2", "--padding", "1", "--border", "constant:1"),
