@@ -308,7 +308,7 @@ const Field = (() => {
   function listen() {
     stage.addEventListener("pointermove", event => {
       const target = event.pointerType === "touch" ? null : pointed(event);
-      if (target && !timer) show(target);
+      if (target && !timer && String([target.map, target.cell]) !== String([current.map, current.cell])) show(target);
     });
     stage.addEventListener("pointerleave", () => { if (!timer) show(held); });
     stage.addEventListener("click", event => {

@@ -49,11 +49,13 @@ const Trace = (() => {
 
   const length = runs => runs.reduce((sum, [first, last]) => sum + last - first + 1, 0);
   const cellsOf = box => box.reduce((count, runs) => count * length(runs), 1);
-  const holds = (larger, smaller) => larger.every(
-    (outer, axis) => JSON.stringify(mergedRuns([...outer, ...smaller[axis]])) === JSON.stringify(outer));
+  // Runs have gaps between them, so what lies inside them lies inside one of them.
+  const holds = (larger, smaller) => larger.every((outer, axis) => smaller[axis].every(
+    ([first, last]) => outer.some(run => run[0] <= first && last <= run[1])));
 
   // The boxes that are not inside another one, and are not empty.
   function united(boxes) {
+    if (boxes.length === 1) return boxes[0].every(runs => runs.length) ? boxes : [];
     const distinct = [...new Map(boxes.filter(box => box.every(runs => runs.length))
       .map(box => [JSON.stringify(box), box])).values()];
     const kept = [];
