@@ -48,6 +48,7 @@ KERNELS = [
     *("dog:1,1.6", "gabor:8,45", "outline", "contour", "emboss", "invert", "grayscale"),
     *("sepia", "channel-swap"),
 ]
+SHEET = 'gaussian:3 sharpen "gaussian:1 | sobel" canny median:9'
 FIGURES = ["gaussian:2", "sharpen", "laplacian", "gabor:8,45"]
 _X = "[[[1,5,9,13],[2,6,10,14],[3,7,11,15],[4,8,12,16]],[[1,1,1,1],[2,2,2,2],[3,3,3,3],[4,4,4,4]]]"
 _W = "[[[[1,0],[0,1]],[[1,1],[1,1]]],[[[0,1],[1,0]],[[0,0],[0,1]]],[[[1,1],[1,1]],[[-1,-1],[-1,-1]]]]"
@@ -110,6 +111,13 @@ def gallery() -> str:
             ),
         ),
         *table([(f"kernel-{slug(k)}.png", k) for k in KERNELS], 6, 150),
+        "## A picture through many kernels",
+        "",
+        "On one sheet, to choose by eye; without names, through every preset.",
+        "",
+        *fence(f"convcli kernel sheet samples/portrait.png {SHEET} --size 560 -o sheet.png"),
+        "![The portrait under five kernels, each with its name](images/sheet.png)",
+        "",
         "## Kernels as figures",
         "",
         "Weights, the magnitude of the frequency response (0 in the middle), and cuts through it.",

@@ -28,6 +28,9 @@ AREA, NARROW, WIDE, TALL = 30_000.0, 150, 560, 300
 SMALLEST, LARGEST = 48, 400
 """Least pixels across a tile of a narrow sheet, and most of a sheet of few."""
 
+FEW = 30
+"""Tiles that are laid out in rows of about one length."""
+
 MARGIN, GAP, LABEL = 32, 18, 52
 TITLE, GROUP, NAME, WORD = 22.0, 17.0, 14.0, 12.0
 
@@ -99,7 +102,9 @@ def kernel_sheet(
     height = max(shape[0] * _zoom(shape, grid) for shape in [small.size])
     grid = grid._replace(height=max(height, 1))
     beside = grid.width + GAP if asked and asked[0].group else 0
-    words = _words(picture, small, made)
+    title, *notes = _words(picture, small, made)
+    room = grid.page - 2 * MARGIN - beside
+    words = [title, *(line for note in notes for line in _wrapped(note, room, 4))]
     shapes: list[Shape] = list(_heading(words, MARGIN + beside, grid.page - MARGIN, theme))
     first = SheetTile(Asked("the picture itself", ()), shown(small))
     if asked and asked[0].group:
@@ -108,7 +113,7 @@ def kernel_sheet(
         top = MARGIN + max(grid.height + LABEL, 70)
     else:
         groups = [("", [first, *made])]
-        top = MARGIN + 84
+        top = MARGIN + 32 + 19 * len(words)
     for name, group in groups:
         if name:
             shapes.append(Text(MARGIN, top + 12, name, GROUP, theme.ink, "start", True))
@@ -119,7 +124,6 @@ def kernel_sheet(
             shapes += _tile(tile, x, y, grid, theme)
         top += math.ceil(len(group) / grid.columns) * (grid.height + LABEL) + 8
     names = ", ".join(tile.asked.text for tile in made)
-    title = words[0]
     canvas = Canvas(max(width or 0, grid.page), top + MARGIN - 20, theme.ground)
     return Drawing(canvas, ((tuple(shapes),),), title, f"{title}: {names}")
 
@@ -133,7 +137,9 @@ def _grid(rows: int, columns: int, count: int, width: int | None) -> _Grid:
     wide = min(max(math.sqrt(AREA * columns / rows), NARROW), WIDE)
     across = max(round((PAGE - 2 * MARGIN + GAP) / (wide + GAP)), 1)
     room = (width or PAGE) - 2 * MARGIN
-    across = max(min(across, count, (room + GAP) // (SMALLEST + GAP)), 1)
+    across = max(min(across, count, (room + GAP) // (NARROW + GAP)), 1)
+    if count <= FEW:  # no row of one tile alone
+        across = math.ceil(count / math.ceil(count / across))
     side = max((room - GAP * (across - 1)) // across, SMALLEST)
     if width is None:
         side = min(side, max(LARGEST, round(wide)))

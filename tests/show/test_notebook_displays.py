@@ -183,6 +183,7 @@ OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         ("--x", "[[[1,2,3],[4,5,6]],[[0,1,0],[2,2,1]]]", "--w", "[[[[1,0],[0,1]],[[2,1],[1,1]]]]", "--bias", "7", "--view", "matrix"),
         {"x": np.array([[[1, 2, 3], [4, 5, 6]], [[0, 1, 0], [2, 2, 1]]]), "weight": np.array([[[[1, 0], [0, 1]], [[2, 1], [1, 1]]]]), "bias": np.array([7]), "view": "window"},
     ),
+    (("--x", "1 2; 3 4", "--w", "1 0; 2 1", "--p", "1", "--border", "reflect"), {"x": "1 2; 3 4", "weight": "1 0; 2 1", "padding": 1, "border": "reflect"}),
     (("numerical_max_pooling",), {"x": "numerical_max_pooling"}),
 ]  # fmt: skip
 
@@ -208,7 +209,7 @@ def test_a_classic_is_the_operation_of_the_command(name: str) -> None:
 
 def test_figures_are_saved_as_the_command_saves_them(tmp_path: Path) -> None:
     figure = convcli.draw("1 2 3", "1 -1", theme="dark")
-    for suffix in (".gif", ".png", ".webp"):
+    for suffix in (".gif", ".png", ".pdf"):
         figure.save(tmp_path / f"a{suffix}", step=2)
         assert (tmp_path / f"a{suffix}").stat().st_size > 100
     for name, words, said in (
@@ -231,6 +232,7 @@ def test_figures_are_saved_as_the_command_saves_them(tmp_path: Path) -> None:
         ({"x": "1 2", "weight": "1", "n": 3}, "n is for an input without numbers"),
         ({"x": "padding_strides", "stride": 2}, "leave stride out"),
         ({"n": 5, "k": 3, "pool": "mean"}, "allowed: max, avg"),
+        ({"x": "numerical_max_pooling", "flip": True}, "--flip is for a convolution"),
         ({"n": 5, "k": 3, "fps": 0}, "allowed: 0.1 to 50"),
         ({"n": 5, "k": 3, "theme": "dusk"}, "allowed: light, dark"),
     ],

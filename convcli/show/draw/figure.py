@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Unpack
+from typing import Any, Unpack
 
 from numpy.typing import ArrayLike
 
@@ -42,7 +42,8 @@ class Figure:
         Parameters
         ----------
         path
-            Ends in .svg, .gif, .png, .apng or .webp.
+            Ends in .svg, .pdf (a page for each step), .gif, .png, .apng, .webp, or, where FFmpeg
+            is there, .mp4 or .webm.
         overwrite
             Whether a file that is there may be replaced.
         width
@@ -57,16 +58,21 @@ class Figure:
         """
         from convcli.imaging.atomic import check_target, write_atomic
         from convcli.imaging.raster import RASTERS
-        from convcli.show.draw.drawing_bytes import drawing_bytes
+        from convcli.imaging.video import VIDEOS
+        from convcli.show.draw.drawing_bytes import drawing_bytes, write_drawn_video
 
         name = fspath(path)
         suffix = name[name.rfind(".") :].lower() if "." in name else ""
-        if suffix not in (".svg", *RASTERS):
-            raise UsageError(f"{name!r}: a drawing is written as {', '.join(('.svg', *RASTERS))}")
-        frame = self._frame(step)
+        allowed = (".svg", ".pdf", *RASTERS, *VIDEOS)
+        if suffix not in allowed:
+            raise UsageError(f"{name!r}: a drawing is written as {', '.join(allowed)}")
+        how: dict[str, Any] = {"width": width, "fps": self.fps, "frame": self._frame(step)}
         check_target(name, overwrite=overwrite)
-        data = drawing_bytes(self.drawing, suffix, width=width, fps=self.fps, frame=frame)
-        write_atomic(name, data, overwrite=overwrite)
+        if suffix in VIDEOS:
+            write_drawn_video(self.drawing, name, suffix, overwrite=overwrite, **how)
+        else:
+            data = drawing_bytes(self.drawing, suffix, **how)
+            write_atomic(name, data, overwrite=overwrite)
 
     def _frame(self, step: int | None) -> int | None:
         if step is not None and not 1 <= step <= self.steps:
