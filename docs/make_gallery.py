@@ -165,6 +165,13 @@ def gallery() -> str:
         "![The middle step of all nineteen](images/arithmetic.png)",
         "![The views: window, gradient, matrix, gather, scatter, pooling](images/views.png)",
         "",
+        "For a lecture: a still of every step in a folder, a PDF with a page for each, in vectors, "
+        "and with FFmpeg a video (`-o padding_strides.mp4`), each on a slide of 1920x1080.",
+        "",
+        *fence(
+            "convcli draw padding_strides -o slides/ --size 1920x1080",
+            "convcli draw padding_strides -o padding_strides.pdf",
+        ),
         *fence(*(f"convcli draw {name} -o {name}.svg" for name in CLASSICS)),
         *(
             line

@@ -93,7 +93,12 @@ def check_drawing(output: str, overwrite: bool, allowed: tuple[str, ...] = SUFFI
     """Refuse a target before anything is drawn."""
     suffix = _suffix(output)
     if suffix not in allowed:
-        raise UsageError(f"{output!r}: a drawing is written as {', '.join(allowed)}")
+        hint = (
+            f"; stills of all steps go to a folder, {output}/"
+            if not suffix and ".gif" in allowed
+            else ""
+        )
+        raise UsageError(f"{output!r}: a drawing is written as {', '.join(allowed)}{hint}")
     from convcli.imaging.atomic import check_target
 
     check_target(output, overwrite=overwrite)

@@ -31,7 +31,7 @@ MOST = 8
 """Matrices that one figure holds."""
 
 SIDE, GAP, MARGIN, TOP = 216.0, 64.0, 44.0, 112.0
-TITLE, WORD, TICK = 17.0, 13.0, 11.0
+TITLE, WORD, TICK = 18.0, 14.0, 12.0
 NUMBERED = 9
 """Largest kernel with its weights written into the cells."""
 
@@ -87,7 +87,7 @@ def weight_planes(kernel: Kernel) -> list[WeightPlane]:
 
 
 def kernel_figure(kernels: Sequence[Kernel], theme: Theme) -> Drawing:
-    """One kernel in a row of panels, several matrices side by side in columns.
+    """One or two matrices in rows of panels, several side by side in columns.
 
     Weights share one colour scale and responses one, so that kernels can be compared.
     """
@@ -97,9 +97,9 @@ def kernel_figure(kernels: Sequence[Kernel], theme: Theme) -> Drawing:
     reach = max(float(np.abs(plane.weights).max()) for plane in planes) or 1.0
     peaks = [float(plane.response.max()) for plane in planes if plane.response is not None]
     peak = max([*peaks, 1e-12])
-    row = len(planes) == 1
+    row = len(planes) <= 2
     panels = 3 if any(plane.response is not None for plane in planes) else 1
-    across, down = (panels, 1) if row else (len(planes), panels)
+    across, down = (panels, len(planes)) if row else (len(planes), panels)
     width = 2 * MARGIN + across * SIDE + (across - 1) * GAP + 12
     height = TOP + down * (SIDE + 70) + 4
     shapes: list[Shape] = []
@@ -109,10 +109,10 @@ def kernel_figure(kernels: Sequence[Kernel], theme: Theme) -> Drawing:
     shapes.append(Text(MARGIN, MARGIN + 27, notes, WORD, theme.muted, "start"))
     for number, plane in enumerate(planes):
         for panel in range(panels if plane.response is not None else 1):
-            column, line = (panel, 0) if row else (number, panel)
+            column, line = (panel, number) if row else (number, panel)
             x = MARGIN + column * (SIDE + GAP)
             y = TOP + line * (SIDE + 70)
-            heading = "" if row else f"{plane.heading}: "
+            heading = "" if len(planes) == 1 or (row and panel) else f"{plane.heading}: "
             shapes += _panel(panel, plane, x, y, heading, reach, peak, theme)
     width = max(width, MARGIN * 2 + max(len(notes) * 7.0, len(title) * 10.0))
     canvas = Canvas(round(width), round(height), theme.ground)

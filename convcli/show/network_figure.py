@@ -25,7 +25,10 @@ SAME_SCALE = 0.85
 CONVOLUTIONS = ("conv", "dwconv", "conv_transpose")
 
 MARGIN, TOP, TALL, GAP, FIELD = 32.0, 96.0, 150.0, 26.0, 46.0
-TITLE, WORD, SMALL = 17.0, 13.0, 11.0
+TITLE, WORD, SMALL = 18.0, 14.0, 12.0
+
+ROW, PITCH = 1100.0, 320.0
+"""Longest row of boxes, and from one row to the next: words of a longer one would be tiny."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +114,19 @@ def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
     start = LayerBox("input", "input", report.input, 1, 0, 0, ())
     tallest = max(_spatial(box) for box in [start, *boxes])
     shapes: list[Shape] = []
-    x = MARGIN
-    base = TOP + TALL + 30
-    for number, box in enumerate([start, *boxes]):
-        room = max(_box_width(box) + _depth(box, tallest), _words_width(box), FIELD)
-        shapes += _box(box, x, room, base, tallest, theme)
-        shapes += _words(box, x + room / 2, base, report.input, theme)
-        if number < len(boxes):
-            at = x + room + GAP / 2
-            shapes += _arrow(at - 7, base - 22, theme)
-        x += room + GAP
+    every = [start, *boxes]
+    rooms = [max(_box_width(box) + _depth(box, tallest), _words_width(box), FIELD) for box in every]
+    rows = _rows(rooms)
+    wide = 0.0
+    for line, row in enumerate(rows):
+        x, base = MARGIN, TOP + TALL + 30 + line * PITCH
+        for number in row:
+            shapes += _box(every[number], x, rooms[number], base, tallest, theme)
+            shapes += _words(every[number], x + rooms[number] / 2, base, report.input, theme)
+            if number < len(boxes):
+                shapes += _arrow(x + rooms[number] + GAP / 2 - 7, base - 22, theme)
+            x += rooms[number] + GAP
+        wide = max(wide, x - GAP)
     totals = report.totals
     sub = f"input {cross(report.input)}"
     if report.failure is None:
@@ -130,15 +136,33 @@ def network_figure(report: NetworkReport, theme: Theme) -> Drawing:
     shapes.append(Text(MARGIN, MARGIN + 4, title, TITLE, theme.ink, "start", True))
     shapes.append(Text(MARGIN, MARGIN + 27, sub, WORD, theme.muted, "start"))
     note = "the square is the input; filled, what one output sees of it"
-    shapes.append(Text(MARGIN, base + 76 + FIELD + 18, note, SMALL, theme.muted, "start"))
+    shapes.append(Text(MARGIN, base + 76 + FIELD + 24, note, SMALL, theme.muted, "start"))
     if report.failure is not None:
         failure = f"the chain breaks here: {report.failure}"
         shapes.append(Text(MARGIN, MARGIN + 46, failure, WORD, theme.accent, "start"))
     broken = text_width(str(report.failure), WORD) + 150 if report.failure else 0.0
     words = max(text_width(sub, WORD), text_width(note, SMALL), broken) + 2 * MARGIN
-    width = max(x - GAP + MARGIN, words)
-    canvas = Canvas(round(width), round(base + 76 + FIELD + 40), theme.ground)
+    width = max(wide + MARGIN, words)
+    canvas = Canvas(round(width), round(base + 76 + FIELD + 46), theme.ground)
     return Drawing(canvas, ((tuple(shapes),),), title, _description(report, boxes))
+
+
+def _rows(rooms: Sequence[float]) -> list[range]:
+    """Boxes in as many rows as keep the words from being tiny, each about as wide.
+
+    >>> _rows([500, 400, 300, 200]), _rows([300, 200])
+    ([range(0, 2), range(2, 4)], [range(0, 2)])
+    """
+    whole = sum(rooms) + GAP * len(rooms)
+    share = whole / math.ceil(whole / ROW)
+    rows: list[range] = []
+    begin, reached = 0, 0.0
+    for number, room in enumerate(rooms):
+        reached += room + GAP
+        if reached >= share * (len(rows) + 1) - 1 or number == len(rooms) - 1:
+            rows.append(range(begin, number + 1))
+            begin = number + 1
+    return rows
 
 
 def _description(report: NetworkReport, boxes: Sequence[LayerBox]) -> str:

@@ -96,6 +96,7 @@ def test_stills_of_a_layer_are_called_by_its_kind_and_view(
         (("-o", "x.pdf", "--size", "100x100x100"), "each 64 to 8192"),
         (("-o", "x.pdf", "--size", "1920x8193"), "each 64 to 8192"),
         (("-o", "x.png", "--size", "8192x8192"), "too large"),
+        (("-o", "slides"), "stills of all steps go to a folder, slides/"),
         (("-o", "x.mp5"), ".mp4, .webm, .pdf"),
     ],
     ids=str,
