@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import convcli
 from convcli.arithmetic.layer import Layer
 from convcli.show.draw.operation import plan_operation
 from convcli.show.page.layer_page import explore_page
@@ -53,3 +54,14 @@ def test_the_button_overrules_the_system(opened: Any) -> None:
     assert page.evaluate(ground) == "rgb(255, 255, 255)" != dark
     page.get_by_role("button", name="Dark theme").click()
     assert page.evaluate(ground) == dark
+
+
+def test_it_works_in_the_frame_of_a_notebook(opened: Any) -> None:
+    """Without an address and an origin of its own, as a cell shows it."""
+    framed = convcli.explore(n=4, k=2)._repr_html_()
+    page = opened(f"<!doctype html><html lang=en><title>cell</title>{framed}")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Step").click()
+    assert frame.locator(".player output").inner_text() == "2 / 9"
+    frame.get_by_role("tab", name="Picture").click()
+    frame.get_by_role("button", name="Open a picture…").wait_for()

@@ -22,7 +22,7 @@ from convcli.cli.app import run
 from convcli.errors import ShapeError
 from convcli.ops.polynomial import Polynomial, parse_entry
 from convcli.show.draw.axes import axis_view, single_axis
-from convcli.show.draw.operation import plan_operation
+from convcli.show.draw.operation import MAX_LENGTH, MAX_SIDE, plan_operation
 from convcli.show.page.layer_page import explore_page
 
 pytestmark = pytest.mark.ci
@@ -245,6 +245,7 @@ def compare(state: dict[str, Any], found: dict[str, Any]) -> str:
 def test_500_random_layers_are_those_of_the_package(opened: Any) -> None:
     rng = random.Random(19)
     page = opened(explore_page(plan_operation(Layer("conv", (3,)), (5, 5))))
+    assert page.evaluate("State.MOST") == {"1": MAX_LENGTH, "2": MAX_SIDE}
     states = [random_state(rng) for _ in range(COUNT)]
     seen: dict[str, int] = {}
     for start in range(0, COUNT, 50):

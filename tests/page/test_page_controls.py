@@ -18,6 +18,13 @@ LIT = """key => [...document.querySelectorAll('#boards .grid')]
   .find(grid => grid.board.key === key).querySelectorAll('.lit, .target')"""
 
 
+DRAG = """([x, y, toX, toY]) => {
+  const send = (name, clientX, clientY) => document.elementFromPoint(clientX, clientY).dispatchEvent(
+    new PointerEvent(name, { clientX, clientY, pointerType: 'touch', bubbles: true, pointerId: 7 }));
+  send('pointerdown', x, y); send('pointermove', toX, toY); send('pointerup', toX, toY);
+}"""
+
+
 def layer(**options: Any) -> Operation:
     """A 5x6 input under a 3x2 kernel, padded by one cell."""
     rng = np.random.default_rng(3)
@@ -191,6 +198,9 @@ def test_fingers_light_drag_and_edit(opened: Any) -> None:
     cell(page, "y0", 8).tap()
     assert page.locator(".player output").inner_text() == "9 / 35"
     assert len(lit(page, "x0")) > 2
+    start, end = (cell(page, "y0", place).bounding_box() for place in (8, 10))
+    page.evaluate(DRAG, [start["x"] + 9, start["y"] + 9, end["x"] + 9, end["y"] + 9])
+    assert page.locator(".player output").inner_text() == "11 / 35"
     cell(page, "x0", 3 * 8 + 4).tap()
     assert lit(page, "y0") == {r * 7 + c for r in (1, 2, 3) for c in (3, 4)}
     assert page.locator(".editor").count() == 0

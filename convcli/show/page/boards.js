@@ -133,6 +133,9 @@ const Boards = (() => {
       section("share", groups.share, wide, 4, notes.share, noted),
       section("output", groups.output, wide, 4, notes.output, noted),
     ].filter(Boolean));
+    for (const box of host.querySelectorAll(".scroll, .line")) {
+      if (box.scrollWidth > box.clientWidth + 1) for (const one of box.querySelectorAll(".grid")) one.classList.add("wide"); // it has to scroll
+    }
     const index = new Map();
     for (const board of Object.values(groups).flat()) for (const cell of board.cells) index.set(board.key + ":" + cellKey(cell.target), cell);
     return { groups, index, side, lit: [] };

@@ -3,7 +3,7 @@
 const Controls = (() => {
   const { element } = Boards;
   const KINDS = { conv: "Convolution", conv_transpose: "Transposed", maxpool: "Max pooling", avgpool: "Average pooling" };
-  const BORDERS = { constant: "zeros", edge: "edge: a a|a b c|c c", reflect: "reflect: c b|a b c|b a", symmetric: "symmetric: b a|a b c|c b", wrap: "wrap: b c|a b c|a b" };
+  const BORDERS = { constant: "zeros", edge: "edge: aa|abc|cc", reflect: "reflect: cb|abc|ba", symmetric: "symmetric: ba|abc|cb", wrap: "wrap: bc|abc|ab" };
   const LABELS = { n: "Size", k: "Kernel", s: "Stride", p: "Padding", d: "Dilation", op: "Output padding", in: "Input channels", out: "Output channels", groups: "Groups" };
 
   // What a control changes: `axis` is 0, 1, "both", or null where there are no axes; `side` of the

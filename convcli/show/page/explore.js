@@ -85,7 +85,7 @@ const Explore = (() => {
       if (!made || e.pointerType === "mouse") return;
       dragging = true;
       host.again = made.classList.contains("target");
-      e.target.releasePointerCapture?.(e.pointerId);
+      if (e.target.hasPointerCapture(e.pointerId)) e.target.releasePointerCapture(e.pointerId);
       point(made);
       chose(made);
     });

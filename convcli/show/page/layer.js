@@ -23,8 +23,9 @@ const Layer = (() => {
     }));
   }
 
-  // Everything that follows from a state; `error` in one line where it cannot be.
-  function resolve(state) {
+  // Everything that follows from a state; `error` in one line where it cannot be. Without `whole`
+  // only what tells whether it can be, which is asked for every step of every slider.
+  function resolve(state, whole = true) {
     const pool = isPool(state);
     const layer = {
       state, pool, transposed: state.kind === "conv_transpose", windows: windows(state),
@@ -49,7 +50,7 @@ const Layer = (() => {
         const empty = layer.boards[a].taps.findIndex((taps) => taps.every((cell) => layer.boards[a].sources[cell] === null));
         if (pool && empty >= 0 && !layer.error) layer.error = `${state.axes === 2 ? `${["rows", "columns"][a]}: ` : ""}window ${empty} lies on padding alone; pad by at most half of the window`;
       });
-      layer.at = Array.from({ length: layer.places }, (_, place) => reads(layer, Math.floor(place / layer.output[1]), place % layer.output[1]));
+      if (whole) layer.at = Array.from({ length: layer.places }, (_, place) => reads(layer, Math.floor(place / layer.output[1]), place % layer.output[1]));
     }
     return layer;
   }

@@ -8,7 +8,7 @@ const State = (() => {
 
   // Why a state cannot be, in one line; empty where it can.
   function check(state) {
-    const layer = Layer.resolve(state);
+    const layer = Layer.resolve(state, false);
     if (layer.error) return layer.error;
     for (const w of layer.windows) {
       const cells = Math.max(w.output, w.padded ?? w.full);
