@@ -40,6 +40,9 @@ STILLS = tuple(suffix[1:] for suffix in FIGURES)
 """Formats of the stills in a folder, as they are typed."""
 
 VIDEOS = (".mp4", ".webm")
+PAGED = (".pdf",)
+"""Formats that hold every step as a page of its own."""
+
 SLIDE: Page = (1920, 1080)
 """Pixels of a video and shape of the pages of a deck, unless a size is given: a projector's."""
 
@@ -139,7 +142,7 @@ def write_drawing(
     suffix = _suffix(output)
     if width is not None:
         page = width, None
-    deck = suffix == ".pdf" and frame is None and len(drawing.frames) > 1
+    deck = suffix in PAGED and frame is None and len(drawing.frames) > 1
     if page is None and (deck or suffix in VIDEOS):
         page = SLIDE
     drawing, width = _on_page(drawing, page)
