@@ -25,6 +25,9 @@ ROOT = DOCS.parent
 FROM_ROOT = ["CHANGELOG.md", "CONTRIBUTING.md"]
 """Pages of the repository's root that are pages of the site too."""
 
+TO_TAKE = ["samples/lesson.ipynb"]
+"""Files that pages offer; a reader of the site takes them from it."""
+
 UNLISTED = ["tutorial.md"]
 """Pages that only old links lead to: they have no place in the table of contents."""
 
@@ -43,11 +46,16 @@ def gather(folder: Path) -> None:
     for name in FROM_ROOT:
         text = (ROOT / name).read_text("utf-8").replace("](docs/", "](")
         (folder / name).write_text(text, "utf-8")
+    for name in TO_TAKE:
+        shutil.copyfile(ROOT / name, folder / Path(name).name)
     for page in folder.rglob("*.md"):
         text = page.read_text("utf-8")
         up = "../" * len(page.relative_to(folder).parent.parts)
         for name in FROM_ROOT:
             text = text.replace(f"](../{up}{name}", f"]({up}{name}")
+        for name in TO_TAKE:
+            for before in (f"](../{up}{name}", f"]({name}"):
+                text = text.replace(before, f"]({up}{Path(name).name}")
         page.write_text(text, "utf-8")
 
 
