@@ -98,7 +98,7 @@ def check_drawing(output: str, overwrite: bool, allowed: tuple[str, ...] = SUFFI
     if suffix not in allowed:
         hint = (
             f"; stills of all steps go to a folder, {output}/"
-            if not suffix and ".gif" in allowed
+            if not suffix and set(VIDEOS) & set(allowed)
             else ""
         )
         raise UsageError(f"{output!r}: a drawing is written as {', '.join(allowed)}{hint}")
