@@ -172,7 +172,7 @@ def _working_of(
             name,
             geometry,
             (loss, x, weight),
-            getattr(found, name).shape,
+            getattr(found, name),
             at,
             show_all,
             transposed=transposed,

@@ -24,11 +24,15 @@ def separate(
     as_json: Annotated[bool, options.json("An object with rank, error, columns and rows.")] = False,
 ) -> None:
     """Split a two-dimensional kernel into columns times rows: two short passes for a long one."""
+    import math
+
     from convcli.cli.tensor_io import emit_json
+    from convcli.ops.exact import as_floats, is_exact
     from convcli.ops.separable import separate as compute
 
     weights = _weights(kernel)
-    found = compute(weights, rank)
+    exact = is_exact(weights)
+    found = compute(as_floats(weights), rank)
     if as_json:
         emit_json(
             {
@@ -41,7 +45,13 @@ def separate(
         return
     from convcli.show.algebra import show_separated
 
-    show_separated(weights, found)
+    if exact and found.rank == 1 and rank is None:
+        below = math.lcm(*(entry.denominator for entry in weights.flat))
+        whole = compute((weights * below).astype(float), None)
+        if whole.rank == 1 and whole.error == 0:
+            show_separated(weights, whole, below=below)
+            return
+    show_separated(as_floats(weights), found)
 
 
 def _weights(kernel: str) -> "np.ndarray[Any, Any]":
@@ -52,6 +62,6 @@ def _weights(kernel: str) -> "np.ndarray[Any, Any]":
     from convcli.kernels.preset_names import preset_of
 
     if preset_of(kernel.partition(":")[0]) is None:
-        return read(kernel, "KERNEL")
+        return read(kernel, "KERNEL", exact=True)
     loaded = require_sum(load_kernel(kernel), "factors")
     return loaded.weights * loaded.scale

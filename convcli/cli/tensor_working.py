@@ -112,7 +112,7 @@ def show_gradient(
     name: str,
     geometry: Any,
     operands: tuple[Any, Any, Any],
-    shape: tuple[int, ...],
+    found: Any,
     at: str,
     show_all: bool,
     *,
@@ -120,7 +120,7 @@ def show_gradient(
     flip: bool,
     aside: bool,
 ) -> None:
-    """The chain rule of one gradient, ``x``, ``weight`` or ``bias``, whose shape is given.
+    """The chain rule of one gradient, ``x``, ``weight`` or ``bias``, as it was found.
 
     ``operands`` are the gradient for the output, the input and the weight, as they were typed.
     """
@@ -154,10 +154,10 @@ def show_gradient(
             step = weight_gradient_sum(g, full_y, full_x, whole, transposed=transposed, flip=flip)
         else:
             step = bias_gradient_sum(g, full_y, whole, transposed=transposed)
-        return gradient_lines(name, step, (of["y"], of[other], of[name]))
+        return gradient_lines(name, step, (of["y"], of[other], of[name]), found[index])
 
     border = g.border if g.has_border else None
-    show_entries(lines, shape, at, show_all, aside=aside, border=border, what="entries")
+    show_entries(lines, found.shape, at, show_all, aside=aside, border=border, what="entries")
 
 
 def place(text: str, shape: tuple[int, ...], what: str = "outputs") -> tuple[int, ...]:

@@ -153,6 +153,7 @@ def weight_gradient_sum(
     tap = _turned(g, tuple(typed), flip)
     group = small // (g.small_channels // g.groups)
     big = group * (g.big_channels // g.groups) + within
+    sources = g.sources
     value = g.border.value
     outside = int(value) if value % 1 == 0 else value
 
@@ -162,7 +163,7 @@ def weight_gradient_sum(
             not before <= c < before + size
             for c, before, size in zip(at, g.before, g.size, strict=True)
         )
-        found = [axis[c] for axis, c in zip(g.sources, at, strict=True)]
+        found = [axis[c] for axis, c in zip(sources, at, strict=True)]
         cell = tuple(c for c in found if c is not None)
         if transposed:  # what padding cropped has no gradient
             if padding:

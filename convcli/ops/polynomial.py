@@ -7,6 +7,7 @@ arrays with the entries' own ``+`` and ``*``), so the symbolic result is the rea
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -187,8 +188,10 @@ def _term(names: Monomial, number: Number) -> str:
     )
 
 
-NAME = r"[^\W\d]\w*(?:\[[^\[\]]+\])*['\N{PRIME}\N{DOUBLE PRIME}]*"
+NAME = r"[^\W\d²³¹¼-¾⁰-₉⅐-↉]\w*(?:\[[^\[\]]+\])*['\N{PRIME}\N{DOUBLE PRIME}]*"
 """A letter or underscore, then letters, digits and indices (₁ too), brackets, primes."""
+_VULGAR = re.compile(r"(?<![\w./])[¼-¾⅐-⅞]")
+"""One sign for a fraction, ½; behind a digit it is refused, since 1½ is not 1/2."""
 _ENTRY = re.compile(
     rf"(?P<sign>[+-]?)(?P<number>[0-9./]*)[*·]?(?!(?<=[0-9.])_)(?P<name>{NAME})(?:/(?P<below>[0-9]+))?"
 )
@@ -210,6 +213,10 @@ def parse_entry(token: str) -> Polynomial | Number:
         If it is neither, or not finite, or a whole number of more than 64 bits.
     """
     token = token.replace("\N{MINUS SIGN}", "-")
+    token = _VULGAR.sub(
+        lambda sign: unicodedata.normalize("NFKC", sign[0]).replace("\N{FRACTION SLASH}", "/"),
+        token,
+    )
     if _WHOLE.fullmatch(token):
         if not -(2**63) <= int(token) < 2**63:
             raise TensorError(f"{token} does not fit into 64 bits")

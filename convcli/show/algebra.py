@@ -198,8 +198,13 @@ def show_circulant(
     _verdict(console, rolled, "S Sᵀ = I: a shift undone is nothing", float(not rolled))
 
 
-def show_separated(kernel: Array, found: Separated, console: Console | None = None) -> None:
-    """Print the kernel as a sum of columns times rows, with the error and what it saves."""
+def show_separated(
+    kernel: Array, found: Separated, console: Console | None = None, *, below: int = 1
+) -> None:
+    """Print the kernel as a sum of columns times rows, with the error and what it saves.
+
+    ``below`` is what all of it is divided by, where the factors are those of whole numbers.
+    """
     from rich.text import Text
 
     console = console or make_console()
@@ -209,6 +214,7 @@ def show_separated(kernel: Array, found: Separated, console: Console | None = No
         column = found.columns[:, number, None]
         row = found.rows[number, None, :]
         sign = "kernel = " if number == 0 else "       + "
+        sign += f"1/{below} " if below != 1 else ""
         if number == LISTED:
             console.print(Text(f"… {found.rank - LISTED} more", "dim"))
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convcli.ops.gradient_sums import GradientSum, GradientTerm
 from convcli.show.console import make_console
@@ -22,7 +22,9 @@ MOST_TERMS, MOST_ROWS = 8, 8
 """Terms of a row and rows that are written; the middle of longer ones is left out."""
 
 
-def gradient_lines(name: str, step: GradientSum, axes: tuple[int, int, int]) -> list[Text]:
+def gradient_lines(
+    name: str, step: GradientSum, axes: tuple[int, int, int], value: Any
+) -> list[Text]:
     """The lines of one entry: the products by their names, then with their numbers.
 
     Parameters
@@ -31,9 +33,11 @@ def gradient_lines(name: str, step: GradientSum, axes: tuple[int, int, int]) -> 
         ``x``, ``weight`` or ``bias``.
     axes
         Leading axes that ``y``, what it is multiplied with, and the gradient do not have.
+    value
+        The gradient as it was computed, which rounding may part from the sum of the terms.
 
     >>> terms = (GradientTerm(1, (0, 0, 0), 7, (0, 0, 1)), GradientTerm(-2, (0, 0, 1), 5, (0, 0, 0)))
-    >>> for line in gradient_lines("x", GradientSum((0, 0, 1), (terms,)), (2, 2, 2)):
+    >>> for line in gradient_lines("x", GradientSum((0, 0, 1), (terms,)), (2, 2, 2), -3):
     ...     print(line.plain)
     dL/dx[1] = dL/dy[0]·w[1] + dL/dy[1]·w[0]
              = 1·7 + (-2)·5 = -3
@@ -74,8 +78,8 @@ def gradient_lines(name: str, step: GradientSum, axes: tuple[int, int, int]) -> 
             line.append_text(_row(row, write) if row is not None else Text("…"))
             lines.append(line)
             sign = "+ "
-    if not lines[-1].plain.endswith(f"  = {cell_text(step.value)}"):
-        lines[-1].append(f" = {cell_text(step.value)}")
+    if not lines[-1].plain.endswith(f"  = {cell_text(value)}"):
+        lines[-1].append(f" = {cell_text(value)}")
     return lines
 
 

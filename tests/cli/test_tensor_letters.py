@@ -235,3 +235,17 @@ def test_the_examples_in_the_help(convcli: Run, line: str) -> None:
     done = convcli(*shlex.split(line)[1:])
     assert (done.code, done.err) == (0, "")
     assert len(line) < 76, "it stands in one line of 80 characters"
+
+
+def test_factors_of_typed_fractions_are_whole_numbers(convcli: Run) -> None:
+    kernel = "1/16 1/8 1/16; 1/8 1/4 1/8; 1/16 1/8 1/16"
+    lines = convcli("separate", kernel).out.decode().splitlines()
+    assert lines[1:4] == ["kernel = 1/16 ⎡1⎤ [1 2 1]", "              ⎢2⎥", "              ⎣1⎦"]
+    found = json.loads(convcli("separate", kernel, "--json").out)
+    product = np.outer(found["columns"][0], found["rows"][0])
+    assert product.tolist() == [
+        [1 / 16, 1 / 8, 1 / 16],
+        [1 / 8, 1 / 4, 1 / 8],
+        [1 / 16, 1 / 8, 1 / 16],
+    ]
+    assert "1/" not in convcli("separate", "1/2 1; 1 1/3").out.decode(), "two pairs are floats"
