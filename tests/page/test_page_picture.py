@@ -120,6 +120,7 @@ def test_the_pixel_under_the_pointer_is_worked_out(opened: Any, tmp_path: Path) 
     page = opened(page_of(pixels, tmp_path))
     wait(page)
     result = np.asarray(convcli.filter_image(pixels, "sobel-x"))
+    assert page.locator("#channels").is_hidden()  # it is gray
     box = page.locator("#after").bounding_box()
     page.mouse.move(
         box["x"] + (7 + 0.5) * box["width"] / 26, box["y"] + (4 + 0.5) * box["height"] / 19

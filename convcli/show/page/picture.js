@@ -74,6 +74,9 @@ const Picture = (() => {
     filtered = Filter.apply(shown, numbers, settings);
     paint(part("before"), shown);
     paint(part("after"), filtered);
+    const ratio = shown.width / shown.height, halves = host.querySelector(".halves");
+    halves.style.setProperty("--ratio", ratio); // a tall picture is no higher than the window
+    halves.classList.toggle("stacked", ratio > 2.4);
     const share = filtered.clipped / filtered.data.length;
     part("clipped").textContent = share > 0.01 ? `${Math.round(share * 100)} % of the samples are beyond black or white and were clipped` : "";
     part("channels").hidden = shown.channels === 1;
@@ -88,7 +91,7 @@ const Picture = (() => {
     const result = filtered.data[(spot.y * filtered.width + spot.x) * filtered.channels + spot.channel];
     const grids = numbers.planes.map((_, p) => element("div", { class: "grid input magnified", "aria-hidden": "true", style: `--columns:${columns};--side:${columns > 9 ? 34 : columns > 5 ? 40 : 52}px` },
       element("div", { class: "cells" }, ...work.cells.map((cell) => {
-        const made = element("div", { class: `cell ${cell.outside ? "padding" : "value"} ${cell.weights[p] ? "lit" : ""}`, "data-corner": short(cell.weights[p]) }, element("span", { class: "wide" }, String(cell.value)));
+        const made = element("div", { class: `cell ${cell.outside ? "padding" : "value"} ${cell.weights[p] ? "lit" : ""}`, "data-corner": short(cell.weights[p]) }, element("span", {}, String(cell.value)));
         made.style.setProperty("--sample", `rgb(${cell.value},${cell.value},${cell.value})`);
         return made;
       }))));
