@@ -88,6 +88,7 @@ def test_the_lessons_come_in_the_order_of_a_course() -> None:
         assert text.startswith(f"# {number}. ")
         assert "## Try this" in text
         assert text.count("\n**") >= text.count("<summary>Answer</summary>") > 0
+        assert re.search(r"^\$ convcli explore .* -o (?!\d)[\w-]+\.html$", text, re.MULTILINE)
         if page != LESSONS[-1]:
             assert f"]({LESSONS[number].name})\n" in text.rpartition("Next: ")[2]
 

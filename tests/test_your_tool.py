@@ -19,7 +19,7 @@ from scipy import linalg, ndimage, signal
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "your-tool.md").read_text("utf-8")
-TASK = re.compile(r"^\*\*(\d+)\. (.+)\*\*\n\n```text\n((?:.+\n)+)```\n\n\S", re.MULTILINE)
+TASK = re.compile(r"^### (\d+)\. (.+)\n\n```text\n((?:.+\n)+)```\n\n\S", re.MULTILINE)
 TOOLS = "ImageMagick vips FFmpeg GDAL Pillow OpenCV SciPy PyTorch convcli".split()
 
 
