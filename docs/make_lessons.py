@@ -27,7 +27,7 @@ FALSE = 1
 
 
 def pages() -> list[Path]:
-    return sorted((DOCS / "lessons").glob("*.md"))
+    return [*sorted((DOCS / "lessons").glob("*.md")), DOCS / "lecture.md"]
 
 
 def commands(text: str) -> list[str]:

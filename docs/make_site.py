@@ -100,22 +100,29 @@ def in_dark(text: str, prefix: str, images: Path, commands: dict[str, str]) -> s
 
 
 def interactive(text: str, made: Path) -> str:
-    """Behind a block whose command writes a page of HTML, that page itself, made now."""
+    """Behind a block whose commands write pages of HTML, links to those pages, made now; one page
+    alone stands there itself."""
 
     def block(found: re.Match[str]) -> str:
-        line, name = found[1], found[2]
-        make_lessons.run(line)
-        made.mkdir(parents=True, exist_ok=True)
-        shutil.move(name, made / name)
-        return (
-            f"{found[0]}\n\n"
-            f'<p class="interactive"><a href="{name}">Open the interactive page</a></p>\n'
-            f'<iframe class="interactive" src="{name}" loading="lazy" '
-            f'title="The interactive page of this lesson"></iframe>\n'
+        pages = re.findall(r"^\$ (convcli .* -o (\S+)\.html)$", found[0], re.MULTILINE)
+        for line, name in pages:
+            make_lessons.run(line)
+            made.mkdir(parents=True, exist_ok=True)
+            shutil.move(f"{name}.html", made)
+        if not pages:
+            return found[0]
+        only = pages[0][1] if len(pages) == 1 else ""
+        links = "\n".join(
+            f'<a href="{name}.html">Open {"the interactive page" if only else name}</a>'
+            for _, name in pages
         )
+        frame = (
+            f'<iframe class="interactive" src="{only}.html" loading="lazy" '
+            'title="The interactive page of this lesson"></iframe>\n'
+        )
+        return f'{found[0]}\n\n<p class="interactive">{links}</p>\n{frame if only else ""}'
 
-    pattern = r"^```console\n\$ (convcli [^\n]*-o (\S+\.html))\n[^`]*^```$"
-    return re.sub(pattern, block, text, flags=re.MULTILINE)
+    return re.sub(r"^```console\n[^`]*^```$", block, text, flags=re.MULTILINE)
 
 
 def stage(folder: Path) -> None:

@@ -88,7 +88,9 @@ def test_the_lessons_come_in_the_order_of_a_course() -> None:
         assert text.startswith(f"# {number}. ")
         assert "## Try this" in text
         assert text.count("\n**") >= text.count("<summary>Answer</summary>") > 0
-        assert re.search(r"^\$ convcli explore .* -o (?!\d)[\w-]+\.html$", text, re.MULTILINE)
+        assert re.search(
+            r"^\$ convcli (?:explore|shape) .* -o (?!\d)[\w-]+\.html$", text, re.MULTILINE
+        )
         if page != LESSONS[-1]:
             assert f"]({LESSONS[number].name})\n" in text.rpartition("Next: ")[2]
 
@@ -211,3 +213,39 @@ def test_what_the_lesson_says_of_pooling_and_dilation(made: Made) -> None:
     assert np.isnan(pool(x, 2)).sum() == 1
     got = filter_image(x, "max:2", values=True, stride=2, padding="valid", fill=True)
     assert got[1, 1] == np.nanmax(x[2:4, 2:4])
+
+
+# The lecture
+
+
+def test_the_lecture_takes_45_minutes() -> None:
+    text = TEXTS["lecture.md"]
+    table = re.findall(r"^\| (\d+) \| \[(.+?)\]", text, re.MULTILINE)
+    assert [f"{minute}: {title}" for minute, title in table] == re.findall(
+        r"^## (\d.*)$", text, re.M
+    )
+    minutes = [int(minute) for minute, _ in table]
+    assert minutes[0] == 0
+    assert minutes == sorted(minutes)
+    assert max(np.diff([*minutes, 45])) <= 7
+    shown = {name for name in re.findall(r"^\*On the wall: `([\w.]+)`", text, re.MULTILINE)}
+    assert shown == set(re.findall(r"^\$ convcli .* -o (\S+\.html)$", text, re.MULTILINE))
+
+
+def test_what_the_lecturer_says_is_right(made: Made) -> None:
+    """Numbers in a spoken line, which no command of the page prints."""
+    text = TEXTS["lecture.md"]
+    for said in (
+        "for 31 by 31 it is 62 in place of 961",
+        "1,728 weights and 64 biases",
+        "has seen 212 of 224 pixels",
+    ):
+        assert said in text
+    assert (31 + 31, 31 * 31) == (62, 961)
+    assert re.search(r"^conv1 +conv 64 k3 p1 .* 1,792 ", made["lecture.md"][1], re.MULTILINE)
+    assert 64 * 3 * 3 * 3 == 1792 - 64 == 1728
+    last = re.search(
+        r"^adaptiveavgpool1 .* kB +(\d+) ", made["13-architectures.md"][1], re.MULTILINE
+    )
+    assert last
+    assert last[1] == "212"
