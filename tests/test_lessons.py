@@ -228,7 +228,7 @@ def test_the_lecture_takes_45_minutes() -> None:
     assert minutes[0] == 0
     assert minutes == sorted(minutes)
     assert max(np.diff([*minutes, 45])) <= 7
-    shown = {name for name in re.findall(r"^\*On the wall: `([\w.]+)`", text, re.MULTILINE)}
+    shown = set(re.findall(r"^\*On the wall: `([\w.]+)`", text, re.MULTILINE))
     assert shown == set(re.findall(r"^\$ convcli .* -o (\S+\.html)$", text, re.MULTILINE))
 
 
