@@ -202,12 +202,23 @@ def test_of_a_constant_the_weight_sees_the_value_and_the_input_nothing() -> None
 
 
 def test_half_precision_rounds_once_where_many_cells_meet() -> None:
-    """4,097 cells hand 1 to the edge, which has 1 of its own: added in float16 it stays at 2048."""
+    """The edge gets 2048, 1 and 1: added in float16 it would stay at 2048."""
     x, w = np.zeros(3, np.float16), np.ones(1, np.float16)
-    v = np.ones(3 + 4097, np.float16)
-    grad = conv_grad(v, x, w, padding=(4097, 0), border="edge").x
-    np.testing.assert_array_equal(grad, np.array([4098, 1, 1], np.float16))
+    v = np.array([2048, 1, 1, 7, 5], np.float16)
+    grad = conv_grad(v, x, w, padding=(2, 0), border="edge").x
+    np.testing.assert_array_equal(grad, np.array([2050, 7, 5], np.float16))
     assert grad.dtype == np.float16
+    many = conv_grad(np.ones(4100, np.float16), x, w, padding=(4097, 0), border="edge").x
+    np.testing.assert_array_equal(many, np.array([4098, 1, 1], np.float16))
+    weight = np.array([2048, 1, 1], np.float16)
+    matrix = toeplitz(weight, 1, padding=1, border="edge", padded=False)
+    assert (matrix.tolist(), matrix.dtype) == ([[2050]], np.float16)
+
+
+def test_the_constant_counts_for_how_exact_sums_are() -> None:
+    """2**24 + 1 is no float32, in which the small numbers of x and w would be summed."""
+    y = conv([1, 2], [1], padding=1, border="constant:16777217")
+    assert y.tolist() == [16777217, 1, 2, 16777217]
 
 
 def test_whole_numbers_that_meet_at_the_border_are_exact_or_refused() -> None:
@@ -215,6 +226,9 @@ def test_whole_numbers_that_meet_at_the_border_are_exact_or_refused() -> None:
     x = np.zeros(4, np.int64)
     grad = conv_grad(v, x, w, padding=(5, 0), border="edge").x
     np.testing.assert_array_equal(grad, [6 * 2**57, 2**57, 2**57, 2**57])
+    plane = np.full((9, 9), 2**58)
+    with pytest.raises(TensorError, match="could exceed int64"):  # 36 cells meet in a corner
+        conv_grad(plane, x[:, None] + x, [[1]], padding=((5, 0), (5, 0)), border="edge")
     v = np.full(44, 2**58)
     with pytest.raises(TensorError, match="could exceed int64"):
         conv_grad(v, x, w, padding=(40, 0), border="edge")
