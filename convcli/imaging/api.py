@@ -139,7 +139,7 @@ def filter_image(
     Parameters
     ----------
     image
-        A picture file, a Pillow image of any mode but I, HSV, LAB and YCbCr, or an array ``(H, W)`` or
+        The path or URL of a picture, a Pillow image of any mode but I, HSV, LAB and YCbCr, or an array ``(H, W)`` or
         ``(H, W, C)`` of whole numbers of 8 to 64 bits, float32 or float64. uint8, uint16 and floats
         of up to four channels are light: white is 255, 65535 or 1.0, two and four channels are
         gray and RGB with alpha. All others, and these with ``values=True``, are values in units

@@ -12,6 +12,7 @@ from PIL import Image
 
 from convcli.engine.numerics import OUT_DTYPES
 from convcli.errors import UsageError
+from convcli.imaging.files import STDIN
 from convcli.imaging.formats.shared.array_file import Space, space_of
 from convcli.imaging.formats.shared.pillow import SPACES, to_pillow
 from convcli.imaging.header import COLOURS, Header
@@ -27,7 +28,7 @@ IMAGES = (Image.Image, str, Path)
 
 
 def given_picture(image: Any, *, values: bool | None = None) -> Source:
-    """A Pillow image, an array, or the path of a picture file as a source.
+    """A Pillow image, an array, or the path or URL of a picture as a source.
 
     Raises
     ------
@@ -37,11 +38,11 @@ def given_picture(image: Any, *, values: bool | None = None) -> Source:
         If it is of a mode, a shape or a type that is not taken.
     """
     if isinstance(image, str | Path):
-        from convcli.imaging.opening import name_of, read_picture
+        from convcli.imaging.opening import Limits, open_source
 
-        picture = read_picture(fspath(image))
-        picture.name = name_of(fspath(image))
-        return picture
+        if image == STDIN:
+            raise UsageError("'-' is standard input, which only the command reads; give a file")
+        return open_source(fspath(image), Limits())
     if isinstance(image, Image.Image):
         return _from_pillow(image)
     return _from_array(_array(image), values=values)

@@ -34,6 +34,17 @@ def test_a_file_is_turned_upright_and_keeps_its_profile(tmp_path: Path) -> None:
     assert result.info["icc_profile"] == profile
 
 
+def test_a_file_of_samples_gives_an_image_where_pillow_has_one(tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", LEVELS[..., 0] / np.float32(255))
+    result = filter_image(tmp_path / "in.npy", "box")
+    assert result.mode == "F"
+    expected = filter_image(LEVELS[..., 0] / np.float32(255), "box")
+    assert np.asarray(result).tolist() == expected.tolist()
+    np.save(tmp_path / "wide.npy", np.zeros((3, 4, 7), np.int16))
+    with pytest.raises(UsageError, match="give an array instead"):
+        filter_image(tmp_path / "wide.npy", "box")
+
+
 @pytest.mark.parametrize("mode, told", [("1", "L"), ("P", "RGB"), ("RGBa", "RGBA")])
 def test_modes_are_taken_for_what_they_stand_for(mode: str, told: str) -> None:
     source = Image.fromarray(LEVELS)
@@ -56,5 +67,7 @@ def test_what_is_no_picture_is_told_in_one_line(tmp_path: Path) -> None:
         filter_image(tmp_path / "in.png", "sobel")
     with pytest.raises(UsageError, match="there is no such file"):
         filter_image(str(tmp_path / "gone.png"), "sobel")
+    with pytest.raises(UsageError, match="only the command reads"):
+        filter_image("-", "sobel")
     with pytest.raises(UsageError, match="mode 'HSV' is not taken"):
         filter_image(Image.new("HSV", (3, 3)), "sobel")
