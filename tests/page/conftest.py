@@ -13,9 +13,12 @@ import pytest
 MISSING = "Chromium" if not (shutil.which("chromium") or shutil.which("google-chrome")) else ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The system's Chromium; where there is none the test is left out, but never in CI."""
+    """The system's Chromium; where there is none the test is left out, but never in CI.
+
+    One for each file: while it is there an event loop runs, which tests of others would meet.
+    """
     in_ci = os.environ.get("CI") == "true"
     if MISSING and not in_ci:
         pytest.skip(f"{MISSING} is not installed here")

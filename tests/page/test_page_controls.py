@@ -109,6 +109,10 @@ def test_sliders_by_keyboard_and_what_is_impossible(opened: Any) -> None:
     assert page.evaluate("Explore.state.k[0]") == 7
     page.get_by_label("Input channels", exact=True).fill("3")
     page.keyboard.press("Enter")
+    page.get_by_label("Output channels", exact=True).fill("9")
+    page.keyboard.press("Enter")
+    assert page.evaluate("[Explore.state.in, Explore.state.out]") == [3, 1]
+    assert "9 is not a whole number from 1 to 4" in page.locator("#c-out-why").inner_text()
     groups = page.get_by_label("Groups", exact=True)
     groups.fill("2")
     groups.press("Enter")

@@ -76,7 +76,8 @@ const Controls = (() => {
     }
     function typed(control, number) {
       const value = Number(number.value), [low, high] = State.HARD[control.key];
-      const error = !Number.isInteger(value) || number.value === "" || value < low || value > 64 ? `${number.value || "nothing"} is not a whole number from ${low} to ${high}` : set(changed(get(), control, value));
+      const top = control.axis === null ? high : State.MOST[1]; // sizes may go beyond their slider
+      const error = !Number.isInteger(value) || number.value === "" || value < low || value > top ? `${number.value || "nothing"} is not a whole number from ${low} to ${top}` : set(changed(get(), control, value));
       refresh();
       if (error) rows.find((r) => idOf(r.control) === idOf(control)).why.textContent = error;
     }
