@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ImageFont
+from PIL import Image, ImageFont
 
 from convcli.arithmetic.layer import Layer
 from convcli.errors import ConvcliError
 from convcli.imaging.raster import font_file
 from convcli.imaging.shapes import Rect, Text
+from convcli.ops.polynomial import symbols
 from convcli.show.draw.channel_planes import MAX_ACROSS, MAX_DOWN
 from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.layout import Drawing, lay_out
@@ -602,7 +604,10 @@ def drawings() -> dict[str, Drawing]:
     return made
 
 
-@pytest.mark.parametrize(("name", "drawing"), drawings().items())
+DRAWINGS = drawings()
+
+
+@pytest.mark.parametrize(("name", "drawing"), DRAWINGS.items())
 def test_long_numbers_stay_in_their_cells(name: str, drawing: Drawing) -> None:
     found = 0
     for joined, _, behind, written, _ in drawing.frames[:: max(len(drawing.frames) // 5, 1)]:
@@ -617,6 +622,28 @@ def test_long_numbers_stay_in_their_cells(name: str, drawing: Drawing) -> None:
             assert middle + half <= box.x + box.width, text
             found += 1
     assert found > 20
+
+
+def test_sums_of_letters_that_are_too_long_for_their_cells_say_so() -> None:
+    x = symbols("a b c d e f g h").reshape(2, 4)
+    w = symbols("p q r s").reshape(1, 2, 2)
+    layer = Layer("conv", (2,), out_channels=1)
+    scene = build_scene(plan_operation(layer, (4,), x=x, w=w, in_channels=2))
+    last = list(boards_of(scene))[-1]
+    assert last["Channel 1"].texts == {(0, 0): "er+fs", (0, 1): "fr+gs", (0, 2): "gr+hs"}
+    long = plan_operation(
+        layer, (4,), x=symbols("alpha beta gamma delta " * 2).reshape(2, 4), w=w, in_channels=2
+    )
+    last = list(boards_of(build_scene(long)))[-1]
+    assert set(last["Output 0"].texts.values()) == {"…"}
+
+
+def test_every_view_is_a_picture() -> None:
+    for drawing in DRAWINGS.values():
+        data = drawing_bytes(drawing, ".png", width=300, frame=0)
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.width == 300
+            assert len(image.convert("RGB").getcolors(90_000) or []) > 5
 
 
 def test_every_step_is_printed_in_a_terminal() -> None:

@@ -15,6 +15,9 @@ __all__ = ["cell_shapes", "font_size"]
 SMALLEST = 6.5
 """Smallest font of a number in a cell; a smaller one nobody reads, so it is left out."""
 
+ROOMY, TOO_LONG = 24.0, "…"
+"""Side of a cell that says it holds a text that is too long for it, and what it says."""
+
 ASIDE = 0.08
 """How far a number moves up and to the left for the weight in its corner, in cells."""
 
@@ -59,11 +62,15 @@ def cell_shapes(
     thin = 0.5 if cell.mark == "nought" and not lit else 1.0
     yield Rect(*box, fill, stroke, thin, dash, radius)
     yield from _mark(cell, x, y, side, ink.lit_stroke if lit else ink.stroke, theme)
-    if cell.text and font:
+    if cell.text and (font or side >= ROOMY):
         quiet = not lit and cell.mark in ("padding", "border", "zero", "cropped", "overhang")
         colour = theme.lit_ink if lit else theme.muted if quiet else theme.ink
         shift = ASIDE * side if cell.corner else 0.0
-        yield Text(x + side / 2 - shift, y + side / 2 - shift, cell.text, font, colour, bold=lit)
+        font = font or font_size(side, cell.text, bool(cell.corner))
+        text = cell.text if font else TOO_LONG
+        yield Text(
+            x + side / 2 - shift, y + side / 2 - shift, text, font or 0.3 * side, colour, bold=lit
+        )
     small = 0.6 * font_size(side, cell.corner) if side >= 24 else 0.0
     if cell.corner and small:
         size = round(min(0.26 * side, small), 1)
