@@ -71,6 +71,8 @@ def test_pointing_lights_what_makes_an_output_and_what_an_input_reaches(opened: 
 
 def test_groups_light_their_own_channels(opened: Any) -> None:
     page = opened(explore_page(mixed()))
+    cell(page, "s0_1", 2).hover()  # one line in place of three: the boards stay where they are
+    assert lit(page, "s0_1") == {2} and lit(page, "y0") == {2}
     cell(page, "y2", 0).hover()
     assert [len(lit(page, f"x{c}")) for c in range(4)] == [0, 0, 4, 4]
     assert lit(page, "w2_3") == {0, 1, 2, 3} and lit(page, "w3_3") == set()

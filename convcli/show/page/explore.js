@@ -28,6 +28,7 @@ const Explore = (() => {
     results = Layer.compute(layer, parsed("x"), layer.pool ? [] : parsed("w"), layer.pool ? [] : parsed("bias"));
     kept = kept && kept.o < layer.out && kept.place < layer.places ? kept : { board: "y", o: 0, place: 0 };
     hovered = null;
+    $("formula").style.minHeight = "";
     draw();
     Formula.sizes($("sizes"), layer);
     $("command").replaceChildren(...Command.lines(state, layer).map((line) => element("div", {}, line)));

@@ -70,6 +70,8 @@ const Formula = (() => {
     const lines = target.board === "y" ? ofOutput(layer, texts, results, target)
       : target.board === "s" ? ofShare(layer, texts, results, target) : ofReach(layer, texts, target);
     host.replaceChildren(...lines.map((line) => element("p", {}, ...line)));
+    // It never becomes lower while one points about, or the boards below would slip away.
+    host.style.minHeight = `${host.offsetHeight}px`;
   }
 
   // The output size along each axis, one line each, or one for both where they agree.
