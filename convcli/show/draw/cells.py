@@ -61,7 +61,8 @@ def cell_shapes(
     )
     thin = 0.5 if cell.mark == "nought" and not lit else 1.0
     yield Rect(*box, fill, stroke, thin, dash, radius)
-    yield from _mark(cell, x, y, side, ink.lit_stroke if lit else ink.stroke, theme)
+    strong = lit or cell.echo
+    yield from _mark(cell, x, y, side, ink.lit_stroke if strong else ink.stroke, theme)
     if cell.text and (font or side >= ROOMY):
         quiet = not lit and cell.mark in ("padding", "border", "zero", "cropped", "overhang")
         colour = theme.lit_ink if lit else theme.muted if quiet else theme.ink
