@@ -19,10 +19,13 @@ from convcli.arithmetic.window import (
 )
 from convcli.errors import ShapeError
 
-__all__ = ["AnyWindow", "Cost", "Layer", "LayerKind", "check_channels"]
+__all__ = ["POOLS", "AnyWindow", "Cost", "Layer", "LayerKind", "check_channels"]
 
 LayerKind: TypeAlias = Literal["conv", "conv_transpose", "maxpool", "avgpool"]
 AnyWindow: TypeAlias = Window | TransposedWindow
+
+POOLS: dict[str, LayerKind] = {"max": "maxpool", "avg": "avgpool"}
+"""The two poolings by the words for them, ``--pool max`` and ``pool="max"``."""
 
 
 @dataclass(frozen=True, slots=True)

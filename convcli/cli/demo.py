@@ -81,9 +81,10 @@ def _run(line: str, live: bool) -> bool:
 
     arguments = shlex.split(line)[1:]
     if live and arguments[0] == "draw":
-        from convcli.cli.draw_scene import classic_scene
+        from convcli.show.draw.given_operation import classic_operation
         from convcli.show.draw.player import play
+        from convcli.show.draw.views import build_scene
 
-        return play(classic_scene(arguments[1]), 1.5, once=True)
+        return play(build_scene(classic_operation(arguments[1])), 1.5, once=True)
     invoke(arguments)
     return True

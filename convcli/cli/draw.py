@@ -132,7 +132,7 @@ def draw(
 
     _check_output(output, form, overwrite)
     page = parse_page(size)
-    from convcli.cli.draw_scene import asked_operation, file_stem
+    from convcli.cli.draw_scene import Drawn, asked_operation, file_stem
     from convcli.cli.layer_parse import LayerOptions
     from convcli.show.draw.theme import theme_of
     from convcli.show.draw.views import build_scene
@@ -140,7 +140,7 @@ def draw(
     look = theme_of(theme)
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
-    operation = asked_operation(name, layer, x, w, bias, one_axis=one, flip=flip, border=border)
+    operation = asked_operation(name, Drawn(layer, x, w, bias, one, flip, border))
     if is_page(output):
         draw_page(
             operation,

@@ -9,9 +9,7 @@ from convcli.cli import draw_options as on
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from convcli.cli.layer_parse import LayerOptions
     from convcli.kernels.kernel import Kernel
-    from convcli.show.draw.operation import Operation
 
 app = typer.Typer(add_completion=False)
 
@@ -86,6 +84,7 @@ def explore(
     overwrite: Annotated[bool, options.overwrite(on.FILE)] = False,
 ) -> None:
     """Explore a layer, or a picture under a kernel, on an interactive page."""
+    from convcli.cli.draw_scene import Drawn, asked_operation
     from convcli.cli.layer_parse import LayerOptions
     from convcli.cli.page import check_page, show_page, write_page
     from convcli.show.page.layer_page import explore_page
@@ -94,10 +93,10 @@ def explore(
         check_page(output, overwrite)
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
-    said = layer != LayerOptions("", "", "", "", "", "", False, "", False, bias=False)
-    said = said or bool(x or w)
-    picture = _picture(name, kernel, said or one or flip or border != "zeros")
-    operation = _operation("" if picture else name, layer, x, w, bias, said, one, flip, border)
+    drawn = Drawn(layer, x, w, bias, one, flip, border)
+    picture = _picture(name, kernel, drawn != Drawn())
+    shown = "" if picture else name
+    operation = asked_operation(shown or ("" if drawn.given else DEFAULT), drawn)
     if picture:
         what = f"{picture['name']} under {kernel or 'sobel-x'}"
     else:
@@ -109,38 +108,12 @@ def explore(
         show_page(html, what)
 
 
-def _operation(
-    name: str,
-    layer: "LayerOptions",
-    x: str,
-    w: str,
-    bias: str,
-    said: bool,
-    one_axis: bool,
-    flip: bool,
-    border: str,
-) -> "Operation":
-    """The layer that is asked for; a classic one where nothing is said."""
-    from convcli.cli.draw_scene import asked_operation
-
-    return asked_operation(
-        name if name or said else DEFAULT,
-        layer,
-        x,
-        w,
-        bias,
-        one_axis=one_axis,
-        flip=flip,
-        border=border,
-    )
-
-
 def _picture(name: str, kernel: str, of_layer: bool) -> dict[str, Any] | None:
     """The picture that is named, ready to lie in the page; None for a layer."""
-    from convcli.show.draw.classics import CLASSICS
+    from convcli.show.draw.classics import CLASSICS, classic_key
     from convcli.system.files import is_file
 
-    classic = name.lower().replace("-", "_").replace(" ", "_") in CLASSICS
+    classic = classic_key(name) in CLASSICS
     if not name or classic or not (kernel or name == "-" or "." in name or is_file(name)):
         if kernel:
             raise UsageError(

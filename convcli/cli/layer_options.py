@@ -44,7 +44,7 @@ def pool(help: str, panel: str) -> Any:
     """``--pool``, instead of a convolution."""
     return typer.Option(
         "--pool",
-        autocompletion=complete.names("cli.layer_parse", "POOLS"),
+        autocompletion=complete.names("arithmetic.layer", "POOLS"),
         metavar="max|avg",
         help=help,
         rich_help_panel=panel,

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from convcli.arithmetic.layer import Layer, LayerKind
+from convcli.arithmetic.layer import POOLS, Layer, LayerKind
 from convcli.arithmetic.sizes import parse_padding, parse_sizes
 from convcli.arithmetic.solver import Fixed
 from convcli.errors import ShapeError
 
-__all__ = ["POOLS", "LayerOptions"]
-
-POOLS: dict[str, LayerKind] = {"max": "maxpool", "avg": "avgpool"}
-"""What ``--pool`` takes, and the layer it is."""
+__all__ = ["LayerOptions"]
 
 
 class LayerOptions(NamedTuple):
     """What was typed, empty where nothing was."""
 
-    n: str
-    k: str
-    s: str
-    p: str
-    d: str
-    op: str
-    transpose: bool
-    pool: str
-    ceil: bool
+    n: str = ""
+    k: str = ""
+    s: str = ""
+    p: str = ""
+    d: str = ""
+    op: str = ""
+    transpose: bool = False
+    pool: str = ""
+    ceil: bool = False
     in_channels: int | None = None
     out_channels: int | None = None
     groups: int = 1
@@ -42,6 +39,11 @@ class LayerOptions(NamedTuple):
         if self.pool:
             return POOLS[self.pool]
         return "conv_transpose" if self.transpose else "conv"
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it is one of the two poolings."""
+        return self.kind in POOLS.values()
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -76,7 +78,7 @@ class LayerOptions(NamedTuple):
         ShapeError
             If pooling has what only weights have, or one number needs another.
         """
-        if self.kind in POOLS.values() and (self.out_channels is not None or self.groups != 1):
+        if self.is_pool and (self.out_channels is not None or self.groups != 1):
             raise ShapeError("pooling has neither output channels nor groups")
         if self.out_channels is not None and self.in_channels is None:
             raise ShapeError("--out needs --in, the input channels")

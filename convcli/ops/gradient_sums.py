@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from convcli.ops.border_cells import outside_value
 from convcli.ops.conv_geometry import ConvGeometry
 from convcli.ops.operands import Array
 from convcli.ops.output_sum import item
@@ -154,8 +155,7 @@ def weight_gradient_sum(
     group = small // (g.small_channels // g.groups)
     big = group * (g.big_channels // g.groups) + within
     sources = g.sources
-    value = g.border.value
-    outside = int(value) if value % 1 == 0 else value
+    outside = outside_value(g.border, x)
 
     def term(n: int, place: Index) -> GradientTerm | None:
         at = [o * s + t * d for o, s, t, d in zip(place, g.stride, tap, g.dilation, strict=True)]

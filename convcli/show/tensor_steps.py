@@ -40,7 +40,8 @@ def _product(product: Term) -> Text:
     from rich.text import Text
 
     if product.is_padding:
-        return Text(f"[{cell_text(product.x)}]", PADDING_STYLE) + Text(f"·{factor(product.weight)}")
+        shown = (f"[{cell_text(product.x)}]", PADDING_STYLE)
+        return Text.assemble(shown, f"·{factor(product.weight)}")
     return Text(f"{factor(product.x)}·{factor(product.weight)}")
 
 
@@ -89,25 +90,25 @@ def show_blocks(
     from rich.text import Text
 
     console = console or make_console()
-    padded = False
+    padded = ""
     for lines in blocks:
         for line in lines:
             console.print(line, soft_wrap=True)
-            padded = padded or any(span.style == PADDING_STYLE for span in line.spans)
+            marks = (span for span in line.spans if span.style == PADDING_STYLE)
+            padded = padded or next((line.plain[mark.start : mark.end] for mark in marks), "")
     if left_out:
         hint = f"… {left_out} more {what}; --all shows them, --at i,j one of them"
         console.print(Text(hint, "dim"), soft_wrap=True)
     if padded:
-        console.print(_brackets(border))
+        console.print(_brackets(border, padded))
 
 
-def _brackets(border: Border | None) -> Text:
-    """What stands in brackets: ``[0]`` is padding, or which cells the border shows."""
+def _brackets(border: Border | None, constant: str) -> Text:
+    """What stands in brackets: a ``constant`` such as ``[0]``, or which cells the border shows."""
     from rich.text import Text
 
     if border is None or border.is_constant:
-        value = "0" if border is None else cell_text(border.value)
-        return Text(f"[{value}]", PADDING_STYLE) + Text(" is padding", "dim")
+        return Text(constant, PADDING_STYLE) + Text(" is padding", "dim")
     return Text("[ ]", PADDING_STYLE) + Text(
         f" is padding, {border}: {BORDERS[border.mode].drawing}", "dim"
     )

@@ -19,12 +19,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.cli.draw_scene import classic_scene
 from convcli.imaging import video
 from convcli.show.draw.drawing_bytes import drawing_bytes
+from convcli.show.draw.given_operation import classic_operation
 from convcli.show.draw.layout import Drawing, lay_out
 from convcli.show.draw.svg import HOLD
 from convcli.show.draw.theme import theme_of
+from convcli.show.draw.views import build_scene
 
 NAME = "no_padding_strides"
 NEEDS_FFMPEG = pytest.mark.skipif(
@@ -34,7 +35,7 @@ NEEDS_FFMPEG = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def drawn() -> Drawing:
-    return lay_out(classic_scene(NAME), theme_of("light"))
+    return lay_out(build_scene(classic_operation(NAME)), theme_of("light"))
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "webp", "pdf"])

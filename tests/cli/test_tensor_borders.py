@@ -243,4 +243,9 @@ def test_fractions_and_symbols_stay_exact(convcli: Run) -> None:
     done = convcli("conv", "1/3 1/7", "1 1 1", "--padding", "1", "--border", "edge")
     assert done.out.decode().splitlines()[-1].split() == ["17/21", "13/21"]
     words = ("1/3 1/7", "1 1 1", "--padding", "1", "--border", "constant:1/2", "--at", "0")
-    assert "y[0] = [1/2]·1 + 1/3·1 + 1/7·1 = 41/42" in convcli("conv", *words).out.decode()
+    for command, line in (
+        (("conv",), "y[0] = [1/2]·1 + 1/3·1 + 1/7·1 = 41/42"),
+        (("grad", "--only", "weight"), "1·[1/2] + 1·1/3 = 5/6"),
+    ):
+        shown = convcli(*command, *words).out.decode()
+        assert line in shown and "[1/2] is padding" in shown

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,10 @@ import pytest
 
 import convcli
 from convcli.cli.app import run
-from convcli.cli.draw_scene import classic_operation
 from convcli.displays import DISPLAYS, displayed
 from convcli.kernels.kernel import Kernel
 from convcli.ops.polynomial import Polynomial
 from convcli.show import notebook
-from convcli.show.draw.classics import CLASSICS
-from convcli.show.draw.given_operation import given_operation
 from convcli.show.latex import array_latex, polynomial_latex
 
 NETWORK = convcli.Network.parse(
@@ -184,6 +180,11 @@ OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         {"x": np.array([[[1, 2, 3], [4, 5, 6]], [[0, 1, 0], [2, 2, 1]]]), "weight": np.array([[[[1, 0], [0, 1]], [[2, 1], [1, 1]]]]), "bias": np.array([7]), "view": "window"},
     ),
     (("--x", "1 2; 3 4", "--w", "1 0; 2 1", "--p", "1", "--border", "reflect"), {"x": "1 2; 3 4", "weight": "1 0; 2 1", "padding": 1, "border": "reflect"}),
+    (("--x", "[[[1,2],[3,4]],[[5,6],[7,8]]]", "--w", "1 0; 0 1; 1 -1"), {"x": "[[[1,2],[3,4]],[[5,6],[7,8]]]", "weight": "1 0; 0 1; 1 -1"}),
+    (("--x", "1/3 2 1", "--w", "1/7 1"), {"x": "1/3 2 1", "weight": "1/7 1"}),
+    (("--x", "4 2 1", "--w", "[[[2, 1]]]"), {"x": "4 2 1", "weight": "[[[2, 1]]]"}),
+    (("--x", "1 2 3; 4 5 6", "--w", "[[[2,1],[1,0]]]", "--1d"), {"x": "1 2 3; 4 5 6", "weight": "[[[2,1],[1,0]]]", "dims": 1}),
+    (("--x", "[[[[1,2,3],[4,5,6]]]]", "--w", "1 2"), {"x": np.array([[[[1, 2, 3], [4, 5, 6]]]]), "weight": "1 2"}),
     (("numerical_max_pooling",), {"x": "numerical_max_pooling"}),
 ]  # fmt: skip
 
@@ -197,14 +198,6 @@ def test_a_figure_is_what_the_command_draws(
     convcli.draw(**keywords).save(tmp_path / "figure.svg")
     one, two = (tmp_path / "command.svg").read_text(), (tmp_path / "figure.svg").read_text()
     assert one == two
-
-
-@pytest.mark.parametrize("name", CLASSICS)
-def test_a_classic_is_the_operation_of_the_command(name: str) -> None:
-    one, two = classic_operation(name), given_operation(name, None, None, {})
-    for part in fields(one):
-        left, right = getattr(one, part.name), getattr(two, part.name)
-        assert np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right
 
 
 def test_figures_are_saved_as_the_command_saves_them(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from convcli.errors import UsageError, did_you_mean
 
-__all__ = ["CLASSICS", "Classic", "classic"]
+__all__ = ["CLASSICS", "Classic", "classic", "classic_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,15 @@ CLASSICS: dict[str, Classic] = {
 }
 
 
+def classic_key(name: str) -> str:
+    """A name as ``CLASSICS`` has it; hyphens, blanks and capitals do as well.
+
+    >>> classic_key("Padding-Strides")
+    'padding_strides'
+    """
+    return name.lower().replace("-", "_").replace(" ", "_")
+
+
 def classic(name: str) -> Classic:
     """The animation of that name; hyphens do as well as underscores.
 
@@ -65,7 +74,7 @@ def classic(name: str) -> Classic:
     ...
     convcli.errors.UsageError: no drawing is called 'padding_stride'; did you mean 'padding_strides'?
     """
-    key = name.lower().replace("-", "_").replace(" ", "_")
+    key = classic_key(name)
     if key in CLASSICS:
         return CLASSICS[key]
     hint = did_you_mean(key, CLASSICS, cutoff=0.5) or f"; there are {', '.join(CLASSICS)}"
