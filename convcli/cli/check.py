@@ -64,7 +64,7 @@ Examples:
 """
 
 
-@app.command(context_settings=LITERALS, epilog=_examples("equivariance"))
+@app.command(**LITERALS, epilog=_examples("equivariance"))
 def equivariance(
     x: on.X,
     w: W,
@@ -93,7 +93,7 @@ def equivariance(
     )
 
 
-@app.command(context_settings=LITERALS, epilog=_examples("adjoint"))
+@app.command(**LITERALS, epilog=_examples("adjoint"))
 def adjoint(
     x: on.X,
     w: W,
@@ -114,7 +114,7 @@ def adjoint(
     _run(check_adjoint, x, w, dims, as_json, (stride, padding, dilation, groups, border))
 
 
-@app.command(context_settings=LITERALS, epilog=_examples("gradient"))
+@app.command(**LITERALS, epilog=_examples("gradient"))
 def gradient(
     x: on.X,
     w: W,

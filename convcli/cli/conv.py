@@ -19,7 +19,7 @@ Examples:
 """
 
 
-@app.command(context_settings=LITERALS, epilog=EXAMPLES)
+@app.command(**LITERALS, epilog=EXAMPLES)
 def conv(
     x: on.X,
     w: on.W,

@@ -10,7 +10,7 @@ from convcli.cli.options import LITERALS
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=LITERALS)
+@app.command(**LITERALS)
 def conv_transpose(
     x: on.X,
     w: on.WTransposed,

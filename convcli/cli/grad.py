@@ -24,7 +24,7 @@ Examples:
 """
 
 
-@app.command(context_settings=LITERALS, epilog=EXAMPLES)
+@app.command(**LITERALS, epilog=EXAMPLES)
 def grad(
     x: on.X,
     w: on.WEither,

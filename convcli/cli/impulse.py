@@ -20,7 +20,7 @@ Examples:
 """
 
 
-@app.command(context_settings=LITERALS, epilog=EXAMPLES)
+@app.command(**LITERALS, epilog=EXAMPLES)
 def impulse(
     w: Annotated[str, on.tensor("[W]", "The kernel, bare; none with --x alone.")] = "",
     x: Annotated[

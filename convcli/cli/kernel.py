@@ -39,7 +39,7 @@ def list_command(
         show_catalogue()
 
 
-@app.command("show", context_settings=LITERALS)
+@app.command("show", **LITERALS)
 def show_command(
     kernel: KernelWritten,
     beside: Annotated[
@@ -103,7 +103,7 @@ def _draw(
     write_drawing(drawing, output, drawing.title, overwrite=overwrite, width=size)
 
 
-@app.command("sheet", context_settings=LITERALS)
+@app.command("sheet", **LITERALS)
 def sheet_command(
     picture: Annotated[
         str,
@@ -153,7 +153,7 @@ def sheet_command(
     write_drawing(drawing, output, drawing.title, overwrite=overwrite)
 
 
-@app.command("export", context_settings=LITERALS)
+@app.command("export", **LITERALS)
 def export_command(
     kernel: KernelWritten,
     output: Annotated[

@@ -26,7 +26,7 @@ Examples:
 """
 
 
-@app.command("kernel", context_settings=LITERALS, epilog=KERNEL_EXAMPLES)
+@app.command("kernel", **LITERALS, epilog=KERNEL_EXAMPLES)
 def kernel_command(
     w: W,
     n: Annotated[
@@ -88,7 +88,7 @@ def kernel_command(
     show_product(product)
 
 
-@app.command("data", context_settings=LITERALS)
+@app.command("data", **LITERALS)
 def data_command(
     x: on.X,
     w: Annotated[
@@ -129,7 +129,7 @@ def data_command(
     show_product(product)
 
 
-@app.command("circulant", context_settings=LITERALS)
+@app.command("circulant", **LITERALS)
 def circulant_command(
     w: W,
     n: Annotated[int, typer.Option("-n", "--n", help="Cells of the cycle.")] = 0,

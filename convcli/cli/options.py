@@ -4,14 +4,17 @@ A command adds what the option does there (``help``) and the heading that it sta
 (``panel``).
 """
 
+import re
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from convcli.cli import complete
 
 __all__ = [
     "LITERALS",
+    "LiteralCommand",
     "Overwrite",
     "border",
     "flip",
@@ -26,8 +29,27 @@ __all__ = [
     "width",
 ]
 
-LITERALS = {"ignore_unknown_options": True}
-"""Of a command whose arguments may be numbers: ``"-1 0 1"`` is no option."""
+_CELL = (
+    r"[+-]?[0-9./]*[*·]?(?:[^\W\d]\w*(?:\[[^\[\]]*\])*['\N{PRIME}\N{DOUBLE PRIME}]*)?(?:/[0-9]+)?"
+)
+_NEGATIVE = re.compile(rf"-{_CELL}(?:\s*[\s;,]\s*{_CELL})+")
+
+
+class LiteralCommand(TyperCommand):
+    """A command whose arguments may be numbers or letters: ``"-1 0 1"`` and ``"-h o"``.
+
+    Click would take the first ``h`` or ``o`` of a minus and several cells for ``-h`` or ``-o``.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f" {a}" if _NEGATIVE.fullmatch(a) else a for a in args])
+
+
+LITERALS: dict[str, Any] = {
+    "cls": LiteralCommand,
+    "context_settings": {"ignore_unknown_options": True},
+}
+"""How such a command is declared: ``@app.command(**LITERALS)``."""
 
 
 def kernels(help: str) -> Any:

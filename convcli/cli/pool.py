@@ -89,7 +89,7 @@ Examples:
 """
 
 
-@app.command("max", context_settings=LITERALS, epilog=MAX_EXAMPLES)
+@app.command("max", **LITERALS, epilog=MAX_EXAMPLES)
 def max_command(
     x: on.X,
     kernel_size: KernelSize = "2",
@@ -135,7 +135,7 @@ def max_command(
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 
 
-@app.command("avg", context_settings=LITERALS, epilog=AVG_EXAMPLES)
+@app.command("avg", **LITERALS, epilog=AVG_EXAMPLES)
 def avg_command(
     x: on.X,
     kernel_size: KernelSize = "2",

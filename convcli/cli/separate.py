@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=LITERALS)
+@app.command(**LITERALS)
 def separate(
     kernel: Annotated[str, options.kernel(f"A preset (gaussian:2), or the weights. {TENSOR_HELP}")],
     rank: Annotated[

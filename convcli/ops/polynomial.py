@@ -153,11 +153,14 @@ class Polynomial:
         if len(self.terms) > 1 and len(below) == 1 and below != {1}:
             shared = below.pop()
             return f"({self * shared})/{shared}"
-        text = ""
+        text = last = ""
         for names in sorted(self.terms, key=_order):
             number = self.terms[names]
             sign = "-" if number < 0 else "+" if text else ""
-            text += sign + _term(names, -number if number < 0 else number)
+            term = _term(names, -number if number < 0 else number)
+            if term[0].isdecimal() and re.fullmatch(r"[0-9.]+[eE]", last):
+                text = f"{text[:-1]}·{text[-1]}"  # 2·e-3, since 2e-3 is a number
+            text, last = text + sign + term, term
         return text or "0"
 
     def __repr__(self) -> str:

@@ -74,6 +74,22 @@ def test_names_with_an_index_or_primes_come_back_in_products(convcli: Cli) -> No
     assert "x[red]" in shown, "brackets are no colours"
 
 
+@pytest.mark.parametrize("command", ["conv", "conv-transpose", "grad", "check"])
+def test_letters_after_a_minus_are_no_options(
+    convcli: Cli, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [command, "adjoint"] if command == "check" else [command]
+    for x in ("-a h", "-x o -o/2", "-1 h 2 o"):
+        found = convcli(*words, x, "-h")
+        assert found.code == 0
+        assert b"Usage" in found.out, "one word is an option"
+        found = convcli(*words, x, "-h o")
+        assert (found.code, found.err) == (0, "")
+        assert b"symbolic" in found.out
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_fraction_is_not_taken_for_a_folder_nor_a_file_for_a_fraction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

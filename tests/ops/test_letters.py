@@ -128,6 +128,10 @@ def test_indices_are_ordered_as_numbers() -> None:
         "a/4 1/4": "(a+1)/4",
         "1000000a 1": "1000000a+1",
         "0.5a 0.25": "0.5a+0.25",
+        "2e -3": "2·e-3",
+        "e 3f": "e+3f",
+        "2e 3f": "2·e+3f",
+        "x2e 3": "x2e+3",
     }.items(),
 )
 def test_fractions_before_letters(text: str, shown: str) -> None:

@@ -166,7 +166,9 @@ const Arithmetic = (() => {
     const terms = poly.sorted().map(({ names, number }) => ({ names, ...parts(number) }));
     const below = terms.length ? terms[0].d : 1n;
     if (terms.length > 1 && below !== 1n && terms.every((term) => term.d === below)) return `(${showPoly(mul(poly, fraction(below, 1n)))})/${below}`;
-    return terms.map(({ names, n, d }, i) => (n < 0n ? "-" : i ? "+" : "") + showTerm(names, { n: abs(n), d })).join("") || "0";
+    const texts = terms.map(({ names, n, d }) => showTerm(names, { n: abs(n), d }));
+    const before = (text, next) => (/^\d+[eE]$/.test(text) && /^\d/.test(next) ? `${text.slice(0, -1)}·${text.slice(-1)}` : text); // 2·e-3, since 2e-3 is a number
+    return terms.map(({ n }, i) => (n < 0n ? "-" : i ? "+" : "") + before(texts[i], texts[i + 1])).join("") || "0";
   }
   function show(v) {
     if (v === null || v === undefined) return "";
