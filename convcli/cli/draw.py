@@ -128,7 +128,8 @@ def draw(
 ) -> None:
     """Draw a convolution, a transposed one or pooling, step by step."""
     from convcli.cli.drawing import parse_page
-    from convcli.cli.page import draw_page, is_page
+    from convcli.cli.page import draw_page
+    from convcli.show.page.target import is_page
 
     _check_output(output, form, overwrite)
     page = parse_page(size)
@@ -179,7 +180,7 @@ def draw(
 
 def _check_output(output: str, form: str, overwrite: bool) -> None:
     from convcli.cli.drawing import check_drawing, check_stills, is_folder
-    from convcli.cli.page import SUFFIX
+    from convcli.show.page.target import SUFFIX
 
     if output and is_folder(output):
         check_stills(output, form)

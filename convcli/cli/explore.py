@@ -86,11 +86,12 @@ def explore(
     """Explore a layer, or a picture under a kernel, on an interactive page."""
     from convcli.cli.draw_scene import Drawn, asked_operation
     from convcli.cli.layer_parse import LayerOptions
-    from convcli.cli.page import check_page, show_page, write_page
+    from convcli.cli.page import show_page, write_page
     from convcli.show.page.layer_page import explore_page
+    from convcli.show.page.target import check_page
 
     if output:
-        check_page(output, overwrite)
+        check_page(output, overwrite=overwrite)
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
     drawn = Drawn(layer, x, w, bias, one, flip, border)

@@ -9,33 +9,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from convcli.errors import UsageError
+from convcli.show.page.target import SUFFIX
 
 if TYPE_CHECKING:
     from convcli.show.draw.operation import Operation
 
-__all__ = ["SUFFIX", "check_page", "draw_page", "is_page", "show_page", "write_page"]
-
-SUFFIX = ".html"
+__all__ = ["draw_page", "show_page", "write_page"]
 
 NO_BROWSER = "no browser could be opened here; open the file in one"
-
-
-def is_page(output: str) -> bool:
-    """Whether a page is asked for, by the suffix of the file.
-
-    >>> is_page("Strides.HTML"), is_page("strides.gif")
-    (True, False)
-    """
-    return output.lower().endswith(SUFFIX)
-
-
-def check_page(output: str, overwrite: bool) -> None:
-    """Refuse a target before anything is made."""
-    if not is_page(output):
-        raise UsageError(f"{output!r}: a page is written as {SUFFIX}")
-    from convcli.imaging.atomic import check_target
-
-    check_target(output, overwrite=overwrite)
 
 
 def write_page(html: str, output: str, what: str, *, overwrite: bool) -> None:

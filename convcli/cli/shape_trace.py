@@ -40,34 +40,27 @@ def show_trace(
     emit(lambda roomy: trace_document(report, found), form)
 
 
-PAGE = (".html", ".htm")
-
-
 def _check_target(output: str, overwrite: bool) -> None:
     from convcli.cli.drawing import FIGURES, check_drawing
+    from convcli.show.page.target import SUFFIX
 
-    check_drawing(output, overwrite, (*FIGURES, *PAGE))
+    check_drawing(output, overwrite, (*FIGURES, SUFFIX))
 
 
 def _write(report: NetworkReport, found: Trace, output: str, overwrite: bool) -> None:
-    from convcli.cli.drawing import write_drawing
+    from convcli.show.page.target import is_page
 
-    if output.lower().endswith(PAGE):
-        _write_page(report, found, output, overwrite)
+    if is_page(output):
+        from convcli.cli.page import write_page
+        from convcli.show.trace_document import trace_title
+        from convcli.show.trace_page import trace_page
+
+        title = trace_title(report, found)
+        write_page(trace_page(report, found), output, title, overwrite=overwrite)
         return
+    from convcli.cli.drawing import write_drawing
     from convcli.show.draw.theme import theme_of
     from convcli.show.trace_figure import trace_figure
 
     drawing = trace_figure(report, found, theme_of("light"))
     write_drawing(drawing, output, drawing.title, overwrite=overwrite)
-
-
-def _write_page(report: NetworkReport, found: Trace, output: str, overwrite: bool) -> None:
-    import typer
-
-    from convcli.imaging.atomic import display_name, write_atomic
-    from convcli.show.trace_document import trace_title
-    from convcli.show.trace_page import trace_page
-
-    write_atomic(output, trace_page(report, found).encode(), overwrite=overwrite)
-    typer.echo(f"{trace_title(report, found)} -> {display_name(output)}", err=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcli.ops.output_sum import OutputSum
-from convcli.show.tensor_text import MAX_COLUMNS, MAX_ROWS, abbreviated, cell_text
+from convcli.show.tensor_text import MAX_COLUMNS, MAX_ROWS, abbreviated, aligned, cell_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,21 +108,15 @@ def map_lines(
     blocks: list[tuple[str, str, list[str]]] = []
     for sign, entry in zip(itertools.chain([""], itertools.repeat("+")), maps, strict=False):
         head, cells = ("", [["…"]] * len(total)) if entry is None else entry
-        blocks.append((sign, head, _aligned(cells)))
+        blocks.append((sign, head, aligned(cells)))
     if bias is not None:
         middle = (len(total) - 1) // 2
         blocks.append(("+", "bias", [bias * (row == middle) for row in range(len(total))]))
-    blocks.append(("=", name, _aligned(total)))
+    blocks.append(("=", name, aligned(total)))
     lines = [Text(f"{name}, every channel and their sum", "bold")]
     for group in _fitting(blocks, width):
         lines += _beside(group)
     return lines
-
-
-def _aligned(cells: list[list[str]]) -> list[str]:
-    """Rows with their columns right-aligned, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(t.rjust(w) for t, w in zip(row, widths, strict=True)) for row in cells]
 
 
 Block = tuple[str, str, list[str]]

@@ -14,14 +14,13 @@ from convcli.show.draw.layout import Drawing
 from convcli.show.draw.scene import Role
 from convcli.show.draw.theme import Theme
 from convcli.show.shape_document import amount, size
-from convcli.show.shape_network import fold
+from convcli.show.shape_network import fold, same_scale
 
 __all__ = ["MOST", "LayerBox", "layer_boxes", "network_figure"]
 
 MOST = 14
 """Layers that are drawn one by one; in a deeper network those of one size make one box."""
 
-SAME_SCALE = 0.85
 CONVOLUTIONS = ("conv", "dwconv", "conv_transpose")
 
 MARGIN, TOP, TALL, GAP, FIELD = 32.0, 96.0, 150.0, 26.0, 46.0
@@ -69,11 +68,7 @@ def _stages(groups: Sequence[Sequence[LayerReport]]) -> list[list[LayerReport]]:
     for group in groups:
         here = group[0].output[1:]
         before = stages[-1][-1].output[1:] if stages else ()
-        # About: a 3x3 without padding takes two cells, and is no change of scale.
-        alike = len(here) == len(before) and all(
-            SAME_SCALE < one / two < 1 / SAME_SCALE for one, two in zip(here, before, strict=True)
-        )
-        if here and alike:
+        if here and len(here) == len(before) and same_scale(here, before):
             stages[-1] += group
         else:
             stages.append(list(group))

@@ -21,10 +21,13 @@ from convcli.show.shape_document import (
     size,
 )
 
-__all__ = ["ROOMY", "fold", "network_document"]
+__all__ = ["ROOMY", "fold", "network_document", "same_scale"]
 
 ROOMY = 112
 """Columns from which on names and exact numbers fit."""
+
+
+SAME_SCALE = 0.85
 
 
 def fold(rows: Sequence[LayerReport]) -> list[list[LayerReport]]:
@@ -41,6 +44,15 @@ def fold(rows: Sequence[LayerReport]) -> list[list[LayerReport]]:
         else:
             groups.append([row])
     return groups
+
+
+def same_scale(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether sizes are about the same: a 3x3 without padding, which takes two cells, keeps it.
+
+    >>> same_scale((28, 28), (26, 26)), same_scale((28, 28), (14, 14))
+    (True, False)
+    """
+    return all(SAME_SCALE < a / b < 1 / SAME_SCALE for a, b in zip(one, other, strict=True))
 
 
 def network_document(report: NetworkReport, *, roomy: bool = True) -> Document:

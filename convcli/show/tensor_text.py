@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["abbreviated", "cell_text", "describe", "grid", "show_tensor", "tensor_document"]
+__all__ = [
+    "abbreviated",
+    "aligned",
+    "cell_text",
+    "describe",
+    "grid",
+    "show_tensor",
+    "tensor_document",
+]
 
 Array = np.ndarray[Any, Any]
 

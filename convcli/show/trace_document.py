@@ -41,6 +41,11 @@ class TracedMap:
     padding: tuple[tuple[int, int], ...] = ()
 
     @property
+    def head(self) -> str:
+        """The layer that makes it, without those that keep its shape."""
+        return self.label.partition(", ")[0]
+
+    @property
     def runs(self) -> tuple[Runs, ...]:
         """The traced places along each axis."""
         return tuple(along(self.region, axis) for axis in range(len(self.map.sizes)))

@@ -21,7 +21,7 @@ from convcli.show.trace_document import (
 )
 from convcli.show.trace_planes import draw_planes
 from convcli.show.trace_rows import draw_rows
-from convcli.show.trace_stops import stops_and_links
+from convcli.show.trace_stops import BOLD, stops_and_links
 
 __all__ = ["check_axes", "trace_figure"]
 
@@ -67,7 +67,7 @@ def trace_figure(report: NetworkReport, found: Trace, theme: Theme) -> Drawing:
         note += "; dashed: with the padding that is read"
     width = max(
         right,
-        MARGIN + 1.06 * text_width(title, TITLE),
+        MARGIN + BOLD * text_width(title, TITLE),
         *(MARGIN + text_width(t, WORD) for t in (sub, note)),
     )
     shapes.append(Text(MARGIN, MARGIN + 4, title, TITLE, theme.ink, "start", True))

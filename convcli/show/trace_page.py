@@ -13,9 +13,9 @@ from convcli.imaging.shapes import text_width
 from convcli.show.page.document import html_document
 from convcli.show.trace_document import axis_names, trace_title, traced_maps
 from convcli.show.trace_figure import check_axes
-from convcli.show.trace_planes import DEPTH, GRID, LEAST_CELL, MOST_PATCHES, RISE, place_planes
-from convcli.show.trace_rows import HIGH, MOST_CELLS, place_rows
-from convcli.show.trace_stops import Stop, stops_and_links
+from convcli.show.trace_planes import DEPTH, MOST_PATCHES, RISE, place_planes
+from convcli.show.trace_rows import HIGH, place_rows
+from convcli.show.trace_stops import BOLD, Stop, stacked, stops_and_links
 
 __all__ = ["map_data", "trace_page"]
 
@@ -46,7 +46,7 @@ def trace_page(report: NetworkReport, found: Trace) -> str:
         "stops": [
             {
                 "map": numbers[stop.name],
-                "label": stop.traced.label.partition(", ")[0],
+                "label": stop.traced.head,
                 "column": stop.column,
                 **place,
             }
@@ -63,7 +63,7 @@ def trace_page(report: NetworkReport, found: Trace) -> str:
         "high": HIGH,
         "left": MARGIN,
         "most": MOST_PATCHES,
-        "brief": _brief(stops),
+        "brief": stacked(stops),
         "wait": WAIT,
     }
     return html_document(
@@ -89,18 +89,13 @@ def map_data(maps: Sequence[FeatureMap]) -> list[dict[str, Any]]:
 
 
 def _planes(stops: Sequence[Stop]) -> tuple[list[dict[str, Any]], list[int]]:
-    words = BRIEF if _brief(stops) else WORDS
+    words = BRIEF if stacked(stops) else WORDS
     # Words change with the cell; these are about as wide as they become.
-    widths = {
-        stop.name: max(1.06 * text_width(stop.traced.label.partition(", ")[0], WORD), 130.0)
-        for stop in stops
-    }
+    widths = {stop.name: max(BOLD * text_width(stop.traced.head, WORD), 130.0) for stop in stops}
     planes, right, bottom = place_planes(stops, widths, words, MARGIN, MARGIN, TALL)
     found = []
     for stop in stops:
         plane = planes[stop.name]
-        cell = min(plane.high / plane.rows, plane.wide * DEPTH / plane.columns)
-        grid = max(plane.rows, plane.columns) <= GRID and cell >= LEAST_CELL
         found.append(
             {
                 "x": plane.x,
@@ -108,27 +103,22 @@ def _planes(stops: Sequence[Stop]) -> tuple[list[dict[str, Any]], list[int]]:
                 "wide": plane.wide,
                 "high": plane.high,
                 "below": plane.below,
-                "grid": grid,
+                "grid": plane.has_cells,
             }
         )
     return found, [ceil(right + MARGIN), ceil(bottom + MARGIN)]
 
 
-def _brief(stops: Sequence[Stop]) -> bool:
-    """Whether planes stand above each other, and have few words."""
-    return len({stop.column for stop in stops}) < len(stops)
-
-
 def _rows(report: NetworkReport, stops: Sequence[Stop]) -> tuple[list[dict[str, Any]], list[int]]:
-    widest = max(text_width(stop.traced.label.partition(", ")[0], WORD) for stop in stops)
-    rows = place_rows(report, stops, MARGIN, MARGIN + max(1.06 * widest, 190.0) + 24)
+    widest = max(text_width(stop.traced.head, WORD) for stop in stops)
+    rows = place_rows(report, stops, MARGIN, MARGIN + max(BOLD * widest, 190.0) + 24)
     found = [
         {
             "first": row.first,
             "step": row.step,
             "cell": row.cell,
             "y": row.y,
-            "grid": row.count <= MOST_CELLS,
+            "grid": row.has_cells,
         }
         for row in (rows[stop.name] for stop in stops)
     ]

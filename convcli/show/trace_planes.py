@@ -13,9 +13,9 @@ from convcli.imaging.shapes import Line, Polygon, Shape, Text, text_width
 from convcli.show.draw.scene import Role
 from convcli.show.draw.theme import Theme
 from convcli.show.trace_document import percent, runs_text
-from convcli.show.trace_stops import Link, Stop
+from convcli.show.trace_stops import BOLD, Link, Stop, stacked
 
-__all__ = ["DEPTH", "GRID", "LEAST_CELL", "RISE", "MapPlane", "draw_planes", "place_planes"]
+__all__ = ["DEPTH", "MOST_PATCHES", "RISE", "MapPlane", "draw_planes", "place_planes"]
 
 TALL, LEAST = 210.0, 44.0
 """Height of the largest plane, and the least side of the smallest."""
@@ -53,6 +53,12 @@ class MapPlane:
         """The middle of its words."""
         return self.x + DEPTH * self.wide / 2
 
+    @property
+    def has_cells(self) -> bool:
+        """Whether its cells are large enough to be drawn one by one."""
+        cell = min(self.high / self.rows, self.wide * DEPTH / self.columns)
+        return max(self.rows, self.columns) <= GRID and cell >= LEAST_CELL
+
     def at(self, row: float, column: float) -> Point:
         """A place on the plane, counted in cells."""
         along_row = column / self.columns * self.wide
@@ -71,7 +77,7 @@ def draw_planes(
     stops: Sequence[Stop], links: Sequence[Link], start: str, top: float, left: float, theme: Theme
 ) -> tuple[list[Shape], float, float]:
     """The shapes of a trace, and how far they reach to the right and down."""
-    brief = len({stop.column for stop in stops}) < len(stops)
+    brief = stacked(stops)
     count = max(len(_lines(stop, brief)) for stop in stops)
     widths = {stop.name: _words_width(stop, brief) for stop in stops}
     planes, right, bottom = place_planes(stops, widths, 16 + LINE * count, top, left)
@@ -146,7 +152,7 @@ def _sides(sizes: Sequence[int], largest: int, tall: float) -> tuple[float, floa
 def _lines(stop: Stop, brief: bool) -> list[str]:
     """What stands under a plane; ``brief`` where planes stand above each other."""
     one = stop.traced
-    head, size = one.label.partition(", ")[0], cross(one.map.sizes)
+    head, size = one.head, cross(one.map.sizes)
     before = [f"and {stop.layers - 1} before it"] if stop.layers > 1 else []
     if not one.region:
         return [head, *before, f"map {size}", "padding alone"]
@@ -160,7 +166,7 @@ def _lines(stop: Stop, brief: bool) -> list[str]:
 
 def _words_width(stop: Stop, brief: bool) -> float:
     first, *rest = _lines(stop, brief)
-    return max(1.06 * text_width(first, WORD), *(text_width(line, SMALL) for line in rest))
+    return max(BOLD * text_width(first, WORD), *(text_width(line, SMALL) for line in rest))
 
 
 def _words(stop: Stop, x: float, y: float, brief: bool, theme: Theme) -> Iterator[Shape]:
@@ -179,8 +185,7 @@ def _plane(plane: MapPlane, stop: Stop, start: str, theme: Theme) -> Iterator[Sh
     yield Polygon(corners, ink.fill)
     for patch in _patches(stop.traced.region):
         yield Polygon(plane.patch(*patch), ink.lit)
-    cell = min(plane.high / plane.rows, plane.wide * DEPTH / plane.columns)
-    if max(plane.rows, plane.columns) <= GRID and cell >= LEAST_CELL:
+    if plane.has_cells:
         for row in range(1, plane.rows):
             yield _line(plane.at(row, 0), plane.at(row, plane.columns), ink.stroke, 0.6)
         for column in range(1, plane.columns):

@@ -12,9 +12,9 @@ from convcli.imaging.shapes import Line, Polygon, Rect, Shape, Text, text_width
 from convcli.show.draw.scene import Role
 from convcli.show.draw.theme import Theme
 from convcli.show.trace_document import percent, runs_text
-from convcli.show.trace_stops import Link, Stop
+from convcli.show.trace_stops import BOLD, Link, Stop
 
-__all__ = ["HIGH", "MOST_CELLS", "MapRow", "draw_rows", "place_rows"]
+__all__ = ["HIGH", "MapRow", "draw_rows", "place_rows"]
 
 WIDE, MOST_CELLS = 940.0, 96
 """Room for a row, and the largest map whose cells are drawn one by one."""
@@ -31,6 +31,11 @@ class MapRow:
     cell: float
     y: float
     count: int
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether its cells are drawn one by one."""
+        return self.count <= MOST_CELLS
 
     def centre(self, place: float) -> float:
         """The middle of a cell."""
@@ -128,7 +133,7 @@ def place_rows(
 
 def _lines(stop: Stop) -> list[str]:
     one = stop.traced
-    head = one.label.partition(", ")[0]
+    head = one.head
     if stop.layers > 1:
         head += f" and {stop.layers - 1} before it"
     count = one.map.sizes[0]
@@ -139,7 +144,7 @@ def _lines(stop: Stop) -> list[str]:
 
 def _label_width(stop: Stop) -> float:
     head, seen = _lines(stop)
-    return max(1.06 * text_width(head, WORD), text_width(seen, SMALL))
+    return max(BOLD * text_width(head, WORD), text_width(seen, SMALL))
 
 
 def _words(stop: Stop, x: float, y: float, theme: Theme) -> Iterator[Shape]:
@@ -152,7 +157,7 @@ def _cells(row: MapRow, stop: Stop, start: str, theme: Theme) -> Iterator[Shape]
     role: Role = "output" if stop.name == start else "kernel" if stop.traced.map.reads else "input"
     ink = theme.roles[role]
     runs = stop.traced.runs[0]
-    if row.count > MOST_CELLS:
+    if not row.has_cells:
         yield from _bar(row, ((0, row.count - 1),), ink.fill, ink.stroke)
         yield from _bar(row, runs, ink.lit, ink.lit_stroke)
         return

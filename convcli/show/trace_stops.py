@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from convcli.arithmetic.network_report import NetworkReport
 from convcli.arithmetic.reading import Reading
 from convcli.arithmetic.trace import Region, Trace, along, sources
+from convcli.show.shape_network import same_scale
 from convcli.show.trace_document import TracedMap, traced_maps
 
-__all__ = ["MOST", "Link", "Stop", "stops_and_links"]
+__all__ = ["BOLD", "MOST", "Link", "Stop", "stacked", "stops_and_links"]
 
 MOST = 9
 """Maps that are drawn; of a deeper network the last one of each size."""
 
-SAME_SCALE = 0.85
+BOLD = 1.06
+"""How much wider bold words are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,21 @@ def stops_and_links(report: NetworkReport, found: Trace) -> tuple[list[Stop], li
     return [Stop(one, columns[one.map.name], counts[one.map.name]) for one in chosen], links
 
 
+def stacked(stops: Sequence[Stop]) -> bool:
+    """Whether planes stand above each other, where there is room for few words."""
+    return len({stop.column for stop in stops}) < len(stops)
+
+
 def _chosen(maps: Sequence[TracedMap]) -> list[TracedMap]:
     if len(maps) <= MOST:
         return list(maps)
     stages: list[list[TracedMap]] = []
     for one in maps:
-        if stages and stages[-1][-1].map.reads and _alike(stages[-1][-1].map.sizes, one.map.sizes):
+        if (
+            stages
+            and stages[-1][-1].map.reads
+            and same_scale(stages[-1][-1].map.sizes, one.map.sizes)
+        ):
             stages[-1].append(one)
         else:
             stages.append([one])
@@ -89,11 +100,6 @@ def _chosen(maps: Sequence[TracedMap]) -> list[TracedMap]:
         picked = {round(i * (len(last) - 1) / (MOST - 1)) for i in range(MOST)}
         last = [one for number, one in enumerate(last) if number in picked]
     return last
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> bool:
-    """About the same size: a 3x3 without padding takes two cells, and is no change of scale."""
-    return all(SAME_SCALE < a / b < 1 / SAME_SCALE for a, b in zip(one, other, strict=True))
 
 
 def _layers(maps: Sequence[TracedMap], names: Sequence[str]) -> dict[str, int]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from worked import CASES, expected, layer
 
 import convcli
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from worked import CASES, expected, layer
 
 pytestmark = pytest.mark.ci
 

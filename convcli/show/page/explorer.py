@@ -36,12 +36,11 @@ class Page:
         UsageError
             If it has another suffix, or is there and may not be replaced.
         """
-        from convcli.imaging.atomic import check_target, write_atomic
+        from convcli.imaging.atomic import write_atomic
+        from convcli.show.page.target import check_page
 
         name = fspath(path)
-        if not name.lower().endswith((".html", ".htm")):
-            raise UsageError(f"{name!r}: a page is written as .html")
-        check_target(name, overwrite=overwrite)
+        check_page(name, overwrite=overwrite)
         write_atomic(name, self.html.encode(), overwrite=overwrite)
 
     def _repr_html_(self) -> str:

@@ -1,4 +1,4 @@
-"""The worked examples as layers that are drawn and explored; ``tests/data/worked_examples.json``."""
+"""The worked examples as layers that are drawn and explored; ``worked_examples.json``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-EXAMPLES = json.loads((Path(__file__).parent / "data" / "worked_examples.json").read_text())
+EXAMPLES = json.loads(Path(__file__).with_name("worked_examples.json").read_text())
 CASES: dict[str, dict[str, Any]] = {case["id"]: case for case in EXAMPLES["cases"]}
 
 
