@@ -65,3 +65,82 @@ def test_it_works_in_the_frame_of_a_notebook(opened: Any) -> None:
     assert frame.locator(".player output").inner_text() == "2 / 9"
     frame.get_by_role("tab", name="Picture").click()
     frame.get_by_role("button", name="Open a picture…").wait_for()
+
+
+REACHING_OUT = """async wanted => {
+  const blocked = [];
+  document.addEventListener('securitypolicyviolation', e => blocked.push(e.effectiveDirective));
+  const add = (tag, attributes) => document.body.append(Object.assign(document.createElement(tag), attributes));
+  const far = 'https://example.invalid/x';
+  add('img', { src: far }); add('script', { src: far }); add('iframe', { src: far });
+  add('link', { rel: 'stylesheet', href: far }); add('base', { href: far }); add('audio', { src: far });
+  const form = Object.assign(document.createElement('form'), { action: far });
+  document.body.append(form);
+  form.submit();
+  await fetch(far).catch(() => 0);
+  for (let i = 0; i < 100 && !wanted.every(one => blocked.includes(one)); i++) await new Promise(done => setTimeout(done, 50));
+  return blocked;
+}"""
+
+
+def test_the_policy_lets_nothing_out(browser: Any, tmp_path: Any) -> None:
+    """Whatever a script tried, the browser refuses it by the policy, before it asks a network."""
+    target = tmp_path / "page.html"
+    target.write_text(view("numbers"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(target.as_uri())
+    answers: list[str] = []
+    page.on("requestfailed", lambda request: answers.append(request.failure))
+    page.on("response", lambda response: answers.append(response.url))
+    wanted = "base-uri connect-src form-action frame-src img-src media-src".split()
+    wanted += ["script-src-elem", "style-src-elem"]
+    blocked = page.evaluate(REACHING_OUT, wanted)
+    page.close()
+    assert {*answers} <= {"csp"}, answers
+    assert {*blocked} == {*wanted}
+
+
+def test_fingers_may_always_zoom(opened: Any) -> None:
+    page = opened(view("numbers"))
+    page.get_by_role("tab", name="Picture").click()
+    actions = page.evaluate(
+        "[...document.querySelectorAll('.grid, .pane')].map(e => getComputedStyle(e).touchAction)"
+    )
+    assert actions and all("pinch-zoom" in a or a == "manipulation" for a in actions), actions
+
+
+def test_on_paper_it_is_light_and_shows_only_the_layer(opened: Any) -> None:
+    page = opened(view("numbers"), color_scheme="dark")
+    page.get_by_role("button", name="Light theme").click()
+    page.get_by_role("button", name="Dark theme").click()
+    page.emulate_media(media="print", color_scheme="dark")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    assert [page.locator(one).is_visible() for one in ("#boards", "#formula", "#command")] == [
+        True
+    ] * 3
+    assert not any(page.locator(one).is_visible() for one in ("#controls", "#player", "#tools"))
+
+
+def test_what_is_chosen_is_seen_where_the_system_chooses_colours(opened: Any) -> None:
+    page = opened(view("numbers"), forced_colors="active")
+    ground = "e => getComputedStyle(e).backgroundColor"
+    on, off = (
+        page.locator(f".pill input{state} + span").first.evaluate(ground)
+        for state in (":checked", ":not(:checked)")
+    )
+    assert on != off
+    lit, plain = (page.locator(f".grid.input .cell{c}").last.evaluate(ground) for c in (".lit", ""))
+    assert lit != plain
+
+
+def test_names_that_run_from_right_to_left_keep_the_order(opened: Any) -> None:
+    page = opened(
+        view("numbers"), hash="kind=conv&axes=1&n=1x2&k=1x2&s=1x1&p=0,0x0,0&d=1x1&x=א ב&w=1 -1"
+    )
+    assert page.evaluate("Explore.results.outputs[0].map(Arithmetic.exact)") == ["א-ב"]
+    left = """() => { const text = document.querySelector('.grid.output .cell span').firstChild, range = document.createRange();
+      return ['א', 'ב'].map(one => { const at = text.data.indexOf(one); range.setStart(text, at); range.setEnd(text, at + 1);
+        return range.getBoundingClientRect().left; }); }"""
+    first, second = page.evaluate(left)
+    assert first < second

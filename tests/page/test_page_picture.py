@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 import convcli
 from convcli.arithmetic.layer import Layer
+from convcli.cli.app import run
 from convcli.imaging.embedded import embedded_picture
 from convcli.kernels.load import load_chain
 from convcli.show.draw.operation import plan_operation
@@ -144,3 +146,40 @@ def test_a_picture_is_opened_in_the_page_without_a_request(opened: Any, tmp_path
     page.locator("#file").set_input_files(tmp_path / "mine.png")
     page.get_by_role("heading", name="mine.png under sobel-x").wait_for()
     assert page.evaluate("[...Picture.picture.data]") == pixels.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [("1 2 -3 4", "a photo.png"), ("sobel", "$(touch x)!.png"), ("gaussian:1.3", "-rf.png")],
+)
+def test_the_command_line_filters_this_picture_with_this_kernel(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: str, name: str
+) -> None:
+    """Whatever the file is called, a shell hands it on as it is and runs none of it."""
+    pixels = picture((19, 26))
+    Image.fromarray(pixels).save(tmp_path / name)
+    found = embedded_picture(str(tmp_path / name))
+    layer = plan_operation(Layer("conv", (3,)), (5, 5))
+    page = opened(explore_page(layer, picture=found, kernel=load_chain(kernel)[0]))
+    wait(page)
+    line = page.locator("#picture-command").inner_text()
+    assert "!" not in line.replace(f"'{name}'", "")
+    monkeypatch.chdir(tmp_path)
+    assert run(shlex.split(line)[1:]) == 0, line
+    written = np.asarray(Image.open(tmp_path / "out.png")).astype(int)
+    off = np.abs(np.array(page.evaluate(SAMPLES)["data"]).reshape(written.shape) - written).max()
+    assert off <= (0 if exact(kernel) else 1)
+
+
+def test_a_weight_that_is_no_number_leaves_the_last_picture(opened: Any, tmp_path: Path) -> None:
+    page = opened(page_of(picture((19, 26, 3)), tmp_path))
+    wait(page)
+    page.get_by_role("radio", name="Blue").check()
+    page.get_by_label("Gray").check()
+    page.get_by_label("Gray").uncheck()  # gray has one channel; the choice is said as it is
+    assert page.get_by_role("radio", name="Red").is_checked()
+    assert ", red:" in page.locator("#where").inner_text()
+    page.get_by_label("weight, row 1, column 1").fill("-")
+    box = page.locator("#after").bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 2)  # `opened` fails at an error of a script
+    assert page.locator("#where").inner_text().startswith("x 0, y 0, red:")

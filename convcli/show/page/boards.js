@@ -80,13 +80,17 @@ const Boards = (() => {
     return { size: `${size.toFixed(1)}px`, lines: Math.max(Math.floor((0.96 * side) / (1.06 * size)), 1) };
   }
 
+  // A sum as it is shown: it may break before its signs, and runs from left to right even between
+  // names of letters that do not (U+200E).
+  const breaking = (text) => text.replaceAll("-", "−").replace(/(?!^)[+−]/g, "\u200b\u200e$&\u200e");
+
   function grid(board, side) {
     const shown = board.cells.map((cell, place) => {
       const fit = lettering(cell.text, side), kind = MARKS[cell.mark] ? `, ${MARKS[cell.mark]}` : "";
       const made = element("div", {
         class: `cell ${cell.mark}`, role: "gridcell", tabindex: place === 0 ? 0 : -1,
         "aria-label": `${board.name} ${where(place, board.columns, board.rows)}${kind}: ${cell.text || "nothing"}`,
-      }, element("span", { style: `font-size:${fit.size};--lines:${fit.lines}` }, cell.text.replaceAll("-", "−").replace(/(?<=.)(?=[+−])/g, "\u200b")));
+      }, element("span", { style: `font-size:${fit.size};--lines:${fit.lines}` }, breaking(cell.text)));
       if (cell.text.length > 5) made.title = cell.text;
       made.cell = cell;
       made.place = place;
@@ -116,7 +120,7 @@ const Boards = (() => {
     const single = groups.input.length === 1 && groups.output.length === 1;
     const total = single ? lines[0] + lines[1] + lines[2] : Math.max(...lines);
     const least = touch ? 40 : longest > 5 ? 48 : 32;
-    return Math.floor(Math.max(least, Math.min(longest > 5 ? 76 : single ? 50 : 42, (width - 110) / Math.max(total, 1))));
+    return Math.floor(Math.max(least, Math.min(longest > 5 ? 76 : single ? 50 : 42, (width - 150) / Math.max(total, 1))));
   }
 
   function render(host, layer, texts, results, focusChannel, notes) {
@@ -183,5 +187,5 @@ const Boards = (() => {
     return ["o", "c", "place", "input", "tap"].every((key) => a[key] === b[key]);
   }
 
-  return { element, render, light, same, keyOf };
+  return { element, breaking, render, light };
 })();

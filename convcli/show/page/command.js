@@ -3,8 +3,8 @@
 const Command = (() => {
   // A word for a shell: plain, in double quotes, or in single ones where it has double ones itself.
   function quoted(text) {
-    if (/^[\w.,:/x-]+$/.test(text)) return text;
-    return /["$`\\]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : `"${text}"`;
+    if (/^[\w.,:/-]+$/.test(text)) return text;
+    return /["$`\\!]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : `"${text}"`;
   }
   const even = (list) => (list.every((v) => String(v) === String(list[0])) ? String(list[0]) : list.join("x"));
 
@@ -52,5 +52,5 @@ const Command = (() => {
     const drawn = ["convcli", "draw", ...numbers, ...bias, ...(layer.transposed ? ["--transpose"] : []), ...(layer.pool ? ["--pool", state.kind.slice(0, 3)] : []), ...options, ...ceil("--ceil"), ...(state.axes === 1 && !bare ? ["--1d"] : [])];
     return [computed, drawn].map((words) => words.join(" "));
   }
-  return { lines };
+  return { lines, quoted };
 })();

@@ -14,7 +14,8 @@ from convcli.show.draw.theme import THEMES, Theme
 __all__ = ["html_document"]
 
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
 )
 """What the page may load: nothing but what it holds, and pictures that its reader opens in it."""
 
@@ -117,13 +118,13 @@ def _json(state: Any) -> str:
 
 
 def _colours() -> str:
-    """Both themes: the system's choice, overruled by ``data-theme`` of the page."""
+    """Both themes: the system's choice, overruled by ``data-theme`` of the page; paper is light."""
     light, dark = ("".join(_variables(THEMES[name])) for name in ("light", "dark"))
     return (
         f":root{{color-scheme:light;{light}}}\n"
-        "@media (prefers-color-scheme: dark){:root:not([data-theme=light])"
+        "@media screen and (prefers-color-scheme: dark){:root:not([data-theme=light])"
         f"{{color-scheme:dark;{dark}}}}}\n"
-        f":root[data-theme=dark]{{color-scheme:dark;{dark}}}\n"
+        f"@media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}}}\n"
     )
 
 

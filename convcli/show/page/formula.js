@@ -1,11 +1,11 @@
 // The working of a cell with its numbers put in, and of the output size along each axis.
 "use strict";
 const Formula = (() => {
-  const { element } = Boards;
+  const { element, breaking } = Boards;
   const MOST = 64; // products of one channel that are written out
 
   const typeset = (text) => text.replaceAll("-", "−").replaceAll("*", "·");
-  const part = (role, text) => element("span", { class: `n ${role}` }, typeset(text).replace(/(?<=.)(?=[+−])/g, "\u200b")); // may break at its signs
+  const part = (role, text) => element("span", { class: `n ${role}` }, breaking(text.replaceAll("*", "·")));
   const bracketed = (text) => (/^[-−]|[+-]/.test(text) ? `(${text})` : text);
   const index = (layer, place) => (layer.state.axes === 1 ? `${place}` : `${Math.floor(place / layer.output[1])}, ${place % layer.output[1]}`);
   const named = (letter, channels, o, rest) => `${letter}[${channels > 1 ? `${o}; ` : ""}${rest}]`;

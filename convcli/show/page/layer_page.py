@@ -7,8 +7,10 @@ from fractions import Fraction
 from importlib.resources import files
 from typing import Any
 
+from numpy import array_equal
+
 from convcli.arithmetic.window import Window
-from convcli.errors import ShapeError, UsageError
+from convcli.errors import ConvcliError, ShapeError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_chain
 from convcli.show.draw.operation import Operation
@@ -186,7 +188,17 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
         "bias": _text(kernel.bias),
         "combine": kernel.combine,
         "absolute": kernel.absolute,
+        "known": _is_known(kernel),
     }
+
+
+def _is_known(kernel: Kernel) -> bool:
+    """Whether ``-k NAME`` means this kernel; one that was typed has a name that nothing loads."""
+    try:
+        found = load_chain(kernel.name)
+    except ConvcliError:
+        return False
+    return len(found) == 1 and array_equal(found[0].weights, kernel.weights)
 
 
 def _row(values: Iterable[float]) -> list[str]:

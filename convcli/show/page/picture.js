@@ -5,7 +5,7 @@ const Picture = (() => {
   const MOST = 192; // pixels of the longer side of a picture that is opened in the page
   const typeset = (v) => String(v).replaceAll("-", "−");
   const short = (v) => typeset(Number.isInteger(v) ? v : Number(v.toPrecision(5)));
-  let host, config, source, shown, filtered, kernel, spot, settings, name, built = false;
+  let host, config, source, shown, filtered, kernel, numbers, spot, settings, name, built = false;
 
   const number = (text) => {
     const value = Arithmetic.parse(text);
@@ -64,7 +64,6 @@ const Picture = (() => {
   const part = (id) => host.querySelector(`#${id}`);
   function update() {
     if (!source) return;
-    let numbers;
     try { numbers = asNumbers(); part("picture-problem").textContent = ""; } catch (error) {
       part("picture-problem").textContent = error.message;
       return;
@@ -72,6 +71,7 @@ const Picture = (() => {
     shown = settings.gray ? Filter.gray(source) : source;
     spot.channel = Math.min(spot.channel, shown.channels - 1);
     filtered = Filter.apply(shown, numbers, settings);
+    host.querySelectorAll("#channels input").forEach((radio, c) => { radio.checked = c === spot.channel; });
     paint(part("before"), shown);
     paint(part("after"), filtered);
     const ratio = shown.width / shown.height, halves = host.querySelector(".halves");
@@ -86,7 +86,7 @@ const Picture = (() => {
     magnify();
   }
   function magnify() {
-    const numbers = asNumbers(), work = Filter.working(shown, numbers, settings, spot.x, spot.y, spot.channel);
+    const work = Filter.working(shown, numbers, settings, spot.x, spot.y, spot.channel);
     const columns = numbers.planes[0][0].length, rows = numbers.planes[0].length;
     const result = filtered.data[(spot.y * filtered.width + spot.x) * filtered.channels + spot.channel];
     const grids = numbers.planes.map((_, p) => element("div", { class: "grid input magnified", "aria-hidden": "true", style: `--columns:${columns};--side:${columns > 9 ? 34 : columns > 5 ? 40 : 52}px` },
@@ -127,7 +127,7 @@ const Picture = (() => {
     const named = [config.kernel, ...config.presets].find((p) => p.name === q.get("kernel"));
     const planes = q.has("w") ? [q.get("w").split(";").map((row) => row.trim().split(/\s+/))] : null;
     const whole = planes && planes[0].length <= 15 && planes[0].every((row) => row.length === planes[0][0].length && row.length <= 15);
-    const found = named ? structuredClone(named) : whole ? { ...structuredClone(config.kernel), name: "edited", planes, combine: "none", absolute: q.get("abs") === "1" } : null;
+    const found = named ? structuredClone(named) : whole ? { ...structuredClone(config.kernel), name: "edited", planes, known: false, combine: "none", absolute: q.get("abs") === "1" } : null;
     if (!found) return;
     const before = kernel;
     kernel = { ...found, scale: q.get("scale") ?? found.scale, bias: q.get("bias") ?? found.bias };
@@ -139,14 +139,15 @@ const Picture = (() => {
   function command() {
     const preset = [config.kernel, ...config.presets].find((p) => p.name === kernel.name);
     const same = preset && JSON.stringify([preset.planes, preset.scale, preset.bias]) === JSON.stringify([kernel.planes, kernel.scale, kernel.bias]);
-    const words = ["convcli filter", /^[\w.-]+$/.test(name) ? name : `"${name}"`];
+    const words = ["convcli filter", Command.quoted(/^-/.test(name) ? `./${name}` : name)];
     if (settings.gray && source.channels === 3) words.push("-k grayscale-601");
-    const literal = kernel.planes[0].map((row) => row.join(" ")).join("; ");
-    words.push(same || kernel.planes.length > 1 ? `-k ${kernel.name}` : `-k "${literal}"`);
-    if (!same && kernel.planes.length === 1 && kernel.scale !== "1") words.push(`--scale ${number(kernel.scale)}`);
-    if (!same && kernel.planes.length === 1 && kernel.bias !== "0") words.push(`--bias ${kernel.bias}`);
+    const literal = kernel.planes[0].map((row) => row.join(" ")).join("; ").replaceAll("−", "-");
+    const byName = (same && preset.known) || kernel.planes.length > 1;
+    words.push("-k", Command.quoted(byName ? kernel.name : literal));
+    if (!byName && kernel.scale !== "1") words.push(`--scale ${number(kernel.scale)}`);
+    if (!byName && kernel.bias !== "0") words.push(`--bias ${number(kernel.bias)}`);
     if (settings.border !== "reflect") words.push(`--border ${settings.border}`);
-    const range = settings.range === "auto" && !same && kernel.absolute ? "abs" : settings.range;
+    const range = settings.range === "auto" && !byName && kernel.absolute ? "abs" : settings.range;
     if (range !== "auto") words.push(`--range ${range}`);
     return `${words.join(" ")} -o out.png`;
   }
