@@ -216,6 +216,16 @@ def one_axis() -> Any:
     return g.model(frames, g.op("InstanceNormalization", back, g.weight(2), g.weight(2)))
 
 
+def one_row() -> Any:
+    """A single row, round which padding stands and a kernel slides: not all cells read it."""
+    g = Graph(17)
+    x = g.op("Slice", g.input("x", "b", 2, "h", "w"), *map(g.const, ([4], [5], [2])))
+    x = g.op("Pad", g.conv(x, 2, 3), g.const([0, 0, 2, 0, 0, 0, 1, 0]))
+    x = g.op("Slice", x, *map(g.const, ([2], [3], [2])))
+    x = g.op("ConvTranspose", x, g.weight(3, 2, 2, 1), strides=[3, 1], output_padding=[2, 0])
+    return g.model(g.conv(x, 2, 4))
+
+
 EXPORTS: list[Callable[[], Any]] = [
     silu, squeeze_and_excite, prelu_and_pixel_shuffle, neck_with_sizes, neck_with_scales,
     channels_last, two_inputs, split_and_slice, attention, one_axis,
@@ -357,6 +367,15 @@ def test_the_field_is_what_changes_are_felt_of(
         assert size == seen or (row.kind == "concat" and row.note), row
     if make is not one_axis:  # its padding mirrors cells, which a trace takes for nothing
         check_trace(report, felt, first)
+
+
+def test_a_trace_ends_where_a_single_row_does(tmp_path: Path) -> None:
+    """What a kernel or a padding reads beside one row is padding, and not that row."""
+    model, shape = one_row(), (1, 2, 9, 6)
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    report = Network.load(str(tmp_path / "m.onnx")).evaluate_for(shape, maps=True)
+    first = {node.name: node.output[0] for node in model.graph.node}
+    check_trace(report, felt_by(model, {"x": shape}, 2), first)
 
 
 def check_trace(report: NetworkReport, felt: Mapping[str, Any], first: Mapping[str, str]) -> None:

@@ -54,10 +54,14 @@ def _fresh(flow: Mapping[int, Along]) -> Flow:
 
 
 def _reading(node: OnnxNode, given: Flow, seen: Flow, key: int, outputs: int) -> Reading:
-    inputs, along = _count(given.get(key)), seen.get(key)
-    if inputs == 1 or along is None or (along.axes and not along.alone):
+    source, along = given.get(key), seen.get(key)
+    inputs = _count(source)
+    if source is None or not (source.axes and source.alone):
         return Reading.everything(inputs, outputs)
-    axis = given[key].axes[0]
+    # A window or a padding may go beyond a single place as well; arithmetic repeats it.
+    if along is None or not (along.alone if along.axes else inputs > 1):
+        return Reading.everything(inputs, outputs)
+    axis = source.axes[0]
     if node.op in SLIDING and axis >= 2:
         return Reading.of_window(node.windows[axis - 2])
     if node.op in ("Resize", "Upsample") and inputs != outputs:
