@@ -71,7 +71,6 @@ def grad(
     output: on.Output = "",
     overwrite: on.Overwrite = False,
 ) -> None:
-    from convcli.arithmetic.borders import parse_filling
     from convcli.cli.tensor_io import (
         check_output,
         convolution_options,
@@ -81,25 +80,10 @@ def grad(
         resolve_dims,
     )
     from convcli.cli.tensor_working import place
-    from convcli.errors import UsageError
     from convcli.ops import conv, gradients
     from convcli.ops.pointwise import pointwise_weight
 
-    if only and only not in ONLY:
-        raise UsageError(f"--only {only!r} is not known; allowed: {', '.join(ONLY)}")
-    if output and not only:
-        raise UsageError("-o writes one array; add --only x, --only weight or --only bias")
-    if transposed and flip:
-        raise UsageError("--flip and --transposed do not go together; reverse the kernel instead")
-    if transposed and not parse_filling(border).is_zeros:
-        raise UsageError(
-            f"--border {border}: a transposed convolution has zeros alone, as in PyTorch; without "
-            "--transposed, the gradient for x is the adjoint of the convolution with the border"
-        )
-    if at and not only:
-        raise UsageError(
-            f"--at {at} is an entry of one gradient; add --only x, --only weight or --only bias"
-        )
+    _check(only, transposed, flip, border, at, output)
     check_output(output, overwrite)
     a, weight, loss = read_together(X=x, W=w, grad_y=grad_y or None)
     weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims, transposed=transposed)
@@ -145,6 +129,28 @@ def grad(
             if shown:
                 working(name)
             show_tensor(value, f"gradient for {name}:")
+
+
+def _check(only: str, transposed: bool, flip: bool, border: str, at: str, output: str) -> None:
+    """Refuse options that do not go together."""
+    from convcli.arithmetic.borders import parse_filling
+    from convcli.errors import UsageError
+
+    if only and only not in ONLY:
+        raise UsageError(f"--only {only!r} is not known; allowed: {', '.join(ONLY)}")
+    if output and not only:
+        raise UsageError("-o writes one array; add --only x, --only weight or --only bias")
+    if transposed and flip:
+        raise UsageError("--flip and --transposed do not go together; reverse the kernel instead")
+    if transposed and not parse_filling(border).is_zeros:
+        raise UsageError(
+            f"--border {border}: a transposed convolution has zeros alone, as in PyTorch; without "
+            "--transposed, the gradient for x is the adjoint of the convolution with the border"
+        )
+    if at and not only:
+        raise UsageError(
+            f"--at {at} is an entry of one gradient; add --only x, --only weight or --only bias"
+        )
 
 
 def _working_of(
