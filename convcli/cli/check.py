@@ -24,14 +24,12 @@ AsJson = Annotated[
 def _run(
     check: Any, x: str, w: str, dims: int | None, as_json: bool, layer: Any, **more: Any
 ) -> None:
-    from convcli.cli.tensor_io import convolution_options, emit_json, read_together, resolve_dims
-    from convcli.ops.pointwise import pointwise_weight
+    from convcli.cli.tensor_io import convolution_options, emit_json, read_operands
 
     stride, padding, dilation, groups, border = layer
-    a, weight = read_together(X=x, W=w)
-    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims)
-    options = {**convolution_options(stride, padding, dilation, border), "groups": groups, **more}
-    found = check(a, weight, dims=resolve_dims(a, weight, dims), **options)
+    operands, axes = read_operands(x, w, groups, dims)
+    options = convolution_options(stride, padding, dilation, border) | axes
+    found = check(*operands, **options, **more)
     if as_json:
         from convcli.show.tensor_text import tensor_document
 

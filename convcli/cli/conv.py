@@ -43,30 +43,27 @@ def conv(
         check_output,
         convolution_options,
         emit,
-        read_together,
-        resolve_dims,
+        read_operands,
         sizes_of,
     )
+    from convcli.cli.tensor_working import Working, show_working
     from convcli.ops.conv import conv as compute
     from convcli.ops.conv_geometry import conv_geometry
-    from convcli.ops.pointwise import pointwise_weight
 
     check_output(output, overwrite)
-    a, weight, shift = read_together(X=x, W=w, bias=bias or None)
-    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims)
-    layer = convolution_options(stride, padding, dilation, border)
-    layer.update(groups=groups, dims=resolve_dims(a, weight, dims))
+    (a, weight, shift), axes = read_operands(x, w, groups, dims, bias=bias or None)
+    layer = convolution_options(stride, padding, dilation, border) | axes
     geometry = conv_geometry(a.shape, weight.shape, **layer)
     y = compute(a, weight, shift, flip=flip, **layer)
-    if steps or at or show_all:
-        from convcli.cli.tensor_working import show_working
+    asked = Working(steps, at, show_all, as_json or output == "-")
+    if asked.wanted:
         from convcli.ops.conv import flip_kernel
         from convcli.ops.output_sum import conv_output_sum
 
         if flip:
             weight = flip_kernel(weight, geometry.rank)
         operands = a.reshape(geometry.big_shape), weight.reshape(geometry.weight_shape), shift
-        show_working(conv_output_sum, geometry, operands, y, at, show_all, as_json or output == "-")
+        show_working(conv_output_sum, geometry, operands, y, asked)
     title = f"{'convolution' if flip else 'correlation'} of {sizes_of(a)} with {sizes_of(weight)}"
     emit(
         y, f"{title}{border_words(geometry)}:", output=output, overwrite=overwrite, as_json=as_json

@@ -43,34 +43,28 @@ def conv_transpose(
         convolution_options,
         emit,
         per_axis_option,
-        read_together,
-        resolve_dims,
+        read_operands,
         sizes_of,
     )
+    from convcli.cli.tensor_working import Working, show_working
     from convcli.ops.conv import conv_transpose as compute
-    from convcli.ops.pointwise import pointwise_weight
 
     check_output(output, overwrite)
-    a, weight, shift = read_together(X=x, W=w, bias=bias or None)
-    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims, transposed=True)
-    layer = convolution_options(stride, padding, dilation)
+    (a, weight, shift), axes = read_operands(x, w, groups, dims, transposed=True, bias=bias or None)
+    layer = convolution_options(stride, padding, dilation) | axes
     layer.update(
-        groups=groups,
-        dims=resolve_dims(a, weight, dims, on.BACKWARD),
         output_padding=per_axis_option(output_padding, "output padding"),
         output_shape=per_axis_option(output_shape, "output shape") if output_shape else None,
     )
     y = compute(a, weight, shift, **layer)
-    if steps or at or show_all:
-        from convcli.cli.tensor_working import show_working
+    asked = Working(steps, at, show_all, as_json or output == "-")
+    if asked.wanted:
         from convcli.ops.conv_geometry import transposed_geometry
         from convcli.ops.output_sum import transposed_output_sum
 
         geometry = transposed_geometry(a.shape, weight.shape, **layer)
         operands = a.reshape(geometry.small_shape), weight.reshape(geometry.weight_shape), shift
-        show_working(
-            transposed_output_sum, geometry, operands, y, at, show_all, as_json or output == "-"
-        )
+        show_working(transposed_output_sum, geometry, operands, y, asked)
     title = f"transposed convolution of {sizes_of(a)} with {sizes_of(weight)}:"
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 

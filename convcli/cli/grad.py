@@ -1,13 +1,16 @@
 """``convcli grad``: gradients of a convolution for its operands."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convcli.cli import complete, options
 from convcli.cli import tensor_options as on
 from convcli.cli.options import LITERALS
+
+if TYPE_CHECKING:
+    from convcli.cli.tensor_working import Working
 
 app = typer.Typer(add_completion=False)
 
@@ -76,21 +79,17 @@ def grad(
         convolution_options,
         emit,
         emit_json,
-        read_together,
-        resolve_dims,
+        read_operands,
     )
-    from convcli.cli.tensor_working import place
+    from convcli.cli.tensor_working import Working, place
     from convcli.ops import conv, gradients
-    from convcli.ops.pointwise import pointwise_weight
 
     _check(only, transposed, flip, border, at, output)
     check_output(output, overwrite)
-    a, weight, loss = read_together(X=x, W=w, grad_y=grad_y or None)
-    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims, transposed=transposed)
-    layer = convolution_options(stride, padding, dilation, None if transposed else border)
-    layer.update(
-        groups=groups, dims=resolve_dims(a, weight, dims, on.BACKWARD if transposed else on.FORWARD)
+    (a, weight, loss), axes = read_operands(
+        x, w, groups, dims, transposed=transposed, grad_y=grad_y or None
     )
+    layer = convolution_options(stride, padding, dilation, None if transposed else border) | axes
     compute = gradients.conv_transpose_grad if transposed else gradients.conv_grad
     forward = conv.conv_transpose if transposed else conv.conv
     if flip:
@@ -98,17 +97,16 @@ def grad(
     if loss is None:
         loss = forward(a, weight, **layer) * 0 + 1
     found = compute(loss, a, weight, **layer)
-    aside = as_json or output == "-"
-    working = _working_of(found, loss, a, weight, transposed, at, show_all, aside, layer)
-    shown = steps or bool(at) or show_all
+    asked = Working(steps, at, show_all, as_json or output == "-")
+    working = _working_of(found, loss, a, weight, transposed, asked, layer)
     if at:
         place(at, getattr(found, only).shape, "entries")
-    if shown and not grad_y:
+    if asked.wanted and not grad_y:
         from convcli.show.gradient_steps import show_loss
 
-        show_loss(aside=aside)
-    if shown:
-        for name in (only,) if only else ONLY if aside else ():
+        show_loss(aside=asked.aside)
+    if asked.wanted:
+        for name in (only,) if only else ONLY if asked.aside else ():
             working(name)
     if only:
         emit(
@@ -126,7 +124,7 @@ def grad(
         from convcli.show.tensor_text import show_tensor
 
         for name, value in found._asdict().items():
-            if shown:
+            if asked.wanted:
                 working(name)
             show_tensor(value, f"gradient for {name}:")
 
@@ -159,9 +157,7 @@ def _working_of(
     x: Any,
     weight: Any,
     transposed: bool,
-    at: str,
-    show_all: bool,
-    aside: bool,
+    asked: "Working",
     layer: dict[str, Any],
 ) -> Callable[[str], None]:
     """What shows the working of one gradient, by its name."""
@@ -179,11 +175,9 @@ def _working_of(
             geometry,
             (loss, x, weight),
             getattr(found, name),
-            at,
-            show_all,
+            asked,
             transposed=transposed,
             flip=bool(layer.get("flip")),
-            aside=aside,
         )
 
     return show

@@ -1,11 +1,14 @@
 """``convcli pool max|avg``: the largest or the mean under each window."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convcli.cli import tensor_options as on
 from convcli.cli.options import LITERALS
+
+if TYPE_CHECKING:
+    from convcli.cli.tensor_working import Working
 
 app = typer.Typer(
     add_completion=False,
@@ -57,10 +60,9 @@ def _show_steps(
     y: Any,
     size: Any,
     options: dict[str, Any],
-    at: str,
-    show_all: bool,
-    aside: bool,
-    mean: bool | None,
+    asked: "Working",
+    *,
+    mean: bool | None = None,
 ) -> None:
     """The working of pooling, or of its gradient if there is a ``grad_y``."""
     from convcli.cli.tensor_working import show_pool, show_pool_gradient
@@ -68,9 +70,9 @@ def _show_steps(
 
     pool = pool_geometry(x, size, **options)
     if grad_y is None:
-        show_pool(pool, x, y, at, show_all, aside=aside, mean=mean)
+        show_pool(pool, x, y, asked, mean=mean)
     else:
-        show_pool_gradient(pool, grad_y, x, y, at, show_all, aside=aside, mean=mean)
+        show_pool_gradient(pool, grad_y, x, y, asked, mean=mean)
 
 
 MAX_EXAMPLES = """
@@ -115,6 +117,7 @@ def max_command(
 ) -> None:
     """The largest value under each window; padding never wins."""
     from convcli.cli.tensor_io import check_output, emit, read_together
+    from convcli.cli.tensor_working import Working
     from convcli.errors import UsageError
     from convcli.ops.max_pooling import max_pool, max_pool_grad
 
@@ -130,8 +133,9 @@ def max_command(
         y, title = max_pool(a, size, return_indices=True, **options)[1], "places of the maxima:"
     else:
         y, title = max_pool(a, size, **options), "maxima:"
-    if steps or at or show_all:
-        _show_steps(a, given, y, size, options, at, show_all, as_json or output == "-", None)
+    asked = Working(steps, at, show_all, as_json or output == "-")
+    if asked.wanted:
+        _show_steps(a, given, y, size, options, asked)
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)
 
 
@@ -160,6 +164,7 @@ def avg_command(
 ) -> None:
     """The mean of the values under each window."""
     from convcli.cli.tensor_io import check_output, emit, read_together
+    from convcli.cli.tensor_working import Working
     from convcli.ops.avg_pooling import avg_pool, avg_pool_grad
 
     check_output(output, overwrite)
@@ -171,7 +176,7 @@ def avg_command(
         y, title = avg_pool_grad(given, a, size, **options, **mean), "gradient for x:"
     else:
         y, title = avg_pool(a, size, **options, **mean), "means:"
-    if steps or at or show_all:
-        aside = as_json or output == "-"
-        _show_steps(a, given, y, size, options, at, show_all, aside, count_include_pad)
+    asked = Working(steps, at, show_all, as_json or output == "-")
+    if asked.wanted:
+        _show_steps(a, given, y, size, options, asked, mean=count_include_pad)
     emit(y, title, output=output, overwrite=overwrite, as_json=as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from convcli.cli.tensor_options import FORWARD
+from convcli.cli.tensor_options import BACKWARD, FORWARD
 from convcli.errors import ShapeError, TensorError, UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ __all__ = [
     "emit_json",
     "per_axis_option",
     "read",
+    "read_operands",
     "read_together",
-    "resolve_dims",
     "sizes_of",
     "write",
 ]
@@ -62,6 +62,27 @@ def read_together(**sources: str | None) -> list[Any]:
             for name, source in sources.items()
         ]
     )
+
+
+def read_operands(
+    x: str,
+    w: str,
+    groups: int,
+    dims: int | None,
+    *,
+    transposed: bool = False,
+    **others: str | None,
+) -> tuple[list[Any], dict[str, Any]]:
+    """Input, weight and other operands of a layer, and its ``groups`` and ``dims``.
+
+    A table of weights for the channels of X is a 1x1 layer.
+    """
+    from convcli.ops.pointwise import pointwise_weight
+
+    a, weight, *more = read_together(X=x, W=w, **others)
+    weight = pointwise_weight(a.shape, weight, groups=groups, dims=dims, transposed=transposed)
+    axes = BACKWARD if transposed else FORWARD
+    return [a, weight, *more], {"groups": groups, "dims": _resolve_dims(a, weight, dims, axes)}
 
 
 def _of_preset(source: str) -> str:
@@ -132,7 +153,7 @@ def convolution_options(
     }
 
 
-def resolve_dims(x: Any, weight: Any, dims: int | None, axes: str = FORWARD) -> int | None:
+def _resolve_dims(x: Any, weight: Any, dims: int | None, axes: str) -> int | None:
     """Ask for ``--dims`` where a pair of shapes has two meanings; ``axes`` are the weight's."""
     if dims is None and x.ndim == weight.ndim == 3:
         from convcli.arithmetic.sizes import cross

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcli.errors import UsageError
 
 __all__ = [
+    "Working",
     "place",
     "show_entries",
     "show_gradient",
@@ -20,17 +21,32 @@ FIRST = 4
 """Outputs whose working ``--steps`` shows unless told otherwise."""
 
 
+class Working(NamedTuple):
+    """What was asked for by ``--steps``, ``--at`` and ``--all``, and whether data goes out as well.
+
+    The working then goes to standard error.
+    """
+
+    steps: bool
+    at: str
+    show_all: bool
+    aside: bool
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any is to be shown."""
+        return self.steps or bool(self.at) or self.show_all
+
+
 def show_entries(
     lines: Callable[[tuple[int, ...]], list[Any]],
     shape: tuple[int, ...],
-    at: str,
-    show_all: bool,
+    asked: Working,
     *,
-    aside: bool,
     border: Any = None,
     what: str = "outputs",
 ) -> tuple[list[tuple[int, ...]], Any]:
-    """Print the working of the entries asked for; on standard error where data goes out.
+    """Print the working of the entries asked for.
 
     Gives back which entries these are, and the console.
     """
@@ -42,17 +58,18 @@ def show_entries(
     from convcli.show.console import make_console
     from convcli.show.tensor_steps import show_blocks
 
-    count = 1 if at else math.prod(shape) if show_all else min(FIRST, math.prod(shape))
-    chosen = [place(at, shape, what)] if at else [*itertools.islice(np.ndindex(*shape), count)]
-    left_out = 0 if at else math.prod(shape) - count
-    console = make_console("stderr" if aside else "stdout")
+    left_out = 0
+    if asked.at:
+        chosen = [place(asked.at, shape, what)]
+    else:
+        chosen = [*itertools.islice(np.ndindex(*shape), None if asked.show_all else FIRST)]
+        left_out = math.prod(shape) - len(chosen)
+    console = make_console("stderr" if asked.aside else "stdout")
     show_blocks(map(lines, chosen), left_out, console, border, what)
     return chosen, console
 
 
-def show_working(
-    step: Any, geometry: Any, operands: Any, y: Any, at: str, show_all: bool, aside: bool
-) -> None:
+def show_working(step: Any, geometry: Any, operands: Any, y: Any, asked: Working) -> None:
     """The working of a convolution, or of a transposed one, and the map of every channel."""
     from convcli.show.channel_maps import show_channel_maps
     from convcli.show.tensor_steps import at as entry
@@ -62,17 +79,13 @@ def show_working(
     chosen, console = show_entries(
         lambda index: step_lines(step(geometry, *operands, (*lead, *index)), entry("y", index)),
         y.shape,
-        at,
-        show_all,
-        aside=aside,
+        asked,
         border=geometry.border if geometry.has_border else None,
     )
     show_channel_maps(step, geometry, operands, chosen, y.shape, console)
 
 
-def show_pool(
-    pool: Any, x: Any, y: Any, at: str, show_all: bool, *, aside: bool, mean: bool | None = None
-) -> None:
+def show_pool(pool: Any, x: Any, y: Any, asked: Working, *, mean: bool | None = None) -> None:
     """The working of pooling; ``mean`` is ``count_include_pad``, None where the largest wins."""
     from convcli.ops.pool_sums import pool_sum
     from convcli.show.pool_steps import max_line, mean_line
@@ -83,7 +96,7 @@ def show_pool(
         step = pool_sum(pool, x, index, count_include_pad=mean, compare=False)
         return [mean_line(step, y[index], mean)]
 
-    show_entries(lines, y.shape, at, show_all, aside=aside)
+    show_entries(lines, y.shape, asked)
 
 
 def show_pool_gradient(
@@ -91,10 +104,8 @@ def show_pool_gradient(
     grad_y: Any,
     x: Any,
     found: Any,
-    at: str,
-    show_all: bool,
+    asked: Working,
     *,
-    aside: bool,
     mean: bool | None = None,
 ) -> None:
     """What reaches entries of x in the backward pass of pooling; ``mean`` as above."""
@@ -105,7 +116,7 @@ def show_pool_gradient(
         shares = pool_shares(pool, grad_y, x, index, count_include_pad=mean)
         return share_lines(index, shares, found[index])
 
-    show_entries(lines, x.shape, at, show_all, aside=aside, what="entries")
+    show_entries(lines, x.shape, asked, what="entries")
 
 
 def show_gradient(
@@ -113,12 +124,10 @@ def show_gradient(
     geometry: Any,
     operands: tuple[Any, Any, Any],
     found: Any,
-    at: str,
-    show_all: bool,
+    asked: Working,
     *,
     transposed: bool,
     flip: bool,
-    aside: bool,
 ) -> None:
     """The chain rule of one gradient, ``x``, ``weight`` or ``bias``, as it was found.
 
@@ -157,7 +166,7 @@ def show_gradient(
         return gradient_lines(name, step, (of["y"], of[other], of[name]), found[index])
 
     border = g.border if g.has_border else None
-    show_entries(lines, found.shape, at, show_all, aside=aside, border=border, what="entries")
+    show_entries(lines, found.shape, asked, border=border, what="entries")
 
 
 def place(text: str, shape: tuple[int, ...], what: str = "outputs") -> tuple[int, ...]:

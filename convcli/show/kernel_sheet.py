@@ -99,7 +99,7 @@ def kernel_sheet(
     grid = _grid(rows, columns, len(asked) + 1, width)
     small = small_picture(picture, grid.width, grid.height)
     made = list(tiles(small, asked))
-    height = max(shape[0] * _zoom(shape, grid) for shape in [small.size])
+    height = small.size[0] * _zoom(small.size, grid)
     grid = grid._replace(height=max(height, 1))
     beside = grid.width + GAP if asked and asked[0].group else 0
     title, *notes = _words(picture, small, made)
