@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from math import nan
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.arithmetic.numerals import parse_number, parse_share
 from convcli.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = [
     "ALIASES",
@@ -93,6 +96,8 @@ class Border(NamedTuple):
 
     mode: str = "reflect"
     value: float = 0.0
+    fraction: Fraction | None = None
+    """What was typed where ``value`` is only near it, as 1/3."""
 
     @property
     def is_constant(self) -> bool:
@@ -138,7 +143,8 @@ class Border(NamedTuple):
         )
 
     def __str__(self) -> str:
-        return f"{self.mode}:{self.value:g}" if self.mode == "constant" else self.mode
+        shown = f"{self.value:g}" if self.fraction is None else str(self.fraction)
+        return f"{self.mode}:{shown}" if self.mode == "constant" else self.mode
 
 
 ZEROS = Border("constant")
@@ -150,8 +156,10 @@ def parse_filling(text: str | Border) -> Border:
     The names are those of :func:`parse_border`, PyTorch's ``zeros``, ``reflect``, ``replicate``
     and ``circular`` among them. ``constant:V`` is the number V itself, not a share of white.
 
-    >>> parse_filling("circular"), parse_filling("constant:-1/2")
-    (Border(mode='wrap', value=0.0), Border(mode='constant', value=-0.5))
+    >>> parse_filling("circular").mode, parse_filling("constant:-1/2").value
+    ('wrap', -0.5)
+    >>> str(parse_filling("constant:1/3"))
+    'constant:1/3'
     """
     if isinstance(text, Border) and not text.is_missing:
         return text
@@ -159,7 +167,7 @@ def parse_filling(text: str | Border) -> Border:
         raise UsageError(f"border is {text!r}; it must be a name: {', '.join(FILLING)}")
     name, colon, value = text.partition(":")
     if colon and parse_border(name, among=FILLING) == ZEROS:
-        return Border("constant", _number(text, value))
+        return _filled(text, value)
     border = parse_border(text, among=FILLING)
     if border.is_missing:
         raise UsageError(
@@ -168,15 +176,19 @@ def parse_filling(text: str | Border) -> Border:
     return border
 
 
-def _number(text: str, value: str) -> float:
-    """The V of ``constant:V``, to the last digit if it is whole."""
+def _filled(text: str, value: str) -> Border:
+    """The border ``constant:V``, whose V is exact if it is whole or a fraction."""
+    from fractions import Fraction
+
     try:
         number = parse_number(value.strip())
     except ValueError as error:
         raise UsageError(f"border {text!r}: {error}; V is one, as in constant:-1/2") from None
     if re.fullmatch(r"[+-]?\d+", value.strip()) and int(value) != number:
         raise UsageError(f"border {text!r}: a whole V has at most 15 digits")
-    return number
+    above, slash, below = value.replace("\N{MINUS SIGN}", "-").partition("/")
+    exact = Fraction(above.strip()) / Fraction(below.strip()) if slash else Fraction(number)
+    return Border("constant", number, None if exact == number else exact)
 
 
 def parse_border(
@@ -189,8 +201,8 @@ def parse_border(
     ``colour`` knows the levels of gray colours by name; None for other colours and no colour.
     A message about a name that is not known offers those of ``among``.
 
-    >>> parse_border("REFLECT_101")
-    Border(mode='reflect', value=0.0)
+    >>> parse_border("REFLECT_101").mode
+    'reflect'
     >>> str(parse_border("constant:7"))
     'constant:7'
     """

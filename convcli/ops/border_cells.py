@@ -51,7 +51,7 @@ def with_border(g: ConvGeometry, x: Array) -> tuple[ConvGeometry, Array]:
     if not g.has_border:
         return g, x
     if g.border.is_constant:
-        value, dtype = _constant(g.border.value, x)
+        value, dtype = _constant(g.border, x)
         cells = namespace(x).full((*x.shape[:2], *g.padded), value, dtype)
         cells[g.interior] = x
         return g.unpadded, cells
@@ -125,28 +125,26 @@ def repeats(g: ConvGeometry) -> int:
     return most
 
 
-def _constant(value: float, x: Array) -> tuple[Any, Any]:
+def _constant(border: Border, x: Array) -> tuple[Any, Any]:
     """``constant:V`` as ``x`` can hold it, and the type that holds both."""
-    kind = x.dtype.kind
+    value, kind = border.value, x.dtype.kind
     if kind == "f":
         if abs(value) > float(np.finfo(x.dtype).max):
-            raise TensorError(f"border constant:{value:g} does not fit into {x.dtype.name}")
+            raise TensorError(f"border {border} does not fit into {x.dtype.name}")
         return value, x.dtype
     whole = int(value) == value
     if kind == "O":
-        return int(value) if whole else exact_number(value), x.dtype
+        return int(value) if whole else border.fraction or exact_number(value), x.dtype
     if not whole:
         raise TensorError(
-            f"border constant:{value:g} beside whole numbers, whose sums are exact; give x as "
+            f"border {border} beside whole numbers, whose sums are exact; give x as "
             "float64, or a whole number"
         )
     limits = np.iinfo(x.dtype)
     if limits.min <= value <= limits.max:
         return int(value), x.dtype
     if not -(2**63) <= value < 2**63 or (x.dtype == np.uint64 and x.size and x.max() >= 2**63):
-        raise TensorError(
-            f"border constant:{value:g} does not fit beside {x.dtype.name} into int64"
-        )
+        raise TensorError(f"border {border} does not fit beside {x.dtype.name} into int64")
     return int(value), np.dtype(np.int64)
 
 
@@ -157,7 +155,7 @@ def outside_value(border: Border, x: Array) -> Any:
     >>> outside_value(parse_filling("constant:7"), np.array([1, 2]))
     7
     """
-    return 0 if border.is_zeros or not border.is_constant else _constant(border.value, x)[0]
+    return 0 if border.is_zeros or not border.is_constant else _constant(border, x)[0]
 
 
 def refuse_affine(g: ConvGeometry, what: str) -> None:

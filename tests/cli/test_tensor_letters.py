@@ -249,3 +249,16 @@ def test_factors_of_typed_fractions_are_whole_numbers(convcli: Run) -> None:
         [1 / 16, 1 / 8, 1 / 16],
     ]
     assert "1/" not in convcli("separate", "1/2 1; 1 1/3").out.decode(), "two pairs are floats"
+
+
+@pytest.mark.parametrize("typed", ["1/3", "-2/7", "0.1", "5"])
+def test_what_a_border_holds_stays_the_number_that_was_typed(convcli: Run, typed: str) -> None:
+    outside = Fraction(typed)
+    done = convcli("conv", "1/2 1", "3 1/5", "--padding", "1", "--border", f"constant:{typed}")
+    title, sums = done.out.decode().splitlines()
+    assert title.endswith(f"border constant:{typed}:  3 exact")
+    assert [Fraction(text) for text in sums.split()] == [
+        3 * outside + Fraction(1, 10),
+        Fraction(3, 2) + Fraction(1, 5),
+        3 + outside / 5,
+    ]
