@@ -21,7 +21,7 @@ from convcli.imaging.header import full_scale
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.thumbnail import as_rgb
+from convcli.imaging.thumbnail import as_rgb, fitted
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["Asked", "SheetTile", "shown", "small_picture", "tiles"]
@@ -67,15 +67,11 @@ def small_picture(picture: Source, width: int, height: int) -> Source:
     ((5, 20), np.uint8(255))
     """
     pixels = picture.first.pixels
-    rows, columns = pixels.shape[:2]
-    scale = min(width / columns, height / rows, 1.0)
-    size = max(round(columns * scale), 1), max(round(rows * scale), 1)
+    size, step = fitted(pixels.shape[:2], width, height)
     space, alpha = picture.space, picture.alpha
     if picture.is_raster:
         pixels, space, alpha = _stretched(pixels[..., :1], picture.nodata), "gray", False
     elif pixels.dtype != np.uint8:
-        # Whole steps first, as views: a large photograph is never copied at another depth.
-        step = max(int(min(columns / size[0], rows / size[1]) // 4), 1)
         part = pixels[::step, ::step].astype(np.float32) * (255 / full_scale(pixels.dtype))
         pixels = np.rint(np.clip(np.nan_to_num(part), 0, 255)).astype(np.uint8)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels, _mode(space, alpha))

@@ -11,7 +11,7 @@ from PIL import Image
 from convcli.imaging.header import Header, full_scale
 from convcli.imaging.source import Source
 
-__all__ = ["as_pillow", "as_rgb", "thumbnail"]
+__all__ = ["as_pillow", "as_rgb", "fitted", "thumbnail"]
 
 GROUND = 96
 """Gray behind what is transparent."""
@@ -30,14 +30,24 @@ def thumbnail(picture: Source, width: int, height: int) -> NDArray[np.uint8]:
     (5, 20, 3)
     """
     pixels = next(iter(picture.frames)).pixels
-    rows, columns = pixels.shape[:2]
-    scale = min(width / columns, height / rows, 1.0)
-    size = max(round(columns * scale), 1), max(round(rows * scale), 1)
-    # Whole steps first, as views: a large photograph is never copied at another depth.
-    step = max(int(min(columns / size[0], rows / size[1]) // 4), 1)
+    size, step = fitted(pixels.shape[:2], width, height)
     part = pixels[::step, ::step].astype(np.float32) * (255 / full_scale(pixels.dtype))
     image = Image.fromarray(as_rgb(np.clip(part, 0, 255), picture))
     return np.asarray(image.resize(size, Image.Resampling.BOX))
+
+
+def fitted(shape: tuple[int, ...], width: int, height: int) -> tuple[tuple[int, int], int]:
+    """Width and height within a box, nothing enlarged; and a step to take pixels at before.
+
+    Taken as views at whole steps, a large photograph is never copied at another depth.
+
+    >>> fitted((3000, 4000), 200, 200)
+    ((200, 150), 5)
+    """
+    rows, columns = shape
+    scale = min(width / columns, height / rows, 1.0)
+    size = max(round(columns * scale), 1), max(round(rows * scale), 1)
+    return size, max(int(min(columns / size[0], rows / size[1]) // 4), 1)
 
 
 def as_rgb(samples: NDArray[np.float32], picture: Header) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from convcli.ops.impulses import Impulse
 from convcli.ops.matrix_product import MatrixProduct
 from convcli.ops.separable import Separated
 from convcli.show.console import make_console
-from convcli.show.tensor_text import abbreviated, cell_text, describe, show_tensor
+from convcli.show.tensor_text import abbreviated, cell_text, describe, grid, show_tensor
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,17 +58,7 @@ def boxed(box: Box, side: int) -> list[Text]:
 
     matrix, style = box.matrix, box.style
     rows, columns = (abbreviated(n, side) for n in matrix.shape)
-    texts = [
-        [
-            ("⋱" if c is None else "⋮")
-            if r is None
-            else "…"
-            if c is None
-            else cell_text(matrix[r, c])
-            for c in columns
-        ]
-        for r in rows
-    ]
+    texts = grid(matrix, rows, columns)
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     lines = []
     for number, (r, row) in enumerate(zip(rows, texts, strict=True)):

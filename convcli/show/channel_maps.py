@@ -50,7 +50,7 @@ def show_channel_maps(
     for channel in dict.fromkeys(index[:-rank] for index in chosen):
         name = f"y[{','.join(map(str, channel))}]"
         lead = (0, *channel)[-2:]
-        known = {
+        known: dict[tuple[int | None, int | None], OutputSum] = {
             (r, c): sum_at(geometry, *operands, (*lead, *(r, c)[-rank:]))
             for r, c in itertools.product(rows, columns)
             if r is not None and c is not None
@@ -59,29 +59,29 @@ def show_channel_maps(
         if len(first.channels) < 2:
             continue
 
-        def grid(value: Callable[[OutputSum], Any], known: Any = known) -> list[list[str]]:
-            return [[_cell(known.get((r, c)), value, r, c) for c in columns] for r in rows]
-
+        total, *shares = (
+            [[_cell(known.get((r, c)), channel, r, c) for c in columns] for r in rows]
+            for channel in (None, *range(len(first.channels)))
+        )
         kept = abbreviated(len(first.channels), MOST)
         maps = [
             None
             if index is None
             else (
                 f"channel {first.channels[index].channel}",
-                grid(lambda made, i=index: made.channels[i].value),  # type: ignore[misc]
+                shares[index],
             )
             for index in kept
         ]
         bias = None if first.bias is None else cell_text(first.bias)
-        for line in map_lines(name, maps, bias, grid(lambda made: made.value), console.width):
+        for line in map_lines(name, maps, bias, total, console.width):
             console.print(line, soft_wrap=True)
 
 
-def _cell(
-    made: OutputSum | None, value: Callable[[OutputSum], Any], r: int | None, c: int | None
-) -> str:
+def _cell(made: OutputSum | None, channel: int | None, r: int | None, c: int | None) -> str:
+    """What a channel gives an output, or the output itself; dots for what is left out."""
     if made is not None:
-        return cell_text(value(made))
+        return cell_text(made.value if channel is None else made.channels[channel].value)
     return "⋱" if r is None and c is None else "⋮" if r is None else "…"
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.ops.output_sum import ChannelSum, OutputSum, Term
-from convcli.ops.polynomial import Polynomial
 from convcli.show.console import make_console
-from convcli.show.tensor_text import cell_text
+from convcli.show.tensor_text import bracketed, cell_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,9 +30,7 @@ def factor(value: Any) -> str:
     >>> factor(-2), factor(0.5)
     ('(-2)', '0.5')
     """
-    text = cell_text(value)
-    several = isinstance(value, Polynomial) and len(value.terms) > 1
-    return f"({text})" if text.startswith("-") or several else text
+    return bracketed(cell_text(value), value)
 
 
 def _product(product: Term) -> Text:

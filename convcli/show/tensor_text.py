@@ -11,6 +11,7 @@ import numpy as np
 from convcli.arithmetic.sizes import cross
 from convcli.errors import TensorError
 from convcli.ops.exact import as_floats, has_symbols
+from convcli.ops.polynomial import Polynomial
 from convcli.show.console import make_console
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "abbreviated",
     "aligned",
+    "bracketed",
     "cell_text",
     "describe",
     "grid",
@@ -58,6 +60,18 @@ def cell_text(value: Any) -> str:
         text = f"{value:.6g}"
         return "0" if text == "-0" else text
     return str(value)
+
+
+def bracketed(text: str, value: Any) -> str:
+    """The text of a number or polynomial as one factor of a product.
+
+    >>> bracketed("-2", -2), bracketed("a", Polynomial.of("a"))
+    ('(-2)', 'a')
+    >>> bracketed("a-1", Polynomial.of("a") - 1)
+    '(a-1)'
+    """
+    several = isinstance(value, Polynomial) and len(value.terms) > 1
+    return f"({text})" if text.startswith("-") or several else text
 
 
 def tensor_document(array: Array) -> dict[str, Any]:

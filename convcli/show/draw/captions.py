@@ -9,13 +9,16 @@ from typing import TypeAlias
 from convcli.imaging.shapes import Rect, Shape, Text, text_width
 from convcli.show.draw.cells import cell_shapes
 from convcli.show.draw.lettering import BOLD, Lettering, lines_within
-from convcli.show.draw.scene import Board, Cell, Scene, Sign
+from convcli.show.draw.scene import Board, Cell, Role, Scene, Sign
 from convcli.show.draw.theme import Theme
 
 __all__ = ["Captions", "label_shapes", "label_width"]
 
 LINE = 640.0
 """Longest line of a drawing with small boards, in units of the lettering."""
+
+_BOARDS: dict[Sign, Role] = {"cropped": "output", "added": "output", "nought": "kernel"}
+"""In whose colours a mark of the legend is shown, where not in the input's."""
 
 Entry: TypeAlias = tuple[Sign, str]
 """A mark of the legend and what it is called."""
@@ -137,13 +140,14 @@ def _legend_row(
     row: tuple[Entry, ...], x: float, y: float, kind: Lettering, theme: Theme
 ) -> Iterator[Shape]:
     for mark, name in row:
-        if mark in ("unread", "echo"):
-            cell = Cell(unread=mark == "unread", echo=mark == "echo")
+        if mark == "unread":
+            cell = Cell(unread=True)
+        elif mark == "echo":
+            cell = Cell(echo=True)
         else:
-            cell = Cell(mark=mark)  # type: ignore[arg-type]
-        role = "output" if mark in ("cropped", "added") else "input"
-        board = "kernel" if mark == "nought" else role
-        yield from cell_shapes(cell, board, x, y, kind.swatch, 8, theme)  # type: ignore[arg-type]
+            cell = Cell(mark=mark)
+        role = _BOARDS.get(mark, "input")
+        yield from cell_shapes(cell, role, x, y, kind.swatch, 8, theme)
         at = round(x + 25 * kind.unit, 1), round(y + 9 * kind.unit, 1)
         yield Text(*at, name, kind.note, theme.muted, "start")
         x += 47 * kind.unit + text_width(name, kind.note)

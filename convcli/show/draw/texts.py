@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.show.tensor_text import cell_text
+from convcli.show.tensor_text import bracketed, cell_text
 
 __all__ = ["LONGEST", "factor", "number", "products", "shortened", "span", "wrapped"]
 
@@ -37,11 +37,11 @@ def number(value: Any) -> str:
 def factor(value: Any) -> str:
     """A number as one factor of a product, in brackets where it needs them.
 
-    >>> factor(-1), factor(2)
-    ('(-1)', '2')
+    >>> from convcli.ops.polynomial import Polynomial
+    >>> factor(-1), factor(2), factor(Polynomial.of("a") - 1)
+    ('(-1)', '2', '(a-1)')
     """
-    text = number(value)
-    return f"({text})" if text.startswith("-") or " " in text or "+" in text else text
+    return bracketed(number(value), value)
 
 
 def products(rows: Sequence[Sequence[tuple[Any, Any]]], total: Any) -> tuple[str, ...]:
