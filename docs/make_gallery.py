@@ -165,7 +165,8 @@ def gallery() -> str:
         "![The middle step of all nineteen](images/arithmetic.png)",
         "![The views: window, gradient, matrix, gather, scatter, pooling](images/views.png)",
         "",
-        "For a lecture: a still of every step in a folder, a PDF with a page for each, in vectors, "
+        "For a lecture: a still of every step in a folder, a PDF with a page for each, in vectors "
+        "(`pip install 'convcli[pdf]'`), "
         "and with FFmpeg a video (`-o padding_strides.mp4`), each on a slide of 1920x1080.",
         "",
         *fence(

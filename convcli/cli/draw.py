@@ -107,8 +107,8 @@ def draw(
     output: Annotated[
         str,
         options.output(
-            f"{', '.join(SUFFIXES)}: an animation, of a .pdf a page for each step; .html: an "
-            "interactive page; FOLDER/: a still of each step. Without it, it plays in the terminal.",
+            f"{', '.join(SUFFIXES)}: an animation, of a .pdf (with fpdf2) a page for each "
+            "step, .mp4 and .webm with FFmpeg; .html: an interactive page; FOLDER/: a still of each step. Without it, it plays in the terminal.",
             on.FILE,
         ),
     ] = "",

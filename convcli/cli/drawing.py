@@ -109,12 +109,20 @@ def check_drawing(output: str, overwrite: bool, allowed: tuple[str, ...] = SUFFI
         from convcli.imaging.video import check_ffmpeg
 
         check_ffmpeg(output)
+    if suffix in PAGED:
+        from convcli.show.draw.pdf import check_pdf
+
+        check_pdf()
 
 
 def check_stills(folder: str, form: str) -> None:
     """Refuse a folder, or a format of the stills in it, before anything is drawn."""
     if form and form.removeprefix(".").lower() not in STILLS:
         raise UsageError(f"--format is {form}; stills are written as {', '.join(STILLS)}")
+    if f".{form.removeprefix('.').lower()}" in PAGED:
+        from convcli.show.draw.pdf import check_pdf
+
+        check_pdf()
     there = next(part for part in (Path(folder), *Path(folder).parents) if part.exists())
     from convcli.imaging.atomic import display_name
 

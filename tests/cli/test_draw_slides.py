@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -18,9 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pypdf import PdfReader
 
+from convcli.errors import UsageError
 from convcli.imaging import video
 from convcli.show.draw.drawing_bytes import drawing_bytes
+from convcli.show.draw.figure import draw
 from convcli.show.draw.given_operation import classic_operation
 from convcli.show.draw.layout import Drawing, lay_out
 from convcli.show.draw.svg import HOLD
@@ -161,9 +163,8 @@ def test_a_slide_holds_the_drawing_in_its_middle(
     assert wide / high == pytest.approx(16 / 9, rel=1e-3)
     assert left == pytest.approx((drawn.canvas.width - wide) / 2, abs=0.01)
     assert top == pytest.approx((drawn.canvas.height - high) / 2, abs=0.01)
-    box = re.search(rb"MediaBox \[0 0 (\S+) (\S+)\]", (tmp_path / "x.pdf").read_bytes())
-    assert box is not None
-    assert box.groups() == (b"960", b"540")
+    (page,) = PdfReader(tmp_path / "x.pdf").pages
+    assert [float(side) for side in page.mediabox] == [0, 0, 960, 540]
     with Image.open(tmp_path / "x.png") as image:
         assert image.size == (1280, 720)
         seen = (np.asarray(image.convert("RGB")) != 255).any(-1)
@@ -177,8 +178,9 @@ def test_a_slide_holds_the_drawing_in_its_middle(
 
 def test_all_steps_in_a_pdf_are_slides(convcli: Callable[..., Any], tmp_path: Path) -> None:
     assert convcli("draw", NAME, "-o", tmp_path / "deck.pdf").code == 0
-    boxes = re.findall(rb"MediaBox \[0 0 (\S+) (\S+)\]", (tmp_path / "deck.pdf").read_bytes())
-    assert boxes == [(b"1440", b"810")] * 4
+    pages = PdfReader(tmp_path / "deck.pdf").pages
+    boxes = [[float(side) for side in page.mediabox] for page in pages]
+    assert boxes == [[0, 0, 1440, 810]] * 4
 
 
 @pytest.mark.parametrize(
@@ -190,6 +192,25 @@ def test_figures_are_written_as_pdf(
     done = convcli(*command, "-o", tmp_path / "x.pdf")
     assert (done.code, done.out) == (0, b"")
     assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_without_fpdf2_the_message_says_what_to_install(
+    convcli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fpdf", None)
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ("draw", NAME, "-o", "x.pdf"),
+        ("draw", NAME, "-o", "slides/", "-f", "pdf"),
+        ("kernel", "show", "box", "-o", "x.pdf"),
+    ):
+        done = convcli(*command)
+        assert done.code == 2
+        assert "pip install 'convcli[pdf]'" in done.err
+        assert done.err.count("\n") == 1
+    with pytest.raises(UsageError, match=r"pip install 'convcli\[pdf\]'"):
+        draw(NAME).save("x.pdf")
+    assert not list(tmp_path.iterdir())
 
 
 def put_ffmpeg(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

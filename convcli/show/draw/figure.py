@@ -42,8 +42,8 @@ class Figure:
         Parameters
         ----------
         path
-            Ends in .svg, .pdf (a page for each step), .gif, .png, .apng, .webp, or, where FFmpeg
-            is there, .mp4 or .webm.
+            Ends in .svg, .gif, .png, .apng, .webp, or, where fpdf2 is installed, .pdf (a page for
+            each step), or, where FFmpeg is, .mp4 or .webm.
         overwrite
             Whether a file that is there may be replaced.
         width
@@ -54,7 +54,8 @@ class Figure:
         Raises
         ------
         UsageError
-            If the suffix or the step is none of these, or the file is there.
+            If the suffix or the step is none of these, what writes it is not installed, or the
+            file is there.
         """
         from convcli.imaging.atomic import check_target, write_atomic
         from convcli.imaging.raster import RASTERS

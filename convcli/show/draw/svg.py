@@ -15,7 +15,7 @@ from zlib import crc32
 from convcli.imaging.shapes import Image, Line, Polygon, Rect, Shape
 from convcli.show.draw.layout import Drawing
 
-__all__ = ["HOLD", "shape_svg", "write_svg"]
+__all__ = ["HOLD", "image_png", "shape_svg", "write_svg"]
 
 HOLD = 3
 """Steps for which the last one stays."""
@@ -164,9 +164,10 @@ def shape_svg(shape: Shape, styles: dict[str, str]) -> str:
     if isinstance(shape, Image):
         place = f'x="{_n(shape.x)}" y="{_n(shape.y)}"'
         size = f'width="{_n(shape.width)}" height="{_n(shape.height)}"'
+        data = "data:image/png;base64," + base64.b64encode(image_png(shape)).decode()
         return (
             f'<image {place} {size} preserveAspectRatio="none" '
-            f'style="image-rendering:pixelated" href={quoteattr(_embedded(shape))}/>'
+            f'style="image-rendering:pixelated" href={quoteattr(data)}/>'
         )
     look = styled(
         f"fill:{shape.fill}",
@@ -179,11 +180,12 @@ def shape_svg(shape: Shape, styles: dict[str, str]) -> str:
     return f"<text {look} {place}>{escape(shape.text)}</text>"
 
 
-def _embedded(image: Image) -> str:
+def image_png(image: Image) -> bytes:
+    """Its pixels as a PNG file."""
     import numpy as np
 
     from convcli.imaging.formats.png.write import encode_png
     from convcli.imaging.header import Metadata
 
     pixels = np.frombuffer(image.rgb, np.uint8).reshape(image.rows, image.columns, 3)
-    return "data:image/png;base64," + base64.b64encode(encode_png(pixels, Metadata())).decode()
+    return encode_png(pixels, Metadata())
