@@ -219,3 +219,80 @@ def test_fingers_light_drag_and_edit(opened: Any) -> None:
     )
     assert small == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def focused(page: Any) -> Any:
+    return page.evaluate("document.activeElement.getAttribute('aria-label')")
+
+
+def test_the_focus_stays_on_its_cell_whatever_changes(opened: Any) -> None:
+    page = opened(explore_page(mixed()))
+    cell(page, "y0", 0).focus()
+    page.keyboard.press("Tab")  # the board of the next channel, whose shares are shown then
+    assert focused(page).startswith("output channel 1 row 0, column 0")
+    page.keyboard.press("ArrowRight")
+    assert focused(page).startswith("output channel 1 row 0, column 1")
+    assert page.locator("[aria-label='share of channel 1 in output channel 1']").count() == 1
+    page.evaluate("Explore.set({ ...Explore.state, k: [1, 1] })")  # boards of another size
+    assert focused(page).startswith("output channel 1 row 0, column 1")
+
+
+def test_one_cell_after_the_other_is_edited_by_a_click_each(opened: Any) -> None:
+    page = opened(explore_page(layer()))
+    cell(page, "w0_0", 0).click()
+    page.locator(".editor").fill("7")
+    cell(page, "w0_0", 4).click()
+    assert page.evaluate("Explore.state.w[0]") == "7"
+    page.locator(".editor").fill("8")
+    page.keyboard.press("Enter")
+    assert page.evaluate("[Explore.state.w[0], Explore.state.w[4]]") == ["7", "8"]
+
+
+def test_arrow_keys_go_through_the_presets(opened: Any) -> None:
+    page = opened(explore_page(layer()))
+    select = page.locator("#preset")
+    names = select.evaluate("select => [...select.options].map(option => option.value)")
+    for name in names[1:4]:
+        select.select_option(name)  # what an arrow key does to a closed list
+        assert select.input_value() == name
+    cell(page, "w0_0", 0).click()
+    page.locator(".editor").fill("77")
+    page.keyboard.press("Enter")
+    assert select.input_value() == ""
+
+
+def test_a_link_within_the_page_shows_its_view_and_its_controls(opened: Any) -> None:
+    page = opened(explore_page(plan_operation(Layer("conv", (3,)), (5, 5))))
+    first = page.evaluate("location.hash")
+    page.evaluate("location.hash = '#view=picture&kernel=sharpen&border=wrap'")
+    page.get_by_role("heading", name="sample.png under sharpen").wait_for()
+    page.evaluate("location.hash = '#view=picture&kernel=outline&border=edge'")
+    page.get_by_role("heading", name="sample.png under outline").wait_for()
+    assert page.locator("#picture-border").input_value() == "edge"
+    page.evaluate("location.hash = '#kind=conv&n=4x7&k=3x3&s=1x1&p=1,0x0,2&d=1x1'")
+    page.get_by_role("heading", name="Convolution", exact=True).wait_for()
+    values = [
+        page.locator(f"#c-p-{axis}-{side}").input_value() for axis in (0, 1) for side in (0, 1)
+    ]
+    assert values == ["1", "0", "0", "2"]
+    page.evaluate("location.hash = '#kind=damaged&x=%'")
+    page.wait_for_function("location.hash.includes('kind=conv')")
+    page.go_back()
+    page.go_back()
+    page.go_back()
+    page.go_back()
+    page.wait_for_function("first => location.hash === first", arg=first)
+    assert page.evaluate("Explore.state.n") == [5, 5]
+
+
+def test_letters_that_were_typed_stay_when_sizes_change(opened: Any) -> None:
+    page = opened(
+        explore_page(layer()), hash="kind=conv&axes=1&n=1x3&k=1x2&p=0,0x0,0&x=p q r&w=u v"
+    )
+    page.evaluate("Explore.set({ ...Explore.state, n: [1, 4], k: [1, 3] })")
+    assert page.evaluate("[Explore.state.x, Explore.state.w]") == [
+        ["p", "q", "r", "d"],
+        ["u", "v", "u'"],
+    ]
+    page.evaluate("Explore.set({ ...Explore.state, n: [1, 4], k: [1, 1] })")
+    assert page.evaluate("Explore.state.w") == ["u"]

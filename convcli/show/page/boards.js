@@ -13,7 +13,6 @@ const Boards = (() => {
     return made;
   }
 
-  const keyOf = (t) => ({ y: `y${t.o}`, s: `s${t.o}_${t.c}`, x: `x${t.c}`, w: `w${t.o}_${t.c}` })[t.board];
   const where = (place, columns, rows) => (rows > 1 ? `row ${Math.floor(place / columns)}, column ${place % columns}` : `place ${place % columns}`);
   const MARKS = { padding: "padding", overhang: "beyond the padding", zero: "inserted zero" };
   const many = (count, one) => (count > 1 ? [one] : []);
@@ -81,26 +80,38 @@ const Boards = (() => {
   }
 
   // A sum as it is shown: it may break before its signs, and runs from left to right even between
-  // names of letters that do not (U+200E).
-  const breaking = (text) => text.replaceAll("-", "−").replace(/(?!^)[+−]/g, "\u200b\u200e$&\u200e");
+  // names in letters that do not (U+200E).
+  const LEFTWARD = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+  const breaking = (text) => text.replaceAll("-", "−").replace(/(?!^)[+−]/g, LEFTWARD.test(text) ? "\u200b\u200e$&\u200e" : "\u200b$&");
+
+  // What a cell holds. The element stays when its number changes, and focus and pointer with it.
+  function write(made, cell, board, side) {
+    const fit = lettering(cell.text, side), kind = MARKS[cell.mark] ? `, ${MARKS[cell.mark]}` : "";
+    made.className = `cell ${cell.mark}`;
+    made.removeAttribute("data-corner");
+    made.setAttribute("aria-label", `${board.name} ${where(made.place, board.columns, board.rows)}${kind}: ${cell.text || "nothing"}`);
+    if (cell.text.length > 5) made.title = cell.text; else made.removeAttribute("title");
+    made.firstChild.setAttribute("style", `font-size:${fit.size};--lines:${fit.lines}`);
+    made.firstChild.textContent = breaking(cell.text);
+    made.cell = cell;
+    cell.element = made;
+  }
+  function label(made, board) {
+    made.board = board;
+    made.setAttribute("aria-label", board.name);
+  }
 
   function grid(board, side) {
     const shown = board.cells.map((cell, place) => {
-      const fit = lettering(cell.text, side), kind = MARKS[cell.mark] ? `, ${MARKS[cell.mark]}` : "";
-      const made = element("div", {
-        class: `cell ${cell.mark}`, role: "gridcell", tabindex: place === 0 ? 0 : -1,
-        "aria-label": `${board.name} ${where(place, board.columns, board.rows)}${kind}: ${cell.text || "nothing"}`,
-      }, element("span", { style: `font-size:${fit.size};--lines:${fit.lines}` }, breaking(cell.text)));
-      if (cell.text.length > 5) made.title = cell.text;
-      made.cell = cell;
+      const made = element("div", { role: "gridcell", tabindex: place === 0 ? 0 : -1 }, element("span"));
       made.place = place;
-      cell.element = made;
+      write(made, cell, board, side);
       return made;
     });
     const rows = Array.from({ length: board.rows }, (_, r) =>
       element("div", { role: "row", class: "cells" }, ...shown.slice(r * board.columns, (r + 1) * board.columns)));
-    const made = element("div", { role: "grid", class: `grid ${board.role}`, "aria-label": board.name, style: `--columns:${board.columns};--side:${side}px` }, ...rows);
-    made.board = board;
+    const made = element("div", { role: "grid", class: `grid ${board.role}`, style: `--columns:${board.columns};--side:${side}px` }, ...rows);
+    label(made, board);
     return element("figure", { class: "board" }, board.title ? element("figcaption", {}, board.title) : null, element("div", { class: "scroll" }, made));
   }
 
@@ -130,18 +141,29 @@ const Boards = (() => {
     const width = host.clientWidth || 900, side = sideFor(groups, width, touch, Math.min(longest, 8));
     // Sums of letters get cells of their own size, so that they can be read whole.
     const wide = longest > 8 ? Math.max(side, Math.min(124, Math.floor((width - 20) / layer.output[1]))) : side;
-    const noted = Object.values(notes).some(Boolean);
-    host.replaceChildren(...[
-      section("input", groups.input, side, 4, notes.input, noted),
-      section("kernel", groups.kernel, side, layer.perGroup, notes.kernel, noted),
-      section("share", groups.share, wide, 4, notes.share, noted),
-      section("output", groups.output, wide, 4, notes.output, noted),
-    ].filter(Boolean));
-    for (const box of host.querySelectorAll(".scroll, .line")) {
-      if (box.scrollWidth > box.clientWidth + 1) for (const one of box.querySelectorAll(".grid")) one.classList.add("wide"); // it has to scroll
+    const noted = Object.values(notes).some(Boolean), boards = Object.values(groups).flat();
+    const shape = JSON.stringify([side, wide, noted, Object.values(groups).map((list) => list.map((b) => [b.rows, b.columns, b.title]))]);
+    if (host.shape === shape) {
+      const grids = host.querySelectorAll(".grid");
+      boards.forEach((board, i) => {
+        label(grids[i], board);
+        grids[i].querySelectorAll(".cell").forEach((made, place) => write(made, board.cells[place], board, board.role === "output" ? wide : side));
+      });
+      if (noted) for (const name of Object.keys(groups)) host.querySelector(`.group.${name} small`)?.replaceChildren(notes[name] || "\u00a0");
+    } else {
+      host.shape = shape;
+      host.replaceChildren(...[
+        section("input", groups.input, side, 4, notes.input, noted),
+        section("kernel", groups.kernel, side, layer.perGroup, notes.kernel, noted),
+        section("share", groups.share, wide, 4, notes.share, noted),
+        section("output", groups.output, wide, 4, notes.output, noted),
+      ].filter(Boolean));
+      for (const box of host.querySelectorAll(".scroll, .line")) {
+        if (box.scrollWidth > box.clientWidth + 1) for (const one of box.querySelectorAll(".grid")) one.classList.add("wide"); // it has to scroll
+      }
     }
     const index = new Map();
-    for (const board of Object.values(groups).flat()) for (const cell of board.cells) index.set(board.key + ":" + cellKey(cell.target), cell);
+    for (const board of boards) for (const cell of board.cells) index.set(board.key + ":" + cellKey(cell.target), cell);
     return { groups, index, side, lit: [] };
   }
   const cellKey = (t) => (t.board === "x" || t.board === "pad" ? t.cell : t.board === "w" ? t.tap : t.place);

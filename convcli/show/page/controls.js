@@ -57,10 +57,7 @@ const Controls = (() => {
   // `get()` gives the state, `set(next)` takes one and says why not; `options` are the two switches
   // that say how the controls are laid out.
   function make(host, { get, set }) {
-    const start = get();
-    const uneven = start.p.some(([before, after]) => before !== after);
-    const split = start.axes === 2 && ["n", "k", "s", "d", "op", "p"].some((key) => String(start[key][0]) !== String(start[key][1]));
-    const options = { split, uneven };
+    const options = { split: false, uneven: false };
     let structure = "", rows = [];
 
     function row(control) {
@@ -121,7 +118,11 @@ const Controls = (() => {
     }
 
     function refresh(anew = false) {
-      const state = get(), next = [state.kind, state.axes, options.split, options.uneven].join();
+      const state = get();
+      // What differs, by a link or a preset as well, has controls of its own.
+      options.split ||= state.axes === 2 && ["n", "k", "s", "d", "op", "p"].some((key) => String(state[key][0]) !== String(state[key][1]));
+      options.uneven ||= state.p.slice(-state.axes).some(([before, after]) => before !== after);
+      const next = [state.kind, state.axes, options.split, options.uneven].join();
       const focused = document.activeElement?.name && host.contains(document.activeElement) ? [document.activeElement.name, document.activeElement.value] : null;
       if (next !== structure || anew) {
         structure = next;

@@ -6,7 +6,7 @@ const Explore = (() => {
   const $ = (id) => document.getElementById(id);
   const config = JSON.parse($("state").textContent);
   const linked = location.hash; // what the address says when the page opens
-  let state, layer, texts, results, view, player, controls, hovered = null, kept = null, seed = 1;
+  let state, layer, texts, results, view, player, controls, hovered = null, kept = null, seed = 1, chosen = "";
 
   // ---- the state -----------------------------------------------------------------------------
 
@@ -39,8 +39,13 @@ const Explore = (() => {
     player?.show(stepOf(kept));
   }
   function draw() {
+    const focused = cellAt(document.activeElement), key = focused?.closest(".grid").board.key;
     view = Boards.render($("boards"), layer, texts, results, kept.o, notes());
     light();
+    if (focused && !focused.isConnected) { // boards of another size: the cell at the same place, or the last
+      const cells = (gridOf(key) ?? document.querySelector("#boards .grid")).querySelectorAll(".cell");
+      rove(cells[Math.min(focused.place, cells.length - 1)]);
+    }
   }
   function notes() {
     const padded = layer.windows.some((w) => w.before || w.after);
@@ -169,17 +174,24 @@ const Explore = (() => {
     state = { ...state, ...Object.fromEntries(wanted.map((key) => [key, State.filled(state, key, how, seed)])) };
     render();
   }
+  const weightsOf = ({ planes: [rows], scale }) => rows.flat().map((v) => Arithmetic.exact(Arithmetic.mul(Arithmetic.parse(v), Arithmetic.parse(scale))));
+  // The preset that was chosen, as long as its weights are there: arrow keys go on from it.
+  function presetShown() {
+    const found = config.presets.find((p) => p.name === chosen), flat = found ? weightsOf(found) : [];
+    const there = found && layer.kernel.join() === [found.planes[0].length, found.planes[0][0].length].join();
+    return there && state.w.every((text, i) => text === flat[i % flat.length]) ? chosen : "";
+  }
   function preset(name) {
     const found = config.presets.find((p) => p.name === name);
     if (!found) return;
-    const rows = found.planes[0], { scale } = found;
-    const flat = rows.flat().map((v) => Arithmetic.exact(Arithmetic.mul(Arithmetic.parse(String(v)), Arithmetic.parse(scale))));
+    const rows = found.planes[0], flat = weightsOf(found);
     const next = { ...state, axes: 2, k: [rows.length, rows[0].length] };
     const error = State.check(next);
     $("problem").textContent = error ? `${name}: ${error}` : "";
     if (error) { tools(); return; }
     const sized = State.withNumbers(state, next);
     const count = Layer.counts(sized).w;
+    chosen = name;
     state = { ...sized, w: Array.from({ length: count }, (_, i) => flat[i % flat.length]) };
     render();
   }
@@ -187,7 +199,7 @@ const Explore = (() => {
   let toolsFor = "";
   function tools() {
     const wanted = layer.pool ? "pool" : "kernel";
-    if (wanted === toolsFor) { const select = $("preset"); if (select) select.value = ""; return; }
+    if (wanted === toolsFor) { const select = $("preset"); if (select) select.value = presetShown(); return; }
     toolsFor = wanted;
     const button = (text, act) => element("button", { type: "button", onclick: act }, text);
     const choices = layer.pool ? [] : [element("label", { for: "preset" }, "Kernel"), element("select", { id: "preset", onchange: (e) => preset(e.target.value) }, element("option", { value: "" }, "choose…"), ...config.presets.filter((p) => p.planes.length === 1).map((p) => element("option", { value: p.name }, p.name)))];
@@ -234,23 +246,31 @@ const Explore = (() => {
     try { await navigator.clipboard.writeText(text); $("copied").textContent = "copied"; } catch { $("copied").textContent = "select the text and copy it by hand"; }
     setTimeout(() => { $("copied").textContent = ""; }, 3000);
   }
+  const list = [$("tab-numbers"), $("tab-picture")];
+  function select(tab, address) {
+    for (const other of list) {
+      const on = other === tab;
+      other.setAttribute("aria-selected", on);
+      other.tabIndex = on ? 0 : -1;
+      $(other.getAttribute("aria-controls")).hidden = !on;
+    }
+    player.stop();
+    if (tab === list[1]) Picture.open($("picture"), config, address); else render();
+  }
+  // An address that was pasted, or gone back to: what it says is shown, in the view that it is of.
+  function follow() {
+    const found = State.fromHash(location.hash, state), address = location.hash;
+    if (found) [state, kept] = [found, null];
+    if (found) select(list[0]);
+    else if (address.includes("view=picture")) select(list[1], address);
+    else select(list.find((tab) => tab.getAttribute("aria-selected") === "true"));
+  }
   function tabs() {
-    const list = [$("tab-numbers"), $("tab-picture")];
-    const select = (tab) => {
-      for (const other of list) {
-        const on = other === tab;
-        other.setAttribute("aria-selected", on);
-        other.tabIndex = on ? 0 : -1;
-        $(other.getAttribute("aria-controls")).hidden = !on;
-      }
-      player.stop();
-      if (tab === list[1]) Picture.open($("picture"), config, linked); else render();
-    };
     for (const tab of list) {
       tab.addEventListener("click", () => select(tab));
       tab.addEventListener("keydown", (e) => { if (e.key === "ArrowLeft" || e.key === "ArrowRight") { const other = list[1 - list.indexOf(tab)]; select(other); other.focus(); } });
     }
-    if (linked.includes("view=picture") || (config.picture && !State.fromHash(linked, config.layer))) select(list[1]);
+    if (linked.includes("view=picture") || (config.picture && !State.fromHash(linked, config.layer))) select(list[1], linked);
   }
   function start() {
     begin(config.layer);
@@ -269,7 +289,7 @@ const Explore = (() => {
     render();
     pointers($("boards"));
     addEventListener("keydown", keys);
-    addEventListener("hashchange", () => { const found = State.fromHash(location.hash, state); if (found) { state = found; kept = null; render(); } });
+    addEventListener("hashchange", follow);
     let width = innerWidth;
     addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; draw(); } });
     $("copy").addEventListener("click", () => copy(Command.lines(state, layer).join("\n")));

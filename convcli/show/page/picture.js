@@ -245,7 +245,7 @@ const Picture = (() => {
   }
 
   // Show the view; what it needs is made the first time.
-  async function open(panel, from, linked) {
+  async function open(panel, from, linked = "") {
     [host, config] = [panel, from];
     if (!built) {
       built = true;
@@ -256,6 +256,10 @@ const Picture = (() => {
       fields();
       if (config.picture) await load(config.picture.data, config.picture.name);
       else { source = Filter.sample(); name = "sample.png"; spot = { x: 72, y: 48, channel: 0 }; }
+    } else if (linked && source) {
+      fromHash(linked);
+      build();
+      fields();
     }
     update();
   }

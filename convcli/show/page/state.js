@@ -61,12 +61,13 @@ const State = (() => {
     if (same) return have;
     const letters = have.length > 0 && have.every((text) => /\p{L}/u.test(text));
     const fresh = filled(state, key, letters ? "letters" : "random");
-    if (letters) return fresh;
+    if (letters && have.join() === filled(old, key, "letters").join()) return fresh; // each is the name of its place
     const [planeBefore, planeAfter] = [before, after].map(([rows, columns]) => rows * columns);
     return fresh.map((text, i) => {
       const [row, column] = [Math.floor((i % planeAfter) / after[1]), i % after[1]];
       const kept = row < before[0] && column < before[1];
-      return (kept && have[Math.floor(i / planeAfter) * planeBefore + row * before[1] + column]) || text;
+      const own = kept && have[Math.floor(i / planeAfter) * planeBefore + row * before[1] + column];
+      return own || (letters && have.includes(text) ? `${text}'` : text); // two names, two values
     });
   }
   function withNumbers(old, state) {
