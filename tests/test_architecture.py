@@ -285,7 +285,7 @@ def test_no_name_of_a_backend_or_an_algorithm_is_compared_outside_its_home() -> 
 
 
 FORMAT_HOMES = {
-    "imaging.raster": "files of drawings, which Pillow writes",
+    "imaging.drawing_files": "files of drawings, which Pillow writes",
     "cli.kernel": "files of figures",
     "cli.tensor_io": "files of tensors",
     "kernels.kernel_files": "files of kernels",

@@ -1,4 +1,4 @@
-"""Shapes as pixels, and drawings as PNG, APNG, GIF and WebP files.
+"""Shapes as pixels.
 
 Pillow draws, at twice the size, and the result is halved: smooth edges in any shape. Letters
 come from fonts that lie beside this file, so the pixels do not depend on the machine, and letters
@@ -7,23 +7,18 @@ that people type (Greek, subscripts, arrows) are there.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from convcli.errors import UsageError
 from convcli.imaging.shapes import Canvas, Image, Line, Polygon, Rect, Shape, Text
 
-__all__ = ["RASTERS", "encode_drawing", "font_file", "rasterise", "scale_of"]
-
-RASTERS = (".png", ".apng", ".gif", ".webp")
-"""Suffixes of the files that are written."""
+__all__ = ["Frames", "font_file", "rasterise", "scale_of"]
 
 FINE = 2
 """Pixels drawn for each pixel of the result, along each side."""
@@ -31,62 +26,10 @@ FINE = 2
 MAX_PIXELS = 40_000_000
 """Of one frame, before it is halved twice over: a mistyped size must not take all memory."""
 
-EXACT = 128
-"""Colours of a palette that are kept as they are."""
-
 FONTS = Path(__file__).with_name("fonts")
 """DejaVu Sans Condensed, regular and bold: wide open letters that are read from far away."""
 
 Frames = Sequence[Sequence[Sequence[Shape]]]
-
-
-def encode_drawing(
-    canvas: Canvas,
-    frames: Frames,
-    suffix: str,
-    *,
-    width: int | None = None,
-    durations: Sequence[float] = (),
-) -> bytes:
-    """A picture file of the frames, each a sequence of layers of shapes.
-
-    Parameters
-    ----------
-    canvas
-        Size at scale 1, and the ground.
-    frames
-        One frame is a still picture.
-    suffix
-        One of ``RASTERS``.
-    width
-        Pixels across; by default those of the canvas.
-    durations
-        Milliseconds of each frame.
-
-    Raises
-    ------
-    UsageError
-        If the picture would be too large.
-    """
-    scale = scale_of(canvas, width)
-    images = rasterise(canvas, frames, scale)
-    out = io.BytesIO()
-    if len(frames) == 1:
-        options: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {}
-        next(images).save(out, _FORMATS[suffix], **options)
-        return out.getvalue()
-    timing: dict[str, Any] = {"duration": [round(ms) for ms in durations], "loop": 0}
-    if suffix == ".webp":
-        first = next(images)
-        first.save(
-            out, "WEBP", save_all=True, append_images=images, lossless=True, method=2, **timing
-        )
-        return out.getvalue()
-    flat = list(_flattened(list(images)))
-    if suffix == ".gif":
-        timing |= {"disposal": 1, "optimize": False}
-    flat[0].save(out, _FORMATS[suffix], save_all=True, append_images=flat[1:], **timing)
-    return out.getvalue()
 
 
 def scale_of(canvas: Canvas, width: int | None) -> float:
@@ -106,51 +49,8 @@ def scale_of(canvas: Canvas, width: int | None) -> float:
     return scale
 
 
-_FORMATS = {".png": "PNG", ".apng": "PNG", ".gif": "GIF", ".webp": "WEBP"}
-
-
-def _flattened(images: Sequence[Any]) -> Iterator[Any]:
-    """The images with one palette of 256 colours, of which those that occur most are exact.
-
-    Not Pillow's quantizer: it rounds what it looks up, and white becomes 252.
-    """
-    codes = [_codes(image) for image in images]
-    sample = np.concatenate([codes[0], codes[len(codes) // 2], codes[-1]], axis=None)
-    found, counts = np.unique(sample, return_counts=True)
-    ranked = found[np.argsort(-counts, kind="stable")]
-    # The rest are edges: colours that stand for groups of them.
-    parts = _parts(ranked[:EXACT])
-    if ranked.size > EXACT:
-        rest = Pillow.fromarray(_parts(ranked[EXACT:]).astype(np.uint8)[None])
-        groups = rest.quantize(256 - EXACT).getpalette()
-        parts = np.concatenate([parts, np.array(groups, np.int32).reshape(-1, 3)])[:256]
-    colours = ranked[:EXACT]
-    index = np.full(1 << 24, -1, np.int16)
-    index[colours] = np.arange(len(colours))
-    table = np.resize(parts.astype(np.uint8), (256, 3)).tobytes()
-    for code in codes:
-        strange = np.unique(code[index[code] < 0])
-        if strange.size:
-            far = ((_parts(strange)[:, None] - parts[None]) ** 2).sum(-1)
-            index[strange] = far.argmin(1)
-        image = Pillow.fromarray(index[code].astype(np.uint8))
-        image.putpalette(table)
-        yield image
-
-
-def _parts(codes: Any) -> Any:
-    """Red, green and blue of colours ``0xrrggbb``."""
-    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.int32)
-
-
-def _codes(image: Any) -> Any:
-    """Every pixel as one number, ``0xrrggbb``."""
-    pixels = np.asarray(image).astype(np.int32)
-    return pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
-
-
 def rasterise(canvas: Canvas, frames: Frames, scale: float = 1.0) -> Iterator[Any]:
-    """Pillow images of the frames, ``round(size * scale)`` pixels large."""
+    """Pillow images of the frames, ``round(size * scale)`` pixels large, one after another."""
     page = round(canvas.width * scale), round(canvas.height * scale)
     left, top = round(canvas.left * scale), round(canvas.top * scale)
     size = page[0] - 2 * left, page[1] - 2 * top
@@ -159,8 +59,9 @@ def rasterise(canvas: Canvas, frames: Frames, scale: float = 1.0) -> Iterator[An
     # What every frame shows in its lowest layer is drawn once; nothing there overlaps.
     common = {*frames[0][0]}.intersection(*(frame[0] for frame in frames[1:]))
     _put(big, [shape for shape in frames[0][0] if shape in common], fine)
+    image = big.copy()
     for frame in frames:
-        image = big.copy()
+        image.paste(big)
         _put(image, [shape for shape in frame[0] if shape not in common], fine)
         for layer in frame[1:]:
             _put(image, layer, fine)
@@ -226,10 +127,22 @@ def font_file(bold: bool) -> Path:
     return FONTS / f"DejaVuSansCondensed{'-Bold' * bold}.ttf"
 
 
+class _Font(ImageFont.FreeTypeFont):
+    """A font that remembers what it has drawn: most of a drawing says the same in every step."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._drawn = lru_cache(1024)(super().getmask2)
+
+    def getmask2(self, text: str | bytes, *args: Any, **options: Any) -> tuple[Any, Any]:
+        """The letters as a mask, which nobody changes, and where it lies."""
+        return self._drawn(text, *args, **options)
+
+
 @lru_cache(64)
 def _font(size: float, bold: bool) -> Any:
     # The other way of placing letters needs libraries that not every machine has.
-    return ImageFont.truetype(font_file(bold), size, layout_engine=ImageFont.Layout.BASIC)
+    return _Font(font_file(bold), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _text(pen: Any, shape: Text, scale: float) -> None:

@@ -7,7 +7,9 @@ import itertools
 import re
 import shutil
 import subprocess
+import weakref
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ import pytest
 from PIL import Image
 
 from convcli.arithmetic.layer import Layer
+from convcli.imaging import drawing_files
+from convcli.imaging.drawing_files import encode_drawing
+from convcli.imaging.raster import rasterise
 from convcli.show.draw.classics import CLASSICS
 from convcli.show.draw.drawing_bytes import drawing_bytes
 from convcli.show.draw.layout import Drawing, lay_out
@@ -139,6 +144,47 @@ def test_animations_have_a_frame_for_each_step(suffix: str) -> None:
     # A palette of 256 colours moves only the edges of letters, and those by little.
     assert np.abs(exact - last).max() < 40
     assert (np.abs(exact - last).max(-1) == 0).mean() > 0.97
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".apng", ".webp"])
+def test_frames_are_drawn_and_let_go_one_after_another(
+    suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive, most = 0, 0
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def watched(*args: Any) -> Iterator[Any]:
+        nonlocal alive, most
+        for image in rasterise(*args):
+            alive, most = alive + 1, max(most, alive + 1)
+            weakref.finalize(image, gone)
+            yield image
+
+    monkeypatch.setattr(drawing_files, "rasterise", watched)
+    made = drawing("window")
+    assert len(made.frames) > 6
+    drawing_bytes(made, suffix, width=200)
+    assert most <= 3  # from which the palette is made
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".apng", ".webp"])
+def test_every_frame_shows_its_step_though_only_what_changes_is_stored(suffix: str) -> None:
+    made = drawing("window")
+    # One that changes nothing is a frame too; libwebp folds it into the one before.
+    again = made.frames if suffix == ".webp" else (made.frames[0], *made.frames)
+    data = encode_drawing(made.canvas, again, suffix, durations=[100] * len(again))
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.n_frames == len(again)
+        for number, drawn in enumerate(rasterise(made.canvas, again)):
+            image.seek(number)
+            shown = np.asarray(image.convert("RGB")).astype(int)
+            off = np.abs(shown - np.asarray(drawn).astype(int))
+            assert off.max() < (1 if suffix == ".webp" else 40)
+    first = len(encode_drawing(made.canvas, again[:1], suffix))
+    assert len(data) < len(again) / 2 * first
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def drawing_bytes(
     fps: float = 2.0,
     frame: int | None = None,
 ) -> bytes:
-    """SVG, PDF, or what :func:`convcli.imaging.raster.encode_drawing` writes.
+    """SVG, PDF, or what :func:`convcli.imaging.drawing_files.encode_drawing` writes.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def drawing_bytes(
         from convcli.show.draw.pdf import write_pdf
 
         return write_pdf(drawing, width=width, frame=frame)
-    from convcli.imaging.raster import encode_drawing
+    from convcli.imaging.drawing_files import encode_drawing
 
     frames = drawing.frames if frame is None else drawing.frames[frame : frame + 1]
     durations = [1000 / fps] * (len(frames) - 1) + [(1 + HOLD) * 1000 / fps]

@@ -58,7 +58,7 @@ class Figure:
             file is there.
         """
         from convcli.imaging.atomic import check_target, write_atomic
-        from convcli.imaging.raster import RASTERS
+        from convcli.imaging.drawing_files import RASTERS
         from convcli.imaging.video import VIDEOS
         from convcli.show.draw.drawing_bytes import drawing_bytes, write_drawn_video
 
