@@ -193,8 +193,8 @@ def _term(names: Monomial, number: Number) -> str:
 
 NAME = r"[^\W\d²³¹¼-¾⁰-₉⅐-↉]\w*(?:\[[^\[\]]+\])*['\N{PRIME}\N{DOUBLE PRIME}]*"
 """A letter or underscore, then letters, digits and indices (₁ too), brackets, primes."""
-_VULGAR = re.compile(r"(?<![\w./])[¼-¾⅐-⅞]")
-"""One sign for a fraction, ½; behind a digit it is refused, since 1½ is not 1/2."""
+_VULGAR = re.compile(r"(?<![\w./])[¼-¾⅐-⅞](?![\d.])")
+"""One sign for a fraction, ½; beside a digit it is refused: 1½ is not 1/2, nor is ½0 1/20."""
 _ENTRY = re.compile(
     rf"(?P<sign>[+-]?)(?P<number>[0-9./]*)[*·]?(?!(?<=[0-9.])_)(?P<name>{NAME})(?:/(?P<below>[0-9]+))?"
 )

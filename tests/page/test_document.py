@@ -47,6 +47,13 @@ def test_state_comes_back_whatever_it_holds(text: str) -> None:
     assert json.loads(page.texts["state"]) == {"text": text}
 
 
+def test_a_name_that_is_no_utf_8_can_be_written() -> None:
+    page = html_document("\udcff.png", body="", state={"name": "\udcff.png"})
+    found = Elements(page.encode().decode())
+    assert found.texts["title"].strip() == "?.png"
+    assert json.loads(found.texts["state"]) == {"name": "?.png"}
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_both_themes_have_every_colour_of_the_drawings(theme: str) -> None:
     page = html_document("t", body="", theme=theme)

@@ -19,7 +19,7 @@ from convcli.arithmetic.borders import BORDERS
 from convcli.arithmetic.derivation import derive
 from convcli.arithmetic.layer import Layer
 from convcli.cli.app import run
-from convcli.errors import ShapeError
+from convcli.errors import ShapeError, TensorError
 from convcli.ops.polynomial import Polynomial, parse_entry
 from convcli.show.draw.axes import axis_view, single_axis
 from convcli.show.draw.operation import MAX_LENGTH, MAX_SIDE, plan_operation
@@ -293,3 +293,22 @@ def test_the_command_line_computes_what_the_page_shows(
             assert values_of(again["layer"][key]) == values_of(state[key]), found["lines"]
         tried += 1
     assert tried > 25
+
+
+READ = """texts => texts.map(text => {
+  try { return Arithmetic.exact(Arithmetic.parse(text)); } catch { return null; }
+})"""
+TYPED = "½ -½ ½b ½·b ½0 1½ ½. a½ ² ²a ₁ ⅷ ٣ א x² x₁ −3 −1/2 2a/3 a/0 1/0 nan x[0] 2_a _a .5 1. 1e2".split()
+
+
+def test_a_cell_reads_what_the_package_reads(opened: Any) -> None:
+    page = opened(explore_page(plan_operation(Layer("conv", (3,)), (5, 5))))
+
+    def read(text: str) -> str | None:
+        try:
+            value = parse_entry(text)
+        except TensorError:
+            return None
+        return str(value if isinstance(value, Polynomial) else Fraction(str(value)))
+
+    assert page.evaluate(READ, TYPED) == [read(text) for text in TYPED]

@@ -106,8 +106,9 @@ const Arithmetic = (() => {
 
   const DECIMAL = "[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?";
   const NUMBER = new RegExp(`^(${DECIMAL})(?:/(${DECIMAL}))?$`);
-  const NAME = "(?:\\p{L}|\\p{Nl}|\\p{No}|_)[\\p{L}\\p{N}_]*(?:\\[[^\\[\\]]+\\])*['′″]*";
+  const NAME = "(?![\\p{Nd}²³¹¼-¾⁰-₉⅐-↉])[\\p{L}\\p{N}_][\\p{L}\\p{N}_]*(?:\\[[^\\[\\]]+\\])*['′″]*";
   const ENTRY = new RegExp(`^([+-]?)([0-9./]*)[*·]?(?!(?<=[0-9.])_)(${NAME})(?:/([0-9]+))?$`, "u");
+  const VULGAR = /(^|[^\p{L}\p{N}_./])([¼-¾⅐-⅞])(?![\p{Nd}.])/gu; // one sign for a fraction: ½
   const LONGEST = 24;
 
   function decimal(text) {
@@ -121,7 +122,7 @@ const Arithmetic = (() => {
 
   // A number (-1, .5, 1e-3, 1/9), a name (a, x1, x[0], a'), or both (2b, a/2).
   function parse(typed) {
-    const text = typed.trim().replaceAll("−", "-");
+    const text = typed.trim().replaceAll("−", "-").replace(VULGAR, (_, before, sign) => before + sign.normalize("NFKC").replace("\u2044", "/"));
     if (!text) throw new Error("an empty cell; type a number, a fraction or a letter");
     if (text.length > LONGEST) throw new Error(`${text.slice(0, 12)}… is too long for a cell`);
     const number = NUMBER.exec(text);

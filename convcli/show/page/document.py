@@ -91,7 +91,7 @@ def html_document(
     """
     if theme and theme not in THEMES:
         raise UsageError(f"theme {theme!r} is not known; allowed: {', '.join(THEMES)}")
-    return _PAGE.format(
+    page = _PAGE.format(
         lang=escape(lang),
         forced=f' data-theme="{theme}"' if theme else "",
         policy=POLICY,
@@ -103,6 +103,8 @@ def html_document(
         else f'<script type="application/json" id="state">{_json(state)}</script>\n',
         scripts="".join(f"<script>\n{_text(name)}</script>\n" for name in ("theme.js", *scripts)),
     )
+    # A file may have a name that is no UTF-8; what cannot be written is a question mark.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def _text(name: str) -> str:
