@@ -248,13 +248,17 @@ def _misread(error: Any, argv: list[str]) -> str:
     from convcli.cli.option_hints import kernel_meant, why_absent
 
     option = getattr(error, "option_name", "")
-    if why := why_absent(argv):
+    if why := why_absent(argv, too_many="unexpected extra" in error.format_message()):
         return why
     meant = kernel_meant(argv, option)
     if option and meant:
         typed = next(word for word in argv if word.startswith(option))
         return f"there is no option {typed!r}{meant}"
-    return f"{error.format_message().rstrip('.')}{meant}; see {_help_of(error)}"
+    message = error.format_message().rstrip(".")
+    if message.startswith("No such command"):
+        ctx = error.ctx
+        message = f"{message}; there are {', '.join(ctx.command.list_commands(ctx))}"
+    return f"{message}{meant}; see {_help_of(error)}"
 
 
 def _help_of(error: Any) -> str:

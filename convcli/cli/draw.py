@@ -21,11 +21,11 @@ Examples:
 
   convcli draw --n 5 --k 3 --s 2 --p 1 -o strides.gif
 
-  convcli draw --x "1 2 3 4 5" --w "1 0 -1" --p 1 -o sums.svg
+  convcli draw "1 2 3 4 5" "1 0 -1" --p 1 -o sums.svg
 
   convcli draw --n 3 --k 3 --s 2 --p 1 --op 1 --transpose --view scatter
 
-  convcli draw --x "a b c d" --w "x y z" --p 1 --border reflect --view gradient
+  convcli draw "a b c d" "x y z" --p 1 --border reflect --view gradient
 
   convcli draw --n 6 --k 2 --s 2 --pool max --ceil --frame 4 -o pool.pdf
 
@@ -33,7 +33,7 @@ Examples:
 
   convcli draw --in 4 --out 4 --groups 2 --n 5 --k 3 --p 1 -o groups.svg
 
-  convcli draw --x "[[[1,2],[3,4]],[[5,6],[7,8]]]" --w "1 0; 0 1; 1 -1" -o mixing.svg
+  convcli draw "[[[1,2],[3,4]],[[5,6],[7,8]]]" "1 0; 0 1; 1 -1" -o mixing.svg
 
   convcli draw --n 5 --k 3 --s 2 --p 1 -o strides.html
 
@@ -45,9 +45,10 @@ numerical_average_pooling.
 """
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=options.LiteralCommand, epilog=EPILOG)
 def draw(
     name: on.Name = "",
+    weight: on.Weight = "",
     n: on.Size = "",
     k: on.Kernel = "",
     s: on.Stride = "",
@@ -133,7 +134,7 @@ def draw(
 
     _check_output(output, form, overwrite)
     page = parse_page(size)
-    from convcli.cli.draw_scene import Drawn, asked_operation, file_stem
+    from convcli.cli.draw_scene import Drawn, asked_operation, file_stem, typed_operands
     from convcli.cli.layer_parse import LayerOptions
     from convcli.show.draw.theme import theme_of
     from convcli.show.draw.views import build_scene
@@ -141,7 +142,8 @@ def draw(
     look = theme_of(theme)
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
-    operation = asked_operation(name, Drawn(layer, x, w, bias, one, flip, border))
+    name, drawn = typed_operands(name, weight, Drawn(layer, x, w, bias, one, flip, border))
+    operation = asked_operation(name, drawn)
     if is_page(output):
         draw_page(
             operation,

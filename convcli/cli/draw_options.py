@@ -14,10 +14,17 @@ FILE = "Output"
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="[NAME]",
+        metavar="[NAME|X]",
         autocompletion=complete.names("show.draw.classics", "CLASSICS"),
-        help="A classic animation, such as padding_strides; or give the layer's sizes.",
+        help="A classic animation, such as padding_strides; or the input, as convcli conv takes "
+        "it. Neither where sizes are given.",
         show_default=False,
+    ),
+]
+Weight = Annotated[
+    str,
+    typer.Argument(
+        metavar="[W]", help="The kernel, behind the input: '1 0 -1'.", show_default=False
     ),
 ]
 Size = Annotated[str, layer_options.size("n", "Input; 5 is 5x5 unless --1d.", LAYER)]

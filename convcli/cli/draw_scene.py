@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from convcli.show.draw.layer_numbers import LayerNumbers
     from convcli.show.draw.operation import Operation
 
-__all__ = ["Drawn", "asked_operation", "file_stem"]
+__all__ = ["Drawn", "asked_operation", "file_stem", "typed_operands"]
 
 
 class Drawn(NamedTuple):
@@ -47,6 +47,28 @@ class Drawn(NamedTuple):
         return [option for option, value in given.items() if value]
 
 
+def typed_operands(name: str, weight: str, drawn: Drawn) -> tuple[str, Drawn]:
+    """The name of a classic, if the words are one, and the layer with the operands that they are.
+
+    Two words are the input and the weight, as ``convcli conv`` takes them; one is the input of a
+    pool, as of ``convcli pool``, where it is no classic's name.
+
+    >>> typed_operands("1 2 3", "1 -1", Drawn())[1].given
+    ['--x', '--w']
+    """
+    from convcli.show.draw.classics import CLASSICS, classic_key
+
+    is_classic = classic_key(name) in CLASSICS
+    if is_classic and weight:
+        raise UsageError(f"{weight!r}: {name} says its sizes itself; give one of both")
+    if not weight and (is_classic or not (name and drawn.layer.pool)):
+        return name, drawn
+    if drawn.x or drawn.w:
+        twice = " ".join(f"{word!r}" for word in (name, weight) if word)
+        raise UsageError(f"{twice} and --x or --w: the numbers are given twice; leave one out")
+    return "", drawn._replace(x=name, w=weight)
+
+
 def file_stem(name: str, kind: str, view: str) -> str:
     """What the stills of a drawing are called.
 
@@ -67,6 +89,9 @@ def asked_operation(name: str, drawn: Drawn) -> Operation:
         raise UsageError(
             f"{', '.join(drawn.given)}: {name} says its sizes itself; give one of both"
         )
+    if name.strip()[:1] in {*"-[0123456789"}:
+        typed = repr(name.strip())
+        raise UsageError(f"{typed}: the kernel is missing behind the input; as in {typed} '1 0 -1'")
     from convcli.show.draw.given_operation import classic_operation
 
     return classic_operation(name, flip=drawn.flip, border=drawn.border)

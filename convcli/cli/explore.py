@@ -22,7 +22,7 @@ Examples:
 
   convcli explore --n 7 --k 3 --s 2 --p 1 --in 3 --out 2 -o layer.html
 
-  convcli explore --x "a b c d" --w "u v"
+  convcli explore "a b c d" "u v"
 
   convcli explore photo.jpg --kernel sobel-x -o edges.html
 
@@ -36,10 +36,10 @@ DEFAULT = "numerical_padding_strides"
 Shown = Annotated[
     str,
     typer.Argument(
-        metavar="[NAME|PICTURE]",
+        metavar="[NAME|PICTURE|X]",
         autocompletion=complete.names("show.draw.classics", "CLASSICS"),
-        help="A classic animation, such as padding_strides, or a picture; or give the layer's "
-        "sizes. A large picture is made smaller.",
+        help="A classic animation, such as padding_strides; a picture, a large one made smaller; "
+        "or the input, as convcli conv takes it. None of these where sizes are given.",
         show_default=False,
     ),
 ]
@@ -56,9 +56,10 @@ PictureKernel = Annotated[
 ]
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=options.LiteralCommand, epilog=EPILOG)
 def explore(
     name: Shown = "",
+    weight: on.Weight = "",
     kernel: PictureKernel = "",
     n: on.Size = "",
     k: on.Kernel = "",
@@ -84,7 +85,7 @@ def explore(
     overwrite: Annotated[bool, options.overwrite(on.FILE)] = False,
 ) -> None:
     """Explore a layer, or a picture under a kernel, on an interactive page."""
-    from convcli.cli.draw_scene import Drawn, asked_operation
+    from convcli.cli.draw_scene import Drawn, asked_operation, typed_operands
     from convcli.cli.layer_parse import LayerOptions
     from convcli.cli.page import show_page, write_page
     from convcli.show.page.layer_page import explore_page
@@ -94,7 +95,7 @@ def explore(
         check_page(output, overwrite=overwrite)
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
-    drawn = Drawn(layer, x, w, bias, one, flip, border)
+    name, drawn = typed_operands(name, weight, Drawn(layer, x, w, bias, one, flip, border))
     picture = _picture(name, kernel, drawn != Drawn())
     shown = "" if picture else name
     operation = asked_operation(shown or ("" if drawn.given else DEFAULT), drawn)

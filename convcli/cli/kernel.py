@@ -136,7 +136,7 @@ def sheet_command(
     from convcli.errors import UsageError
 
     for word in (picture, *(kernels or [])):
-        if word[:1] == "-" and (word[1:2].isalpha() or word[1:2] == "-"):  # -1 0 1 is a kernel
+        if word[:1] == "-" and word[1:2].isalpha():  # -1 0 1 is a kernel
             raise UsageError(f"no such option: {word}; kernels follow the picture; see --help")
     if not output:
         raise UsageError("-o is missing: where does the sheet go? As in -o sheet.png")

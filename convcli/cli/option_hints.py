@@ -22,13 +22,21 @@ _LINE = re.compile(r"did you mean '(.*)'\?|(-k .*)$")
 _ABSENT = {
     ("conv-transpose", "--border"): "a transposed convolution has zeros alone, as in PyTorch; the "
     "adjoint of a convolution with a border is its gradient for x: convcli grad --border",
+    ("conv", "--transpose"): "it is a command: convcli conv-transpose",
+    ("conv", "--transposed"): "it is a command: convcli conv-transpose",
     ("pool", "--border"): "the padding of a pool is left out of its maxima, and zeros in its means",
 }
 """Why a command lacks an option that those beside it have."""
 
+_TENSORS = ("check", "conv", "conv-transpose", "grad", "impulse", "matrix", "pool")
+_LONG = {"s": "--stride", "p": "--padding", "d": "--dilation", "op": "--output-padding"}
+"""The commands whose arguments may be letters, and what short options of ``draw`` are called there."""
 
-def why_absent(argv: Sequence[str]) -> str:
+
+def why_absent(argv: Sequence[str], *, too_many: bool = False) -> str:
     """The message about an option that a command lacks for a reason; empty where there is none.
+
+    ``too_many`` says that a word was left over: then ``-s`` was no letter.
 
     >>> why_absent(["pool", "max", "1 2", "--border=edge"])
     'no such option: --border; the padding of a pool is left out of its maxima, and zeros in its means'
@@ -37,6 +45,9 @@ def why_absent(argv: Sequence[str]) -> str:
         option = word.partition("=")[0]
         if (argv[0], option) in _ABSENT:
             return f"no such option: {option}; {_ABSENT[argv[0], option]}"
+        long = _LONG.get(option.lstrip("-"), "")
+        if argv[0] in _TENSORS and long and option.startswith("-" if too_many else "--"):
+            return f"no such option: {option}; did you mean {long}?"
     return ""
 
 

@@ -39,9 +39,15 @@ class LiteralCommand(TyperCommand):
     """A command whose arguments may be numbers or letters: ``"-1 0 1"`` and ``"-h o"``.
 
     Click would take the first ``h`` or ``o`` of a minus and several cells for ``-h`` or ``-o``.
+    Where unknown options are let through, since ``-a`` is a letter, those of two dashes are not.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {name for p in self.get_params(ctx) for name in (*p.opts, *p.secondary_opts)}
+        for word in args[: args.index("--")] if "--" in args else args:
+            if re.match(r"--[A-Za-z]", word) and word.partition("=")[0] not in known:
+                ctx.ignore_unknown_options = False
+                return super().parse_args(ctx, [word])  # which refuses it
         return super().parse_args(ctx, [f" {a}" if _NEGATIVE.fullmatch(a) else a for a in args])
 
 

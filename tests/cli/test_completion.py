@@ -158,8 +158,8 @@ TAKEN: dict[str, Callable[[str], object]] = {
     "--padding": PADDING_NAMES.index,
     "--network": Network.load,
     "NETWORK": Network.load,
-    "NAME": classic,
-    "NAME|PICTURE": classic,
+    "NAME|X": classic,
+    "NAME|PICTURE|X": classic,
     "--theme": theme_of,
     "filter --format": format_of_name,
 }
@@ -217,7 +217,7 @@ OFFERS = offers()
 
 def test_the_options_that_complete() -> None:
     long = {name.split(" ")[-1] for name in OFFERS}
-    assert {"--kernel", "--border", "--network", "NAME", "--padding", "--theme"} <= long
+    assert {"--kernel", "--border", "--network", "NAME|X", "--padding", "--theme"} <= long
     assert set(LISTED) <= set(OFFERS)
 
 

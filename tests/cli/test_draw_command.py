@@ -86,6 +86,45 @@ def test_numbers_must_agree_with_sizes(convcli: Callable[..., object]) -> None:
     assert "leave --n out" in convcli("draw", "--n", "4", "--x", "1 2 3", "--w", "1 1").err
 
 
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (("1 2 4 7 11 16", "-1 0 1"), ("--x", "1 2 4 7 11 16", "--w", "-1 0 1")),
+        (("-1 2.5", "u v", "--p", "1"), ("--x", "-1 2.5", "--w", "u v", "--p", "1")),
+        (("1 5 2; 3 4 8", "--pool", "max", "-k", "2"), ("--x", "1 5 2; 3 4 8", "--pool", "max", "-k", "2")),
+    ],
+    ids=["numbers", "letters", "pool"],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["draw", "explore"])
+def test_operands_are_typed_as_conv_and_pool_take_them(
+    convcli: Callable[..., object],
+    tmp_path: Path,
+    command: str,
+    words: tuple[str, ...],
+    options: tuple[str, ...],
+) -> None:
+    pages = tmp_path / "words.html", tmp_path / "options.html"
+    for page, given in zip(pages, (words, options), strict=True):
+        assert convcli(command, *given, "-o", page).code == 0
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-1 2 3",), "'-1 2 3': the kernel is missing behind the input"),
+        (("1 2", "1", "--x", "3 4"), "'1 2' '1' and --x or --w: the numbers are given twice"),
+        (("dilation", "1 2"), "'1 2': dilation says its sizes itself"),
+    ],
+)
+def test_operands_that_do_not_fit_are_told(
+    convcli: Callable[..., object], words: tuple[str, ...], said: str
+) -> None:
+    done = convcli("draw", *words)
+    assert (done.code, done.out, done.err.count("\n")) == (2, b"", 1)
+    assert said in done.err
+
+
 def test_a_row_of_weights_slides_over_a_picture(convcli: Callable[..., object]) -> None:
     done = convcli("draw", "--x", "1 2 3; 4 5 6", "--w", "1 10")
     assert "kernel 1x2" in done.out.decode()

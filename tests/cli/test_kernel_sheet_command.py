@@ -29,7 +29,7 @@ def test_a_sheet_is_written_and_told_of(convcli: Callable[..., Any], folder: Pat
     "arguments, said",
     [
         (SHEET, "-o is missing"),
-        ((*SHEET, "--sise", "10", "-o", "s.png"), "no such option: --sise"),
+        ((*SHEET, "--sise", "10", "-o", "s.png"), "No such option: --sise (Possible option"),
         (("kernel", "sheet", "-k", "sobel", "in.png", "-o", "s.png"), "no such option: -k"),
         ((*SHEET, "-o", "in.png"), "in.png exists; use --overwrite"),
         ((*SHEET, "-o", "sheet.doc"), "a drawing is written as"),

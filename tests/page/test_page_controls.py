@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convcli.arithmetic.layer import Layer
+from convcli.cli.app import invoke
 from convcli.show.draw.operation import Operation, plan_operation
 from convcli.show.page.layer_page import explore_page
 
@@ -47,6 +48,11 @@ def lit(page: Any, key: str) -> set[int]:
     return set(page.evaluate(script, key))
 
 
+def formula(page: Any) -> str:
+    """What the formula says, without the marks where its lines may break."""
+    return re.sub("[\u200b\u200e]", "", page.locator("#formula").inner_text()).replace("−", "-")
+
+
 def cell(page: Any, key: str, place: int) -> Any:
     index = page.evaluate(
         "key => [...document.querySelectorAll('#boards .grid')].findIndex(g => g.board.key === key)",
@@ -83,13 +89,22 @@ def test_groups_light_their_own_channels(opened: Any) -> None:
     expected = mixed()
     assert expected.y is not None and expected.bias is not None
     assert values[1] == expected.y[2, 0, 1] == sum(values[0]) + expected.bias[2]
-    text = page.locator("#formula").inner_text().replace("−", "-").replace("(", "").replace(")", "")
+    text = formula(page).replace("(", "").replace(")", "")
     assert f"{values[0][0]} + {values[0][1]} + bias {expected.bias[2]} = {values[1]}" in text
     assert [
         g
         for g in range(4)
         if page.locator(f"[aria-label='share of channel {g} in output channel 2']").count()
     ] == [2, 3]
+
+
+def test_products_stand_as_the_terminal_prints_them(opened: Any, capsys: Any) -> None:
+    assert invoke(["conv", "2 3 5 7", "11 -13 1", "--at", "1"]) == 0
+    printed = capsys.readouterr().out.splitlines()[0]
+    x, w = np.array([2, 3, 5, 7]), np.array([11, -13, 1])
+    page = opened(explore_page(plan_operation(Layer("conv", (3,)), (4,), x=x, w=w)))
+    cell(page, "y0", 1).hover()
+    assert formula(page) == printed == "y[1] = 3·11 + 5·(-13) + 7·1 = -25"
 
 
 def test_sliders_by_keyboard_and_what_is_impossible(opened: Any) -> None:

@@ -129,6 +129,8 @@ def test_the_pixel_under_the_pointer_is_worked_out(opened: Any, tmp_path: Path) 
     )
     words = page.locator("#where").inner_text()
     assert words == f"x 7, y 4: {pixels[4, 7]} becomes {result[4, 7]}"
+    summed = page.locator("#sum").inner_text()
+    assert not summed.startswith("("), f"{summed}: what brackets hold is multiplied by nothing"
     around = [int(text) for text in page.locator("#magnifier .cell span").all_inner_texts()]
     assert around == pixels[3:6, 6:9].ravel().tolist()
     pane = page.get_by_role("application").first

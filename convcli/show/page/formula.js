@@ -15,8 +15,8 @@ const Formula = (() => {
     const plane = layer.size[0] * layer.size[1], taps = layer.at[place].filter((t) => t.input !== null);
     const shown = taps.slice(0, MOST).flatMap((t, i) => {
       const x = part("input", bracketed(texts.x[c * plane + t.input]));
-      const w = layer.pool ? [] : [part("kernel", bracketed(texts.w[Layer.weightIndex(layer, o, c, t.tap)])), "·"];
-      return [i ? (layer.state.kind === "maxpool" ? ", " : " + ") : "", ...w, x];
+      const w = layer.pool ? [] : ["·", part("kernel", bracketed(texts.w[Layer.weightIndex(layer, o, c, t.tap)]))];
+      return [i ? (layer.state.kind === "maxpool" ? ", " : " + ") : "", x, ...w];
     });
     if (taps.length > MOST) shown.push(` + … (${taps.length - MOST} more)`);
     return { shown, left: layer.at[place].length - taps.length, count: taps.length };

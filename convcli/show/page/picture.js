@@ -97,12 +97,12 @@ const Picture = (() => {
       }))));
     part("magnifier").replaceChildren(...grids);
     const joined = numbers.combine === "magnitude" ? `√(${work.sums.map((v) => `${numbers.scale * v < 0 ? `(${short(numbers.scale * v)})` : short(numbers.scale * v)}²`).join(" + ")})` : numbers.combine === "maximum" ? `the largest of ${work.sums.map((v) => short(numbers.scale * v)).join(", ")}` : "";
-    const products = work.cells.filter((cell) => cell.weights[0] && numbers.planes.length === 1).slice(0, 49).map((cell) => `${cell.weights[0] < 0 ? `(${short(cell.weights[0])})` : short(cell.weights[0])}·${cell.value}`).join(" + ");
+    const products = work.cells.filter((cell) => cell.weights[0] && numbers.planes.length === 1).slice(0, 49).map((cell) => `${cell.value}·${cell.weights[0] < 0 ? `(${short(cell.weights[0])})` : short(cell.weights[0])}`).join(" + ");
     const scaled = numbers.scale === 1 ? "" : ` · ${typeset(kernel.scale)}`, shifted = numbers.bias ? ` + ${short(numbers.bias)}` : "";
     const mode = { abs: work.response < 0 ? ", its amount" : "", offset: ", + 128", stretch: ", stretched over the picture", clip: "" }[work.mode];
     const where = `x ${spot.x}, y ${spot.y}${shown.channels > 1 ? `, ${["red", "green", "blue"][spot.channel]}` : ""}: ${shown.data[(spot.y * shown.width + spot.x) * shown.channels + spot.channel]} becomes ${result}`;
     part("where").textContent = where;
-    part("sum").replaceChildren(joined || `(${products || "0"})${scaled}`, shifted, ` = ${short(work.response)}${mode}${work.mode === "stretch" ? "" : " → "}`, work.mode === "stretch" ? "" : element("b", { class: "n output" }, String(result)));
+    part("sum").replaceChildren(joined || (scaled ? `(${products || "0"})${scaled}` : products || "0"), shifted, ` = ${short(work.response)}${mode}${work.mode === "stretch" ? "" : " → "}`, work.mode === "stretch" ? "" : element("b", { class: "n output" }, String(result)));
     const [up, left] = [Math.floor((rows - 1) / 2), Math.floor((columns - 1) / 2)];
     frame(part("window"), spot.x - left, spot.y - up, columns, rows);
     frame(part("pixel"), spot.x, spot.y, 1, 1);
