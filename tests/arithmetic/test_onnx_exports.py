@@ -378,6 +378,19 @@ def test_a_trace_ends_where_a_single_row_does(tmp_path: Path) -> None:
     check_trace(report, felt_by(model, {"x": shape}, 2), first)
 
 
+@pytest.mark.parametrize("pool", ["AveragePool", "MaxPool"])
+def test_no_window_begins_behind_the_input(pool: str, tmp_path: Path) -> None:
+    """ONNX's inference counts the fifth window of 12 cells, 2 of every 3; its own run does not."""
+    g = Graph(17)
+    x = g.op(pool, g.input("x", 1, 2, 12, 9), kernel_shape=[2, 2], strides=[3, 2], ceil_mode=1)
+    model = g.model(g.op("Transpose", g.conv(x, 2, 3), perm=[0, 1, 3, 2]))
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    report = Network.load(str(tmp_path / "m.onnx")).evaluate_for((2, 12, 9), maps=True)
+    assert [row.shape for row in report.rows] == [(1, 2, 4, 5), (1, 3, 4, 5), (1, 3, 5, 4)]
+    assert [found.sizes for found in report.maps[1:]] == [(4, 5)] * 3
+    assert not any(row.note for row in report.rows)
+
+
 def check_trace(report: NetworkReport, felt: Mapping[str, Any], first: Mapping[str, str]) -> None:
     """What each row of the input reaches in each map is what changes there."""
     rows = next(iter(felt.values())).shape[0]

@@ -97,6 +97,10 @@ class Tensors:
         """An input of the network, of a known size."""
         self.types[name] = onnx.helper.make_tensor_type_proto(kind, sizes)
 
+    def resize(self, name: str, sizes: Sequence[int]) -> None:
+        """Know a tensor by other sizes."""
+        self.add_input(name, self.types[name].tensor_type.elem_type, sizes)
+
     def add_constants(self, graph: Any) -> None:
         """What a graph holds besides its nodes."""
         for tensor in graph.initializer:

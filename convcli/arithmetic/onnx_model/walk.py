@@ -160,7 +160,7 @@ class Walk:
         kind, label = kind_and_label(node, layer)
         if layer is not None:
             node.windows = layer.windows(node.shape(0)[2:])
-            note = _doubt(node)
+            note = self._doubt(node)
             macs = layer.cost(node.shape(0)[1], node.windows, node.shape(0)[0]).macs
         elif not follows(node.op):
             note = f"{node.op} is taken to see all that reaches it; its MACs are not counted"
@@ -238,6 +238,21 @@ class Walk:
         label = proto.op_type if not domain_of(proto) else f"{proto.domain}.{proto.op_type}"
         return LayerFailure(self._name(proto), label, reason, repair)
 
+    def _doubt(self, node: OnnxNode) -> str:
+        """A note if ONNX infers another output size than the arithmetic here; else empty.
+
+        Of pooling it counts a window that would begin behind the input, which ONNX's text and
+        whoever runs the file leave out: what follows gets the size that it will have.
+        """
+        told, sizes = node.out(), tuple(window.output for window in node.windows)
+        if sizes == told[2:]:
+            return ""
+        if node.attributes.get("ceil_mode", 0):
+            for name in filter(None, node.proto.output):
+                self.tensors.resize(name, (*told[:2], *sizes))
+            return ""
+        return f"ONNX says {cross(told[2:])}, the arithmetic {cross(sizes)}"
+
     def _repair(self, node: OnnxNode) -> str:
         shape, layer = node.shape(0), sliding_layer(node)
         given = Feature(shape[1], shape[2:], (ReceptiveField(),) * len(shape[2:]))
@@ -246,10 +261,3 @@ class Walk:
 
 def _aligned(flows: Iterable[Flow]) -> bool:
     return all(along.field.aligned for flow in flows for along in flow.values())
-
-
-def _doubt(node: OnnxNode) -> str:
-    """A note if ONNX infers another output size than the arithmetic here; else empty."""
-    sizes = tuple(window.output for window in node.windows)
-    told = node.out()[2:]
-    return "" if sizes == told else f"ONNX says {cross(told)}, the arithmetic {cross(sizes)}"
