@@ -212,7 +212,7 @@ def parse_border(
     if mode not in BORDERS:
         also = [alias for alias, name in ALIASES.items() if name.partition(":")[0] in among]
         hint = did_you_mean(key, [*among, *also])
-        if re.fullmatch(r"[\d.]+%?", key):
+        if re.fullmatch(r"\d+\.?\d*%?|\.\d+%?", key):
             hint = f"; did you mean 'constant:{key}'?"
         raise UsageError(f"border {text!r} is not known{hint}; allowed: {', '.join(among)}")
     if not colon:

@@ -200,6 +200,7 @@ def test_checks_say_it(convcli: Run) -> None:
         (("conv", "1 2", "1 2", "--border", "misin"), "'misin' is not known; allowed: constant"),
         (("conv", "1 2", "1 2", "--border", ""), "border '' is not known"),
         (("conv", "1 2", "1 2", "--border", "7"), "did you mean 'constant:7'?"),
+        (("conv", "1 2", "1 2", "--border", "."), "border '.' is not known; allowed"),
         (
             ("check", "adjoint", "1 2", "1 2", "--padding", "1", "--border", "constant:1"),
             "affine, not linear, and there is no adjoint",
