@@ -144,3 +144,10 @@ def test_names_that_run_from_right_to_left_keep_the_order(opened: Any) -> None:
         return range.getBoundingClientRect().left; }); }"""
     first, second = page.evaluate(left)
     assert first < second
+
+
+def test_cells_are_lit_at_once(opened: Any) -> None:
+    """Hundreds change under the pointer; a transition of each would take several frames."""
+    page = opened(view("numbers"), reduced_motion="no-preference")
+    duration = "e => getComputedStyle(e).transitionDuration"
+    assert page.locator("#boards .cell").first.evaluate(duration) == "0s"

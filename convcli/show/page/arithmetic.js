@@ -107,7 +107,7 @@ const Arithmetic = (() => {
   const DECIMAL = "[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?";
   const NUMBER = new RegExp(`^(${DECIMAL})(?:/(${DECIMAL}))?$`);
   const NAME = "(?![\\p{Nd}²³¹¼-¾⁰-₉⅐-↉])[\\p{L}\\p{N}_][\\p{L}\\p{N}_]*(?:\\[[^\\[\\]]+\\])*['′″]*";
-  const ENTRY = new RegExp(`^([+-]?)([0-9./]*)[*·]?(?!(?<=[0-9.])_)(${NAME})(?:/([0-9]+))?$`, "u");
+  const ENTRY = new RegExp(`^([+-]?)([0-9./]*)([*·]?)(${NAME})(?:/([0-9]+))?$`, "u");
   const VULGAR = /(^|[^\p{L}\p{N}_./])([¼-¾⅐-⅞])(?![\p{Nd}.])/gu; // one sign for a fraction: ½
   const LONGEST = 24;
 
@@ -133,10 +133,11 @@ const Arithmetic = (() => {
       return fraction(p.n * q.d, p.d * q.n);
     }
     const entry = ENTRY.exec(text);
-    if (!entry || /^[+-]?(nan|inf|infinity)$/i.test(text)) {
+    const digits = entry && entry[2] && !entry[3] && entry[4][0] === "_"; // 2_a would be a number in Python
+    if (!entry || digits || /^[+-]?(nan|inf|infinity)$/i.test(text)) {
       throw new Error(`${text} is neither a number (2, 1/3, 0.5) nor a letter (a, x1, 2b)`);
     }
-    const [, sign, before, name, below = "1"] = entry;
+    const [, sign, before, , name, below = "1"] = entry;
     if (Number(below) === 0) throw new Error(`${text} divides by zero`);
     return over(mul(letter(name.replace(/\s/g, "")), parse(sign + (before || "1"))), below);
   }
