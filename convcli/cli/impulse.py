@@ -22,7 +22,7 @@ Examples:
 
 @app.command(**LITERALS, epilog=EXAMPLES)
 def impulse(
-    w: Annotated[str, on.tensor("[W]", "The kernel, bare; none with --x alone.")] = "",
+    w: Annotated[str, on.tensor("[W]", "The kernel; left out, --x is only taken apart.")] = "",
     x: Annotated[
         str,
         typer.Argument(
@@ -36,7 +36,7 @@ def impulse(
         typer.Option(
             "--x",
             metavar="X",
-            help="The signal likewise; without W it is taken apart into impulses, and that is all.",
+            help="The same signal as an option, which needs no kernel: a sum of impulses.",
             show_default=False,
         ),
     ] = "",
