@@ -92,6 +92,8 @@ def write_video(
         command = _command(program, temporary, size, suffix, fps, ground)
         with tempfile.TemporaryFile() as said:
             _encode(command, _held(frames, hold), said, display_name(output))
+        if not temporary.stat().st_size:
+            raise OutputError(f"{display_name(output)}: FFmpeg failed: it wrote nothing")
 
 
 def _command(

@@ -241,8 +241,9 @@ def test_without_ffmpeg_the_line_says_what_to_do(
         ("sys.exit(3)", "it ended with 3, without a word"),
         ("sys.stdin.buffer.read(); sys.exit(3)", "it ended with 3"),
         ("sys.stdin.buffer.read(5); os.close(0); time.sleep(0.2); sys.exit(3)", "it ended with 3"),
+        ("sys.stdin.buffer.read()", "it wrote nothing"),
     ],
-    ids=["at once", "wordless", "at the end", "in the middle"],
+    ids=["at once", "wordless", "at the end", "in the middle", "nothing"],
 )  # fmt: skip
 def test_an_ffmpeg_that_fails_leaves_the_old_file(
     convcli: Callable[..., Any],
