@@ -118,10 +118,13 @@ def _pen(pdf: FPDF, shape: Rect | Line) -> None:
 
 
 def _text(pdf: FPDF, shape: Text) -> None:
+    from fpdf.fonts import TTFFont
+
     pdf.set_font(FAMILY, "B" * shape.bold, shape.size * pdf.k)
     pdf.set_text_color(shape.fill)
-    known = pdf.current_font.cmap  # type: ignore[union-attr]
-    text = "".join(letter if ord(letter) in known else MISSING for letter in shape.text)
+    font = pdf.current_font
+    assert isinstance(font, TTFFont)
+    text = "".join(letter if ord(letter) in font.cmap else MISSING for letter in shape.text)
     share = {"start": 0.0, "middle": 0.5, "end": 1.0}[shape.anchor]
     # The baseline stands where the SVG writer puts it.
     pdf.text(shape.x - share * pdf.get_string_width(text), shape.y + 0.35 * shape.size, text)
