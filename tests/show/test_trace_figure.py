@@ -79,8 +79,7 @@ def test_rows_are_lit_cell_by_cell_and_lines_join_what_is_read() -> None:
         shapes = shapes_of(trace_figure(report, found, THEME))
         lit = sum(isinstance(shape, Rect) and shape.fill in LIT for shape in shapes)
         maps = traced_maps(report, found)
-        count = lambda one: sum(b - a + 1 for a, b in one.runs[0])  # noqa: E731
-        assert lit == sum(map(count, maps)), text
+        assert lit == sum(b - a + 1 for one in maps for a, b in one.runs[0]), text
         dashed = sum(isinstance(shape, Rect) and shape.dash > 0 for shape in shapes)
         pairs = beyond = 0
         lines = sum(isinstance(shape, Line) for shape in shapes)
