@@ -43,12 +43,18 @@ done
 
 # The stable ABI's headers name nothing of the processor, so this machine's serve.
 python_h=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+compile_for_arm64() {  # COMMAND OBJECT
+    for source in engine/cpu/loops/loops.c engine/cpu/ranks/ranks.c engine/cpu/windows/windows.c ops/loops/tensors.c \
+        imaging/formats/png/rows.c imaging/formats/png/gather.c imaging/formats/jpeg/scan.c; do
+        $1 -c -O1 -fPIC -Wall -Werror -Wno-psabi -I"$python_h" -Iconvcli/include \
+            -Iconvcli/imaging/formats -I"convcli/$(dirname "$source")" "convcli/$source" -o "$2" || return 1
+    done
+}
+running=
 for command in "aarch64-linux-gnu-gcc" "clang --target=aarch64-linux-gnu -I/usr/aarch64-linux-gnu/include"; do
     command -v "${command%% *}" >/dev/null && [ -d /usr/aarch64-linux-gnu/include ] || continue
     echo "+ $command"
-    for source in engine/cpu/loops/loops.c engine/cpu/ranks/ranks.c engine/cpu/windows/windows.c ops/loops/tensors.c \
-        imaging/formats/png/rows.c imaging/formats/png/gather.c imaging/formats/jpeg/scan.c; do
-        $command -c -O1 -fPIC -Wall -Werror -Wno-psabi -I"$python_h" -Iconvcli/include \
-            -Iconvcli/imaging/formats -I"convcli/$(dirname "$source")" "convcli/$source" -o arm64.o
-    done
+    compile_for_arm64 "$command" "${command%% *}.o" &
+    running="$running $!"
 done
+for each in $running; do wait "$each"; done
