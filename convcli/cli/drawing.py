@@ -144,8 +144,8 @@ def write_drawing(
     frame: int | None = None,
 ) -> None:
     """Write a drawing in the format of the suffix, and say so."""
-    from convcli.imaging.atomic import display_name, write_atomic
-    from convcli.show.draw.drawing_bytes import drawing_bytes, write_drawn_video
+    from convcli.imaging.atomic import display_name
+    from convcli.show.draw.drawing_bytes import write_drawn
 
     suffix = _suffix(output)
     if width is not None:
@@ -154,13 +154,7 @@ def write_drawing(
     if page is None and (deck or suffix in VIDEOS):
         page = SLIDE
     drawing, width = _on_page(drawing, page)
-    if suffix in VIDEOS:
-        write_drawn_video(
-            drawing, output, suffix, width=width, fps=fps, frame=frame, overwrite=overwrite
-        )
-    else:
-        data = drawing_bytes(drawing, suffix, width=width, fps=fps, frame=frame)
-        write_atomic(output, data, overwrite=overwrite)
+    write_drawn(drawing, output, suffix, width=width, fps=fps, frame=frame, overwrite=overwrite)
     typer.echo(f"{what} -> {display_name(output)}", err=True)
 
 

@@ -24,8 +24,8 @@ def layer(case: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
         if len(shape) == 4:
             words |= {"in_channels": shape[1], "out_channels": case["weight_shape"][0]}
         return (None, None), words
-    given = [case["input"], case["weight"]]
-    return tuple(" ".join(g) if isinstance(g[0], str) else g for g in given), words  # type: ignore[return-value]
+    x, w = (" ".join(g) if isinstance(g[0], str) else g for g in (case["input"], case["weight"]))
+    return (x, w), words
 
 
 def expected(case: dict[str, Any]) -> list[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
 from math import prod
@@ -65,7 +66,7 @@ def gradients_scene(operation: Operation) -> Scene:
     return Scene(f"{operation.title}, backward", operation.subtitle, steps, tuple(rows))
 
 
-class _Backward:
+class _Backward(ABC):
     """The gradients so far: of every input, of every kernel, and how many of every bias."""
 
     def __init__(self, operation: Operation) -> None:
@@ -79,13 +80,13 @@ class _Backward:
         self.grad_x: list[dict[Place, Any]] = [{} for _ in range(operation.in_channels)]
         self.grad_w: dict[tuple[int, int], dict[Place, Any]] = {pair: {} for pair in self.pairs}
 
+    @abstractmethod
     def turns(self) -> list[tuple[int, Place]]:
         """The channel and the place of every step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, channel: int, place: Place) -> SceneStep:
         """The moment at which that channel has its turn at that place."""
-        raise NotImplementedError
 
     def _kernels(self, lit: Iterable[tuple[int, int]]) -> list[Board]:
         """Every kernel and its gradient, those in use lit."""

@@ -7,7 +7,7 @@ import itertools
 from convcli.show.draw.layout import Drawing
 from convcli.show.draw.svg import HOLD, write_svg
 
-__all__ = ["drawing_bytes", "write_drawn_video"]
+__all__ = ["drawing_bytes", "write_drawn"]
 
 
 def drawing_bytes(
@@ -42,7 +42,7 @@ def drawing_bytes(
     return encode_drawing(drawing.canvas, frames, suffix, width=width, durations=durations)
 
 
-def write_drawn_video(
+def write_drawn(
     drawing: Drawing,
     output: str,
     suffix: str,
@@ -52,13 +52,21 @@ def write_drawn_video(
     frame: int | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the steps as a video, which FFmpeg encodes; the last stays as in an animation."""
+    """Write a drawing into a file; parameters are those of :func:`drawing_bytes`.
+
+    A video goes to FFmpeg step by step, and its last step stays as in an animation.
+    """
+    from convcli.imaging.atomic import write_atomic
+    from convcli.imaging.video import VIDEOS, write_video
+
+    if suffix not in VIDEOS:
+        data = drawing_bytes(drawing, suffix, width=width, fps=fps, frame=frame)
+        write_atomic(output, data, overwrite=overwrite)
+        return
     from convcli.imaging.raster import rasterise, scale_of
-    from convcli.imaging.video import write_video
 
     frames = drawing.frames if frame is None else drawing.frames[frame : frame + 1]
-    scale = scale_of(drawing.canvas, width)
-    images = rasterise(drawing.canvas, frames, scale)
+    images = rasterise(drawing.canvas, frames, scale_of(drawing.canvas, width))
     first = next(images)
     write_video(
         output,

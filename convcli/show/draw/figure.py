@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Any, Unpack
+from typing import Unpack
 
 from numpy.typing import ArrayLike
 
@@ -57,23 +57,27 @@ class Figure:
             If the suffix or the step is none of these, what writes it is not installed, or the
             file is there.
         """
-        from convcli.imaging.atomic import check_target, write_atomic
+        from convcli.imaging.atomic import check_target
         from convcli.imaging.drawing_files import RASTERS
         from convcli.imaging.video import VIDEOS
-        from convcli.show.draw.drawing_bytes import drawing_bytes, write_drawn_video
+        from convcli.show.draw.drawing_bytes import write_drawn
 
         name = fspath(path)
         suffix = name[name.rfind(".") :].lower() if "." in name else ""
         allowed = (".svg", ".pdf", *RASTERS, *VIDEOS)
         if suffix not in allowed:
             raise UsageError(f"{name!r}: a drawing is written as {', '.join(allowed)}")
-        how: dict[str, Any] = {"width": width, "fps": self.fps, "frame": self._frame(step)}
+        frame = self._frame(step)
         check_target(name, overwrite=overwrite)
-        if suffix in VIDEOS:
-            write_drawn_video(self.drawing, name, suffix, overwrite=overwrite, **how)
-        else:
-            data = drawing_bytes(self.drawing, suffix, **how)
-            write_atomic(name, data, overwrite=overwrite)
+        write_drawn(
+            self.drawing,
+            name,
+            suffix,
+            width=width,
+            fps=self.fps,
+            frame=frame,
+            overwrite=overwrite,
+        )
 
     def _frame(self, step: int | None) -> int | None:
         if step is not None and not 1 <= step <= self.steps:
