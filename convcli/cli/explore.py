@@ -88,11 +88,14 @@ def explore(
     from convcli.cli.draw_scene import Drawn, asked_operation, typed_operands
     from convcli.cli.layer_parse import LayerOptions
     from convcli.cli.page import show_page, write_page
+    from convcli.kernels.preset_names import preset_of
     from convcli.show.page.layer_page import explore_page
     from convcli.show.page.target import check_page
 
     if output:
         check_page(output, overwrite=overwrite)
+    if not kernel and preset_of(weight.partition(":")[0]):
+        kernel, weight = weight, ""  # a preset is no weight of a layer: explore photo.jpg sobel-x
     numbers = (in_channels, out_channels, groups, bool(bias))
     layer = LayerOptions(n, k, s, p, d, op, transpose, pool, ceil, *numbers)
     name, drawn = typed_operands(name, weight, Drawn(layer, x, w, bias, one, flip, border))

@@ -77,6 +77,10 @@ def test_a_picture_is_made_small_and_lies_in_the_page(
     found = state(tmp_path / "p.html")
     assert found["picture"]["name"] == "a b.png" and found["kernel"]["scale"] == "1/49"
     assert (tmp_path / "p.html").stat().st_size - len(found["picture"]["data"]) < LARGEST
+    # As filter has taught: the picture, then a kernel by its name.
+    done = convcli("explore", tmp_path / "a b.png", "box:7", "-o", tmp_path / "q.html")
+    assert done.code == 0, done.err
+    assert state(tmp_path / "q.html") == found
 
 
 @pytest.mark.parametrize(
