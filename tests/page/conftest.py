@@ -60,5 +60,21 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     assert not wrong, wrong
 
 
+@pytest.fixture
+def finds_nothing() -> Callable[[Any], None]:
+    """Asks axe-core for what a reader could not use, in both themes; never left out in CI."""
+    if os.environ.get("CI") != "true":
+        pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is missing")
+    from axe_playwright_python.sync_playwright import Axe
+
+    def check(page: Any) -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{scheme}: {found.generate_report()[:3000]}"
+
+    return check
+
+
 def _own(url: str, target: Path) -> bool:
     return url.partition("#")[0] == target.as_uri() or url.startswith(("data:", "blob:"))
