@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from convcli.cli.app import build
+from convcli.cli.typed import build
 
 TARGET = Path(__file__).parent / "cli.md"
 

@@ -51,7 +51,7 @@ def test_a_pair_without_a_row_is_found() -> None:
 def test_every_value_of_an_option_is_in_the_axes() -> None:
     """A range, a border, a format, a preset or a command that is added gets its lines."""
     from convcli.arithmetic.borders import BORDERS
-    from convcli.cli.app import COMMANDS
+    from convcli.cli.commands import COMMANDS
     from convcli.cli.parse import COMPRESSIONS, RANGES
     from convcli.engine.algorithms import ALGORITHMS
     from convcli.imaging.formats import every_format

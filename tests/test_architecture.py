@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from convcli.cli.app import COMMANDS
+from convcli.cli.commands import COMMANDS
 from convcli.engine.algorithms import ALGORITHMS
 from convcli.engine.backends import BACKENDS
 from convcli.imaging.formats import ARRAYS, PICTURES, every_format

@@ -119,7 +119,7 @@ def exit_codes() -> dict[str, int]:
 
 def command_options() -> dict[str, list[str]]:
     """Commands -> options with their defaults, and arguments, as they are typed."""
-    from convcli.cli.app import build
+    from convcli.cli.typed import build
 
     return dict(_walk(build(), "convcli"))
 

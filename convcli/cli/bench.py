@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from convcli.cli import options
+from convcli.cli.declared import Commands, option
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 @app.command()
@@ -20,12 +21,12 @@ def bench(
     ] = None,
     size: Annotated[
         str,
-        typer.Option("--size", metavar="WxH", help="Of the test picture. The larger, the surer."),
+        option("--size", metavar="WxH", help="Of the test picture. The larger, the surer."),
     ] = "3000x2000",
-    gray: Annotated[bool, typer.Option("--gray", help="One channel instead of three.")] = False,
+    gray: Annotated[bool, option("--gray", help="One channel instead of three.")] = False,
     calibrate: Annotated[
         bool,
-        typer.Option(
+        option(
             "--calibrate",
             help="Also keep what was measured, so that auto knows this machine's CPU and GPU.",
         ),

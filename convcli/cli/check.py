@@ -6,10 +6,10 @@ import typer
 
 from convcli.cli import options
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands, option
 from convcli.cli.options import LITERALS
 
-app = typer.Typer(
-    add_completion=False,
+app = Commands(
     no_args_is_help=True,
     help="Check that shifts, adjoints and gradients are what they must be.",
 )
@@ -66,9 +66,7 @@ Examples:
 def equivariance(
     x: on.X,
     w: W,
-    shift: Annotated[
-        int, typer.Option(min=-1000, max=1000, help="Cells of the output to move by.")
-    ] = 1,
+    shift: Annotated[int, option(min=-1000, max=1000, help="Cells of the output to move by.")] = 1,
     stride: on.Stride = "1",
     padding: on.Padding = "0",
     border: on.Border = "zeros",

@@ -5,14 +5,15 @@ from typing import Annotated
 import typer
 
 from convcli.cli import options
+from convcli.cli.declared import Commands, argument
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="A picture.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="One of the same size and channels.")],
+    a: Annotated[str, argument(metavar="A", help="A picture.")],
+    b: Annotated[str, argument(metavar="B", help="One of the same size and channels.")],
     output: Annotated[
         str,
         options.output("Write a picture of the differences; the largest is white."),

@@ -1,11 +1,10 @@
 """``convcli conv``: tensors in, tensors out, with the working."""
 
-import typer
-
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands
 from convcli.cli.options import LITERALS
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 EXAMPLES = """

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-import typer
-
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands
 from convcli.cli.options import LITERALS
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 @app.command(**LITERALS)

@@ -6,9 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import typer
+from convcli.cli.declared import Commands
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 READING = 8.0
 """Seconds before the tour goes on by itself."""

@@ -2,17 +2,16 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from convcli.cli import complete, options
 from convcli.cli import draw_options as on
+from convcli.cli.declared import Commands, option
 from convcli.cli.drawing import STILLS, SUFFIXES
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
     from convcli.show.draw.scene import Scene
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 EPILOG = """
 Examples:
@@ -45,7 +44,7 @@ numerical_average_pooling.
 """
 
 
-@app.command(cls=options.LiteralCommand, epilog=EPILOG)
+@app.command(literals=True, epilog=EPILOG)
 def draw(
     name: on.Name = "",
     weight: on.Weight = "",
@@ -69,7 +68,7 @@ def draw(
     bias: on.Bias = "",
     view: Annotated[
         str,
-        typer.Option(
+        option(
             "--view",
             autocompletion=complete.names("show.draw.views", "VIEWS"),
             metavar="VIEW",
@@ -82,7 +81,7 @@ def draw(
     theme: Annotated[str, options.theme("For a page or a slide.", on.LOOK)] = "light",
     size: Annotated[
         str,
-        typer.Option(
+        option(
             "--size",
             metavar="PIXELS",
             help="Width of the picture, or a slide to be centred on, as 1920x1080 (what a video "
@@ -93,11 +92,11 @@ def draw(
     ] = "",
     fps: Annotated[
         float,
-        typer.Option("--fps", min=0.1, max=50, help="Steps in a second.", rich_help_panel=on.LOOK),
+        option("--fps", min=0.1, max=50, help="Steps in a second.", rich_help_panel=on.LOOK),
     ] = 2.0,
     frame: Annotated[
         int | None,
-        typer.Option(
+        option(
             "--frame",
             min=1,
             metavar="N",
@@ -115,7 +114,7 @@ def draw(
     ] = "",
     form: Annotated[
         str,
-        typer.Option(
+        option(
             "--format",
             "-f",
             metavar="NAME",

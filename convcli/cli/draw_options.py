@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-import typer
-
 from convcli.cli import complete, layer_options, options, tensor_options
+from convcli.cli.declared import argument, option
 
 LAYER = "The layer (sizes as 5, 5x7; one number alone is square)"
 NUMBERS = "Numbers in the cells"
@@ -13,7 +12,7 @@ FILE = "Output"
 
 Name = Annotated[
     str,
-    typer.Argument(
+    argument(
         metavar="[NAME|X]",
         autocompletion=complete.names("show.draw.classics", "CLASSICS"),
         help="A classic animation, such as padding_strides; or the input, as convcli conv takes "
@@ -23,9 +22,7 @@ Name = Annotated[
 ]
 Weight = Annotated[
     str,
-    typer.Argument(
-        metavar="[W]", help="The kernel, behind the input: '1 0 -1'.", show_default=False
-    ),
+    argument(metavar="[W]", help="The kernel, behind the input: '1 0 -1'.", show_default=False),
 ]
 Size = Annotated[str, layer_options.size("n", "Input; 5 is 5x5 unless --1d.", LAYER)]
 Kernel = Annotated[str, layer_options.size("k", "Kernel or window.", LAYER)]
@@ -38,9 +35,7 @@ OutputPadding = Annotated[
 ]
 OneAxis = Annotated[
     bool,
-    typer.Option(
-        "--1d", help="A sequence, where the sizes are single numbers.", rich_help_panel=LAYER
-    ),
+    option("--1d", help="A sequence, where the sizes are single numbers.", rich_help_panel=LAYER),
 ]
 Transpose = Annotated[bool, layer_options.transpose(LAYER)]
 Pool = Annotated[str, layer_options.pool("Pooling.", LAYER)]
@@ -54,7 +49,7 @@ Flip = Annotated[
 ]
 X = Annotated[
     str,
-    typer.Option(
+    option(
         "--x",
         metavar="X",
         help="The input: '1 2 3', '1 2; 3 4', 'a b c', a file; with channels as "
@@ -65,7 +60,7 @@ X = Annotated[
 ]
 W = Annotated[
     str,
-    typer.Option(
+    option(
         "--w",
         metavar="W",
         help="The kernel, likewise, or (C_out, C_in/groups, *kernel); for channels a table is "
@@ -76,7 +71,7 @@ W = Annotated[
 ]
 Bias = Annotated[
     str,
-    typer.Option(
+    option(
         "--bias",
         metavar="B",
         help="One number for each output channel: '0.5 -1'.",

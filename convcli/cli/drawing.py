@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import typer
-
 from convcli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -144,6 +142,8 @@ def write_drawing(
     frame: int | None = None,
 ) -> None:
     """Write a drawing in the format of the suffix, and say so."""
+    import typer
+
     from convcli.imaging.atomic import display_name
     from convcli.show.draw.drawing_bytes import write_drawn
 
@@ -172,6 +172,8 @@ def write_stills(
     Nothing is written where one of them exists and ``overwrite`` is false. Each is whole: what was
     written before a failure stays.
     """
+    import typer
+
     from convcli.imaging.atomic import check_target, display_name, write_atomic
     from convcli.show.draw.drawing_bytes import drawing_bytes
 

@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from convcli.cli import complete, options
 from convcli.cli import draw_options as on
+from convcli.cli.declared import Commands, argument, option
 from convcli.errors import UsageError
 
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 EPILOG = """
 Examples:
@@ -35,7 +34,7 @@ DEFAULT = "numerical_padding_strides"
 
 Shown = Annotated[
     str,
-    typer.Argument(
+    argument(
         metavar="[NAME|PICTURE|X]",
         autocompletion=complete.names("show.draw.classics", "CLASSICS"),
         help="A classic animation, such as padding_strides; a picture, a large one made smaller; "
@@ -45,7 +44,7 @@ Shown = Annotated[
 ]
 PictureKernel = Annotated[
     str,
-    typer.Option(
+    option(
         "--kernel",
         metavar="KERNEL",
         autocompletion=complete.kernels,
@@ -56,7 +55,7 @@ PictureKernel = Annotated[
 ]
 
 
-@app.command(cls=options.LiteralCommand, epilog=EPILOG)
+@app.command(literals=True, epilog=EPILOG)
 def explore(
     name: Shown = "",
     weight: on.Weight = "",

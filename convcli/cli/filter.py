@@ -1,13 +1,12 @@
 """``convcli filter``: options into a request."""
 
-import typer
-
 from convcli.cli import filter_geometry as place
 from convcli.cli import filter_options as on
 from convcli.cli import filter_running as run
 from convcli.cli import filter_values as sample
+from convcli.cli.declared import Commands
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 @app.command("filter", epilog=on.EPILOG)

@@ -3,14 +3,13 @@
 from functools import partial
 from typing import Annotated
 
-import typer
-
 from convcli.arithmetic.borders import BORDERS
 from convcli.cli import options
+from convcli.cli.declared import option
 
 _SHAPE = "Shape"
-_shape = partial(typer.Option, rich_help_panel=_SHAPE)
-_part = partial(typer.Option, rich_help_panel="Part of a picture")
+_shape = partial(option, rich_help_panel=_SHAPE)
+_part = partial(option, rich_help_panel="Part of a picture")
 _BORDERS = ", ".join(BORDERS).replace("constant", "constant[:V]")
 
 Padding = Annotated[

@@ -6,14 +6,13 @@ Other headings of its help have files of their own, ``filter_geometry`` and the 
 from functools import partial
 from typing import Annotated
 
-import typer
-
 from convcli.arithmetic.borders import BORDERS
 from convcli.cli import complete, options
+from convcli.cli.declared import argument, option
 from convcli.imaging.formats import ARRAYS, PICTURES
 
 _OUTPUT = "Output"
-_output = partial(typer.Option, rich_help_panel=_OUTPUT)
+_output = partial(option, rich_help_panel=_OUTPUT)
 _PICTURES = ", ".join(PICTURES.values()).lower().split(", ")
 _NAMED = [name for name in [*PICTURES.values(), *ARRAYS.values()] if name]
 _DRAWN = "\n\n".join(f"[cyan]{name:<9}[/]  {mode.drawing}" for name, mode in BORDERS.items())
@@ -43,7 +42,7 @@ Kernels = Annotated[
 ]
 Inputs = Annotated[
     list[str] | None,
-    typer.Argument(
+    argument(
         metavar="INPUT...",
         help=f"Pictures: {', '.join(_NAMED)}; folders with -r; globs in quotes "
         "('photos/**/*.jpg'). - reads standard input.",

@@ -3,13 +3,12 @@
 from functools import partial
 from typing import Annotated
 
-import typer
-
 from convcli.cli import complete, options
+from convcli.cli.declared import option
 
-_many = partial(typer.Option, rich_help_panel="Many files")
+_many = partial(option, rich_help_panel="Many files")
 _RUN = "Running"
-_run = partial(typer.Option, rich_help_panel=_RUN)
+_run = partial(option, rich_help_panel=_RUN)
 
 Recursive = Annotated[
     bool, _many("--recursive", "-r", help="Take every picture in the folders that are named.")

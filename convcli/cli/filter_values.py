@@ -3,11 +3,10 @@
 from functools import partial
 from typing import Annotated
 
-import typer
-
 from convcli.cli import complete
+from convcli.cli.declared import option
 
-_values = partial(typer.Option, rich_help_panel="Values")
+_values = partial(option, rich_help_panel="Values")
 
 Range = Annotated[
     str,

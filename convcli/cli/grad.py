@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from convcli.cli import complete, options
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands, option
 from convcli.cli.options import LITERALS
 
 if TYPE_CHECKING:
     from convcli.cli.tensor_working import Working
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 ONLY = ("x", "weight", "bias")
 """What ``--only`` takes: the operands, as ``Gradients`` names them."""
@@ -33,10 +32,10 @@ def grad(
     w: on.WEither,
     grad_y: Annotated[
         str,
-        typer.Option(help="Gradient for the output; ones by default, the loss sum(y)."),
+        option(help="Gradient for the output; ones by default, the loss sum(y)."),
     ] = "",
     transposed: Annotated[
-        bool, typer.Option("--transposed", help="Of the transposed convolution.")
+        bool, option("--transposed", help="Of the transposed convolution.")
     ] = False,
     stride: on.Stride = "1",
     padding: on.Padding = "0",

@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any
 
-import typer
-
 from convcli.cli import options
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands, argument, option
 from convcli.cli.options import LITERALS
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 EXAMPLES = """
@@ -25,7 +24,7 @@ def impulse(
     w: Annotated[str, on.tensor("[W]", "The kernel; left out, --x is only taken apart.")] = "",
     x: Annotated[
         str,
-        typer.Argument(
+        argument(
             metavar="[X]",
             help="A signal to take apart into impulses, whose responses add up to the output.",
             show_default=False,
@@ -33,7 +32,7 @@ def impulse(
     ] = "",
     signal: Annotated[
         str,
-        typer.Option(
+        option(
             "--x",
             metavar="X",
             help="The same signal as an option, which needs no kernel: a sum of impulses.",

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from convcli.cli import options
+from convcli.cli.declared import Commands
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 @app.command("info")

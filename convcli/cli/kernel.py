@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcli.cli import complete, options
+from convcli.cli.declared import Commands, argument, option
 from convcli.cli.drawing import FIGURES, listed
 from convcli.cli.options import LITERALS
 
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="List, explain and export kernels."
-)
+app = Commands(no_args_is_help=True, help="List, explain and export kernels.")
 
 KernelWritten = Annotated[
     str,
@@ -107,7 +106,7 @@ def _draw(
 def sheet_command(
     picture: Annotated[
         str,
-        typer.Argument(metavar="PICTURE", help="The picture, or - for stdin.", show_default=False),
+        argument(metavar="PICTURE", help="The picture, or - for stdin.", show_default=False),
     ],
     kernels: Annotated[
         list[str] | None,
@@ -162,7 +161,7 @@ def export_command(
     ],
     format: Annotated[
         str,
-        typer.Option(
+        option(
             "-f",
             "--format",
             autocompletion=complete.names("kernels.export", "FORMATS"),

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import typer
-
 from convcli.cli import complete, options
+from convcli.cli.declared import option
 
 _NAMES = {
     "n": ("--n", "--input", "-n"),
@@ -17,7 +16,7 @@ _NAMES = {
 
 def size(letter: str, help: str, panel: str) -> Any:
     """A size by its letter, of every axis or one for each."""
-    return typer.Option(
+    return option(
         *_NAMES[letter], metavar="SIZE", help=help, rich_help_panel=panel, show_default=False
     )
 
@@ -37,12 +36,12 @@ def padding(panel: str) -> Any:
 
 def transpose(panel: str) -> Any:
     """``--transpose``."""
-    return typer.Option("--transpose", help="A transposed convolution.", rich_help_panel=panel)
+    return option("--transpose", help="A transposed convolution.", rich_help_panel=panel)
 
 
 def pool(help: str, panel: str) -> Any:
     """``--pool``, instead of a convolution."""
-    return typer.Option(
+    return option(
         "--pool",
         autocompletion=complete.names("arithmetic.layer", "POOLS"),
         metavar="max|avg",
@@ -54,24 +53,22 @@ def pool(help: str, panel: str) -> Any:
 
 def ceil(panel: str) -> Any:
     """``--ceil``, of pooling."""
-    return typer.Option(
-        "--ceil", help="Let the last pooling window hang over.", rich_help_panel=panel
-    )
+    return option("--ceil", help="Let the last pooling window hang over.", rich_help_panel=panel)
 
 
 def in_channels(panel: str) -> Any:
     """``--in``."""
-    return typer.Option("--in", metavar="C", help="Input channels.", rich_help_panel=panel)
+    return option("--in", metavar="C", help="Input channels.", rich_help_panel=panel)
 
 
 def out_channels(panel: str) -> Any:
     """``--out``."""
-    return typer.Option("--out", metavar="C", help="Output channels.", rich_help_panel=panel)
+    return option("--out", metavar="C", help="Output channels.", rich_help_panel=panel)
 
 
 def groups(panel: str) -> Any:
     """``--groups``."""
-    return typer.Option(
+    return option(
         "--groups",
         metavar="G",
         help="Groups; C for a depthwise layer.",

@@ -2,15 +2,12 @@
 
 from typing import Annotated
 
-import typer
-
 from convcli.cli import options
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands, argument, option
 from convcli.cli.options import LITERALS
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Write convolution as a matrix product."
-)
+app = Commands(no_args_is_help=True, help="Write convolution as a matrix product.")
 
 W = Annotated[str, on.tensor("W", "The kernel.")]
 AsJson = Annotated[bool, options.json("An object with the matrices, vectors and the check.")]
@@ -31,7 +28,7 @@ def kernel_command(
     w: W,
     n: Annotated[
         str,
-        typer.Option(
+        option(
             "-n",
             "--n",
             metavar="N|HxW|CxHxW",
@@ -41,9 +38,7 @@ def kernel_command(
     ] = "",
     x: Annotated[
         str,
-        typer.Option(
-            "--x", help="The input to multiply with; symbols by default.", show_default=False
-        ),
+        option("--x", help="The input to multiply with; symbols by default.", show_default=False),
     ] = "",
     stride: on.Stride = "1",
     padding: on.Padding = "0",
@@ -52,14 +47,14 @@ def kernel_command(
     flip: Flip = False,
     transpose: Annotated[
         bool,
-        typer.Option(
+        option(
             "--transpose",
             help="The transposed matrix times an output-sized --x: the transposed convolution.",
         ),
     ] = False,
     unpadded: Annotated[
         bool,
-        typer.Option(
+        option(
             "--unpadded",
             help="Columns for the cells of the input alone, none for padding: with --padding same "
             "the square matrix.",
@@ -93,7 +88,7 @@ def data_command(
     x: on.X,
     w: Annotated[
         str,
-        typer.Argument(
+        argument(
             metavar="[W]",
             help="A kernel: its weights as rows, times the matrix, are the output.",
             show_default=False,
@@ -132,7 +127,7 @@ def data_command(
 @app.command("circulant", **LITERALS)
 def circulant_command(
     w: W,
-    n: Annotated[int, typer.Option("-n", "--n", help="Cells of the cycle.")] = 0,
+    n: Annotated[int, option("-n", "--n", help="Cells of the cycle.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Circular convolution as a matrix C that commutes with the shift S: C S = S C."""

@@ -11,9 +11,10 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from convcli.errors import UsageError
 from convcli.system.files import exists
 
-__all__ = ["kernel_meant", "why_absent"]
+__all__ = ["kernel_meant", "why_absent", "with_meant"]
 
 _LINE = re.compile(r"did you mean '(.*)'\?|(-k .*)$")
 """How messages about kernels end that offer one."""
@@ -69,6 +70,16 @@ def kernel_meant(argv: Sequence[str], option: str = "") -> str:
             if line:
                 return f"; did you mean {line}?"
     return ""
+
+
+def with_meant(error: UsageError, argv: Sequence[str]) -> UsageError:
+    """An error of ``filter`` with the kernel that was meant, if the line shows one."""
+    meant = "" if "did you mean" in str(error) else kernel_meant(argv)
+    if not meant:
+        return error
+    told = UsageError(f"{error}{meant}")
+    told.__cause__ = error
+    return told
 
 
 def _starts(words: list[str], option: str) -> Iterator[tuple[str, list[str], int]]:

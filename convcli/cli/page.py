@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from convcli.errors import UsageError
 from convcli.show.page.target import SUFFIX
 
@@ -21,6 +19,8 @@ NO_BROWSER = "no browser could be opened here; open the file in one"
 
 def write_page(html: str, output: str, what: str, *, overwrite: bool) -> None:
     """Write a page, and say so."""
+    import typer
+
     from convcli.imaging.atomic import display_name, write_atomic
 
     write_atomic(output, html.encode(), overwrite=overwrite)
@@ -30,6 +30,8 @@ def write_page(html: str, output: str, what: str, *, overwrite: bool) -> None:
 def show_page(html: str, what: str) -> None:
     """Write a page into the temporary folder and open it in the browser; say where it is."""
     from tempfile import mkstemp
+
+    import typer
 
     from convcli.system.browser import open_in_browser
 

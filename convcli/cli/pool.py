@@ -2,16 +2,14 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands
 from convcli.cli.options import LITERALS
 
 if TYPE_CHECKING:
     from convcli.cli.tensor_working import Working
 
-app = typer.Typer(
-    add_completion=False,
+app = Commands(
     no_args_is_help=True,
     help="Pool tensors: the largest or mean of each window.",
 )

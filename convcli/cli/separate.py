@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from convcli.cli import options
+from convcli.cli.declared import Commands, option
 from convcli.cli.options import LITERALS
 from convcli.cli.tensor_options import TENSOR_HELP
 
 if TYPE_CHECKING:
     import numpy as np
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 @app.command(**LITERALS)
@@ -19,7 +18,7 @@ def separate(
     kernel: Annotated[str, options.kernel(f"A preset (gaussian:2), or the weights. {TENSOR_HELP}")],
     rank: Annotated[
         int | None,
-        typer.Option(help="Column-row pairs; as many as it needs by default, fewer approximate."),
+        option(help="Column-row pairs; as many as it needs by default, fewer approximate."),
     ] = None,
     as_json: Annotated[bool, options.json("An object with rank, error, columns and rows.")] = False,
 ) -> None:

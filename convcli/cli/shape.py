@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from convcli.cli import complete, layer_options, options
+from convcli.cli.declared import Commands, argument, option
 from convcli.cli.drawing import FIGURES, listed
 from convcli.errors import ShapeError, UsageError
 
@@ -14,15 +13,15 @@ if TYPE_CHECKING:
     from convcli.arithmetic.network_report import NetworkReport
     from convcli.cli.layer_parse import LayerOptions
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 LAYER = "The layer (sizes as 32, 224x224 or 16x112x112)"
 COST = "Channels, for parameters and multiplications"
 ASK = "What to ask"
 FORM = "Output (tables on a terminal, plain text in a pipe)"
-_cost = partial(typer.Option, rich_help_panel=COST)
-_ask = partial(typer.Option, rich_help_panel=ASK)
-_form = partial(typer.Option, rich_help_panel=FORM)
+_cost = partial(option, rich_help_panel=COST)
+_ask = partial(option, rich_help_panel=ASK)
+_form = partial(option, rich_help_panel=FORM)
 
 EXAMPLES = """
 Examples:
@@ -47,7 +46,7 @@ Examples:
 def shape(
     chain: Annotated[
         str,
-        typer.Argument(
+        argument(
             metavar="[NETWORK]",
             autocompletion=complete.networks,
             help="A whole network: a chain such as 'conv 64 k7 s2 p3 | relu', a .toml, .json or "

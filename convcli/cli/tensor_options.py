@@ -3,14 +3,13 @@
 from functools import partial
 from typing import Annotated, Any
 
-import typer
-
 from convcli.cli import options
+from convcli.cli.declared import argument, option
 
 LAYER, RESULT, _WORKING = "Layer", "Result", "Working"
-layer = partial(typer.Option, rich_help_panel=LAYER)
-result = partial(typer.Option, rich_help_panel=RESULT)
-working = partial(typer.Option, rich_help_panel=_WORKING)
+layer = partial(option, rich_help_panel=LAYER)
+result = partial(option, rich_help_panel=RESULT)
+working = partial(option, rich_help_panel=_WORKING)
 
 TENSOR_HELP = (
     "A literal ('1 2 3', '1 2; 1/3 4', '[[1,2],[3,4]]', 'a 2b x[0]' for symbols), a file (.npy, "
@@ -23,13 +22,13 @@ BACKWARD = "(C_in, C_out/groups, *kernel)"
 
 def tensor(metavar: str, what: str) -> Any:
     """An argument that says how a tensor is written."""
-    return typer.Argument(metavar=metavar, help=f"{what} {TENSOR_HELP}")
+    return argument(metavar=metavar, help=f"{what} {TENSOR_HELP}")
 
 
 def weight(axes: str = "") -> Any:
     """The weight, an argument beside the input, which says how it is written."""
     which = f": {axes}, or a bare kernel" if axes else ""
-    return typer.Argument(metavar="W", help=f"The weight, written likewise{which}.")
+    return argument(metavar="W", help=f"The weight, written likewise{which}.")
 
 
 def ranks(axes: str) -> str:
@@ -50,7 +49,7 @@ Ranks: the weight names the number of spatial axes.
 
 def kernel_size(help: str, panel: str | None = None) -> Any:
     """``--kernel-size`` of a window without weights."""
-    return typer.Option("-k", "--kernel-size", help=help, rich_help_panel=panel)
+    return option("-k", "--kernel-size", help=help, rich_help_panel=panel)
 
 
 X = Annotated[str, tensor("X", "The input.")]
@@ -60,7 +59,7 @@ WEither = Annotated[str, weight(f"{FORWARD}, with --transposed {BACKWARD}")]
 
 Bias = Annotated[
     str,
-    typer.Option(help="One number for each output channel: '0.5 -1'.", show_default=False),
+    option(help="One number for each output channel: '0.5 -1'.", show_default=False),
 ]
 Stride = Annotated[str, layer(help="Cells between two windows: 2, or per axis 2x1.")]
 Padding = Annotated[

@@ -17,7 +17,7 @@ import pytest
 from convcli.arithmetic.borders import parse_border, parse_filling
 from convcli.arithmetic.network import Network
 from convcli.arithmetic.window import PADDING_NAMES
-from convcli.cli.app import build
+from convcli.cli.typed import build
 from convcli.engine import numerics
 from convcli.engine.operations import every_algorithm
 from convcli.imaging.formats import format_of_name

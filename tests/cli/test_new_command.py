@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 import convcli.cli
-from convcli.cli import app
+from convcli.cli import commands
+from convcli.cli.typed import build
 
 COMMAND = '''
 """``convcli count-cells``: how many cells a tensor has."""
 
-import typer
-
 from convcli.cli import tensor_options as on
+from convcli.cli.declared import Commands
 
-app = typer.Typer(add_completion=False)
+app = Commands()
 
 
 @app.command()
@@ -26,7 +26,7 @@ def count_cells(x: on.X, dims: on.Dims = None) -> None:
     """Count the cells of a tensor."""
     from convcli.cli.tensor_io import read
 
-    typer.echo(read(x, "X").size)
+    print(read(x, "X").size)
 '''
 
 
@@ -35,7 +35,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command, as somebody adds it: a file, and a line in the list."""
     (tmp_path / "count_cells.py").write_text(COMMAND)
     monkeypatch.setattr(convcli.cli, "__path__", [*convcli.cli.__path__, str(tmp_path)])
-    monkeypatch.setattr(app, "COMMANDS", (*app.COMMANDS, "count-cells"))
+    monkeypatch.setattr(commands, "COMMANDS", (*commands.COMMANDS, "count-cells"))
 
 
 @pytest.mark.usefixtures("added")
@@ -51,6 +51,6 @@ def test_it_runs_and_is_listed(convcli: Callable[..., Any]) -> None:
 
 @pytest.mark.usefixtures("added")
 def test_the_shell_completes_it() -> None:
-    root = app.build()
+    root = build()
     context = root.make_context("convcli", [], resilient_parsing=True)
     assert "count-cells" in [item.value for item in root.shell_complete(context, "cou")]

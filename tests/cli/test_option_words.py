@@ -13,8 +13,8 @@ import pytest
 from convcli.arithmetic.borders import BORDERS, parse_border
 from convcli.arithmetic.network import Network
 from convcli.cli import complete, parse, tensor_io
-from convcli.cli.app import build
 from convcli.cli.drawing import FIGURES, SUFFIXES
+from convcli.cli.typed import build
 from convcli.engine import backends, numerics
 from convcli.engine.algorithms import ALGORITHMS
 from convcli.imaging.formats.png.write import STRIP_BYTES

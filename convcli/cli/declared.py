@@ -1,0 +1,53 @@
+"""Commands and their options, as data: what ``typed`` shows and ``plain`` reads.
+
+Typer takes a third of the time in which a small picture is filtered. What a command takes is
+declared here without it; it is imported for helps, completion, and lines that cannot be read.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Command", "Commands", "Declared", "argument", "option"]
+
+
+class Declared(NamedTuple):
+    """What stands beside the type of a parameter: Typer's words for it."""
+
+    is_option: bool
+    names: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+def option(*names: str, **settings: Any) -> Any:
+    """An option, as ``typer.Option`` describes it in an ``Annotated``."""
+    return Declared(True, names, settings)
+
+
+def argument(**settings: Any) -> Any:
+    """An argument, as ``typer.Argument`` describes it in an ``Annotated``."""
+    return Declared(False, (), settings)
+
+
+class Command(NamedTuple):
+    """A function that carries a command out; of one that stands alone the name is the module's."""
+
+    name: str
+    function: Callable[..., Any]
+    settings: dict[str, Any]
+
+
+class Commands:
+    """The commands of one module; ``settings`` are those of ``typer.Typer``."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+        self.commands: list[Command] = []
+
+    def command(self, name: str = "", **settings: Any) -> Callable[[Any], Any]:
+        """Declare a function as a command, as ``typer.Typer.command`` does."""
+
+        def declare(function: Any) -> Any:
+            self.commands.append(Command(name, function, settings))
+            return function
+
+        return declare
