@@ -99,7 +99,7 @@ Memory = Annotated[
     _run(
         "--memory",
         metavar="SIZE",
-        help="Filter larger TIFF, Zarr, .npy and raw files part by part within this much, "
+        help="Filter larger TIFF, PPM, PFM, BMP, Zarr, .npy and raw files part by part within this much, "
         "as in 512M; the result is the same. What has to be read whole is refused where it "
         "takes more. Default: a quarter of what is free.",
     ),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import OutputError, UsageError
-from convcli.imaging.atomic import Data, atomic_file, atomic_folder
+from convcli.imaging.atomic import Data, atomic_file, atomic_folder, display_name
 from convcli.imaging.formats import Coding, Format, every_format, named, pictures
 from convcli.imaging.header import Header
 from convcli.imaging.source import Source
@@ -30,6 +30,7 @@ __all__ = [
     "check_fits",
     "check_keeps",
     "encode_picture",
+    "note_scale",
     "open_sink",
 ]
 
@@ -101,6 +102,7 @@ def open_sink(
     ready
         Told size and time of change of what is about to take its place.
     """
+    target = path
     with contextlib.ExitStack() as whole:
         if not fmt.is_folder:
             _, made = whole.enter_context(atomic_file(path, overwrite=overwrite, ready=ready))
@@ -108,7 +110,9 @@ def open_sink(
         elif not is_url(path):  # an object store has no renaming: there it fills chunk by chunk
             made = whole.enter_context(atomic_folder(path, overwrite=overwrite, ready=ready))
             path = str(made)
-        yield whole.enter_context(fmt.create(path, header, source, threads))
+        with _our_words(display_name(target), fmt.name):
+            made_by = fmt.create(path, header, source, threads)
+        yield whole.enter_context(made_by)
 
 
 def check_fits(fmt: Format, picture: Header, name: str) -> None:
@@ -190,13 +194,19 @@ def encode_picture(
     if picture.animated and meta.loop is None and fmt.name != picture.format:
         origin = named(picture.format)
         meta.loop = origin.loop if origin else None
-    if "pfm_scale" not in fmt.carries and abs(meta.pfm_scale or 1) != 1:
-        picture.notes.append(f"its scale {meta.pfm_scale:g} is kept in .pfm only")
+    note_scale(picture, fmt)
     if picture.still_first and not fmt.still_first:
         picture = _animation_alone(picture)
     with _our_words(name, fmt.name):
         encoded = fmt.encode(picture, Coding(quality, compression, threads))
     return encoded if isinstance(encoded, bytes) else _in_our_words(encoded, name, fmt.name)
+
+
+def note_scale(picture: Header, fmt: Format) -> None:
+    """Say that the unit of a PFM's samples is lost, where it is."""
+    scale = picture.meta.pfm_scale
+    if "pfm_scale" not in fmt.carries and abs(scale or 1) != 1:
+        picture.notes.append(f"its scale {scale:g} is kept in .pfm only")
 
 
 def _animation_alone(picture: Source) -> Source:

@@ -17,7 +17,7 @@ from convcli.imaging.metadata.carry import carry
 from convcli.imaging.metadata.changes import changes_of
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.schedule import ENOUGH, part_schedule
-from convcli.imaging.sink import Parts, PlanePart, Target, check_fits, open_sink
+from convcli.imaging.sink import Parts, PlanePart, Target, check_fits, note_scale, open_sink
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.urls import is_url
@@ -148,6 +148,7 @@ class PartFile:
             outline.plan = replace(outline.plan, backend_reason=reason)
         header = outline.header
         carry(header, self.fmt)
+        note_scale(header, self.fmt)
         header.changes = changes_of(chain)
         self.simple = [chain.is_simple(plane) for plane in source.frames]
         self.tiles = part_schedule(

@@ -20,6 +20,7 @@ __all__ = [
     "open_to_read",
     "open_to_write",
     "read_at",
+    "read_into",
     "reader_has_gone",
     "set_mode",
     "without_capitals",
@@ -90,6 +91,15 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
     with _position:
         os.lseek(fd, offset, os.SEEK_SET)
         return os.read(fd, size)
+
+
+def read_into(fd: int, room: memoryview, offset: int) -> int:
+    """Fill ``room`` from ``offset`` on, as far as that goes at once; returns how many bytes came."""
+    if hasattr(os, "preadv"):
+        return os.preadv(fd, [room], offset)
+    part = read_at(fd, len(room), offset)
+    room[: len(part)] = part
+    return len(part)
 
 
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:

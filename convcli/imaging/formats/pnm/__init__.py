@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from convcli.imaging.formats import Coding, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.atomic import Data
+    from convcli.imaging.formats.raw import RawLayout
+    from convcli.imaging.formats.shared.row_file import RowFile
+    from convcli.imaging.header import Header, Metadata
+    from convcli.imaging.sink import Sink
     from convcli.imaging.source import Source
 
 __all__ = ["FORMATS"]
@@ -20,6 +25,7 @@ class Ppm(Format):
     suffixes: tuple[str, ...] = (".ppm", ".pgm", ".pnm", ".pbm")
     spaces = "gray rgb"
     dtypes = "uint8 uint16"
+    in_parts = True
     carries = "comments"
     kinds = b"123456"
     """The second byte of a file."""
@@ -38,10 +44,28 @@ class Ppm(Format):
 
         return claimed_bytes(data, name)
 
-    def encode(self, picture: Source, coding: Coding) -> Data:
-        from convcli.imaging.formats.pnm.codec import encode_pnm
+    def open(
+        self, path: str, name: str, max_pixels: int, layout: RawLayout | None
+    ) -> Source | None:
+        from convcli.imaging.formats.pnm.codec import open_pnm
 
-        return encode_pnm(picture.first.pixels, picture.meta.comments)
+        return open_pnm(path, self, name, max_pixels)
+
+    def encode(self, picture: Source, coding: Coding) -> Data:
+        return self._file(picture).whole(picture.first.pixels)
+
+    def create(
+        self, path: str, header: Header, like: Source, threads: int
+    ) -> AbstractContextManager[Sink]:
+        return self._file(header).create(path)
+
+    def whole_rows(self, meta: Metadata, space: str, alpha: bool) -> bool:
+        return True
+
+    def _file(self, header: Header) -> RowFile:
+        from convcli.imaging.formats.pnm.codec import pnm_file
+
+        return pnm_file(header)
 
 
 class Pfm(Ppm):
@@ -53,10 +77,10 @@ class Pfm(Ppm):
     carries = "pfm_scale"
     kinds = b"Ff"
 
-    def encode(self, picture: Source, coding: Coding) -> Data:
-        from convcli.imaging.formats.pnm.codec import encode_pfm
+    def _file(self, header: Header) -> RowFile:
+        from convcli.imaging.formats.pnm.codec import pfm_file
 
-        return encode_pfm(picture.first.pixels, picture.meta.pfm_scale)
+        return pfm_file(header)
 
 
 FORMATS = [Ppm(), Pfm()]

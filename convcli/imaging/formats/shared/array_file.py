@@ -21,15 +21,17 @@ from convcli.imaging.formats.shared.strided import Read, gather, scatter
 from convcli.imaging.header import Header, is_light
 from convcli.imaging.sink import PlanePart, Sink, by_one, by_target
 from convcli.imaging.source import Source, StoredPlane
-from convcli.system.files import open_to_read, open_to_write, read_at, write_at
+from convcli.system.files import early_flush, open_to_read, open_to_write, read_into, write_at
 
 __all__ = [
     "DTYPES",
     "MOST_FOLDED",
     "FileRows",
+    "OpenFile",
     "RowTarget",
     "SamplesInFile",
     "Space",
+    "bytes_at",
     "create_array",
     "native",
     "open_fd",
@@ -37,10 +39,13 @@ __all__ = [
     "room_for_rows",
     "space_of",
     "what_axes",
+    "write_samples",
 ]
 
 MOST_FOLDED = 1100
 """Most bytes that deflate makes of one; more pixels to a byte of a file are not believed."""
+EARLY_BYTES = 1 << 20
+"""So many that are written at a time are worth telling the disk of."""
 CHANNELS = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
 """What channels are where samples are light; others have bands."""
 
@@ -189,21 +194,27 @@ class FileRows:
 
     def bytes_at(self, offset: int, size: int) -> NDArray[np.uint8]:
         """So many bytes from ``offset`` on."""
-        return _bytes_at(self.fd, self.name, offset, size)
+        return bytes_at(self.fd, self.name, offset, size)
 
 
-def _bytes_at(fd: int, name: str, offset: int, size: int) -> NDArray[np.uint8]:
+def bytes_at(fd: int, name: str, offset: int, size: int) -> NDArray[np.uint8]:
+    """So many bytes of a file from ``offset`` on.
+
+    Raises
+    ------
+    InputError
+        If they are not there, or cannot be read.
+    """
     data = np.empty(size, np.uint8)
     view, done = memoryview(data.data), 0
     while done < size:
         try:
-            part = read_at(fd, min(size - done, 1 << 30), offset + done)
+            count = read_into(fd, view[done : done + (1 << 30)], offset + done)
         except OSError as error:
             raise InputError(f"{name}: {error.strerror}") from error
-        if not part:
+        if not count:
             raise InputError(f"{name}: the file is cut short")
-        view[done : done + len(part)] = part
-        done += len(part)
+        done += count
     return data
 
 
@@ -225,7 +236,7 @@ class SamplesInFile(StoredPlane):
         gather(self._bytes, self.stored, start, self.strides, out)
 
     def _bytes(self, offset: int, size: int) -> NDArray[np.uint8]:
-        return _bytes_at(self.file.fd, self.name, offset, size)
+        return bytes_at(self.file.fd, self.name, offset, size)
 
     def close(self) -> None:
         self.file.close()
@@ -258,15 +269,18 @@ class RowTarget:
             if self.between:
                 own = open_to_read(self.path)
                 stack.callback(os.close, own)
-                read = partial(_bytes_at, own, self.path)
-            scatter(lambda at, data: _write_at(fd, data, at), read, start, strides, pixels)
+                read = partial(bytes_at, own, self.path)
+            scatter(lambda at, data: write_samples(fd, data.data, at), read, start, strides, pixels)
 
 
-def _write_at(fd: int, pixels: NDArray[Any], offset: int) -> None:
-    view = memoryview(pixels.data).cast("B")
+def write_samples(fd: int, samples: bytes | memoryview, offset: int) -> None:
+    """Write all of them at a place; the disk begins with many at once."""
+    view, at = memoryview(samples).cast("B"), offset
     while view:
-        done = write_at(fd, view[: 1 << 30], offset)
-        view, offset = view[done:], offset + done
+        done = write_at(fd, view[: 1 << 30], at)
+        view, at = view[done:], at + done
+    if at - offset >= EARLY_BYTES:
+        early_flush(fd, offset, at - offset)
 
 
 def room_for_rows(path: str, offset: int, header: Header, axes: Axes | None = None) -> RowTarget:

@@ -26,6 +26,7 @@ __all__ = [
     "SPACES",
     "claimed_bytes",
     "collected",
+    "mode_of",
     "open_with_pillow",
     "picture_of",
     "pixels_of",
@@ -117,7 +118,7 @@ def picture_of(
     if n_frames == 1:
         frames: Any = [_frame(image, name, orientation, None, notes, decode)]
         first = frames[0].pixels
-        mode = _mode_after_expansion(image)
+        mode = mode_of(image)
     else:
         if not pages:
             check_frames(name, n_frames, n_frames * _sample_bytes(image), max_pixels)
@@ -181,7 +182,7 @@ def _common_mode(image: Any, count: int, name: str, max_pixels: int) -> str:
         check_size(name, image.width, image.height, max_pixels)
         taken += _sample_bytes(image)
         check_frames(name, count, taken, max_pixels)
-        modes.add(_mode_after_expansion(image))
+        modes.add(mode_of(image))
     image.seek(0)
     if len(modes) == 1:
         return str(modes.pop())
@@ -198,13 +199,13 @@ def claimed_bytes(data: bytes, plugin: str, factory: str = "") -> int:
 
 def _sample_bytes(image: Any) -> int:
     """What the samples of a frame take at least."""
-    mode = _mode_after_expansion(image)
+    mode = mode_of(image)
     space, alpha = SPACES.get(mode, ("gray", False))
     item = {"I;16": 2, "F": 4}.get(mode, 1)
     return int(image.width * image.height * (COLOURS[space] + alpha) * item)
 
 
-def _mode_after_expansion(image: Any) -> str:
+def mode_of(image: Any) -> str:
     """The mode that :func:`_expand` gives: lossless for every mode that is accepted."""
     mode = str(image.mode)
     if mode in ("I;16B", "I;16L", "I;16N"):
@@ -224,7 +225,7 @@ def _mode_after_expansion(image: Any) -> str:
 
 def _expand(image: Any, name: str, mode: str | None) -> NDArray[Any]:
     """Pixels as an array (H, W, C), palettes and bilevel pictures expanded."""
-    target = mode or _mode_after_expansion(image)
+    target = mode or mode_of(image)
     if target not in SPACES:
         raise InputError(
             f"{name}: pictures of mode {target!r} are not read, since they could not be kept "
