@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.kernels.blas import matmul
-from convcli.ops import compiled_conv, depthwise_gpu
+from convcli.ops import compiled_conv, compiled_gradient, depthwise_gpu
 from convcli.ops.conv_geometry import ConvGeometry
 from convcli.ops.operands import Array, namespace
 from convcli.ops.sliding_window import OutputBlock, SlidingWindow
@@ -162,6 +162,10 @@ def backward_weight(geometry: ConvGeometry, big: Array, small: Array, work: Any)
     if not g.batch:
         return xp.zeros(g.weight_shape, work)
     sliding = _windows(g, xp, big, work)
+    if compiled_gradient.serves(sliding):
+        out = np.empty(g.weight_shape, work)
+        run_all(compiled_gradient.tasks(sliding, small, out), blas=False)
+        return out
     rows = small.reshape(g.batch, g.groups, g.small_channels // g.groups, -1)
     total = xp.zeros((g.groups, rows.shape[2], sliding.depth), work)
     guard = threading.Lock()

@@ -13,6 +13,7 @@
 #endif
 #include <Python.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define UNROLL _Pragma("GCC unroll 16")
@@ -37,11 +38,24 @@ typedef struct {
     long size[3], low[3], span[3], step[5];
 } Filling;
 
+/* Add count * step to the sum. 0 if one is negative or the sum needs more than 64 bits: a product
+ * that wraps would let a check pass. */
+static int add(int64_t *sum, int64_t count, int64_t step)
+{
+    int64_t part;
+    return count >= 0 && step >= 0 && !__builtin_mul_overflow(count, step, &part) &&
+           !__builtin_add_overflow(*sum, part, sum);
+}
+
+#include "gradient_job.h"
+
 /* What each instruction set provides. */
 typedef struct {
     const char *name;
     void (*slide_f)(const Job *), (*slide_d)(const Job *);
     void (*fill_f)(const Filling *), (*fill_d)(const Filling *);
+    long (*gradient_plan_f)(Gradient *), (*gradient_plan_d)(Gradient *);
+    void (*gradient_f)(const Gradient *, void *), (*gradient_d)(const Gradient *, void *);
     long most; /* bytes of the most cells that one read takes */
 } Isa;
 
@@ -62,15 +76,6 @@ static int64_t most(const int64_t *values, long count)
         if (values[i] > found) found = values[i];
     }
     return found;
-}
-
-/* Add count * step to the sum. 0 if one is negative or the sum needs more than 64 bits: a product
- * that wraps would let a check pass. */
-static int add(int64_t *sum, int64_t count, int64_t step)
-{
-    int64_t part;
-    return count >= 0 && step >= 0 && !__builtin_mul_overflow(count, step, &part) &&
-           !__builtin_add_overflow(*sum, part, sum);
 }
 
 static PyObject *slide(PyObject *self, PyObject *args)
@@ -198,9 +203,12 @@ static PyObject *room(PyObject *self, PyObject *args)
     return PyLong_FromLong(loops->most / 4);
 }
 
+#include "gradient_call.h"
+
 static PyMethodDef methods[] = {
     {"slide", slide, METH_VARARGS, slide_doc},
     {"fill", fill, METH_VARARGS, fill_doc},
+    {"gradient", gradient, METH_VARARGS, gradient_doc},
     {"room", room, METH_NOARGS, room_doc},
     CLONES_METHODS,
     {NULL, NULL, 0, NULL},

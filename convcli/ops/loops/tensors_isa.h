@@ -4,31 +4,40 @@
 #define MR 8
 #define NV 3
 #define NV1 8
+#define TAPS 8 /* 2 * 8 sums and 2 vectors of the gradient */
 #elif VBYTES == 32 /* 16 registers: 4 * 3 sums, 3 cells, 1 weight */
 #define MR 4
 #define NV 3
 #define NV1 8
+#define TAPS 6 /* 2 * 6 sums, 2 vectors of the gradient, 1 cell */
 #else /* SSE2 and NEON: 16 registers or more */
 #define MR 4
 #define NV 2
 #define NV1 6
+#define TAPS 6
 #endif
+#define DOTS 9 /* sums, as many as a window of 3x3 has cells */
 
 #define T float
 #define NAME(name) ISA(name##_f)
 #include "sliding.h"
+#include "gradient.h"
 #undef T
 #undef NAME
 #define T double
 #define NAME(name) ISA(name##_d)
 #include "sliding.h"
+#include "gradient.h"
 #undef T
 #undef NAME
 
 static const Isa ISA(isa) = {
-    ISA_NAME, ISA(slide_f), ISA(slide_d), ISA(fill_f), ISA(fill_d), NV1 * VBYTES,
+    ISA_NAME, ISA(slide_f), ISA(slide_d), ISA(fill_f), ISA(fill_d),
+    ISA(gradient_plan_f), ISA(gradient_plan_d), ISA(gradient_f), ISA(gradient_d), NV1 * VBYTES,
 };
 
 #undef MR
 #undef NV
 #undef NV1
+#undef TAPS
+#undef DOTS
