@@ -43,7 +43,7 @@ class Tiff(Format):
     def encode(self, picture: Source, coding: Coding) -> Data:
         from convcli.imaging.formats.tiff.write import encode_tiff
 
-        return encode_tiff(picture)
+        return encode_tiff(picture, coding.threads)
 
     def open(
         self, path: str, name: str, max_pixels: int, layout: RawLayout | None

@@ -1,26 +1,21 @@
-"""TIFFs that are written part by part: plain samples where they belong, or tiles one by one."""
+"""TIFFs that are written part by part: plain samples where they belong, or strips one by one."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from convcli.imaging.formats.shared.array_file import room_for_rows
-from convcli.imaging.formats.tiff.write import is_big, page_options, said_of, say
+from convcli.imaging.formats.tiff.write import is_big, page_options, said_of, say, write_page
 from convcli.imaging.header import Header
 from convcli.imaging.metadata.tiff_fields import Fields
 from convcli.imaging.sink import Parts, Sink, Write, by_target
 
 __all__ = ["create_tiff"]
-
-TILE = 256
-"""Rows and columns of a tile of a compressed TIFF."""
-BUFFER = 2**24
 
 
 @contextlib.contextmanager
@@ -30,7 +25,7 @@ def create_tiff(path: str, header: Header, threads: int) -> Iterator[Sink]:
     options, fields = page_options(meta, header), said_of(meta, header)
     big = is_big(header, fields)
     if options["compression"] is not None:
-        yield Sink(_to_tiles(path, header, options, big, threads))
+        yield Sink(_to_strips(path, header, big, threads))
         _add_fields(path, fields)
         return
     rows = room_for_rows(path, _empty_tiff(path, header, options, big), header)
@@ -63,44 +58,12 @@ def _empty_tiff(path: str, header: Header, options: dict[str, Any], big: bool) -
     return int(place[0])
 
 
-def _to_tiles(path: str, header: Header, options: dict[str, Any], big: bool, threads: int) -> Write:
+def _to_strips(path: str, header: Header, big: bool, threads: int) -> Write:
     def write(parts: Parts) -> None:
         import tifffile
 
+        bands = (cast("NDArray[Any]", pixels) for _, pixels in parts)  # strips have one writer
         with tifffile.TiffWriter(path, bigtiff=big) as writer:
-            writer.write(
-                _tiles(parts, header),
-                **_samples(header),
-                tile=(TILE, TILE),
-                maxworkers=threads,
-                buffersize=BUFFER,
-                **options,
-            )
+            write_page(writer, bands, header.meta, header, threads)
 
     return write
-
-
-def _tiles(parts: Parts, header: Header) -> Iterator[NDArray[Any]]:
-    """Cut whole rows into tiles; those at the edges are filled up with zeros."""
-    _, width, channels = header.shape
-    across = -(-width // TILE)
-    band = np.zeros((TILE, across * TILE, channels), header.dtype)
-    filled = 0
-
-    def flush() -> Iterator[NDArray[Any]]:
-        for tile in range(across):
-            yield band[:, tile * TILE : (tile + 1) * TILE].copy()
-
-    for _, pixels in parts:
-        assert pixels is not None, "tiles have one writer"
-        done = 0
-        while done < len(pixels):
-            count = min(TILE - filled, len(pixels) - done)
-            band[filled : filled + count, :width] = pixels[done : done + count]
-            filled, done = filled + count, done + count
-            if filled == TILE:
-                yield from flush()
-                filled = 0
-    if filled:
-        band[filled:] = 0
-        yield from flush()

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.metadata.nodata import with_no_data
 from convcli.imaging.metadata.tiff import RESOLUTION, page_fields
 from convcli.imaging.metadata.tiff_fields import Fields, append_fields
 from convcli.imaging.source import Source
+from convcli.imaging.threads import in_order
 
-__all__ = ["compression_of", "encode_tiff", "is_big", "page_options", "said_of", "say"]
+__all__ = [
+    "compression_of",
+    "encode_tiff",
+    "is_big",
+    "page_options",
+    "said_of",
+    "say",
+    "write_page",
+]
 
 COMPRESSIONS = {1: None, 5: "lzw", 8: "adobe_deflate", 32773: "packbits", 50000: "zstd"}
 """TIFF's numbers to tifffile's names. What is not listed (JPEG in TIFF, fax) would lose, or cannot
@@ -23,6 +34,10 @@ hold, what a filter gives, and is written with deflate."""
 PREDICTED = ("adobe_deflate", "lzw", "zstd")
 """Compressions that are given differences; tifffile has none of 64 bits."""
 PHOTOMETRIC = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated", "bands": "minisblack"}
+STRIP = 1 << 18
+"""Bytes of a strip before it is compressed, about: those that tifffile takes."""
+SOME = 32
+"""Strips that are compressed before they are written."""
 UNKNOWN, ALPHA = 0, 2
 """What an extra sample is."""
 
@@ -61,7 +76,60 @@ def said_of(meta: Metadata, header: Header) -> Fields:
     return with_no_data(page_fields(meta), header.nodata, header.dtype)
 
 
-def encode_tiff(picture: Source) -> bytes:
+def write_page(
+    writer: Any, bands: Iterable[NDArray[Any]], meta: Metadata, header: Header, threads: int
+) -> None:
+    """Write the pixels of a page, which come in bands of whole rows from the top."""
+    options = page_options(meta, header)
+    shape = header.shape if header.shape[2] > 1 else header.size
+    if options["compression"] is None:
+        (pixels,) = bands
+        writer.write(np.ascontiguousarray(pixels).reshape(shape), **options)
+        return
+    rows = max(STRIP // (math.prod(header.shape[1:]) * header.dtype.itemsize), 1)
+    encode = partial(_packed, options["compression"], predicted=options["predictor"])
+    packed = (strip for some in _strips(bands, rows) for strip in in_order(encode, some, threads))
+    writer.write(packed, shape=shape, dtype=header.dtype.name, rowsperstrip=rows, **options)
+
+
+def _strips(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[list[NDArray[Any]]]:
+    """Cut bands into strips of so many rows, some of which come at a time."""
+    left: list[NDArray[Any]] = []
+    for band in bands:
+        top = 0
+        if left:
+            top = rows - sum(map(len, left))
+            left.append(band[:top])
+            if top > len(band):
+                left[-1] = left[-1].copy()  # the band may be filled anew
+                continue
+            yield [np.concatenate(left)]
+        whole = (len(band) - top) // rows * rows + top
+        for some in range(top, whole, SOME * rows):
+            end = min(some + SOME * rows, whole)
+            yield [band[at : at + rows] for at in range(some, end, rows)]
+        left = [band[whole:].copy()] if whole < len(band) else []
+    if left:
+        yield [np.concatenate(left)]
+
+
+def _packed(compression: str, strip: NDArray[Any], *, predicted: bool) -> bytes:
+    """A strip as it stands in the file, made as tifffile does, of which one thread is not enough."""
+    import tifffile
+
+    strip = np.ascontiguousarray(strip)
+    if predicted:
+        way = (
+            tifffile.PREDICTOR.FLOATINGPOINT
+            if strip.dtype.kind == "f"
+            else tifffile.PREDICTOR.HORIZONTAL
+        )
+        strip = tifffile.TIFF.PREDICTORS[way](strip, axis=-2)
+    how = {"axis": -2} if compression == "packbits" else {}
+    return bytes(tifffile.TIFF.COMPRESSORS[tifffile.COMPRESSION[compression.upper()]](strip, **how))
+
+
+def encode_tiff(picture: Source, threads: int) -> bytes:
     """Encode every frame as a page; compression as the source had it, deflate otherwise."""
     import tifffile
 
@@ -70,10 +138,8 @@ def encode_tiff(picture: Source) -> bytes:
     with tifffile.TiffWriter(out, bigtiff=is_big(picture, picture.meta.fields)) as writer:
         for frame in picture.frames:
             meta = frame.meta or picture.meta
-            pixels = frame.pixels
-            if pixels.shape[-1] == 1:
-                pixels = pixels[..., 0]
-            writer.write(np.ascontiguousarray(pixels), **page_options(meta, picture))
+            header = picture.but(size=frame.shape[:2])
+            write_page(writer, [frame.pixels], meta, header, threads)
             pages.append(said_of(meta, picture))
     say(out, pages)
     return out.getvalue()
