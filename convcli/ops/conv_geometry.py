@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from convcli.arithmetic.borders import ZEROS, Border, parse_filling
@@ -230,6 +231,25 @@ def conv_geometry(
     >>> conv_geometry((10, 3, 32, 32), (1, 3, 5, 5), padding=2).small_shape
     (10, 1, 32, 32)
     """
+    resolve = _remembered if all(map(_plain, (stride, padding, dilation, groups))) else _resolved
+    return resolve(x, weight, stride, padding, dilation, groups, dims, border)
+
+
+def _plain(value: object) -> bool:
+    """Whether a value may be the key of what is remembered: True and 1.0 would be taken for 1."""
+    return type(value) in (int, str) or (type(value) is tuple and all(map(_plain, value)))
+
+
+def _resolved(
+    x: Shape,
+    weight: Shape,
+    stride: PerAxis,
+    padding: Padding | Sequence[Padding],
+    dilation: PerAxis,
+    groups: int,
+    dims: int | None,
+    border: str,
+) -> ConvGeometry:
     rank, full_x, full_weight, result_axes = operand_shapes(x, weight, groups, dims, 1)
     kernel = full_weight[2:]
     strides, dilations = per_axis(stride, rank, "stride"), per_axis(dilation, rank, "dilation")
@@ -254,6 +274,10 @@ def conv_geometry(
         result_axes=result_axes,
         border=parse_filling(border),
     )
+
+
+_remembered = lru_cache(256)(_resolved)
+"""A network asks for the same few again and again."""
 
 
 def transposed_geometry(

@@ -34,7 +34,7 @@ def forward(
 ) -> None:
     """Convolve ``big`` (N, C, \\*size) into ``out`` (N, C', \\*output)."""
     sliding = _windows(geometry, namespace(out), big, work)
-    _run(tasks(sliding, weight, bias, out), sliding, out)
+    _run(tasks(sliding, weight, bias, out), sliding)
 
 
 def _windows(g: ConvGeometry, xp: Any, big: Array, work: Any) -> SlidingWindow:
@@ -51,8 +51,9 @@ def tasks(
     """
     if not out.size:  # a batch of none
         return []
-    if compiled_conv.serves(sliding, out):
-        return compiled_conv.tasks(*_flattened(sliding, weight, bias, out))
+    shares = compiled_conv.shares(*_flattened(sliding, weight, bias, out))
+    if shares is not None:
+        return list(shares)
     if depthwise_gpu.serves(sliding, weight, out):
         return [partial(depthwise_gpu.correlate, sliding, weight, bias, out)]
     xp, work, groups = sliding.xp, sliding.work, sliding.groups
@@ -98,8 +99,9 @@ def _flattened(
     return flat, weight, bias, out.reshape(*out.shape[:2], -1)
 
 
-def _run(jobs: list[Callable[[], None]], sliding: SlidingWindow, out: Array) -> None:
-    run_all(jobs, threaded=sliding.xp is np, blas=not compiled_conv.serves(sliding, out))
+def _run(jobs: list[Callable[[], None]], sliding: SlidingWindow) -> None:
+    compiled = all(isinstance(job, compiled_conv.Share) for job in jobs)
+    run_all(jobs, threaded=sliding.xp is np, blas=not compiled)
 
 
 def _taps(kernel: int, stride: int, dilation: int, phase: int) -> range:
@@ -148,7 +150,7 @@ def backward_input(
         )  # fmt: skip
         jobs += tasks(sliding, picked, bias, view)
     if jobs:
-        _run(jobs, sliding, view)
+        _run(jobs, sliding)
 
 
 def _reversed(taps: range) -> tuple[int, int | None, int]:

@@ -111,7 +111,9 @@ def result_type(*arrays: Array) -> np.dtype[Any]:
     >>> result_type(np.zeros(1, np.float16), np.zeros(1, np.float32))
     dtype('float32')
     """
-    kinds = [a.dtype for a in arrays]
+    kinds: list[np.dtype[Any]] = [a.dtype for a in arrays]
+    if kinds[0].kind == "f" and all(dtype == kinds[0] for dtype in kinds):
+        return kinds[0]
     if any(dtype.kind == "O" for dtype in kinds):
         return np.dtype(object)
     if all(dtype.kind in "iu" for dtype in kinds):

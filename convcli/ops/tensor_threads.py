@@ -12,15 +12,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 
 from convcli.system.machine import default_threads
 from convcli.system.process import after_fork
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["cores", "run_all", "scratch"]
 
@@ -37,11 +35,46 @@ def cores() -> int:
     return default_threads()
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
+class _Turn:
+    """Work that a waiting thread may take part in: who has not begun when it is done never does."""
 
-    return ThreadPoolExecutor(cores(), thread_name_prefix="convcli-ops")
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._taken, self._done = threading.Lock(), threading.Lock()
+        self._done.acquire()
+        self._error: BaseException | None = None
+
+    def take(self) -> None:
+        if not self._taken.acquire(blocking=False):
+            return
+        try:
+            self._work()
+        except BaseException as error:  # for the thread that waits
+            self._error = error
+        finally:
+            self._done.release()
+
+    def end(self) -> None:
+        """Wait for the thread that takes part, if there is one."""
+        if self._taken.acquire(blocking=False):
+            return
+        self._done.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+@cache
+def _turns() -> SimpleQueue[_Turn]:
+    """What the waiting threads are given. An executor takes three times as long to wake one."""
+    turns: SimpleQueue[_Turn] = SimpleQueue()
+
+    def wait() -> None:
+        while True:
+            turns.get().take()
+
+    for number in range(cores() - 1):
+        threading.Thread(target=wait, name=f"convcli-ops-{number}", daemon=True).start()
+    return turns
 
 
 @cache
@@ -52,7 +85,7 @@ def _blas() -> Any:
 
 
 # A forked child has none of the threads; waiting for them would be for ever.
-after_fork(_pool.cache_clear)
+after_fork(_turns.cache_clear)
 
 _lock = threading.Lock()
 _users = 0
@@ -106,12 +139,14 @@ def run_all(
             task()
 
     with _single_threaded_blas() if blas else nullcontext():
-        others = [_pool().submit(drain) for _ in range(workers - 1)]
+        others = [_Turn(drain) for _ in range(workers - 1)]
+        for other in others:
+            _turns().put(other)
         try:
             drain()  # the calling thread works too
         finally:
             for other in others:
-                other.result()
+                other.end()
 
 
 _local = threading.local()

@@ -62,15 +62,17 @@ def test_rounding_is_that_of_float32(isa: str) -> None:
     assert (abs(conv(x, w, padding=1) - exact) <= 16 * 9 * 2**-24 * bound).all()
 
 
-@pytest.mark.parametrize("budget", [1, 500, 20_000])
-def test_blocks_do_not_show(isa: str, monkeypatch: pytest.MonkeyPatch, budget: int) -> None:
+@pytest.mark.parametrize("pieces", [1, 3, 50])
+def test_pieces_do_not_show(isa: str, monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
     rng = np.random.default_rng(2)
-    x = rng.integers(-8, 8, (5, 3, 14, 26)).astype(np.float32)
-    w = rng.integers(-8, 8, (4, 3, 3, 3)).astype(np.float32)
+    x = rng.standard_normal((5, 3, 14, 26)).astype(np.float32)
+    w = rng.standard_normal((4, 3, 3, 3)).astype(np.float32)
     whole = conv(x, w, stride=(1, 2), padding=(2, 1))
-    monkeypatch.setattr(compiled_conv, "CELL_BYTES", budget)
+    monkeypatch.setattr(compiled_conv, "PIECES", pieces)
     monkeypatch.setattr(compiled_conv, "MIN_PRODUCTS", 0)
+    compiled_conv._numbers.cache_clear()
     np.testing.assert_array_equal(conv(x, w, stride=(1, 2), padding=(2, 1)), whole)
+    compiled_conv._numbers.cache_clear()
 
 
 def test_values_behind_the_last_cell_are_not_used(isa: str) -> None:
@@ -81,62 +83,99 @@ def test_values_behind_the_last_cell_are_not_used(isa: str) -> None:
     assert y.max() == 18
 
 
-def slide_arguments() -> dict[str, Any]:
+def numbers(**changed: Any) -> bytes:
+    """The numbers of a convolution with 2x2 taps; those of an axis are given for all three."""
+    values: dict[str, Any] = {"algorithm": 0, "groups": 1, "pieces": 1, "kernel": (1, 2, 2)}
+    values |= {"stride": (1, 1, 1), "dilation": (1, 1, 1), "start": (0, 0, 0), **changed}
+    flat = [n for value in values.values() for n in np.atleast_1d(np.array(value, np.int64))]
+    return np.array(flat, np.int64).tobytes()
+
+
+def run_arguments() -> dict[str, Any]:
     """One channel of 3x40 cells, 2x2 taps, 2x32 outputs."""
     return {
-        "type": "f",
-        "cells": np.ones(3 * 40 + 512, np.float32),
-        "offsets": np.array([0, 1, 40, 41]),
-        "starts": np.array([0]),
-        "weights": np.ones((1, 4), np.float32),
+        "numbers": numbers(),
+        "x": np.ones((1, 1, 3, 40), np.float32),
+        "weight": np.ones((1, 1, 2, 2), np.float32),
         "bias": np.zeros(1, np.float32),
         "out": np.zeros((1, 1, 2, 32), np.float32),
-        "out_starts": np.array([0]),
-        "images": 1, "groups": 1, "per_group": 1, "rows": 2, "width": 32, "pitch": 40,
-        "image_step": 120, "group_step": 120, "out_image": 64, "out_channel": 64, "out_row": 32,
-        "out_column": 1,
-    }  # fmt: skip
+        "shared": np.zeros(100, np.int64),
+        "own": np.zeros(10_000, np.int64),
+    }
+
+
+def askew(*strides: int) -> np.ndarray:
+    """Numbers that do not lie a whole number of numbers apart."""
+    return np.ndarray((1, 1, 3, 40), np.float32, bytearray(2000), strides=strides)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.float32)
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "cells_too_few": {"cells": np.ones(40, np.float32)},
-    "offset_outside": {"offsets": np.array([0, 1, 40, 5000])},
-    "offset_negative": {"offsets": np.array([0, 1, 40, -1])},
-    "start_outside": {"starts": np.array([10_000])},
-    "start_negative": {"starts": np.array([-1])},
-    "weights_too_few": {"weights": np.ones(3, np.float32)},
+    "numbers_too_few": {"numbers": numbers()[:-8]},
+    "numbers_too_many": {"numbers": numbers() + bytes(8)},
+    "algorithm_negative": {"numbers": numbers(algorithm=-1)},
+    "algorithm_unknown": {"numbers": numbers(algorithm=3)},
+    "algorithm_for_other_kernels": {"numbers": numbers(algorithm=2)},
+    "winograd_of_another_stride": {
+        "numbers": numbers(algorithm=2, kernel=(1, 3, 3), stride=(1, 1, 2)),
+        "weight": floats(1, 1, 3, 3),
+    },
+    "winograd_of_another_dilation": {
+        "numbers": numbers(algorithm=2, kernel=(1, 3, 3), dilation=(1, 2, 1)),
+        "weight": floats(1, 1, 3, 3),
+    },
+    "winograd_of_three_axes": {
+        "numbers": numbers(algorithm=2, kernel=(1, 3, 3)),
+        "x": floats(1, 1, 2, 3, 40), "weight": floats(1, 1, 3, 3), "out": floats(1, 1, 2, 2, 32),
+    },
+    "winograd_in_float64": {
+        "numbers": numbers(algorithm=2, kernel=(1, 3, 3)),
+        "x": np.zeros((1, 1, 3, 40)), "weight": np.zeros((1, 1, 3, 3)),
+        "bias": np.zeros(1), "out": np.zeros((1, 1, 2, 32)),
+    },
+    "depthwise_of_two_channels": {
+        "numbers": numbers(algorithm=1), "x": floats(1, 2, 3, 40), "weight": floats(1, 2, 2, 2),
+    },
+    "no_groups": {"numbers": numbers(groups=0)},
+    "groups_do_not_divide": {"numbers": numbers(groups=2)},
+    "no_pieces": {"numbers": numbers(pieces=0)},
+    "no_taps": {"numbers": numbers(kernel=(1, 0, 2))},
+    "no_stride": {"numbers": numbers(stride=(1, 0, 1))},
+    "no_dilation": {"numbers": numbers(dilation=(1, 1, 0))},
+    "taps_wrap": {"numbers": numbers(kernel=(1, 2**62, 2**62))},
+    "strides_wrap": {"numbers": numbers(stride=(1, 2**63 - 1, 1))},
+    "dilations_wrap": {"numbers": numbers(dilation=(1, 1, 2**63 - 1))},
+    "start_far": {"numbers": numbers(start=(0, 2**41, 0))},
+    "start_far_before": {"numbers": numbers(start=(0, -(2**63), 0))},
+    "block_huge": {"numbers": numbers(stride=(1, 2**39, 1), dilation=(1, 2**39, 2**39))},
+    "x_of_another_type": {"x": np.ones((1, 1, 3, 40), np.int16)},
+    "x_of_one_axis": {"x": floats(120)},
+    "x_empty": {"x": floats(1, 1, 0, 40)},
+    "x_of_more_images": {"x": floats(2, 1, 3, 40)},
+    "x_askew": {"x": askew(480, 480, 161, 4)},
+    "x_askew_in_a_row": {"x": askew(480, 480, 240, 6)},
+    "out_of_other_axes": {"out": floats(1, 1, 1, 2, 32)},
+    "out_of_another_type": {"out": np.zeros((1, 1, 2, 32))},
+    "weights_too_few": {"weight": np.ones(3, np.float32)},
     "bias_missing": {"bias": np.ones(0, np.float32)},
-    "out_too_small": {"out": np.zeros((1, 1, 2, 31), np.float32)},
-    "out_start_outside": {"out_starts": np.array([1])},
-    "out_of_another_type": {"out": np.zeros((1, 1, 2, 32), np.float64)},
-    "images_more": {"images": 100},
-    "groups_more": {"groups": 2},
-    "rows_more": {"rows": 30},
-    "no_images": {"images": 0},
-    "no_groups": {"groups": 0},
-    "no_channels": {"per_group": 0},
-    "no_rows": {"rows": 0},
-    "no_width": {"width": 0},
-    "pitch_too_small": {"pitch": 3},
-    "step_negative": {"out_row": -1},
-    # Products of 64 bits that wrap to something small.
-    "images_wrap": {"images": 2**40 + 1, "image_step": 2**40},
-    "outputs_wrap": {"images": 2**40 + 1, "image_step": 0, "out_image": 2**40},
-    "channels_wrap": {"groups": 2**32, "per_group": 2**32},
-    "starts_wrap": {"starts": np.array([2**63 - 1]), "rows": 2**20},
-    "rows_wrap": {"rows": 2**33 + 1, "pitch": 2**33},
-    "a_buffer_of_no_whole_cells": {"out": np.zeros(4 * 64 + 2, np.uint8)[2:].view("u1")},
-}
+    "shared_too_small": {"shared": np.zeros(9, np.int64)},
+    "shared_askew": {"shared": np.zeros(801, np.uint8)[1:]},
+    "own_too_small": {"own": np.zeros(10, np.int64)},
+    "own_askew": {"own": np.zeros(80_001, np.uint8)[1:]},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_the_extension_refuses_what_would_leave_its_arrays(isa: str, name: str) -> None:
     module = extension("_tensors").module
-    right = slide_arguments()
-    module.slide(*right.values())
+    right = run_arguments()
+    module.run(*right.values())
     assert (right["out"] == 4).all()
-    with pytest.raises(ValueError, match="slide: "):
-        module.slide(*{**slide_arguments(), **WRONG[name]}.values())
+    with pytest.raises(ValueError, match="run: "):
+        module.run(*{**run_arguments(), **WRONG[name]}.values())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -155,54 +194,6 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 72
         [sys.executable, "-W", "ignore", "-c", code], timeout=60, env=environment, check=False
     )
     assert done.returncode == 0
-
-
-def askew(*strides: int) -> np.ndarray:
-    """Numbers that do not lie a whole number of numbers apart."""
-    return np.ndarray((2, 2, 3, 4), np.float32, bytearray(800), strides=strides)
-
-
-FILL_WRONG: dict[str, tuple[Any, ...]] = {
-    "memory_too_small": (np.ones((1, 2, 3, 4), np.float32), 23, 0, 1, (0, 0), (3, 4), 1),
-    "phases_need_more": (np.ones((1, 1, 1, 5), np.float32), 5, 0, 1, (0, 0), (1, 5), 3),
-    "images_beyond": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 2, (0, 0), (3, 4), 1),
-    "images_negative": (np.ones((1, 2, 3, 4), np.float32), 100, -1, 1, (0, 0), (3, 4), 1),
-    "axes_missing": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0,), (3, 4), 1),
-    "span_huge": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (2**39, 2**39), 1),
-    "span_zero": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 0), 1),
-    "no_phases": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 0),
-    "phases_huge": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (0, 0), (3, 4), 2**63 - 1),
-    "far_before": (np.ones((1, 2, 3, 4), np.float32), 100, 0, 1, (-(2**62), 0), (3, 4), 1),
-    "images_askew": (askew(98, 48, 16, 4), 100, 0, 1, (0, 0), (3, 4), 1),
-    "channels_askew": (askew(96, 50, 16, 4), 100, 0, 1, (0, 0), (3, 4), 1),
-    "rows_askew": (askew(96, 48, 17, 4), 100, 0, 1, (0, 0), (3, 4), 1),
-    "columns_askew": (askew(96, 48, 24, 6), 100, 0, 1, (0, 0), (3, 4), 1),
-    "bytes": (np.ones((1, 2, 3, 4), np.uint8), 100, 0, 1, (0, 0), (3, 4), 1),
-}
-
-
-@pytest.mark.parametrize("name", FILL_WRONG)
-def test_filling_refuses_what_does_not_fit(isa: str, name: str) -> None:
-    x, cells, *rest = FILL_WRONG[name]
-    with pytest.raises(ValueError, match="fill: "):
-        extension("_tensors").module.fill(x, np.zeros(cells, np.float32), *rest)
-
-
-@pytest.mark.parametrize("phases", [1, 2, 3])
-@pytest.mark.parametrize("view", ["whole", "reversed", "every_other"])
-def test_filling_pads_and_sorts(isa: str, phases: int, view: str) -> None:
-    x = np.arange(2 * 3 * 4 * 7, dtype=np.float32).reshape(2, 3, 4, 7)
-    x = {"whole": x, "reversed": x[..., ::-1, ::-1], "every_other": x[:, ::2, :, ::2]}[view]
-    for low, span in (((-2, -3), (9, 12)), ((1, 1), (2, 2)), ((3, -9), (4, 5)), ((-1, 6), (3, 9))):
-        line = -(-span[1] // phases)
-        memory = np.full((2, x.shape[1], span[0], phases, line), np.nan, np.float32)
-        extension("_tensors").module.fill(x, memory.reshape(-1), 0, 2, low, span, phases)
-        padded = np.pad(x, [(0, 0), (0, 0), (20, 20), (20, 20)])
-        part = padded[..., 20 + low[0] : 20 + low[0] + span[0], 20 + low[1] : 20 + low[1] + span[1]]
-        part = np.pad(part, [(0, 0)] * 3 + [(0, line * phases - span[1])])
-        np.testing.assert_array_equal(
-            memory, part.reshape(*part.shape[:3], line, phases).swapaxes(3, 4)
-        )
 
 
 @pytest.mark.ci

@@ -64,27 +64,6 @@ static void NAME(inner_tile)(const Rows *rows, const T *cells, const int64_t *ta
     }
 }
 
-/* Cells `low` to `low + span` of a line of x, zeros outside, sorted by remainder of `phases`:
- * windows next to each other then read cells next to each other. NULL is a line of zeros. */
-static void NAME(sorted_line)(const T *x, long size, long step, long low, long span, long phases, T *to)
-{
-    const long part = (span + phases - 1) / phases;
-    for (long p = 0; p < phases; p++, to += part) {
-        const long first = low + p;
-        long begin = first < 0 ? (phases - 1 - first) / phases : 0;
-        long end = x && first < size ? (size - first + phases - 1) / phases : 0;
-        if (end > part) end = part;
-        if (begin > end) begin = end;
-        memset(to, 0, (size_t)begin * sizeof(T));
-        const T *from = begin < end ? x + (first + begin * phases) * step : x;
-        if (phases * step == 1)
-            memcpy(to + begin, from, (size_t)(end - begin) * sizeof(T));
-        else
-            for (long i = 0; i < end - begin; i++) to[begin + i] = from[i * phases * step];
-        memset(to + end, 0, (size_t)(part - end) * sizeof(T));
-    }
-}
-
 /* The cells of one channel that a block sees, and where its rows begin; returns how many. Without
  * memory they are only counted. */
 static long NAME(block_cells)(const Gradient *g, const T *x, Rows *rows, T *to)
@@ -106,8 +85,8 @@ static long NAME(block_cells)(const Gradient *g, const T *x, Rows *rows, T *to)
                 const long at_z = z * g->stride[0] + g->start[0] + dz;
                 const long at_y = y * g->stride[1] + g->start[1] + dy;
                 const int inside = at_z >= 0 && at_z < g->size[0] && at_y >= 0 && at_y < g->size[1];
-                NAME(sorted_line)(inside ? x + n * g->step[0] + at_z * g->step[2] + at_y * g->step[3] : NULL,
-                             g->size[2], g->step[4], low, span, g->phases, to + used + dy * line);
+                NAME(line)(inside ? x + n * g->step[0] + at_z * g->step[2] + at_y * g->step[3] : NULL,
+                           g->size[2], g->step[4], low, span, g->phases, to + used + dy * line);
             }
     }
     return used;

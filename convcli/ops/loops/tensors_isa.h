@@ -13,27 +13,31 @@
 #else /* SSE2 and NEON: 16 registers or more */
 #define MR 4
 #define NV 2
-#define NV1 6
+#define NV1 8
 #define TAPS 6
 #endif
 #define DOTS 9 /* sums, as many as a window of 3x3 has cells */
 
 #define T float
+#define FLOAT 1
 #define NAME(name) ISA(name##_f)
-#include "sliding.h"
+#include "loops_of_type.h"
 #include "gradient.h"
 #undef T
+#undef FLOAT
 #undef NAME
 #define T double
+#define FLOAT 0
 #define NAME(name) ISA(name##_d)
-#include "sliding.h"
+#include "loops_of_type.h"
 #include "gradient.h"
 #undef T
+#undef FLOAT
 #undef NAME
 
 static const Isa ISA(isa) = {
-    ISA_NAME, ISA(slide_f), ISA(slide_d), ISA(fill_f), ISA(fill_d),
-    ISA(gradient_plan_f), ISA(gradient_plan_d), ISA(gradient_f), ISA(gradient_d), NV1 * VBYTES,
+    ISA_NAME, {ISA(algorithms_f), ISA(algorithms_d)},
+    ISA(gradient_plan_f), ISA(gradient_plan_d), ISA(gradient_f), ISA(gradient_d),
 };
 
 #undef MR

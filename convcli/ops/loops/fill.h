@@ -1,0 +1,86 @@
+/* Cells of x copied with their padding, for one type T. Included by tensors_isa.h with T and
+ * NAME(x) defined. */
+
+/* Cells `low` to `low + span` of a line of x, zeros outside, sorted by remainder of `phases`:
+ * windows next to each other then read cells next to each other. NULL is a line of zeros. */
+static void NAME(line)(const T *x, long size, long step, long low, long span, long phases, T *to)
+{
+    const long part = (span + phases - 1) / phases;
+    if (!x) {
+        memset(to, 0, (size_t)(phases * part) * sizeof(T));
+        return;
+    }
+    for (long p = 0; p < phases; p++, to += part) {
+        /* Cells first + i * phases, of which those from `begin` to `end` are there. */
+        const long first = low + p, many = p < span ? (span - p + phases - 1) / phases : 0;
+        long begin = first < 0 ? (-first + phases - 1) / phases : 0;
+        long end = first < size ? (size - first + phases - 1) / phases : 0;
+        if (end > many) end = many;
+        if (begin > end) begin = end;
+        memset(to, 0, (size_t)begin * sizeof(T));
+        if (begin < end) {
+            const T *from = x + (first + begin * phases) * step;
+            const long far = phases * step, n = end - begin;
+            T *there = to + begin;
+            if (far == 1)
+                memcpy(there, from, (size_t)n * sizeof(T));
+            else if (far == 2)
+                for (long i = 0; i < n; i++) there[i] = from[2 * i];
+            else
+                for (long i = 0; i < n; i++) there[i] = from[i * far];
+        }
+        memset(to + end, 0, (size_t)(part - end) * sizeof(T));
+    }
+}
+
+/* The cells from `low` on, `span` on each axis, of `channels` channels that begin at x. */
+static void NAME(fill)(const Job *j, const T *x, long channels, const long *low, const long *span,
+                       T *to)
+{
+    const long phases = j->stride[2], line = (span[2] + phases - 1) / phases * phases;
+    for (long c = 0; c < channels; c++, x += j->step[1])
+        for (long z = low[0]; z < low[0] + span[0]; z++)
+            for (long y = low[1]; y < low[1] + span[1]; y++, to += line) {
+                const int inside = z >= 0 && z < j->size[0] && y >= 0 && y < j->size[1];
+                NAME(line)(inside ? x + z * j->step[2] + y * j->step[3] : NULL, j->size[2],
+                           j->step[4], low[2], span[2], phases, to);
+            }
+}
+
+/* Unit `u` is image, group or channel, and a block of outputs: its lowest output on each axis, how
+ * many there are, and the first cell and the cells that they see. Returns image * groups + group. */
+static long NAME(locate)(const Job *j, long u, long *at, long *count, long *low, long *span)
+{
+    for (int a = 2; a >= 0; a--) {
+        at[a] = u % j->cuts[a] * j->block[a], u /= j->cuts[a];
+        count[a] = j->outputs[a] - at[a] < j->block[a] ? j->outputs[a] - at[a] : j->block[a];
+        low[a] = j->start[a] + at[a] * j->stride[a];
+        span[a] = (count[a] - 1) * j->stride[a] + j->dilation[a] * (j->kernel[a] - 1) + 1;
+    }
+    return u;
+}
+
+/* Where each tap reads, from the place where a window begins; `plane` is a channel's cells. */
+static void NAME(offsets_of_taps)(const Job *j, const long *span, long line, long channels,
+                              int64_t *offsets)
+{
+    const long phases = j->stride[2], part = line / phases, plane = span[0] * span[1] * line;
+    for (long c = 0; c < channels; c++)
+        for (long z = 0; z < j->kernel[0]; z++)
+            for (long y = 0; y < j->kernel[1]; y++)
+                for (long x = 0; x < j->kernel[2]; x++) {
+                    const long column = x * j->dilation[2];
+                    *offsets++ = c * plane +
+                                 (z * j->dilation[0] * span[1] + y * j->dilation[1]) * line +
+                                 column % phases * part + column / phases;
+                }
+}
+
+/* `n` values from a tile to a row of the output. */
+INLINE void NAME(copy)(T *to, long step, const T *from, long n)
+{
+    if (step == 1)
+        memcpy(to, from, (size_t)n * sizeof(T));
+    else
+        for (long i = 0; i < n; i++) to[i * step] = from[i];
+}
