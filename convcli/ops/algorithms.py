@@ -10,10 +10,18 @@ import math
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-__all__ = ["ALGORITHMS", "DEPTHWISE", "DIRECT", "WINOGRAD", "Algorithm", "Problem", "choose"]
+__all__ = [
+    "ALGORITHMS",
+    "DEPTHWISE",
+    "DIRECT",
+    "WINOGRAD",
+    "ConvAlgorithm",
+    "ConvProblem",
+    "choose",
+]
 
 
-class Problem(NamedTuple):
+class ConvProblem(NamedTuple):
     """A convolution of one image; channels are those of each group."""
 
     channels: int
@@ -27,13 +35,13 @@ class Problem(NamedTuple):
     """Of a number: 32 or 64."""
 
 
-class Algorithm(Protocol):
+class ConvAlgorithm(Protocol):
     """One way to compute the sums of a convolution."""
 
     code: int
     """What ``loops/job.h`` calls it."""
 
-    def offer(self, problem: Problem) -> float | None:
+    def offer(self, problem: ConvProblem) -> float | None:
         """The predicted cost; None where the algorithm is not for this problem."""
 
 
@@ -42,7 +50,7 @@ class _Direct:
 
     code = 0
 
-    def offer(self, problem: Problem) -> float | None:
+    def offer(self, problem: ConvProblem) -> float | None:
         outputs = problem.groups * math.prod(problem.outputs)
         copied = 0.5 if problem.per_group > 1 else 1.0
         terms = problem.channels * math.prod(problem.kernel)
@@ -54,7 +62,7 @@ class _Depthwise:
 
     code = 1
 
-    def offer(self, problem: Problem) -> float | None:
+    def offer(self, problem: ConvProblem) -> float | None:
         if problem.channels > 1 or problem.per_group > 4:
             return None
         outputs = problem.groups * math.prod(problem.outputs)
@@ -70,7 +78,7 @@ class _Winograd:
 
     code = 2
 
-    def offer(self, problem: Problem) -> float | None:
+    def offer(self, problem: ConvProblem) -> float | None:
         if (
             problem.kernel[-2:] != (3, 3)
             or len(problem.kernel) != 2
@@ -95,17 +103,17 @@ class _Winograd:
 
 
 DIRECT, DEPTHWISE, WINOGRAD = _Direct(), _Depthwise(), _Winograd()
-ALGORITHMS: tuple[Algorithm, ...] = (DIRECT, DEPTHWISE, WINOGRAD)
+ALGORITHMS: tuple[ConvAlgorithm, ...] = (DIRECT, DEPTHWISE, WINOGRAD)
 
 
 @lru_cache(256)
-def choose(problem: Problem) -> Algorithm:
+def choose(problem: ConvProblem) -> ConvAlgorithm:
     """The cheapest algorithm.
 
     >>> same = dict(groups=1, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), bits=32)
-    >>> choose(Problem(64, 64, outputs=(56, 56), **same)) is WINOGRAD
+    >>> choose(ConvProblem(64, 64, outputs=(56, 56), **same)) is WINOGRAD
     True
-    >>> choose(Problem(3, 64, outputs=(56, 56), **same)) is DIRECT
+    >>> choose(ConvProblem(3, 64, outputs=(56, 56), **same)) is DIRECT
     True
     """
     offers = {a: cost for a in ALGORITHMS if (cost := a.offer(problem)) is not None}

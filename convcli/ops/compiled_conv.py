@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from convcli.extensions import extension
-from convcli.ops.algorithms import Problem, choose
+from convcli.ops.algorithms import ConvProblem, choose
 from convcli.ops.operands import Array
 from convcli.ops.sliding_window import SlidingWindow
 from convcli.ops.tensor_threads import cores, scratch
@@ -89,7 +89,7 @@ def _numbers(
     Cached: a network asks for the same few again and again, and Python counts slowly.
     """
     algorithm = choose(
-        Problem(
+        ConvProblem(
             channels // groups, out_channels // groups, groups, outputs, kernel, stride, dilation,
             bits,
         )

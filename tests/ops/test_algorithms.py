@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convcli.ops import algorithms, compiled_conv
-from convcli.ops.algorithms import DEPTHWISE, DIRECT, WINOGRAD, Algorithm
+from convcli.ops.algorithms import DEPTHWISE, DIRECT, WINOGRAD, ConvAlgorithm
 from convcli.ops.conv import conv
 from convcli.ops.conv_geometry import conv_geometry
 from tests.ops.operator_shapes import MORE, OPERATOR_TESTS, Layer
@@ -28,7 +28,7 @@ NAMES = {DIRECT: "direct", DEPTHWISE: "depthwise", WINOGRAD: "winograd"}
 @pytest.fixture(params=algorithms.ALGORITHMS, ids=NAMES.get)
 def algorithm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """One algorithm, taken wherever it makes an offer; direct convolution does the rest."""
-    wanted: Algorithm = request.param
+    wanted: ConvAlgorithm = request.param
     monkeypatch.setattr(
         compiled_conv,
         "choose",
@@ -70,7 +70,7 @@ def operands(layer: Layer, draw: Any) -> tuple[Any, Any, Any]:
     return tuple(draw(shape).astype(np.float32) for shape in (x, w, w[:1]))  # type: ignore[return-value]
 
 
-def most(layer: Layer, algorithm: Algorithm, x: Any, w: Any, bias: Any) -> Any:
+def most(layer: Layer, algorithm: ConvAlgorithm, x: Any, w: Any, bias: Any) -> Any:
     """The bound of the error that is stated for the algorithm, for each output."""
     options = layer[2]
     x, w, bias = abs(x), abs(w), abs(bias)
@@ -82,7 +82,7 @@ def most(layer: Layer, algorithm: Algorithm, x: Any, w: Any, bias: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_whole_numbers_are_exact(isa: str, algorithm: Algorithm, dtype: str) -> None:
+def test_whole_numbers_are_exact(isa: str, algorithm: ConvAlgorithm, dtype: str) -> None:
     rng = np.random.default_rng(1)
     for layer in LAYERS:
         x, w, bias = operands(layer, lambda shape: rng.integers(-8, 9, shape))
@@ -91,7 +91,7 @@ def test_whole_numbers_are_exact(isa: str, algorithm: Algorithm, dtype: str) -> 
         assert y.dtype == dtype
 
 
-def test_errors_stay_in_their_bounds(isa: str, algorithm: Algorithm) -> None:
+def test_errors_stay_in_their_bounds(isa: str, algorithm: ConvAlgorithm) -> None:
     rng = np.random.default_rng(2)
     worst = 0.0
     for layer in LAYERS:
@@ -113,7 +113,7 @@ def alternating(shape: tuple[int, ...]) -> Any:
     )
 
 
-def test_cancellation_stays_in_the_bounds(isa: str, algorithm: Algorithm) -> None:
+def test_cancellation_stays_in_the_bounds(isa: str, algorithm: ConvAlgorithm) -> None:
     for layer in LAYERS:
         x, w, bias = operands(layer, alternating)
         y = conv(x, w, bias, **layer[2])
@@ -124,7 +124,7 @@ def test_cancellation_stays_in_the_bounds(isa: str, algorithm: Algorithm) -> Non
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["x", "weight", "bias"])
 def test_what_is_not_finite_stays_where_it_belongs(
-    isa: str, algorithm: Algorithm, value: float, where: str
+    isa: str, algorithm: ConvAlgorithm, value: float, where: str
 ) -> None:
     rng = np.random.default_rng(3)
     for layer in [*WINOGRAD_LAYERS, LAYERS[12], LAYERS[17], *MORE[-6:]]:
@@ -138,7 +138,7 @@ def test_what_is_not_finite_stays_where_it_belongs(
         np.testing.assert_allclose(y[near], wanted[near], rtol=1e-3, atol=1e-3)
 
 
-def test_numbers_too_large_for_a_transform(isa: str, algorithm: Algorithm) -> None:
+def test_numbers_too_large_for_a_transform(isa: str, algorithm: ConvAlgorithm) -> None:
     """Four times the largest cell is infinite in float32; the sums are not."""
     for layer in WINOGRAD_LAYERS:
         x, w, bias = operands(layer, np.ones)
@@ -149,7 +149,9 @@ def test_numbers_too_large_for_a_transform(isa: str, algorithm: Algorithm) -> No
 
 
 @pytest.mark.parametrize("small", ["x", "weight"])
-def test_the_smallest_numbers_are_added_exactly(isa: str, algorithm: Algorithm, small: str) -> None:
+def test_the_smallest_numbers_are_added_exactly(
+    isa: str, algorithm: ConvAlgorithm, small: str
+) -> None:
     rng = np.random.default_rng(4)
     for layer in WINOGRAD_LAYERS:
         x, w, _ = operands(layer, lambda shape: rng.integers(-8, 9, shape))
@@ -159,7 +161,7 @@ def test_the_smallest_numbers_are_added_exactly(isa: str, algorithm: Algorithm, 
 
 
 def test_any_layout_and_any_number_of_threads_give_the_same_bits(
-    isa: str, algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch
+    isa: str, algorithm: ConvAlgorithm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(5)
     monkeypatch.setattr(compiled_conv, "MIN_PRODUCTS", 0)
@@ -180,10 +182,10 @@ def test_any_layout_and_any_number_of_threads_give_the_same_bits(
 def test_winograd_is_taken_where_there_is_enough_to_gain() -> None:
     same = {"groups": 1, "kernel": (3, 3), "stride": (1, 1), "dilation": (1, 1)}
     choose = algorithms.choose
-    assert choose(algorithms.Problem(64, 64, outputs=(56, 56), bits=32, **same)) is WINOGRAD
-    assert choose(algorithms.Problem(64, 64, outputs=(2, 2), bits=32, **same)) is DIRECT
-    assert choose(algorithms.Problem(64, 64, outputs=(56, 56), bits=64, **same)) is DIRECT
-    assert choose(algorithms.Problem(1, 1, outputs=(56, 56), bits=32, **same)) is DEPTHWISE
+    assert choose(algorithms.ConvProblem(64, 64, outputs=(56, 56), bits=32, **same)) is WINOGRAD
+    assert choose(algorithms.ConvProblem(64, 64, outputs=(2, 2), bits=32, **same)) is DIRECT
+    assert choose(algorithms.ConvProblem(64, 64, outputs=(56, 56), bits=64, **same)) is DIRECT
+    assert choose(algorithms.ConvProblem(1, 1, outputs=(56, 56), bits=32, **same)) is DEPTHWISE
     for changed in ({"stride": (1, 2)}, {"dilation": (2, 1)}, {"kernel": (3, 4)}):
-        problem = algorithms.Problem(64, 64, outputs=(56, 56), bits=32, **{**same, **changed})
+        problem = algorithms.ConvProblem(64, 64, outputs=(56, 56), bits=32, **{**same, **changed})
         assert choose(problem) is DIRECT
