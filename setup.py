@@ -129,6 +129,7 @@ setup(
             "convcli/imaging/formats",
             "png/rows.c",
             "png/gather.c",
+            "png/pack.c",
             "jpeg/scan.c",
             extra_compile_args=OPTIONS,
         ),

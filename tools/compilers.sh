@@ -45,7 +45,7 @@ done
 python_h=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
 compile_for_arm64() {  # COMMAND OBJECT
     for source in engine/cpu/loops/loops.c engine/cpu/ranks/ranks.c engine/cpu/windows/windows.c ops/loops/tensors.c \
-        imaging/formats/png/rows.c imaging/formats/png/gather.c imaging/formats/jpeg/scan.c; do
+        imaging/formats/png/rows.c imaging/formats/png/gather.c imaging/formats/png/pack.c imaging/formats/jpeg/scan.c; do
         $1 -c -O1 -fPIC -Wall -Werror -Wno-psabi -I"$python_h" -Iconvcli/include \
             -Iconvcli/imaging/formats -I"convcli/$(dirname "$source")" "convcli/$source" -o "$2" || return 1
     done

@@ -238,6 +238,7 @@ static PyMethodDef methods[] = {
     {"unfilter", unfilter, METH_VARARGS, unfilter_doc},
     {"filter", filter, METH_VARARGS, filter_doc},
     {"gather", png_gather, METH_VARARGS, png_gather_doc},
+    {"pack", png_pack, METH_VARARGS, png_pack_doc},
     {"scan", jpeg_scan, METH_VARARGS, jpeg_scan_doc},
     CLONES_METHODS,
     {NULL, NULL, 0, NULL},

