@@ -90,7 +90,7 @@ Compression = Annotated[
         "--compression",
         autocompletion=complete.names("cli.parse", "COMPRESSIONS"),
         metavar="default|small",
-        help="Of PNG. small saves 3 to 15 percent of the bytes and takes twenty times as long.",
+        help="Of PNG. small saves up to 10 percent of the bytes and takes fifty times as long.",
     ),
 ]
 Depth = Annotated[

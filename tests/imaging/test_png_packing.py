@@ -129,6 +129,16 @@ def test_what_repeats_is_packed_by_matches_and_what_does_not_by_codes(end: int) 
         assert len(pack_matches(raw, end)[0]) >= HEAD_BYTES
 
 
+def test_the_small_way_takes_fewer_bytes_of_both() -> None:
+    rng = np.random.default_rng(4)
+    noise = memoryview((np.rint(rng.normal(0, 5, 90_000)) % 256).astype(np.uint8).tobytes())
+    packs = {name: pack(noise, zlib.Z_FINISH) for name, pack in PACKERS.items()}
+    assert packs["small"] == packs["default"]
+    again = memoryview(bytes(noise[:9000]) * 9)
+    small, usual = (sum(map(len, PACKERS[n](again, zlib.Z_FINISH))) for n in ("small", "default"))
+    assert small < usual
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_three_readers_read_a_photograph_of_many_strips(dtype: str) -> None:
     rng = np.random.default_rng(3)

@@ -66,8 +66,11 @@ def pack_matches(raw: memoryview, end: int) -> list[bytes]:
 
 
 def _pack_small(raw: memoryview, end: int) -> list[bytes]:
+    """By zlib's longest search or by codes alone, whichever gives fewer bytes."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
-    return [deflate.compress(raw), deflate.flush(end)]
+    matched = [deflate.compress(raw), deflate.flush(end)]
+    codes = pack_codes(raw, end == zlib.Z_FINISH)
+    return [codes] if len(codes) < sum(map(len, matched)) else matched
 
 
 PACKERS = {"default": _pack, "small": _pack_small}
