@@ -1,14 +1,11 @@
 """The three products behind every operation here: forward, for the input, for the weight.
 
 All are correlations. The gradient for the input, which is also the transposed convolution, is
-done as one small correlation for each phase of the stride, so that no zeros are stuffed in and
-no two blocks write to the same cell.
+done as one small correlation for each phase of the stride (``convcli.ops.stride_phases``).
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +19,7 @@ from convcli.ops import compiled_conv, compiled_gradient, depthwise_gpu
 from convcli.ops.conv_geometry import ConvGeometry
 from convcli.ops.operands import Array, namespace
 from convcli.ops.sliding_window import OutputBlock, SlidingWindow
+from convcli.ops.stride_phases import phases
 from convcli.ops.tensor_threads import run_all
 
 __all__ = ["backward_input", "backward_weight", "forward", "tasks"]
@@ -104,13 +102,6 @@ def _run(jobs: list[Callable[[], None]], sliding: SlidingWindow) -> None:
     run_all(jobs, threaded=sliding.xp is np, blas=not compiled)
 
 
-def _taps(kernel: int, stride: int, dilation: int, phase: int) -> range:
-    """Taps t of a kernel with ``t * dilation == phase`` modulo ``stride``."""
-    period = stride // math.gcd(stride, dilation)
-    first = next((t for t in range(period) if (t * dilation - phase) % stride == 0), kernel)
-    return range(first, kernel, period)
-
-
 def backward_input(
     geometry: ConvGeometry, small: Array, weight: Array, bias: Array | None, out: Array, work: Any
 ) -> None:
@@ -122,39 +113,19 @@ def backward_input(
         g.groups, g.small_channels // g.groups, g.big_channels // g.groups, *g.kernel
     )
     turned = turned.swapaxes(1, 2).reshape(g.big_channels, -1, *g.kernel)
-    for phase in itertools.product(
-        *(range(min(s, n)) for s, n in zip(g.stride, g.size, strict=True))
-    ):
-        view = out[(..., *(slice(p, None, s) for p, s in zip(phase, g.stride, strict=True)))]
-        taps = [
-            _taps(k, s, d, p + before)
-            for k, s, d, p, before in zip(
-                g.kernel, g.stride, g.dilation, phase, g.before, strict=True
-            )
-        ]
-        if not all(taps):
-            view[...] = 0 if bias is None else bias.reshape(-1, *(1,) * g.rank)
+    found, dilation = phases(g.kernel, g.stride, g.dilation, g.before, g.size)
+    ones = (1,) * g.rank
+    for phase in found:
+        view = out[phase.where]
+        if 0 in phase.kernel:
+            view[...] = 0 if bias is None else bias.reshape(-1, *ones)
             continue
-        # A later tap reads an earlier cell, so the taps are reversed.
-        picked = turned[(slice(None), slice(None), *(slice(*_reversed(t)) for t in taps))]
         sliding = SlidingWindow(
-            xp, small, g.groups, picked.shape[2:], view.shape[2:], (1,) * g.rank,
-            tuple(d // math.gcd(s, d) for s, d in zip(g.stride, g.dilation, strict=True)),
-            tuple(
-                (p + before - t[-1] * d) // s
-                for p, before, t, d, s in zip(
-                    phase, g.before, taps, g.dilation, g.stride, strict=True
-                )
-            ),
-            work,
-        )  # fmt: skip
-        jobs += tasks(sliding, picked, bias, view)
+            xp, small, g.groups, phase.kernel, phase.outputs, ones, dilation, phase.start, work
+        )
+        jobs += tasks(sliding, turned[phase.picked], bias, view)
     if jobs:
         _run(jobs, sliding)
-
-
-def _reversed(taps: range) -> tuple[int, int | None, int]:
-    return taps[-1], taps[0] - 1 if taps[0] else None, -taps.step
 
 
 def backward_weight(geometry: ConvGeometry, big: Array, small: Array, work: Any) -> Array:

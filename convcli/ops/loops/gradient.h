@@ -144,6 +144,8 @@ static void NAME(pack_grad)(const Gradient *g, const Rows *rows, long channel, l
                         plane % g->outputs[0] * g->grad_step[2] + row % g->outputs[1] * g->grad_step[3];
         if (beside > 1 && count >= beside && step == 1)
             NAME(beside)(from, g->grad_step[1], rows->width, to);
+        else if (beside == 1 && step == 1)
+            memcpy(to, from, (size_t)rows->width * sizeof(T));
         else
             for (long o = 0; o < beside; o++) {
                 const T *line = from + o * g->grad_step[1];
