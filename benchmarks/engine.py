@@ -22,7 +22,6 @@ The whole table takes some minutes; ``--write`` puts it into docs/performance.md
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -31,12 +30,19 @@ from typing import Any
 
 import numpy as np
 from engine_peers import Row, Run, copy, ours, peers, rows
-from report import machine, write_section
+from report import Line, compared, facts, machine_line, write_json, write_section
 
 from convcli.engine.dispatch import loops
 
 SIZE = (6000, 4000)
 SLOW, VERY_SLOW, FRESH_ROWS = 5.0, 3.0, 6
+ESSENTIAL = (
+    *("sobel-x rgb8", "box:3 rgb8", "box:101 rgb8", "gaussian:1 rgb8", "gaussian:3 rgb8"),
+    *("gaussian:30 rgb8", "random 3x3 rgb8", "random 7x7 rgb8", "random 15x15 rgb8"),
+    *("random 31x31 rgb8", "random 101x101 rgb8", "sobel-x rgb16", "gaussian:2 rgb16"),
+    *("sobel-x rgbf", "gaussian:2 rgbf", "random 5x5, stride 2 rgb8"),
+)
+"""The rows that the page shows; all stand in the file beside it."""
 PLAIN = ("Pillow", "SciPy")
 PLAIN_BARS = {"compiled": (5.0, 20.0), "numpy": (1.5, 4.0)}
 
@@ -162,50 +168,29 @@ def bold(ratio: float, bar: float) -> str:
     return f"**{ratio:.2f}**" + (" (under)" if ratio < bar else "")
 
 
-def table(head: str, lines: list[list[str]]) -> str:
-    """A table of markdown, or nothing."""
-    if not lines:
-        return ""
-    names = head.split(", ")
-    made = [names, ["---"] * len(names), *lines]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in made) + "\n"
-
-
 def markdown(chosen: list[Row]) -> str:
-    """The tables of docs/performance.md."""
-    main_rows, plain_rows, fresh_rows, agreement = [], [], [], []
+    """The table of docs/performance.md: beside all peers, or the fallback beside Pillow and SciPy."""
+    lines, plain_lines = [], []
     for row in chosen:
         times = row.results["median"]
         name, mine = f"{row.name} {row.picture}", times["convcli"]
         spread = f"{row.results['least']['convcli']:.1f} to {row.results['most']['convcli']:.1f}"
-        share = f"{times['copy'] / mine:.2f}"
-        start = [name, row.results["algorithm"], f"{mine:.1f} ({spread})", share]
-        if (best := fastest(times)) and loops().compiled:
-            ratio = bold(times[best] / mine, row.bar)
-            cells = [best, f"{times[best]:.1f}", ratio, f"{row.bar:g}", f"{row.goal:g}"]
-            main_rows.append(start + cells)
+        start = [name, row.results["algorithm"], f"{mine:.1f} ({spread})"]
+        if best := fastest(times):
+            ratio = times[best] / mine
+            cells = [f"{times['copy'] / mine:.2f}", best, f"{times[best]:.1f}"]
+            cells += [bold(ratio, row.bar), f"{row.bar:g}", f"{row.goal:g}"]
+            lines.append(Line(start + cells, ratio, row.bar))
         bar, goal = PLAIN_BARS[loops().name]
         if plain := fastest(times, PLAIN):
-            own = [f"{times[n]:.0f}" if n in times else "" for n in PLAIN]
-            ratio = bold(times[plain] / mine, bar)
-            plain_rows.append([name, f"{mine:.1f}", *own, ratio, f"{bar:g}", f"{goal:g}"])
-        if fresh := row.results.get("fresh"):
-            own_ms, best = fresh["convcli"], fastest(fresh)
-            cells = [best, f"{fresh[best]:.1f}", f"{fresh[best] / own_ms:.2f}"] if best else []
-            fresh_rows.append([name, f"{own_ms:.1f}", f"{fresh['copy'] / own_ms:.2f}", *cells])
-        agreement.append(
-            f"{name}: " + ", ".join(f"{n} {d:.2f}" for n, d in row.results["difference"].items())
-        )
-    parts = [
-        table("row, algorithm, ms, copy, fastest peer, its ms, ratio, bar, goal", main_rows),
-        "Against Pillow and SciPy, the faster of the two:\n" if plain_rows else "",
-        table("row, ms, Pillow ms, SciPy ms, ratio, bar, goal", plain_rows),
-        "With a fresh output at every call, for all:\n" if fresh_rows else "",
-        table("row, ms, copy, fastest peer, its ms, ratio", fresh_rows),
-        "Largest difference from each peer, levels of 255, away from the edges:\n",
-        "\n".join(f"- {line}" for line in agreement) + "\n",
-    ]
-    return "\n".join(part for part in parts if part)
+            ratio = times[plain] / mine
+            cells = [plain, f"{times[plain]:.0f}", bold(ratio, bar), f"{bar:g}", f"{goal:g}"]
+            plain_lines.append(Line(start + cells, ratio, bar))
+    if loops().compiled:
+        head = "row, algorithm, ms, copy, fastest peer, its ms, ratio, bar, goal"
+        return compared(head, lines, ESSENTIAL)
+    head = "row, algorithm, ms, the faster of Pillow and SciPy, its ms, ratio, bar, goal"
+    return compared(head, plain_lines, ESSENTIAL[::3])
 
 
 def main() -> None:
@@ -234,15 +219,17 @@ def main() -> None:
         print(report(row), flush=True)
         if off := row.results["difference"]:
             print("   differs by", ", ".join(f"{n} {d:.2f}" for n, d in off.items()), flush=True)
+    found = [
+        {"row": r.name, "picture": r.picture, "bar": r.bar, "goal": r.goal} | r.results
+        for r in chosen
+    ]
+    data = {"facts": facts(), "loops": loops(), "rows": found}
     if options.write:
         section = {"compiled": "engine", "numpy": "engine-numpy"}[loops().name]
-        write_section(options.write, section, f"{machine()}\n\n{markdown(chosen)}")
+        text = f"{machine_line(data['facts'])}\n\n{markdown(chosen)}"
+        write_section(options.write, section, text, data)
     if options.json:
-        found = [
-            {"row": r.name, "picture": r.picture, "bar": r.bar, "goal": r.goal} | r.results
-            for r in chosen
-        ]
-        options.json.write_text(json.dumps({"loops": loops(), "rows": found}, indent=1))
+        write_json(options.json, data)
 
 
 if __name__ == "__main__":

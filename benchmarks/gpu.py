@@ -16,7 +16,6 @@ document, between its ``gpu:begin`` and ``gpu:end`` marks.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import statistics
@@ -33,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import write_section
+from report import write_json, write_section
 
 import convcli
 from convcli.engine.dispatch import execute
@@ -547,9 +546,11 @@ def main() -> None:
         bench.say()
         part(bench)
     if options.write:
-        write_section(options.write, "gpu", "\n".join(bench.lines))
+        write_section(
+            options.write, "gpu", "\n".join(bench.lines), bench.results | {"bars": bench.measured}
+        )
     if options.json:
-        options.json.write_text(json.dumps(bench.results | {"bars": bench.measured}, indent=1))
+        write_json(options.json, bench.results | {"bars": bench.measured})
 
 
 if __name__ == "__main__":

@@ -41,6 +41,18 @@ from PIL import Image, ImageFilter; import sys
 Image.open(sys.argv[1]).convert("RGB").filter(ImageFilter.GaussianBlur(2)).save(sys.argv[2])
 """
 
+NUMPY_SOBEL = """
+from PIL import Image; import numpy as np, sys
+x = np.asarray(Image.open(sys.argv[1]).convert("RGB")).astype(np.int16)
+x = np.pad(x, ((1, 1), (1, 1), (0, 0)), "reflect")
+s = x[:-2] + 2 * x[1:-1] + x[2:]
+Image.fromarray(np.abs(s[:, 2:] - s[:, :-2]).clip(0, 255).astype(np.uint8)).save(sys.argv[2])
+"""
+PYVIPS_WIDE = """
+import pyvips, sys
+im = pyvips.Image.new_from_file(sys.argv[1], access="sequential")
+im.gaussblur(3, min_ampl=0.01).write_to_file(sys.argv[2])
+"""
 CV2_MEDIAN = """
 import cv2, sys
 cv2.imwrite(sys.argv[2], cv2.medianBlur(cv2.imread(sys.argv[1], cv2.IMREAD_UNCHANGED), 7))
@@ -72,6 +84,22 @@ class Tool:
     python: bool = False
     """A Python script, beside which small pictures are judged."""
 
+    def with_threads(self, count: int) -> list[str]:
+        """Its command for so many threads, where it takes a number by option."""
+        if self.command[0] == "ffmpeg":
+            return ["ffmpeg", "-threads", str(count), "-filter_threads", str(count),
+                    *self.command[1:]]  # fmt: skip
+        if self.command[0] == "vips":
+            return [*self.command, f"--vips-concurrency={count}"]
+        return self.command
+
+
+def thread_variables(count: int) -> dict[str, str]:
+    """What tells the others."""
+    names = ("VIPS_CONCURRENCY", "OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS",
+             "MAGICK_THREAD_LIMIT")  # fmt: skip
+    return dict.fromkeys(names, str(count))
+
 
 def sobel_tools() -> list[Tool]:
     matrix = "-1,0,1,-2,0,2,-1,0,1"
@@ -89,6 +117,21 @@ def sobel_tools() -> list[Tool]:
              "clip", 255),
         Tool("ImageMagick", ["/usr/bin/convert", "{in}", "-define", "convolve:scale=1", "-morphology",
                              "Correlate", f"3x3:{matrix}", "{out}"], "clip", 255),
+    ]  # fmt: skip
+
+
+def small_tools() -> list[Tool]:
+    """Python scripts, those that import NumPy and those that do not."""
+    numpy = Tool("NumPy script", script(NUMPY_SOBEL), python=True)
+    return [*(tool for tool in sobel_tools() if tool.python), numpy]
+
+
+def huge_tools() -> list[Tool]:
+    """What reads a picture of 1,000 megapixels in bands."""
+    return [
+        Tool("vips", ["vips", "gaussblur", "{in}[access=sequential]", "{out}", "3",
+                      "--min-ampl", "0.01"], tolerance=3),
+        Tool("pyvips script", script(PYVIPS_WIDE), tolerance=3, python=True),
     ]  # fmt: skip
 
 
@@ -117,7 +160,7 @@ def median_tools() -> list[Tool]:
         Tool("OpenCV script", script(CV2_MEDIAN), tolerance=0, python=True),
         Tool("pyvips script", script(PYVIPS_MEDIAN), tolerance=0, python=True),
         Tool("Pillow script", script(PILLOW_MEDIAN), tolerance=0, python=True),
-        Tool("vips", ["vips", "median", "{in}", "{out}", "7"], tolerance=0),
+        Tool("vips", ["vips", "rank", "{in}", "{out}", "7", "7", "24"], tolerance=0),
         Tool("FFmpeg", ["ffmpeg", "-y", "-v", "error", "-i", "{in}", "-vf",
                         "format=gbrp,median=radius=3", "{out}"], tolerance=0),
         Tool("GraphicsMagick", ["gm", "convert", "{in}", "-median", "3", "{out}"], tolerance=255),

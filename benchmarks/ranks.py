@@ -12,7 +12,6 @@ large windows. Where that says that the whole takes more than 4 s, as many times
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -21,10 +20,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from engine import fastest, once, table, verdict
+from engine import fastest, once, verdict
 from engine_peers import Row, copy, ours
 from rank_peers import peers, rows
-from report import machine, write_section
+from report import Line, compared, facts, machine_line, write_json, write_section
 
 from convcli.engine.dispatch import loops
 
@@ -97,27 +96,30 @@ def measure(row: Row, x: np.ndarray, rounds: int, threads: int) -> None:
     row.results["spread"] = [min(times["convcli"]) * 1e3, max(times["convcli"]) * 1e3]
 
 
-def cells_of(row: Row) -> list[str]:
-    """A line of the table."""
+def line_of(row: Row) -> Line | None:
+    """A line of the table; none without a peer."""
     times = row.results["median"]
     low, high = row.results["spread"]
     start = [f"{row.name} {row.picture}", row.results["algorithm"]]
     start += [f"{times['convcli']:.1f} ({low:.1f} to {high:.1f})"]
     bar, goal = (row.bar, row.goal) if loops().compiled else NUMPY_BARS
-    among = None if loops().compiled else ("SciPy",)
-    best = fastest(times, among)
+    best = fastest(times, None if loops().compiled else ("SciPy",))
     if best is None:
-        return [*start, "none", "", "", "", "", ""]
+        return None
     ratio = times[best] / times["convcli"]
     about = "about " if best in row.results["about"] else ""
-    others = ", ".join(
-        f"{name} {ms:.0f}" for name, ms in times.items() if name not in ("convcli", "copy", best)
-    )
     said = verdict(ratio, bar, goal)
-    return [*start, best, f"{about}{times[best]:.1f}", f"{ratio:.2f}", f"{bar:g}", said, others]
+    cells = [best, f"{about}{times[best]:.1f}", f"{ratio:.2f}", f"{bar:g}", said]
+    return Line(start + cells, ratio, bar)
 
 
-HEAD = "row, algorithm, ms, fastest peer, its ms, ratio, bar, verdict, others"
+HEAD = "row, algorithm, ms, fastest peer, its ms, ratio, bar, verdict"
+ESSENTIAL = (
+    *("median:3 rgb8", "median:5 rgb8", "median:7 gray8", "median:15 gray8", "median:101 gray8"),
+    *("median:5 gray16", "median:15 gray16", "median:5 grayf", "median:31 grayf"),
+    "percentile:90,31 gray8",
+)
+"""The rows that the page shows; all, and every peer, stand in the file beside it."""
 
 
 def main() -> None:
@@ -138,21 +140,20 @@ def main() -> None:
     ]
     begun = time.perf_counter()
     print("loops:", *loops())
-    lines: list[list[str]] = []
     for row in chosen:
         measure(row, have[row.picture], options.rounds, options.threads)
-        lines.append(cells_of(row))
-        print(" | ".join(lines[-1]), flush=True)
+        line = line_of(row)
+        print(" | ".join(line.cells) if line else f"{row.name}: no peer", flush=True)
     print(f"{time.perf_counter() - begun:.0f} s")
+    libraries = ("opencv-python-headless", "scipy", "scikit-image", "pillow", "pyvips")
+    kept: list[dict[str, Any]] = [{"row": r.name, "picture": r.picture} | r.results for r in chosen]
+    data = {"facts": facts(libraries), "loops": loops(), "rows": kept}
     if options.write:
         section = {"compiled": "ranks", "numpy": "ranks-numpy"}[loops().name]
-        libraries = ("opencv-python-headless", "scipy", "scikit-image", "pillow", "pyvips")
-        write_section(options.write, section, f"{machine(libraries)}\n\n{table(HEAD, lines)}")
+        shown = compared(HEAD, [line for row in chosen if (line := line_of(row))], ESSENTIAL)
+        write_section(options.write, section, f"{machine_line(data['facts'])}\n\n{shown}", data)
     if options.json:
-        kept: list[dict[str, Any]] = [
-            {"row": r.name, "picture": r.picture} | r.results for r in chosen
-        ]
-        options.json.write_text(json.dumps({"loops": loops(), "rows": kept}, indent=1))
+        write_json(options.json, data)
 
 
 if __name__ == "__main__":

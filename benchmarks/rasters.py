@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from raster_peers import PEERS, ROWS, Row, safe, shore
-from report import machine, write_section
+from report import facts, kept, machine_line, write_json, write_section
 
 HERE = Path(__file__).parent
 CROP, PROBE, MARGIN = 1000, 500, 32
@@ -172,7 +172,7 @@ def judged(name: str, found: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def table(results: dict[str, dict[str, Any]], size: int) -> str:
-    """The tables of docs/performance.md."""
+    """The table of docs/performance.md; every tool stands in the file beside it."""
     lines = [
         f"{size:,} x {size:,} cells:",
         "",
@@ -186,25 +186,6 @@ def table(results: dict[str, dict[str, Any]], size: int) -> str:
             f"| {name} | {spread(ours)} | {one['seconds']:.2f} | {ours['memory']:.1f} | "
             + (f"{best[0]} | **{best[1]:.1f}** |" if best else " | |")
         )
-    lines += [
-        "",
-        "Every tool; ratios are its time over convcli's for the same cells:",
-        "",
-        "| filter | tool | side | seconds | ratio | memory, times the array | right beside missing cells | largest difference, m |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, found in results.items():
-        for peer, r in sorted(found.items(), key=lambda item: item[1]["ratio"]):
-            if peer.startswith("convcli"):
-                continue
-            right = "yes" if safe(peer, ROWS[name]) else "no"
-            lines.append(
-                f"| {name} | {peer} | {r['size']:,} | {spread(r)} | {r['ratio']:.1f} | "
-                f"{r['memory']:.1f} | {right} | {r['off']:.1g} |"
-            )
-    lines += ["", "What each does with missing cells:", ""]
-    seen = dict.fromkeys(peer for found in results.values() for peer in found if peer in PEERS)
-    lines += [f"- {peer}: {PEERS[peer].does}" for peer in seen if peer != "convcli, one thread"]
     return "\n".join(lines)
 
 
@@ -218,11 +199,11 @@ def convcli_command(path: str, kernel: str, *more: str) -> list[str]:
             "--max-pixels", "500000000", *more]  # fmt: skip
 
 
-def from_files(folder: Path, size: int, rounds: int) -> str:
+def from_files(folder: Path, size: int, rounds: int) -> dict[str, dict[str, Any]]:
     """Whole processes, TIFF to TIFF, ``gaussian:2``."""
     import terrain
     import tifffile
-    from process import run
+    from process_run import Run, run, summed
 
     terrain.tiff(folder / "in.tif", size, "float32")
     script = [sys.executable, "-c"]
@@ -231,49 +212,54 @@ def from_files(folder: Path, size: int, rounds: int) -> str:
         "SciPy, two passes, rasterio": [*script, SCIPY_SCRIPT, "in.tif", "theirs.tif"],
         "GDAL through rasterio": [*script, GDAL_SCRIPT, str(folder / "in.tif"), "theirs.tif"],
     }
-    times: dict[str, list[tuple[float, int]]] = {name: [] for name in commands}
+    times: dict[str, list[Run]] = {name: [] for name in commands}
     for turn in range(rounds):
         for name, command in commands.items():
-            if turn > 1 and times[name][0][0] > 30:
+            if turn > 1 and times[name][0].seconds > 30:
                 continue
             times[name].append(run(command, folder))
             if turn or name == "convcli":
                 continue
             ours, theirs = (tifffile.memmap(folder / f) for f in ("ours.tif", "theirs.tif"))
-            parts = [a[MARGIN:1000, MARGIN:1000] for a in (ours, theirs)]
+            shown = slice(MARGIN, min(1000, size - MARGIN))
+            parts = [a[shown, shown] for a in (ours, theirs)]
             there = ~np.isnan(parts[0])
             off = np.abs(parts[0] - parts[1])[there].max()
             if not off < TOLERANCE:
                 raise SystemExit(f"{name} differs by {off}")
-    ours = median(t for t, _ in times["convcli"])
+    return {name: summed(got) for name, got in times.items()}
+
+
+def files_table(found: dict[str, dict[str, Any]]) -> str:
+    """The same as a table."""
     lines = [
-        f"From TIFF to TIFF, `gaussian:2` on {size:,} x {size:,} float32, start-up included:",
+        "From TIFF to TIFF, `gaussian:2`, start-up included:",
         "",
         "| tool | seconds | ratio | peak MB |",
         "|---|---|---|---|",
     ]
-    for name, got in times.items():
-        seconds = [t for t, _ in got]
-        lines.append(
-            f"| {name} | {median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | "
-            f"{median(seconds) / ours:.1f} | {median(m for _, m in got) / 1e6:.0f} |"
-        )
+    for name, r in found.items():
+        ratio = r["seconds"] / found["convcli"]["seconds"]
+        lines.append(f"| {name} | {spread(r)} | {ratio:.1f} | {r['memory'] / 1e6:.0f} |")
     return "\n".join(lines)
 
 
-def large(folder: Path, size: int, rounds: int) -> str:
+def large(folder: Path, size: int, rounds: int) -> dict[str, Any]:
     """``gaussian:3`` on whole numbers with a no-data value, within 400 MB."""
     import terrain
-    from process import run
+    from process_run import run, summed
 
     terrain.tiff(folder / "large.tif", size, "int16")
     command = convcli_command("large.tif", "gaussian:3", "--memory", "400M")
-    got = [run(command, folder) for _ in range(rounds)]
-    seconds = [t for t, _ in got]
+    return summed([run(command, folder) for _ in range(rounds)]) | {"side": size}
+
+
+def large_line(r: dict[str, Any]) -> str:
+    """The same in words."""
     return (
-        f"int16, {size:,} x {size:,} with a no-data value, `gaussian:3` under `--memory 400M`, "
-        f"TIFF to TIFF: {median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f}), "
-        f"peak {max(m for _, m in got) / 2**20:.0f} MiB."
+        f"int16, {r['side']:,} x {r['side']:,} with a no-data value, `gaussian:3` under "
+        f"`--memory 400M`, TIFF to TIFF: {r['seconds']:.1f} s ({r['least']:.1f} to "
+        f"{r['most']:.1f}), peak {r['memory'] / 2**20:.0f} MiB."
     )
 
 
@@ -289,21 +275,25 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--write", type=Path, help="the document to put the tables into")
     options = parser.parse_args()
-    parts = []
+    data: dict[str, Any] = kept(options.write, "rasters") if options.write else {}
+    data |= {"facts": facts(LIBRARIES), "size": options.size}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        results = in_memory(folder, options)
-        parts.append(table(results, options.size))
+        data["rows"] = data.get("rows", {}) | in_memory(folder, options)
         if options.files:
-            parts.append(from_files(folder, options.size, options.rounds))
+            data["files"] = from_files(folder, options.size, options.rounds)
         if options.large:
-            parts.append(large(folder, 2 * options.size, min(options.rounds, 3)))
+            data["large"] = large(folder, 2 * options.size, min(options.rounds, 3))
+    data["does"] = {peer: PEERS[peer].does for peer in PEERS}
+    parts = [table(data["rows"], options.size)]
+    parts += [files_table(data["files"])] if "files" in data else []
+    parts += [large_line(data["large"])] if "large" in data else []
     text = "\n\n".join(parts)
     print(text)
     if options.write:
-        write_section(options.write, "rasters", f"{machine(LIBRARIES)}\n\n{text}")
+        write_section(options.write, "rasters", f"{machine_line(data['facts'])}\n\n{text}", data)
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
+        write_json(options.json, data)
 
 
 def in_memory(folder: Path, options: Any) -> dict[str, dict[str, Any]]:

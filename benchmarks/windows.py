@@ -1,6 +1,7 @@
 """Erosion, ranges, deviations and modes in memory, side by side: 24 megapixels, gray.
 
-    python benchmarks/windows.py [--rounds 5] [--threads 2] [--write docs/performance.md] [ROW ...]
+    python benchmarks/windows.py [--rounds 5] [--threads 2] [--json FILE]
+                                 [--write docs/performance.md] [ROW ...]
 
 Each peer's output is compared with convcli's first, all but the edges; then all run once per round,
 in turn, and the medians count. A peer that takes over 3 seconds runs once. Peers that are not
@@ -20,8 +21,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
-from engine import fastest, table, verdict
-from report import machine, write_section
+from engine import fastest, verdict
+from report import Line, compared, facts, machine_line, write_json, write_section
 
 from convcli.engine.dispatch import execute, loops
 from convcli.engine.plan import plan_filter
@@ -212,21 +213,23 @@ def measure(row: Row, x: np.ndarray, rounds: int, threads: int) -> dict[str, flo
     return {name: median(t) for name, t in times.items()}
 
 
-def cells_of(row: Row, times: dict[str, float]) -> list[str]:
-    """A line of the table."""
-    start, best = [row.name, f"{times['convcli']:.1f}"], fastest(times)
+def line_of(row: Row, times: dict[str, float]) -> Line | None:
+    """A line of the table; none without a peer."""
+    best = fastest(times)
     bar, goal = (row.bar, row.goal) if loops().compiled else NUMPY_BARS
     if best is None:
-        return [*start, "none", "", "", "", "", ""]
+        return None
     ratio = times[best] / times["convcli"]
-    others = ", ".join(
-        f"{name} {ms:.0f}" for name, ms in times.items() if name not in ("convcli", best)
-    )
-    said = verdict(ratio, bar, goal)
-    return [*start, best, f"{times[best]:.1f}", f"{ratio:.2f}", f"{bar:g}", said, others]
+    cells = [row.name, f"{times['convcli']:.1f}", best, f"{times[best]:.1f}", f"{ratio:.2f}"]
+    return Line([*cells, f"{bar:g}", verdict(ratio, bar, goal)], ratio, bar)
 
 
-HEAD = "row, ms, fastest peer, its ms, ratio, bar, verdict, others"
+HEAD = "row, ms, fastest peer, its ms, ratio, bar, verdict"
+ESSENTIAL = (
+    *("erode 3 uint8", "erode 31 uint8", "erode 7 uint16", "erode 3 float32", "erode 7 float32"),
+    *("erode disk 7", "bilateral 9 rgb", "range 7", "stddev 31", "mode 7"),
+)
+"""The rows that the page shows; all, and every peer, stand in the file beside it."""
 LIBRARIES = ("opencv-python-headless", "scipy", "scikit-image", "pillow")
 
 
@@ -236,6 +239,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path)
     parser.add_argument("--write", type=Path, help="the document to put the table into")
     options = parser.parse_args()
     from pictures import photograph
@@ -243,17 +247,25 @@ def main() -> None:
     colours = photograph(*SIZE)
     gray = np.ascontiguousarray(colours[..., 1])
     white = {"uint8": 1, "uint16": 257, "float32": np.float32(1 / 255)}
-    lines: list[list[str]] = []
+    lines: list[Line] = []
+    kept: list[dict[str, Any]] = []
     for row in rows():
         if options.rows and not any(word in row.name for word in options.rows):
             continue
         source = colours if row.name.endswith("rgb") else gray
         x = (source.astype(row.dtype) * white[row.dtype]).astype(row.dtype)
-        lines.append(cells_of(row, measure(row, x, options.rounds, options.threads)))
-        print(" | ".join(lines[-1]), flush=True)
+        times = measure(row, x, options.rounds, options.threads)
+        kept.append({"row": row.name, "bar": row.bar, "goal": row.goal, "median": times})
+        print(row.name, times, flush=True)
+        if line := line_of(row, times):
+            lines.append(line)
+    data = {"facts": facts(LIBRARIES), "loops": loops(), "rows": kept}
     if options.write:
         section = {"compiled": "windows", "numpy": "windows-numpy"}[loops().name]
-        write_section(options.write, section, f"{machine(LIBRARIES)}\n\n{table(HEAD, lines)}")
+        shown = compared(HEAD, lines, ESSENTIAL)
+        write_section(options.write, section, f"{machine_line(data['facts'])}\n\n{shown}", data)
+    if options.json:
+        write_json(options.json, data)
 
 
 if __name__ == "__main__":
