@@ -252,7 +252,7 @@ def parsed() -> Any:
     parser.add_argument("--summary", action="store_true", help="of what was gathered, and run none")
     parser.add_argument("--json", type=Path, help="where results of all pieces are gathered")
     parser.add_argument("--write", type=Path, help="the document to put the table into")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main() -> None:
