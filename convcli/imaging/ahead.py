@@ -52,23 +52,25 @@ class _Reading:
     def __init__(self, path: str, read: Callable[[], Ahead | None]) -> None:
         self.path, self._read = path, read
         self._got: Ahead | None = None
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
         # No daemon, which would be frozen wherever it is when the program ends.
         self._thread = threading.Thread(target=self._work, name="convcli-ahead")
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            sys.setswitchinterval(self._interval)
+            raise
 
     def result(self) -> Ahead | None:
         self._thread.join()
+        sys.setswitchinterval(self._interval)
         return self._got
 
     def _work(self) -> None:
-        interval = sys.getswitchinterval()
-        try:
-            sys.setswitchinterval(SWITCH)
+        # Whatever it is, the ordinary way will meet it.
+        with contextlib.suppress(Exception):
             self._got = self._read()
-        except Exception:  # whatever it is, the ordinary way will meet it
-            self._got = None
-        finally:
-            sys.setswitchinterval(interval)
 
 
 _readings: list[_Reading] = []

@@ -37,6 +37,7 @@ __all__ = [
     "display_name",
     "parts",
     "sweep",
+    "write_all",
     "write_atomic",
     "write_stdout",
 ]
@@ -154,7 +155,7 @@ def _replace(target: Path, data: Data, mode: int | None, overwrite: bool, durabl
     with _temporary(target.parent) as (fd, temporary):
         if mode is not None:
             set_mode(fd, stat.S_IMODE(mode))
-        written = _write_all(fd, data, early=durable)
+        written = write_all(fd, data, early=durable)
         if durable:
             flush(fd)
         if os.fstat(fd).st_size != written:
@@ -167,12 +168,17 @@ def _replace(target: Path, data: Data, mode: int | None, overwrite: bool, durabl
 
 @contextlib.contextmanager
 def atomic_file(
-    path: str | os.PathLike[str], *, overwrite: bool = False, ready: Ready = lambda written: None
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    durable: bool = True,
+    ready: Ready = lambda written: None,
 ) -> Iterator[tuple[int, Path]]:
     """A new file to be filled at leisure, by descriptor or by name, that replaces ``path`` whole.
 
     It takes the place of ``path`` when the block ends well, and is removed when it does not.
-    Just before that ``ready`` is told its size and time of change, which it keeps.
+    Just before that ``ready`` is told its size and time of change, which it keeps. ``durable`` is
+    what it is for :func:`write_atomic`.
 
     Raises
     ------
@@ -192,10 +198,13 @@ def atomic_file(
             if mode is not None:
                 set_mode(fd, stat.S_IMODE(mode))
             yield fd, temporary
-            flush(fd)
+            durable = durable or mode is not None
+            if durable:
+                flush(fd)
             ready(_size_and_time(os.fstat(fd)))
             put(fd, temporary, target, overwrite=overwrite)
-        flush_folder(target.parent)
+        if durable:
+            flush_folder(target.parent)
     except FileExistsError as error:
         raise UsageError(
             f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
@@ -281,12 +290,12 @@ def sweep(folder: Path) -> None:
 def _write_through(target: Path, data: Data) -> int:
     fd = open_to_write(target)
     try:
-        return _write_all(fd, data)
+        return write_all(fd, data)
     finally:
         os.close(fd)
 
 
-def _write_all(fd: int, data: Data, early: bool = False) -> int:
+def write_all(fd: int, data: Data, early: bool = False) -> int:
     """Write all and say how many bytes that is; ``early``, the disk begins before the end."""
     written = begun = 0
     for part in parts(data):
@@ -322,7 +331,7 @@ def write_stdout(data: Data) -> int:
             "use -o FILE, or pipe it to another program"
         )
     try:
-        return _write_all(fd, data)
+        return write_all(fd, data)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +13,20 @@ from convcli.errors import UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
-from convcli.imaging.formats import every_format, format_of_file, format_of_suffix, sniff
+from convcli.imaging.formats import (
+    HEAD_BYTES,
+    every_format,
+    format_of_file,
+    format_of_suffix,
+    recognised,
+    sniff,
+)
 from convcli.imaging.limits import check_size, decoding
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
+from convcli.imaging.row_stream import DoesNotFlow
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
+from convcli.system.files import open_to_read
 from convcli.system.machine import free_memory
 
 if TYPE_CHECKING:
@@ -25,9 +36,11 @@ __all__ = [
     "Limits",
     "decode_picture",
     "decoded_bytes",
+    "fits",
     "name_of",
     "open_source",
     "open_stored",
+    "read_at_once",
     "read_picture",
     "stored_source",
 ]
@@ -77,6 +90,7 @@ def open_source(
     *,
     parts: bool = False,
     whole: bool = True,
+    flows: bool = False,
     lap: Callable[[str], None] = lambda stage: None,
 ) -> Source:
     """Open a file, a URL, or standard input for ``-``.
@@ -88,6 +102,9 @@ def open_source(
     ----------
     parts, whole
         Whether the result can be written part by part, or has to be encoded whole, or either.
+    flows
+        Whether a picture may come whose rows are decoded as they are asked for, though it would
+        fit: once it is planned it may be better read at once (:func:`read_at_once`).
     lap
         Told when the bytes are read and have yet to be decoded.
 
@@ -101,13 +118,10 @@ def open_source(
     source = stored_source(where, limits, parts=parts, whole=whole)
     if source is not None:
         in_parts = parts and (source.n_frames == 1 or not whole)  # pages are encoded whole
-        return source if in_parts else _read_at_once(source, limits)
+        return source if in_parts else read_at_once(source, limits)
     name = name_of(where)
-    begun = take(where)
-    if begun is not None:
-        lap("read")
-        source = begun.picture(name, limits.max_pixels)
-    else:
+    source = _begun(where, name, limits, flows=flows, lap=lap)
+    if source is None:
         data = read_url(where) if is_url(where) else read_bytes(where)
         if limits.memory is not None:
             copies = COPIES if whole else 1
@@ -118,8 +132,45 @@ def open_source(
     return _bands_of(source, limits)
 
 
-def _read_at_once(source: Source, limits: Limits) -> Source:
-    """An array for a file that is encoded whole: damage is found before anything is planned."""
+def _begun(
+    where: str, name: str, limits: Limits, *, flows: bool, lap: Callable[[str], None]
+) -> Source | None:
+    """A picture that was begun while the program started, or one that flows, if either is."""
+    begun = take(where)
+    try:
+        source = None
+        if begun is not None:
+            source = begun.picture(name, limits.max_pixels)
+        elif flows:
+            source = _flowing(where, name, limits.max_pixels)
+        if source is None:
+            return None
+        lap("read")
+        return source if flows or not source.flows else read_at_once(source, limits)
+    except DoesNotFlow:
+        return None
+
+
+def _flowing(where: str, name: str, max_pixels: int) -> Source | None:
+    """A picture whose rows are decoded as they are asked for, of a file that has such."""
+    if where == STDIN or is_url(where) or not Path(where).is_file():
+        return None
+    with contextlib.suppress(OSError), io.FileIO(open_to_read(where)) as file:
+        found = recognised(file.read(HEAD_BYTES))
+        return found.open(where, name, max_pixels, None) if found and found.flows else None
+    return None  # what is wrong is said by who reads it whole
+
+
+def read_at_once(source: Source, limits: Limits) -> Source:
+    """The source with all its pixels in memory, the file let go: damage is found before it goes on.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    UsageError
+        If it does not fit into the memory that the user allows.
+    """
     with source:
         height, width = source.size
         check_size(source.name, width, height, limits.max_pixels)
@@ -145,7 +196,7 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None:
         return None
-    if not (can_be_decoded and whole and _fits(source, limits)):
+    if not (can_be_decoded and whole and fits(source, limits)):
         return _bands_of(source, limits)
     source.close()
     return None
@@ -164,7 +215,7 @@ def _bands_of(source: Source, limits: Limits) -> Source:
         raise
 
 
-def _fits(source: Source, limits: Limits) -> bool:
+def fits(source: Source, limits: Limits) -> bool:
     """Whether a picture is better decoded at once: its samples, in and out and encoded, fit."""
     if math.prod(source.size) > limits.max_pixels:
         return False

@@ -19,6 +19,9 @@ __all__ = ["ENOUGH", "Schedule", "frame_schedule", "part_schedule", "survey_sche
 
 ENOUGH = 256 * 2**20
 """Bytes of a part; larger ones are not filtered any faster."""
+FLOWING = 3 << 20
+"""Bytes of a part of a picture whose rows flow: what one thread makes and hands on. Measured on 24
+megapixels, parts that fit into a cache of their own (1 MB) or four times that take as long."""
 STRIPS_FROM = 1 << 20
 """Pixels of a picture from which on floats are computed in strips."""
 SURVEYED = 1 << 19
@@ -79,6 +82,7 @@ def part_schedule(
     whole_rows: bool,
     enough: int = ENOUGH,
     align: tuple[int, int] | None = None,
+    threads: int = 1,
 ) -> Schedule:
     """The regions of a picture that is made part by part, each within ``memory`` bytes.
 
@@ -92,6 +96,8 @@ def part_schedule(
         Parts of more bytes are not made where smaller ones will do.
     align
         Rows and columns that parts are a multiple of; by default those of the plan's tiles.
+    threads
+        How many parts are made at a time at most, each by one thread; with 1, by those of the plan.
 
     Raises
     ------
@@ -103,6 +109,9 @@ def part_schedule(
     tall, wide = align or plan.steps[-1].tile
     room = max(memory - BASE_BYTES, LEAST_ROOM)
     enough = min(room, enough)
+    # Of chains, parts that are short beside the kernels would compute their margins again and again.
+    margin = sum(step.rows.effective_kernel for step in plan.steps[1:])
+    least = tall * -(-2 * margin // tall)
 
     def cost(rows: int, cols: int) -> int:
         rows, cols = min(rows, height), min(cols, width)
@@ -128,9 +137,13 @@ def part_schedule(
             f"{(cost(rows, cols) + BASE_BYTES) / 2**20:,.0f} MB with these kernels; "
             f"raise --memory{advice}"
         )
-    while rows < height and cost(min(2 * rows, height), cols) <= enough:
+    while rows < height and (
+        cost(min(2 * rows, height), cols) <= (room // threads if rows < least else enough)
+    ):
         rows *= 2
-    return Schedule(grid(height, width, rows, cols))
+    # As many are made and wait to be taken.
+    most = room // (2 * cost(rows, cols))
+    return Schedule(grid(height, width, rows, cols), max(1, min(threads, most)))
 
 
 def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:

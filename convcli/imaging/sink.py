@@ -6,8 +6,9 @@ None takes its place before it is whole: see :mod:`convcli.imaging.atomic`.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -19,6 +20,9 @@ from convcli.imaging.header import Header
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url
 
+if TYPE_CHECKING:
+    from convcli.engine.plan import Plan
+
 __all__ = [
     "Parts",
     "PlanePart",
@@ -29,6 +33,7 @@ __all__ = [
     "by_target",
     "check_fits",
     "check_keeps",
+    "check_padded",
     "encode_picture",
     "note_scale",
     "open_sink",
@@ -86,7 +91,8 @@ def open_sink(
     source: Source,
     *,
     overwrite: bool,
-    threads: int,
+    coding: Coding,
+    durable: bool = True,
     ready: Callable[[list[int]], None] = lambda written: None,
 ) -> Iterator[Sink]:
     """What writes a picture from its parts, to a file that takes its place when the block ends well.
@@ -99,19 +105,23 @@ def open_sink(
         Of the result.
     source
         Gives the chunks.
+    durable
+        Whether it is to be on the disk when it takes its place; of a folder it is.
     ready
         Told size and time of change of what is about to take its place.
     """
     target = path
     with contextlib.ExitStack() as whole:
         if not fmt.is_folder:
-            _, made = whole.enter_context(atomic_file(path, overwrite=overwrite, ready=ready))
+            _, made = whole.enter_context(
+                atomic_file(path, overwrite=overwrite, durable=durable, ready=ready)
+            )
             path = str(made)
         elif not is_url(path):  # an object store has no renaming: there it fills chunk by chunk
             made = whole.enter_context(atomic_folder(path, overwrite=overwrite, ready=ready))
             path = str(made)
         with _our_words(display_name(target), fmt.name):
-            made_by = fmt.create(path, header, source, threads)
+            made_by = fmt.create(path, header, source, coding)
         yield whole.enter_context(made_by)
 
 
@@ -167,6 +177,17 @@ def check_keeps(fmt: Format, picture: Header, quality: int | None, name: str) ->
         f"{name}: with --region or --mask the samples outside stay as they are, and {fmt.name} "
         f"changes them; write {' or '.join(able)}, by -o or -f"
     )
+
+
+def check_padded(plan: Plan, target: str, max_pixels: int) -> None:
+    """Refuse a padding that makes of a picture more than may be read of one."""
+    height, width = max((step.shape_out[:2] for step in plan.steps), key=math.prod)
+    if height * width > max(max_pixels, math.prod(plan.shape_in[:2])):
+        raise UsageError(
+            f"{target}: with this padding there would be {width}x{height} pixels, "
+            f"{height * width:,}, and at most {max_pixels:,} are made; raise the limit with "
+            "--max-pixels"
+        )
 
 
 def encode_picture(

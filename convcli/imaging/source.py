@@ -74,6 +74,10 @@ class StoredPlane(Plane):
     """A page whose samples are read from where they are stored, as they are asked for."""
 
     name: str
+    flows = False
+    """Whether its rows are made in order, from the first on: what lies before is made anew."""
+    hold = 0
+    """Rows above those that are asked for last which others may still ask for, if it flows."""
 
     @property
     def origin(self) -> StoredPlane:
@@ -149,6 +153,12 @@ class Source(Header):
     def is_stored(self) -> bool:
         """Whether regions are read where they are stored, of a picture that was not decoded."""
         return isinstance(self.frames, list) and isinstance(self.frames[0], StoredPlane)
+
+    @property
+    def flows(self) -> bool:
+        """Whether its rows come in order, so that whoever goes from top to bottom has them once."""
+        first = self.frames[0] if isinstance(self.frames, list) else None
+        return isinstance(first, StoredPlane) and first.origin.flows
 
     @property
     def bytes_held(self) -> int:

@@ -6,7 +6,8 @@ picture, and begins with the very imports that reading ahead is to be beside of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sized
+from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -68,47 +69,62 @@ class Beside:
             self._done.put((None, error))
 
 
-def in_order(function: Callable[[T], R], items: Sequence[T], threads: int) -> Iterator[R]:
+def in_order(
+    function: Callable[[T], R], items: Iterable[T], threads: int
+) -> Generator[R, None, None]:
     """The results for all items in their order, each as soon as it is there and was reached.
 
-    An exception in a thread, or one thrown into the generator, stops them after the item that
-    they are at.
+    At most one more than ``threads`` are under way or done and not taken. Items are made, and results
+    taken, where the generator runs; what an exception there or in a thread leaves begun is ended.
 
     >>> list(in_order(lambda n: n * n, range(5), 2))
     [0, 1, 4, 9, 16]
     """
-    threads = min(threads, len(items))
+    if isinstance(items, Sized):
+        threads = min(threads, len(items))
     if threads <= 1:
         yield from map(function, items)
         return
-    todo = iter(enumerate(items))
+    todo: SimpleQueue[tuple[int, T] | None] = SimpleQueue()
     done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
     stopped = False
 
     def work() -> None:
-        for index, item in todo:
-            if stopped:
-                return
+        while (job := todo.get()) is not None and not stopped:
             try:
-                done.put((index, function(item), None))
+                done.put((job[0], function(job[1]), None))
             except BaseException as error:
-                done.put((index, None, error))
+                done.put((job[0], None, error))
                 return
 
     workers = [Thread(target=work) for _ in range(threads)]
     waiting: dict[int, Any] = {}
+    begun = taken = 0
+    more, source = True, iter(items)
     try:
         for worker in workers:
             worker.start()
-        for index in range(len(items)):
-            while index not in waiting:
+        while True:
+            while more and begun - taken <= threads:
+                for item in islice(source, 1):
+                    todo.put((begun, item))
+                    begun += 1
+                    break
+                else:
+                    more = False
+            if taken == begun:
+                return
+            while taken not in waiting:
                 at, value, error = done.get()
                 if error is not None:
                     raise error
                 waiting[at] = value
-            yield waiting.pop(index)
+            yield waiting.pop(taken)
+            taken += 1
     finally:
         stopped = True
+        for _ in workers:
+            todo.put(None)
         for worker in workers:
             if worker.ident is not None:
                 worker.join()

@@ -229,7 +229,9 @@ class _Tasks:
         """What a survey finds in each part of a plane."""
         return (found for _, found in self._in_order(works, _look))
 
-    def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
+    def parts(
+        self, chain: Filter, works: Iterable[Work], target: Target | None, threads: int
+    ) -> Parts:
         """The parts in order, written by the workers if there is a target."""
         for place, made in self._in_order(works, _part, target):
             pixels, tally, notes = made

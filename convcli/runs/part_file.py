@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
-from convcli.imaging.formats import Format
+from convcli.imaging.formats import Coding, Format
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.metadata.changes import changes_of
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.schedule import ENOUGH, part_schedule
-from convcli.imaging.sink import Parts, PlanePart, Target, check_fits, note_scale, open_sink
-from convcli.imaging.source import Plane, Source
+from convcli.imaging.schedule import ENOUGH, FLOWING, part_schedule
+from convcli.imaging.sink import (
+    Parts,
+    PlanePart,
+    Target,
+    check_fits,
+    check_keeps,
+    check_padded,
+    note_scale,
+    open_sink,
+)
+from convcli.imaging.source import Pixels, Plane, Source, StoredPlane
 from convcli.imaging.stages.filter import Filter
+from convcli.imaging.threads import in_order
 from convcli.imaging.urls import is_url
 from convcli.runs.clock import Clock
 from convcli.runs.memory import limits_of
@@ -54,15 +66,17 @@ class Executor(Protocol):
     def look(self, works: list[Work]) -> Iterator[Any]:
         """What a survey finds in each part of a plane."""
 
-    def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
-        """The parts in order, counted in ``chain.counts``.
+    def parts(
+        self, chain: Filter, works: Iterable[Work], target: Target | None, threads: int
+    ) -> Parts:
+        """The parts in order, counted in ``chain.counts``; some at a time if ``threads`` are many.
 
         Without pixels where the executor has written them with ``target``.
         """
 
 
 class Here:
-    """Makes the parts in this process, one after the other."""
+    """Makes the parts in this process."""
 
     enough, apart = ENOUGH, False
 
@@ -70,11 +84,15 @@ class Here:
         """Walk over the plane once."""
         return (cast("Survey", work.stage).look(work.place.tile.ranges) for work in works)
 
-    def parts(self, chain: Filter, works: Iterable[Work], target: Target | None) -> Parts:
-        """Each as it is asked for; the sink writes them."""
-        return (
-            (work.place, cast(Plane, work.stage).read(work.place.tile.ranges)) for work in works
-        )
+    def parts(
+        self, chain: Filter, works: Iterable[Work], target: Target | None, threads: int
+    ) -> Parts:
+        """Each as it is asked for, or some ahead; the sink writes them."""
+
+        def made(work: Work) -> tuple[PlanePart, Pixels]:
+            return work.place, cast(Plane, work.stage).read(work.place.tile.ranges)
+
+        return in_order(made, works, threads)
 
 
 def on_cpu(request: Request, source: Source) -> FilterOptions:
@@ -97,6 +115,8 @@ class PartFile:
         Told size and time of change of the result, just before it takes its place.
     part_done
         Told after each part how many there are by then, and of how many.
+    durable
+        Whether the result is to be on the disk at the end.
     """
 
     def __init__(
@@ -107,10 +127,13 @@ class PartFile:
         executor: Executor,
         written: Callable[[list[int]], None],
         part_done: Callable[[int, int], None],
+        *,
+        durable: bool = True,
     ) -> None:
         self.request, self.job, self.fmt, self.executor = request, job, fmt, executor
-        self.written, self.part_done = written, part_done
-        self.simple, self.tiles = list[bool](), list[Tile]()
+        self.written, self.part_done, self.durable = written, part_done, durable
+        self.simple, self.tiles, self.threads = list[bool](), list[Tile](), 1
+        self.making = 0.0  # seconds that parts were waited for
 
     @property
     def n_parts(self) -> int:
@@ -142,8 +165,13 @@ class PartFile:
             If they do not fit into memory, or the result into the format.
         """
         outline, request = chain.outline, self.request
-        check_fits(self.fmt, outline.header, display_name(self.job.output))
-        if request.options.backend is None:
+        target = display_name(self.job.output)
+        check_fits(self.fmt, outline.header, target)
+        if chain.selection is not None:
+            check_keeps(self.fmt, outline.header, request.quality, target)
+        if source.flows and not self.fmt.is_array:
+            check_padded(outline.plan, target, request.max_pixels)
+        if request.options.backend is None and not source.flows:
             reason = "a picture that is read part by part is filtered on the CPU"
             outline.plan = replace(outline.plan, backend_reason=reason)
         header = outline.header
@@ -151,23 +179,40 @@ class PartFile:
         note_scale(header, self.fmt)
         header.changes = changes_of(chain)
         self.simple = [chain.is_simple(plane) for plane in source.frames]
-        self.tiles = part_schedule(
+        self.tiles, self.threads = part_schedule(
             chain,
             limits_of(request).room - (source.bytes_held if request.memory is not None else 0),
             simple=all(self.simple),
             whole_rows=self.fmt.whole_rows(source.meta, header.space, header.alpha),
-            enough=self.executor.enough,
+            enough=FLOWING if source.flows else self.executor.enough,
             align=self.fmt.chunks(source, header.shape) if self.executor.apart else None,
-        ).places
+            threads=outline.plan.threads if source.flows else 1,
+        )
+        if source.flows:
+            self._hold(source, chain)
+
+    def _hold(self, source: Source, chain: Filter) -> None:
+        """See that rows stay which a part may ask for while the next ones are made."""
+        first = self.tiles[0]
+        stride = math.prod(step.rows.stride for step in chain.outline.plan.steps)
+        rows = self.threads * (first.bottom - first.top) * stride
+        for plane in source.frames:
+            cast(StoredPlane, plane).origin.hold = rows
 
     def write(self, chain: Filter, source: Source, report: Report, clock: Clock) -> None:
         """Filter and write part after part."""
         clock.start()
-        job, executor, outline = self.job, self.executor, chain.outline
+        job, request, executor, outline = self.job, self.request, self.executor, chain.outline
         if not is_url(job.output):
             Path(job.output).absolute().parent.mkdir(parents=True, exist_ok=True)
 
+        if self.fmt.is_folder:
+            header = outline.header
+            report.bytes_out = math.prod(header.shape) * header.dtype.itemsize * header.n_frames
+
         def ready(facts: list[int]) -> None:
+            if not self.fmt.is_folder:
+                report.bytes_out = facts[0]
             source.close()  # the result may be about to take its place
             self.written(facts)
 
@@ -177,21 +222,23 @@ class PartFile:
             outline.header,
             source,
             overwrite=job.overwrite,
-            threads=outline.plan.threads,
+            coding=Coding(request.quality, request.compression, outline.plan.threads),
+            durable=self.durable,
             ready=ready,
         ) as sink:
             works = self._works(chain, source)
-            sink.write(self._told(executor.parts(chain, works, sink.target)))
-        chain.count(clock.since())
-        header = outline.header
-        report.bytes_out = math.prod(header.shape) * header.dtype.itemsize * header.n_frames
-        report.seconds["filter"] = outline.seconds
+            made = executor.parts(chain, works, sink.target, self.threads)
+            with closing(self._told(made)) as told:
+                sink.write(told)
+        chain.count(self.making)
+        # Decoding is beside filtering; so is encoding, but for what is waited for.
+        report.seconds |= {"filter": self.making, "write": clock.since() - self.making}
 
     def _works(self, chain: Filter, source: Source) -> Iterator[Work]:
         """What is to be made, plane by plane; each is looked at by itself, where something asks."""
         for number, (plane, simple) in enumerate(zip(source.frames, self.simple, strict=True)):
             answers = chain.answers(plane, partial(self._look, number, simple), simple=simple)
-            stage = chain.stage(plane, simple=simple, answers=answers)
+            stage = chain.stage(plane, simple=simple, one_thread=self.threads > 1, answers=answers)
             for tile in self.tiles:
                 yield Work(PlanePart(tile, number), stage, simple, answers)
 
@@ -206,8 +253,15 @@ class PartFile:
             [Work(PlanePart(tile, number), survey, simple, answers) for tile in regions]
         )
 
-    def _told(self, parts: Parts) -> Parts:
+    def _told(self, parts: Parts) -> Generator[tuple[PlanePart, Pixels | None], None, None]:
         """The same parts; each is told of when the next is asked for."""
-        for number, part in enumerate(parts, 1):
-            yield part
-            self.part_done(number, self.n_parts)
+        made, start = iter(parts), perf_counter()
+        try:
+            for number, part in enumerate(made, 1):
+                self.making += perf_counter() - start
+                yield part
+                self.part_done(number, self.n_parts)
+                start = perf_counter()
+        finally:
+            if isinstance(made, Generator):
+                made.close()  # which ends its threads

@@ -11,7 +11,8 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format, format_of_path, named
 from convcli.imaging.header import Metadata
-from convcli.imaging.opening import open_source
+from convcli.imaging.opening import Limits, fits, open_source, read_at_once
+from convcli.imaging.row_stream import DoesNotFlow
 from convcli.imaging.source import Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.urls import is_url
@@ -60,44 +61,105 @@ def run_job(
     -------
     Without metadata, so that it is small and can be sent between processes.
     """
-    clock = Clock()
-    signature = journal.source_of(job) if journal else None
-    fmt, parts, whole = ways_out(request, job)
-    with ExitStack() as opening:
-        source = opening.enter_context(
-            open_source(job.input, limits_of(request), parts=parts, whole=whole, lap=clock.lap)
-        )
-        out: WholeFile | PartFile
-        if fmt is not None and parts and (source.is_stored or not whole):
-            from convcli.runs.part_file import Here, PartFile
-
-            clock = Clock()  # a file that is opened is not read yet
-            out = PartFile(
-                request,
-                job,
-                fmt,
-                executor or Here(),
-                lambda facts: journal.written(job, signature, facts) if journal else None,
-                part_done,
-            )
-        else:
-            clock.lap("decode")
-            out = WholeFile(request, job, _encoder(fmt, source, job), journal, signature)
-        options = out.options(source)
-        mask = opening.enter_context(mask_of(request, parts=source.is_stored))
-        chain = Filter(source, request.kernels, options, mask)
-        out.check(chain, source)
-        written = not request.dry_run
-        report = Report(
-            job, request.kernel_names, chain.outline, out.fmt.name, written, clock.seconds
-        )
-        report.parts = out.n_parts
-        clock.lap("plan")
-        planned(report)
-        if written:
-            out.write(chain, source, report, clock)
+    way = _Way(request, job, planned, journal, part_done, executor)
+    try:
+        report = way.go(flows=True)
+    except DoesNotFlow:  # nothing was written; decoded whole, the file is judged
+        report = way.go(flows=False)
     report.outline.header.meta = Metadata()
     return report
+
+
+class _Way:
+    """A job on its way."""
+
+    def __init__(
+        self,
+        request: Request,
+        job: Job,
+        planned: Callable[[Report], None],
+        journal: Journal | None,
+        part_done: Callable[[int, int], None],
+        executor: Executor | None,
+    ) -> None:
+        self.request, self.job, self.journal = request, job, journal
+        self.planned, self.part_done, self.executor = planned, part_done, executor
+        self.signature = journal.source_of(job) if journal else None
+
+    def go(self, *, flows: bool) -> Report:
+        """All of it; ``flows``: rows may be decoded as they are asked for."""
+        request, job, clock = self.request, self.job, Clock()
+        limits = limits_of(request)
+        fmt, parts, whole = ways_out(request, job)
+        chain: Filter | None = None
+        out: WholeFile | PartFile
+        with ExitStack() as opening:
+            source = opening.enter_context(
+                open_source(
+                    job.input,
+                    limits,
+                    parts=parts,
+                    whole=whole,
+                    flows=flows and parts,
+                    lap=clock.lap,
+                )
+            )
+            mask = opening.enter_context(mask_of(request, parts=source.is_stored))
+            if source.flows and fmt is not None:
+                chain = Filter(source, request.kernels, request.options, mask)
+                if not _flows_on(chain, source, limits, whole=whole, flows=fmt.flows):
+                    read_at_once(source, limits)
+            if fmt is not None and parts and (source.is_stored or not whole):
+                if not source.flows:
+                    clock = Clock()  # a file that is opened is not read yet
+                out = self._in_parts(fmt)
+            else:
+                clock.lap("decode")
+                out = WholeFile(
+                    request, job, _encoder(fmt, source, job), self.journal, self.signature
+                )
+            options = out.options(source)
+            if chain is None or (chain.outline.plan.backend.on_gpu and options != request.options):
+                chain = Filter(source, request.kernels, options, mask)
+            out.check(chain, source)
+            written = not request.dry_run
+            report = Report(
+                job, request.kernel_names, chain.outline, out.fmt.name, written, clock.seconds
+            )
+            report.parts = out.n_parts
+            clock.lap("plan")
+            self._tell(report)
+            if written:
+                out.write(chain, source, report, clock)
+        return report
+
+    def _tell(self, report: Report) -> None:
+        """Once, also where a second way has to be gone."""
+        self.planned(report)
+        self.planned = lambda report: None
+
+    def _in_parts(self, fmt: Format) -> PartFile:
+        from convcli.runs.part_file import Here, PartFile
+
+        journal = self.journal
+        return PartFile(
+            self.request,
+            self.job,
+            fmt,
+            self.executor or Here(),
+            lambda facts: journal.written(self.job, self.signature, facts) if journal else None,
+            self.part_done,
+            # A batch is flushed to the disk once, at its end; the journal knows what it wrote.
+            durable=journal is None or not journal.knows_reboots,
+        )
+
+
+def _flows_on(chain: Filter, source: Source, limits: Limits, *, whole: bool, flows: bool) -> bool:
+    """Whether rows are made as they are asked for, and not all at once."""
+    if not fits(source, limits):
+        return True
+    in_order = flows or not whole
+    return in_order and chain.sees_once and not chain.outline.plan.backend.on_gpu
 
 
 def mask_of(request: Request, *, parts: bool) -> AbstractContextManager[Mask | None]:
@@ -115,7 +177,8 @@ def ways_out(request: Request, job: Job) -> tuple[Format | None, bool, bool]:
     if fmt is None:
         return None, False, True
     to_file = job.output != STDIN and not is_url(job.output) and not is_device(job.output)
-    return fmt, fmt.in_parts and (fmt.is_folder or to_file), not fmt.is_array
+    in_parts = fmt.in_parts or fmt.flows
+    return fmt, in_parts and (fmt.is_folder or to_file), not fmt.is_array
 
 
 def _encoder(fmt: Format | None, source: Source, job: Job) -> Format:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from convcli.engine.plan import Plan
-from convcli.errors import UsageError
 from convcli.imaging.atomic import Data, display_name, parts, write_atomic, write_stdout
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format
 from convcli.imaging.frames import FilteredFrames
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.sink import check_fits, check_keeps, encode_picture
+from convcli.imaging.sink import check_fits, check_keeps, check_padded, encode_picture
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.urls import is_url, write_url
@@ -63,7 +60,7 @@ class WholeFile:
             from convcli.imaging.metadata.carry import carry
 
             carry(header, self.fmt)
-        _check_size(chain.outline.plan, self.target, self.request.max_pixels)
+        check_padded(chain.outline.plan, self.target, self.request.max_pixels)
 
     def write(self, chain: Filter, source: Source, report: Report, clock: Clock) -> None:
         """Filter the frames as they are encoded, and write the file."""
@@ -112,17 +109,6 @@ class WholeFile:
         if journal:
             journal.done(job, self.signature)
         return written
-
-
-def _check_size(plan: Plan, target: str, max_pixels: int) -> None:
-    """Refuse a padding that makes of a picture more than may be read of one."""
-    height, width = max((step.shape_out[:2] for step in plan.steps), key=math.prod)
-    if height * width > max(max_pixels, math.prod(plan.shape_in[:2])):
-        raise UsageError(
-            f"{target}: with this padding there would be {width}x{height} pixels, "
-            f"{height * width:,}, and at most {max_pixels:,} are made; raise the limit with "
-            "--max-pixels"
-        )
 
 
 class _Timed:

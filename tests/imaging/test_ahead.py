@@ -17,7 +17,7 @@ from convcli.extensions import extension
 from convcli.imaging import ahead as ahead_module
 from convcli.imaging import opening
 from convcli.imaging.ahead import LEAST_BYTES, Ahead, begin, take
-from convcli.imaging.formats.png import plain as png_plain
+from convcli.imaging.formats.png import rows as png_rows
 from convcli.imaging.formats.png.plain import Plain, read_plain
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
@@ -143,7 +143,7 @@ def test_names_that_are_no_files_are_left_alone(name: str) -> None:
 def test_too_large_a_picture_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode_png(noisy((60, 50, 3)), Metadata())
     asked = []
-    monkeypatch.setattr(png_plain, "_room", lambda size: asked.append(size) or bytearray(size))
+    monkeypatch.setattr(png_rows, "_room", lambda size: asked.append(size) or bytearray(size))
     assert read_plain(io.BytesIO(data), len(data), 2999) is None
     assert asked == []
     assert read_plain(io.BytesIO(data), len(data), 3000) is not None

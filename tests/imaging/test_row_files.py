@@ -13,7 +13,7 @@ from PIL import Image
 
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import InputError
-from convcli.imaging.formats import format_of_suffix
+from convcli.imaging.formats import Coding, format_of_suffix
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.opening import decode_picture, open_stored
 from convcli.imaging.sink import PlanePart, encode_picture, open_sink
@@ -129,7 +129,7 @@ def test_bands_fill_the_file_that_is_encoded_whole(
     monkeypatch.setattr("convcli.imaging.formats.shared.row_file.PIECE", 5 * pixels[0].nbytes)
     whole = b"".join(encode_picture(picture, fmt, "x"))
     path = tmp_path / f"x{suffix}"
-    with open_sink(str(path), fmt, header, picture, overwrite=False, threads=1) as sink:
+    with open_sink(str(path), fmt, header, picture, overwrite=False, coding=Coding()) as sink:
         sink.write(
             (PlanePart(Tile(top, bottom, 0, W)), pixels[top:bottom])
             for top, bottom in ((0, 7), (7, 8), (8, 23))
@@ -188,7 +188,7 @@ def test_a_bmp_that_could_not_say_its_size_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "x.bmp")
     with (
         pytest.raises(Exception, match=r"x\.bmp: cannot be encoded as BMP: File size is too large"),
-        open_sink(path, fmt, header, picture, overwrite=False, threads=1),
+        open_sink(path, fmt, header, picture, overwrite=False, coding=Coding()),
     ):
         pass
     assert not list(tmp_path.iterdir())

@@ -178,7 +178,7 @@ def rewritten(pixels: np.ndarray, folder: Path, whole: bool, **said: Any) -> byt
     if whole:
         return bytes(TIFF.encode(header, Coding()))
     path = folder / "out.tif"
-    with open_sink(str(path), TIFF, header, header, overwrite=True, threads=1) as sink:
+    with open_sink(str(path), TIFF, header, header, overwrite=True, coding=Coding()) as sink:
         tops = (0, 10, 30, H)
         sink.write(
             (PlanePart(Tile(top, end, 0, W)), pixels[top:end])

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from convcli.engine.cpu.tiles import Tile
-from convcli.imaging.formats import format_of_suffix
+from convcli.imaging.formats import Coding, format_of_suffix
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.sink import PlanePart, encode_picture, open_sink
 from convcli.imaging.source import Frame, Source
@@ -44,7 +44,9 @@ def test_strips_are_those_of_tifffile(
     assert fmt is not None
     whole = encode_picture(picture, fmt, "x", threads=2)
     path = tmp_path / "x.tif"
-    with open_sink(str(path), fmt, header, picture, overwrite=False, threads=2) as sink:
+    with open_sink(
+        str(path), fmt, header, picture, overwrite=False, coding=Coding(threads=2)
+    ) as sink:
         cuts = [0, 1, 2, 40, 41, 61]
         band = np.empty_like(pixels)  # filled anew for each part, as those of parts may be
 

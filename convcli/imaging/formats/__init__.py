@@ -116,6 +116,9 @@ class Format:
 
     in_parts = False
     """Whether it is stored so that parts of a picture can be read and written."""
+    flows = False
+    """Whether rows can be read in order with ``open``, and written so with ``create`` to the bytes
+    that ``encode`` gives: large pictures go band by band, and only some of it is in memory."""
     is_array = False
     """Whether it holds samples and nothing else, known by its file's name: no pipe can carry it."""
     is_folder = False
@@ -185,7 +188,7 @@ class Format:
         return None
 
     def create(
-        self, path: str, header: Header, like: Source, threads: int
+        self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
         """A file that is written part by part, or a folder, which holds more when the block ends.
 
@@ -197,6 +200,8 @@ class Format:
             Of the result.
         like
             Where it comes from, for what is stored as the source is.
+        coding
+            How it is to be encoded, as far as there is a choice.
         """
         raise NotImplementedError(f"{self.name} is encoded whole")
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from convcli.errors import InputError, UsageError
-from convcli.imaging.formats import NUMBERS, Format
+from convcli.imaging.formats import NUMBERS, Coding, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.formats.raw import RawLayout
@@ -52,7 +52,7 @@ class Npy(Format):
         return picture
 
     def create(
-        self, path: str, header: Header, like: Source, threads: int
+        self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
         import numpy as np
 

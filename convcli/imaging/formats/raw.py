@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.errors import InputError, UsageError
-from convcli.imaging.formats import NUMBERS, Format
+from convcli.imaging.formats import NUMBERS, Coding, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.header import Header
@@ -62,7 +62,7 @@ class Raw(Format):
         return picture_of_rows(self.name, name, fd, 0, layout.shape, stored, layout.axes)
 
     def create(
-        self, path: str, header: Header, like: Source, threads: int
+        self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
         from convcli.imaging.formats.shared.array_file import create_array
 

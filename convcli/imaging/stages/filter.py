@@ -17,7 +17,7 @@ from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import hides_some, is_opaque, leaves_alpha
 from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
-from convcli.imaging.stages.levels_found import LevelsFound, levels_so_far
+from convcli.imaging.stages.levels_found import OTSU, LevelsFound, levels_so_far
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.rasters import holds_values
@@ -162,6 +162,19 @@ class Filter:
         effect = effect_of(plans.chain, self.options.range, same_unit=same_unit)
         return effect if self.selection is None else effect.in_part
 
+    @property
+    def sees_once(self) -> bool:
+        """Whether samples are looked at once only, from top to bottom, to make the result so."""
+        plans, options = self.plans, self.options
+        asks = options.range == "stretch" or any(k.operation == OTSU for k in plans.chain)
+        looks = plans.missing.possible or (plans.weighs and not self._leaves_all)
+        return not (asks or looks or self.whole or options.border.mode == "wrap")
+
+    @property
+    def _leaves_all(self) -> bool:
+        """Whether alpha stays as it is, and each kernel is one of a sum."""
+        return self.leaves_alpha and all(kernel.is_correlation for kernel in self.plans.chain)
+
     def is_simple(self, plane: Plane) -> bool:
         """Whether one plan makes samples of samples: no light, no alpha to weigh by, none missing."""
         plans, name = self.plans, self.source.name
@@ -171,8 +184,7 @@ class Filter:
             if plane.dtype.kind == "f":
                 for rows in slabs(plane):
                     require_finite(rows, name)
-            sums = all(kernel.is_correlation for kernel in plans.chain)
-            if self.leaves_alpha and (sums or not hides_some(plane)):
+            if self._leaves_all or (self.leaves_alpha and not hides_some(plane)):
                 return True
             return is_opaque(plane)
         exact = plane.dtype.kind in "iu" and plane.dtype.itemsize == 8  # each region is to be asked

@@ -62,7 +62,7 @@ class Bmp(Format):
         return bmp_file(picture).whole(picture.first.pixels)
 
     def create(
-        self, path: str, header: Header, like: Source, threads: int
+        self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
         from convcli.imaging.formats.bmp.bands import bmp_file
 

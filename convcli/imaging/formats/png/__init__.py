@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
     import io
 
     from convcli.imaging.atomic import Data
-    from convcli.imaging.formats.png.plain import Plain
+    from convcli.imaging.formats.png.plain import Plain, PlainFile
+    from convcli.imaging.formats.raw import RawLayout
+    from convcli.imaging.header import Header, Metadata
+    from convcli.imaging.row_stream import RowStream
+    from convcli.imaging.sink import Sink
     from convcli.imaging.source import Source
 
 __all__ = ["FORMATS"]
@@ -25,7 +31,7 @@ class Png(Format):
     suffixes = (".png", ".apng")
     spaces = "gray graya rgb rgba"
     dtypes = "uint8 uint16"
-    animations = still_first = True
+    animations = still_first = flows = True
     carries = "icc exif xmp dpi aspect comments png_chunks"
 
     def recognises(self, head: bytes) -> bool:
@@ -46,12 +52,41 @@ class Png(Format):
     ) -> Callable[[], Finish | None] | None:
         """It needs no NumPy, so it goes on beside the import of that."""
         from convcli.imaging.formats.png.plain import read_plain
+        from convcli.imaging.row_stream import RowStream
+
+        plain = _large(os.dup(file.fileno()), max_pixels)
+        if plain is not None:
+            stream = RowStream(plain.header.height, plain.row_bytes, plain.bands)
+            return lambda: partial(_flowing, plain, stream)
+        file.seek(0)
 
         def begin() -> Finish | None:
             plain = read_plain(file, size, max_pixels, wanted)
             return None if plain is None else partial(_finish, plain)
 
         return begin
+
+    def open(
+        self, path: str, name: str, max_pixels: int, layout: RawLayout | None
+    ) -> Source | None:
+        from convcli.imaging.row_stream import RowStream
+        from convcli.system.files import open_to_read
+
+        plain = _large(open_to_read(path), max_pixels)
+        if plain is None:
+            return None
+        stream = RowStream(plain.header.height, plain.row_bytes, plain.bands)
+        return _flowing(plain, stream, name, max_pixels)
+
+    def create(
+        self, path: str, header: Header, like: Source, coding: Coding
+    ) -> AbstractContextManager[Sink]:
+        from convcli.imaging.formats.png.create import create_png
+
+        return create_png(path, header, coding)
+
+    def whole_rows(self, meta: Metadata, space: str, alpha: bool) -> bool:
+        return True
 
     def encode(self, picture: Source, coding: Coding) -> Data:
         from convcli.imaging.formats.png.write import apng_parts, png_parts
@@ -68,6 +103,27 @@ class Png(Format):
             threads=threads,
             compression=compression,
         )
+
+
+def _large(fd: int, max_pixels: int) -> PlainFile | None:
+    """A file whose rows are worth to flow; what else it is, the ordinary way will say."""
+    from convcli.imaging.formats.png.plain import PlainFile
+    from convcli.imaging.row_stream import FLOWING
+
+    try:
+        plain = PlainFile(fd)
+    except ValueError:
+        return None
+    if FLOWING <= plain.header.width * plain.header.height <= max_pixels:
+        return plain
+    plain.close()
+    return None
+
+
+def _flowing(plain: PlainFile, stream: RowStream, name: str, max_pixels: int) -> Source:
+    from convcli.imaging.formats.png.read import flowing_picture
+
+    return flowing_picture(plain, stream, name)
 
 
 def _finish(plain: Plain, name: str, max_pixels: int) -> Source:

@@ -5,14 +5,19 @@ Why not a library: on 24 megapixels Pillow takes 0.5 to 1.1 s to an array, libpn
 interlaced, no transparent colour, no palette, no animation. Whatever is unusual or damaged is left
 to libpng, which knows best what to say of it; so nothing is read here that it would refuse.
 
+Its rows come all at once (:func:`read_plain`), or in bands, of which only some are in memory
+(:class:`PlainFile`).
+
 NumPy is not needed, so that a thread can begin before it is imported; and the lock of the
 interpreter, which an import holds, is asked for as seldom as can be.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -21,22 +26,22 @@ from isal import igzip_lib, isal_zlib
 from convcli.errors import InputError
 from convcli.extensions import extension
 from convcli.imaging.formats.png.chunks import SIGNATURE, Ihdr, chunk, read_ihdr
+from convcli.imaging.formats.png.rows import CHANNELS, AllRows, Bands, Unusual
 from convcli.imaging.threads import Beside
-from convcli.system.machine import Buffer, fresh_memory
+from convcli.system.files import read_at
+from convcli.system.machine import Buffer
 
-__all__ = ["CHANNELS", "Plain", "read_plain"]
+__all__ = ["Plain", "PlainFile", "read_plain"]
 
-CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
-"""Samples of a pixel by colour type."""
 UNUSUAL = (b"tRNS", b"acTL", b"fcTL")
 END = chunk(b"IEND", b"")
+MOST_BEHIND = 1 << 12
+"""Bytes behind its end that are looked at: all of them zeros are not worth a word."""
 SLAB_BYTES = 3 << 18
 """Most bytes read at a time, and most of a chunk that holds no pixels but is kept."""
 RAW_BYTES = 1 << 20
 """Most bytes inflated at a time, so that no bomb fills the memory; with more, each time in fresh
 memory, inflating takes a third longer."""
-HUGE = 1 << 22
-"""Bytes from which on memory is asked for in huge pages: clearing it takes half the time."""
 
 # The stub of isal types this class as an instance.
 InflateError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
@@ -56,10 +61,6 @@ class Plain(NamedTuple):
     header: Ihdr
     rest: bytes
     pixels: Buffer
-
-
-class _Unusual(Exception):
-    """Not for us."""
 
 
 def read_plain(
@@ -82,7 +83,7 @@ def read_plain(
         return None
     try:
         return _Reader(file, size).decode(max_pixels, going_on)
-    except (_Unusual, InputError, ValueError, struct.error, InflateError):
+    except (Unusual, InputError, ValueError, struct.error, InflateError):
         return None
 
 
@@ -117,44 +118,17 @@ class _Slab:
 
     def fill(self) -> None:
         """Read on, after what is at hand."""
+        if not self.fill_if_more():  # the file ends too soon, or what is wanted does not fit
+            raise Unusual
+
+    def fill_if_more(self) -> bool:
+        """The same where there is more, and room for it."""
         left = bytes(self.at_hand)
         self._buffer[: len(left)] = left
         self._start, self._end = 0, len(left)
         got = self._file.readinto(self._buffer[len(left) :])
-        if not got:  # the file ends too soon, or what is wanted does not fit
-            raise _Unusual
-        self._end += got
-
-
-class _Rows:
-    """The picture, of which the filtered rows come in pieces of any size."""
-
-    def __init__(self, header: Ihdr) -> None:
-        self._step = CHANNELS[header.colour_type] * header.depth // 8
-        self._row_bytes = header.width * self._step
-        self._swap = header.depth == 16 and sys.byteorder == "little"
-        self._height = header.height
-        self._pixels = _room(header.height * self._row_bytes)
-        self._done = 0
-        self._begun = bytearray(1 + self._row_bytes)  # a row that is not all there
-        self._have = 0
-
-    @property
-    def raw_bytes(self) -> int:
-        """How many bytes of filtered rows make the picture."""
-        return self._height * (1 + self._row_bytes)
-
-    def undo(self, raw: bytes) -> None:
-        """Undo the filters of the rows that come next."""
-        state = self._begun, self._have, self._pixels, self._done
-        shape = self._row_bytes, self._step, self._swap
-        self._done, self._have = extension("_png").module.unfilter(raw, *state, *shape)
-
-    def finished(self) -> Buffer:
-        """The pixels, if all rows came and nothing more."""
-        if self._done != self._height or self._have:
-            raise _Unusual
-        return self._pixels
+        self._end += got or 0
+        return bool(got)
 
 
 class _Reader:
@@ -165,47 +139,65 @@ class _Reader:
         self._in_threads = size > 2 * len(self._slab)
         self._rest = bytearray()
 
-    def decode(self, max_pixels: int, going_on: Callable[[], bool]) -> Plain:
-        """The picture."""
+    def header(self) -> Ihdr:
+        """The header of a picture that is plain as far as that says."""
         self._rest += self._slab.take(len(SIGNATURE))
         if self._rest != SIGNATURE:
-            raise _Unusual
+            raise Unusual
         self._take(*self._next())
         header = read_ihdr(bytes(self._rest), "")  # which checks it
         if header.interlaced or header.depth not in (8, 16) or header.colour_type not in CHANNELS:
-            raise _Unusual
-        if header.width * header.height > max_pixels:
-            raise _Unusual
-        self._rows = _Rows(header)
-        self._inflate(going_on)
-        return Plain(header, bytes(self._rest), self._rows.finished())
+            raise Unusual
+        return header
 
-    def _inflate(self, going_on: Callable[[], bool]) -> None:
+    def decode(self, max_pixels: int, going_on: Callable[[], bool]) -> Plain:
+        """The picture."""
+        header = self.header()
+        if header.width * header.height > max_pixels:
+            raise Unusual
+        rows = AllRows(header)
+        for _ in self._inflate(rows.undo, rows.raw_bytes):
+            if not going_on():
+                raise Unusual
+        return Plain(header, bytes(self._rest), rows.finished())
+
+    def bands(self, rest: bytes, room: Callable[[int], bytearray]) -> Iterator[memoryview]:
+        """Its rows, some at a time, of a file that without its pixel data is ``rest``."""
+        rows = Bands(self.header(), room)
+        for _ in self._inflate(rows.undo, rows.raw_bytes):
+            yield from rows.full()
+        rows.finish()
+        if bytes(self._rest) != rest:
+            raise Unusual
+        yield from rows.full()
+
+    def _inflate(self, undo: Callable[[bytes], None], raw_bytes: int) -> Iterator[None]:
         """Inflate piece after piece, and beside it undo the last rows and read the next piece."""
         inflate = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_ZLIB)
         pieces = self._pieces()
         raw = b""
         piece = next(pieces, None)
-        if piece is None or not _zlib_header(bytes(piece[:2]), self._rows.raw_bytes):
-            raise _Unusual
+        if piece is None or not _zlib_header(bytes(piece[:2]), raw_bytes):
+            raise Unusual
 
         def undo_and_read(raw: bytes, read: bool) -> memoryview | None:
-            self._rows.undo(raw)
+            undo(raw)
             return next(pieces, None) if read else None
 
         with Beside(self._in_threads) as beside:
             while not inflate.eof:
                 # It keeps what it did not come to, and asks for more when it has used it up.
                 read = bool(inflate.needs_input)
-                if (read and piece is None) or not going_on():
-                    raise _Unusual
+                if read and piece is None:
+                    raise Unusual
+                yield
                 beside.begin(undo_and_read, raw, read)
                 raw = inflate.decompress(piece if read else b"", RAW_BYTES)
                 following = beside.result()
                 piece = following if read else piece
-        self._rows.undo(raw)
+        undo(raw)
         if inflate.unused_data or piece is not None:
-            raise _Unusual
+            raise Unusual
 
     def _pieces(self) -> Iterator[memoryview]:
         """The compressed data in pieces, each of which stays until the next but one is made."""
@@ -223,8 +215,10 @@ class _Reader:
                 self._slab.fill()
         self._take(*self._kept(b"IEND"))
         if not self._rest.endswith(END):
-            raise _Unusual
-        self._rest += self._slab.at_hand  # what follows the end, to be told of
+            raise Unusual
+        while len(self._slab.at_hand) < MOST_BEHIND and self._slab.fill_if_more():
+            pass
+        self._rest += self._slab.at_hand[:MOST_BEHIND]  # what follows the end, to be told of
 
     def _next(self) -> tuple[int, bytes]:
         """Length and type of the next chunk."""
@@ -238,13 +232,85 @@ class _Reader:
             if kind == until:
                 return length, kind
             if kind[0] & 0x20 == 0 or not kind.isalpha() or kind in UNUSUAL:
-                raise _Unusual
+                raise Unusual
             self._take(length, kind)
 
     def _take(self, length: int, kind: bytes) -> None:
         """Keep a chunk."""
         self._rest += struct.pack(">I4s", length, kind)
         self._rest += self._slab.take(length + 4)
+
+
+class PlainFile:
+    """A plain PNG whose rows are made from the first on, as often as they are asked for.
+
+    What stands behind its pixels is read before them, since a result says it before its own.
+
+    ``fd`` is its own from now on.
+
+    Raises
+    ------
+    ValueError
+        If the library should have it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._file = io.FileIO(fd)
+        try:
+            self._size = os.fstat(fd).st_size
+            self.header = self._reader().header()
+            self.rest = _without_pixels(fd)
+            if extension("_png").module is None:
+                raise Unusual
+        except (InputError, OSError, ValueError, struct.error) as error:
+            self.close()
+            raise Unusual from error
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row of samples."""
+        header = self.header
+        return header.width * CHANNELS[header.colour_type] * header.depth // 8
+
+    def bands(self, room: Callable[[int], bytearray]) -> Iterator[memoryview]:
+        """All rows, some at a time: samples in the machine's byte order."""
+        return self._reader().bands(self.rest, room)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _reader(self) -> _Reader:
+        self._file.seek(0)
+        return _Reader(self._file, self._size)
+
+
+def _without_pixels(fd: int) -> bytes:
+    """The chunks of a file but for its pixel data; what follows its end, as far as that is told of.
+
+    Where chunks of pixel data are alike in size it is taken that those between are too: reading the
+    pixels shows whether they were.
+    """
+
+    def head(at: int) -> tuple[int, bytes]:
+        length, kind = struct.unpack(">I4s", read_at(fd, 8, at))
+        return length, kind
+
+    rest, at, kind = bytearray(SIGNATURE), len(SIGNATURE), b""
+    while kind != b"IEND":
+        length, kind = head(at)
+        if kind != b"IDAT":
+            if length > SLAB_BYTES:
+                raise Unusual
+            rest += read_at(fd, 12 + length, at)
+            at += 12 + length
+            continue
+        many = 1
+        with contextlib.suppress(struct.error):  # past the end
+            while head(at + 2 * many * (12 + length)) == (length, kind):
+                many *= 2
+        at += many * (12 + length)
+    return bytes(rest + read_at(fd, MOST_BEHIND, at))
 
 
 def _zlib_header(head: bytes, raw_bytes: int) -> bool:
@@ -257,8 +323,3 @@ def _zlib_header(head: bytes, raw_bytes: int) -> bool:
         return False
     whole = head[0] == 0x78 or raw_bytes <= 256 << (head[0] >> 4)
     return whole and int.from_bytes(head, "big") % 31 == 0
-
-
-def _room(size: int) -> Buffer:
-    """Fresh memory, of which only what is written takes room."""
-    return bytearray(size) if size < HUGE else fresh_memory(size)

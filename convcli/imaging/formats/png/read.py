@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.imaging.flowing import FlowingPlane
 from convcli.imaging.formats.png.chunks import Ihdr, read_ihdr, walk
 from convcli.imaging.formats.png.metadata import read_metadata
-from convcli.imaging.formats.png.plain import CHANNELS, Plain, read_plain
+from convcli.imaging.formats.png.plain import Plain, PlainFile, read_plain
+from convcli.imaging.formats.png.rows import CHANNELS
 from convcli.imaging.header import COLOURS, Metadata, widened
 from convcli.imaging.limits import check_size
 from convcli.imaging.metadata.upright import take_orientation, turn_upright
-from convcli.imaging.source import Frame, Source
+from convcli.imaging.row_stream import RowStream
+from convcli.imaging.source import Frame, Plane, Source
 
-__all__ = ["picture_of_plain", "read_png"]
+__all__ = ["flowing_picture", "picture_of_plain", "read_png"]
 
 GRAY = 0
 
@@ -61,15 +64,38 @@ def picture_of_plain(plain: Plain, name: str) -> Source:
     """The picture that a plain PNG holds."""
     header = plain.header
     meta, notes = read_metadata(plain.rest, name)
-    samples = np.frombuffer(plain.pixels, np.uint16 if header.depth == 16 else np.uint8)
+    samples = np.frombuffer(plain.pixels, _dtype(header))
     pixels = samples.reshape(header.height, header.width, CHANNELS[header.colour_type])
     return _upright(pixels, header, meta, notes)
 
 
+def flowing_picture(plain: PlainFile, stream: RowStream, name: str) -> Source:
+    """The picture that a plain PNG holds, whose rows flow unless they have to be turned."""
+    header = plain.header
+    meta, notes = read_metadata(plain.rest, name)
+    shape = header.height, header.width, CHANNELS[header.colour_type]
+    stream.name = name
+    plane = FlowingPlane(stream, shape, _dtype(header), plain.close)
+    orientation = take_orientation(meta, notes)
+    if orientation == 1:
+        return _source([plane], header, meta, notes)
+    pixels = plane.pixels
+    plane.close()
+    return _source([Frame(turn_upright(pixels, orientation))], header, meta, notes)
+
+
+def _dtype(header: Ihdr) -> np.dtype[Any]:
+    return np.dtype(np.uint16 if header.depth == 16 else np.uint8)
+
+
 def _upright(pixels: NDArray[Any], header: Ihdr, meta: Metadata, notes: list[str]) -> Source:
-    space = "gray" if header.colour_type in (0, 4) else "rgb"
-    alpha = pixels.shape[-1] > COLOURS[space]
-    pixels = turn_upright(pixels, take_orientation(meta, notes))
-    return Source(
-        "PNG", space, alpha, pixels.dtype, pixels.shape[:2], [Frame(pixels)], meta=meta, notes=notes
+    return _source(
+        [Frame(turn_upright(pixels, take_orientation(meta, notes)))], header, meta, notes
     )
+
+
+def _source(frames: list[Plane], header: Ihdr, meta: Metadata, notes: list[str]) -> Source:
+    space = "gray" if header.colour_type in (0, 4) else "rgb"
+    height, width, channels = frames[0].shape
+    alpha, dtype = channels > COLOURS[space], frames[0].dtype
+    return Source("PNG", space, alpha, dtype, (height, width), frames, meta=meta, notes=notes)

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
@@ -36,7 +37,7 @@ from convcli.imaging.header import Metadata
 from convcli.imaging.source import Plane
 from convcli.imaging.threads import in_order
 
-__all__ = ["apng_parts", "encode_png", "png_parts"]
+__all__ = ["apng_parts", "encode_png", "png_of_rows", "png_parts"]
 
 STRIP_BYTES = {"default": 1 << 20, "small": 1 << 22}
 """Most raw bytes of a strip: long ones lose less at their seams, short ones share work evenly."""
@@ -70,11 +71,26 @@ def png_parts(
     pixels: NDArray[Any], meta: Metadata, *, threads: int = 1, compression: str = "default"
 ) -> Iterator[bytes]:
     """The same in parts, to be written one after the other as they are made."""
-    header = _header(pixels)
-    stream = _deflate(pixels, threads, compression)
+    shape, depth = pixels.shape, pixels.dtype.itemsize * 8
+    return png_of_rows(shape, depth, [pixels], meta, threads=threads, compression=compression)
+
+
+def png_of_rows(
+    shape: tuple[int, ...],
+    depth: int,
+    rows: Iterable[NDArray[Any]],
+    meta: Metadata,
+    *,
+    threads: int = 1,
+    compression: str = "default",
+) -> Generator[bytes, None, None]:
+    """The same of rows that come some at a time: a strip for each thread and one more are kept."""
+    header = _header(shape, depth)
     before = metadata_chunks(meta, header.depth, header.colour_type)
-    data = (part for body in stream for part in chunk_parts(b"IDAT", body))
-    return assemble(header, before, data)
+    stream = _deflate(shape, depth, rows, threads, compression)
+    with closing(stream):
+        data = (part for body in stream for part in chunk_parts(b"IDAT", body))
+        yield from assemble(header, before, data)
 
 
 def apng_parts(
@@ -96,13 +112,13 @@ def apng_parts(
     header: Ihdr | None = None
     sequence = 0
     for index, frame in enumerate(frames):
-        header = header or _header(frame.pixels)
+        header = header or _header(frame.pixels.shape, frame.pixels.dtype.itemsize * 8)
         if index or not still_first:
             place = header.width, header.height, 0, 0
             control = struct.pack(">5I2H2B", sequence, *place, *_delay(frame.duration), 0, 0)
             pixels.append(chunk(b"fcTL", control))
             sequence += 1
-        stream = _deflate(frame.pixels, threads, compression)
+        stream = _deflate(frame.shape, header.depth, [frame.pixels], threads, compression)
         if index == 0:
             pixels += [part for body in stream for part in chunk_parts(b"IDAT", body)]
         else:  # in one piece: imagecodecs reads no more
@@ -127,18 +143,58 @@ def _delay(duration: float) -> tuple[int, int]:
     return delay.numerator, delay.denominator
 
 
-def _header(pixels: NDArray[Any]) -> Ihdr:
-    height, width, channels = pixels.shape
-    return Ihdr(width, height, pixels.dtype.itemsize * 8, COLOUR_TYPES[channels], False)
+def _header(shape: tuple[int, ...], depth: int) -> Ihdr:
+    height, width, channels = shape
+    return Ihdr(width, height, depth, COLOUR_TYPES[channels], False)
 
 
-def _deflate(pixels: NDArray[Any], threads: int, compression: str) -> Iterator[list[bytes]]:
+class _Strip(NamedTuple):
+    """Rows that are packed together, the one above them, if there is one, and whether they end it."""
+
+    rows: NDArray[Any]
+    above: NDArray[Any]
+    last: bool
+
+
+def _strips(pixels: Iterable[NDArray[Any]], height: int, rows: int) -> Iterator[_Strip]:
+    """Cut rows that come some at a time into strips of so many."""
+    held: list[NDArray[Any]] = []
+    done, count, above = 0, 0, None
+    for some in pixels:
+        held.append(some)
+        count += len(some)
+        while count and (count >= rows or done + count == height):
+            strip = _taken(held, min(rows, count))
+            done, count = done + len(strip), count - len(strip)
+            yield _Strip(strip, strip[:0] if above is None else above, done == height)
+            above = strip[-1:]
+
+
+def _taken(held: list[NDArray[Any]], count: int) -> NDArray[Any]:
+    """The first ``count`` of the rows that are held in pieces, which are held no more."""
+    taken: list[NDArray[Any]] = []
+    while count:
+        some = held.pop(0)
+        if len(some) > count:
+            held.insert(0, some[count:])
+        taken.append(some[:count])
+        count -= len(taken[-1])
+    return taken[0] if len(taken) == 1 else np.concatenate(taken)
+
+
+def _deflate(
+    shape: tuple[int, ...],
+    depth: int,
+    pixels: Iterable[NDArray[Any]],
+    threads: int,
+    compression: str,
+) -> Generator[list[bytes], None, None]:
     """The zlib stream of the filtered rows: the bodies of its chunks, each in parts.
 
     They come as they are made: what is done with one goes on beside the next.
     """
-    height = pixels.shape[0]
-    row_bytes = pixels.shape[1] * pixels.shape[2] * pixels.dtype.itemsize
+    height = shape[0]
+    row_bytes = shape[1] * shape[2] * depth // 8
     strip_bytes = STRIP_BYTES[compression]
     if compression == "default":
         strip_bytes = min(strip_bytes, max(LEAST_BYTES, height * row_bytes // STRIPS))
@@ -147,22 +203,22 @@ def _deflate(pixels: NDArray[Any], threads: int, compression: str) -> Iterator[l
         threads = 1
     spare: list[bytearray] = []  # for threads to take turns with: fresh memory has to be cleared
 
-    def strip(start: int) -> tuple[list[bytes], int, int]:
-        stop = min(start + rows, height)
-        length = (stop - start) * (row_bytes + 1)
+    def packed(strip: _Strip) -> tuple[list[bytes], int, int]:
+        length = len(strip.rows) * (row_bytes + 1)
         room = spare.pop() if spare else bytearray(rows * (row_bytes + 1))
         raw = memoryview(room)[:length]
-        _filter(pixels, start, stop, raw)
-        body = PACKERS[compression](raw, zlib.Z_FINISH if stop == height else zlib.Z_FULL_FLUSH)
+        _filter(strip.rows, strip.above, raw)
+        body = PACKERS[compression](raw, zlib.Z_FINISH if strip.last else zlib.Z_FULL_FLUSH)
         adler = isal_zlib.adler32(raw)
         raw.release()
         spare.append(room)
         return body, adler, length
 
     checksum, begin = 1, [b"\x78\x01"]
-    for body, adler, length in in_order(strip, range(0, height, rows), threads):
-        yield [*begin, *body]
-        begin, checksum = [], _join_adler(checksum, adler, length)
+    with closing(in_order(packed, _strips(pixels, height, rows), threads)) as done:
+        for body, adler, length in done:
+            yield [*begin, *body]
+            begin, checksum = [], _join_adler(checksum, adler, length)
     yield [struct.pack(">I", checksum)]
 
 
@@ -180,10 +236,9 @@ def _join_adler(first: int, second: int, length: int) -> int:
     return b << 16 | a
 
 
-def _filter(pixels: NDArray[Any], start: int, stop: int, raw: memoryview) -> None:
-    """Rows ``start`` to ``stop`` as PNG wants them: a filter byte, then the filtered bytes."""
-    rows = np.ascontiguousarray(pixels[start:stop])
-    above = np.ascontiguousarray(pixels[max(start - 1, 0) : start])
+def _filter(pixels: NDArray[Any], above: NDArray[Any], raw: memoryview) -> None:
+    """Rows as PNG wants them: a filter byte, then the filtered bytes."""
+    rows, above = np.ascontiguousarray(pixels), np.ascontiguousarray(above)
     step = pixels.shape[2] * pixels.dtype.itemsize
     drawing = _is_drawing(rows.view(np.uint8).reshape(len(rows), -1), step)
     if not drawing and (loops := extension("_png").module) is not None:

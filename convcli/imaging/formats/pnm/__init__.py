@@ -55,7 +55,7 @@ class Ppm(Format):
         return self._file(picture).whole(picture.first.pixels)
 
     def create(
-        self, path: str, header: Header, like: Source, threads: int
+        self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
         return self._file(header).create(path)
 

@@ -53,11 +53,11 @@ class Tiff(Format):
         return open_tiff(path, name)
 
     def create(
-        self, path: str, header: Header, like: Source, threads: int
+        self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
         from convcli.imaging.formats.tiff.create import create_tiff
 
-        return create_tiff(path, header, threads)
+        return create_tiff(path, header, coding.threads)
 
     def whole_rows(self, meta: Metadata, space: str, alpha: bool) -> bool:
         from convcli.imaging.formats.tiff.write import compression_of

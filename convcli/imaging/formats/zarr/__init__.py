@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcli.imaging.formats import NUMBERS, Format
+from convcli.imaging.formats import NUMBERS, Coding, Format
 
 if TYPE_CHECKING:
     from convcli.imaging.formats.raw import RawLayout
@@ -38,7 +38,7 @@ class Zarr(Format):
         return open_zarr(path, name, max_pixels, layout.axes if layout else ())
 
     def create(
-        self, path: str, header: Header, like: Source, threads: int
+        self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
         from contextlib import nullcontext
 

@@ -1,0 +1,246 @@
+"""Pictures whose rows flow from the decoder to the encoder are those that are made whole."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convcli.arithmetic.borders import Border
+from convcli.arithmetic.region import parse_region
+from convcli.errors import ConvcliError
+from convcli.extensions import extension
+from convcli.imaging import opening, row_stream
+from convcli.imaging.formats.png import rows as png_rows
+from convcli.imaging.formats.png.chunks import chunk
+from convcli.imaging.formats.png.write import encode_png
+from convcli.imaging.header import Metadata
+from convcli.imaging.opening import decode_picture
+from convcli.imaging.options import FilterOptions
+from convcli.imaging.row_stream import DoesNotFlow, RowStream
+from convcli.kernels.load import load_chain
+from convcli.runs import part_file, run_job
+from convcli.runs.batch import Batch
+from convcli.runs.request import Report, Request
+
+RNG = np.random.default_rng(20)
+compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
+
+
+def flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits so small that every picture flows in many bands, whatever is asked."""
+    monkeypatch.setattr(row_stream, "FLOWING", 1)
+    monkeypatch.setattr(row_stream, "FIRST_BYTES", 3000)
+    monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1000)
+    monkeypatch.setattr(png_rows, "BAND_BYTES", 700)
+    monkeypatch.setattr(part_file, "FLOWING", 1)
+    monkeypatch.setattr(run_job, "fits", lambda source, limits: False)
+
+
+def smooth(shape: tuple[int, ...], dtype: str = "uint8") -> np.ndarray:
+    top = np.iinfo(dtype).max
+    ramps = np.add.outer(np.arange(shape[0]) * 3, np.arange(shape[1]) * 5)[..., None]
+    noise = RNG.integers(0, top // 3, shape)
+    made: np.ndarray = ((ramps * top // 700 + noise) % (top + 1)).astype(dtype)
+    return made
+
+
+def filtered(source: Path, target: Path, kernels: str, **said: Any) -> Report:
+    mask, quick = said.pop("mask", None), said.pop("compression", "default")
+    request = Request(
+        inputs=(str(source),),
+        kernels=tuple(step for text in kernels.split("+") for step in load_chain(text)),
+        options=FilterOptions(**{"threads": 2, **said}),
+        output=str(target),
+        mask=mask,
+        compression=quick,
+    )
+    (report,) = Batch(request).run()
+    assert isinstance(report, Report)
+    return report
+
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("gaussian:2", {}),
+    ("gaussian:2", {"threads": 1}),
+    ("sobel-x", {"compression": "small"}),
+    ("box:5+median:3+laplacian", {}),
+    ("box:9", {"stride": (2, 3), "padding": 2}),
+    ("gaussian:1", {"border": Border("wrap")}),
+    ("sobel-x", {"range": "stretch"}),
+    ("otsu", {}),
+    ("unsharp:2", {"linear": True}),
+    ("canny", {}),
+    ("gaussian:1", {"region": parse_region("20,30,40x50")}),
+    ("box:3", {"mask": "mask.png"}),
+    ("gaussian:2", {"depth": "uint16"}),
+]
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("channels", "dtype"), [(3, "uint8"), (3, "uint16"), (4, "uint8"), (1, "uint8")]
+)
+def test_the_bytes_are_those_of_the_whole_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int, dtype: str
+) -> None:
+    source, mask = tmp_path / "in.png", tmp_path / "mask.png"
+    pixels = smooth((331, 113, channels), dtype)
+    source.write_bytes(encode_png(pixels, Metadata(dpi=(72, 72))))
+    mask.write_bytes(encode_png(smooth((331, 113, 1)), Metadata()))
+    monkeypatch.chdir(tmp_path)
+    whole = [filtered(source, tmp_path / f"w{n}.png", k, **o) for n, (k, o) in enumerate(CASES)]
+    assert {report.parts for report in whole} == {1}
+    flow(monkeypatch)
+    for number, (kernels, said) in enumerate(CASES):
+        target = tmp_path / f"f{number}.png"
+        report = filtered(source, target, kernels, **said)
+        assert target.read_bytes() == (tmp_path / f"w{number}.png").read_bytes(), (kernels, said)
+        assert report.parts > 1 or kernels in ("canny", "otsu"), kernels  # one tile is all of it
+        assert report.warnings == whole[number].warnings
+        assert report.outline.tally == whole[number].outline.tally
+        assert report.outline.levels == whole[number].outline.levels
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("convcli")]
+
+
+def with_chunks(png: bytes, *behind: bytes) -> bytes:
+    return png[:-12] + b"".join(behind) + png[-12:]
+
+
+def in_chunks_of(size: int, png: bytes) -> bytes:
+    """The same picture, its data in chunks of a size, as libpng writes them."""
+    out, at, data = [png[:8]], 8, b""
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at : at + 8])
+        if kind == b"IDAT":
+            data += png[at + 8 : at + 8 + length]
+        else:
+            parts = range(0, len(data), size) if kind == b"IEND" else ()
+            out += [chunk(b"IDAT", data[start : start + size]) for start in parts]
+            out.append(png[at : at + 12 + length])
+        at += 12 + length
+    return b"".join(out)
+
+
+@compiled
+@pytest.mark.parametrize("size", [7, 64, 1000, 10**6])
+def test_what_stands_behind_the_pixels_is_carried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    flow(monkeypatch)
+    text, pixels = chunk(b"tEXt", b"Comment\0behind"), smooth((90, 70, 3))
+    png = in_chunks_of(size, encode_png(pixels, Metadata(dpi=(72, 72))))
+    (tmp_path / "in.png").write_bytes(with_chunks(png, text) + b"more")
+    with monkeypatch.context() as no_other_way:
+        no_other_way.setattr(opening, "decode_picture", None)
+        report = filtered(tmp_path / "in.png", tmp_path / "out.png", "identity")
+    made = (tmp_path / "out.png").read_bytes()
+    assert any("what follows its end" in note for note in report.warnings)
+    picture = decode_picture(made, "out.png")
+    np.testing.assert_array_equal(picture.first.pixels, pixels)
+    assert (b"tEXt", b"Comment\0behind") in picture.meta.png_chunks
+
+
+def damaged(png: bytes) -> bytes:
+    return png[: len(png) // 2] + bytes([png[len(png) // 2] ^ 1]) + png[len(png) // 2 + 1 :]
+
+
+def interrupted(png: bytes) -> bytes:
+    """A chunk that is none of pixel data among many of one size, where nobody looks first."""
+    first = png.index(b"IDAT") - 4
+    size = struct.unpack(">I", png[first : first + 4])[0] + 12
+    at = first + 3 * size
+    return png[:at] + chunk(b"tEXt", b"k\0".ljust(size - 12, b"x")) + png[at:]
+
+
+def one_row_short(png: bytes) -> bytes:
+    ihdr = bytearray(png[16:29])
+    ihdr[7] += 1
+    return png[:8] + chunk(b"IHDR", bytes(ihdr)) + png[33:]
+
+
+def one_row_more(png: bytes) -> bytes:
+    ihdr = bytearray(png[16:29])
+    ihdr[7] -= 1
+    return png[:8] + chunk(b"IHDR", bytes(ihdr)) + png[33:]
+
+
+@compiled
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        damaged,
+        interrupted,
+        one_row_short,
+        one_row_more,
+        lambda png: png[:-500],
+        lambda png: png[:-12],
+    ],
+)
+def test_damage_is_told_as_ever_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Any
+) -> None:
+    source = tmp_path / "in.png"
+    source.write_bytes(spoil(in_chunks_of(400, encode_png(smooth((90, 70, 3)), Metadata()))))
+
+    def told() -> str:
+        try:
+            made = filtered(source, tmp_path / "out.png", "identity")
+        except ConvcliError as error:
+            return f"{type(error).__name__} {error}"
+        return f"{made.warnings} {(tmp_path / 'out.png').read_bytes()!r}"
+
+    ordinary = told()
+    (tmp_path / "out.png").unlink(missing_ok=True)
+    flow(monkeypatch)
+    assert told() == ordinary
+    assert {path.name for path in tmp_path.iterdir()} <= {"in.png", "out.png"}
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("convcli")]
+
+
+def counted_rows(height: int, made: list[int]) -> Any:
+    def make(room: Any) -> Any:
+        for row in range(height):
+            band = room(4)
+            band[:] = struct.pack(">I", row)
+            made.append(row)
+            yield memoryview(band)
+
+    return make
+
+
+def test_rows_are_made_once_from_top_to_bottom_and_anew_for_those_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_stream, "FIRST_BYTES", 40)
+    monkeypatch.setattr(row_stream, "AHEAD_BYTES", 20)
+    made: list[int] = []
+    stream = RowStream(1000, 4, counted_rows(1000, made))
+
+    def rows(start: int, stop: int, hold: int = 0) -> list[int]:
+        parts = [(first, bytes(view)) for first, view in stream.rows(start, stop, hold)]
+        assert [first for first, _ in parts] == list(range(start, stop))
+        return list(struct.unpack(f">{stop - start}I", b"".join(part for _, part in parts)))
+
+    for start in range(0, 900, 30):
+        assert rows(start, start + 35, hold=10) == list(range(start, start + 35))
+        assert len(made) <= start + 35 + 20
+    assert made == list(range(len(made)))
+    assert rows(865, 870, hold=10) == list(range(865, 870))  # held
+    assert made.count(0) == 1
+    assert rows(5, 12) == list(range(5, 12))
+    assert made.count(0) == 2
+    stream.close()
+    assert not stream._thread.is_alive()
+
+
+def test_rows_that_do_not_come_are_no_end_of_waiting() -> None:
+    stream = RowStream(7, 4, counted_rows(5, []), "x.png")
+    assert [first for first, _ in stream.rows(0, 5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(DoesNotFlow, match=r"x\.png"):
+        list(stream.rows(5, 6))
+    stream.close()
