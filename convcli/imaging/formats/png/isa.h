@@ -3,51 +3,68 @@
 #if VBYTES == 64 /* comparisons of short vectors take longer with AVX-512's masks */
 #define avx512_one_row avx2_one_row
 #else
-/* One row; `up` is the row above, all zero for the first. Paeth's pixels are read and written
- * `span` bytes at a time, the excess to be overwritten, where the row has as many left. */
-#define ROW(step, span)                                                                       \
-    static void ISA(paeth_##step)(const uint8_t *restrict in, const uint8_t *restrict up,\
-                                       uint8_t *restrict out, long n)                         \
+/* A row pixel by pixel: x, the one to the left a, the one above b, and c to the left of that, each
+ * in a vector. `up` is the row above, all zero for the first. Pixels are read and written `span`
+ * bytes at a time, the excess to be overwritten, where the row has as many left. */
+#define PIXELS(name, step, span, Vector, kind, next)                                          \
+    static void ISA(name##_##step)(const uint8_t *restrict in, const uint8_t *restrict up,    \
+                                   uint8_t *restrict out, long n)                             \
     {                                                                                         \
-        Wide a = {0}, c = {0};                                                                \
+        Vector a = {0}, c = {0};                                                              \
         long i = 0;                                                                           \
+        (void)c;                                                                              \
         for (; i + span <= n; i += step) {                                                    \
-            const Wide b = load(up + i, span);                                                \
-            a = nearest_sum(load(in + i, span), a, b, c), c = b;                              \
-            store(a, out + i, span);                                                          \
+            const Vector x = load_##kind(in + i, span), b = load_##kind(up + i, span);        \
+            a = next, c = b;                                                                  \
+            store_##kind(a, out + i, span);                                                   \
         }                                                                                     \
         for (; i < n; i += step) {                                                            \
-            const Wide b = load(up + i, step);                                                \
-            a = nearest_sum(load(in + i, step), a, b, c), c = b;                              \
-            store(a, out + i, step);                                                          \
-        }                                                                                     \
-    }                                                                                         \
-    static void ISA(row_##step)(int kind, const uint8_t *restrict in, const uint8_t *restrict up,  \
-                           uint8_t *restrict out, long n)                                     \
-    {                                                                                         \
-        uint8_t left[step] = {0};                                                             \
-        switch (kind) {                                                                       \
-        case SUB:                                                                             \
-            for (long i = 0; i < n; i += step)                                                \
-                for (int k = 0; k < step; k++)                                                \
-                    out[i + k] = left[k] = (uint8_t)(in[i + k] + left[k]);                    \
-            break;                                                                            \
-        case AVERAGE:                                                                         \
-            for (long i = 0; i < n; i += step)                                                \
-                for (int k = 0; k < step; k++)                                                \
-                    out[i + k] = left[k] =                                                    \
-                        (uint8_t)(in[i + k] + ((left[k] + up[i + k]) >> 1));                  \
-            break;                                                                            \
-        default: ISA(paeth_##step)(in, up, out, n);                                                \
+            const Vector x = load_##kind(in + i, step), b = load_##kind(up + i, step);        \
+            a = next, c = b;                                                                  \
+            store_##kind(a, out + i, step);                                                   \
         }                                                                                     \
     }
+/* Or byte by byte, which is faster for one or two. */
+#define BYTES(name, step, next)                                                               \
+    static void ISA(name##_##step)(const uint8_t *restrict in, const uint8_t *restrict up,    \
+                                   uint8_t *restrict out, long n)                             \
+    {                                                                                         \
+        uint8_t left[step] = {0};                                                             \
+        (void)up;                                                                             \
+        for (long i = 0; i < n; i += step)                                                    \
+            for (int k = 0; k < step; k++) {                                                  \
+                const uint8_t x = in[i + k], a = left[k], b = up[i + k];                      \
+                (void)b;                                                                      \
+                out[i + k] = left[k] = (uint8_t)(next);                                       \
+            }                                                                                 \
+    }
+#define ROW(step)                                                                             \
+    static void ISA(row_##step)(int kind, const uint8_t *restrict in,                         \
+                                const uint8_t *restrict up, uint8_t *restrict out, long n)    \
+    {                                                                                         \
+        switch (kind) {                                                                       \
+        case SUB: ISA(sub_##step)(in, up, out, n); break;                                     \
+        case AVERAGE: ISA(average_##step)(in, up, out, n); break;                             \
+        default: ISA(paeth_##step)(in, up, out, n);                                           \
+        }                                                                                     \
+    }
+#define SHORT_ROW(step)                                                                       \
+    BYTES(sub, step, x + a)                                                                   \
+    BYTES(average, step, x + ((a + b) >> 1))                                                  \
+    PIXELS(paeth, step, step, Wide, wide, nearest_sum(x, a, b, c))                                        \
+    ROW(step)
+#define LONG_ROW(step, span)                                                                  \
+    PIXELS(sub, step, span, Bytes, bytes, x + a)                                              \
+    PIXELS(average, step, span, Bytes, bytes, x + mean_of_each(a, b))                         \
+    PIXELS(paeth, step, span, Wide, wide, nearest_sum(x, a, b, c))                                        \
+    ROW(step)
 
-ROW(1, 1)
-ROW(2, 2)
-ROW(3, 4)
-ROW(4, 4)
-ROW(6, 8)
-ROW(8, 8)
+SHORT_ROW(1)
+SHORT_ROW(2)
+LONG_ROW(3, 4)
+LONG_ROW(4, 4)
+LONG_ROW(6, 8)
+LONG_ROW(8, 8)
 
 static void ISA(one_row)(int kind, const uint8_t *restrict in, const uint8_t *restrict up,
                     uint8_t *restrict out, long n, long step)
@@ -67,7 +84,11 @@ static void ISA(one_row)(int kind, const uint8_t *restrict in, const uint8_t *re
         }
     }
 }
+#undef PIXELS
+#undef BYTES
 #undef ROW
+#undef SHORT_ROW
+#undef LONG_ROW
 #endif
 
 /* The two bytes of every sample change places. */
@@ -96,6 +117,7 @@ static int ISA(best_filter)(const uint8_t *restrict x, const uint8_t *restrict u
                               long step)
 {
     uint8_t sub[BLOCK], above[BLOCK], average[BLOCK], paeth[BLOCK];
+    static uint8_t zeros[BLOCK];
     uint64_t sums[5] = {0};
     for (long i = 0; i < step; i++) {
         sums[SUB] += size(x[i]);
@@ -113,10 +135,10 @@ static int ISA(best_filter)(const uint8_t *restrict x, const uint8_t *restrict u
             average[j] = size((uint8_t)(o[j] - mean(a[j], b[j])));
             paeth[j] = size((uint8_t)(o[j] - nearest(a[j], b[j], c[j])));
         }
-        sums[SUB] += total(sub, m);
-        sums[UP] += total(above, m);
-        sums[AVERAGE] += total(average, m);
-        sums[PAETH] += total(paeth, m);
+        sums[SUB] += total(sub, zeros, m);
+        sums[UP] += total(above, zeros, m);
+        sums[AVERAGE] += total(average, zeros, m);
+        sums[PAETH] += total(paeth, zeros, m);
     }
     int best = SUB;
     for (int kind = UP; kind <= PAETH; kind++)

@@ -163,12 +163,16 @@ static const uint8_t told_order[RUNS] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4
 
 static void plan_block(const uint8_t *from, long n, Block *b)
 {
-    uint32_t counts[4][CODES] = {{0}}, run_counts[RUNS] = {0};
+    uint32_t counts[8][CODES] = {{0}}, run_counts[RUNS] = {0}; /* one waits for no other */
     long i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (int k = 0; k < 4; k++) counts[k][from[i + k]]++;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, from + i, 8);
+        for (int k = 0; k < 8; k++) counts[k][eight >> 8 * k & 255]++;
+    }
     for (; i < n; i++) counts[0][from[i]]++;
-    for (int s = 0; s < LITERALS; s++) counts[0][s] += counts[1][s] + counts[2][s] + counts[3][s];
+    for (int k = 1; k < 8; k++)
+        for (int s = 0; s < LITERALS; s++) counts[0][s] += counts[k][s];
     counts[0][END_OF_BLOCK] = 1;
     code_lengths(counts[0], CODES, LONGEST, b->lengths);
     memset(b->lengths + CODES, 1, DISTANCES);
@@ -214,8 +218,8 @@ static void write_codes(Writer *w, const Block *b, const uint8_t *from, long n)
     for (; i + TAIL <= n; i += 4) { /* eight bytes at once, of which some are no codes yet */
         const uint64_t p = words[from[i]], q = words[from[i + 1]];
         const uint64_t r = words[from[i + 2]], s = words[from[i + 3]];
-        const unsigned later = (unsigned)((r & 63) + (s & 63));
-        const unsigned all = (unsigned)((p & 63) + (q & 63)) + later;
+        const unsigned later = (unsigned)r + (unsigned)s;
+        const unsigned all = (unsigned)p + (unsigned)q + later;
         bits = bits >> all | THEN(p, q) >> later | THEN(r, s);
         count += all;
         const uint64_t out = bits >> (64 - count);
