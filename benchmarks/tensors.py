@@ -1,10 +1,11 @@
-"""Tensor convolutions beside PyTorch on the CPU, two threads each.
+"""Tensor convolutions and their gradients beside PyTorch on the CPU, two threads each.
 
     python benchmarks/tensors.py [--rounds 9] [--json FILE] [--write docs/performance.md]
 
 PyTorch is optional; without it only convcli is timed. Both run in this process in turns (a few
 calls of one, a pause, a few of the other), and the median of all rounds counts, so a busy machine
-slows both. A ratio above 1 means that convcli is faster.
+slows both. A ratio above 1 means that convcli is faster. Gradients are those for the input, the
+weights and the bias together, by PyTorch's ``convolution_backward`` without a graph.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
@@ -29,31 +30,52 @@ from report import Line, compared, facts, machine_line, write_json, write_sectio
 import convcli
 
 CALLS = 12
+LONGEST = 400.0
+"""Milliseconds after which no further call of a turn begins."""
 PAUSE = 0.02
 
-Row = tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]
 
-CONV: list[Row] = [
-    ("(1,64,56,56)->64 k3", (1, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}),
-    ("(1,128,28,28)->128 k3", (1, 128, 28, 28), (128, 128, 3, 3), {"padding": 1}),
-    ("(8,3,224,224)->64 k7", (8, 3, 224, 224), (64, 3, 7, 7), {"padding": 3}),
-    ("(4,16,128,128)->32 k3", (4, 16, 128, 128), (32, 16, 3, 3), {"padding": 1}),
-    ("(1,64,112,112)->128 k1", (1, 64, 112, 112), (128, 64, 1, 1), {}),
-    ("(1,128,56,56) depthwise k3", (1, 128, 56, 56), (128, 1, 3, 3), {"padding": 1, "groups": 128}),
-]
-TRANSPOSED: list[Row] = [
-    ("(4,64,32,32)->32 k4 s2 transposed", (4, 64, 32, 32), (64, 32, 4, 4), {"padding": 1, "stride": 2}),
+class Row(NamedTuple):
+    """A convolution of random numbers."""
+
+    name: str
+    x: tuple[int, ...]
+    weight: tuple[int, ...]
+    options: dict[str, int]
+    transposed: bool = False
+    gradients: bool = False
+
+
+CONV = [
+    Row("(1,64,56,56)->64 k3", (1, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}),
+    Row("(1,128,28,28)->128 k3", (1, 128, 28, 28), (128, 128, 3, 3), {"padding": 1}),
+    Row("(8,3,224,224)->64 k7", (8, 3, 224, 224), (64, 3, 7, 7), {"padding": 3}),
+    Row("(4,16,128,128)->32 k3", (4, 16, 128, 128), (32, 16, 3, 3), {"padding": 1}),
+    Row("(1,64,112,112)->128 k1", (1, 64, 112, 112), (128, 64, 1, 1), {}),
+    Row("(1,128,56,56) depthwise k3", (1, 128, 56, 56), (128, 1, 3, 3), {"padding": 1, "groups": 128}),
 ]  # fmt: skip
-ROWS = CONV + TRANSPOSED
-BAR = 0.8
-"""Of each ratio."""
+STRIDED = Row(
+    "(2,64,56,56)->128 k3 s2", (2, 64, 56, 56), (128, 64, 3, 3), {"padding": 1, "stride": 2}
+)
+TRANSPOSED = [
+    Row("(4,64,32,32)->32 k4 s2 transposed", (4, 64, 32, 32), (64, 32, 4, 4), {"padding": 1, "stride": 2}, True),
+    Row("(2,32,40,40)->48 k3 s1 transposed", (2, 32, 40, 40), (32, 48, 3, 3), {"padding": 1}, True),
+    Row("(2,32,40,40)->16 k6 s3 transposed", (2, 32, 40, 40), (32, 16, 6, 6), {"padding": 2, "stride": 3}, True),
+]  # fmt: skip
+GRADIENTS = [
+    row._replace(name=f"{row.name} gradients", gradients=True)
+    for row in (*CONV, STRIDED, TRANSPOSED[0])
+]
+ROWS = [*CONV, *TRANSPOSED, *GRADIENTS]
+BARS = {False: 0.8, True: 0.7}
+"""Of each ratio, without and with gradients."""
 
 
 def timed(call: Callable[[], Any]) -> list[float]:
     """Milliseconds of a few calls in a row; the first warms up."""
     call()
-    times = []
-    for _ in range(CALLS):
+    times: list[float] = []
+    while len(times) < CALLS and sum(times) < LONGEST:
         start = time.perf_counter()
         call()
         times.append((time.perf_counter() - start) * 1e3)
@@ -74,40 +96,86 @@ def load_torch() -> Any:
 def arrays(row: Row) -> tuple[np.ndarray, np.ndarray]:
     """Input and weights, the same at every call."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal(row[1], dtype=np.float32)
-    return x, rng.standard_normal(row[2], dtype=np.float32)
+    x = rng.standard_normal(row.x, dtype=np.float32)
+    return x, rng.standard_normal(row.weight, dtype=np.float32)
+
+
+def upstream(row: Row) -> np.ndarray:
+    """A gradient for the output."""
+    x, w = arrays(row)
+    shape = (convcli.conv_transpose if row.transposed else convcli.conv)(x, w, **row.options).shape
+    return np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
 
 
 def ours(row: Row) -> Callable[[], Any]:
     """convcli's call of a row."""
     x, w = arrays(row)
-    call = convcli.conv_transpose if row in TRANSPOSED else convcli.conv
-    return lambda: call(x, w, **row[3])
+    if row.gradients:
+        grad, back = (
+            upstream(row),
+            convcli.conv_transpose_grad if row.transposed else convcli.conv_grad,
+        )
+        return lambda: back(grad, x, w, **row.options)
+    call = convcli.conv_transpose if row.transposed else convcli.conv
+    return lambda: call(x, w, **row.options)
 
 
-def measure(row: Row, transposed: bool, torch: Any, rounds: int) -> dict[str, Any]:
-    name, _, _, options = row
-    x, w = arrays(row)
-    call = ours(row)
-    mine: list[float] = []
-    theirs: list[float] = []
-    if torch is not None:
+def peers(row: Row, torch: Any) -> Callable[[], Any]:
+    """PyTorch's call of a row."""
+    x, w = map(torch.from_numpy, arrays(row))
+    if not row.gradients:
         functional = torch.nn.functional
-        peer = functional.conv_transpose2d if transposed else functional.conv2d
-        tx, tw = torch.from_numpy(x), torch.from_numpy(w)
-        y, ty = call(), peer(tx, tw, **options).numpy()
+        call = functional.conv_transpose2d if row.transposed else functional.conv2d
+        return lambda: call(x, w, **row.options)
+    grad, groups = torch.from_numpy(upstream(row)), row.options.get("groups", 1)
+    stride, padding = (
+        [row.options.get(n, usual)] * 2 for n, usual in (("stride", 1), ("padding", 0))
+    )
+    bias = [row.weight[1] * groups if row.transposed else row.weight[0]]
+    back = torch.ops.aten.convolution_backward
+    every = [True, True, True]
+    return lambda: back(
+        grad, x, w, bias, stride, padding, [1, 1], row.transposed, [0, 0], groups, every
+    )
+
+
+def agree(row: Row, mine: Any, theirs: Any) -> None:
+    """Stop if the results are not the same, up to the rounding of sums."""
+    pairs = zip(mine, theirs, strict=True) if row.gradients else [(mine, theirs)]
+    for y, other in pairs:
+        ty = other.numpy()
+        assert y.shape == ty.shape, f"{row.name}: {y.shape} and {ty.shape}"
         difference = float(np.abs(y - ty).max())
-        assert y.shape == ty.shape, f"{name}: {y.shape} and {ty.shape}"
-        assert difference < 1e-3 * np.abs(ty).max(), f"{name}: results differ by {difference}"
+        assert difference < 1e-4 * np.abs(ty).max(), f"{row.name}: results differ by {difference}"
+
+
+def spread(times: list[float]) -> list[float]:
+    """The quartiles."""
+    return statistics.quantiles(times, n=4)
+
+
+def measure(row: Row, torch: Any, rounds: int) -> dict[str, Any]:
+    """Medians and quartiles of both."""
+    calls = {"convcli": ours(row)}
+    if torch is not None:
+        calls["torch"] = peers(row, torch)
+        agree(row, calls["convcli"](), calls["torch"]())
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
-        mine += timed(call)
-        if torch is not None:
-            theirs += timed(lambda: peer(tx, tw, **options))
-    found: dict[str, Any] = {"case": name, "convcli_ms": statistics.median(mine)}
-    if theirs:
-        found["torch_ms"] = statistics.median(theirs)
+        for name, call in calls.items():
+            times[name] += timed(call)
+    found: dict[str, Any] = {"case": row.name}
+    for name, values in times.items():
+        low, found[f"{name}_ms"], high = spread(values)
+        found[f"{name}_quartiles_ms"] = [low, high]
+    if torch is not None:
         found["ratio"] = found["torch_ms"] / found["convcli_ms"]
     return found
+
+
+def mean(results: list[dict[str, Any]]) -> float:
+    """The geometric mean of the ratios."""
+    return math.exp(sum(math.log(found["ratio"]) for found in results) / len(results))
 
 
 def main() -> None:
@@ -120,29 +188,33 @@ def main() -> None:
     torch = load_torch()
     version = f"PyTorch {torch.__version__}" if torch is not None else "PyTorch is not installed"
     print(f"NumPy {np.__version__}, {version}, Python {sys.version.split()[0]}")
-    print(f"{'case':36} {'convcli ms':>11} {'PyTorch ms':>11} {'ratio':>6}")
+    print(f"{'case':44} {'convcli ms':>11} {'PyTorch ms':>11} {'ratio':>6}")
     results = []
     for row in ROWS:
-        if arguments.only not in row[0]:
+        if arguments.only not in row.name:
             continue
-        found = measure(row, row in TRANSPOSED, torch, arguments.rounds)
+        found = measure(row, torch, arguments.rounds)
         results.append(found)
         peer = f"{found['torch_ms']:11.2f} {found['ratio']:6.2f}" if "ratio" in found else ""
-        print(f"{found['case']:36} {found['convcli_ms']:11.2f} {peer}")
-    ratios = [found["ratio"] for found in results if "ratio" in found]
-    if ratios:
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        print(f"geometric mean of the ratios (PyTorch time / ours): {mean:.2f}")
-    data = {"facts": facts(("torch",)), "rows": results}
+        print(f"{found['case']:44} {found['convcli_ms']:11.2f} {peer}")
+    told = {}
+    for name, rows in (("forward and transposed", [*CONV, *TRANSPOSED]), ("gradients", GRADIENTS)):
+        some = [f for f in results if "ratio" in f and f["case"] in [row.name for row in rows]]
+        if some:
+            least = min(some, key=lambda found: found["ratio"])
+            told[name] = {"mean": mean(some), "least": least["ratio"], "least_case": least["case"]}
+            print(f"{name}: geometric mean of the ratios (PyTorch time / ours) {mean(some):.2f}, "
+                  f"least {least['ratio']:.2f} ({least['case']})")  # fmt: skip
+    data = {"facts": facts(("torch",)), "means": told, "rows": results}
     if arguments.json:
         write_json(arguments.json, data)
     if arguments.write:
         lines = [
             Line([f["case"], f"{f['convcli_ms']:.2f}", f"{f['torch_ms']:.2f}", f"**{f['ratio']:.2f}**"],
-                 f["ratio"], BAR)
+                 f["ratio"], BARS["gradients" in f["case"]])
             for f in results if "ratio" in f
         ]  # fmt: skip
-        shown = compared("case, convcli ms, PyTorch ms, ratio", lines, tuple(r[0] for r in ROWS))
+        shown = compared("case, convcli ms, PyTorch ms, ratio", lines, tuple(r.name for r in ROWS))
         write_section(arguments.write, "tensors", f"{machine_line(data['facts'])}\n\n{shown}", data)
 
 
