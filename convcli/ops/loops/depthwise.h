@@ -40,7 +40,7 @@ static void NAME(depthwise_perform)(const Job *j, long u)
     long at[3], count[3], low[3], span[3];
     const long which = NAME(locate)(j, u, at, count, low, span);
     const long image = which / j->groups, group = which % j->groups;
-    const long line = (span[2] + j->stride[2] - 1) / j->stride[2] * j->stride[2];
+    const long line = quotient(span[2], j->stride[2]) * j->stride[2];
     T *cells = (T *)j->own;
     int64_t *offsets = (int64_t *)(j->own + ALIGNED(j->cells * (long)sizeof(T) + NV1 * VBYTES));
     NAME(fill)(j, (const T *)j->x + image * j->step[0] + group * j->step[1], 1, low, span, cells);

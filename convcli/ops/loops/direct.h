@@ -181,16 +181,16 @@ static void NAME(direct_perform)(const Job *j, long u)
     const long which = NAME(locate)(j, u, at, count, low, span);
     const long image = which / j->groups, group = which % j->groups;
     const long phases = j->stride[2], mr = NAME(rows_of_panel)(j), width = NAME(tile_width)(j);
-    const long line = (span[2] + phases - 1) / phases * phases, terms = NAME(terms)(j);
+    const long line = quotient(span[2], phases) * phases, terms = NAME(terms)(j);
     const T *x = (const T *)j->x + image * j->step[0] + group * j->channels * j->step[1];
-    char *own = j->own;
-    T *cells = (T *)own;
-    own += ALIGNED(j->cells * (long)sizeof(T) + NV1 * VBYTES);
-    int64_t *offsets = (int64_t *)own, *tile_offsets = (int64_t *)(own += ALIGNED(j->depth * 8));
+    T *cells = (T *)j->own;
+    int64_t *offsets = (int64_t *)(j->own + ALIGNED(j->cells * (long)sizeof(T) + NV1 * VBYTES));
+    int64_t *tile_offsets = offsets + ALIGNED(j->depth * 8) / 8;
+    T *tile = (T *)(tile_offsets + ALIGNED(terms * 8) / 8);
     for (long k = 0; k < terms; k++) tile_offsets[k] = k * width;
     NAME(Row) r = {
         .cells = cells, .offsets = offsets, .tile_offsets = tile_offsets,
-        .tile = (T *)(own += ALIGNED(terms * 8)), .sums = (T *)own + terms * width,
+        .tile = tile, .sums = tile + terms * width,
         .weights = (const T *)j->shared + group * j->panels * mr * j->depth,
         .bias = j->bias ? (const T *)j->bias + group * j->per_group : NULL,
     };

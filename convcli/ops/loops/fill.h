@@ -1,35 +1,41 @@
 /* Cells of x copied with their padding, for one type T. Included by tensors_isa.h with T and
  * NAME(x) defined. */
 
+/* `n` cells that lie `far` apart. Lines are short: a call of memcpy takes as long as the copy. */
+INLINE void NAME(gather)(const T *from, long far, long n, T *to)
+{
+    if (far == 1 && n >= LANES) {
+        for (long i = 0; i + LANES <= n; i += LANES) STORE(to + i) = LOAD(from + i);
+        STORE(to + n - LANES) = LOAD(from + n - LANES);
+    } else if (far == 2)
+        for (long i = 0; i < n; i++) to[i] = from[2 * i];
+    else
+        for (long i = 0; i < n; i++) to[i] = from[i * far];
+}
+
 /* Cells `low` to `low + span` of a line of x, zeros outside, sorted by remainder of `phases`:
  * windows next to each other then read cells next to each other. NULL is a line of zeros. */
 static void NAME(line)(const T *x, long size, long step, long low, long span, long phases, T *to)
 {
-    const long part = (span + phases - 1) / phases;
+    const long part = quotient(span, phases);
     if (!x) {
         memset(to, 0, (size_t)(phases * part) * sizeof(T));
         return;
     }
     for (long p = 0; p < phases; p++, to += part) {
         /* Cells first + i * phases, of which those from `begin` to `end` are there. */
-        const long first = low + p, many = p < span ? (span - p + phases - 1) / phases : 0;
-        long begin = first < 0 ? (-first + phases - 1) / phases : 0;
-        long end = first < size ? (size - first + phases - 1) / phases : 0;
+        const long first = low + p, many = p < span ? quotient(span - p, phases) : 0;
+        long begin = first < 0 ? quotient(-first, phases) : 0;
+        long end = first < size ? quotient(size - first, phases) : 0;
         if (end > many) end = many;
         if (begin > end) begin = end;
-        memset(to, 0, (size_t)begin * sizeof(T));
-        if (begin < end) {
-            const T *from = x + (first + begin * phases) * step;
-            const long far = phases * step, n = end - begin;
-            T *there = to + begin;
-            if (far == 1)
-                memcpy(there, from, (size_t)n * sizeof(T));
-            else if (far == 2)
-                for (long i = 0; i < n; i++) there[i] = from[2 * i];
-            else
-                for (long i = 0; i < n; i++) there[i] = from[i * far];
-        }
-        memset(to + end, 0, (size_t)(part - end) * sizeof(T));
+        if (part >= LANES && begin <= LANES && part - end <= LANES) /* then written over */
+            STORE(to) = STORE(to + part - LANES) = (NAME(vector)){0};
+        else
+            memset(to, 0, (size_t)begin * sizeof(T)),
+                memset(to + end, 0, (size_t)(part - end) * sizeof(T));
+        if (begin < end)
+            NAME(gather)(x + (first + begin * phases) * step, phases * step, end - begin, to + begin);
     }
 }
 
@@ -37,7 +43,7 @@ static void NAME(line)(const T *x, long size, long step, long low, long span, lo
 static void NAME(fill)(const Job *j, const T *x, long channels, const long *low, const long *span,
                        T *to)
 {
-    const long phases = j->stride[2], line = (span[2] + phases - 1) / phases * phases;
+    const long phases = j->stride[2], line = quotient(span[2], phases) * phases;
     for (long c = 0; c < channels; c++, x += j->step[1])
         for (long z = low[0]; z < low[0] + span[0]; z++)
             for (long y = low[1]; y < low[1] + span[1]; y++, to += line) {

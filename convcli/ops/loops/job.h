@@ -34,3 +34,6 @@ enum { DIRECT, DEPTHWISE, WINOGRAD, ALGORITHMS };
 
 /* Memory is handed out in pieces that begin at a multiple of this. */
 #define ALIGNED(bytes) (((bytes) + 63) / 64 * 64)
+
+/* a / b rounded up. The b of strides is mostly 1, and a division takes as long as a row of cells. */
+static inline long quotient(long a, long b) { return b == 1 ? a : (a + b - 1) / b; }

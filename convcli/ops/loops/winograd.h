@@ -30,6 +30,10 @@ INLINE long NAME(tile_vectors)(const Job *j)
 /* Values from one point's transformed cells to the next: a vector too many is written. */
 INLINE long NAME(plane)(const Job *j) { return j->channels * j->block[2] + LANES; }
 
+/* Transformed weights of a panel for one point; a line more, lest all points use the same ways of
+ * the cache. */
+INLINE long NAME(point)(const Job *j) { return MR * j->channels + 64 / (long)sizeof(T); }
+
 /* Output channels that are multiplied before they are transformed back, in panels. */
 INLINE long NAME(part)(const Job *j)
 {
@@ -52,38 +56,38 @@ static int NAME(winograd_plan)(Job *j)
     if (cuts > 1) cuts += cuts % 2; /* for two threads, or more: the cuts are the same for any number */
     j->cuts[2] = cuts, j->units = j->batch * j->groups * cuts;
     j->block[2] = (vectors + cuts - 1) / cuts * LANES;
-    j->shared_bytes = POINTS * j->groups * j->panels * MR * j->channels * (long)sizeof(T);
+    j->shared_bytes = POINTS * j->groups * j->panels * NAME(point)(j) * (long)sizeof(T);
     j->own_bytes = (POINTS * (NAME(plane)(j) + NAME(part)(j) * MR * j->block[2]) + LANES) *
                        (long)sizeof(T) + j->channels * 8;
     return 1;
 }
 
+typedef T NAME(panel_row) __attribute__((vector_size(MR * sizeof(T)), aligned(sizeof(T))));
+
 /* G g G' of the kernels of MR output channels, for each channel of x, one behind the other. */
 static void NAME(winograd_prepare)(const Job *j, long u)
 {
     const long group = u / j->panels, first = u % j->panels * MR, left = j->per_group - first;
-    const long step = j->groups * j->panels * MR * j->channels;
-    T *to = (T *)j->shared + u * MR * j->channels;
+    const long step = NAME(point)(j);
+    T *to = (T *)j->shared + u * POINTS * step;
     const T *weight = (const T *)j->weight + (group * j->per_group + first) * j->depth;
     for (long c = 0; c < j->channels; c++, to += MR) {
-        T g[3][3][MR], h[4][3][MR];
-        for (long m = 0; m < MR; m++) {
-            const T *w = weight + (m < left ? m : 0) * j->depth + c * 9;
-            UNROLL for (int i = 0; i < 9; i++) g[i / 3][i % 3][m] = m < left ? w[i] : 0;
+        NAME(panel_row) g[3][3] = {{{0}}}, h[4][3];
+        UNROLL for (int i = 0; i < 9; i++)
+            UNROLL for (int m = 0; m < MR; m++)
+                if (m < left) g[i / 3][i % 3][m] = weight[m * j->depth + c * 9 + i];
+        UNROLL for (int i = 0; i < 3; i++) {
+            const NAME(panel_row) ends = g[0][i] + g[2][i];
+            h[0][i] = g[0][i] + g[0][i], h[3][i] = g[2][i] + g[2][i];
+            h[1][i] = ends + g[1][i], h[2][i] = ends - g[1][i];
         }
-        UNROLL for (int i = 0; i < 3; i++)
-            UNROLL for (int m = 0; m < MR; m++) {
-                const T ends = g[0][i][m] + g[2][i][m];
-                h[0][i][m] = 2 * g[0][i][m], h[3][i][m] = 2 * g[2][i][m];
-                h[1][i][m] = ends + g[1][i][m], h[2][i][m] = ends - g[1][i][m];
-            }
-        UNROLL for (int i = 0; i < 4; i++)
-            UNROLL for (int m = 0; m < MR; m++) {
-                T *row = to + 4 * i * step + m;
-                const T ends = h[i][0][m] + h[i][2][m];
-                row[0] = 2 * h[i][0][m], row[3 * step] = 2 * h[i][2][m];
-                row[step] = ends + h[i][1][m], row[2 * step] = ends - h[i][1][m];
-            }
+        UNROLL for (int i = 0; i < 4; i++) {
+            const NAME(panel_row) ends = h[i][0] + h[i][2];
+            *(NAME(panel_row) *)(to + 4 * i * step) = h[i][0] + h[i][0];
+            *(NAME(panel_row) *)(to + (4 * i + 1) * step) = ends + h[i][1];
+            *(NAME(panel_row) *)(to + (4 * i + 2) * step) = ends - h[i][1];
+            *(NAME(panel_row) *)(to + (4 * i + 3) * step) = h[i][2] + h[i][2];
+        }
     }
 }
 
@@ -206,10 +210,10 @@ static void NAME(multiply)(const Job *j, const NAME(Tiles) *u, long first, long 
         for (long v = 0, nv; v < vectors; v += nv) {
             const long left = vectors - v;
             nv = left > NV ? (left == NV + 1 && NV == 3 ? 2 : NV) : left;
-            const long panel = (p * j->groups + u->group) * j->panels + first;
-            const T *weights = (const T *)j->shared + panel * MR * j->channels;
+            const long panel = u->group * j->panels + first;
+            const T *weights = (const T *)j->shared + (panel * POINTS + p) * NAME(point)(j);
             T *to = u->sums + p * NAME(part)(j) * MR * width + v * LANES;
-            for (long q = 0; q < some; q++, weights += MR * j->channels, to += MR * width)
+            for (long q = 0; q < some; q++, weights += POINTS * NAME(point)(j), to += MR * width)
                 NAME(panel)(nv, u->cells + p * NAME(plane)(j) + v * LANES, u->offsets, j->channels,
                             weights, zeros, to, width, MR);
         }
