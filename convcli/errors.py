@@ -7,6 +7,7 @@
     │   ├── ShapeError           2   sizes, strides, paddings, groups that do not fit together
     │   ├── KernelError          2   a kernel that cannot be found, read or used
     │   ├── TensorError          2   a tensor that cannot be read or has the wrong type
+    │   ├── RoomError            2   a picture that does not fit into the memory allowed
     │   └── BackendError         2   a backend that was asked for by name and cannot run
     └── RunError                 1   the request is right, but the world did not play along
         ├── InputError           1   a file that cannot be read or decoded
@@ -26,6 +27,7 @@ __all__ = [
     "InputError",
     "KernelError",
     "OutputError",
+    "RoomError",
     "RunError",
     "ShapeError",
     "TensorError",
@@ -63,6 +65,10 @@ class KernelError(UsageError):
 
 class TensorError(UsageError):
     """A tensor that cannot be read, or is of a type that cannot be computed with."""
+
+
+class RoomError(UsageError):
+    """A picture that does not fit into the memory that is allowed here."""
 
 
 class BackendError(UsageError):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcli.errors import UsageError
+from convcli.errors import RoomError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
@@ -59,10 +59,11 @@ class Limits(NamedTuple):
 
     max_pixels: int = MAX_PIXELS
     memory: int | None = None
-    """Bytes that the user allows, the program included: what has to be read whole and does not fit
-    is refused."""
+    """Bytes that the user allows this process, the program included: what has to be read whole and
+    does not fit is refused."""
     jobs: int = 1
-    """Processes that share what is free where the user sets no limit."""
+    """Processes that share what is free where the user sets no limit: what has to be read whole and
+    takes more than a share is left until a process has all of it."""
     raw: RawLayout | None = None
     bands: tuple[int, ...] = ()
     """Those that are wanted, counted from 1; all of them where it is empty."""
@@ -123,7 +124,7 @@ def open_source(
     source = _begun(where, name, limits, flows=flows, lap=lap)
     if source is None:
         data = read_url(where) if is_url(where) else read_bytes(where)
-        if limits.memory is not None:
+        if limits.memory is not None or (limits.jobs > 1 and len(data) > LEAST_ROOM):
             copies = COPIES if whole else 1
             _require(limits, name, len(data) + copies * decoded_bytes(data, name))
         lap("read")
@@ -224,9 +225,15 @@ def fits(source: Source, limits: Limits) -> bool:
 
 
 def _require(limits: Limits, name: str, need: int) -> None:
-    """Refuse what does not fit into the memory that the user allows, beside the program."""
-    if limits.memory is not None and need > max(limits.memory - BASE_BYTES, LEAST_ROOM):
-        raise UsageError(
+    """Refuse what does not fit into the memory of this process, beside the program."""
+    if limits.memory is not None:
+        allowed = limits.memory
+    elif limits.jobs > 1:
+        allowed = free_memory() // limits.jobs
+    else:
+        return
+    if need > max(allowed - BASE_BYTES, LEAST_ROOM):
+        raise RoomError(
             f"{name}: it has to be read whole, which takes {(need + BASE_BYTES) / 2**20:,.0f} MB "
             "here; raise --memory"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from convcli.engine.cpu.tiles import Tile, grid
-from convcli.errors import UsageError
+from convcli.errors import RoomError
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.filter import Filter
@@ -101,7 +101,7 @@ def part_schedule(
 
     Raises
     ------
-    UsageError
+    RoomError
         If a single tile, or a row of them where rows must be whole, needs more memory.
     """
     plan = chain.outline.plan
@@ -120,7 +120,7 @@ def part_schedule(
 
     if chain.whole:
         if cost(height, width) > room:
-            raise UsageError(
+            raise RoomError(
                 f"{chain.source.name}: {chain.whole} follows edges across the whole picture, which takes "
                 f"{(cost(height, width) + BASE_BYTES) / 2**20:,.0f} MB and cannot be made part by part; "
                 "raise --memory, or cut the picture"
@@ -132,7 +132,7 @@ def part_schedule(
     if cost(rows, cols) > room:
         what = f"{rows} whole rows" if whole_rows else f"{rows}x{cols} pixels"
         advice = " or write without compression (.npy)" if whole_rows else ""
-        raise UsageError(
+        raise RoomError(
             f"{chain.source.name}: {what} at a time need "
             f"{(cost(rows, cols) + BASE_BYTES) / 2**20:,.0f} MB with these kernels; "
             f"raise --memory{advice}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
+from convcli.imaging.options import BASE_BYTES
 from convcli.imaging.urls import is_url
 from convcli.runs.naming import name_jobs, output_root
 from convcli.runs.request import Job, Report, Request, Tally
@@ -63,6 +64,8 @@ class Batch:
         asked = request.options.backend
         cores = 1 if asked is not None and asked.on_gpu else default_threads()
         self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
+        if request.memory is not None and request.cluster is None:
+            self.workers = min(self.workers, max(request.memory // BASE_BYTES, 1))
         if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
             request = request._replace(options=request.options._replace(threads=1))

@@ -38,6 +38,8 @@ def parse_size(text: str) -> int:
 
 
 def limits_of(request: Request) -> Limits:
-    """What one picture of a request may take."""
-    jobs = max(request.jobs or 1, 1)
-    return Limits(request.max_pixels, request.memory, jobs, request.raw, request.options.bands)
+    """What one process may take for a picture of a request: its share, of a cluster's workers all."""
+    jobs, memory = max(request.jobs or 1, 1), request.memory
+    if memory is not None and request.cluster is None:
+        memory //= jobs
+    return Limits(request.max_pixels, memory, jobs, request.raw, request.options.bands)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
-from convcli.errors import ConvcliError, RunError, UsageError
+from convcli.errors import ConvcliError, RoomError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format, format_of_path, named
@@ -36,6 +36,11 @@ class Failure:
 
     def __init__(self, job: Job, error: ConvcliError) -> None:
         self.job, self.error = job, error
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether it could be done with more memory."""
+        return isinstance(self.error, RoomError)
 
 
 def run_job(

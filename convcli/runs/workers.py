@@ -43,6 +43,8 @@ class Workers:
         self.stopped = False
         self.lost = False
         self.late: list[Report | Failure] = []
+        self.large: list[Job] = []
+        """Files for which a worker's share of the memory is too little."""
         self.notes: list[str] = []
         self._crew: list[_Worker] = []
 
@@ -55,7 +57,9 @@ class Workers:
         try:
             suspects = yield from self._round(jobs, self.workers)
             self._dismiss()
-            for job in suspects:  # one at a time, to see which of them kills its worker
+            # One at a time: to see which of them kills its worker, or to have all the memory.
+            self.request = self.request._replace(jobs=1)
+            for job in [*suspects, *self.large]:
                 alone = deque([job])
                 guilty = yield from self._round(alone, 1)
                 if guilty or (alone and not self.stopped):
@@ -82,7 +86,10 @@ class Workers:
                 worker = busy[line]
                 job, result = worker.result()
                 if result is not None:
-                    yield result
+                    if most > 1 and isinstance(result, Failure) and result.lacks_room:
+                        self.large.append(job)
+                    else:
+                        yield result
                     continue
                 self.lost = True
                 self._crew.remove(worker)

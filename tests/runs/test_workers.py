@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convcli.imaging.options import BASE_BYTES
 from convcli.kernels.load import load_kernel
 from convcli.runs import workers
 from convcli.runs.batch import Batch
@@ -39,6 +40,31 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for level in range(8):
         Image.fromarray(np.full((9, 11), level, np.uint8)).save(f"in/{level}.png")
     return tmp_path
+
+
+def test_the_workers_of_a_batch_share_the_memory(folder: Path) -> None:
+    """There are no more than it has room for; what a share is too little for is done alone."""
+    noise = np.random.default_rng(1).integers(0, 256, (700, 900, 3), np.uint8)
+    for number in range(3):
+        Image.fromarray(noise).save(f"in/large{number}.jpg")
+    request = REQUEST._replace(memory=2 * BASE_BYTES + 2**24, jobs=2)
+    batch = Batch(request)
+    assert batch.workers == 2
+    results = list(batch.run())
+    assert not [result for result in results if isinstance(result, Failure)]
+    assert len(list((folder / "out").iterdir())) == 11
+    large = [Path(report.job.output).stem.startswith("large") for report in results]
+    assert large == [False] * 8 + [True] * 3
+    few = REQUEST._replace(memory=int(1.9 * BASE_BYTES), output="few")
+    assert Batch(few).workers == 1
+
+
+def test_what_does_not_fit_alone_either_is_refused_as_that(folder: Path) -> None:
+    Image.new("RGB", (4400, 3000)).save("in/large.jpg")
+    request = REQUEST._replace(memory=2 * BASE_BYTES, jobs=2)
+    (failed,) = [result for result in Batch(request).run() if isinstance(result, Failure)]
+    assert "has to be read whole" in str(failed.error)
+    assert len(list((folder / "out").iterdir())) == 8
 
 
 @pytest.fixture
