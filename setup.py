@@ -130,6 +130,7 @@ setup(
             "png/rows.c",
             "png/gather.c",
             "png/pack.c",
+            "jpeg/bands.c",
             "jpeg/scan.c",
             extra_compile_args=OPTIONS,
         ),

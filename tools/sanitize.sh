@@ -20,4 +20,4 @@ ls convcli/_loops*.so
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 CONVCLI_LOOPS=compiled \
     "$python" -m pytest tests/imaging/test_png.py tests/imaging/test_png_readers.py \
-    tests/imaging/test_ahead.py tests/imaging/test_jpeg_check.py tests/ops/test_compiled.py tests/engine --ignore=tests/engine/gpu -q -x -p no:cacheprovider
+    tests/imaging/test_ahead.py tests/imaging/test_jpeg_check.py tests/imaging/test_jpeg_bands.py tests/ops/test_compiled.py tests/engine --ignore=tests/engine/gpu -q -x -p no:cacheprovider

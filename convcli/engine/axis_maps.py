@@ -188,7 +188,8 @@ class TiledAxis:
                 found.append((int(m.index[lower]), int(m.index[upper - 1]) + 1))
             else:
                 lower = upper = stop
-            index = np.unique(np.concatenate([m.index[start:lower], m.index[upper:stop]]))
+            # (np.unique would import numpy.ma, 7 ms.)
+            index = np.sort(np.concatenate([m.index[start:lower], m.index[upper:stop]]))
             index = index[index != OUTSIDE]
             if not index.size:
                 continue

@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 
-from convcli.errors import InputError, UsageError
+from convcli.errors import ConvcliError, InputError
 from convcli.system.machine import lacks_memory
 
 __all__ = ["check_frames", "check_size", "decoding"]
@@ -25,7 +25,7 @@ def decoding(name: str, kind: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (InputError, UsageError):
+    except ConvcliError:
         raise
     except Exception as error:
         if lacks_memory(error):

@@ -6,15 +6,18 @@ None takes its place before it is whole: see :mod:`convcli.imaging.atomic`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 
 from convcli.engine.cpu.tiles import Tile
 from convcli.errors import OutputError, UsageError
-from convcli.imaging.atomic import Data, atomic_file, atomic_folder, display_name
+from convcli.imaging.atomic import Data, atomic_file, atomic_folder, display_name, write_all
 from convcli.imaging.formats import Coding, Format, every_format, named, pictures
 from convcli.imaging.header import Header
 from convcli.imaging.source import Source
@@ -30,6 +33,7 @@ __all__ = [
     "Target",
     "Write",
     "by_one",
+    "by_rows",
     "by_target",
     "check_fits",
     "check_keeps",
@@ -56,6 +60,9 @@ Without pixels where they have been written with a :data:`Target` already.
 Write: TypeAlias = Callable[[Parts], None]
 """Writes a picture from its parts."""
 
+Encode: TypeAlias = Callable[[Iterator[NDArray[Any]]], Generator[bytes, None, None]]
+"""Makes a file of rows that come some at a time, as it is taken."""
+
 Target: TypeAlias = Callable[[PlanePart, NDArray[Any]], None]
 """Writes one part, from any process."""
 
@@ -81,6 +88,26 @@ def by_one(target: Target) -> Sink:
                 target(place, pixels)
 
     return Sink(write)
+
+
+@contextlib.contextmanager
+def by_rows(path: str, encode: Encode) -> Iterator[Sink]:
+    """A file in place of an empty one, encoded as its rows are made: little of it is in memory."""
+
+    def write(parts: Parts) -> None:
+        made = encode(_rows(parts))
+        with Path(path).open("r+b", buffering=0) as file, contextlib.closing(made):
+            written = write_all(file.fileno(), made, early=True)
+            if os.fstat(file.fileno()).st_size != written:
+                raise OSError(errno.EIO, "the file is shorter than what was written to it")
+
+    yield Sink(write)
+
+
+def _rows(parts: Parts) -> Iterator[NDArray[Any]]:
+    for _, pixels in parts:
+        assert pixels is not None, "rows have one writer"
+        yield pixels
 
 
 @contextlib.contextmanager

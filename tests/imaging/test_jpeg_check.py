@@ -203,6 +203,10 @@ NONE = (b"",) * 8
         {"first": 5, "last": 4},
         {"first": -1},
         {"first": 1, "last": 9, "progressive": True},
+        {"across": -1},
+        {"across": 1},
+        {"across": 1, "parts": b"\4"},
+        {"across": 1, "parts": b"\0", "progressive": True},
     ],
 )
 def test_a_scan_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
@@ -211,6 +215,7 @@ def test_a_scan_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     usual: dict[str, Any] = {"data": b"\0\0\0\0", "at": 0, "units": 1, "restart": 0}
     usual |= {"tables": (TABLE,) * 8, "blocks": b"\0", "first": 0, "last": 63}
     usual |= {"refines": False, "progressive": False, "known": bytearray()}
+    usual |= {"parts": b"", "across": 0}
     scan = import_module("convcli._png").scan
     assert scan(*usual.values())[1:3] == (0, 1)
     with pytest.raises(ValueError, match="no such scan"):

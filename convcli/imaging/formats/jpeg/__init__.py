@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,9 +13,12 @@ if TYPE_CHECKING:
     import io
 
     from convcli.imaging.atomic import Data
+    from convcli.imaging.formats.jpeg.flow import JpegFlow
     from convcli.imaging.formats.jpeg.large import LargeJpeg
-    from convcli.imaging.header import Header
-    from convcli.imaging.source import Source
+    from convcli.imaging.formats.raw import RawLayout
+    from convcli.imaging.header import Header, Metadata
+    from convcli.imaging.sink import Sink
+    from convcli.imaging.source import Pixels, Source
 
 __all__ = ["FORMATS"]
 
@@ -29,6 +33,7 @@ class Jpeg(Format):
     suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
     spaces = "gray rgb cmyk"
     longest = 65500
+    flows = True
     carries = "icc exif xmp photoshop dpi aspect comments"
     room: ClassVar[Mapping[str, int]] = {"exif": 65527, "xmp": 65504}  # of one segment
 
@@ -53,22 +58,52 @@ class Jpeg(Format):
     ) -> Callable[[], Finish | None] | None:
         if size > MOST_BYTES:
             return None
+        from convcli.imaging.formats.jpeg.flow import begin_flow
         from convcli.imaging.formats.jpeg.large import begin_jpeg, decoder
 
+        data = file.read()
+        flow = begin_flow(data, max_pixels)
         # It brings NumPy, which the program needs next in any case: decoding, which holds no lock,
         # begins sooner than if the thread and the program imported side by side.
         decoder()
 
-        def begin() -> Finish:
-            data = file.read()
-            return partial(_finish, data, begin_jpeg(data, max_pixels))
+        if flow is not None:
+            return lambda: partial(_flowing, flow)
+        return lambda: partial(_finish, data, begin_jpeg(data, max_pixels))
 
-        return begin
+    def open(
+        self, path: str, name: str, max_pixels: int, layout: RawLayout | None
+    ) -> Source | None:
+        from convcli.imaging.files import read_bytes
+        from convcli.imaging.formats.jpeg.flow import begin_flow
+
+        flow = begin_flow(read_bytes(path), max_pixels)
+        return None if flow is None else _flowing(flow, name, max_pixels)
+
+    def create(
+        self, path: str, header: Header, like: Source, coding: Coding
+    ) -> AbstractContextManager[Sink]:
+        from convcli.imaging.formats.jpeg.write import jpeg_of_rows
+        from convcli.imaging.sink import by_rows
+
+        def encode(rows: Iterable[Pixels]) -> Generator[bytes, None, None]:
+            return jpeg_of_rows(header, rows, coding.quality, threads=coding.threads)
+
+        return by_rows(path, encode)
+
+    def whole_rows(self, meta: Metadata, space: str, alpha: bool) -> bool:
+        return True
 
     def encode(self, picture: Source, coding: Coding) -> Data:
         from convcli.imaging.formats.jpeg.write import jpeg_parts
 
         return jpeg_parts(picture, coding.quality, threads=coding.threads)
+
+
+def _flowing(flow: JpegFlow, name: str, max_pixels: int) -> Source:
+    from convcli.imaging.formats.jpeg.read import flowing_jpeg
+
+    return flowing_jpeg(flow, name, max_pixels)
 
 
 def _finish(data: bytes, begun: LargeJpeg | None, name: str, max_pixels: int) -> Source:

@@ -1,7 +1,9 @@
 """Whether a JPEG holds all the pixels that its header claims.
 
 libjpeg makes up what lacks, and neither Pillow nor imagecodecs passes its warnings on. So the codes
-are followed here, without making pixels: see ``scan.c``. Source: ITU-T T.81, annexes B, F, G.
+are followed here, without making pixels: see ``scan.c``. On the way it is noted where each row of
+units begins, so that bands of the picture can be decoded alone: see ``bands.py``.
+Source: ITU-T T.81, annexes B, F, G.
 """
 
 from __future__ import annotations
@@ -13,14 +15,54 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from convcli.extensions import extension
-from convcli.imaging.formats.jpeg.markers import DRI, EOI, HUFFMAN_FRAMES, RST0, SOS, segments
+from convcli.imaging.formats.jpeg.markers import (
+    DHT,
+    DRI,
+    EOI,
+    HUFFMAN_FRAMES,
+    PROGRESSIVE,
+    RST0,
+    SOS,
+    segments,
+)
 
-__all__ = ["jpeg_faults", "open_jpeg"]
+__all__ = ["ScanRows", "checked_rows", "jpeg_faults", "open_jpeg"]
 
-DHT, PROGRESSIVE, SOI, TEM, ADOBE = 0xC4, 0xC2, 0xD8, 0x01, 0xEE
+SOI, TEM, ADOBE = 0xD8, 0x01, 0xEE
 FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, 0xCC}
 ALONE = (SOI, TEM, *range(RST0, RST0 + 8))
 """Markers without a segment."""
+WRONG = (ValueError, LookupError, ZeroDivisionError, struct.error)
+"""What headers that cannot be lead to."""
+
+
+class ScanRows(NamedTuple):
+    """Where the rows of units of a sequential scan of all components begin."""
+
+    marks: bytes
+    """Of ``scan.c``."""
+    tables: tuple[bytes, ...]
+    """Huffman's, four for DC and four for AC, each as it stands in a segment, or empty."""
+    blocks: bytes
+    """Of every block of a unit, the tables, DC << 4 | AC."""
+    parts: bytes
+    """Of every block of a unit, its component."""
+    across: int
+    """Units in a row."""
+    tall: int
+    """Rows of pixels in a unit."""
+
+
+def checked_rows(data: bytes) -> ScanRows | None:
+    """Where the rows of a sequential JPEG begin that has one scan and no fault; None of others."""
+    if extension("_png").module is None:
+        return None
+    check = _Check()
+    try:
+        check.follow(data)
+    except WRONG:
+        return None
+    return check.rows[0] if len(check.rows) == 1 and not check.faults else None
 
 
 def jpeg_faults(data: bytes, tables: bytes = b"") -> list[str]:
@@ -36,7 +78,7 @@ def jpeg_faults(data: bytes, tables: bytes = b"") -> list[str]:
         if tables:
             check.follow(tables)
         check.follow(data)
-    except (ValueError, KeyError, IndexError, struct.error):
+    except WRONG:
         pass
     return list(check.faults)
 
@@ -53,7 +95,8 @@ class _Check:
 
     def __init__(self) -> None:
         self.faults: dict[str, None] = {}  # each once, in order
-        self._tables = dict.fromkeys((*range(4), *range(16, 20)), b"") | _usual_tables()
+        self.rows: list[ScanRows | None] = []  # of each scan
+        self._tables = dict.fromkeys((*range(4), *range(16, 20)), b"")
         self._restart = 0
         self._transform = -1
         self._frame: _Frame | None = None
@@ -106,9 +149,16 @@ class _Check:
     def _scan(self, frame: _Frame, data: bytes, at: int, body: bytes) -> tuple[int, int]:
         """The end of a scan, and how many bytes in it belong to nothing."""
         scan = frame.scan(body)
-        end, fault, unit, unwanted = extension("_png").module.scan(
-            data, at, scan.units, self._restart, tuple(self._tables.values()), *scan.how
+        tables = tuple(self._tables.values())
+        if not all(tables[t >> 4] and tables[4 + (t & 15)] for t in scan.how.blocks):
+            tables = tuple(
+                table or _usual_tables().get(key, b"") for key, table in self._tables.items()
+            )
+        end, fault, unit, unwanted, marks = extension("_png").module.scan(
+            data, at, scan.units, self._restart, tables, *scan.how
         )
+        rows = scan.how.blocks, scan.how.parts, scan.across, scan.tall
+        self.rows.append(ScanRows(marks, tables, *rows) if marks else None)
         if fault:
             row = min(unit // scan.across * scan.tall, frame.height - 1)
             self.faults[_made_up(fault, row, frame.height)] = None
@@ -126,7 +176,20 @@ class _Scan(NamedTuple):
     units: int
     across: int
     tall: int
-    how: tuple[bytes, int, int, bool, bool, bytearray]
+    how: _How
+
+
+class _How(NamedTuple):
+    """What ``scan.c`` is told of a scan."""
+
+    blocks: bytes
+    first: int
+    last: int
+    refines: bool
+    progressive: bool
+    known: bytearray
+    parts: bytes
+    across: int
 
 
 class _Frame:
@@ -162,16 +225,18 @@ class _Frame:
             h, v = self._factors[keys[0]]
             across = _upwards(_upwards(self.width * h, wide), 8)
             down = _upwards(_upwards(self.height * v, tall), 8)
-            rows, blocks = 8 * tall // v, tables
+            rows, blocks, parts = 8 * tall // v, tables, b"\0"
         else:
             across, down = _upwards(self.width, 8 * wide), _upwards(self.height, 8 * tall)
             rows = 8 * tall
             pairs = [self._factors[key] for key in keys]
             blocks = b"".join(bytes([t]) * (h * v) for t, (h, v) in zip(tables, pairs, strict=True))
+            parts = b"".join(bytes([part]) * (h * v) for part, (h, v) in enumerate(pairs))
         known = bytearray()
         if first:
             known = self._known.setdefault(keys[0], bytearray(8 * across * down))
-        how = blocks, first, last, bits > 15, self._progressive, known
+        marked = across if count == self.components and not self._progressive else 0
+        how = _How(blocks, first, last, bits > 15, self._progressive, known, parts, marked)
         return _Scan(across * down, across, rows, how)
 
 

@@ -6,37 +6,41 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from convcli.imaging.formats.jpeg.markers import EOI, frame_header
+from convcli.imaging.formats.jpeg.markers import EOI, FrameHeader, frame_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LargeJpeg", "begin_jpeg", "decoder"]
+__all__ = ["LargeJpeg", "begin_jpeg", "decoder", "large_frame"]
 
 LARGE = 1 << 20
 """Pixels from which on this pays: below, a thread and the import cost what they save."""
 
 
-def decoder() -> Callable[[bytes], Any]:
+def decoder() -> Callable[..., Any]:
     """The function that decodes, imported."""
     import imagecodecs
 
-    return cast("Callable[[bytes], Any]", imagecodecs.jpeg8_decode)
+    return cast("Callable[..., Any]", imagecodecs.jpeg8_decode)
 
 
-def begin_jpeg(data: bytes, max_pixels: int) -> LargeJpeg | None:
-    """Begin to decode a large gray or colour JPEG that is whole; None leaves it to Pillow.
+def large_frame(data: bytes, max_pixels: int) -> FrameHeader | None:
+    """The frame header of a large gray or colour JPEG that ends as it should; None of others.
 
     libjpeg fills in what is missing of a file that was cut, without a word, so one that does not
     end with its end mark is left to Pillow, which refuses it.
     """
-    header = frame_header(data)
-    if header is None or header.bits != 8 or len(header.sampling) not in (1, 3):
+    frame = frame_header(data)
+    if frame is None or frame.bits != 8 or len(frame.sampling) not in (1, 3):
         return None
     whole = data[-256:].rstrip(b"\0").endswith(bytes((0xFF, EOI)))
-    if not whole or not LARGE <= header.width * header.height <= max_pixels:
-        return None
-    return LargeJpeg(data, (header.height, header.width, len(header.sampling)))
+    return frame if whole and LARGE <= frame.width * frame.height <= max_pixels else None
+
+
+def begin_jpeg(data: bytes, max_pixels: int) -> LargeJpeg | None:
+    """Begin to decode a :func:`large_frame`; None leaves it to Pillow."""
+    frame = large_frame(data, max_pixels)
+    return None if frame is None else LargeJpeg(data, frame.shape)
 
 
 class LargeJpeg:

@@ -7,12 +7,24 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["DRI", "EOI", "RST0", "SOS", "FrameHeader", "end_of", "frame_header", "segments"]
+__all__ = [
+    "DHT",
+    "DRI",
+    "EOI",
+    "PROGRESSIVE",
+    "RST0",
+    "SOS",
+    "FrameHeader",
+    "end_of",
+    "frame_header",
+    "segments",
+]
 
-SOS, DRI, RST0, EOI = 0xDA, 0xDD, 0xD0, 0xD9
+SOS, DRI, RST0, EOI, DHT = 0xDA, 0xDD, 0xD0, 0xD9, 0xC4
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """Of those that end coded pixels: restart markers and stuffed bytes do not."""
-HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
+PROGRESSIVE = 0xC2
+HUFFMAN_FRAMES = (0xC0, 0xC1, PROGRESSIVE)
 """Start of a frame: baseline, extended sequential, progressive; with Huffman's code."""
 
 
@@ -25,6 +37,11 @@ class FrameHeader(NamedTuple):
     width: int
     sampling: tuple[tuple[int, int], ...]
     """Horizontal and vertical sampling factor of every component."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.height, self.width, len(self.sampling)
 
     @property
     def mcus(self) -> int:

@@ -2,46 +2,94 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from convcli.imaging.flowing import FlowingPlane
 from convcli.imaging.formats.jpeg.check import jpeg_faults, open_jpeg
+from convcli.imaging.formats.jpeg.flow import JpegFlow
 from convcli.imaging.formats.jpeg.large import LargeJpeg, begin_jpeg
 from convcli.imaging.formats.jpeg.metadata import read_jpeg_metadata
-from convcli.imaging.formats.shared.pillow import picture_of, pixels_of
+from convcli.imaging.formats.shared.pillow import SPACES, picture_of, pixels_of
 from convcli.imaging.header import Metadata
-from convcli.imaging.limits import check_size
-from convcli.imaging.metadata.upright import take_orientation
-from convcli.imaging.source import Source
+from convcli.imaging.limits import check_size, decoding
+from convcli.imaging.metadata.upright import take_orientation, turn_upright
+from convcli.imaging.row_stream import DoesNotFlow
+from convcli.imaging.source import Frame, Plane, Source
 
-__all__ = ["read_jpeg"]
+__all__ = ["flowing_jpeg", "read_jpeg"]
 
 
 def read_jpeg(data: bytes, name: str, max_pixels: int, begun: LargeJpeg | None = None) -> Source:
     """Decode a JPEG, whose pixels may have been ``begun`` before."""
     if begun is None:
         begun = begin_jpeg(data, max_pixels)
+    image, meta, notes = _opened(data, name, max_pixels)
+    notes += jpeg_faults(data)  # while the pixels are decoded, if they are begun
+    orientation = _oriented(image, meta, notes)
+
+    def decode(image: Any, name: str, mode: str | None, notes: list[str]) -> NDArray[Any]:
+        pixels = None
+        if begun is not None and begun.shape == _shape(image):
+            pixels = begun.pixels()
+        return pixels_of(image, name, mode, notes) if pixels is None else pixels
+
+    how: dict[str, Any] = {"one": True, "decode": decode}
+    return picture_of(image, "JPEG", name, meta, notes, max_pixels, orientation, **how)
+
+
+def flowing_jpeg(flow: JpegFlow, name: str, max_pixels: int) -> Source:
+    """A JPEG whose rows flow, unless they have to be turned.
+
+    Raises
+    ------
+    DoesNotFlow
+        If it has to be decoded whole.
+    """
+    with ExitStack() as undone, decoding(name, "JPEG"):
+        undone.callback(flow.stream.close)
+        image, meta, notes = _opened(flow.data, name, max_pixels)
+        flow.judged()
+        orientation = _oriented(image, meta, notes)
+        if _shape(image) != flow.frame.shape or image.mode not in ("L", "RGB"):
+            raise DoesNotFlow("Pillow takes it for something else")
+        flow.stream.name = name
+        shape, dtype = flow.frame.shape, np.dtype(np.uint8)
+        plane: Plane = FlowingPlane(flow.stream, shape, dtype, lambda: None)
+        if orientation != 1:
+            plane = Frame(turn_upright(plane.pixels, orientation))
+        else:
+            undone.pop_all()
+    space, alpha = SPACES[image.mode]
+    size = plane.shape[:2]
+    return Source("JPEG", space, alpha, plane.dtype, size, [plane], meta=meta, notes=notes)
+
+
+def _opened(data: bytes, name: str, max_pixels: int) -> tuple[Any, Metadata, list[str]]:
+    """A Pillow image whose pixels are not read yet, what the file says besides, and notes."""
     image = open_jpeg(data)
     meta = Metadata()
     notes: list[str] = []
     read_jpeg_metadata(data, meta, notes)
     meta.jpeg = _settings(image)
     check_size(name, image.width, image.height, max_pixels)
-    notes += jpeg_faults(data)  # while the pixels are decoded, if they are begun
+    return image, meta, notes
+
+
+def _oriented(image: Any, meta: Metadata, notes: list[str]) -> int:
+    """How the picture is to be turned; the other pictures of a file of several are told of."""
     orientation = take_orientation(meta, notes)
     others = int(getattr(image, "n_frames", 1)) - 1
-    if others > 0:  # the other pictures of a file of several are previews and depth maps
+    if others > 0:  # previews and depth maps
         notes.append(f"{others} secondary pictures of the JPEG were left out")
+    return orientation
 
-    def decode(image: Any, name: str, mode: str | None, notes: list[str]) -> NDArray[Any]:
-        pixels = None
-        if begun is not None and begun.shape == (*image.size[::-1], len(image.getbands())):
-            pixels = begun.pixels()
-        return pixels_of(image, name, mode, notes) if pixels is None else pixels
 
-    how: dict[str, Any] = {"one": True, "decode": decode}
-    return picture_of(image, "JPEG", name, meta, notes, max_pixels, orientation, **how)
+def _shape(image: Any) -> tuple[int, int, int]:
+    return image.height, image.width, len(image.getbands())
 
 
 def _settings(image: Any) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from typing import IO, Any
 
 import numpy as np
@@ -24,11 +25,13 @@ from PIL import Image, JpegImagePlugin  # noqa: F401  (registers the encoder)
 from convcli.imaging.formats.jpeg.markers import DRI, EOI, RST0, SOS, frame_header, segments
 from convcli.imaging.formats.jpeg.metadata import with_segments
 from convcli.imaging.formats.shared.pillow import DEFAULT_QUALITY, to_pillow
+from convcli.imaging.formats.shared.strips import strips
+from convcli.imaging.header import Header
 from convcli.imaging.source import Source
 from convcli.imaging.threads import in_order
 from convcli.system.machine import memory_file
 
-__all__ = ["jpeg_parts"]
+__all__ = ["jpeg_of_rows", "jpeg_parts"]
 
 LARGE = 1 << 20
 """Pixels from which on a picture is encoded in bands."""
@@ -42,37 +45,43 @@ TALLEST_MCU = 16
 EOI_BYTES = bytes((0xFF, EOI))
 
 
-def jpeg_parts(picture: Source, quality: int | None, *, threads: int = 1) -> Iterator[bytes]:
-    """The one frame of a gray, RGB or CMYK picture with its metadata: one part, or many as taken.
+def jpeg_parts(
+    picture: Source, quality: int | None, *, threads: int = 1
+) -> Generator[bytes, None, None]:
+    """The one frame of a picture: see :func:`jpeg_of_rows`."""
+    pixels = next(iter(picture.frames)).pixels
+    return jpeg_of_rows(picture, [pixels], quality, threads=threads)
+
+
+def jpeg_of_rows(
+    picture: Header, rows: Iterable[NDArray[np.uint8]], quality: int | None, *, threads: int = 1
+) -> Generator[bytes, None, None]:
+    """A gray, RGB or CMYK picture with its metadata, in parts; its rows come some at a time.
 
     Without a ``quality``, quantisation tables and subsampling of a JPEG source are kept.
     """
-    pixels = next(iter(picture.frames)).pixels
-    height, width, _ = pixels.shape
+    height, width, _ = picture.shape
     options = _pixel_options(picture, quality)
-    rows = max(1, BAND_PIXELS // width // TALLEST_MCU) * TALLEST_MCU
-    large = height * width >= LARGE and rows < height <= MOST_ROWS
+    tall = max(1, BAND_PIXELS // width // TALLEST_MCU) * TALLEST_MCU
+    large = height * width >= LARGE and tall < height <= MOST_ROWS
     if not large or picture.space == "cmyk" or options.get("progressive"):
-        jpeg = _save(pixels, picture.space, io.BytesIO(), options)
-        return iter([with_segments(jpeg, picture.meta)])
+        (pixels,) = strips(rows, height)
+        yield with_segments(_save(pixels, picture.space, io.BytesIO(), options), picture.meta)
+        return
 
-    def band(start: int) -> bytes:
+    def band(numbered: tuple[int, NDArray[np.uint8]]) -> bytes:
+        number, pixels = numbered
         # Only what is written to a descriptor is encoded without holding up other threads.
         with memory_file() as file:
-            part = pixels[start : start + rows]
-            jpeg = _save(part, picture.space, file, options)
-        if start:
-            return _after(start // rows, jpeg)
-        return with_segments(_first(jpeg, height), picture.meta)
+            jpeg = _save(pixels, picture.space, file, options)
+        return _after(number, jpeg) if number else with_segments(_first(jpeg, height), picture.meta)
 
-    def bands() -> Iterator[bytes]:
-        yield from in_order(band, range(0, height, rows), threads)
-        yield EOI_BYTES
-
-    return bands()
+    with closing(in_order(band, enumerate(strips(rows, tall)), threads)) as bands:
+        yield from bands
+    yield EOI_BYTES
 
 
-def _pixel_options(picture: Source, quality: int | None) -> dict[str, Any]:
+def _pixel_options(picture: Header, quality: int | None) -> dict[str, Any]:
     """What Pillow is to do with the pixels."""
     source = picture.meta.jpeg
     options: dict[str, Any] = {"progressive": True} if source.get("progressive") else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from convcli.imaging.header import Header, Metadata
     from convcli.imaging.row_stream import RowStream
     from convcli.imaging.sink import Sink
-    from convcli.imaging.source import Source
+    from convcli.imaging.source import Pixels, Source
 
 __all__ = ["FORMATS"]
 
@@ -81,9 +81,20 @@ class Png(Format):
     def create(
         self, path: str, header: Header, like: Source, coding: Coding
     ) -> AbstractContextManager[Sink]:
-        from convcli.imaging.formats.png.create import create_png
+        from convcli.imaging.formats.png.write import png_of_rows
+        from convcli.imaging.sink import by_rows
 
-        return create_png(path, header, coding)
+        def encode(rows: Iterable[Pixels]) -> Generator[bytes, None, None]:
+            return png_of_rows(
+                header.shape,
+                header.dtype.itemsize * 8,
+                rows,
+                header.meta,
+                threads=coding.threads,
+                compression=coding.compression,
+            )
+
+        return by_rows(path, encode)
 
     def whole_rows(self, meta: Metadata, space: str, alpha: bool) -> bool:
         return True

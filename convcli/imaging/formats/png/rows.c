@@ -263,6 +263,7 @@ static PyMethodDef methods[] = {
     {"gather", png_gather, METH_VARARGS, png_gather_doc},
     {"pack", png_pack, METH_VARARGS, png_pack_doc},
     {"scan", jpeg_scan, METH_VARARGS, jpeg_scan_doc},
+    {"band", jpeg_band, METH_VARARGS, jpeg_band_doc},
     CLONES_METHODS,
     {NULL, NULL, 0, NULL},
 };

@@ -1,4 +1,4 @@
-/* What gather.c, pack.c and jpeg/scan.c give the module. */
+/* What gather.c, pack.c, jpeg/scan.c and jpeg/bands.c give the module. */
 
 PyObject *png_gather(PyObject *self, PyObject *args);
 extern const char png_gather_doc[];
@@ -9,3 +9,6 @@ extern const char png_pack_doc[];
 
 PyObject *jpeg_scan(PyObject *self, PyObject *args);
 extern const char jpeg_scan_doc[];
+
+PyObject *jpeg_band(PyObject *self, PyObject *args);
+extern const char jpeg_band_doc[];
