@@ -23,7 +23,7 @@ from convcli.imaging.formats import (
 )
 from convcli.imaging.limits import check_size, decoding
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
-from convcli.imaging.row_stream import DoesNotFlow
+from convcli.imaging.row_stream import FLOWING, DoesNotFlow
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
 from convcli.system.files import open_to_read
@@ -158,7 +158,10 @@ def _flowing(where: str, name: str, max_pixels: int) -> Source | None:
         return None
     with contextlib.suppress(OSError), io.FileIO(open_to_read(where)) as file:
         found = recognised(file.read(HEAD_BYTES))
-        return found.open(where, name, max_pixels, None) if found and found.flows else None
+        source = found.open(where, name, max_pixels, None) if found and found.flows else None
+        if source is None or math.prod(source.size) >= FLOWING:
+            return source
+        source.close()
     return None  # what is wrong is said by who reads it whole
 
 

@@ -75,7 +75,8 @@ class StoredPlane(Plane):
 
     name: str
     flows = False
-    """Whether its rows are made in order, from the first on: what lies before is made anew."""
+    """Whether bands of it are best made in order, from the first on: what lies before may have to be
+    made anew."""
     hold = 0
     """Rows above those that are asked for last which others may still ask for, if it flows."""
 

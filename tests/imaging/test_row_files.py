@@ -16,8 +16,12 @@ from convcli.errors import InputError
 from convcli.imaging.formats import Coding, format_of_suffix
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.opening import decode_picture, open_stored
+from convcli.imaging.options import FilterOptions
 from convcli.imaging.sink import PlanePart, encode_picture, open_sink
 from convcli.imaging.source import Frame, Source
+from convcli.kernels.load import load_kernel
+from convcli.runs.batch import Batch
+from convcli.runs.request import Report, Request
 
 RNG = np.random.default_rng(11)
 H, W = 23, 37
@@ -192,3 +196,29 @@ def test_a_bmp_that_could_not_say_its_size_is_refused(tmp_path: Path) -> None:
     ):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [(".ppm", ".ppm"), (".bmp", ".ppm"), (".ppm", ".bmp")]
+)
+def test_bands_give_the_file_of_the_whole_way(
+    source: str, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = RNG.integers(0, 256, (1500, 1100, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / f"x{source}")
+    made = []
+    for name, flows_from in (("whole", 1 << 40), ("bands", 0)):
+        monkeypatch.setattr("convcli.imaging.opening.FLOWING", flows_from)
+        out = str(tmp_path / f"{name}{target}")
+        request = Request(
+            (str(tmp_path / f"x{source}"),),
+            (load_kernel("gaussian:3"),),
+            output=out,
+            options=FilterOptions(threads=2),
+        )
+        (report,) = Batch(request).run()
+        assert isinstance(report, Report)
+        made.append((report.parts > 1, Path(out).read_bytes()))
+    (whole, expected), (bands, got) = made
+    assert (whole, bands) == (False, True)
+    assert got == expected

@@ -28,7 +28,7 @@ class Bmp(Format):
     suffixes = (".bmp", ".dib")
     spaces = "gray rgb rgba"
     carries = "dpi"
-    in_parts = True
+    in_parts = flows = True
 
     def recognises(self, head: bytes) -> bool:
         return head[:2] == b"BM"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,7 @@ LARGEST = 2**32 - 1
 class BmpPlane(StoredPlane):
     """Rows of pixels that are packed as Pillow says."""
 
+    flows: bool = field(default=True, init=False)
     name: str
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]

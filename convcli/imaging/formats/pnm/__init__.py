@@ -25,7 +25,7 @@ class Ppm(Format):
     suffixes: tuple[str, ...] = (".ppm", ".pgm", ".pnm", ".pbm")
     spaces = "gray rgb"
     dtypes = "uint8 uint16"
-    in_parts = True
+    in_parts = flows = True
     carries = "comments"
     kinds = b"123456"
     """The second byte of a file."""
