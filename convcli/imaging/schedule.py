@@ -97,7 +97,8 @@ def part_schedule(
     align
         Rows and columns that parts are a multiple of; by default those of the plan's tiles.
     threads
-        How many parts are made at a time at most, each by one thread; with 1, by those of the plan.
+        How many parts are made at a time at most, each by one thread. Simple ones are made one after
+        the other by the threads of the plan, which takes as long and less memory.
 
     Raises
     ------
@@ -141,9 +142,9 @@ def part_schedule(
         cost(min(2 * rows, height), cols) <= (room // threads if rows < least else enough)
     ):
         rows *= 2
-    # As many are made and wait to be taken.
-    most = room // (2 * cost(rows, cols))
-    return Schedule(grid(height, width, rows, cols), max(1, min(threads, most)))
+    if simple:
+        threads = 1
+    return Schedule(grid(height, width, rows, cols), max(min(threads, room // cost(rows, cols)), 1))
 
 
 def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:

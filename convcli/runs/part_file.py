@@ -195,7 +195,7 @@ class PartFile:
         """See that rows stay which a part may ask for while the next ones are made."""
         first = self.tiles[0]
         stride = math.prod(step.rows.stride for step in chain.outline.plan.steps)
-        rows = self.threads * (first.bottom - first.top) * stride
+        rows = self.threads * (first.bottom - first.top) * stride if self.threads > 1 else 0
         for plane in source.frames:
             cast(StoredPlane, plane).origin.hold = rows
 

@@ -52,11 +52,10 @@ class Png(Format):
     ) -> Callable[[], Finish | None] | None:
         """It needs no NumPy, so it goes on beside the import of that."""
         from convcli.imaging.formats.png.plain import read_plain
-        from convcli.imaging.row_stream import RowStream
 
         plain = _large(os.dup(file.fileno()), max_pixels)
         if plain is not None:
-            stream = RowStream(plain.header.height, plain.row_bytes, plain.bands)
+            stream = plain.stream()
             return lambda: partial(_flowing, plain, stream)
         file.seek(0)
 
@@ -69,14 +68,14 @@ class Png(Format):
     def open(
         self, path: str, name: str, max_pixels: int, layout: RawLayout | None
     ) -> Source | None:
-        from convcli.imaging.row_stream import RowStream
         from convcli.system.files import open_to_read
 
         plain = _large(open_to_read(path), max_pixels)
         if plain is None:
             return None
-        stream = RowStream(plain.header.height, plain.row_bytes, plain.bands)
-        return _flowing(plain, stream, name, max_pixels)
+        from convcli.imaging.formats.png.read import flowing_picture
+
+        return flowing_picture(plain, None, name)
 
     def create(
         self, path: str, header: Header, like: Source, coding: Coding
@@ -134,7 +133,9 @@ def _large(fd: int, max_pixels: int) -> PlainFile | None:
 def _flowing(plain: PlainFile, stream: RowStream, name: str, max_pixels: int) -> Source:
     from convcli.imaging.formats.png.read import flowing_picture
 
-    return flowing_picture(plain, stream, name)
+    source = flowing_picture(plain, stream, name)
+    assert source is not None, "what was begun is turned"
+    return source
 
 
 def _finish(plain: Plain, name: str, max_pixels: int) -> Source:

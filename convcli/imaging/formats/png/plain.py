@@ -27,6 +27,7 @@ from convcli.errors import InputError
 from convcli.extensions import extension
 from convcli.imaging.formats.png.chunks import SIGNATURE, Ihdr, chunk, read_ihdr
 from convcli.imaging.formats.png.rows import CHANNELS, AllRows, Bands, Unusual
+from convcli.imaging.row_stream import RowStream
 from convcli.imaging.threads import Beside
 from convcli.system.files import read_at
 from convcli.system.machine import Buffer
@@ -266,13 +267,13 @@ class PlainFile:
             self.close()
             raise Unusual from error
 
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row of samples."""
+    def stream(self) -> RowStream:
+        """Its rows, of which the first ones begin to be made."""
         header = self.header
-        return header.width * CHANNELS[header.colour_type] * header.depth // 8
+        row_bytes = header.width * CHANNELS[header.colour_type] * header.depth // 8
+        return RowStream(header.height, row_bytes, self._bands)
 
-    def bands(self, room: Callable[[int], bytearray]) -> Iterator[memoryview]:
+    def _bands(self, room: Callable[[int], bytearray]) -> Iterator[memoryview]:
         """All rows, some at a time: samples in the machine's byte order."""
         return self._reader().bands(self.rest, room)
 

@@ -69,14 +69,22 @@ def picture_of_plain(plain: Plain, name: str) -> Source:
     return _upright(pixels, header, meta, notes)
 
 
-def flowing_picture(plain: PlainFile, stream: RowStream, name: str) -> Source:
-    """The picture that a plain PNG holds, whose rows flow unless they have to be turned."""
+def flowing_picture(plain: PlainFile, stream: RowStream | None, name: str) -> Source | None:
+    """The picture that a plain PNG holds, whose rows flow unless they have to be turned.
+
+    Then it is None, and the file let go, if no ``stream`` of them has begun.
+    """
     header = plain.header
     meta, notes = read_metadata(plain.rest, name)
     shape = header.height, header.width, CHANNELS[header.colour_type]
+    orientation = take_orientation(meta, notes)
+    if stream is None:
+        if orientation != 1:
+            plain.close()
+            return None
+        stream = plain.stream()
     stream.name = name
     plane = FlowingPlane(stream, shape, _dtype(header), plain.close)
-    orientation = take_orientation(meta, notes)
     if orientation == 1:
         return _source([plane], header, meta, notes)
     pixels = plane.pixels
