@@ -15,7 +15,8 @@ INLINE void NAME(gather)(const T *from, long far, long n, T *to)
 
 /* Cells `low` to `low + span` of a line of x, zeros outside, sorted by remainder of `phases`:
  * windows next to each other then read cells next to each other. NULL is a line of zeros. */
-static void NAME(line)(const T *x, long size, long step, long low, long span, long phases, T *to)
+INLINE void NAME(line_inline)(const T *x, long size, long step, long low, long span, long phases,
+                              T *to)
 {
     const long part = quotient(span, phases);
     if (!x) {
@@ -39,6 +40,11 @@ static void NAME(line)(const T *x, long size, long step, long low, long span, lo
     }
 }
 
+static void NAME(line)(const T *x, long size, long step, long low, long span, long phases, T *to)
+{
+    NAME(line_inline)(x, size, step, low, span, phases, to);
+}
+
 /* The cells from `low` on, `span` on each axis, of `channels` channels that begin at x. */
 static void NAME(fill)(const Job *j, const T *x, long channels, const long *low, const long *span,
                        T *to)
@@ -48,8 +54,11 @@ static void NAME(fill)(const Job *j, const T *x, long channels, const long *low,
         for (long z = low[0]; z < low[0] + span[0]; z++)
             for (long y = low[1]; y < low[1] + span[1]; y++, to += line) {
                 const int inside = z >= 0 && z < j->size[0] && y >= 0 && y < j->size[1];
-                NAME(line)(inside ? x + z * j->step[2] + y * j->step[3] : NULL, j->size[2],
-                           j->step[4], low[2], span[2], phases, to);
+                const T *from = inside ? x + z * j->step[2] + y * j->step[3] : NULL;
+                if (phases == 1) /* mostly, and then where lines begin and end is the same for all */
+                    NAME(line_inline)(from, j->size[2], j->step[4], low[2], span[2], 1, to);
+                else
+                    NAME(line)(from, j->size[2], j->step[4], low[2], span[2], phases, to);
             }
 }
 
