@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from functools import cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcli.errors import UsageError
+from convcli.records import NamedTuple
 
 __all__ = ["EXTENSIONS", "VARIABLE", "Found", "extension", "unasked"]
 

@@ -16,7 +16,7 @@ from convcli.imaging.formats import ARRAYS, PICTURES, every_format
 
 PACKAGE = Path(__file__).parents[1] / "convcli"
 LAYERS = [
-    "errors system displays",
+    "errors system displays records",
     "extensions",
     "arithmetic",
     "kernels",
@@ -34,7 +34,7 @@ ROOT_FILES = {"__init__.py", "__main__.py", "_version.py"}
 FILES = sorted(
     p
     for p in PACKAGE.rglob("*.py")
-    if p.parent != PACKAGE or p.name in ("displays.py", "errors.py", "extensions.py")
+    if p.parent != PACKAGE or p.name in ("displays.py", "errors.py", "extensions.py", "records.py")
 )
 
 

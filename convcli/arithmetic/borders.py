@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from math import nan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from convcli.arithmetic.numerals import parse_number, parse_share
 from convcli.errors import UsageError, did_you_mean
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from convcli.arithmetic.layer import AnyWindow
 from convcli.arithmetic.transposed import TransposedWindow
+from convcli.records import NamedTuple
 
 __all__ = ["Derivation", "DerivationStep", "derive"]
 
 
-@dataclass(frozen=True, slots=True)
-class DerivationStep:
+class DerivationStep(NamedTuple):
     """One line of the working: what it is, the sum, and its value in cells."""
 
     name: str
@@ -19,8 +17,7 @@ class DerivationStep:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Derivation:
+class Derivation(NamedTuple):
     """The whole calculation for one axis."""
 
     formula: str

@@ -106,8 +106,8 @@ def _instead(layer: Layer, windows: Sequence[AnyWindow]) -> str:
     for extra in range(min(limit, 64)):
         for pad in range(min(most, 512)):
             try:
-                trial = replace(
-                    layer, padding=(pad,), output_padding=(extra,) if extra else None
+                trial = layer._replace(
+                    padding=(pad,), output_padding=(extra,) if extra else None
                 ).windows(spatial)
             except ShapeError:
                 continue
@@ -201,12 +201,12 @@ def _keras_transposed(layer: Layer, spatial: Sequence[int]) -> tuple[AnyWindow, 
             effective_kernel(kernel, layer.dilation[axis % len(layer.dilation)]) // 2
             for axis, kernel in enumerate(layer.kernel_size)
         )
-        return replace(layer, padding=halves).windows(spatial)
+        return layer._replace(padding=halves).windows(spatial)
     if _named(layer) == "same" or given is not None:
         return layer.windows(spatial)
     plain = layer.windows(spatial)
     return tuple(
-        replace(window, output_padding=max(window.stride - window.effective_kernel, 0))
+        window._replace(output_padding=max(window.stride - window.effective_kernel, 0))
         for window in plain
         if isinstance(window, TransposedWindow)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import gcd, prod
 from typing import Literal, TypeAlias
 
@@ -18,6 +17,7 @@ from convcli.arithmetic.window import (
     wrong_count,
 )
 from convcli.errors import ShapeError
+from convcli.records import NamedTuple
 
 __all__ = ["POOLS", "AnyWindow", "Cost", "Layer", "LayerKind", "check_channels"]
 
@@ -28,16 +28,14 @@ POOLS: dict[str, LayerKind] = {"max": "maxpool", "avg": "avgpool"}
 """The two poolings by the words for them, ``--pool max`` and ``pool="max"``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What a layer costs: parameters, and multiply-accumulates for the whole batch."""
 
     params: int = 0
     macs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """A layer as it was asked for. Sequences have one entry per axis, or one for all.
 
     Parameters

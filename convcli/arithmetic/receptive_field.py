@@ -7,16 +7,15 @@ Distill 2019, extended to transposed convolutions, whose stride divides the jump
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from convcli.arithmetic.transposed import TransposedWindow
 from convcli.arithmetic.window import Window
+from convcli.records import NamedTuple
 
 __all__ = ["ReceptiveField", "merge", "whole"]
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptiveField:
+class ReceptiveField(NamedTuple):
     """What one output sees along one axis, in cells of the network's input.
 
     ``size`` cells are seen, the centres of neighbouring outputs are ``jump`` cells apart, and
@@ -34,8 +33,22 @@ class ReceptiveField:
     jump: float = 1
     start: float = 0.5
     aligned: bool = True
-    extent: int | None = field(default=None, repr=False, compare=False)
-    complete: bool = field(default=False, repr=False, compare=False)
+    extent: int | None = None
+    complete: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        """Where the same cells are seen; what is known of the input does not count."""
+        return isinstance(other, ReceptiveField) and self[:4] == other[:4]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:4])
+
+    def __repr__(self) -> str:
+        told = zip(self._fields[:4], self[:4], strict=True)
+        return f"ReceptiveField({', '.join(f'{name}={value!r}' for name, value in told)})"
 
     @property
     def edges(self) -> tuple[float, float]:
@@ -49,9 +62,9 @@ class ReceptiveField:
         """
         jump = _plain(jump)
         if self.complete:
-            return replace(self, jump=jump)
+            return self._replace(jump=jump)
         size = _plain(self.size + (cells - 1) * self.jump)
-        return replace(self, size=size, jump=jump, start=self.start + first * self.jump)
+        return self._replace(size=size, jump=jump, start=self.start + first * self.jump)
 
     def after(self, window: Window | TransposedWindow) -> ReceptiveField:
         """The field after one more layer: ``r += (ke - 1) j``, ``j *= s``.
@@ -93,8 +106,7 @@ def whole(field: ReceptiveField, outputs: int) -> ReceptiveField:
         return found
     low, high = (min(max(edge, 0), field.extent) for edge in found.edges)
     complete = high - low == field.extent
-    return replace(
-        found,
+    return found._replace(
         size=_plain(high - low),
         start=(low + high) / 2,
         aligned=field.aligned or complete,
@@ -118,6 +130,6 @@ def merge(fields: Sequence[ReceptiveField]) -> ReceptiveField:
     if together and not centred and not largest.complete:
         low = min(field.edges[0] for field in fields)
         high = max(field.edges[1] for field in fields)
-        largest = replace(largest, size=_plain(high - low), start=(low + high) / 2)
+        largest = largest._replace(size=_plain(high - low), start=(low + high) / 2)
     alike = together and centred and all(field.aligned for field in fields)
-    return replace(largest, aligned=largest.complete or alike)
+    return largest._replace(aligned=largest.complete or alike)

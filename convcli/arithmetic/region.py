@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
 
 from convcli.errors import ShapeError, UsageError
+from convcli.records import NamedTuple
 
 __all__ = ["Rectangle", "Region", "parse_region"]
 
 FORMS = "X,Y,WxH in pixels, as in 100,50,300x200, or percent, as in 10%,10%,50%x50%"
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?%|\d{1,9}"
 _LENGTH, _START = f"({_NUMBER})", f"(-?(?:{_NUMBER}))"
-_REGION = re.compile(rf"{_START},{_START},{_LENGTH}[xX\u00d7]{_LENGTH}")
+_REGION = rf"{_START},{_START},{_LENGTH}[xX\u00d7]{_LENGTH}"
 _X, _Y, _W, _H = (f"(?P<{name}>{_NUMBER})" for name in "xywh")
 _ELSEWHERE = (
     rf"{_W}[xX]{_H}\+{_X}\+{_Y}",
@@ -135,7 +135,7 @@ def parse_region(text: str, option: str = "--region") -> Region:
 '100,50,300x200'? allowed: X,Y,WxH in pixels, as in 100,50,300x200, or percent, as in \
 10%,10%,50%x50%
     """
-    found = _REGION.fullmatch("".join(text.split()))
+    found = re.fullmatch(_REGION, "".join(text.split()))
     if found is None:
         meant = _meant(text.strip())
         hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else ";"

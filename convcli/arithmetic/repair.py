@@ -57,31 +57,31 @@ def _layers(layer: Layer, given: Feature) -> Iterator[tuple[str, Layer]]:
     common = gcd(given.channels, layer.out_channels or given.channels)
     if layer.groups > 1 and common % layer.groups:
         groups = max(g for g in range(1, min(common, MOST_GROUPS) + 1) if common % g == 0)
-        yield f"g{groups}", replace(layer, groups=groups)
+        yield f"g{groups}", layer._replace(groups=groups)
     if layer.kind != "conv_transpose":
         for pad in range(1, MOST_PADDING + 1):
-            yield f"p{pad}", replace(layer, padding=(pad,))
+            yield f"p{pad}", layer._replace(padding=(pad,))
             if _fits(layer, pad, given):
                 break
     if given.spatial and layer.kind != "conv_transpose":
         smallest = min(given.spatial)
         if smallest < max(layer.kernel_size):
-            smaller = replace(layer, kernel_size=(smallest,))
+            smaller = layer._replace(kernel_size=(smallest,))
             yield f"k{smallest}", smaller
     if layer.output_padding:
         most = max(max(layer.strides), max(layer.dilation)) - 1
-        yield f"op{most}", replace(layer, output_padding=(most,))
+        yield f"op{most}", layer._replace(output_padding=(most,))
     if layer.kind == "conv_transpose" and layer.padding != (0,):
-        yield "p0", replace(layer, padding=(0,))
+        yield "p0", layer._replace(padding=(0,))
     if layer.ceil_mode and not layer.is_pool:
-        yield "no ceil", replace(layer, ceil_mode=False)
+        yield "no ceil", layer._replace(ceil_mode=False)
     if max(layer.strides) < 1:
-        yield "s1", replace(layer, stride=(1,))
+        yield "s1", layer._replace(stride=(1,))
 
 
 def _fits(layer: Layer, pad: int, given: Feature) -> bool:
     try:
-        replace(layer, padding=(pad,)).windows(given.spatial)
+        layer._replace(padding=(pad,)).windows(given.spatial)
     except ShapeError:
         return False
     return True

@@ -100,7 +100,7 @@ def _slide(node: Node, given: Feature, batch: int) -> Inferred:
     _need_space(node, given)
     if node.kind == "dwconv":
         out = layer.out_channels or given.channels
-        layer = replace(layer, out_channels=out, groups=given.channels)
+        layer = layer._replace(out_channels=out, groups=given.channels)
     if layer.out_channels is not None:
         check_channels(given.channels, layer.out_channels, layer.groups)
     windows = layer.windows(given.spatial)
@@ -179,7 +179,7 @@ def _adaptive_field(field: ReceptiveField, size: int, output: int) -> ReceptiveF
     widest = max(-(-(i + 1) * size // output) - i * size // output for i in places)
     first = -(-size // output)  # cells of the first window, and of the last
     jump = field.jump * (size - first) / (output - 1)
-    return replace(field.reading(widest, jump, (first - 1) / 2), aligned=False)
+    return field.reading(widest, jump, (first - 1) / 2)._replace(aligned=False)
 
 
 def _ones(node: Node, given: Feature) -> int:

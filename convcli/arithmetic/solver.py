@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from convcli.arithmetic.layer import Layer, LayerKind
 from convcli.arithmetic.window import effective_kernel
 from convcli.errors import ShapeError
+from convcli.records import NamedTuple
 
 __all__ = ["Fixed", "Solution", "solve"]
 
@@ -17,8 +17,7 @@ MOST_STRIDE = 64
 MOST_TRIED = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(NamedTuple):
     """Values that a solution must have; None leaves one open."""
 
     kernel_size: int | None = None
@@ -28,8 +27,7 @@ class Fixed:
     output_padding: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(NamedTuple):
     """Numbers of one layer that gives the wanted output on every axis."""
 
     kernel_size: int

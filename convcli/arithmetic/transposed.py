@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from convcli.arithmetic.window import Padding, check_positive, effective_kernel, resolve_padding
 from convcli.errors import ShapeError
+from convcli.records import NamedTuple
 
 __all__ = ["TransposedWindow", "split_total_padding", "transposed_pads", "transposed_window"]
 
 
-@dataclass(frozen=True, slots=True)
-class TransposedWindow:
+class TransposedWindow(NamedTuple):
     """A transposed convolution over one axis, everything resolved.
 
     Sizes are in cells. Each of ``size`` inputs stamps the kernel, ``stride`` cells apart;

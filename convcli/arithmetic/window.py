@@ -7,9 +7,10 @@ they cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from convcli.errors import ShapeError
+from convcli.records import NamedTuple
 
 __all__ = [
     "PADDING_NAMES",

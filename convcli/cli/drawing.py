@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from convcli.errors import OutputError, UsageError
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.show.draw.layout import Drawing

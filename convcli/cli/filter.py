@@ -67,7 +67,6 @@ def filter_command(
     The result stands beside the input as img-sobel-x.png, at the same depth, with the same
     metadata. Several kernels make a chain; a preset, a file or weights in quotes are all kernels.
     """
-    from convcli.arithmetic.region import parse_region
     from convcli.cli import parse
     from convcli.errors import UsageError
     from convcli.extensions import extension
@@ -97,7 +96,7 @@ def filter_command(
         missing=parse.one_of("--missing", missing, WAYS),
         fill=fill,
         min_valid=parse.part("--min-valid", min_valid),
-        region=None if region is None else parse_region(region),
+        region=parse.region(region),
     )
     extension("_loops")  # a wrong CONVCLI_LOOPS is refused once, not for every picture
     parse.one_of("--on-error", on_error, parse.ON_ERROR)

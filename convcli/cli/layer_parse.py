@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcli.arithmetic.layer import POOLS, Layer, LayerKind
 from convcli.arithmetic.sizes import parse_padding, parse_sizes
 from convcli.arithmetic.solver import Fixed
 from convcli.errors import ShapeError
+from convcli.records import NamedTuple
 
 __all__ = ["LayerOptions"]
 

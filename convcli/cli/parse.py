@@ -12,6 +12,7 @@ from convcli.errors import UsageError, did_you_mean
 from convcli.imaging.grays import gray_level
 
 if TYPE_CHECKING:
+    from convcli.arithmetic.region import Region
     from convcli.imaging.formats.raw import RawLayout
 
 __all__ = [
@@ -179,6 +180,15 @@ def padding(text: str) -> Any:
         top, right, bottom, left = values
         return (top, bottom), (left, right)
     return (values[0], values[0]), (values[-1], values[-1])
+
+
+def region(text: str | None) -> Region | None:
+    """``--region``."""
+    if text is None:
+        return None
+    from convcli.arithmetic.region import parse_region
+
+    return parse_region(text)
 
 
 def memory(text: str | None) -> int | None:

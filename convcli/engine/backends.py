@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from convcli.errors import BackendError
+from convcli.records import NamedTuple
 
 __all__ = ["BACKENDS", "NUMPY", "Backend", "Workload", "gpu_seconds", "pick_backend", "weigh"]
 

@@ -20,7 +20,7 @@ moves some 100 bytes per sample there and back.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from convcli.records import NamedTuple
 
 __all__ = ["COSTS", "CostEstimate", "gpu_taps", "gpu_transforms", "on_cpu"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from convcli.engine.plan import Plan, Step
 from convcli.engine.requantize import put_whole
 from convcli.engine.step import Maps
 from convcli.errors import BackendError, ShapeError, UsageError
+from convcli.records import NamedTuple
 
 __all__ = [
     "Outcome",

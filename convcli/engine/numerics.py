@@ -10,10 +10,12 @@ below half a level, else in float64.
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from convcli.records import NamedTuple
 
 __all__ = [
     "DTYPES",

@@ -13,12 +13,13 @@ Floating-point output is neither rounded nor clipped: it has room for every valu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.numerics import LIMITS, WIDE, Bounds
+from convcli.records import NamedTuple
 
 __all__ = ["Requantize", "Requantizer", "make_requantize", "put_whole"]
 

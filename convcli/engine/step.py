@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from convcli.engine.plane_windows import Padding2d, Windowed, windows
 from convcli.engine.requantize import Requantize, make_requantize
 from convcli.engine.weights import Factor, is_box
 from convcli.kernels.kernel import Kernel
+from convcli.records import NamedTuple
 
 __all__ = [
     "Algorithm",

@@ -14,9 +14,10 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from convcli.imaging.formats import HEAD_BYTES, recognised
+from convcli.records import NamedTuple
 from convcli.system.files import open_to_read
 
 if TYPE_CHECKING:

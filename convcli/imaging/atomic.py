@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -222,6 +221,8 @@ def atomic_folder(
     Folders cannot replace each other in one step: where one is there already, it is moved aside
     first and removed last.
     """
+    import shutil
+
     target = Path(os.path.realpath(path))
     if target.exists() and not overwrite:
         raise UsageError(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from convcli.records import Record, field
 
 if TYPE_CHECKING:
     from convcli.imaging.array_axes import Axes
@@ -35,8 +36,7 @@ GEO_KEYS = 34735
 """The field of a TIFF that says in which coordinates its pixels lie."""
 
 
-@dataclass(slots=True, repr=False)
-class Metadata:
+class Metadata(Record):
     """What a file says about its pixels, in the forms that the writers need."""
 
     icc: bytes | None = None
@@ -68,6 +68,11 @@ class Metadata:
     compression: int | None = None
     """TIFF's number of it."""
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Metadata) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def silent(self) -> bool:
         """Whether nothing is said, as of most small pictures: nothing need be imported then."""
@@ -76,8 +81,7 @@ class Metadata:
         return not any(said) and not any(lists)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Header:
+class Header(Record):
     """What a source, a stage or a sink says of its pixels.
 
     Parameters
@@ -142,7 +146,7 @@ class Header:
 
     def said(self) -> dict[str, Any]:
         """All that it says, by name."""
-        return {field.name: getattr(self, field.name) for field in fields(Header)}
+        return {name: getattr(self, name) for name in Header._fields}
 
     def but(self, **changes: Any) -> Header:
         """A header that says the same but for the ``changes``."""

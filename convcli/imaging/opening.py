@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from convcli.errors import RoomError, UsageError
 from convcli.imaging.ahead import take
@@ -26,6 +26,7 @@ from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
 from convcli.imaging.row_stream import FLOWING, DoesNotFlow
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
+from convcli.records import NamedTuple
 from convcli.system.files import open_to_read
 from convcli.system.machine import free_memory
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convcli.arithmetic.borders import Border
-from convcli.arithmetic.region import Region
 from convcli.engine.backends import NUMPY, Backend
 from convcli.errors import BackendError
+from convcli.records import NamedTuple
+
+if TYPE_CHECKING:
+    from convcli.arithmetic.region import Region
 
 __all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "WAYS", "FilterOptions"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from convcli.errors import RoomError
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.filter import Filter
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges

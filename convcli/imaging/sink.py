@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -22,6 +22,7 @@ from convcli.imaging.formats import Coding, Format, every_format, named, picture
 from convcli.imaging.header import Header
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan

@@ -9,13 +9,13 @@ the right and ``y`` downwards; angles are in degrees, counterclockwise from the 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import KernelError
 from convcli.kernels.kernel import MAX_SIDE
+from convcli.records import NamedTuple
 
 Array = NDArray[np.float64]
 

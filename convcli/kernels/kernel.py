@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy as np
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
         numbers: Sequence[float]
 
 
-@dataclass(frozen=True, eq=False, init=False)
 class Kernel:
     """Weights in correlation orientation, with scale, bias and what they are for.
 
@@ -100,11 +98,11 @@ class Kernel:
     combine: Combine
     absolute: bool
     source: str
-    note: str = field(repr=False)
-    remark: str = field(repr=False)
-    operation: str = field(repr=False)
-    total: bool = field(repr=False)
-    numbers: tuple[float, ...] = field(repr=False)
+    note: str
+    remark: str
+    operation: str
+    total: bool
+    numbers: tuple[float, ...]
 
     def __init__(
         self,
@@ -128,8 +126,17 @@ class Kernel:
         checked = _checked(as_numbers(weights, f"kernel {name!r}"), others, name, combine)
         what = (name, role, combine, absolute, source, note, remark, operation, total, own)
         kept = (checked, float(scale), float(bias), *what)
-        for part, value in zip(fields(self), kept, strict=True):
-            object.__setattr__(self, part.name, value)
+        self.__dict__.update(zip(_FIELDS, kept, strict=True))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a kernel cannot be changed; its replace({name}=...) gives another")
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={self.__dict__[name]!r}" for name in _FIELDS[:8])
+        return f"Kernel({told})"
 
     @property
     def slug(self) -> str:
@@ -188,8 +195,11 @@ class Kernel:
 
     def replace(self, **changes: Unpack[_Fields]) -> Kernel:
         """A copy with some fields changed."""
-        own = {part.name: getattr(self, part.name) for part in fields(self)}
-        return Kernel(**{**own, **changes})
+        return Kernel(**{**self.__dict__, **changes})
+
+
+_FIELDS = tuple(Kernel.__annotations__)
+"""Those that a kernel is shown by come first, up to ``source``."""
 
 
 def _checked(weights: Weights, others: Sequence[float], name: str, combine: str) -> Weights:

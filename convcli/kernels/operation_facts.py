@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_names import WITH_HEIGHTS
+from convcli.records import NamedTuple
 
 __all__ = [
     "FACTS",

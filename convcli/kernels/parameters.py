@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from convcli.arithmetic.numerals import parse_number
 from convcli.errors import KernelError, did_you_mean
+from convcli.records import NamedTuple
 
 __all__ = ["Parameter", "format_values", "parse_values"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from convcli.kernels.formulas import Array, Parts
 from convcli.kernels.kernel import MAX_SIDE, Combine, Kernel, Role
 from convcli.kernels.operation_names import CORRELATE
 from convcli.kernels.parameters import Parameter, format_values
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.kernels.footprints import Footprint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from convcli.errors import KernelError
 from convcli.kernels.catalogue import ALIASES, PRESETS, Preset
@@ -11,6 +11,7 @@ from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_names import CORRELATE, OPERATIONS, WITH_HEIGHTS, WITH_PRESETS
 from convcli.kernels.order_presets import square
 from convcli.kernels.parameters import parse_values
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.kernels.footprints import Footprint

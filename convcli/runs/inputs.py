@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import every_format, format_of_suffix
 from convcli.imaging.urls import is_url, list_url
+from convcli.records import NamedTuple
 
 __all__ = ["Input", "find_inputs"]
 

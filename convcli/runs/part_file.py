@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import UsageError
@@ -33,6 +32,7 @@ from convcli.imaging.source import Pixels, Plane, Source, StoredPlane
 from convcli.imaging.stages.filter import Filter
 from convcli.imaging.threads import in_order
 from convcli.imaging.urls import is_url
+from convcli.records import NamedTuple
 from convcli.runs.clock import Clock
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
@@ -173,7 +173,7 @@ class PartFile:
             check_padded(outline.plan, target, request.max_pixels)
         if request.options.backend is None and not source.flows:
             reason = "a picture that is read part by part is filtered on the CPU"
-            outline.plan = replace(outline.plan, backend_reason=reason)
+            outline.plan = outline.plan._replace(backend_reason=reason)
         header = outline.header
         carry(header, self.fmt)
         note_scale(header, self.fmt)

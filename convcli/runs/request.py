@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.options import MAX_PIXELS, FilterOptions
 from convcli.kernels.kernel import Kernel
+from convcli.records import NamedTuple, Record, field
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan
@@ -76,8 +76,7 @@ class Job(NamedTuple):
     or ``--in-place``, and a resumed run's own."""
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Report:
+class Report(Record):
     """What was done to one file. ``as_json`` gives the keys that ``--json`` promises."""
 
     job: Job
@@ -174,8 +173,7 @@ def _as_number(value: float | int | None) -> float | int | str | None:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Record):
     """What became of the files of a batch. ``cores`` is 0 while processor time is not known."""
 
     named: int

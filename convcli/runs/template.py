@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from pathlib import Path
-from string import Formatter
-from typing import Any
 
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
@@ -59,9 +56,11 @@ def fill(template: str, **values: str | int) -> str:
     >>> fill("out/{parent}/{stem}-{kernel}{suffix}", parent="a", stem="x", kernel="box", suffix=".png")
     'out/a/x-box.png'
     """
+    from convcli.runs.template_fields import Names
+
     scheme, rest = split_url(template)
     try:
-        filled: str = _Names().vformat(rest, (), values)
+        filled: str = Names(FIELDS, NAME_BYTES).vformat(rest, (), values)
     except ValueError as error:
         allowed = ", ".join(f"{{{name}}} ({what})" for name, what in FIELDS.items())
         raise UsageError(
@@ -69,26 +68,6 @@ def fill(template: str, **values: str | int) -> str:
         ) from None
     normal = posixpath.normpath if scheme else os.path.normpath
     return scheme + normal(filled)
-
-
-class _Names(Formatter):
-    """Python's format strings, with our fields alone and no more letters than a name may have."""
-
-    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
-        if field_name not in FIELDS:
-            raise ValueError(f"{{{field_name}}} is no field")
-        return kwargs[field_name], field_name
-
-    def convert_field(self, value: Any, conversion: Any) -> Any:
-        if conversion:
-            raise ValueError(f"!{conversion} is not known")
-        return value
-
-    def format_field(self, value: Any, format_spec: str) -> Any:
-        for digits in re.findall(r"\d+", format_spec):
-            if len(digits.lstrip("0")) > 3 or int(digits) > NAME_BYTES:
-                raise ValueError(f"a field of {digits[:20]} letters; {NAME_BYTES} are a whole name")
-        return super().format_field(value, format_spec)
 
 
 def check_inside(path: str, root: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from typing import NamedTuple
 
 from convcli.imaging.atomic import display_name
 from convcli.kernels.kernel import Kernel
+from convcli.records import NamedTuple
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report
 from convcli.runs.run_job import Failure

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from convcli.records import NamedTuple
 
 __all__ = [
     "Code",
@@ -22,16 +23,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column's heading and which side its cells hang on."""
 
     heading: str
     align: Literal["left", "right"] = "right"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows of text; the last ``footer`` rows are sums, ``marked`` cells differ from the rest."""
 
     columns: Sequence[Column]
@@ -40,8 +39,7 @@ class Table:
     marked: frozenset[tuple[int, int]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
+class Formula(NamedTuple):
     """The same sum as lines of text, and as LaTeX."""
 
     lines: Sequence[str]
@@ -49,15 +47,13 @@ class Formula:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(NamedTuple):
     """Labels and what they say."""
 
     rows: Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(NamedTuple):
     """Sentences worth reading; ``warning`` ones ask for attention."""
 
     lines: Sequence[str]
@@ -65,8 +61,7 @@ class Notes:
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """Code to paste, each line with the name of what it is for."""
 
     rows: Sequence[tuple[str, str]]
@@ -75,13 +70,12 @@ class Code:
 Part: TypeAlias = Table | Formula | Pairs | Notes | Code
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A title, parts in order, and the same facts as data: for JSON, and as records for CSV."""
 
     title: str
     parts: Sequence[Part]
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     records: Sequence[dict[str, Any]] = ()
 
 

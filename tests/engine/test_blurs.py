@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -95,7 +93,7 @@ def test_widths_around_vectors_and_blocks(isa, samples, channels):
 def test_heights_and_more_threads_than_rows(isa, height):
     x = picture(height, 40, 3)
     kernel, plan = planned(x.shape, *LINES["gaussian_1"], border=Border("symmetric"))
-    plan = replace(plan, threads=7)
+    plan = plan._replace(threads=7)
     want = reference(x, kernel, "symmetric")
     assert np.abs(execute(plan, x).pixels - want).max() < 0.5 + MOST_ERROR
 

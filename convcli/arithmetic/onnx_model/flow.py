@@ -62,7 +62,7 @@ def _met(parts: Sequence[Along]) -> Along:
     field = merge([part.field for part in parts])
     alone = all(part.alone and part.axes == axes for part in moving)
     # What stands still has no distance between neighbours.
-    field = replace(field, jump=moving[0].field.jump)
+    field = field._replace(jump=moving[0].field.jump)
     return Along(field, axes, max(part.count for part in moving), alone)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -121,7 +120,7 @@ def sliding_layer(node: OnnxNode) -> Layer:
         )
     if transposed and "output_shape" in attributes:
         layer = _of_given_output(node, layer, attributes["output_shape"][-rank:])
-    return replace(layer, out_channels=weight[1] * groups if transposed else weight[0])
+    return layer._replace(out_channels=weight[1] * groups if transposed else weight[0])
 
 
 def _of_given_output(node: OnnxNode, layer: Layer, wanted: Sequence[int]) -> Layer:
@@ -139,7 +138,7 @@ def _of_given_output(node: OnnxNode, layer: Layer, wanted: Sequence[int]) -> Lay
         for axis in range(len(wanted))
     ]
     pads = tuple((before, after) for before, after, _ in found)
-    return replace(layer, padding=pads, output_padding=tuple(more for _, _, more in found))
+    return layer._replace(padding=pads, output_padding=tuple(more for _, _, more in found))
 
 
 def _padding(node: OnnxNode, rank: int) -> tuple[Padding, ...]:

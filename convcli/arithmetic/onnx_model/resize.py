@@ -59,7 +59,7 @@ def _along(node: OnnxNode, along: Along, size: int, out: int) -> Along:
 def _field(
     field: ReceptiveField, cells: int, jump: float, first: float, even: bool
 ) -> ReceptiveField:
-    return replace(field.reading(cells, jump, first), aligned=field.aligned and even)
+    return field.reading(cells, jump, first)._replace(aligned=field.aligned and even)
 
 
 def _places(mode: str, size: int, out: int) -> Callable[[int], float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from convcli.engine.axis_maps import AxisMap
 from convcli.engine.numerics import LIMITS
 from convcli.errors import UsageError
 from convcli.extensions import extension
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.engine.requantize import Requantize

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from convcli.engine.cpu.box_mean import NONE, Reciprocal
 from convcli.engine.cpu.c_loops import CODE, c_loops, formula, pack_job, tap_type
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 from convcli.engine.step import Maps, Method, Problem, Tap
+from convcli.records import NamedTuple
 
 __all__ = ["CompiledMethod", "Lists", "Loop", "can_blur", "can_box", "is_byte"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.requantize import Requantize, Requantizer
+from convcli.records import NamedTuple
 
 __all__ = ["Tile", "fill", "grid", "work_through"]
 

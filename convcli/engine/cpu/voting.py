@@ -6,12 +6,13 @@ pass over the samples; NumPy gives the same numbers in ten.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.cpu.c_loops import CODE, c_loops, loops
+from convcli.records import NamedTuple
 
 __all__ = ["Vote", "known", "voted"]
 

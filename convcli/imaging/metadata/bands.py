@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from convcli.imaging.header import Metadata
 from convcli.imaging.metadata.tiff_fields import ASCII, Field, Fields
@@ -45,7 +44,7 @@ def choose_bands(meta: Metadata, bands: Sequence[int]) -> Metadata:
         for item in of_bands.get(old, ())
     )
     blank = head[len(head.rstrip()) :]
-    return replace(meta, fields=_with(meta.fields, head.rstrip() + chosen + blank + end + tail))
+    return meta.but(fields=_with(meta.fields, head.rstrip() + chosen + blank + end + tail))
 
 
 def bands_after(fields: Fields, gain: float | None, mixes: bool) -> Fields:

@@ -8,7 +8,6 @@ given.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from convcli.imaging.formats import Format
@@ -85,7 +84,7 @@ def _listed(names: list[str]) -> str:
 def carried(meta: Metadata, fmt: Format) -> tuple[Metadata, list[str]]:
     """What a file of a format can say of it, and the names of what it cannot."""
     room = frozenset(fmt.carries.split())
-    new = replace(meta, fields={})
+    new = meta.but(fields={})
     left = _Left(dict(meta.fields), list(meta.comments), [])
     taken = set(meta.fields) | set(exif_fields(meta.exif) if meta.exif else ())
     if "png_chunks" not in room:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from convcli.engine.plan import Plan
@@ -111,7 +110,7 @@ def revised(
         Of the chain.
     """
     size = plan.shape_out[:2]
-    meta = replace(meta, fields=revised_fields(meta.fields, size))
+    meta = meta.but(fields=revised_fields(meta.fields, size))
     if meta.exif is not None:
         meta.exif = revised_exif(meta.exif, size)
     if meta.xmp is not None:
@@ -154,7 +153,7 @@ def of_bands(
     if kind_of_stack(text) == "tifffile":
         told = described_anew(text, "tifffile", Stack(pages, shape, (*shape[:2], len(bands))))
         if told is not None:
-            meta = replace(meta, fields={**meta.fields, DESCRIPTION: text_field(told)})
+            meta = meta.but(fields={**meta.fields, DESCRIPTION: text_field(told)})
     return meta
 
 

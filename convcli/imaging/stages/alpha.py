@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from convcli.imaging.header import full_scale
 from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.missing import slabs
 from convcli.kernels.kernel import Kernel
+from convcli.records import NamedTuple
 
 __all__ = [
     "EMPTY",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from convcli.engine.dispatch import filtered_values
 from convcli.imaging.source import Pixels
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan

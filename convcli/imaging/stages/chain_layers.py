@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +81,7 @@ def seen_by(number: int, plane: Plane, plans: Plans, name: str, *, simple: bool)
     plan = plans.chained(plane.shape[:2])
     if simple:
         steps = plan.steps[:number]
-        inner = replace(plan, steps=steps, shape_out=steps[-1].shape_out)
+        inner = plan._replace(steps=steps, shape_out=steps[-1].shape_out)
         dtype = np.dtype(steps[-1].requantize.out_dtype)
 
         def colours(have: Ranges) -> Pixels:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from convcli.errors import KernelError, ShapeError
 from convcli.imaging.header import Header
@@ -11,6 +10,7 @@ from convcli.imaging.options import FilterOptions
 from convcli.imaging.stages.alpha import leaves_alpha
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of
+from convcli.records import NamedTuple
 
 __all__ = ["Channels", "channels_of", "prepare_chain"]
 

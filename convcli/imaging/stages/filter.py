@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from convcli.imaging.stages.rasters import holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values
+from convcli.records import Record, field
 
 if TYPE_CHECKING:
     from convcli.imaging.metadata.revise import Effect
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Filter", "Outline"]
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Outline:
+class Outline(Record):
     """What a filter does, in numbers and words that fit through a line between processes."""
 
     header: Header
@@ -122,7 +121,7 @@ class Filter:
             self.selection.check(source, header, options)
             if asked is None:
                 reason = "part of a picture is filtered on the CPU"
-                plan = replace(plan, backend_reason=reason)
+                plan = plan._replace(backend_reason=reason)
         if not source.meta.silent:
             from convcli.imaging.metadata.revise import revised
 
@@ -130,7 +129,7 @@ class Filter:
             header.meta, notes = revised(source.meta, plan, source, header, pages, self.effect)
             header.notes += notes
         if channels.space != source.space:
-            header.meta = replace(header.meta, jpeg={**source.meta.jpeg, "changed": True})
+            header.meta = header.meta.but(jpeg={**source.meta.jpeg, "changed": True})
         how_alpha = "alpha is one of the channels that the kernel mixes"
         self.outline = Outline(
             header,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.plans import Plans
 from convcli.kernels.kernel import Kernel
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.imaging.stages.surveys import Answer, Survey

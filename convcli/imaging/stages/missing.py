@@ -6,7 +6,7 @@ Source: H. Knutsson and C.-F. Westin, Normalized and differential convolution (1
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame, Pixels, Plane
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values
+from convcli.records import NamedTuple
 
 __all__ = [
     "Missing",

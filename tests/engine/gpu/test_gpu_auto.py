@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,7 +143,7 @@ def test_auto_ends_on_the_cpu_when_the_gpu_fails(monkeypatch):
     failing(monkeypatch, "backend cupy: device 0 is out of memory; use --backend numpy")
     x = np.random.default_rng(1).integers(0, 256, (40, 50, 3)).astype(np.uint8)
     plan = plan_filter(x.shape, x.dtype, [SOBEL], backend="numpy")
-    outcome = execute(replace(plan, backend=Backend("cupy"), fallback=True), x)
+    outcome = execute(plan._replace(backend=Backend("cupy"), fallback=True), x)
     np.testing.assert_array_equal(outcome.pixels, execute(plan, x).pixels)
     assert outcome.note == "done on the CPU, since the GPU could not: device 0 is out of memory"
 
@@ -152,6 +151,6 @@ def test_auto_ends_on_the_cpu_when_the_gpu_fails(monkeypatch):
 def test_what_was_asked_for_by_name_never_falls_back(monkeypatch):
     failing(monkeypatch, "backend cupy: device 0 is out of memory; use --backend numpy")
     x = np.zeros((4, 5, 3), np.uint8)
-    plan = replace(plan_filter(x.shape, x.dtype, [SOBEL], backend="numpy"), backend=Backend("cupy"))
+    plan = plan_filter(x.shape, x.dtype, [SOBEL], backend="numpy")._replace(backend=Backend("cupy"))
     with pytest.raises(BackendError, match="out of memory; use --backend numpy"):
         execute(plan, x)

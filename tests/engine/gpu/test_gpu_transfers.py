@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -95,7 +94,7 @@ def test_a_device_that_fails_is_reported(fake_cupy, monkeypatch, kind, words):
     monkeypatch.setattr(gpu_run, "run_tiles", run_tiles)
     monkeypatch.setattr(cupy_device, "_local", threading.local())
     x = np.zeros((4, 5, 1), np.uint8)
-    plan = replace(plan_filter(x.shape, x.dtype, [BLUR], backend="numpy"), backend=Backend("cupy"))
+    plan = plan_filter(x.shape, x.dtype, [BLUR], backend="numpy")._replace(backend=Backend("cupy"))
     with pytest.raises(BackendError, match=words):
         gpu_run.run_chain(plan, x)
 

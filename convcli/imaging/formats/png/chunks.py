@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from isal import isal_zlib
 
 from convcli.errors import InputError
+from convcli.records import NamedTuple
 
 __all__ = [
     "SIGNATURE",

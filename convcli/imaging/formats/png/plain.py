@@ -19,7 +19,7 @@ import io
 import os
 import struct
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from isal import igzip_lib, isal_zlib
 
@@ -29,6 +29,7 @@ from convcli.imaging.formats.png.chunks import SIGNATURE, Ihdr, chunk, read_ihdr
 from convcli.imaging.formats.png.rows import CHANNELS, AllRows, Bands, Unusual
 from convcli.imaging.row_stream import RowStream
 from convcli.imaging.threads import Beside
+from convcli.records import NamedTuple
 from convcli.system.files import read_at
 from convcli.system.machine import Buffer
 

@@ -22,8 +22,7 @@ import struct
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from isal import isal_zlib
@@ -36,6 +35,7 @@ from convcli.imaging.formats.png.packing import PACKERS
 from convcli.imaging.header import Metadata
 from convcli.imaging.source import Plane
 from convcli.imaging.threads import in_order
+from convcli.records import NamedTuple
 
 __all__ = ["apng_parts", "encode_png", "png_of_rows", "png_parts"]
 
@@ -137,6 +137,8 @@ def _delay(duration: float) -> tuple[int, int]:
     >>> _delay(40.0), _delay(1000 / 30), _delay(1e9)
     ((1, 25), (1, 30), (65535, 1))
     """
+    from fractions import Fraction
+
     seconds = Fraction(min(max(duration / 1000, 0), 65535))
     largest = min(65535, int(65535 / seconds)) if seconds else 1
     delay = seconds.limit_denominator(largest)
