@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from convcli.arithmetic.window import Window
 from convcli.imaging.header import GEO_KEYS
 from convcli.imaging.metadata.bands import GDAL_METADATA
 from convcli.imaging.metadata.tiff_fields import DOUBLE, SHORT, Field, Fields
+from convcli.records import NamedTuple
 
 __all__ = ["GEO", "POSITION", "Move", "follow", "is_point", "moved"]
 
@@ -28,8 +28,7 @@ RPC_NUMBERS, RPC_OFFSETS, RPC_SCALES = 92, (2, 3), (7, 8)
 """How many numbers, and where those of rows and columns stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Along one axis the old position is ``shift + scale`` times the new one, in pixels."""
 
     shift: float = 0.0
