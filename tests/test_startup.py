@@ -56,7 +56,7 @@ LINES = {
 }
 
 
-@pytest.mark.skipif(extension("_loops") is None, reason="NumPy's loops are other modules")
+@pytest.mark.skipif(extension("_loops").module is None, reason="NumPy's loops are other modules")
 @pytest.mark.parametrize("command", LINES)
 def test_a_plain_line_imports_what_is_listed_and_nothing_else(tmp_path: Path, command: str) -> None:
     shutil.copy(SAMPLES / "portrait.png", tmp_path / "img.png")
