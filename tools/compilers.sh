@@ -34,7 +34,7 @@ for name in EXTENSIONS:
     print(f"  {name}: {', '.join(module.isas())}")
 END
         "$python" -m pytest -q -n auto -p no:cacheprovider -m 'not slow and not gpu and not ci' \
-            tests/engine tests/ops/test_compiled.py tests/ops/test_compiled_gradient.py tests/imaging/test_png.py
+            tests/engine tests/ops/test_compiled.py tests/ops/test_compiled_gradient.py tests/ops/test_stride_phases.py tests/imaging/test_png.py
         rm -rf build convcli/*.so
     done
 done

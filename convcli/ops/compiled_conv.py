@@ -14,11 +14,13 @@ import numpy as np
 
 from convcli.extensions import extension
 from convcli.ops.algorithms import ConvProblem, choose
-from convcli.ops.operands import Array
+from convcli.ops.conv_geometry import ConvGeometry
+from convcli.ops.operands import Array, namespace
 from convcli.ops.sliding_window import SlidingWindow
+from convcli.ops.stride_phases import phases
 from convcli.ops.tensor_threads import cores, scratch
 
-__all__ = ["Share", "shares"]
+__all__ = ["Share", "phase_shares", "shares"]
 
 MIN_PRODUCTS = 1 << 17
 """Products below which a second thread costs more than it gains."""
@@ -50,20 +52,66 @@ def shares(
     None where there are no compiled loops for it.
     """
     work, x = sliding.work, sliding.x
-    if sliding.xp is not np or work not in _FLOATS or out.dtype != work:
+    if not _serves(sliding.xp, x, work, out):
         return None
-    module = extension("_tensors").module
-    if module is None or any(step % x.itemsize for step in x.strides):
-        return None
-    if x.dtype != work:
-        x = x.astype(work)
-    weight = np.ascontiguousarray(weight, work)
-    bias = None if bias is None else np.ascontiguousarray(bias, work)
-    workers = cores() if out.size * sliding.depth > MIN_PRODUCTS else 1
+    workers = _workers(out.size * sliding.depth)
     numbers = _numbers(
         x.shape[1], out.shape[1], sliding.groups, sliding.outputs, sliding.kernel, sliding.stride,
         sliding.dilation, sliding.start, work.itemsize * 8, workers,
     )  # fmt: skip
+    return _shares(numbers, x, np.ascontiguousarray(weight, work), bias, out, workers)
+
+
+def phase_shares(
+    geometry: ConvGeometry, small: Array, turned: Array, bias: Array | None, out: Array, work: Any
+) -> list[Share] | None:
+    """All phases of a transposed convolution into ``out``, in one call of the loops.
+
+    ``turned`` is the weight as (C, C'/groups, \\*kernel). None as above, or where cells of
+    ``out`` are reached by no tap.
+    """
+    g = geometry
+    found, dilation = phases(g.kernel, g.stride, g.dilation, g.before, g.size)
+    if not _serves(namespace(out), small, work, out) or any(0 in p.kernel for p in found):
+        return None
+    workers, ones = _workers(small.size * turned.size // g.small_channels), (1,) * g.rank
+    numbers = b"".join(
+        _numbers(
+            g.small_channels, g.big_channels, g.groups, phase.outputs, phase.kernel, ones,
+            dilation, phase.start, work.itemsize * 8, workers, phase.first, g.stride,
+        )
+        for phase in found
+    )  # fmt: skip
+    weight, end = np.empty(turned.size, work), 0
+    for phase in found:
+        picked = turned[phase.picked]
+        begin, end = end, end + picked.size
+        weight[begin:end].reshape(picked.shape)[...] = picked
+    return _shares(numbers, small, weight[:end], bias, out, workers)
+
+
+def _serves(xp: Any, x: Array, work: Any, out: Array) -> bool:
+    return (
+        xp is np
+        and work in _FLOATS
+        and out.dtype == work
+        and extension("_tensors").module is not None
+        and not any(step % x.itemsize for step in x.strides)
+    )
+
+
+def _workers(products: int) -> int:
+    return cores() if products > MIN_PRODUCTS else 1
+
+
+def _shares(
+    numbers: bytes, x: Array, weight: Array, bias: Array | None, out: Array, workers: int
+) -> list[Share]:
+    """One for each thread, with the memory that they share."""
+    work = out.dtype
+    x = x.astype(work, copy=False)
+    bias = None if bias is None else np.ascontiguousarray(bias, work)
+    module = extension("_tensors").module
     shared_bytes, own_bytes = module.memory(numbers, x, weight, bias, out)
     shared = np.empty(shared_bytes // 8 + 1, np.int64)
     shared[:8] = 0
@@ -83,6 +131,8 @@ def _numbers(
     start: tuple[int, ...],
     bits: int,
     workers: int,
+    first: tuple[int, ...] = (),
+    apart: tuple[int, ...] = (),
 ) -> bytes:
     """What the loops are told besides the arrays, with three axes (``loops/job.h``).
 
@@ -95,6 +145,8 @@ def _numbers(
         )
     )  # fmt: skip
     more = 3 - len(kernel)
-    axes = (*(1,) * more, *kernel, *(1,) * more, *stride, *(1,) * more, *dilation)
+    ones, none = (1,) * more, (0,) * more
+    axes = (*ones, *kernel, *ones, *stride, *ones, *dilation, *none, *start)
+    places = (*none, *first, *ones, *apart) if first else (0, 0, 0, 1, 1, 1)
     pieces = workers * PIECES if workers > 1 else 1
-    return pack("15q", algorithm.code, groups, pieces, *axes, *(0,) * more, *start)
+    return pack("21q", algorithm.code, groups, pieces, *axes, *places)

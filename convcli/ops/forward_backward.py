@@ -113,6 +113,11 @@ def backward_input(
         g.groups, g.small_channels // g.groups, g.big_channels // g.groups, *g.kernel
     )
     turned = turned.swapaxes(1, 2).reshape(g.big_channels, -1, *g.kernel)
+    if max(g.stride) > 1 and out.size:
+        shares = compiled_conv.phase_shares(g, small, turned, bias, out, work)
+        if shares is not None:
+            run_all(shares, blas=False)
+            return
     found, dilation = phases(g.kernel, g.stride, g.dilation, g.before, g.size)
     ones = (1,) * g.rank
     for phase in found:

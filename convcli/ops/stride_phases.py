@@ -20,6 +20,8 @@ Shape = tuple[int, ...]
 class Phase(NamedTuple):
     """One of the convolutions; ``kernel`` has an axis without taps where nothing arrives."""
 
+    first: Shape
+    """Its first cell."""
     where: tuple[Any, ...]
     """Index of its cells in the result (N, C, \\*size)."""
     picked: tuple[Any, ...]
@@ -47,7 +49,8 @@ def phases(
     for parts in itertools.product(*axes):
         where, picked, taps, outputs, start = zip(*parts, strict=True)
         every = (slice(None), slice(None))
-        found.append(Phase((*every, *where), (*every, *picked), taps, outputs, start))
+        first = tuple(cells.start for cells in where)
+        found.append(Phase(first, (*every, *where), (*every, *picked), taps, outputs, start))
     steps = tuple(d // math.gcd(s, d) for s, d in zip(stride, dilation, strict=True))
     return tuple(found), steps
 

@@ -86,7 +86,8 @@ def test_values_behind_the_last_cell_are_not_used(isa: str) -> None:
 def numbers(**changed: Any) -> bytes:
     """The numbers of a convolution with 2x2 taps; those of an axis are given for all three."""
     values: dict[str, Any] = {"algorithm": 0, "groups": 1, "pieces": 1, "kernel": (1, 2, 2)}
-    values |= {"stride": (1, 1, 1), "dilation": (1, 1, 1), "start": (0, 0, 0), **changed}
+    values |= {"stride": (1, 1, 1), "dilation": (1, 1, 1), "start": (0, 0, 0)}
+    values |= {"first": (0, 0, 0), "apart": (1, 1, 1), **changed}
     flat = [n for value in values.values() for n in np.atleast_1d(np.array(value, np.int64))]
     return np.array(flat, np.int64).tobytes()
 
@@ -148,6 +149,12 @@ WRONG: dict[str, dict[str, Any]] = {
     "taps_wrap": {"numbers": numbers(kernel=(1, 2**62, 2**62))},
     "strides_wrap": {"numbers": numbers(stride=(1, 2**63 - 1, 1))},
     "dilations_wrap": {"numbers": numbers(dilation=(1, 1, 2**63 - 1))},
+    "first_output_outside": {"numbers": numbers(first=(0, 2, 0))},
+    "first_output_negative": {"numbers": numbers(first=(0, 0, -1))},
+    "outputs_not_apart": {"numbers": numbers(apart=(1, 0, 1))},
+    "outputs_far_apart": {"numbers": numbers(apart=(1, 1, 2**62))},
+    "second_without_weights": {"numbers": numbers() + numbers()},
+    "weights_too_many": {"weight": np.ones(5, np.float32)},
     "start_far": {"numbers": numbers(start=(0, 2**41, 0))},
     "start_far_before": {"numbers": numbers(start=(0, -(2**63), 0))},
     "block_huge": {"numbers": numbers(stride=(1, 2**39, 1), dilation=(1, 2**39, 2**39))},

@@ -83,7 +83,8 @@ def on_shim(function, monkeypatch):
         object.__setattr__(moved, "xp", stand_in)
         return real(moved, weight, out)
 
-    monkeypatch.setattr(forward_backward.compiled_conv, "shares", lambda *_: None)
+    for shares in ("shares", "phase_shares"):
+        monkeypatch.setattr(forward_backward.compiled_conv, shares, lambda *_: None)
     monkeypatch.setattr(forward_backward.depthwise_gpu, "serves", serves)
     monkeypatch.setattr(forward_backward.depthwise_gpu, "correlate", correlate)
     return launches
