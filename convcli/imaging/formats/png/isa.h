@@ -2,6 +2,7 @@
 
 #if VBYTES == 64 /* comparisons of short vectors take longer with AVX-512's masks */
 #define avx512_one_row avx2_one_row
+#define avx512_two_rows avx2_two_rows
 #else
 /* A row pixel by pixel: x, the one to the left a, the one above b, and c to the left of that, each
  * in a vector. `up` is the row above, all zero for the first. Pixels are read and written `span`
@@ -23,6 +24,34 @@
             a = next, c = b;                                                                  \
             store_##kind(a, out + i, step);                                                   \
         }                                                                                     \
+    }
+/* Two rows of Paeth's at a time, the second a pixel behind the first, whose pixels it has above: a
+ * sum takes long, and that of the other row goes on beside it. */
+#define PAIR(step, span)                                                                      \
+    static void ISA(paeths_##step)(const uint8_t *restrict in, const uint8_t *restrict up,    \
+                                   uint8_t *restrict out, long n)                             \
+    {                                                                                         \
+        const uint8_t *in2 = in + n + 1 - step;                                               \
+        uint8_t *out2 = out + n - step;                                                       \
+        Wide a = {0}, c = {0}, a2 = {0}, c2 = {0};                                            \
+        long i = 0;                                                                           \
+        for (; i < n; i += step) {                                                            \
+            const Wide above = a;                                                             \
+            if (i + span <= n) {                                                              \
+                const Wide b = load_wide(up + i, span);                                       \
+                a = nearest_sum_in_turn(load_wide(in + i, span), a, b, c), c = b;             \
+                store_wide(a, out + i, span);                                                 \
+            } else {                                                                          \
+                const Wide b = load_wide(up + i, step);                                       \
+                a = nearest_sum_in_turn(load_wide(in + i, step), a, b, c), c = b;             \
+                store_wide(a, out + i, step);                                                 \
+            }                                                                                 \
+            if (i) {                                                                          \
+                a2 = nearest_sum_in_turn(load_wide(in2 + i, span), a2, above, c2), c2 = above;\
+                store_wide(a2, out2 + i, span);                                               \
+            }                                                                                 \
+        }                                                                                     \
+        store_wide(nearest_sum_in_turn(load_wide(in2 + n, step), a2, a, c2), out2 + n, step); \
     }
 /* Or byte by byte, which is faster for one or two. */
 #define BYTES(name, step, next)                                                               \
@@ -51,12 +80,14 @@
 #define SHORT_ROW(step)                                                                       \
     BYTES(sub, step, x + a)                                                                   \
     BYTES(average, step, x + ((a + b) >> 1))                                                  \
-    PIXELS(paeth, step, step, Wide, wide, nearest_sum(x, a, b, c))                                        \
+    PIXELS(paeth, step, step, Wide, wide, nearest_sum(x, a, b, c))                            \
+    PAIR(step, step)                                                                          \
     ROW(step)
 #define LONG_ROW(step, span)                                                                  \
     PIXELS(sub, step, span, Bytes, bytes, x + a)                                              \
     PIXELS(average, step, span, Bytes, bytes, x + mean_of_each(a, b))                         \
-    PIXELS(paeth, step, span, Wide, wide, nearest_sum(x, a, b, c))                                        \
+    PIXELS(paeth, step, span, Wide, wide, nearest_sum(x, a, b, c))                            \
+    PAIR(step, span)                                                                          \
     ROW(step)
 
 SHORT_ROW(1)
@@ -84,6 +115,21 @@ static void ISA(one_row)(int kind, const uint8_t *restrict in, const uint8_t *re
         }
     }
 }
+
+/* Two rows of Paeth's, one after the other in `in`, a filter byte between them, and in `out`. */
+static void ISA(two_rows)(const uint8_t *restrict in, const uint8_t *restrict up,
+                          uint8_t *restrict out, long n, long step)
+{
+    switch (step) {
+    case 1: ISA(paeths_1)(in, up, out, n); break;
+    case 2: ISA(paeths_2)(in, up, out, n); break;
+    case 3: ISA(paeths_3)(in, up, out, n); break;
+    case 4: ISA(paeths_4)(in, up, out, n); break;
+    case 6: ISA(paeths_6)(in, up, out, n); break;
+    default: ISA(paeths_8)(in, up, out, n);
+    }
+}
+#undef PAIR
 #undef PIXELS
 #undef BYTES
 #undef ROW
@@ -170,4 +216,6 @@ static void ISA(filter_row)(const uint8_t *restrict x, const uint8_t *restrict u
     }
 }
 
-static const Isa ISA(isa) = {ISA_NAME, ISA(one_row), ISA(swap), ISA(swap_here), ISA(filter_row)};
+static const Isa ISA(isa) = {
+    ISA_NAME, ISA(one_row), ISA(two_rows), ISA(swap), ISA(swap_here), ISA(filter_row),
+};

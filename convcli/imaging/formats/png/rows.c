@@ -67,7 +67,10 @@ INLINE void store_wide(Wide pixel, uint8_t *to, size_t n)
     memcpy(to, &narrow, n);
 }
 
-INLINE Bytes mean_of_each(Bytes a, Bytes b) { return (a & b) + ((Bytes)((Pairs)(a ^ b) >> 1) & 127); }
+INLINE Bytes mean_of_each(Bytes a, Bytes b)
+{
+    return (a & b) + ((Bytes)((Pairs)(a ^ b) >> 1) & 127);
+}
 
 INLINE Wide size_of_each(Wide x)
 {
@@ -83,6 +86,15 @@ INLINE Wide nearest_sum(Wide x, Wide a, Wide b, Wide c)
     const Wide xa = (x + a) & 255, xb = (x + b) & 255, xc = (x + c) & 255;
     const Wide take_c = pb > pc, not_a = (pa > pb) | (pa > pc);
     return (not_a & ((take_c & xc) | (~take_c & xb))) | (~not_a & xa);
+}
+
+/* The same with fewer instructions, which take longer one after the other. */
+INLINE Wide nearest_sum_in_turn(Wide x, Wide a, Wide b, Wide c)
+{
+    const Wide da = b - c, db = a - c;
+    const Wide pa = size_of_each(da), pb = size_of_each(db), pc = size_of_each(da + db);
+    const Wide other = b ^ ((b ^ c) & (pb > pc));
+    return (x + (a ^ ((a ^ other) & ((pa > pb) | (pa > pc))))) & 255;
 }
 
 INLINE uint8_t least(uint8_t a, uint8_t b) { return a < b ? a : b; }
@@ -120,6 +132,7 @@ INLINE uint64_t total(const uint8_t *restrict sizes, const uint8_t *restrict zer
 typedef struct {
     const char *name;
     void (*one_row)(int kind, const uint8_t *in, const uint8_t *up, uint8_t *out, long n, long step);
+    void (*two_rows)(const uint8_t *in, const uint8_t *up, uint8_t *out, long n, long step);
     void (*swap)(const uint8_t *from, uint8_t *to, long n);
     void (*swap_here)(uint8_t *row, long n);
     void (*filter_row)(const uint8_t *x, const uint8_t *up, uint8_t *out, long n, long step);
@@ -136,19 +149,26 @@ typedef struct {
     int swap;
 } Picture;
 
-/* The next row; returns what is wrong with it, NULL if nothing is. */
-static const char *next_row(Picture *p, const uint8_t *row)
+/* The next row of so many that are there one after the other, or two of Paeth's, and what is wrong
+ * with it, NULL if nothing is. Returns how many were done. */
+static Py_ssize_t next_rows(Picture *p, const uint8_t *row, Py_ssize_t there, const char **fault)
 {
-    if (p->done == p->height) return "there are more rows than the picture has";
-    if (*row > PAETH) return "a row has an unknown filter";
-    uint8_t *out = p->pixels + p->done * p->row_bytes;
-    const uint8_t *up = p->done ? out - p->row_bytes : p->zeros;
-    loops->one_row(*row, row + 1, up, out, p->row_bytes, p->step);
-    /* The row above is needed as the file has it until now. */
-    if (p->swap && p->done) loops->swap_here(out - p->row_bytes, p->row_bytes);
-    p->done++;
-    if (p->swap && p->done == p->height) loops->swap_here(out, p->row_bytes);
-    return NULL;
+    const Py_ssize_t n = p->row_bytes, left = p->height - p->done;
+    const int two = there > 1 && left > 1 && *row == PAETH && row[n + 1] == PAETH;
+    if (!left) return *fault = "there are more rows than the picture has", 0;
+    if (*row > PAETH) return *fault = "a row has an unknown filter", 0;
+    uint8_t *out = p->pixels + p->done * n;
+    const uint8_t *up = p->done ? out - n : p->zeros;
+    if (two)
+        loops->two_rows(row + 1, up, out, n, p->step);
+    else
+        loops->one_row(*row, row + 1, up, out, n, p->step);
+    /* A row is needed as the file has it until the one below is done. */
+    if (p->swap && p->done) loops->swap_here(out - n, n);
+    if (p->swap && two) loops->swap_here(out, n);
+    p->done += 1 + two;
+    if (p->swap && p->done == p->height) loops->swap_here(out + two * n, n);
+    return 1 + two;
 }
 
 PyDoc_STRVAR(unfilter_doc,
@@ -192,9 +212,9 @@ static PyObject *unfilter(PyObject *self, PyObject *args)
             const Py_ssize_t n = size - have < end - at ? size - have : end - at;
             memcpy(row + have, at, (size_t)n);
             at += n, have += n;
-            if (have == size) have = 0, fault = next_row(&p, row);
+            if (have == size) have = 0, next_rows(&p, row, 1, &fault);
         }
-        for (; !fault && end - at >= size; at += size) fault = next_row(&p, at);
+        while (!fault && end - at >= size) at += size * next_rows(&p, at, (end - at) / size, &fault);
         if (!fault && at < end) {
             have = end - at;
             memcpy(row, at, (size_t)have);
