@@ -60,7 +60,7 @@ def test_the_workers_of_a_batch_share_the_memory(folder: Path) -> None:
 
 
 def test_what_does_not_fit_alone_either_is_refused_as_that(folder: Path) -> None:
-    Image.new("RGB", (4400, 3000)).save("in/large.jpg")
+    Image.new("RGB", (4400, 3000)).save("in/large.jpg", progressive=True)
     request = REQUEST._replace(memory=2 * BASE_BYTES, jobs=2)
     (failed,) = [result for result in Batch(request).run() if isinstance(result, Failure)]
     assert "has to be read whole" in str(failed.error)
