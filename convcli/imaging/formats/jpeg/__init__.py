@@ -62,7 +62,7 @@ class Jpeg(Format):
         from convcli.imaging.formats.jpeg.large import begin_jpeg, decoder
 
         data = file.read()
-        flow = begin_flow(data, max_pixels)
+        flow = begin_flow(data, max_pixels, ahead=True)
         # It brings NumPy, which the program needs next in any case: decoding, which holds no lock,
         # begins sooner than if the thread and the program imported side by side.
         decoder()
@@ -77,8 +77,8 @@ class Jpeg(Format):
         from convcli.imaging.files import read_bytes
         from convcli.imaging.formats.jpeg.flow import begin_flow
 
-        flow = begin_flow(read_bytes(path), max_pixels)
-        return None if flow is None else _flowing(flow, name, max_pixels)
+        flow = begin_flow(read_bytes(path), max_pixels, ahead=False)
+        return _flowing(flow, name, max_pixels) if flow is not None and flow.flows() else None
 
     def create(
         self, path: str, header: Header, like: Source, coding: Coding
@@ -101,8 +101,10 @@ class Jpeg(Format):
 
 
 def _flowing(flow: JpegFlow, name: str, max_pixels: int) -> Source:
-    from convcli.imaging.formats.jpeg.read import flowing_jpeg
+    from convcli.imaging.formats.jpeg.read import flowing_jpeg, read_jpeg
 
+    if not flow.flows():
+        return read_jpeg(flow.data, name, max_pixels, flow.begun)
     return flowing_jpeg(flow, name, max_pixels)
 
 

@@ -20,7 +20,7 @@ __all__ = [
     "segments",
 ]
 
-SOS, DRI, RST0, EOI, DHT = 0xDA, 0xDD, 0xD0, 0xD9, 0xC4
+SOS, DRI, RST0, EOI, DHT, APP1 = 0xDA, 0xDD, 0xD0, 0xD9, 0xC4, 0xE1
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """Of those that end coded pixels: restart markers and stuffed bytes do not."""
 PROGRESSIVE = 0xC2

@@ -9,14 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from convcli.imaging.formats.jpeg.markers import EOI, end_of, segments
+from convcli.imaging.formats.jpeg.markers import APP1, EOI, end_of, segments
 from convcli.imaging.header import Metadata
 from convcli.imaging.metadata.profiles import CREDENTIALS, behind, sound_profile
 from convcli.imaging.metadata.tiff import exif_block, exif_dpi, resolution
 
 __all__ = ["read_jpeg_metadata", "with_segments"]
 
-APP0, APP1, APP2, APP11, APP13, APP14, COM = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
+APP0, APP2, APP11, APP13, APP14, COM = 0xE0, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
 JFIF, EXIF, XMP = b"JFIF\0", b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 ICC, PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 STALE = {

@@ -16,9 +16,9 @@ from convcli.imaging.formats.jpeg.metadata import read_jpeg_metadata
 from convcli.imaging.formats.shared.pillow import SPACES, picture_of, pixels_of
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import check_size, decoding
-from convcli.imaging.metadata.upright import take_orientation, turn_upright
+from convcli.imaging.metadata.upright import take_orientation
 from convcli.imaging.row_stream import DoesNotFlow
-from convcli.imaging.source import Frame, Plane, Source
+from convcli.imaging.source import Source
 
 __all__ = ["flowing_jpeg", "read_jpeg"]
 
@@ -42,30 +42,25 @@ def read_jpeg(data: bytes, name: str, max_pixels: int, begun: LargeJpeg | None =
 
 
 def flowing_jpeg(flow: JpegFlow, name: str, max_pixels: int) -> Source:
-    """A JPEG whose rows flow, unless they have to be turned.
+    """A JPEG whose rows flow.
 
     Raises
     ------
     DoesNotFlow
-        If it has to be decoded whole.
+        If Pillow takes it for something else.
     """
     with ExitStack() as undone, decoding(name, "JPEG"):
         undone.callback(flow.stream.close)
         image, meta, notes = _opened(flow.data, name, max_pixels)
-        flow.judged()
         orientation = _oriented(image, meta, notes)
-        if _shape(image) != flow.frame.shape or image.mode not in ("L", "RGB"):
-            raise DoesNotFlow("Pillow takes it for something else")
-        flow.stream.name = name
         shape, dtype = flow.frame.shape, np.dtype(np.uint8)
-        plane: Plane = FlowingPlane(flow.stream, shape, dtype, lambda: None)
-        if orientation != 1:
-            plane = Frame(turn_upright(plane.pixels, orientation))
-        else:
-            undone.pop_all()
+        if _shape(image) != shape or image.mode not in ("L", "RGB") or orientation != 1:
+            raise DoesNotFlow("it is decoded whole")
+        undone.pop_all()
+    flow.stream.name = name
     space, alpha = SPACES[image.mode]
-    size = plane.shape[:2]
-    return Source("JPEG", space, alpha, plane.dtype, size, [plane], meta=meta, notes=notes)
+    plane = FlowingPlane(flow.stream, shape, dtype, lambda: None)
+    return Source("JPEG", space, alpha, dtype, shape[:2], [plane], meta=meta, notes=notes)
 
 
 def _opened(data: bytes, name: str, max_pixels: int) -> tuple[Any, Metadata, list[str]]:
