@@ -6,16 +6,16 @@
  * adds its terms in the order of the weights, whatever the cuts: the results depend on none. */
 
 #define CELL_BYTES (256L << 10) /* of a block: a share of the L2 cache */
-#define TILE_BYTES (12L << 10)
-#define FEW_PANELS 4            /* that read the cells where they are: copying costs more */
+#define TILE_BYTES (16L << 10)
 
 INLINE long NAME(rows_of_panel)(const Job *j) { return j->per_group == 1 ? 1 : MR; }
 
 /* Cells of a tile's row. */
 INLINE long NAME(tile_width)(const Job *j) { return (j->per_group == 1 ? NV1 : NV) * LANES; }
 
-/* Whether the tiles are copied, always from x itself. */
-INLINE int NAME(copied)(const Job *j) { return !j->cells || j->panels >= FEW_PANELS; }
+/* Whether tiles are copied: of x itself, whose channels lie so far apart that they would share a few
+ * sets of the cache. Those of a block are read where they are, which measured 15 % faster. */
+INLINE int NAME(copied)(const Job *j) { return !j->cells; }
 
 /* Terms that are added before the sums are put aside. */
 INLINE long NAME(terms)(const Job *j)
@@ -220,4 +220,3 @@ static void NAME(direct_perform)(const Job *j, long u)
 
 #undef CELL_BYTES
 #undef TILE_BYTES
-#undef FEW_PANELS
