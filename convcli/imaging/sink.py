@@ -109,6 +109,7 @@ def _rows(parts: Parts) -> Iterator[NDArray[Any]]:
     for _, pixels in parts:
         assert pixels is not None, "rows have one writer"
         yield pixels
+        del pixels  # the next ones take its room
 
 
 @contextlib.contextmanager

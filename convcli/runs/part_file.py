@@ -255,11 +255,13 @@ class PartFile:
 
     def _told(self, parts: Parts) -> Generator[tuple[PlanePart, Pixels | None], None, None]:
         """The same parts; each is told of when the next is asked for."""
-        made, start = iter(parts), perf_counter()
+        made, start, number = iter(parts), perf_counter(), 0
         try:
-            for number, part in enumerate(made, 1):
+            for part in made:
                 self.making += perf_counter() - start
                 yield part
+                del part  # the next one takes its room
+                number += 1
                 self.part_done(number, self.n_parts)
                 start = perf_counter()
         finally:

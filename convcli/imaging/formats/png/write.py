@@ -49,6 +49,8 @@ THREADED_BYTES = 1 << 21
 CACHED_BYTES = 1 << 16
 """Bytes of rows that NumPy filters at a time, so that they and the guesses stay in the cache."""
 SAMPLED_ROWS = 8
+MANY_STRIPS = 4
+"""Strips from which on rows that come together, of wide pictures, are much memory to keep."""
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 ADLER_BASE = 65521
@@ -165,8 +167,12 @@ def _strips(pixels: Iterable[NDArray[Any]], height: int, rows: int) -> Iterator[
     for some in pixels:
         held.append(some)
         count += len(some)
+        many = MANY_STRIPS * rows < len(some) < height
+        del some  # the next ones take its room
         while count and (count >= rows or done + count == height):
             strip = _taken(held, min(rows, count))
+            if many:
+                strip = strip.copy()  # or the last ones under way would keep all of it
             done, count = done + len(strip), count - len(strip)
             yield _Strip(strip, strip[:0] if above is None else above, done == height)
             above = strip[-1:]
