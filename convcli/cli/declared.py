@@ -1,7 +1,7 @@
 """Commands and their options, as data: what ``typed`` shows and ``plain`` reads.
 
-Typer takes a third of the time in which a small picture is filtered. What a command takes is
-declared here without it; it is imported for helps, completion, and lines that cannot be read.
+Typer takes an eighth of the instructions with which a small picture is filtered, and a third of
+those of ``shape``. What a command takes is declared here without it; it is imported for helps, completion, and lines that cannot be read.
 """
 
 from collections.abc import Callable

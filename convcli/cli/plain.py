@@ -1,4 +1,4 @@
-"""Plain command lines, read without Typer, which would take a third of a small picture's time.
+"""Plain command lines, read without Typer, which takes longer to begin than they to run.
 
 What a command declares is the same for both. A line that is not plain is left to Typer: one that
 asks for help, is completed or is wrong, so that it alone says what is wrong; and the lines of
