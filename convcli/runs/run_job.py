@@ -110,7 +110,7 @@ class _Way:
                 )
             )
             mask = opening.enter_context(mask_of(request, parts=source.is_stored))
-            if source.flows and fmt is not None:
+            if fmt is not None and (source.flows or (source.is_stored and fmt.flows)):
                 chain = Filter(source, request.kernels, request.options, mask)
                 if not _flows_on(chain, source, limits, whole=whole, flows=fmt.flows):
                     read_at_once(source, limits)

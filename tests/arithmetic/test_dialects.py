@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -164,7 +163,7 @@ def test_what_stands_in_for_same_gives_its_size_on_every_axis(kind: LayerKind) -
             speak("torch", wanted, sizes)
         hint = str(caught.value).partition("; ")[2]
         numbers = [int(number) for number in re.findall(r"[0-9]+", hint)]
-        bare = replace(wanted, padding=(0,))
+        bare = wanted._replace(padding=(0,))
         if hint.startswith("F.pad"):
             pairs = list(zip(numbers[0:4:2], numbers[1:4:2], strict=True))[::-1]
             given = [n + sum(pair) for n, pair in zip(sizes, pairs, strict=True)]
@@ -173,11 +172,11 @@ def test_what_stands_in_for_same_gives_its_size_on_every_axis(kind: LayerKind) -
             extras = tuple(numbers[1:3]) if "output_padding" in hint else None
             cells = numbers[3 if extras else 1 :]
             pairs = list(zip(cells[::2], cells[1::2], strict=True))
-            whole = replace(bare, output_padding=extras).windows(sizes)
+            whole = bare._replace(output_padding=extras).windows(sizes)
             found = [w.output - sum(pair) for w, pair in zip(whole, pairs, strict=True)]
         else:
             extra = (numbers[1],) if len(numbers) > 1 else None
-            trial = replace(wanted, padding=(numbers[0],), output_padding=extra)
+            trial = wanted._replace(padding=(numbers[0],), output_padding=extra)
             found = [window.output for window in trial.windows(sizes)]
         assert found == [window.output for window in wanted.windows(sizes)]
         told.add(hint.split()[0])

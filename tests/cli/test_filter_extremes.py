@@ -75,7 +75,7 @@ def test_termination_leaves_no_temporary(tmp_path: Path, samples: Path, number: 
         "def slowly(fd, data, early):\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(600)\n"
-        "atomic._write_all = slowly\n"
+        "atomic.write_all = slowly\n"
         "sys.exit(run(['filter', *sys.argv[1:], '-k', 'box:3', '-o', 'o.png']))\n"
     )
     with subprocess.Popen(

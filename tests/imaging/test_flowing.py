@@ -28,6 +28,8 @@ from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
 
 RNG = np.random.default_rng(20)
+READERS = {"convcli-ahead", "convcli-jpeg", "convcli-rows"}
+"""Threads that end with what they read."""
 compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
 
 
@@ -106,7 +108,7 @@ def test_the_bytes_are_those_of_the_whole_way(
         assert report.warnings == whole[number].warnings
         assert report.outline.tally == whole[number].outline.tally
         assert report.outline.levels == whole[number].outline.levels
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("convcli")]
+    assert not [t for t in threading.enumerate() if t.name in READERS]
 
 
 def with_chunks(png: bytes, *behind: bytes) -> bytes:
@@ -201,7 +203,7 @@ def test_damage_is_told_as_ever_and_nothing_is_left(
     flow(monkeypatch)
     assert told() == ordinary
     assert {path.name for path in tmp_path.iterdir()} <= {"in.png", "out.png"}
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("convcli")]
+    assert not [t for t in threading.enumerate() if t.name in READERS]
 
 
 def counted_rows(height: int, made: list[int]) -> Any:

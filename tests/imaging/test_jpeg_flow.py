@@ -26,6 +26,8 @@ from convcli.runs import part_file, run_job
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
 
+READERS = {"convcli-ahead", "convcli-jpeg", "convcli-rows"}
+"""Threads that end with what they read."""
 compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs the compiled loops")
 RNG = np.random.default_rng(4)
 HEIGHT, WIDTH = 331, 117
@@ -101,7 +103,7 @@ def test_the_bytes_are_those_of_the_whole_way(
         assert made == wanted, (kernels, said)
         assert report.parts > 1, kernels
         assert report.warnings == expected.warnings
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("convcli")]
+    assert not [t for t in threading.enumerate() if t.name in READERS]
 
 
 def damaged() -> dict[str, bytes]:
@@ -155,7 +157,7 @@ def test_what_does_not_flow_says_what_it_always_says(
     monkeypatch.setattr(ahead, "LEAST_BYTES", 1)
     ahead.begin(str(source), MAX_PIXELS)
     assert made() == whole
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("convcli")]
+    assert not [t for t in threading.enumerate() if t.name in READERS]
     assert [path.name for path in tmp_path.iterdir()] == ["in.jpg"]
 
 
