@@ -20,8 +20,11 @@ else:
         def __new__(cls, name, bases, body):
             if not bases:
                 return super().__new__(cls, name, bases, body)
-            fields = list(body["__annotations__"])  # a file that compiles none has them as text
+            # Texts, in a file with ``from __future__ import annotations``, as all are that use this.
+            fields = list(body["__annotations__"])
             defaults = [body[field] for field in fields if field in body]
+            if any(field not in body for field in fields[len(fields) - len(defaults) :]):
+                raise TypeError(f"{name}: a field without a default follows one that has one")
             made = namedtuple(name, fields, defaults=defaults, module=body["__module__"])
             for key, value in body.items():
                 if key not in fields and key != "__module__":
@@ -40,26 +43,35 @@ class _Made:
 
 
 def field(*, default: Any = None, default_factory: Any = None, kw_only: bool = False) -> Any:
-    """A field as that of a data class: ``default_factory`` makes its default, ``kw_only`` types it."""
+    """A field as that of a data class: ``default_factory`` makes its default.
+
+    ``kw_only`` is for type checkers alone.
+    """
     return default if default_factory is None else _Made(default_factory)
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
 class Record:
-    """Base of a class whose annotated fields can be given by place or name, and changed."""
+    """Base of a class whose annotated fields can be given by place or name, and changed.
 
-    _fields: ClassVar[tuple[str, ...]]
-    _defaults: ClassVar[dict[str, Any]]
+    A class derived from it adds its fields; a default that can be changed itself needs a ``field``.
+    """
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
         fields = vars(cls).get("__annotations__")
         if fields is not None:
-            cls._fields = tuple(fields)
-            cls._defaults = {name: cls.__dict__[name] for name in fields if name in cls.__dict__}
+            cls._fields = (*cls._fields, *fields)
+            own = {name: cls.__dict__[name] for name in fields if name in cls.__dict__}
+            cls._defaults = cls._defaults | own
 
     def __init__(self, *given: Any, **named: Any) -> None:
         own, fields = self.__dict__, self._fields
         own.update(zip(fields, given, strict=False))
+        if named and not own.keys().isdisjoint(named):
+            raise TypeError(f"{type(self).__name__} is given {sorted(own.keys() & named)} twice")
         own.update(named)
         for name, default in self._defaults.items():
             if name not in own:
