@@ -10,7 +10,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from queue import SimpleQueue
 from typing import Any
@@ -54,13 +54,12 @@ class _Turn:
         finally:
             self._done.release()
 
-    def end(self) -> None:
-        """Wait for the thread that takes part, if there is one."""
+    def end(self) -> BaseException | None:
+        """Wait for the thread that takes part, if there is one; gives what it raised."""
         if self._taken.acquire(blocking=False):
-            return
+            return None
         self._done.acquire()
-        if self._error is not None:
-            raise self._error
+        return self._error
 
 
 @cache
@@ -72,8 +71,9 @@ def _turns() -> SimpleQueue[_Turn]:
         while True:
             turns.get().take()
 
-    for number in range(cores() - 1):
-        threading.Thread(target=wait, name=f"convcli-ops-{number}", daemon=True).start()
+    with suppress(RuntimeError):  # no room for more of them: then fewer take part
+        for number in range(cores() - 1):
+            threading.Thread(target=wait, name=f"convcli-ops-{number}", daemon=True).start()
     return turns
 
 
@@ -144,9 +144,10 @@ def run_all(
             _turns().put(other)
         try:
             drain()  # the calling thread works too
-        finally:
-            for other in others:
-                other.end()
+        finally:  # all of them: one that still runs would write on
+            errors = [error for other in others if (error := other.end()) is not None]
+        if errors:
+            raise errors[0]
 
 
 _local = threading.local()
