@@ -127,12 +127,37 @@ def test_a_quality_gives_the_same_pixels_in_bands(quality: int) -> None:
 
 @pytest.mark.usefixtures("small_bands")
 def test_the_file_does_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = picture(photograph(333, 130, 3))
-    files = {b"".join(jpeg_parts(source, 85, threads=threads)) for threads in range(1, 8)}
+    pixels = photograph(333, 130, 3)
+    quality, tables = picture(pixels), picture(pixels, qtables=dict(enumerate(CAMERA)))
+
+    def files(threads: int) -> tuple[bytes, bytes]:
+        ways = ((quality, 85), (tables, None))
+        usual, camera = (b"".join(jpeg_parts(*way, threads=threads)) for way in ways)
+        return usual, camera
+
+    made = {files(threads) for threads in range(1, 8)}
     # Systems without files in memory encode into buffers.
     monkeypatch.delattr(os, "memfd_create", raising=False)
-    files |= {b"".join(jpeg_parts(source, 85, threads=threads)) for threads in (1, 2)}
-    assert len(files) == 1
+    made |= {files(threads) for threads in (1, 2)}
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bands_of_a_quality_have_the_bytes_that_pillow_makes(channels: int) -> None:
+    pixels = photograph(47, 61, channels)
+    space = "gray" if channels == 1 else "rgb"
+    samplings: list[dict[str, Any]] = [{}]
+    if channels == 3:
+        samplings += [{"subsampling": number} for number in range(3)]
+    for quality, sampling in itertools.product(range(1, 101), samplings):
+        expected = whole(pixels, quality=quality, **sampling)
+        with Image.open(io.BytesIO(expected)) as image:
+            tables = list(image.quantization.values())
+        assert jpeg_write._quality_of(tables, space) == quality
+        for how in ({"quality": quality}, {"qtables": tables}):
+            assert jpeg_write._band_encoder(space, sampling | how)(pixels) == expected
+    assert jpeg_write._quality_of(CAMERA[: min(channels, 2)], space) is None
+    assert jpeg_write._quality_of([*tables, CAMERA[0]], space) is None
 
 
 @pytest.mark.usefixtures("small_bands")

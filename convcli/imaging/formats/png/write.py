@@ -34,6 +34,7 @@ from convcli.imaging.formats.png.metadata import metadata_chunks
 from convcli.imaging.formats.png.packing import PACKERS
 from convcli.imaging.header import Metadata
 from convcli.imaging.source import Plane
+from convcli.imaging.strips import taken
 from convcli.imaging.threads import in_order
 from convcli.records import NamedTuple
 
@@ -170,24 +171,12 @@ def _strips(pixels: Iterable[NDArray[Any]], height: int, rows: int) -> Iterator[
         many = MANY_STRIPS * rows < len(some) < height
         del some  # the next ones take its room
         while count and (count >= rows or done + count == height):
-            strip = _taken(held, min(rows, count))
+            strip = taken(held, min(rows, count))
             if many:
                 strip = strip.copy()  # or the last ones under way would keep all of it
             done, count = done + len(strip), count - len(strip)
             yield _Strip(strip, strip[:0] if above is None else above, done == height)
             above = strip[-1:]
-
-
-def _taken(held: list[NDArray[Any]], count: int) -> NDArray[Any]:
-    """The first ``count`` of the rows that are held in pieces, which are held no more."""
-    taken: list[NDArray[Any]] = []
-    while count:
-        some = held.pop(0)
-        if len(some) > count:
-            held.insert(0, some[count:])
-        taken.append(some[:count])
-        count -= len(taken[-1])
-    return taken[0] if len(taken) == 1 else np.concatenate(taken)
 
 
 def _deflate(
