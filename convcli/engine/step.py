@@ -286,9 +286,15 @@ class Method(ABC):
     def tile(self) -> tuple[int, int]:
         """Rows and columns of a tile; they depend on the whole picture, not on a part of it."""
 
+    @property
+    def rows_apart(self) -> bool:
+        """Whether a row of the output is the same, to the last bit, wherever it stands in its tile."""
+        return False
+
     def axes(self, tile: tuple[int, int]) -> tuple[TiledAxis, TiledAxis]:
         """Rows and columns, to be looked up part by part in tiles of this size."""
-        p = self.problem
+        p, (tall, wide) = self.problem, tile
+        tile = 1 if self.rows_apart else tall, wide
         rows, cols = (
             TiledAxis(whole, window.kernel_size, size, window.output)
             for whole, window, size in zip(p.maps, (p.rows, p.cols), tile, strict=True)
@@ -349,3 +355,8 @@ class Step(Problem):
         """Rows and columns of the tiles that the output is cut into on the CPU."""
         rows, cols = self.method.tile
         return min(rows, self.shape_out[0]), min(cols, self.shape_out[1])
+
+    @property
+    def least_rows(self) -> int:
+        """What the height of a part has to be a multiple of to have the bits of the whole."""
+        return self.axes[0].tile

@@ -38,7 +38,8 @@ class FlowingPlane(StoredPlane):
     def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
         _, width, channels = self.shape
         with self._lock:
-            for row, view in self._stream.rows(*rows, self.hold):
+            keep = rows[0] if self.hold is None else rows[1] - self.hold
+            for row, view in self._stream.rows(*rows, keep):
                 some = np.frombuffer(view, self.dtype).reshape(-1, width, channels)
                 out[row - rows[0] : row - rows[0] + len(some)] = some[:, slice(*cols)]
 

@@ -2,8 +2,8 @@
 
 Memory: while the program starts, those that are made ahead take at most ``FIRST_BYTES``; once rows
 are asked for, and parts made of them take room, no more are made until they take ``AHEAD_BYTES``.
-Those behind are kept as far back as their reader asks for. Room that is left is used again, since
-fresh memory has to be cleared.
+Those behind are let go as they are used, but for what their reader may ask for again. Room that is
+left is used again, since fresh memory has to be cleared.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from convcli.errors import ConvcliError
+from convcli.system.machine import Buffer, fresh_memory
 
 __all__ = ["FLOWING", "DoesNotFlow", "Make", "RowStream"]
 
@@ -22,12 +23,14 @@ FIRST_BYTES = 24 << 20
 as long as the program's start: with a third of it ahead, two processors hardly wait for each other."""
 AHEAD_BYTES = 6 << 20
 """Most bytes of rows that nobody has asked for yet, later."""
+SPARE_BYTES = 3 << 20
+"""Most bytes of room that waits to be used again."""
 FLOWING = 1 << 22
 """Pixels of a picture from which on bands of it are worth their threads."""
 PATIENCE = 0.1
 """Seconds after which a thread that waits asks whether the program still runs."""
 
-Make: TypeAlias = "Callable[[Callable[[int], bytearray]], Iterator[memoryview]]"
+Make: TypeAlias = "Callable[[Callable[[int], Buffer]], Iterator[memoryview]]"
 """Makes all rows from the first on, some at a time, in room that it asks for, or in its own."""
 
 
@@ -51,22 +54,24 @@ class RowStream:
         self.height, self.row_bytes, self.name = height, row_bytes, name
         self._make = make
         self._changed = threading.Condition()
-        self._spare: list[bytearray] = []
+        self._spare: list[Buffer] = []
+        self._kind: type = bytearray
         self._begin()
 
     def _begin(self) -> None:
         self._bands: deque[tuple[int, int, memoryview]] = deque()  # first row, their number, rows
-        self._made = self._asked = 0
+        self._made, self._asked = 0, -1  # the row that is asked for; nobody has yet
         self._stopped = False
         self._error: BaseException | None = None
         # No daemon, which would be frozen wherever it is when the program ends.
         self._thread = threading.Thread(target=self._work, name="convcli-rows")
         self._thread.start()
 
-    def rows(self, start: int, stop: int, hold: int = 0) -> Iterator[tuple[int, memoryview]]:
-        """Rows in pieces, each with the number of its first; they stay as they are until the next call.
+    def rows(self, start: int, stop: int, keep: int) -> Iterator[tuple[int, memoryview]]:
+        """Rows in pieces, each with the number of its first, which stay as they are until the next.
 
-        ``hold``: rows before these that may be asked for again. What is before those is let go.
+        ``keep``: the first row that may be asked for again. What is before it is let go when it has
+        been used.
 
         Raises
         ------
@@ -78,30 +83,36 @@ class RowStream:
         if start < gone:
             self.close()
             self._begin()
+        size, row = self.row_bytes, start
+        while row < stop:
+            first, count, rows = self._band_of(row, min(row, keep))
+            bottom = min(stop, first + count)
+            yield row, rows[(row - first) * size : (bottom - first) * size]
+            row = bottom
         with self._changed:
             self._asked = max(self._asked, stop)
-            self._leave(start - hold)
+            self._leave(min(stop, keep))
             self._changed.notify_all()
-            while self._made < stop and self._error is None and self._thread.is_alive():
-                self._leave(start - hold)
+
+    def _band_of(self, row: int, keep: int) -> tuple[int, int, memoryview]:
+        """The band of a row, when it has been made; those before another are let go."""
+        with self._changed:
+            self._asked = max(self._asked, row)
+            while True:
+                self._leave(keep)
+                self._changed.notify_all()
+                if row < self._made:
+                    return next(b for b in self._bands if row < b[0] + b[1])
+                if self._error is not None or not self._thread.is_alive():
+                    raise DoesNotFlow(f"{self.name}: it cannot be decoded") from self._error
                 self._changed.wait(PATIENCE)
-            self._leave(start - hold)
-            if self._made < stop:
-                raise DoesNotFlow(f"{self.name}: it cannot be decoded") from self._error
-            bands = list(self._bands)
-        size = self.row_bytes
-        for first, count, rows in bands:
-            top, bottom = max(start, first), min(stop, first + count)
-            if top < bottom:
-                yield top, rows[(top - first) * size : (bottom - first) * size]
 
     def _leave(self, row: int) -> None:
-        """Let go of the bands before a row."""
+        """Let go of the bands before a row; some of their room is used again."""
         while self._bands and sum(self._bands[0][:2]) <= row:
             _, _, rows = self._bands.popleft()
-            here = sum(len(rows) for _, _, rows in self._bands)
-            if isinstance(rows.obj, bytearray) and here < AHEAD_BYTES:
-                self._spare.append(rows.obj)
+            if isinstance(rows.obj, self._kind) and sum(map(len, self._spare)) < SPARE_BYTES:
+                self._spare.append(cast("Buffer", rows.obj))
 
     def close(self) -> None:
         """End the thread; more than once is as good as once."""
@@ -110,13 +121,18 @@ class RowStream:
             self._changed.notify_all()
         self._thread.join()
 
-    def room(self, size: int) -> bytearray:
-        """Room for rows, which comes back when they are let go."""
+    def room(self, size: int) -> Buffer:
+        """Room for rows, which comes back when they are let go.
+
+        Of the system's own, to which it goes back at once: what a thread frees stays its own.
+        """
         with self._changed:
             for index, spare in enumerate(self._spare):
                 if len(spare) == size:
                     return self._spare.pop(index)
-        return bytearray(size)
+        room = fresh_memory(size)
+        self._kind = type(room)
+        return room
 
     def _work(self) -> None:
         try:
@@ -145,5 +161,5 @@ class RowStream:
             return not self._stopped
 
     def _is_enough(self) -> bool:
-        most = AHEAD_BYTES if self._asked else FIRST_BYTES
+        most = FIRST_BYTES if self._asked < 0 else AHEAD_BYTES
         return self._made > self._asked and (self._made - self._asked) * self.row_bytes >= most

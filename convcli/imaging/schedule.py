@@ -16,13 +16,23 @@ from convcli.records import NamedTuple
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
 
-__all__ = ["ENOUGH", "Schedule", "frame_schedule", "part_schedule", "survey_schedule"]
+__all__ = [
+    "ENOUGH",
+    "MOST_FLOWING",
+    "Schedule",
+    "frame_schedule",
+    "part_schedule",
+    "survey_schedule",
+]
 
 ENOUGH = 256 * 2**20
 """Bytes of a part; larger ones are not filtered any faster."""
 FLOWING = 3 << 20
 """Bytes of a part of a picture whose rows flow: what one thread makes and hands on. Measured on 24
 megapixels, parts that fit into a cache of their own (1 MB) or four times that take as long."""
+MOST_FLOWING = 16 << 20
+"""Most bytes of such a part, its input counted twice, where it may be lower than a tile: rows of
+1,000 megapixels are so long that a tile's height of them is 40 MB."""
 STRIPS_FROM = 1 << 20
 """Pixels of a picture from which on floats are computed in strips."""
 SURVEYED = 1 << 19
@@ -82,6 +92,7 @@ def part_schedule(
     simple: bool,
     whole_rows: bool,
     enough: int = ENOUGH,
+    most: int | None = None,
     align: tuple[int, int] | None = None,
     threads: int = 1,
 ) -> Schedule:
@@ -95,6 +106,9 @@ def part_schedule(
         Whether parts have to be as wide as the picture.
     enough
         Parts of more bytes are not made where smaller ones will do.
+    most
+        Parts of more bytes are made lower than a tile, if that gives the same bits, and no lower than
+        the kernels, or they would mostly compute their margins; by default what there is room for.
     align
         Rows and columns that parts are a multiple of; by default those of the plan's tiles.
     threads
@@ -113,7 +127,7 @@ def part_schedule(
     enough = min(room, enough)
     # Of chains, parts that are short beside the kernels would compute their margins again and again.
     margin = sum(step.rows.effective_kernel for step in plan.steps[1:])
-    least = tall * -(-2 * margin // tall)
+    least = 2 * margin
 
     def cost(rows: int, cols: int) -> int:
         rows, cols = min(rows, height), min(cols, width)
@@ -131,6 +145,12 @@ def part_schedule(
     rows, cols = tall, width
     while cost(rows, cols) > enough and cols > wide and not whole_rows:
         cols = -(-cols // 2 // wide) * wide
+    least_rows = tall if align else plan.steps[-1].least_rows
+    lowest = max(step.rows.effective_kernel for step in plan.steps)
+    while cost(rows, cols) > min(most or room, room) and rows // 2 >= lowest:
+        if (rows // 2) % least_rows:
+            break
+        rows //= 2
     if cost(rows, cols) > room:
         what = f"{rows} whole rows" if whole_rows else f"{rows}x{cols} pixels"
         advice = " or write without compression (.npy)" if whole_rows else ""

@@ -77,8 +77,9 @@ class StoredPlane(Plane):
     flows = False
     """Whether bands of it are best made in order, from the first on: what lies before may have to be
     made anew."""
-    hold = 0
-    """Rows above those that are asked for last which others may still ask for, if it flows."""
+    hold: int | None = None
+    """How many rows, up to the last one that was asked for, may be asked for again, if it flows; by
+    default those that were asked for last."""
 
     @property
     def origin(self) -> StoredPlane:

@@ -6,18 +6,21 @@ import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from convcli.engine.axis_maps import Span
 from convcli.engine.cpu.tiles import Tile, grid
+from convcli.engine.regions import needed
 from convcli.errors import UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.formats import Coding, Format
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.metadata.changes import changes_of
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.schedule import ENOUGH, FLOWING, part_schedule
+from convcli.imaging.schedule import ENOUGH, FLOWING, MOST_FLOWING, part_schedule
 from convcli.imaging.sink import (
     Parts,
     PlanePart,
@@ -185,6 +188,7 @@ class PartFile:
             simple=all(self.simple),
             whole_rows=self.fmt.whole_rows(source.meta, header.space, header.alpha),
             enough=FLOWING if source.flows else self.executor.enough,
+            most=MOST_FLOWING if source.flows else None,
             align=self.fmt.chunks(source, header.shape) if self.executor.apart else None,
             threads=outline.plan.threads if source.flows else 1,
         )
@@ -192,12 +196,22 @@ class PartFile:
             self._hold(source, chain)
 
     def _hold(self, source: Source, chain: Filter) -> None:
-        """See that rows stay which a part may ask for while the next ones are made."""
-        first = self.tiles[0]
-        stride = math.prod(step.rows.stride for step in chain.outline.plan.steps)
-        rows = self.threads * (first.bottom - first.top) * stride if self.threads > 1 else 0
+        """See that rows stay which parts that come may ask for, and no others.
+
+        Those that are made of samples read once for each part, others more often or at a time.
+        """
+        plan, spans = chain.outline.plan, list[Span]()
+        for tile in self.tiles:
+            want = tile.ranges
+            for step in reversed(plan.steps):
+                want = needed(step, want)
+            spans.append((want[0][0][0], want[0][-1][1]))
+        if all(self.simple) and chain.selection is None and not source.alpha:
+            hold = max((a[1] - b[0] for a, b in pairwise(spans)), default=0)
+        else:
+            hold = (1 + self.threads) * max(stop - start for start, stop in spans)
         for plane in source.frames:
-            cast(StoredPlane, plane).origin.hold = rows
+            cast(StoredPlane, plane).origin.hold = max(hold, 0)
 
     def write(self, chain: Filter, source: Source, report: Report, clock: Clock) -> None:
         """Filter and write part after part."""

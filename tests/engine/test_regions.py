@@ -152,3 +152,26 @@ def test_a_border_is_one_entry(algorithm: str, monkeypatch: pytest.MonkeyPatch) 
     want = np.rint(windows.mean((-1, -2)))
     assert np.array_equal(execute(plan, x).pixels, want)
     assert np.array_equal(in_parts(plan, x, 9, 13), want)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dtype", "apart"),
+    [
+        ("gaussian:3", "uint8", True),
+        ("gaussian:3", "uint16", True),
+        ("gaussian:1", "float32", True),
+        ("sobel-x", "uint8", True),
+        ("box:7", "uint16", True),
+        ("emboss", "uint8", True),
+        ("0.1 0 0.3; 0.7 0.11 0.2; 0 0.4 0", "float32", False),  # rounded, and with holes
+    ],
+)
+def test_rows_are_the_same_wherever_a_part_begins(kernel: str, dtype: str, apart: bool) -> None:
+    x = noise((331, 75, 3), dtype)
+    plan = plan_filter(x.shape, x.dtype, [load_kernel(kernel)], range="auto", threads=1)
+    (step,) = plan.steps
+    if step.loops.compiled:
+        assert step.least_rows == (1 if apart else step.tile[0])
+    whole = execute(plan, x).pixels
+    for height in (1, 2, 7, 33):
+        np.testing.assert_array_equal(in_parts(plan, x, height, 75), whole)

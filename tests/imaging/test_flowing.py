@@ -18,10 +18,12 @@ from convcli.imaging import opening, row_stream
 from convcli.imaging.formats.png import rows as png_rows
 from convcli.imaging.formats.png.chunks import chunk
 from convcli.imaging.formats.png.write import encode_png
-from convcli.imaging.header import Metadata
+from convcli.imaging.header import Header, Metadata
 from convcli.imaging.opening import decode_picture
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.row_stream import DoesNotFlow, RowStream
+from convcli.imaging.schedule import part_schedule
+from convcli.imaging.stages.filter import Filter
 from convcli.kernels.load import load_chain
 from convcli.runs import part_file, run_job
 from convcli.runs.batch import Batch
@@ -226,15 +228,16 @@ def test_rows_are_made_once_from_top_to_bottom_and_anew_for_those_before(
     stream = RowStream(1000, 4, counted_rows(1000, made))
 
     def rows(start: int, stop: int, hold: int = 0) -> list[int]:
-        parts = [(first, bytes(view)) for first, view in stream.rows(start, stop, hold)]
+        parts = [(first, bytes(view)) for first, view in stream.rows(start, stop, stop - hold)]
         assert [first for first, _ in parts] == list(range(start, stop))
         return list(struct.unpack(f">{stop - start}I", b"".join(part for _, part in parts)))
 
     for start in range(0, 900, 30):
         assert rows(start, start + 35, hold=10) == list(range(start, start + 35))
+        assert next(first for first, _, _ in stream._bands) == start + 25  # no more is held
         assert len(made) <= start + 35 + 20
     assert made == list(range(len(made)))
-    assert rows(865, 870, hold=10) == list(range(865, 870))  # held
+    assert rows(895, 902, hold=10) == list(range(895, 902))  # held
     assert made.count(0) == 1
     assert rows(5, 12) == list(range(5, 12))
     assert made.count(0) == 2
@@ -244,7 +247,79 @@ def test_rows_are_made_once_from_top_to_bottom_and_anew_for_those_before(
 
 def test_rows_that_do_not_come_are_no_end_of_waiting() -> None:
     stream = RowStream(7, 4, counted_rows(5, []), "x.png")
-    assert [first for first, _ in stream.rows(0, 5)] == [0, 1, 2, 3, 4]
+    assert [first for first, _ in stream.rows(0, 5, 0)] == [0, 1, 2, 3, 4]
     with pytest.raises(DoesNotFlow, match=r"x\.png"):
-        list(stream.rows(5, 6))
+        list(stream.rows(5, 6, 5))
     stream.close()
+
+
+def test_room_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_stream, "FIRST_BYTES", 1 << 17)  # less than what is held
+    monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1 << 17)
+    rooms: list[Any] = []
+
+    def make(room: Any) -> Any:
+        for number in range(500):
+            rooms.append(room(1 << 16))
+            rooms[-1][:4] = struct.pack(">I", number)
+            yield memoryview(rooms[-1])
+
+    stream = RowStream(500, 1 << 16, make)
+    for start in range(0, 490, 10):
+        for first, view in stream.rows(start, start + 10, start + 6):
+            assert bytes(view[:4]) == struct.pack(">I", first)
+    stream.close()
+    assert len(rooms) > 490
+    assert len({id(room) for room in rooms}) < 50  # as all are kept here, each id is of one
+
+
+@compiled
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"padding": "valid"},
+        {"stride": 3},
+        {"linear": True},
+        {"region": parse_region("20,30,30x500")},
+        {"flip": True},
+    ],
+    ids=lambda said: "".join(said) or "plain",
+)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_rows_are_made_once_for_a_filter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any], channels: int
+) -> None:
+    begun: list[RowStream] = []
+    begin = RowStream._begin
+    monkeypatch.setattr(RowStream, "_begin", lambda self: (begun.append(self), begin(self)))
+    source = tmp_path / "in.png"
+    source.write_bytes(encode_png(smooth((801, 53, channels)), Metadata()))
+    flow(monkeypatch)
+    filtered(source, tmp_path / "out.png", "laplacian+sobel-x", **said)
+    assert len(begun) == 1
+
+
+def part_of_a_gigapixel(kernels: str, dtype: str) -> tuple[int, int]:
+    """Rows of its bands and their bytes."""
+    picture = Header("PNG", "rgb", False, np.dtype(dtype), (25820, 38730), name="a.png")
+    chain = Filter(picture, load_chain(kernels), FilterOptions(threads=2))
+    schedule = part_schedule(
+        chain,
+        200 << 20,
+        simple=True,
+        whole_rows=True,
+        enough=part_file.FLOWING,
+        most=part_file.MOST_FLOWING,
+    )
+    rows = schedule.places[0].bottom
+    return rows, rows * 38730 * 3 * np.dtype(dtype).itemsize
+
+
+@pytest.mark.skipif(extension("_loops").module is None, reason="needs the compiled loops")
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("kernels", ["gaussian:3", "sobel-x", "box:5", "gaussian:2 sobel-x"])
+def test_bands_of_long_rows_are_low(kernels: str, dtype: str) -> None:
+    rows, size = part_of_a_gigapixel(kernels.split()[0], dtype)
+    assert size < 8 << 20
+    assert rows >= 8

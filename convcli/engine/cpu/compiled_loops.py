@@ -145,6 +145,16 @@ class CompiledMethod(Method):
         return Loop(self.sums, narrow, straight, self.flat, gap, *self.division)
 
     @cached_property
+    def rows_apart(self) -> bool:
+        """Four rows at a time add their taps by the rows that share them, and not as one row does.
+
+        That is told apart by floats that are rounded, unless the taps are one column without holes.
+        """
+        if not self.loop.gap or self.problem.exact or self.sums in ("h", "H"):
+            return True
+        return all(_is_column(plane, self.loop.gap) for plane in self._lists[1])
+
+    @cached_property
     def tile(self) -> tuple[int, int]:
         """Columns whose ring of input rows stays in the cache; rows that outweigh those read twice.
 
@@ -182,6 +192,12 @@ def _held(p: Problem) -> float:
     """The border's value as the sums see it."""
     value = p.border.value
     return float(value) if "float" in p.accumulate else float(int(value))
+
+
+def _is_column(taps: list[Tap], gap: int) -> bool:
+    """Whether they stand one below the other without holes, the first one first."""
+    lane, row, shift, _ = taps[0]
+    return all(tap[:3] == (lane, row + n * gap, shift) for n, tap in enumerate(taps))
 
 
 def _fit_bytes(taps: list[Tap]) -> bool:

@@ -23,6 +23,7 @@ from convcli.imaging.formats.jpeg.markers import (
     FrameHeader,
     segments,
 )
+from convcli.system.machine import Buffer
 
 __all__ = ["BAND_BYTES", "JpegBands", "with_all_categories"]
 
@@ -93,7 +94,7 @@ class JpegBands:
         self._margin = int(len({down for _, down in frame.sampling}) > 1)
         self._before, self._behind = self._head()
 
-    def rows(self, room: Callable[[int], bytearray], band_bytes: int) -> Iterator[memoryview]:
+    def rows(self, room: Callable[[int], Buffer], band_bytes: int) -> Iterator[memoryview]:
         """All pixels, rows of about so many bytes at a time, in room that is asked for."""
         import numpy as np
 

@@ -12,6 +12,7 @@ from convcli.imaging.formats.jpeg.check import checked_rows
 from convcli.imaging.formats.jpeg.large import LargeJpeg, large_frame
 from convcli.imaging.formats.jpeg.markers import APP1, PROGRESSIVE, FrameHeader, segments
 from convcli.imaging.row_stream import RowStream
+from convcli.system.machine import Buffer
 
 __all__ = ["JpegFlow", "begin_flow"]
 
@@ -53,7 +54,7 @@ class JpegFlow:
             self.stream.close()
         return self._bands is not None
 
-    def _rows(self, room: Callable[[int], bytearray]) -> Iterator[memoryview]:
+    def _rows(self, room: Callable[[int], Buffer]) -> Iterator[memoryview]:
         if self._bands is None:
             self._judge()
         if self._bands is not None:

@@ -163,7 +163,7 @@ class _Reader:
                 raise Unusual
         return Plain(header, bytes(self._rest), rows.finished())
 
-    def bands(self, rest: bytes, room: Callable[[int], bytearray]) -> Iterator[memoryview]:
+    def bands(self, rest: bytes, room: Callable[[int], Buffer]) -> Iterator[memoryview]:
         """Its rows, some at a time, of a file that without its pixel data is ``rest``."""
         rows = Bands(self.header(), room)
         for _ in self._inflate(rows.undo, rows.raw_bytes):
@@ -274,7 +274,7 @@ class PlainFile:
         row_bytes = header.width * CHANNELS[header.colour_type] * header.depth // 8
         return RowStream(header.height, row_bytes, self._bands)
 
-    def _bands(self, room: Callable[[int], bytearray]) -> Iterator[memoryview]:
+    def _bands(self, room: Callable[[int], Buffer]) -> Iterator[memoryview]:
         """All rows, some at a time: samples in the machine's byte order."""
         return self._reader().bands(self.rest, room)
 

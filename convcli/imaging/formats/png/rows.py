@@ -69,7 +69,7 @@ class AllRows(_Rows):
 class Bands(_Rows):
     """Bands of it, each in a room that has the row before its first one at the head."""
 
-    def __init__(self, header: Ihdr, room: Callable[[int], bytearray]) -> None:
+    def __init__(self, header: Ihdr, room: Callable[[int], Buffer]) -> None:
         super().__init__(header)
         self._room, self._left = room, self.height
         self._full: list[memoryview] = []
@@ -95,7 +95,7 @@ class Bands(_Rows):
             view = view[count:]
             if self._done == rows:
                 self._full.append(memoryview(self._band)[self.row_bytes :])
-                self._last = self._band[-self.row_bytes :]
+                self._last = bytearray(memoryview(self._band)[-self.row_bytes :])
                 if self._swap:  # as the file has it
                     self._last[::2], self._last[1::2] = self._last[1::2], self._last[::2]
                 if self._left:
