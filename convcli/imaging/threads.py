@@ -100,18 +100,14 @@ def in_order(
     workers = [Thread(target=work) for _ in range(threads)]
     waiting: dict[int, Any] = {}
     begun = taken = 0
-    more, source = True, iter(items)
+    source = iter(items)
     try:
         for worker in workers:
             worker.start()
         while True:
-            while more and begun - taken <= threads:
-                for item in islice(source, 1):
-                    todo.put((begun, item))
-                    begun += 1
-                    break
-                else:
-                    more = False
+            for item in islice(source, threads + 1 - (begun - taken)):
+                todo.put((begun, item))
+                begun += 1
             if taken == begun:
                 return
             while taken not in waiting:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -48,7 +48,7 @@ LARGEST = 2**32 - 1
 class BmpPlane(StoredPlane):
     """Rows of pixels that are packed as Pillow says."""
 
-    flows: bool = field(default=True, init=False)
+    flows = True
     name: str
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]

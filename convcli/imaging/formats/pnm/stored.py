@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ __all__ = ["NetpbmPlane"]
 class NetpbmPlane(StoredPlane):
     """Samples behind a header, in a file or in memory."""
 
-    flows: bool = field(default=True, init=False)
+    flows = True
     name: str
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]

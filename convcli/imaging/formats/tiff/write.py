@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from convcli.imaging.metadata.nodata import with_no_data
 from convcli.imaging.metadata.tiff import RESOLUTION, page_fields
 from convcli.imaging.metadata.tiff_fields import Fields, append_fields
 from convcli.imaging.source import Source
+from convcli.imaging.strips import strips
 from convcli.imaging.threads import in_order
 
 __all__ = [
@@ -36,8 +38,6 @@ PREDICTED = ("adobe_deflate", "lzw", "zstd")
 PHOTOMETRIC = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated", "bands": "minisblack"}
 STRIP = 1 << 18
 """Bytes of a strip before it is compressed, about: those that tifffile takes."""
-SOME = 32
-"""Strips that are compressed before they are written."""
 UNKNOWN, ALPHA = 0, 2
 """What an extra sample is."""
 
@@ -88,29 +88,8 @@ def write_page(
         return
     rows = max(STRIP // (math.prod(header.shape[1:]) * header.dtype.itemsize), 1)
     encode = partial(_packed, options["compression"], predicted=options["predictor"])
-    packed = (strip for some in _strips(bands, rows) for strip in in_order(encode, some, threads))
-    writer.write(packed, shape=shape, dtype=header.dtype.name, rowsperstrip=rows, **options)
-
-
-def _strips(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[list[NDArray[Any]]]:
-    """Cut bands into strips of so many rows, some of which come at a time."""
-    left: list[NDArray[Any]] = []
-    for band in bands:
-        top = 0
-        if left:
-            top = rows - sum(map(len, left))
-            left.append(band[:top])
-            if top > len(band):
-                left[-1] = left[-1].copy()  # the band may be filled anew
-                continue
-            yield [np.concatenate(left)]
-        whole = (len(band) - top) // rows * rows + top
-        for some in range(top, whole, SOME * rows):
-            end = min(some + SOME * rows, whole)
-            yield [band[at : at + rows] for at in range(some, end, rows)]
-        left = [band[whole:].copy()] if whole < len(band) else []
-    if left:
-        yield [np.concatenate(left)]
+    with closing(in_order(encode, strips(bands, rows), threads)) as packed:
+        writer.write(packed, shape=shape, dtype=header.dtype.name, rowsperstrip=rows, **options)
 
 
 def _packed(compression: str, strip: NDArray[Any], *, predicted: bool) -> bytes:
