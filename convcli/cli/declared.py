@@ -1,7 +1,7 @@
 """Commands and their options, as data: what ``typed`` shows and ``plain`` reads.
 
-Typer takes an eighth of the instructions with which a small picture is filtered, and a third of
-those of ``shape``. What a command takes is declared here without it; it is imported for helps, completion, and lines that cannot be read.
+So a command line can be read without Typer, which takes an eighth of the instructions with which a
+small picture is filtered, and a third of those of ``shape``.
 """
 
 from collections.abc import Callable

@@ -99,9 +99,9 @@ Memory = Annotated[
     _run(
         "--memory",
         metavar="SIZE",
-        help="Filter larger TIFF, PPM, PFM, BMP, Zarr, .npy and raw files part by part within this much, "
-        "as in 512M; the result is the same. What has to be read whole is refused where it "
-        "takes more. The workers of a batch share it, and there are no more than it has room for. "
+        help="Filter larger PNG, JPEG, TIFF, PPM, PFM, BMP, Zarr, .npy and raw files part by part "
+        "within this much, as in 512M; the result is the same. What has to be read whole is refused "
+        "where it takes more. The workers of a batch share it, and there are no more than it has room for. "
         "Default: a quarter of what is free.",
     ),
 ]

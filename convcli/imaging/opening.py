@@ -23,7 +23,7 @@ from convcli.imaging.formats import (
 )
 from convcli.imaging.limits import check_size, decoding
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
-from convcli.imaging.row_stream import FLOWING, DoesNotFlow
+from convcli.imaging.row_stream import DoesNotFlow, is_large
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
 from convcli.records import NamedTuple
@@ -160,7 +160,7 @@ def _flowing(where: str, name: str, max_pixels: int) -> Source | None:
     with contextlib.suppress(OSError), io.FileIO(open_to_read(where)) as file:
         found = recognised(file.read(HEAD_BYTES))
         source = found.open(where, name, max_pixels, None) if found and found.flows else None
-        if source is None or math.prod(source.size) >= FLOWING:
+        if source is None or is_large(*source.size):
             return source
         source.close()
     return None  # what is wrong is said by who reads it whole

@@ -16,7 +16,7 @@ from typing import TypeAlias, cast
 from convcli.errors import ConvcliError
 from convcli.system.machine import Buffer, fresh_memory
 
-__all__ = ["FLOWING", "DoesNotFlow", "Make", "RowStream"]
+__all__ = ["FLOWING", "DoesNotFlow", "Make", "RowStream", "is_large"]
 
 FIRST_BYTES = 24 << 20
 """Most bytes of rows before anybody has asked for some. Decoding a PNG of 24 megapixels takes about
@@ -32,6 +32,11 @@ PATIENCE = 0.1
 
 Make: TypeAlias = "Callable[[Callable[[int], Buffer]], Iterator[memoryview]]"
 """Makes all rows from the first on, some at a time, in room that it asks for, or in its own."""
+
+
+def is_large(height: int, width: int) -> bool:
+    """Whether bands of a picture are worth their threads."""
+    return height * width >= FLOWING
 
 
 class DoesNotFlow(ConvcliError):

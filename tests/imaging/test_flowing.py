@@ -38,11 +38,9 @@ compiled = pytest.mark.skipif(extension("_png").module is None, reason="needs th
 def flow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits so small that every picture flows in many bands, whatever is asked."""
     monkeypatch.setattr(row_stream, "FLOWING", 1)
-    monkeypatch.setattr(opening, "FLOWING", 1)
     monkeypatch.setattr(row_stream, "FIRST_BYTES", 3000)
     monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1000)
     monkeypatch.setattr(png_rows, "BAND_BYTES", 700)
-    monkeypatch.setattr(opening, "FLOWING", 1)
     monkeypatch.setattr(part_file, "FLOWING", 1)
     monkeypatch.setattr(run_job, "fits", lambda source, limits: False)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.region import parse_region
 from convcli.extensions import extension
-from convcli.imaging import ahead, opening, row_stream
+from convcli.imaging import ahead, row_stream
 from convcli.imaging.formats.jpeg import flow as jpeg_flow
 from convcli.imaging.formats.jpeg import large as jpeg_large
 from convcli.imaging.formats.jpeg import write as jpeg_write
@@ -60,7 +60,6 @@ def flow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_stream, "FLOWING", 1)
     monkeypatch.setattr(row_stream, "FIRST_BYTES", 3000)
     monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1000)
-    monkeypatch.setattr(opening, "FLOWING", 1)
     monkeypatch.setattr(part_file, "FLOWING", 1)
     monkeypatch.setattr(run_job, "fits", lambda source, limits: False)
 

@@ -208,7 +208,7 @@ def test_bands_give_the_file_of_the_whole_way(
     Image.fromarray(pixels).save(tmp_path / f"x{source}")
     made = []
     for name, flows_from in (("whole", 1 << 40), ("bands", 0)):
-        monkeypatch.setattr("convcli.imaging.opening.FLOWING", flows_from)
+        monkeypatch.setattr("convcli.imaging.row_stream.FLOWING", flows_from)
         out = str(tmp_path / f"{name}{target}")
         request = Request(
             (str(tmp_path / f"x{source}"),),

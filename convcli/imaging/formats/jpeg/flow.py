@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 
 from convcli.extensions import extension
-from convcli.imaging import row_stream
 from convcli.imaging.formats.jpeg.bands import BAND_BYTES, JpegBands
 from convcli.imaging.formats.jpeg.check import checked_rows
 from convcli.imaging.formats.jpeg.large import LargeJpeg, large_frame
 from convcli.imaging.formats.jpeg.markers import APP1, PROGRESSIVE, FrameHeader, segments
-from convcli.imaging.row_stream import RowStream
+from convcli.imaging.row_stream import RowStream, is_large
 from convcli.system.machine import Buffer
 
 __all__ = ["JpegFlow", "begin_flow"]
@@ -23,7 +22,7 @@ def begin_flow(data: bytes, max_pixels: int, *, ahead: bool) -> JpegFlow | None:
     ``ahead``: where its rows turn out not to flow, it is decoded whole at once.
     """
     frame = large_frame(data, max_pixels)
-    if frame is None or frame.width * frame.height < row_stream.FLOWING:
+    if frame is None or not is_large(frame.height, frame.width):
         return None
     if data[frame.at + 1] == PROGRESSIVE:  # each row is coded in several places
         return None

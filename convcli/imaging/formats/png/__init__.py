@@ -118,13 +118,14 @@ class Png(Format):
 def _large(fd: int, max_pixels: int) -> PlainFile | None:
     """A file whose rows are worth to flow; what else it is, the ordinary way will say."""
     from convcli.imaging.formats.png.plain import PlainFile
-    from convcli.imaging.row_stream import FLOWING
+    from convcli.imaging.row_stream import is_large
 
     try:
         plain = PlainFile(fd)
     except ValueError:
         return None
-    if FLOWING <= plain.header.width * plain.header.height <= max_pixels:
+    height, width = plain.header.height, plain.header.width
+    if is_large(height, width) and height * width <= max_pixels:
         return plain
     plain.close()
     return None
