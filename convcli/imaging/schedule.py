@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENOUGH",
-    "MOST_FLOWING",
+    "MOST_BAND",
     "Schedule",
     "frame_schedule",
     "part_schedule",
@@ -27,10 +27,10 @@ __all__ = [
 
 ENOUGH = 256 * 2**20
 """Bytes of a part; larger ones are not filtered any faster."""
-FLOWING = 3 << 20
+BAND = 3 << 20
 """Bytes of a part of a picture whose rows flow: what one thread makes and hands on. Measured on 24
 megapixels, parts that fit into a cache of their own (1 MB) or four times that take as long."""
-MOST_FLOWING = 16 << 20
+MOST_BAND = 16 << 20
 """Most bytes of such a part, its input counted twice, where it may be lower than a tile: rows of
 1,000 megapixels are so long that a tile's height of them is 40 MB."""
 STRIPS_FROM = 1 << 20

@@ -20,7 +20,7 @@ from convcli.imaging.formats import Coding, Format
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.metadata.changes import changes_of
 from convcli.imaging.options import FilterOptions
-from convcli.imaging.schedule import ENOUGH, FLOWING, MOST_FLOWING, part_schedule
+from convcli.imaging.schedule import BAND, ENOUGH, MOST_BAND, part_schedule
 from convcli.imaging.sink import (
     Parts,
     PlanePart,
@@ -187,8 +187,8 @@ class PartFile:
             limits_of(request).room - (source.bytes_held if request.memory is not None else 0),
             simple=all(self.simple),
             whole_rows=self.fmt.whole_rows(source.meta, header.space, header.alpha),
-            enough=FLOWING if source.flows else self.executor.enough,
-            most=MOST_FLOWING if source.flows else None,
+            enough=BAND if source.flows else self.executor.enough,
+            most=MOST_BAND if source.flows else None,
             align=self.fmt.chunks(source, header.shape) if self.executor.apart else None,
             threads=outline.plan.threads if source.flows else 1,
         )

@@ -41,7 +41,7 @@ def flow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_stream, "FIRST_BYTES", 3000)
     monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1000)
     monkeypatch.setattr(png_rows, "BAND_BYTES", 700)
-    monkeypatch.setattr(part_file, "FLOWING", 1)
+    monkeypatch.setattr(part_file, "BAND", 1)
     monkeypatch.setattr(run_job, "fits", lambda source, limits: False)
 
 
@@ -307,8 +307,8 @@ def part_of_a_gigapixel(kernels: str, dtype: str) -> tuple[int, int]:
         200 << 20,
         simple=True,
         whole_rows=True,
-        enough=part_file.FLOWING,
-        most=part_file.MOST_FLOWING,
+        enough=part_file.BAND,
+        most=part_file.MOST_BAND,
     )
     rows = schedule.places[0].bottom
     return rows, rows * 38730 * 3 * np.dtype(dtype).itemsize

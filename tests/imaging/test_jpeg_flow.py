@@ -60,7 +60,7 @@ def flow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_stream, "FLOWING", 1)
     monkeypatch.setattr(row_stream, "FIRST_BYTES", 3000)
     monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1000)
-    monkeypatch.setattr(part_file, "FLOWING", 1)
+    monkeypatch.setattr(part_file, "BAND", 1)
     monkeypatch.setattr(run_job, "fits", lambda source, limits: False)
 
 
