@@ -21,9 +21,9 @@ __all__ = ["FLOWING", "DoesNotFlow", "Make", "RowStream", "is_large"]
 FIRST_BYTES = 24 << 20
 """Most bytes of rows before anybody has asked for some. Decoding a PNG of 24 megapixels takes about
 as long as the program's start: with a third of it ahead, two processors hardly wait for each other."""
-AHEAD_BYTES = 6 << 20
+AHEAD_BYTES = 4 << 20
 """Most bytes of rows that nobody has asked for yet, later."""
-SPARE_BYTES = 3 << 20
+SPARE_BYTES = 2 << 20
 """Most bytes of room that waits to be used again."""
 FLOWING = 1 << 22
 """Pixels of a picture from which on bands of it are worth their threads."""

@@ -80,6 +80,9 @@ class StoredPlane(Plane):
     hold: int | None = None
     """How many rows, up to the last one that was asked for, may be asked for again, if it flows; by
     default those that were asked for last."""
+    in_turn = False
+    """Whether regions are asked for from top to bottom, each once: of one that flows, the rows that
+    the next one reads again then stay where they were put."""
 
     @property
     def origin(self) -> StoredPlane:

@@ -6,12 +6,10 @@ import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from convcli.engine.axis_maps import Span
 from convcli.engine.cpu.tiles import Tile, grid
 from convcli.engine.regions import needed
 from convcli.errors import UsageError
@@ -200,18 +198,18 @@ class PartFile:
 
         Those that are made of samples read once for each part, others more often or at a time.
         """
-        plan, spans = chain.outline.plan, list[Span]()
+        if all(self.simple) and chain.selection is None and not source.alpha:
+            for plane in source.frames:
+                cast(StoredPlane, plane).origin.in_turn = True
+            return
+        plan, most = chain.outline.plan, 0
         for tile in self.tiles:
             want = tile.ranges
             for step in reversed(plan.steps):
                 want = needed(step, want)
-            spans.append((want[0][0][0], want[0][-1][1]))
-        if all(self.simple) and chain.selection is None and not source.alpha:
-            hold = max((a[1] - b[0] for a, b in pairwise(spans)), default=0)
-        else:
-            hold = (1 + self.threads) * max(stop - start for start, stop in spans)
+            most = max(most, want[0][-1][1] - want[0][0][0])
         for plane in source.frames:
-            cast(StoredPlane, plane).origin.hold = max(hold, 0)
+            cast(StoredPlane, plane).origin.hold = (1 + self.threads) * most
 
     def write(self, chain: Filter, source: Source, report: Report, clock: Clock) -> None:
         """Filter and write part after part."""

@@ -15,6 +15,7 @@ from convcli.arithmetic.region import parse_region
 from convcli.errors import ConvcliError
 from convcli.extensions import extension
 from convcli.imaging import opening, row_stream
+from convcli.imaging.flowing import FlowingPlane
 from convcli.imaging.formats.png import rows as png_rows
 from convcli.imaging.formats.png.chunks import chunk
 from convcli.imaging.formats.png.write import encode_png
@@ -269,6 +270,30 @@ def test_room_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     stream.close()
     assert len(rooms) > 490
     assert len({id(room) for room in rooms}) < 50  # as all are kept here, each id is of one
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_bands_in_turn_share_room_but_with_those_who_still_have_one(keeps: bool) -> None:
+    pixels = smooth((100, 7, 3), "uint16")
+
+    def make(_: Any) -> Any:
+        return (memoryview(row.tobytes()) for row in pixels)
+
+    plane = FlowingPlane(RowStream(100, 42, make), (100, 7, 3), pixels.dtype, lambda: None)
+    plane.in_turn = True
+    kept: list[np.ndarray] = []
+    rooms = set()
+    for start, stop in ((0, 12), (8, 20), (19, 22), (22, 50), (45, 74), (60, 100), (3, 9)):
+        got = plane.read((((start, stop),), ((0, 7),)))
+        np.testing.assert_array_equal(got, pixels[start:stop])
+        rooms.add(got.ctypes.data)
+        kept.append(got[:, 1:, :2] if keeps else pixels[start:stop, 1:, :2])
+        del got
+        for before, (first, last) in zip(kept, ((0, 12), (8, 20), (19, 22)), strict=False):
+            np.testing.assert_array_equal(before, pixels[first:last, 1:, :2])
+    plane.close()
+    if keeps:
+        assert len(rooms) == 7
 
 
 @compiled
