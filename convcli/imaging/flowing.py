@@ -44,10 +44,31 @@ class FlowingPlane(StoredPlane):
         self._given: ref[NDArray[Any]] | None = None
 
     def read(self, want: Ranges) -> Pixels:
-        if not self.in_turn or len(want[0]) != 1 or want[1] != ((0, self.shape[1]),):
+        if len(want[0]) != 1 or want[1] != ((0, self.shape[1]),):
             return super().read(want)
         with self._lock:
-            return self._next(*want[0][0])
+            seen = self._seen(*want[0][0])
+            if seen is not None:
+                return seen
+            if self.in_turn:
+                return self._next(*want[0][0])
+        return super().read(want)
+
+    def _seen(self, start: int, stop: int) -> Pixels | None:
+        """A view of the rows, if a band that overlaps others has them all."""
+        found = self._stream.band(start, stop, self._keep((start, stop)))
+        if found is None:
+            return None
+        row, pixels = self._stream.row_bytes, self.shape[1:]
+        first, band = found
+        count = (stop - start) * row // self.dtype.itemsize
+        samples = np.frombuffer(band, self.dtype, count, (start - first) * row)
+        samples.flags.writeable = False
+        return samples.reshape(-1, *pixels)
+
+    def _keep(self, rows: Span) -> int:
+        """The first row that may be asked for again."""
+        return rows[0] if self.hold is None else rows[1] - self.hold
 
     def _next(self, start: int, stop: int) -> Pixels:
         """The rows after those of the last time; what is read again is moved to the head of the room.
@@ -73,8 +94,7 @@ class FlowingPlane(StoredPlane):
     def block(self, rows: Span, cols: Span, out: NDArray[Any]) -> None:
         _, width, channels = self.shape
         with self._lock:
-            keep = rows[0] if self.hold is None else rows[1] - self.hold
-            for row, view in self._stream.rows(*rows, keep):
+            for row, view in self._stream.rows(*rows, self._keep(rows)):
                 some = np.frombuffer(view, self.dtype).reshape(-1, width, channels)
                 out[row - rows[0] : row - rows[0] + len(some)] = some[:, slice(*cols)]
 

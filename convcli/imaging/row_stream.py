@@ -53,10 +53,14 @@ class RowStream:
         for that are no longer there.
     name
         Of the file, for messages.
+    again
+        Rows of a band that the next one begins with once more.
     """
 
-    def __init__(self, height: int, row_bytes: int, make: Make, name: str = "picture") -> None:
-        self.height, self.row_bytes, self.name = height, row_bytes, name
+    def __init__(
+        self, height: int, row_bytes: int, make: Make, name: str = "picture", again: int = 0
+    ) -> None:
+        self.height, self.row_bytes, self.name, self.again = height, row_bytes, name, again
         self._make = make
         self._changed = threading.Condition()
         self._spare: list[Buffer] = []
@@ -83,9 +87,7 @@ class RowStream:
         DoesNotFlow
             If they cannot be made.
         """
-        with self._changed:
-            gone = self._bands[0][0] if self._bands else self._made
-        if start < gone:
+        if start < self._first_there():
             self.close()
             self._begin()
         size, row = self.row_bytes, start
@@ -99,6 +101,33 @@ class RowStream:
             self._leave(min(stop, keep))
             self._changed.notify_all()
 
+    def band(self, start: int, stop: int, keep: int) -> tuple[int, memoryview] | None:
+        """A band that has all of these rows: the number of its first, and its rows.
+
+        They stay as they are as long as somebody looks at them. None where bands do not overlap, and
+        of rows that lie in no one band or are gone.
+
+        Raises
+        ------
+        DoesNotFlow
+            If they cannot be made.
+        """
+        if not self.again or start < self._first_there():
+            return None
+        first, count, rows = self._band_of(start, min(start, keep))
+        if first + count < stop:
+            first, count, rows = self._band_of(stop - 1, min(start, keep))
+        if first > start or first + count < stop:
+            return None
+        with self._changed:
+            self._asked = max(self._asked, stop)
+            self._changed.notify_all()
+        return first, rows
+
+    def _first_there(self) -> int:
+        with self._changed:
+            return self._bands[0][0] if self._bands else self._made
+
     def _band_of(self, row: int, keep: int) -> tuple[int, int, memoryview]:
         """The band of a row, when it has been made; those before another are let go."""
         with self._changed:
@@ -107,7 +136,7 @@ class RowStream:
                 self._leave(keep)
                 self._changed.notify_all()
                 if row < self._made:
-                    return next(b for b in self._bands if row < b[0] + b[1])
+                    return next(b for b in self._bands if row < sum(b[:2]))
                 if self._error is not None or not self._thread.is_alive():
                     raise DoesNotFlow(f"{self.name}: it cannot be decoded") from self._error
                 self._changed.wait(PATIENCE)
@@ -116,8 +145,13 @@ class RowStream:
         """Let go of the bands before a row; some of their room is used again."""
         while self._bands and sum(self._bands[0][:2]) <= row:
             _, _, rows = self._bands.popleft()
-            if isinstance(rows.obj, self._kind) and sum(map(len, self._spare)) < SPARE_BYTES:
-                self._spare.append(cast("Buffer", rows.obj))
+            room = rows.obj
+            try:
+                rows.release()
+            except BufferError:  # somebody looks at them
+                continue
+            if isinstance(room, self._kind) and sum(map(len, self._spare)) < SPARE_BYTES:
+                self._spare.append(cast("Buffer", room))
 
     def close(self) -> None:
         """End the thread; more than once is as good as once."""
@@ -156,8 +190,9 @@ class RowStream:
         """Hand rows on, and wait while there are enough; whether to go on."""
         with self._changed:
             count = len(rows) // self.row_bytes
-            self._bands.append((self._made, count, rows))
-            self._made += count
+            first = max(self._made - self.again, 0)
+            self._bands.append((first, count, rows))
+            self._made = first + count
             self._changed.notify_all()
             while not self._stopped and self._is_enough():
                 self._changed.wait(PATIENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from convcli.kernels.load import load_chain
 from convcli.runs import part_file, run_job
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
+from convcli.system.machine import Buffer
 
 RNG = np.random.default_rng(20)
 READERS = {"convcli-ahead", "convcli-jpeg", "convcli-rows"}
@@ -346,3 +348,26 @@ def test_bands_of_long_rows_are_low(kernels: str, dtype: str) -> None:
     rows, size = part_of_a_gigapixel(kernels.split()[0], dtype)
     assert size < 8 << 20
     assert rows >= 8
+
+
+def test_what_lies_in_one_band_is_a_view_that_stays() -> None:
+    """Bands of 12 rows, of which each has two of the one before once more."""
+    rows = np.arange(102 * 5 * 2, dtype=np.uint16).reshape(102, 5, 2)
+
+    def make(room: Callable[[int], Buffer]) -> Iterator[memoryview]:
+        for first in range(0, 100, 10):
+            band = memoryview(room(12 * 20))
+            band[:] = rows[first : first + 12].tobytes()
+            yield band
+
+    stream = RowStream(102, 20, make, again=2)
+    plane = FlowingPlane(stream, (102, 5, 2), rows.dtype, lambda: None)
+    views = [plane.read((((start, start + 4),), ((0, 5),))) for start in range(0, 98, 2)]
+    across = plane.read((((80, 95),), ((0, 5),)))
+    plane.close()
+    for number, view in enumerate(views):
+        np.testing.assert_array_equal(view, rows[2 * number : 2 * number + 4])
+        assert not view.flags.owndata  # bands overlap, so none of these lies in two
+        assert not view.flags.writeable
+    np.testing.assert_array_equal(across, rows[80:95])
+    assert across.flags.owndata

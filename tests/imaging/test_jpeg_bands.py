@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from convcli.extensions import extension
-from convcli.imaging.formats.jpeg.bands import JpegBands, with_all_categories
+from convcli.imaging.formats.jpeg.bands import JpegBands, again, with_all_categories
 from convcli.imaging.formats.jpeg.check import ScanRows, checked_rows
 from convcli.imaging.formats.jpeg.markers import DHT, frame_header, segments
 
@@ -53,8 +53,15 @@ def bands_of(data: bytes) -> JpegBands:
 
 
 def joined(data: bytes, band_bytes: int) -> np.ndarray:
-    made = bands_of(data).rows(bytearray, band_bytes)
-    return np.frombuffer(b"".join(map(bytes, made)), np.uint8)
+    """All rows; those that two bands have are the same in both."""
+    bands, frame = bands_of(data), frame_header(data)
+    assert frame is not None
+    rows = b""
+    for made in map(bytes, bands.rows(bytearray, band_bytes)):
+        twice = min(again(frame) * bands.row_bytes, len(rows))
+        assert made[:twice] == rows[len(rows) - twice :]
+        rows += made[twice:]
+    return np.frombuffer(rows, np.uint8)
 
 
 def whole(data: bytes) -> np.ndarray:

@@ -25,7 +25,7 @@ from convcli.imaging.formats.jpeg.markers import (
 )
 from convcli.system.machine import Buffer
 
-__all__ = ["BAND_BYTES", "JpegBands", "with_all_categories"]
+__all__ = ["BAND_BYTES", "JpegBands", "again", "with_all_categories"]
 
 APP0, APP14, COM = 0xE0, 0xEE, 0xFE
 LEFT_OUT = ({*range(APP0, APP0 + 16), COM} - {APP0, APP14}) | {DHT, DRI}
@@ -35,9 +35,11 @@ CATEGORIES = 12
 """Of the differences of DC coefficients, where samples have 8 bits (T.81, F.1.2.1.1)."""
 LONGEST = 16
 """Bits of a code."""
-BAND_BYTES = 5 << 20
-"""Of the pixels that are decoded together: of 24 megapixels a fifteenth, with a ninth that is left
-out. Half as many take a tenth more time."""
+BAND_BYTES = 7 << 20
+"""Of the pixels that are decoded together, about: of 24 megapixels a tenth, with a twelfth that is
+decoded twice."""
+PART_ROWS = 128
+"""Bands are a multiple of this, if they are as tall, so that parts of a result see one of them."""
 
 
 def with_all_categories(table: bytes) -> bytes | None:
@@ -57,6 +59,16 @@ def with_all_categories(table: bytes) -> bytes | None:
         return None
     counts[-1] += len(more)
     return bytes(counts) + symbols + more if counts[-1] < 256 else None
+
+
+def again(frame: FrameHeader) -> int:
+    """How many rows of a band the next one has too: half of them above the cut, half below.
+
+    Of the row of units that is decoded on either side of a cut where chroma is blended, all but the
+    row of pixels that is farthest away is right.
+    """
+    factors = {down for _, down in frame.sampling}
+    return 2 * (8 * max(factors) - 1) if len(factors) > 1 else 0
 
 
 class _Cut(NamedTuple):
@@ -91,16 +103,21 @@ class JpegBands:
         self._codes = [table for table in codes if table is not None]
         if len(self._codes) < len(codes):
             raise ValueError("no room for codes")
-        self._margin = int(len({down for _, down in frame.sampling}) > 1)
+        self._margin = int(again(frame) > 0)
+        self._beyond = again(frame) // 2
         self._before, self._behind = self._head()
 
     def rows(self, room: Callable[[int], Buffer], band_bytes: int) -> Iterator[memoryview]:
-        """All pixels, rows of about so many bytes at a time, in room that is asked for."""
+        """All pixels, rows of about so many bytes at a time, in room that is asked for.
+
+        All but the first begin with :func:`again` rows of the one before.
+        """
         import numpy as np
 
         height, width, channels = self._frame.height, self._frame.width, len(self._frame.sampling)
         size = self.row_bytes
         step = max(band_bytes // (size * self.tall), 1)
+        step -= step % (PART_ROWS // self.tall) if step * self.tall > PART_ROWS else 0
         most = min((step + 2 * self._margin) * self.tall, height)
         decode = decoder()
         for first in range(0, -(-height // self.tall), step):
@@ -110,12 +127,16 @@ class JpegBands:
             out = np.frombuffer(pixels[: cut.rows * size], np.uint8).reshape(shape)
             decode(self.jpeg(cut.first, cut.last, cut.rows), out=out)
             yield pixels[cut.top * size : cut.bottom * size]
+            if cut.start + cut.bottom == height:
+                return
 
     def _cut(self, first: int, last: int) -> _Cut:
         height, tall = self._frame.height, self.tall
         above, below = max(first - self._margin, 0), min(last + self._margin, -(-height // tall))
         start, stop = above * tall, min(below * tall, height)
-        top, bottom = first * tall - start, min(last * tall, height) - start
+        # What lies next to a cut is blended with what is not there.
+        top, bottom = max(first * tall - self._beyond, 0), min(last * tall + self._beyond, height)
+        top, bottom = top - start, bottom - start
         return _Cut(above, below, start, stop - start, top, bottom)
 
     def jpeg(self, first: int, last: int, height: int) -> bytes:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from convcli.extensions import extension
-from convcli.imaging.formats.jpeg.bands import BAND_BYTES, JpegBands
+from convcli.imaging.formats.jpeg.bands import BAND_BYTES, JpegBands, again
 from convcli.imaging.formats.jpeg.check import checked_rows
 from convcli.imaging.formats.jpeg.large import LargeJpeg, large_frame
 from convcli.imaging.formats.jpeg.markers import APP1, PROGRESSIVE, FrameHeader, segments
@@ -44,7 +44,8 @@ class JpegFlow:
         self.data, self.frame, self._ahead = data, frame, ahead
         self._bands: JpegBands | None = None
         self._judged = threading.Event()
-        self.stream = RowStream(frame.height, frame.width * len(frame.sampling), self._rows)
+        row_bytes = frame.width * len(frame.sampling)
+        self.stream = RowStream(frame.height, row_bytes, self._rows, again=again(frame))
 
     def flows(self) -> bool:
         """Whether it does: all its rows are there, can be cut, and need not be turned."""
