@@ -112,7 +112,9 @@ class _Way:
             mask = opening.enter_context(mask_of(request, parts=source.is_stored))
             if fmt is not None and (source.flows or (source.is_stored and fmt.flows)):
                 chain = Filter(source, request.kernels, request.options, mask)
-                if not _flows_on(chain, source, limits, whole=whole, flows=fmt.flows):
+                # A dry run decodes what fits, to say whether it is damaged.
+                in_order = (fmt.flows or not whole) and not request.dry_run
+                if not _flows_on(chain, source, limits, in_order=in_order):
                     read_at_once(source, limits)
             if fmt is not None and parts and (source.is_stored or not whole):
                 if not source.flows:
@@ -159,11 +161,10 @@ class _Way:
         )
 
 
-def _flows_on(chain: Filter, source: Source, limits: Limits, *, whole: bool, flows: bool) -> bool:
+def _flows_on(chain: Filter, source: Source, limits: Limits, *, in_order: bool) -> bool:
     """Whether rows are made as they are asked for, and not all at once."""
     if not fits(source, limits):
         return True
-    in_order = flows or not whole
     return in_order and chain.sees_once and not chain.outline.plan.backend.on_gpu
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.region import parse_region
@@ -19,6 +21,7 @@ from convcli.imaging import opening, row_stream
 from convcli.imaging.flowing import FlowingPlane
 from convcli.imaging.formats.png import rows as png_rows
 from convcli.imaging.formats.png.chunks import chunk
+from convcli.imaging.formats.png.plain import PlainFile
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.opening import decode_picture
@@ -371,3 +374,47 @@ def test_what_lies_in_one_band_is_a_view_that_stays() -> None:
         assert not view.flags.writeable
     np.testing.assert_array_equal(across, rows[80:95])
     assert across.flags.owndata
+
+
+def test_a_dry_run_finds_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_stream, "FLOWING", 1)
+    monkeypatch.setattr(opening, "FLOWING", 1)
+    source = tmp_path / "in.png"
+    source.write_bytes(damaged(encode_png(smooth((40, 50, 3)), Metadata())))
+    request = Request(
+        (str(source),), tuple(load_chain("box")), output=str(tmp_path / "out.png"), dry_run=True
+    )
+    with pytest.raises(ConvcliError, match=r"in\.png"):
+        list(Batch(request).run())
+
+
+@compiled
+@pytest.mark.parametrize("kind", [b"tRNS", b"ABCD", b"acTL"])
+def test_chunks_that_change_pixels_are_seen_behind_them_before_any_is_read(
+    kind: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.png"
+    path.write_bytes(with_chunks(encode_png(smooth((40, 50, 3)), Metadata()), chunk(kind, b"12")))
+    with pytest.raises(png_rows.Unusual):
+        PlainFile(os.open(path, os.O_RDONLY))
+
+
+@pytest.mark.parametrize("suffix", [".pgm", ".bmp"])
+def test_arrays_of_gray_pictures_have_no_axis_of_channels(suffix: str, tmp_path: Path) -> None:
+    source, target = tmp_path / f"in{suffix}", tmp_path / "out.npy"
+    Image.fromarray(smooth((20, 31, 1))[..., 0]).save(source)
+    filtered(source, target, "identity")
+    assert np.load(target).shape == (20, 31)
+
+
+def test_a_bmp_whose_rows_are_too_short_is_refused_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow(monkeypatch)
+    source = tmp_path / "in.bmp"
+    Image.fromarray(smooth((8, 22, 1))[..., 0]).save(source)
+    data = bytearray(source.read_bytes())
+    data[28] = 1  # bits per pixel, beside a palette of 256 grays
+    source.write_bytes(data)
+    with pytest.raises(ConvcliError, match="cannot be decoded as BMP"):
+        filtered(source, tmp_path / "out.tif", "identity")

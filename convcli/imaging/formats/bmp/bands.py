@@ -103,9 +103,15 @@ def open_bmp(path: str, name: str) -> Source | None:
         space, alpha = SPACES[mode]
         shape = image.height, image.width, COLOURS[space] + alpha
         plane = BmpPlane(name, shape, np.dtype(np.uint8), file, image)
-        return Source(
-            "BMP", space, alpha, plane.dtype, shape[:2], [plane], meta=meta, notes=notes, name=name
+        try:
+            plane.read((((0, 1),), ((0, 1),)))
+        except ValueError:
+            return None  # rows shorter than the picture is wide: Pillow says so when all are read
+        source = Source(
+            "BMP", space, alpha, plane.dtype, shape[:2], [plane], meta=meta, notes=notes
         )
+        source.name, source.flat = name, shape[2] == 1
+        return source
 
     return opened(path, name, make)
 

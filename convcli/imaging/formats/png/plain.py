@@ -233,8 +233,7 @@ class _Reader:
             length, kind = self._next()
             if kind == until:
                 return length, kind
-            if kind[0] & 0x20 == 0 or not kind.isalpha() or kind in UNUSUAL:
-                raise Unusual
+            _check_kept(kind)
             self._take(length, kind)
 
     def _take(self, length: int, kind: bytes) -> None:
@@ -287,6 +286,12 @@ class PlainFile:
         return _Reader(self._file, self._size)
 
 
+def _check_kept(kind: bytes) -> None:
+    """Refuse a chunk that changes what the pixels are."""
+    if kind[0] & 0x20 == 0 or not kind.isalpha() or kind in UNUSUAL:
+        raise Unusual
+
+
 def _without_pixels(fd: int) -> bytes:
     """The chunks of a file but for its pixel data; what follows its end, as far as that is told of.
 
@@ -304,6 +309,8 @@ def _without_pixels(fd: int) -> bytes:
         if kind != b"IDAT":
             if length > SLAB_BYTES:
                 raise Unusual
+            if kind not in (b"IHDR", b"IEND"):
+                _check_kept(kind)
             rest += read_at(fd, 12 + length, at)
             at += 12 + length
             continue

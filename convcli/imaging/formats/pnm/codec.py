@@ -77,6 +77,7 @@ class _Netpbm(NamedTuple):
             frames=[plane],
             meta=meta,
             notes=notes,
+            flat=self.channels == 1,
             name=self.name,
         )
 
