@@ -378,7 +378,6 @@ def test_what_lies_in_one_band_is_a_view_that_stays() -> None:
 
 def test_a_dry_run_finds_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_stream, "FLOWING", 1)
-    monkeypatch.setattr(opening, "FLOWING", 1)
     source = tmp_path / "in.png"
     source.write_bytes(damaged(encode_png(smooth((40, 50, 3)), Metadata())))
     request = Request(
