@@ -34,7 +34,9 @@ for name in EXTENSIONS:
     print(f"  {name}: {', '.join(module.isas())}")
 END
         "$python" -m pytest -q -n auto -p no:cacheprovider -m 'not slow and not gpu and not ci' \
-            tests/engine tests/ops/test_compiled.py tests/ops/test_compiled_gradient.py tests/ops/test_stride_phases.py tests/imaging/test_png.py
+            tests/engine tests/ops/test_compiled.py tests/ops/test_compiled_gradient.py \
+            tests/ops/test_stride_phases.py tests/ops/test_algorithms.py tests/imaging/test_png.py \
+            tests/imaging/test_png_rows.py tests/imaging/test_png_packing.py tests/imaging/test_jpeg_bands.py
         rm -rf build convcli/*.so
     done
 done
@@ -45,7 +47,8 @@ done
 python_h=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
 compile_for_arm64() {  # COMMAND OBJECT
     for source in engine/cpu/loops/loops.c engine/cpu/ranks/ranks.c engine/cpu/windows/windows.c ops/loops/tensors.c \
-        imaging/formats/png/rows.c imaging/formats/png/gather.c imaging/formats/png/pack.c imaging/formats/jpeg/scan.c; do
+        imaging/formats/png/rows.c imaging/formats/png/gather.c imaging/formats/png/pack.c imaging/formats/jpeg/scan.c \
+        imaging/formats/jpeg/bands.c; do
         $1 -c -O1 -fPIC -Wall -Werror -Wno-psabi -I"$python_h" -Iconvcli/include \
             -Iconvcli/imaging/formats -I"convcli/$(dirname "$source")" "convcli/$source" -o "$2" || return 1
     done

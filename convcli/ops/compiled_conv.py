@@ -15,7 +15,7 @@ import numpy as np
 from convcli.extensions import extension
 from convcli.ops.algorithms import ConvProblem, choose
 from convcli.ops.conv_geometry import ConvGeometry
-from convcli.ops.operands import Array, namespace
+from convcli.ops.operands import Array, for_loops, namespace
 from convcli.ops.sliding_window import SlidingWindow
 from convcli.ops.stride_phases import phases
 from convcli.ops.tensor_threads import cores, scratch
@@ -52,14 +52,14 @@ def shares(
     None where there are no compiled loops for it.
     """
     work, x = sliding.work, sliding.x
-    if not _serves(sliding.xp, x, work, out):
+    if not _serves(sliding.xp, work, out):
         return None
     workers = _workers(out.size * sliding.depth)
     numbers = _numbers(
         x.shape[1], out.shape[1], sliding.groups, sliding.outputs, sliding.kernel, sliding.stride,
         sliding.dilation, sliding.start, work.itemsize * 8, workers,
     )  # fmt: skip
-    return _shares(numbers, x, np.ascontiguousarray(weight, work), bias, out, workers)
+    return _shares(numbers, x, np.ascontiguousarray(for_loops(weight, work)), bias, out, workers)
 
 
 def phase_shares(
@@ -72,7 +72,7 @@ def phase_shares(
     """
     g = geometry
     found, dilation = phases(g.kernel, g.stride, g.dilation, g.before, g.size)
-    if not _serves(namespace(out), small, work, out) or any(0 in p.kernel for p in found):
+    if not _serves(namespace(out), work, out) or any(0 in p.kernel for p in found):
         return None
     workers, ones = _workers(small.size * turned.size // g.small_channels), (1,) * g.rank
     numbers = b"".join(
@@ -90,13 +90,12 @@ def phase_shares(
     return _shares(numbers, small, weight[:end], bias, out, workers)
 
 
-def _serves(xp: Any, x: Array, work: Any, out: Array) -> bool:
+def _serves(xp: Any, work: Any, out: Array) -> bool:
     return (
         xp is np
         and work in _FLOATS
         and out.dtype == work
         and extension("_tensors").module is not None
-        and not any(step % x.itemsize for step in x.strides)
     )
 
 
@@ -109,8 +108,8 @@ def _shares(
 ) -> list[Share]:
     """One for each thread, with the memory that they share."""
     work = out.dtype
-    x = x.astype(work, copy=False)
-    bias = None if bias is None else np.ascontiguousarray(bias, work)
+    x = for_loops(x, work)
+    bias = None if bias is None else np.ascontiguousarray(for_loops(bias, work))
     module = extension("_tensors").module
     shared_bytes, own_bytes = module.memory(numbers, x, weight, bias, out)
     shared = np.empty(shared_bytes // 8 + 1, np.int64)

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from convcli.extensions import extension
-from convcli.ops.operands import Array
+from convcli.ops.operands import Array, for_loops
 from convcli.ops.sliding_window import SlidingWindow
 from convcli.ops.tensor_threads import cores
 
@@ -38,7 +38,7 @@ def tasks(sliding: SlidingWindow, small: Array, out: Array) -> list[Callable[[],
     In pieces that can run at the same time, each with weights of its own.
     """
     work = sliding.work
-    x, grad = _aligned(sliding.x, work), _aligned(small, work)
+    x, grad = for_loops(sliding.x, work), for_loops(small, work)
     numbers = np.array(
         [sliding.groups, *sliding.stride, *sliding.dilation, *sliding.start], np.int64
     )
@@ -46,10 +46,3 @@ def tasks(sliding: SlidingWindow, small: Array, out: Array) -> list[Callable[[],
     pieces = cores() if products > MIN_PRODUCTS else 1
     gradient = extension("_tensors").module.gradient
     return [partial(gradient, numbers, x, grad, out, n, pieces) for n in range(pieces)]
-
-
-def _aligned(array: Array, work: np.dtype) -> Array:
-    """The array in the working type, its numbers a whole number of numbers apart."""
-    array = array.astype(work, copy=False)
-    whole = all(step % work.itemsize == 0 for step in array.strides)
-    return array if whole else np.ascontiguousarray(array)

@@ -20,6 +20,7 @@ __all__ = [
     "as_operand",
     "as_operands",
     "common_namespace",
+    "for_loops",
     "namespace",
     "result_type",
     "working_type",
@@ -163,3 +164,13 @@ def largest(array: Array) -> int:
     if array.size == 0:
         return 0
     return max(abs(int(array.min())), abs(int(array.max())))
+
+
+def for_loops(array: np.ndarray, work: np.dtype[Any]) -> np.ndarray:
+    """The array in a type of floats, with its numbers where C may read them.
+
+    Fields of records and views of bytes can lie anywhere.
+    """
+    array = array.astype(work, copy=False)
+    lies = array.flags.aligned and not any(step % work.itemsize for step in array.strides)
+    return array if lies else array.copy()

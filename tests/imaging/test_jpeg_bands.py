@@ -196,6 +196,29 @@ def test_any_marks_are_survived() -> None:
     assert refused > 0
 
 
+@compiled
+def test_marks_amid_a_unit_or_a_stuffed_zero_are_survived() -> None:
+    """No bits lie between them, or fewer than the unit has that is coded anew."""
+    data = saved(pixels_of(0, 48, 40), "420", quality=100)
+    rows = checked_rows(data)
+    assert rows is not None
+    mark = struct.Struct("<qqq4iii")
+    first, last = list(mark.iter_unpack(rows.marks))[:2]
+    zero = 8 * (data.index(b"\xff\0", first[2] // 8) + 1)
+    places = [(zero - 8 + bit, zero + end) for bit in range(8) for end in range(8)]
+    places += [(at, at + bits) for at in range(first[2], last[2], 97) for bits in (1, 40, 300)]
+    refused = 0
+    for begin, end in places:
+        marks = mark.pack(*first[:2], begin, *first[3:]) + mark.pack(last[0], end, *last[2:])
+        try:
+            extension("_png").module.band(
+                data, marks, 0, rows.across, rows.tables, rows.tables[:4], rows.blocks, rows.parts
+            )
+        except ValueError:
+            refused += 1
+    assert refused > len(places) // 2
+
+
 def test_without_the_compiled_loops_there_are_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVCLI_LOOPS", "numpy")
     assert checked_rows(saved(pixels_of(1, 40, 40), "420")) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,39 @@ print(peak / (x.nbytes + y.nbytes))
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 4
+
+
+def _askew(array: np.ndarray) -> np.ndarray:
+    """The same, a byte beside where its type wants it."""
+    moved = np.ndarray(array.shape, array.dtype, bytearray(array.nbytes + 1), offset=1)
+    moved[...] = array
+    return moved
+
+
+def _field(array: np.ndarray) -> np.ndarray:
+    """The same, each number behind a byte."""
+    records = np.zeros(array.shape, np.dtype([("kind", "u1"), ("value", array.dtype)]))
+    records["value"] = array
+    return records["value"]
+
+
+def _backwards(array: np.ndarray) -> np.ndarray:
+    return np.flip(np.flip(array).copy())
+
+
+def _swapped(array: np.ndarray) -> np.ndarray:
+    return array.astype(array.dtype.newbyteorder())
+
+
+@pytest.mark.parametrize("laid", [_askew, _field, _backwards, _swapped])
+def test_where_numbers_lie_changes_no_bit(laid: Callable[[np.ndarray], np.ndarray]) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((2, 5, 9, 11)).astype(np.float32)
+    w = rng.standard_normal((7, 5, 3, 2)).astype(np.float32)
+    bias = rng.standard_normal(7).astype(np.float32)
+    y = conv(x, w, bias)
+    np.testing.assert_array_equal(conv(laid(x), laid(w), laid(bias)), y)
+    np.testing.assert_array_equal(conv_transpose(laid(y), laid(w)), conv_transpose(y, w))
+    want, grads = conv_grad(y, x, w), conv_grad(laid(y), laid(x), laid(w))
+    np.testing.assert_array_equal(grads.x, want.x)
+    np.testing.assert_array_equal(grads.weight, want.weight)

@@ -106,9 +106,10 @@ typedef struct {
 
 static int copy_between(Band *band, int64_t from, int64_t to)
 {
-    if (from > to) return 0;
+    const int64_t bits = from <= to ? bits_between(band->start, from, to) : -1;
+    if (bits < 0) return 0; /* or one of them lies in a zero that is stuffed */
     Reader r = reader_at(band->start, band->size, from);
-    copy(&band->out, &r, bits_between(band->start, from, to));
+    copy(&band->out, &r, bits);
     return !r.fault;
 }
 
@@ -124,7 +125,8 @@ static int put_piece(Band *band, int64_t from, int64_t to, const int32_t *more)
     for (Py_ssize_t i = 0; i < band->n_blocks; i++) {
         const int part = band->parts[i], table = band->blocks[i] >> 4;
         const int first = !(met >> part & 1); /* the others of a component follow from it */
-        if (first && !copy_between(band, from, place(&r, band->start))) return 0;
+        const int64_t here = place(&r, band->start);
+        if (here > to || (first && !copy_between(band, from, here))) return 0;
         const int32_t value = difference(&r, band->tables + table);
         if (first) {
             const int32_t wanted = value + more[part], size = wanted < 0 ? -wanted : wanted;

@@ -31,6 +31,9 @@ typedef uint8_t Bytes __attribute__((vector_size(16)));
 typedef uint16_t Pairs __attribute__((vector_size(16)));
 typedef uint64_t Words __attribute__((vector_size(16)));
 
+/* Where the first four bytes of a word are in it. */
+enum { FIRST_FOUR = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 32 };
+
 /* A pixel of `n` bytes in the lower half of a vector, as it is or each byte in 16 bits. */
 INLINE uint64_t word(const uint8_t *from, size_t n)
 {
@@ -38,7 +41,7 @@ INLINE uint64_t word(const uint8_t *from, size_t n)
     if (n == 4) {
         uint32_t four;
         memcpy(&four, from, 4);
-        bytes = four;
+        bytes = (uint64_t)four << FIRST_FOUR;
     } else {
         memcpy(&bytes, from, n);
     }
