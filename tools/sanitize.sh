@@ -18,7 +18,7 @@ ls convcli/_loops*.so
 "$python" -c 'import convcli, os; assert convcli.__file__.startswith(os.getcwd()), convcli.__file__'
 # Python itself does not free everything at exit: leaks are not looked for.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
-ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 CONVCLI_LOOPS=compiled \
+ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 CONVCLI_LOOPS=compiled \
     "$python" -m pytest tests/imaging/test_png.py tests/imaging/test_png_readers.py \
     tests/imaging/test_png_rows.py tests/imaging/test_png_packing.py tests/imaging/test_flowing.py \
     tests/imaging/test_ahead.py tests/imaging/test_jpeg_check.py tests/imaging/test_jpeg_bands.py \
