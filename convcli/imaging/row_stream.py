@@ -144,13 +144,10 @@ class RowStream:
     def _leave(self, row: int) -> None:
         """Let go of the bands before a row; some of their room is used again."""
         while self._bands and sum(self._bands[0][:2]) <= row:
-            _, _, rows = self._bands.popleft()
-            room = rows.obj
-            try:
-                rows.release()
-            except BufferError:  # somebody looks at them
-                continue
-            if isinstance(room, self._kind) and sum(map(len, self._spare)) < SPARE_BYTES:
+            room = self._bands.popleft()[2].obj
+            # Bands that overlap are given away, and nobody says when they are looked at no longer.
+            few = not self.again and sum(map(len, self._spare)) < SPARE_BYTES
+            if few and isinstance(room, self._kind):
                 self._spare.append(cast("Buffer", room))
 
     def close(self) -> None:

@@ -273,7 +273,7 @@ def test_room_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
         for first, view in stream.rows(start, start + 10, start + 6):
             assert bytes(view[:4]) == struct.pack(">I", first)
     stream.close()
-    assert len(rooms) > 490
+    assert len(rooms) >= 490
     assert len({id(room) for room in rooms}) < 50  # as all are kept here, each id is of one
 
 
