@@ -168,7 +168,7 @@ def copy(source: str, target: str, sync: bool) -> None:
     if sync:
         os.fsync(output.fd)
     os.close(output.fd)
-    os.replace(f"{target}.part", target)  # noqa: PTH105
+    os.replace(f"{target}.part", target)  # noqa: PTH105 - pathlib is not needed here
 
 
 if __name__ == "__main__":

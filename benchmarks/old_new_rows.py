@@ -46,7 +46,10 @@ def filter_words(name: str, kernel: str, *more: str) -> list[str]:
 
 def process(row: str, folder: Folder) -> tuple[list[str], str]:
     found = next(r for r in process_rows.all_rows() if r.name == row)
-    make = lambda path: pictures.write(path, *found.size, found.dtype)  # noqa: E731
+
+    def make(path: Path) -> None:
+        pictures.write(path, *found.size, found.dtype)
+
     return filter_words(folder.once(found.file, make), found.kernel), f"out{found.suffix}"
 
 

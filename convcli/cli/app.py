@@ -136,7 +136,7 @@ def invoke(argv: list[str]) -> int:
     try:
         result = call()
     except UsageError as error:
-        from convcli.cli.option_hints import with_meant
+        from convcli.cli.option_hints import raise_meant
 
-        raise with_meant(error, argv)  # noqa: B904  (itself, or one that has it as its cause)
+        raise_meant(error, argv)
     return result if isinstance(result, int) else 0

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 from convcli.errors import UsageError
 from convcli.system.files import exists
 
-__all__ = ["kernel_meant", "why_absent", "with_meant"]
+__all__ = ["kernel_meant", "raise_meant", "why_absent"]
 
 _LINE = re.compile(r"did you mean '(.*)'\?|(-k .*)$")
 """How messages about kernels end that offer one."""
@@ -72,14 +73,12 @@ def kernel_meant(argv: Sequence[str], option: str = "") -> str:
     return ""
 
 
-def with_meant(error: UsageError, argv: Sequence[str]) -> UsageError:
-    """An error of ``filter`` with the kernel that was meant, if the line shows one."""
+def raise_meant(error: UsageError, argv: Sequence[str]) -> NoReturn:
+    """Raise an error of ``filter`` with the kernel that was meant, if the line shows one."""
     meant = "" if "did you mean" in str(error) else kernel_meant(argv)
     if not meant:
-        return error
-    told = UsageError(f"{error}{meant}")
-    told.__cause__ = error
-    return told
+        raise error
+    raise UsageError(f"{error}{meant}") from error
 
 
 def _starts(words: list[str], option: str) -> Iterator[tuple[str, list[str], int]]:

@@ -166,9 +166,9 @@ def invoke_typed(argv: list[str]) -> int:
             return 2  # nothing was asked for, and the help has been shown
         raise UsageError(_misread(error, argv)) from error
     except UsageError as error:
-        from convcli.cli.option_hints import with_meant
+        from convcli.cli.option_hints import raise_meant
 
-        raise with_meant(error, argv)  # noqa: B904  (itself, or one that has it as its cause)
+        raise_meant(error, argv)
     return result if isinstance(result, int) else 0
 
 

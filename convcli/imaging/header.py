@@ -71,8 +71,6 @@ class Metadata(Record):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Metadata) and vars(self) == vars(other)
 
-    __hash__ = None  # type: ignore[assignment]
-
     @property
     def silent(self) -> bool:
         """Whether nothing is said, as of most small pictures: nothing need be imported then."""

@@ -75,7 +75,7 @@ class Document(NamedTuple):
 
     title: str
     parts: Sequence[Part]
-    data: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    data: dict[str, Any]
     records: Sequence[dict[str, Any]] = ()
 
 

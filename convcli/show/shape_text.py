@@ -54,7 +54,7 @@ def _align(table: Table, cells: Sequence[str], widths: Sequence[int]) -> list[st
 def to_plain(document: Document) -> str:
     """Aligned text without colour or boxes, whole at any width.
 
-    >>> print(to_plain(Document("sizes", [Pairs([("n", "32"), ("kernel", "5")])])), end="")
+    >>> print(to_plain(Document("sizes", [Pairs([("n", "32"), ("kernel", "5")])], {})), end="")
     sizes
     <BLANKLINE>
     n       32
@@ -88,7 +88,7 @@ def plain_lines(part: Part) -> list[str]:
 def to_markdown(document: Document) -> str:
     """GitHub's Markdown.
 
-    >>> print(to_markdown(Document("sizes", [Notes(["a | b"])])), end="")
+    >>> print(to_markdown(Document("sizes", [Notes(["a | b"])], {})), end="")
     ### sizes
     <BLANKLINE>
     - a \\| b
@@ -148,7 +148,7 @@ def _tex(text: str) -> str:
 def to_latex(document: Document) -> str:
     """A fragment for a LaTeX document; needs no package.
 
-    >>> print(to_latex(Document("a_b -> c", [Notes(["50 %"])])), end="")
+    >>> print(to_latex(Document("a_b -> c", [Notes(["50 %"])], {})), end="")
     \\paragraph{a\\_b $\\to$ c}
     <BLANKLINE>
     \\begin{itemize}

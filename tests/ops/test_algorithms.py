@@ -67,7 +67,8 @@ def reference(x: Any, w: Any, bias: Any, largest: bool = False, **options: Any) 
 
 def operands(layer: Layer, draw: Any) -> tuple[Any, Any, Any]:
     x, w, _ = layer
-    return tuple(draw(shape).astype(np.float32) for shape in (x, w, w[:1]))  # type: ignore[return-value]
+    x, w, bias = (draw(shape).astype(np.float32) for shape in (x, w, w[:1]))
+    return x, w, bias
 
 
 def most(layer: Layer, algorithm: ConvAlgorithm, x: Any, w: Any, bias: Any) -> Any:
