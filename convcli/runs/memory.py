@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["limits_of", "parse_size"]
 
+LEAST = 2**20
+"""Bytes below which, of a number alone, the unit was forgotten."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -22,7 +24,7 @@ def parse_size(text: str) -> int:
     Raises
     ------
     UsageError
-        If it is no size.
+        If it is no size, or a number of a few bytes.
 
     >>> parse_size("512M"), parse_size("1.5GiB")
     (536870912, 1610612736)
@@ -34,7 +36,13 @@ def parse_size(text: str) -> int:
         raise UsageError(
             f"--memory {text[:40]!r} is no size; allowed: a number with K, M, G or T, as in 512M"
         )
-    return int(float(match[1]) * UNITS[match[2].upper()])
+    size = int(float(match[1]) * UNITS[match[2].upper()])
+    if size < LEAST and not match[2]:
+        raise UsageError(
+            f"--memory {text!r} would be {size:,} bytes, less than the program itself takes; "
+            f"did you mean {match[1]}M?"
+        )
+    return size
 
 
 def limits_of(request: Request) -> Limits:

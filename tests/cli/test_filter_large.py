@@ -114,6 +114,8 @@ def test_gray_arrays_stay_two_dimensional(convcli: Cli, scene: np.ndarray) -> No
         (["x.raw", "--shape", "0,700", "--dtype", "uint8"], 2, "1 or more"),
         (["x.raw", "--shape", "9,7", "--dtype", "int7"], 2, "'int7' is not known"),
         (["x.npy", "--memory", "lots"], 2, "'lots' is no size"),
+        (["x.npy", "--memory", "300"], 2, "'300' would be 300 bytes, less than the program itself "
+         "takes; did you mean 300M?"),
         (["packed.tif", "--memory", "1M", "-k", "gaussian:80"], 2, "raise --memory"),
         (["x.npy", "--backend", "numpy", "--padding", "valid", "-k", "box:1501"], 2, "empty"),
         (["x.npy", "-o", "o.jpg", "--depth", "16"], 2, "JPEG cannot hold"),
@@ -121,7 +123,7 @@ def test_gray_arrays_stay_two_dimensional(convcli: Cli, scene: np.ndarray) -> No
         (["x.npy", "-o", "x.npy", "--overwrite"], 2, "is an input"),
     ],
     ids=[
-        "no_shape", "no_type", "wrong_size", "zero", "type", "memory", "too_little", "too_big",
+        "no_shape", "no_type", "wrong_size", "zero", "type", "memory", "no_unit", "too_little", "too_big",
         "jpeg", "there", "itself",
     ],
 )  # fmt: skip

@@ -164,7 +164,7 @@ GDAL = (
 )
 
 
-@pytest.mark.parametrize("memory", ["9G", "1"], ids=["whole", "parts"])
+@pytest.mark.parametrize("memory", ["9G", "1K"], ids=["whole", "parts"])
 @pytest.mark.parametrize("kernel", ["box:4", "sum:3"])
 def test_no_statement_becomes_false(convcli: Cli, folder: Path, memory: str, kernel: str) -> None:
     text = GDAL.encode() + b"\0"
