@@ -22,10 +22,12 @@ __all__ = [
     "AxisMap",
     "Segment",
     "Span",
+    "Tap",
     "TiledAxis",
     "axis_map",
     "border_index",
     "merged",
+    "taps_of",
 ]
 
 OUTSIDE = -1
@@ -36,6 +38,9 @@ Span: TypeAlias = tuple[int, int]
 
 NEAR = 256
 """Runs of cells that lie closer together are read as one."""
+
+Tap: TypeAlias = tuple[int, int, int, float]
+"""``(lane, row, shift, weight)``: a tap as a run of samples, see :func:`taps_of`."""
 
 Segment: TypeAlias = tuple[int, int, slice | NDArray[np.intp] | None]
 """``(start, stop, source)``: a run of positions and where their cells come from."""
@@ -149,8 +154,9 @@ class TiledAxis:
     What has been found is kept: strips of a picture ask for the same columns again and again.
     """
 
-    def __init__(self, whole: AxisMap, taps: int, tile: int, outputs: int) -> None:
-        self.whole, self.taps, self.tile, self.outputs = whole, taps, tile, outputs
+    def __init__(self, whole: AxisMap, window: Window, tile: int) -> None:
+        self.whole, self.tile = whole, tile
+        self.taps, self.outputs = window.kernel_size, window.output
         self._needed: dict[tuple[Span, ...], tuple[Span, ...]] = {}
         self._local: dict[tuple[Span, tuple[Span, ...]], AxisMap] = {}
 
@@ -170,7 +176,8 @@ class TiledAxis:
         """Input cells around all under the windows of some outputs; whether some lie outside.
 
         >>> from convcli.arithmetic.window import conv_window
-        >>> TiledAxis(axis_map(conv_window(9, 3, padding="same"), "constant"), 3, 4, 9).seen((0, 3))
+        >>> window = conv_window(9, 3, padding="same")
+        >>> TiledAxis(axis_map(window, "constant"), window, 4).seen((0, 3))
         ((0, 4), True)
         """
         part = self.whole.part(*span, self.taps)
@@ -254,3 +261,22 @@ def axis_map(window: Window, mode: str) -> AxisMap:
     first = min(-(-window.before // step), length)
     last = min(-(-(window.before + window.size) // step), length)
     return AxisMap(index, stride, dilation, first, max(first, last), step)
+
+
+def taps_of(
+    weights: NDArray[np.float64], maps: tuple[AxisMap, AxisMap], group: int, channel: int = 0
+) -> list[Tap]:
+    """The weights of a plane that are not zero, row by row, as the loops see them.
+
+    A lane holds samples of which every tap of an output row reads one shifted run: one lane
+    for all channels, a ``group`` side by side, or for a bank one for each; a stride across splits
+    each into phases.
+    """
+    rows, cols = maps
+    found = []
+    for (i, j), weight in np.ndenumerate(weights):
+        if weight:
+            shift, phase = divmod(j * cols.dilation, cols.stride)
+            lane = channel * cols.stride + phase
+            found.append((lane, i * rows.dilation, shift * group, float(weight)))
+    return found

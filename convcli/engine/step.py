@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.window import Window
-from convcli.engine.axis_maps import AxisMap, TiledAxis, axis_map
+from convcli.engine.axis_maps import AxisMap, Tap, TiledAxis, axis_map, taps_of
 from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.c_loops import NO_LOOPS, Loops
 from convcli.engine.numerics import HALF, LIMITS, Bounds, full_scale
@@ -30,15 +30,10 @@ __all__ = [
     "Signal",
     "Slot",
     "Step",
-    "Tap",
 ]
 
 Maps = tuple[AxisMap, AxisMap]
 """Which cells of the input stand where, along the rows' axis and the columns'."""
-
-
-Tap = tuple[int, int, int, float]
-"""``(lane, row, shift, weight)``: a tap as a run of samples, see :meth:`Problem.taps`."""
 
 
 class Signal(NamedTuple):
@@ -240,19 +235,8 @@ class Problem:
         return axis_map(self.rows, self.border.mode), axis_map(self.cols, self.border.mode)
 
     def taps(self, weights: NDArray[np.float64], channel: int = 0) -> list[Tap]:
-        """The weights of a plane that are not zero, row by row, as the loops see them.
-
-        A lane holds samples of which every tap of an output row reads one shifted run: one lane
-        for all channels, or for a bank one for each; a stride across splits each into phases.
-        """
-        rows, cols = self.maps
-        found = []
-        for (i, j), weight in np.ndenumerate(weights):
-            if weight:
-                shift, phase = divmod(j * cols.dilation, cols.stride)
-                lane = channel * cols.stride + phase
-                found.append((lane, i * rows.dilation, shift * self.group, float(weight)))
-        return found
+        """The weights of a plane that are not zero, as the loops see them."""
+        return taps_of(weights, self.maps, self.group, channel)
 
 
 class Method(ABC):
@@ -293,13 +277,9 @@ class Method(ABC):
 
     def axes(self, tile: tuple[int, int]) -> tuple[TiledAxis, TiledAxis]:
         """Rows and columns, to be looked up part by part in tiles of this size."""
-        p, (tall, wide) = self.problem, tile
-        tile = 1 if self.rows_apart else tall, wide
-        rows, cols = (
-            TiledAxis(whole, window.kernel_size, size, window.output)
-            for whole, window, size in zip(p.maps, (p.rows, p.cols), tile, strict=True)
-        )
-        return rows, cols
+        p, (rows, cols) = self.problem, self.problem.maps
+        tall = 1 if self.rows_apart else tile[0]
+        return TiledAxis(rows, p.rows, tall), TiledAxis(cols, p.cols, tile[1])
 
     @abstractmethod
     def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:

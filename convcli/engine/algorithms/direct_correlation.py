@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.axis_maps import Tap
 from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
 from convcli.engine.cpu.box_mean import NONE, Reciprocal, divides
 from convcli.engine.cpu.c_loops import c_loops
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, is_byte
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
-from convcli.engine.step import Method, Problem, Tap
+from convcli.engine.step import Method, Problem
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.tile_loader import TileLoader

@@ -83,9 +83,7 @@ class _Axis(TiledAxis):
         self._needed = {}
         # Picks are the same wherever tiles begin, so that inner steps need no whole tiles.
         self.inner = tuple(
-            TiledAxis(step.maps[number], window.kernel_size, 1, window.output)
-            for step, _ in turns
-            for window in ((step.rows, step.cols)[number],)
+            TiledAxis(step.maps[number], (step.rows, step.cols)[number], 1) for step, _ in turns
         )
 
     def wants(self, spans: tuple[Span, ...]) -> list[tuple[Span, ...]]:

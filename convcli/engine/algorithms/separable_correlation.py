@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convcli.engine.algorithms.direct_correlation import passes
+from convcli.engine.axis_maps import Tap
 from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
 from convcli.engine.cpu.c_loops import c_loops
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_blur
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
-from convcli.engine.step import Method, Problem, Tap
+from convcli.engine.step import Method, Problem
 from convcli.engine.weights import Factor, line_factor, rank_factors, whole_factor
 
 if TYPE_CHECKING:

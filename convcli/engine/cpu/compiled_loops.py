@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.axis_maps import Tap
 from convcli.engine.cpu.box_mean import NONE, Reciprocal
 from convcli.engine.cpu.c_loops import CODE, c_loops, formula, pack_job, tap_type
 from convcli.engine.cpu.tiles import Tile, grid, work_through
-from convcli.engine.step import Maps, Method, Problem, Tap
+from convcli.engine.step import Maps, Method, Problem
 from convcli.records import NamedTuple
 
 __all__ = ["CompiledMethod", "Lists", "Loop", "can_blur", "can_box", "is_byte"]
@@ -146,9 +147,10 @@ class CompiledMethod(Method):
 
     @cached_property
     def rows_apart(self) -> bool:
-        """Four rows at a time add their taps by the rows that share them, and not as one row does.
+        """Always, but where sums are rounded and four rows are summed together (``loops/quads.h``).
 
-        That is told apart by floats that are rounded, unless the taps are one column without holes.
+        The order in which one of them adds its taps depends on its place among the four, unless the
+        taps are one column without holes.
         """
         if not self.loop.gap or self.problem.exact or self.sums in ("h", "H"):
             return True

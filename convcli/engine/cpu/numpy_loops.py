@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.axis_maps import Tap
 from convcli.engine.cpu.taps import Direct, box_line
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.cpu.tiles import Tile, grid, work_through
 from convcli.engine.requantize import Requantizer
-from convcli.engine.step import Maps, Problem, Tap
+from convcli.engine.step import Maps, Problem
 from convcli.engine.weights import Factor
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.axis_maps import Tap
 from convcli.engine.cpu.fft_io import CompiledEnds, NumpyEnds
 from convcli.engine.cpu.fft_sizes import transform_length
 from convcli.engine.cpu.taps import Direct
 from convcli.engine.cpu.tiles import Tile, grid, work_through
-from convcli.engine.step import Maps, Method, Tap
+from convcli.engine.step import Maps, Method
 
 __all__ = ["run_tiles"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.step import Tap
+from convcli.engine.axis_maps import Tap
 
 __all__ = ["Direct", "box_line", "group_taps", "tap_run"]
 
