@@ -4,8 +4,12 @@ So a command line can be read without Typer, which takes an eighth of the instru
 small picture is filtered, and a third of those of ``shape``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+from convcli.records import NamedTuple
 
 __all__ = ["Command", "Commands", "Declared", "argument", "option"]
 

@@ -6,12 +6,15 @@ commands whose arguments may begin with a minus. What both read, both read alike
 ``tests/cli/test_plain_lines.py``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcli.cli.declared import Command, Commands
+from convcli.records import NamedTuple
 
 __all__ = ["plain"]
 

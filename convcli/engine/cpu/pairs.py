@@ -7,10 +7,12 @@ them; two samples are averaged and the average is multiplied by a weight of 16 b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from convcli.records import NamedTuple
 
 if TYPE_CHECKING:
     from convcli.engine.requantize import Requantize

@@ -8,8 +8,6 @@ given.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from convcli.imaging.formats import Format
 from convcli.imaging.formats.png.metadata import says_nothing, text_of
 from convcli.imaging.header import Header, Metadata
@@ -30,6 +28,7 @@ from convcli.imaging.metadata.tiff import (
     text_field,
 )
 from convcli.imaging.metadata.tiff_fields import EXIF, GPS, Fields
+from convcli.records import NamedTuple
 
 __all__ = ["carried", "carry"]
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from convcli.engine.plan import Plan
 from convcli.imaging.header import Header, Metadata
@@ -34,6 +33,7 @@ from convcli.imaging.metadata.tiff import (
 from convcli.imaging.metadata.tiff_fields import RATIONAL, Fields
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values, squares_values
+from convcli.records import NamedTuple
 
 __all__ = ["Effect", "effect_of", "of_bands", "revised"]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from convcli.imaging.metadata.georeference import Move
+from convcli.records import NamedTuple
 
 __all__ = ["IMAGES", "Stack", "described_anew", "kind_of_stack"]
 

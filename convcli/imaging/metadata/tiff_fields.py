@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import IO, NamedTuple, TypeAlias
+from typing import IO, TypeAlias
+
+from convcli.records import NamedTuple
 
 __all__ = [
     "ASCII",
