@@ -7,7 +7,6 @@ shapes alone: neither threads nor the other images of a batch change a result.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 __all__ = [
@@ -106,7 +105,6 @@ DIRECT, DEPTHWISE, WINOGRAD = _Direct(), _Depthwise(), _Winograd()
 ALGORITHMS: tuple[ConvAlgorithm, ...] = (DIRECT, DEPTHWISE, WINOGRAD)
 
 
-@lru_cache(256)
 def choose(problem: ConvProblem) -> ConvAlgorithm:
     """The cheapest algorithm.
 
