@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from process_run import run
-from report import facts, machine_line, table, write_json, write_section
+from report import add_outputs, facts, leave, machine_line, table
 
 CV2 = """
 import cv2, numpy as np, os, sys
@@ -167,8 +167,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--formats", nargs="*", default=list(BARS))
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the document to put the table into")
+    add_outputs(parser)
     parser.add_argument("--small", type=int, default=0, metavar="FILES")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -183,10 +182,7 @@ def main() -> None:
     shown = table(head, [line for suffix, r in found.items() for line in lines_of(suffix, r)])
     print(shown)
     data = {"facts": facts(), "count": options.count, "rows": found}
-    if options.write:
-        write_section(options.write, "batch", f"{machine_line(data['facts'])}\n\n{shown}", data)
-    if options.json:
-        write_json(options.json, data)
+    leave(options, "batch", f"{machine_line(data['facts'])}\n\n{shown}", data)
 
 
 if __name__ == "__main__":

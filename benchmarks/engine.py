@@ -24,13 +24,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 from engine_peers import Row, Run, copy, ours, peers, rows
-from report import Line, compared, facts, machine_line, write_json, write_section
+from report import Line, add_outputs, compared, facts, leave, machine_line
 
 from convcli.engine.dispatch import loops
 
@@ -200,8 +199,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fresh", action="store_true")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the document to put the tables into")
+    add_outputs(parser)
     options = parser.parse_args()
     have = pictures()
     every = rows()
@@ -224,12 +222,8 @@ def main() -> None:
         for r in chosen
     ]
     data = {"facts": facts(), "loops": loops(), "rows": found}
-    if options.write:
-        section = {"compiled": "engine", "numpy": "engine-numpy"}[loops().name]
-        text = f"{machine_line(data['facts'])}\n\n{markdown(chosen)}"
-        write_section(options.write, section, text, data)
-    if options.json:
-        write_json(options.json, data)
+    section = {"compiled": "engine", "numpy": "engine-numpy"}[loops().name]
+    leave(options, section, f"{machine_line(data['facts'])}\n\n{markdown(chosen)}", data)
 
 
 if __name__ == "__main__":

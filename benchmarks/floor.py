@@ -12,6 +12,7 @@ filtered in the file, so undoing and choosing PNG's filters is no part of it, an
 same pixels.
 """
 
+import io
 import os
 import struct
 import sys
@@ -42,7 +43,7 @@ def strips(path: str, kept: list[tuple[bytes, bytes]]) -> Iterator[memoryview]:
     """The inflated data, cut into strips; other chunks before it go into ``kept``."""
     inflate = isal_zlib.decompressobj()
     gathered, size, rest, started = [], 0, b"", False
-    with open(path, "rb", buffering=READ) as file:  # noqa: PTH123 - pathlib is not needed here
+    with io.BufferedReader(io.FileIO(path), READ) as file:
         for kind, length in chunks(file):
             data = file.read(length)
             file.read(4)

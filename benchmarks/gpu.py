@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import write_json, write_section
+from report import add_outputs, leave
 
 import convcli
 from convcli.engine.dispatch import execute
@@ -527,8 +527,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="16 megapixels and 8 bits only")
-    parser.add_argument("--write", type=Path, help="a document to put the tables into")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    add_outputs(parser)
     options = parser.parse_args()
     try:
         name = require_device()
@@ -545,12 +544,7 @@ def main() -> None:
     for part in (end_to_end, whole_process, verdicts):
         bench.say()
         part(bench)
-    if options.write:
-        write_section(
-            options.write, "gpu", "\n".join(bench.lines), bench.results | {"bars": bench.measured}
-        )
-    if options.json:
-        write_json(options.json, bench.results | {"bars": bench.measured})
+    leave(options, "gpu", "\n".join(bench.lines), bench.results | {"bars": bench.measured})
 
 
 if __name__ == "__main__":

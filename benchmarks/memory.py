@@ -20,7 +20,7 @@ from typing import Any
 import pictures
 from process_rows import program
 from process_run import Run, run, summed
-from report import facts, kept, machine_line, table, write_json, write_section
+from report import add_outputs, facts, kept, leave, machine_line, table
 
 MEMORY, KERNEL = "200M", "gaussian:3"
 COMPARED = 30
@@ -88,10 +88,9 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="*", default=[8, 16])
     parser.add_argument("--memory", default=MEMORY, help="another limit, to try this out")
     parser.add_argument("--folder", type=Path, help="where the pictures are put for the while")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the document to put the table into")
+    add_outputs(parser)
     options = parser.parse_args()
-    data = kept(options.write, "memory") if options.write else {}
+    data = kept(options.write, "memory")
     data["facts"] = facts(())
     rows = data.setdefault("rows", {})
     for suffix in options.formats:
@@ -105,10 +104,7 @@ def main() -> None:
                       f"{got['seconds']:.2f} s", file=sys.stderr, flush=True)  # fmt: skip
     text = page(data)
     print(text)
-    if options.write:
-        write_section(options.write, "memory", text, data)
-    if options.json:
-        write_json(options.json, data)
+    leave(options, "memory", text, data)
 
 
 if __name__ == "__main__":

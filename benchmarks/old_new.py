@@ -33,7 +33,7 @@ import numpy as np
 import pictures
 from old_new_rows import TOPICS, Folder, rows_of
 from process_run import run
-from report import facts, machine_line, table, write_json, write_section
+from report import add_outputs, facts, leave, machine_line, table, write_json
 
 HERE = Path(__file__).parent
 BELOW, CHANCE = 0.97, 0.02
@@ -250,8 +250,7 @@ def parsed() -> Any:
     parser.add_argument("--size", type=int, nargs=2, default=(6000, 4000), help="of pictures")
     parser.add_argument("--list", action="store_true", help="name the rows, and run none")
     parser.add_argument("--summary", action="store_true", help="of what was gathered, and run none")
-    parser.add_argument("--json", type=Path, help="where results of all pieces are gathered")
-    parser.add_argument("--write", type=Path, help="the document to put the table into")
+    add_outputs(parser)
     return parser.parse_intermixed_args()
 
 
@@ -282,9 +281,9 @@ def main() -> None:
                 if options.json:
                     write_json(options.json, data)
         print(f"{time.perf_counter() - begun:.0f} s")
-    print(page(data))
-    if options.write:
-        write_section(options.write, "old-new", page(data), data)
+    text = page(data)
+    print(text)
+    leave(options, "old-new", text, data)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from process_peers import Tool, thread_variables
 from process_rows import Asked, Row, all_rows, available, floors, ours, program, theirs
 from process_run import Run, hold_to, run, summed
 from process_tables import page
-from report import facts, kept, write_json, write_section
+from report import add_outputs, facts, kept, leave
 
 SLOW = 3.0
 """Seconds after which a tool has shown what it has to show in two rounds."""
@@ -204,8 +204,7 @@ def parsed() -> Any:
     parser.add_argument("--none", action="store_true", help="no rows, only what is also asked for")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where the huge picture is kept")
     parser.add_argument("--tiny", action="store_true", help="small pictures, to try this out")
-    parser.add_argument("--json", type=Path, help="all figures of this run and earlier ones")
-    parser.add_argument("--write", type=Path, help="the document to put the tables into")
+    add_outputs(parser)
     return parser.parse_args()
 
 
@@ -216,7 +215,7 @@ def main() -> None:
     words = options.rows or [""]
     rows = [row for row in all_rows() if any(word in row.name for word in words)]
     rows = [] if options.none else [row for row in rows if row.huge == options.huge]
-    data = kept(options.write, "process") if options.write else {}
+    data = kept(options.write, "process")
     column = data.setdefault("settings", {}).setdefault(label(options), {})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -235,10 +234,7 @@ def main() -> None:
             data["start"] = {"facts": facts(), "rows": start(folder, 3 * options.rounds)}
     text = page(data, [row.name for row in all_rows()])
     print(text)
-    if options.write:
-        write_section(options.write, "process", text, data)
-    if options.json:
-        write_json(options.json, data)
+    leave(options, "process", text, data)
 
 
 if __name__ == "__main__":

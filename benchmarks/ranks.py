@@ -15,7 +15,6 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy as np
 from engine import fastest, once, verdict
 from engine_peers import Row, copy, ours
 from rank_peers import peers, rows
-from report import Line, compared, facts, machine_line, write_json, write_section
+from report import Line, add_outputs, compared, facts, leave, machine_line
 
 from convcli.engine.dispatch import loops
 
@@ -128,8 +127,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the document to put the table into")
+    add_outputs(parser)
     options = parser.parse_args()
     os.environ["VIPS_CONCURRENCY"] = str(options.threads)
     have = pictures()
@@ -148,12 +146,9 @@ def main() -> None:
     libraries = ("opencv-python-headless", "scipy", "scikit-image", "pillow", "pyvips")
     kept: list[dict[str, Any]] = [{"row": r.name, "picture": r.picture} | r.results for r in chosen]
     data = {"facts": facts(libraries), "loops": loops(), "rows": kept}
-    if options.write:
-        section = {"compiled": "ranks", "numpy": "ranks-numpy"}[loops().name]
-        shown = compared(HEAD, [line for row in chosen if (line := line_of(row))], ESSENTIAL)
-        write_section(options.write, section, f"{machine_line(data['facts'])}\n\n{shown}", data)
-    if options.json:
-        write_json(options.json, data)
+    section = {"compiled": "ranks", "numpy": "ranks-numpy"}[loops().name]
+    shown = compared(HEAD, [line for row in chosen if (line := line_of(row))], ESSENTIAL)
+    leave(options, section, f"{machine_line(data['facts'])}\n\n{shown}", data)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from raster_peers import PEERS, ROWS, Row, safe, shore
-from report import facts, kept, machine_line, write_json, write_section
+from report import add_outputs, facts, kept, leave, machine_line
 
 HERE = Path(__file__).parent
 CROP, PROBE, MARGIN = 1000, 500, 32
@@ -272,10 +272,9 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=list(PEERS), help="all by default")
     parser.add_argument("--files", action="store_true")
     parser.add_argument("--large", action="store_true")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the document to put the tables into")
+    add_outputs(parser)
     options = parser.parse_args()
-    data: dict[str, Any] = kept(options.write, "rasters") if options.write else {}
+    data: dict[str, Any] = kept(options.write, "rasters")
     data |= {"facts": facts(LIBRARIES), "size": options.size}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -290,10 +289,7 @@ def main() -> None:
     parts += [large_line(data["large"])] if "large" in data else []
     text = "\n\n".join(parts)
     print(text)
-    if options.write:
-        write_section(options.write, "rasters", f"{machine_line(data['facts'])}\n\n{text}", data)
-    if options.json:
-        write_json(options.json, data)
+    leave(options, "rasters", f"{machine_line(data['facts'])}\n\n{text}", data)
 
 
 def in_memory(folder: Path, options: Any) -> dict[str, dict[str, Any]]:

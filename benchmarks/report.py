@@ -4,6 +4,7 @@ docs/performance/NAME.json with everything that was measured, the machine, the v
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -86,10 +87,24 @@ def compared(head: str, lines: list[Line], essential: tuple[str, ...]) -> str:
     return f"{said}\n\n{table(head, show)}"
 
 
-def kept(document: Path, name: str) -> dict[str, Any]:
-    """What stands beside the document from earlier runs."""
-    path = beside(document, name)
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """The options that say where a benchmark leaves what it found."""
+    parser.add_argument("--json", type=Path, help="where to put all figures")
+    parser.add_argument("--write", type=Path, help="the document to put the tables into")
+
+
+def leave(options: Any, name: str, text: str, data: dict[str, Any]) -> None:
+    """Put a text into its section of ``--write``, and the figures beside it and into ``--json``."""
+    if options.write:
+        write_section(options.write, name, text, data)
+    if options.json:
+        write_json(options.json, data)
+
+
+def kept(document: Path | None, name: str) -> dict[str, Any]:
+    """What stands beside the document, if there is one, from earlier runs."""
+    path = beside(document, name) if document else None
+    return json.loads(path.read_text("utf-8")) if path and path.exists() else {}
 
 
 def beside(document: Path, name: str) -> Path:

@@ -17,7 +17,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -25,7 +24,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 os.environ.setdefault("CONVCLI_THREADS", "2")
 
 import numpy as np
-from report import Line, compared, facts, machine_line, write_json, write_section
+from report import Line, add_outputs, compared, facts, leave, machine_line
 
 import convcli
 
@@ -182,8 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the document to put the table into")
+    add_outputs(parser)
     arguments = parser.parse_args()
     torch = load_torch()
     version = f"PyTorch {torch.__version__}" if torch is not None else "PyTorch is not installed"
@@ -206,16 +204,13 @@ def main() -> None:
             print(f"{name}: geometric mean of the ratios (PyTorch time / ours) {mean(some):.2f}, "
                   f"least {least['ratio']:.2f} ({least['case']})")  # fmt: skip
     data = {"facts": facts(("torch",)), "means": told, "rows": results}
-    if arguments.json:
-        write_json(arguments.json, data)
-    if arguments.write:
-        lines = [
-            Line([f["case"], f"{f['convcli_ms']:.2f}", f"{f['torch_ms']:.2f}", f"**{f['ratio']:.2f}**"],
-                 f["ratio"], BARS["gradients" in f["case"]])
-            for f in results if "ratio" in f
-        ]  # fmt: skip
-        shown = compared("case, convcli ms, PyTorch ms, ratio", lines, tuple(r.name for r in ROWS))
-        write_section(arguments.write, "tensors", f"{machine_line(data['facts'])}\n\n{shown}", data)
+    lines = [
+        Line([f["case"], f"{f['convcli_ms']:.2f}", f"{f['torch_ms']:.2f}", f"**{f['ratio']:.2f}**"],
+             f["ratio"], BARS["gradients" in f["case"]])
+        for f in results if "ratio" in f
+    ]  # fmt: skip
+    shown = compared("case, convcli ms, PyTorch ms, ratio", lines, tuple(r.name for r in ROWS))
+    leave(arguments, "tensors", f"{machine_line(data['facts'])}\n\n{shown}", data)
 
 
 if __name__ == "__main__":

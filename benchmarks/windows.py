@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 from engine import fastest, verdict
-from report import Line, compared, facts, machine_line, write_json, write_section
+from report import Line, add_outputs, compared, facts, leave, machine_line
 
 from convcli.engine.dispatch import execute, loops
 from convcli.engine.plan import plan_filter
@@ -239,8 +238,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the document to put the table into")
+    add_outputs(parser)
     options = parser.parse_args()
     from pictures import photograph
 
@@ -260,12 +258,9 @@ def main() -> None:
         if line := line_of(row, times):
             lines.append(line)
     data = {"facts": facts(LIBRARIES), "loops": loops(), "rows": kept}
-    if options.write:
-        section = {"compiled": "windows", "numpy": "windows-numpy"}[loops().name]
-        shown = compared(HEAD, lines, ESSENTIAL)
-        write_section(options.write, section, f"{machine_line(data['facts'])}\n\n{shown}", data)
-    if options.json:
-        write_json(options.json, data)
+    section = {"compiled": "windows", "numpy": "windows-numpy"}[loops().name]
+    shown = compared(HEAD, lines, ESSENTIAL)
+    leave(options, section, f"{machine_line(data['facts'])}\n\n{shown}", data)
 
 
 if __name__ == "__main__":
