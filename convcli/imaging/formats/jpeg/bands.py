@@ -16,13 +16,7 @@ from typing import NamedTuple
 from convcli.extensions import extension
 from convcli.imaging.formats.jpeg.check import ScanRows
 from convcli.imaging.formats.jpeg.large import decoder
-from convcli.imaging.formats.jpeg.markers import (
-    DHT,
-    DRI,
-    EOI,
-    FrameHeader,
-    segments,
-)
+from convcli.imaging.formats.jpeg.markers import DHT, DRI, EOI, FrameHeader, segments
 from convcli.system.machine import Buffer
 
 __all__ = ["BAND_BYTES", "JpegBands", "again", "with_all_categories"]
