@@ -13,7 +13,7 @@ from convcli.cli import commands
 from convcli.cli.plain import plain
 from convcli.errors import ConvcliError, OutputError, UsageError
 from convcli.system.files import open_to_write, reader_has_gone
-from convcli.system.machine import lacks_memory
+from convcli.system.machine import lacks_memory, spare_address_space
 from convcli.system.process import SIGPIPE, die_by, on_termination, settle_streams
 
 __all__ = ["invoke", "run"]
@@ -69,6 +69,7 @@ def run(argv: list[str]) -> int:
     argv, traceback = _split_traceback(argv)
     on_termination(_terminate)
     settle_streams()
+    spare_address_space()
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()
     try:

@@ -22,9 +22,13 @@ __all__ = [
     "memory_file",
     "require_descriptors",
     "require_threads",
+    "spare_address_space",
 ]
 
 Buffer: TypeAlias = "bytearray | mmap.mmap"
+
+_M_ARENA_MAX = -8
+"""Of ``mallopt``, in the GNU C library's ``malloc.h``."""
 
 CUDA_DRIVER = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
 
@@ -102,7 +106,43 @@ def lacks_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     # A thread needs room for its stack, a library for itself.
     words = {RuntimeError: "can't start new thread", ImportError: "failed to map segment"}
-    return words.get(type(error), "\0") in str(error)
+    return words.get(type(error), "\0") in str(error) or _is_full()
+
+
+def _is_full() -> bool:
+    """Whether nearly all of a limited address space is taken.
+
+    What fails for it may then say anything: where Python's ``datetime`` cannot load its compiled
+    half, it goes without, and NumPy misses something in it.
+    """
+    try:
+        limit, taken = _address_limit(), Path("/proc/self/statm").read_text("ascii").split()[0]
+    except OSError:
+        return False
+    return limit is not None and limit - int(taken) * os.sysconf("SC_PAGE_SIZE") < 2**24
+
+
+def _address_limit() -> int | None:
+    """Bytes of address space that this process may take (``ulimit -v``); None if there is no limit."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/limits").read_text("ascii").splitlines():
+            if line.startswith("Max address space"):
+                soft = line.split()[3]
+                return None if soft == "unlimited" else int(soft)
+    return None
+
+
+def spare_address_space() -> None:
+    """Where the address space is limited, let threads share what the C library reserves.
+
+    The GNU library reserves 64 MB for each thread. Where that fails, a thread of CPython 3.11 may not
+    make its first number, and looks for it in a loop without end.
+    """
+    if _address_limit() is not None:
+        with contextlib.suppress(ImportError, OSError, AttributeError):  # another library, or full
+            import ctypes
+
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def require_descriptors(count: int) -> None:

@@ -23,6 +23,7 @@ from convcli.cli import app
 from convcli.errors import UsageError
 from convcli.imaging import atomic, urls
 from convcli.runs import journal, template
+from convcli.system import machine
 
 Run = Any
 everywhere = pytest.mark.parametrize("system", ["", "windows", "macos"])
@@ -309,6 +310,37 @@ def test_too_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
         assert (code, len(said.splitlines())) == (1, 1), said
         assert "emory" in said
     assert {p.name for p in tmp_path.iterdir()} == {"large.png", "small.png"}
+
+
+@pytest.mark.ci
+def test_what_fails_in_a_full_address_space_lacks_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As NumPy says it where Python's datetime could not load its compiled half.
+    error = AttributeError("module 'datetime' has no attribute 'datetime_CAPI'")
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    for limit, lacks in ((None, False), (taken + 2**20, True), (taken + 2**30, False)):
+        monkeypatch.setattr(machine, "_address_limit", lambda limit=limit: limit)
+        assert machine.lacks_memory(error) is lacks
+
+
+@pytest.mark.ci
+def test_threads_share_what_is_reserved_in_a_limited_address_space() -> None:
+    # Twenty threads that allocate: 64 MB for each of them would be too much, their stacks are not.
+    code = """if True:
+        import threading
+        from convcli.system.machine import spare_address_space
+        spare_address_space()
+        wait = threading.Barrier(21)
+        def work():
+            held = [bytearray(600) for _ in range(1000)]
+            wait.wait()
+        threads = [threading.Thread(target=work) for _ in range(20)]
+        for thread in threads: thread.start()
+        wait.wait()
+        print(next(l for l in open("/proc/self/status") if l.startswith("VmSize")).split()[1])"""
+    limit = f"ulimit -s 1024 -v 600000; exec {sys.executable} -c '{code}'"
+    done = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert int(done.stdout) < 300_000
 
 
 @pytest.mark.parametrize(
