@@ -125,7 +125,7 @@ def _is_full() -> bool:
 def _address_limit() -> int | None:
     """Bytes of address space that this process may take (``ulimit -v``); None if there is no limit."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/limits").read_text("ascii").splitlines():
+        for line in Path("/proc/self/limits").read_text("utf-8").splitlines():
             if line.startswith("Max address space"):
                 soft = line.split()[3]
                 return None if soft == "unlimited" else int(soft)

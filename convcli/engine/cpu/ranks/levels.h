@@ -50,17 +50,20 @@ static void ISA(windows_down)(ISA(levels) *s, const int8_t *at)
                 int8_t *to = s->changes + (least + 129) * BLOCK + x;
 #if VBYTES > BLOCK
                 typedef ISA(changes) Half;
+                typedef ISA(block) Unsigned;
                 const Half in = (Half)_mm512_castsi512_si256((__m512i)come);
                 const Half out = (Half)_mm512_castsi512_si256((__m512i)gone);
 #else
                 typedef Keys Half;
+                typedef ISA(counts) Unsigned;
                 const Half in = come, out = gone;
 #endif
-                Half level = (Half){0} + (int8_t)least;
+                /* Without signs: what means nothing may wrap around. */
+                Unsigned level = (Unsigned){0} + (uint8_t)least;
                 for (int i = least; i < most; i += STEPS)
                     for (int step = 0; step < STEPS; step++, to += BLOCK) {
                         level += 1;
-                        *(Half *)to += (Half)(out < level) - (Half)(in < level);
+                        *(Unsigned *)to += (Unsigned)(out < (Half)level) - (Unsigned)(in < (Half)level);
                     }
             }
         ISA(add_up)(s, first, last);
