@@ -12,7 +12,15 @@ from convcli.records import NamedTuple
 if TYPE_CHECKING:
     from convcli.arithmetic.region import Region
 
-__all__ = ["BASE_BYTES", "LEAST_ROOM", "MAX_PIXELS", "WAYS", "FilterOptions"]
+__all__ = [
+    "BASE_BYTES",
+    "BETWEEN_BYTES",
+    "FLOWING_BYTES",
+    "LEAST_ROOM",
+    "MAX_PIXELS",
+    "WAYS",
+    "FilterOptions",
+]
 
 WAYS = ("renormalize", "centre", "propagate")
 """What a kernel can make of missing samples."""
@@ -22,6 +30,10 @@ MAX_PIXELS = 178_956_970
 
 BASE_BYTES = 140 * 2**20
 """Memory of the interpreter with its libraries, the loops' scratch, the writer's buffers."""
+FLOWING_BYTES = 80 * 2**20
+"""The same where rows flow: PNG, JPEG, PNM and BMP need no library of TIFF."""
+BETWEEN_BYTES = 32 * 2**20
+"""More of them with a chain: what was freed between its kernels is not used again at once."""
 LEAST_ROOM = 2**20
 """What there is beside ``BASE_BYTES`` however little is allowed: enough for small pictures."""
 

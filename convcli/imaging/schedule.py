@@ -30,7 +30,7 @@ ENOUGH = 256 * 2**20
 BAND = 3 << 20
 """Bytes of a part of a picture whose rows flow: what one thread makes and hands on. Measured on 24
 megapixels, parts that fit into a cache of their own (1 MB) or four times that take as long."""
-MOST_BAND = 16 << 20
+MOST_BAND = 12 << 20
 """Most bytes of such a part, its input counted twice, where it may be lower than a tile: rows of
 1,000 megapixels are so long that a tile's height of them is 40 MB."""
 STRIPS_FROM = 1 << 20
@@ -91,6 +91,7 @@ def part_schedule(
     *,
     simple: bool,
     whole_rows: bool,
+    base: int = BASE_BYTES,
     enough: int = ENOUGH,
     most: int | None = None,
     align: tuple[int, int] | None = None,
@@ -104,11 +105,13 @@ def part_schedule(
         What :meth:`Filter.is_simple` says of the plane.
     whole_rows
         Whether parts have to be as wide as the picture.
+    base
+        Bytes of ``memory`` that the program takes itself.
     enough
         Parts of more bytes are not made where smaller ones will do.
     most
         Parts of more bytes are made lower than a tile, if that gives the same bits, and no lower than
-        the kernels, or they would mostly compute their margins; by default what there is room for.
+        two thirds of the kernels, or they would mostly compute their margins; by default what there is room for.
     align
         Rows and columns that parts are a multiple of; by default those of the plan's tiles.
     threads
@@ -123,7 +126,7 @@ def part_schedule(
     plan = chain.outline.plan
     height, width = plan.shape_out[:2]
     tall, wide = align or plan.steps[-1].tile
-    room = max(memory - BASE_BYTES, LEAST_ROOM)
+    room = max(memory - base, LEAST_ROOM)
     enough = min(room, enough)
     # Of chains, parts that are short beside the kernels would compute their margins again and again.
     margin = sum(step.rows.effective_kernel for step in plan.steps[1:])
@@ -138,7 +141,7 @@ def part_schedule(
         if cost(height, width) > room:
             raise RoomError(
                 f"{chain.source.name}: {chain.whole} follows edges across the whole picture, which takes "
-                f"{(cost(height, width) + BASE_BYTES) / 2**20:,.0f} MB and cannot be made part by part; "
+                f"{(cost(height, width) + base) / 2**20:,.0f} MB and cannot be made part by part; "
                 "raise --memory, or cut the picture"
             )
         return Schedule([Tile(0, height, 0, width)])
@@ -146,17 +149,19 @@ def part_schedule(
     while cost(rows, cols) > enough and cols > wide and not whole_rows:
         cols = -(-cols // 2 // wide) * wide
     least_rows = tall if align else plan.steps[-1].least_rows
-    lowest = max(step.rows.effective_kernel for step in plan.steps)
-    while cost(rows, cols) > min(most or room, room) and rows // 2 >= lowest:
-        if (rows // 2) % least_rows:
+    lowest = max(step.rows.effective_kernel for step in plan.steps) * 2 // 3
+    lowest = max(-(-lowest // least_rows), 1) * least_rows
+    while cost(rows, cols) > min(most or room, room) and rows > lowest:
+        lower = max(rows // 2, lowest)
+        if lower % least_rows:
             break
-        rows //= 2
+        rows = lower
     if cost(rows, cols) > room:
         what = f"{rows} whole rows" if whole_rows else f"{rows}x{cols} pixels"
         advice = " or write without compression (.npy)" if whole_rows else ""
         raise RoomError(
             f"{chain.source.name}: {what} at a time need "
-            f"{(cost(rows, cols) + BASE_BYTES) / 2**20:,.0f} MB with these kernels; "
+            f"{(cost(rows, cols) + base) / 2**20:,.0f} MB with these kernels; "
             f"raise --memory{advice}"
         )
     while rows < height and (

@@ -96,6 +96,7 @@ def in_order(
             except BaseException as error:
                 done.put((job[0], None, error))
                 return
+            del job  # or it stayed while the next one is waited for
 
     workers = [Thread(target=work) for _ in range(threads)]
     waiting: dict[int, Any] = {}

@@ -17,7 +17,7 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.formats import Coding, Format
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.metadata.changes import changes_of
-from convcli.imaging.options import FilterOptions
+from convcli.imaging.options import BASE_BYTES, BETWEEN_BYTES, FLOWING_BYTES, FilterOptions
 from convcli.imaging.schedule import BAND, ENOUGH, MOST_BAND, part_schedule
 from convcli.imaging.sink import (
     Parts,
@@ -185,6 +185,7 @@ class PartFile:
             limits_of(request).room - (source.bytes_held if request.memory is not None else 0),
             simple=all(self.simple),
             whole_rows=self.fmt.whole_rows(source.meta, header.space, header.alpha),
+            base=self._base(chain, source),
             enough=BAND if source.flows else self.executor.enough,
             most=MOST_BAND if source.flows else None,
             align=self.fmt.chunks(source, header.shape) if self.executor.apart else None,
@@ -192,6 +193,13 @@ class PartFile:
         )
         if source.flows:
             self._hold(source, chain)
+
+    @staticmethod
+    def _base(chain: Filter, source: Source) -> int:
+        """What the program takes beside the parts."""
+        if not source.flows:
+            return BASE_BYTES
+        return FLOWING_BYTES + BETWEEN_BYTES * (len(chain.outline.plan.steps) > 1)
 
     def _hold(self, source: Source, chain: Filter) -> None:
         """See that rows stay which parts that come may ask for, and no others.

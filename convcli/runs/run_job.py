@@ -110,6 +110,8 @@ class _Way:
                 )
             )
             mask = opening.enter_context(mask_of(request, parts=source.is_stored))
+            # Rows go in order from the file, or from where it is stored into one: unless the chain
+            # looks at them more than once.
             if fmt is not None and (source.flows or (source.is_stored and fmt.flows)):
                 chain = Filter(source, request.kernels, request.options, mask)
                 # A dry run decodes what fits, to say whether it is damaged.

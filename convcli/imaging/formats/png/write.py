@@ -50,7 +50,7 @@ THREADED_BYTES = 1 << 21
 CACHED_BYTES = 1 << 16
 """Bytes of rows that NumPy filters at a time, so that they and the guesses stay in the cache."""
 SAMPLED_ROWS = 8
-MANY_STRIPS = 4
+MANY_STRIPS = 3
 """Strips from which on rows that come together, of wide pictures, are much memory to keep."""
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -176,7 +176,7 @@ def _strips(pixels: Iterable[NDArray[Any]], height: int, rows: int) -> Iterator[
                 strip = strip.copy()  # or the last ones under way would keep all of it
             done, count = done + len(strip), count - len(strip)
             yield _Strip(strip, strip[:0] if above is None else above, done == height)
-            above = strip[-1:]
+            above = strip[-1:].copy()  # a view would keep all of the strip
 
 
 def _deflate(
@@ -255,9 +255,8 @@ def _is_drawing(rows: NDArray[np.uint8], step: int) -> bool:
     """Whether a few rows show few changes: drawings, with long runs, deflate best unfiltered."""
     # (np.unique would import numpy.ma, 7 ms.)
     picks = sorted(set(np.linspace(0, rows.shape[0] - 1, SAMPLED_ROWS).astype(int)))
-    sample = rows[picks]
-    changes = np.count_nonzero(sample[:, step:] != sample[:, :-step])
-    return int(changes) * 8 <= sample.size
+    changes = sum(int(np.count_nonzero(rows[n, step:] != rows[n, :-step])) for n in picks)
+    return bool(changes * 8 <= len(picks) * rows.shape[1])
 
 
 def _filter_strip(
