@@ -2,9 +2,9 @@
 
     python benchmarks/tensors.py [--rounds 9] [--json FILE] [--write docs/performance.md]
 
-PyTorch is optional; without it only convcli is timed. Both run in this process in turns (a few
-calls of one, a pause, a few of the other), and the median of all rounds counts, so a busy machine
-slows both. A ratio above 1 means that convcli is faster. Gradients are those for the input, the
+PyTorch is optional; without it only convcli is timed. Both run in this process in turns (call after
+call of one for a tenth of a second, a pause, the other), and the median of all rounds counts, so a
+busy machine slows both, and neither meets threads of the other that have not gone to sleep. A ratio above 1 means that convcli is faster. Gradients are those for the input, the
 weights and the bias together, by PyTorch's ``convolution_backward`` without a graph.
 """
 
@@ -28,9 +28,10 @@ from report import Line, add_outputs, compared, facts, leave, machine_line
 
 import convcli
 
-CALLS = 12
-LONGEST = 400.0
-"""Milliseconds after which no further call of a turn begins."""
+TURN = 100.0
+"""Milliseconds of a turn, and of warming up before it a fifth of that."""
+LEAST = 3
+"""Calls of a turn, however long they take."""
 PAUSE = 0.02
 
 
@@ -71,14 +72,19 @@ BARS = {False: 0.8, True: 0.7}
 
 
 def timed(call: Callable[[], Any]) -> list[float]:
-    """Milliseconds of a few calls in a row; the first warms up."""
-    call()
+    """Milliseconds of the calls of a turn."""
+    _calls(call, TURN / 5, 1)
+    times = _calls(call, TURN, LEAST)
+    time.sleep(PAUSE)
+    return times
+
+
+def _calls(call: Callable[[], Any], milliseconds: float, least: int) -> list[float]:
     times: list[float] = []
-    while len(times) < CALLS and sum(times) < LONGEST:
+    while len(times) < least or sum(times) < milliseconds:
         start = time.perf_counter()
         call()
         times.append((time.perf_counter() - start) * 1e3)
-    time.sleep(PAUSE)
     return times
 
 

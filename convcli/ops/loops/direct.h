@@ -8,7 +8,12 @@
 #define CELL_BYTES (256L << 10) /* of a block: a share of the L2 cache */
 #define TILE_BYTES (16L << 10)
 
-INLINE long NAME(rows_of_panel)(const Job *j) { return j->per_group == 1 ? 1 : MR; }
+/* Output channels that are summed together: those of panels that are filled best. */
+INLINE long NAME(rows_of_panel)(const Job *j)
+{
+    const long few = quotient(j->per_group, FEW) * FEW, full = quotient(j->per_group, MR) * MR;
+    return j->per_group == 1 ? 1 : few < full ? FEW : MR;
+}
 
 /* Cells of a tile's row. */
 INLINE long NAME(tile_width)(const Job *j) { return (j->per_group == 1 ? NV1 : NV) * LANES; }
@@ -151,7 +156,7 @@ static void NAME(tile)(const Job *j, const NAME(Row) *r, long at, long n, long n
             for (long m = 0; m < mr && m < left && r->bias; m++) begin[m] = r->bias[first + m];
             T *sums = to + first * step;
             if (mr > 1)
-                NAME(panel)(nv, cells, offsets, count, weights, k ? NULL : begin, sums, step,
+                NAME(panel)(mr, nv, cells, offsets, count, weights, k ? NULL : begin, sums, step,
                             left < mr ? left : mr);
             else
                 for (long v = 0; v < nv;)

@@ -1,5 +1,5 @@
-/* Sums of products for a panel of MR output channels and up to NV vectors of cells, for one type
- * T. Included by tensors_isa.h.
+/* Sums of products for a panel of MR output channels, or FEW, and up to NV vectors of cells, for one
+ * type T. Included by tensors_isa.h.
  *
  * MR * NV sums live in registers; each term costs NV loads of cells and MR weights, which lie one
  * behind the other (`pack`), so that one pointer serves them all. */
@@ -37,13 +37,30 @@ typedef T NAME(vector) __attribute__((vector_size(VBYTES), aligned(sizeof(T))));
 PANEL(panel3, MR, NV)
 PANEL(panel2, MR, 2)
 PANEL(panel1, MR, 1)
+#if MR > FEW
+PANEL(few3, FEW, NV)
+PANEL(few2, FEW, 2)
+PANEL(few1, FEW, 1)
+#endif
 #define THIN(nv) PANEL(thin##nv, 1, nv)
 THIN(1) THIN(2) THIN(3) THIN(4) THIN(5) THIN(6) THIN(7) THIN(8)
 
-/* As PANEL, for `nv` vectors, at most NV. */
-static void NAME(panel)(long nv, const T *cells, const int64_t *offsets, long depth,
+/* As PANEL, for `mr` channels and `nv` vectors, at most NV. */
+static void NAME(panel)(long mr, long nv, const T *cells, const int64_t *offsets, long depth,
                         const T *weights, const T *begin, T *to, long step, long count)
 {
+#if MR > FEW
+    if (mr == FEW) {
+        if (nv == 1)
+            NAME(few1)(cells, offsets, depth, weights, begin, to, step, count);
+        else if (nv == 2)
+            NAME(few2)(cells, offsets, depth, weights, begin, to, step, count);
+        else
+            NAME(few3)(cells, offsets, depth, weights, begin, to, step, count);
+        return;
+    }
+#endif
+    (void)mr;
     if (nv == 1)
         NAME(panel1)(cells, offsets, depth, weights, begin, to, step, count);
     else if (nv == 2)
@@ -64,18 +81,18 @@ static long NAME(thin)(long nv, const T *cells, const int64_t *offsets, long dep
     }
 }
 
-/* Rows `first` to `first + count` of weights (rows, depth) as depth times MR; zeros beyond. */
+/* `count` rows of weights (rows, depth) as depth times `mr`; zeros beyond. */
 static void NAME(pack)(const T *weights, long depth, long count, long mr, T *to)
 {
     if (mr == 1) {
         memcpy(to, weights, (size_t)depth * sizeof(T));
         return;
     }
-    if (count == MR) {
+    if (mr == MR && count == MR) {
         for (long k = 0; k < depth; k++)
             UNROLL for (int m = 0; m < MR; m++) to[k * MR + m] = weights[m * depth + k];
         return;
     }
     for (long k = 0; k < depth; k++)
-        for (long m = 0; m < MR; m++) to[k * MR + m] = m < count ? weights[m * depth + k] : 0;
+        for (long m = 0; m < mr; m++) to[k * mr + m] = m < count ? weights[m * depth + k] : 0;
 }

@@ -2,16 +2,19 @@
 
 #if VBYTES == 64 /* 32 registers: 8 * 3 sums, 3 cells, 1 weight */
 #define MR 8
+#define FEW 4 /* 4 * 3 sums keep the units busy as well, and 3 or 12 channels fill them better */
 #define NV 3
 #define NV1 8
 #define TAPS 8 /* 2 * 8 sums and 2 vectors of the gradient */
 #elif VBYTES == 32 /* 16 registers: 4 * 3 sums, 3 cells, 1 weight */
 #define MR 4
+#define FEW 4
 #define NV 3
 #define NV1 8
 #define TAPS 6 /* 2 * 6 sums, 2 vectors of the gradient, 1 cell */
 #else /* SSE2 and NEON: 16 registers or more */
 #define MR 4
+#define FEW 4
 #define NV 2
 #define NV1 8
 #define TAPS 6
@@ -41,6 +44,7 @@ static const Isa ISA(isa) = {
 };
 
 #undef MR
+#undef FEW
 #undef NV
 #undef NV1
 #undef TAPS
