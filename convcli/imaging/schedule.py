@@ -25,8 +25,8 @@ __all__ = [
     "survey_schedule",
 ]
 
-ENOUGH = 256 * 2**20
-"""Bytes of a part; larger ones are not filtered any faster."""
+ENOUGH = 24 * 2**20
+"""Bytes of a part; larger ones are not filtered any faster, and take that much more memory."""
 BAND = 3 << 20
 """Bytes of a part of a picture whose rows flow: what one thread makes and hands on. Measured on 24
 megapixels, parts that fit into a cache of their own (1 MB) or four times that take as long."""
