@@ -27,6 +27,8 @@ __all__ = [
 
 ENOUGH = 24 * 2**20
 """Bytes of a part; larger ones are not filtered any faster, and take that much more memory."""
+ENOUGH_TALL, TALL = 256 * 2**20, 6
+"""The same while it is not so many times as high as its kernels, whose margins are computed again."""
 BAND = 3 << 20
 """Bytes of a part of a picture whose rows flow: what one thread makes and hands on. Measured on 24
 megapixels, parts that fit into a cache of their own (1 MB) or four times that take as long."""
@@ -131,6 +133,7 @@ def part_schedule(
     # Of chains, parts that are short beside the kernels would compute their margins again and again.
     margin = sum(step.rows.effective_kernel for step in plan.steps[1:])
     least = 2 * margin
+    high = 0 if most or align else TALL * sum(step.rows.effective_kernel for step in plan.steps)
 
     def cost(rows: int, cols: int) -> int:
         rows, cols = min(rows, height), min(cols, width)
@@ -164,9 +167,12 @@ def part_schedule(
             f"{(cost(rows, cols) + base) / 2**20:,.0f} MB with these kernels; "
             f"raise --memory{advice}"
         )
-    while rows < height and (
-        cost(min(2 * rows, height), cols) <= (room // threads if rows < least else enough)
-    ):
+    while rows < height:
+        allowed = room // threads if rows < least else enough
+        if rows < high:
+            allowed = max(allowed, min(room // threads, ENOUGH_TALL))
+        if cost(min(2 * rows, height), cols) > allowed:
+            break
         rows *= 2
     if simple:
         threads = 1

@@ -53,7 +53,8 @@ def test_part_by_part_it_is_the_same(convcli: Cli, folder: Path, chain: str) -> 
             )
             assert done.code == 0, done.err
             report = json.loads(done.out)
-            assert (report["parts"] > 1) == (name == "parts")
+            if suffix == "tif" or name == "parts":  # an array is made in parts whatever there is
+                assert (report["parts"] > 1) == (name == "parts")
             levels.append(report["levels"])
     assert levels[1:] == levels[:-1]
     for suffix in ("tif", "npy"):
