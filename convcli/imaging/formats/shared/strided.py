@@ -16,7 +16,7 @@ __all__ = ["Read", "gather", "scatter"]
 
 SMALL = 2**16
 """Bytes that are read at once whatever lies between what is wanted of them."""
-MOST = 2**24
+MOST = 2**22
 """Most bytes that are read at once."""
 WASTE = 4
 """How many times as much is read as is wanted, rather than piece by piece."""
