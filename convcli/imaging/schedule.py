@@ -25,7 +25,7 @@ __all__ = [
     "survey_schedule",
 ]
 
-ENOUGH = 24 * 2**20
+ENOUGH = 16 * 2**20
 """Bytes of a part; larger ones are not filtered any faster, and take that much more memory."""
 ENOUGH_TALL, TALL = 256 * 2**20, 6
 """The same while it is not so many times as high as its kernels, whose margins are computed again."""

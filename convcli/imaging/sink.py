@@ -87,6 +87,7 @@ def by_one(target: Target) -> Sink:
         for place, pixels in parts:
             if pixels is not None:
                 target(place, pixels)
+            del pixels  # the next ones take its room
 
     return Sink(write)
 
