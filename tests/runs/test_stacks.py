@@ -148,7 +148,7 @@ def test_limits_of_what_is_there_stretch_a_plane(tmp_path: Path) -> None:
     array[0, :200] = array[1] = np.nan
     np.save(tmp_path / "x.npy", array)
     parts = []
-    for name, memory in (("a.npy", None), ("b.npy", LITTLE + 11 * 2**20)):
+    for name, memory in (("a.npy", None), ("b.npy", LITTLE + 5 * 2**20)):
         report = run(
             tmp_path / "x.npy", tmp_path / name, "zyx", kernel="identity", memory=memory,
             options={"range": "stretch", "scale": 1},
