@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CUDA_DRIVER",
     "Buffer",
+    "address_limit",
     "boot_id",
     "default_threads",
     "free_memory",
@@ -116,13 +117,13 @@ def _is_full() -> bool:
     half, it goes without, and NumPy misses something in it.
     """
     try:
-        limit, taken = _address_limit(), Path("/proc/self/statm").read_text("ascii").split()[0]
+        limit, taken = address_limit(), Path("/proc/self/statm").read_text("ascii").split()[0]
     except OSError:
         return False
     return limit is not None and limit - int(taken) * os.sysconf("SC_PAGE_SIZE") < 2**24
 
 
-def _address_limit() -> int | None:
+def address_limit() -> int | None:
     """Bytes of address space that this process may take (``ulimit -v``); None if there is no limit."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/limits").read_text("utf-8").splitlines():
@@ -138,7 +139,7 @@ def spare_address_space() -> None:
     The GNU library reserves 64 MB for each thread. Where that fails, a thread of CPython 3.11 may not
     make its first number, and looks for it in a loop without end.
     """
-    if _address_limit() is not None:
+    if address_limit() is not None:
         with contextlib.suppress(ImportError, OSError, AttributeError):  # another library, or full
             import ctypes
 

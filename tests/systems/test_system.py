@@ -318,7 +318,7 @@ def test_what_fails_in_a_full_address_space_lacks_memory(monkeypatch: pytest.Mon
     error = AttributeError("module 'datetime' has no attribute 'datetime_CAPI'")
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     for limit, lacks in ((None, False), (taken + 2**20, True), (taken + 2**30, False)):
-        monkeypatch.setattr(machine, "_address_limit", lambda limit=limit: limit)
+        monkeypatch.setattr(machine, "address_limit", lambda limit=limit: limit)
         assert machine.lacks_memory(error) is lacks
 
 
