@@ -169,7 +169,7 @@ def copy(source: str, target: str, sync: bool) -> None:
     if sync:
         os.fsync(output.fd)
     os.close(output.fd)
-    os.replace(f"{target}.part", target)  # noqa: PTH105 - pathlib is not needed here
+    os.replace(f"{target}.part", target)  # noqa: PTH105 - pathlib's import would be a part of the floor
 
 
 if __name__ == "__main__":

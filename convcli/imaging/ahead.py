@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from convcli.imaging.formats import HEAD_BYTES, recognised
 from convcli.records import NamedTuple
 from convcli.system.files import open_to_read
-from convcli.system.machine import address_limit
+from convcli.system.machine import is_tight
 
 if TYPE_CHECKING:
     from convcli.imaging.formats import Finish
@@ -80,8 +80,8 @@ _readings: list[_Reading] = []
 
 def begin(path: str, max_pixels: int) -> None:
     """Begin to read a file, if it is a regular one and of a kind that pays. Raises nothing."""
-    if any(reading.path == path for reading in _readings) or address_limit() is not None:
-        return  # in a limited address space libraries that are imported beside it crash
+    if any(reading.path == path for reading in _readings) or is_tight():
+        return
     with contextlib.suppress(OSError, ValueError):
         file = io.FileIO(open_to_read(path))
         read = None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from convcli.engine.cpu.tiles import Tile, grid
 from convcli.errors import RoomError
-from convcli.imaging.options import BASE_BYTES, LEAST_ROOM
+from convcli.imaging.options import BASE_BYTES, BETWEEN_BYTES, FLOWING_BYTES, LEAST_ROOM
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.filter import Filter
 from convcli.records import NamedTuple
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
 
 __all__ = [
-    "ENOUGH",
-    "MOST_BAND",
+    "STORED",
+    "PartSizes",
     "Schedule",
+    "flowing_sizes",
     "frame_schedule",
     "part_schedule",
     "survey_schedule",
@@ -28,7 +30,7 @@ __all__ = [
 ENOUGH = 16 * 2**20
 """Bytes of a part; larger ones are not filtered any faster, and take that much more memory."""
 ENOUGH_TALL, TALL = 256 * 2**20, 6
-"""The same while it is not so many times as high as its kernels, whose margins are computed again."""
+"""The same of one that is not so many times as high as its kernels."""
 BAND = 3 << 20
 """Bytes of a part of a picture whose rows flow: what one thread makes and hands on. Measured on 24
 megapixels, parts that fit into a cache of their own (1 MB) or four times that take as long."""
@@ -87,15 +89,46 @@ def survey_schedule(chain: Filter, shape: tuple[int, ...]) -> Schedule:
     return Schedule(grid(height, width, rows, width), chain.outline.plan.threads)
 
 
+class PartSizes(NamedTuple):
+    """How large parts are made, and what there is beside them."""
+
+    base: int = BASE_BYTES
+    """Bytes of memory that the program takes itself."""
+    enough: int = ENOUGH
+    """Parts of more bytes are not made where smaller ones will do."""
+    most: int | None = None
+    """Parts of more bytes are made lower than a tile, if that gives the same bits, and no lower than
+    two thirds of the kernels, or they would mostly compute their margins; by default what there is
+    room for."""
+    tall: int = 0
+    """As ``enough``, while a part is not ``TALL`` times as high as the kernels."""
+
+    def allowed(self, chain: Filter, rows: int, room: int, threads: int) -> int:
+        """Bytes of a part of more than so many rows: more of those that are low beside the kernels,
+        which would compute their margins again and again, in chains most of all."""
+        kernels = [step.rows.effective_kernel for step in chain.outline.plan.steps]
+        if rows < 2 * sum(kernels[1:]):
+            return room // threads
+        return min(room, max(self.enough, self.tall if rows < TALL * sum(kernels) else 0))
+
+
+def flowing_sizes(chain: Filter) -> PartSizes:
+    """Of a picture whose rows flow."""
+    between = BETWEEN_BYTES * (len(chain.outline.plan.steps) > 1)
+    return PartSizes(FLOWING_BYTES + between, BAND, MOST_BAND)
+
+
+STORED = PartSizes(tall=ENOUGH_TALL)
+"""Of a picture that is read where it is stored."""
+
+
 def part_schedule(
     chain: Filter,
     memory: int,
     *,
     simple: bool,
     whole_rows: bool,
-    base: int = BASE_BYTES,
-    enough: int = ENOUGH,
-    most: int | None = None,
+    sizes: PartSizes = STORED,
     align: tuple[int, int] | None = None,
     threads: int = 1,
 ) -> Schedule:
@@ -107,13 +140,6 @@ def part_schedule(
         What :meth:`Filter.is_simple` says of the plane.
     whole_rows
         Whether parts have to be as wide as the picture.
-    base
-        Bytes of ``memory`` that the program takes itself.
-    enough
-        Parts of more bytes are not made where smaller ones will do.
-    most
-        Parts of more bytes are made lower than a tile, if that gives the same bits, and no lower than
-        two thirds of the kernels, or they would mostly compute their margins; by default what there is room for.
     align
         Rows and columns that parts are a multiple of; by default those of the plan's tiles.
     threads
@@ -128,12 +154,8 @@ def part_schedule(
     plan = chain.outline.plan
     height, width = plan.shape_out[:2]
     tall, wide = align or plan.steps[-1].tile
-    room = max(memory - base, LEAST_ROOM)
-    enough = min(room, enough)
-    # Of chains, parts that are short beside the kernels would compute their margins again and again.
-    margin = sum(step.rows.effective_kernel for step in plan.steps[1:])
-    least = 2 * margin
-    high = 0 if most or align else TALL * sum(step.rows.effective_kernel for step in plan.steps)
+    room = max(memory - sizes.base, LEAST_ROOM)
+    enough = min(room, sizes.enough)
 
     def cost(rows: int, cols: int) -> int:
         rows, cols = min(rows, height), min(cols, width)
@@ -144,7 +166,7 @@ def part_schedule(
         if cost(height, width) > room:
             raise RoomError(
                 f"{chain.source.name}: {chain.whole} follows edges across the whole picture, which takes "
-                f"{(cost(height, width) + base) / 2**20:,.0f} MB and cannot be made part by part; "
+                f"{(cost(height, width) + sizes.base) / 2**20:,.0f} MB and cannot be made part by part; "
                 "raise --memory, or cut the picture"
             )
         return Schedule([Tile(0, height, 0, width)])
@@ -152,31 +174,36 @@ def part_schedule(
     while cost(rows, cols) > enough and cols > wide and not whole_rows:
         cols = -(-cols // 2 // wide) * wide
     least_rows = tall if align else plan.steps[-1].least_rows
-    lowest = max(step.rows.effective_kernel for step in plan.steps) * 2 // 3
-    lowest = max(-(-lowest // least_rows), 1) * least_rows
-    while cost(rows, cols) > min(most or room, room) and rows > lowest:
-        lower = max(rows // 2, lowest)
-        if lower % least_rows:
-            break
-        rows = lower
+    rows = _lowered(
+        chain, rows, least_rows, lambda n: cost(n, cols) > min(sizes.most or room, room)
+    )
     if cost(rows, cols) > room:
         what = f"{rows} whole rows" if whole_rows else f"{rows}x{cols} pixels"
         advice = " or write without compression (.npy)" if whole_rows else ""
         raise RoomError(
             f"{chain.source.name}: {what} at a time need "
-            f"{(cost(rows, cols) + base) / 2**20:,.0f} MB with these kernels; "
+            f"{(cost(rows, cols) + sizes.base) / 2**20:,.0f} MB with these kernels; "
             f"raise --memory{advice}"
         )
-    while rows < height:
-        allowed = room // threads if rows < least else enough
-        if rows < high:
-            allowed = max(allowed, min(room // threads, ENOUGH_TALL))
-        if cost(min(2 * rows, height), cols) > allowed:
-            break
+    while rows < height and cost(min(2 * rows, height), cols) <= sizes.allowed(
+        chain, rows, room, threads
+    ):
         rows *= 2
     if simple:
         threads = 1
     return Schedule(grid(height, width, rows, cols), max(min(threads, room // cost(rows, cols)), 1))
+
+
+def _lowered(chain: Filter, rows: int, least_rows: int, is_much: Callable[[int], bool]) -> int:
+    """Rows of parts that are lower than a tile, where it would be too much."""
+    lowest = max(step.rows.effective_kernel for step in chain.outline.plan.steps) * 2 // 3
+    lowest = max(-(-lowest // least_rows), 1) * least_rows
+    while is_much(rows) and rows > lowest:
+        lower = max(rows // 2, lowest)
+        if lower % least_rows:
+            break
+        rows = lower
+    return rows
 
 
 def _bytes_of(chain: Filter, want: Ranges, simple: bool) -> int:

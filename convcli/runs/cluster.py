@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from convcli.errors import ConvcliError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.opening import stored_source
+from convcli.imaging.schedule import PartSizes
 from convcli.imaging.sink import Parts, PlanePart, Target
 from convcli.imaging.source import Plane, Source
 from convcli.imaging.stages.carry_out import SampleCounts
@@ -220,7 +221,7 @@ def _for_worker(job: Job) -> Job:
 class _Tasks:
     """Makes the parts of one picture by tasks, which write them themselves if they can."""
 
-    enough, apart = TASK_BYTES, True
+    sizes, apart = PartSizes(enough=TASK_BYTES), True
 
     def __init__(self, client: Any, request: Request, job: Job) -> None:
         self.client, self.request, self.job = client, request, job

@@ -17,8 +17,8 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.formats import Coding, Format
 from convcli.imaging.metadata.carry import carry
 from convcli.imaging.metadata.changes import changes_of
-from convcli.imaging.options import BASE_BYTES, BETWEEN_BYTES, FLOWING_BYTES, FilterOptions
-from convcli.imaging.schedule import BAND, ENOUGH, MOST_BAND, part_schedule
+from convcli.imaging.options import FilterOptions
+from convcli.imaging.schedule import STORED, PartSizes, flowing_sizes, part_schedule
 from convcli.imaging.sink import (
     Parts,
     PlanePart,
@@ -59,8 +59,8 @@ class Work(NamedTuple):
 class Executor(Protocol):
     """Makes the parts of a picture, or of every plane of a stack."""
 
-    enough: int
-    """Bytes of a part that is large enough."""
+    sizes: PartSizes
+    """Of parts of what does not flow."""
     apart: bool
     """Whether parts are written at the same time: then no two may share a chunk."""
 
@@ -79,7 +79,7 @@ class Executor(Protocol):
 class Here:
     """Makes the parts in this process."""
 
-    enough, apart = ENOUGH, False
+    sizes, apart = STORED, False
 
     def look(self, works: list[Work]) -> Iterator[Any]:
         """Walk over the plane once."""
@@ -185,21 +185,12 @@ class PartFile:
             limits_of(request).room - (source.bytes_held if request.memory is not None else 0),
             simple=all(self.simple),
             whole_rows=self.fmt.whole_rows(source.meta, header.space, header.alpha),
-            base=self._base(chain, source),
-            enough=BAND if source.flows else self.executor.enough,
-            most=MOST_BAND if source.flows else None,
+            sizes=flowing_sizes(chain) if source.flows else self.executor.sizes,
             align=self.fmt.chunks(source, header.shape) if self.executor.apart else None,
             threads=outline.plan.threads if source.flows else 1,
         )
         if source.flows:
             self._hold(source, chain)
-
-    @staticmethod
-    def _base(chain: Filter, source: Source) -> int:
-        """What the program takes beside the parts."""
-        if not source.flows:
-            return BASE_BYTES
-        return FLOWING_BYTES + BETWEEN_BYTES * (len(chain.outline.plan.steps) > 1)
 
     def _hold(self, source: Source, chain: Filter) -> None:
         """See that rows stay which parts that come may ask for, and no others.

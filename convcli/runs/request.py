@@ -14,7 +14,7 @@ from convcli.records import NamedTuple, Record, field
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan
     from convcli.imaging.formats.raw import RawLayout
-    from convcli.imaging.stages.filter import Outline
+    from convcli.imaging.stages.outline import Outline
 
 __all__ = ["Job", "Report", "Request", "Tally"]
 

@@ -21,7 +21,7 @@ from convcli.runs.kinds import is_device, output_format
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.whole_file import WholeFile
-from convcli.system.machine import address_limit, lacks_memory
+from convcli.system.machine import is_tight, lacks_memory
 
 if TYPE_CHECKING:
     from convcli.imaging.stages.part_shown import Mask
@@ -68,8 +68,7 @@ def run_job(
     """
     way = _Way(request, job, planned, journal, part_done, executor)
     try:
-        # In a limited address space nothing goes on beside the imports: libraries crash in it.
-        report = way.go(flows=address_limit() is None)
+        report = way.go(flows=not is_tight())
     except DoesNotFlow:  # nothing was written; decoded whole, the file is judged
         report = way.go(flows=False)
     report.outline.header.meta = Metadata()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CUDA_DRIVER",
     "Buffer",
-    "address_limit",
     "boot_id",
     "default_threads",
     "free_memory",
     "fresh_memory",
+    "is_tight",
     "lacks_memory",
     "memory_file",
     "require_descriptors",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 Buffer: TypeAlias = "bytearray | mmap.mmap"
+
+TIGHT_BYTES = 2**31
+"""Of address space: what 200 threads reserve for their stacks, beside libraries and a picture."""
 
 _M_ARENA_MAX = -8
 """Of ``mallopt``, in the GNU C library's ``malloc.h``."""
@@ -123,6 +127,7 @@ def _is_full() -> bool:
     return limit is not None and limit - int(taken) * os.sysconf("SC_PAGE_SIZE") < 2**24
 
 
+@cache
 def address_limit() -> int | None:
     """Bytes of address space that this process may take (``ulimit -v``); None if there is no limit."""
     with contextlib.suppress(OSError):
@@ -131,6 +136,16 @@ def address_limit() -> int | None:
                 soft = line.split()[3]
                 return None if soft == "unlimited" else int(soft)
     return None
+
+
+def is_tight() -> bool:
+    """Whether so little address space is allowed that one thing at a time is better.
+
+    NumPy and others crash if it ends while they are imported, as a picture that is decoded beside
+    it may make it end.
+    """
+    limit = address_limit()
+    return limit is not None and limit < TIGHT_BYTES
 
 
 def spare_address_space() -> None:

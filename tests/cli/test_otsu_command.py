@@ -57,6 +57,7 @@ def test_part_by_part_it_is_the_same(convcli: Cli, folder: Path, chain: str) -> 
                 assert (report["parts"] > 1) == (name == "parts")
             levels.append(report["levels"])
     assert levels[1:] == levels[:-1]
+    assert (np.load("whole.npy") == tifffile.imread("whole.tif")).all()
     for suffix in ("tif", "npy"):
         assert Path(f"whole.{suffix}").read_bytes() == Path(f"parts.{suffix}").read_bytes()
 

@@ -13,7 +13,7 @@ from convcli.engine.dispatch import execute
 from convcli.engine.plan import plan_filter
 from convcli.imaging.opening import Limits, open_source
 from convcli.imaging.options import BASE_BYTES, FilterOptions
-from convcli.imaging.schedule import part_schedule
+from convcli.imaging.schedule import PartSizes, part_schedule
 from convcli.imaging.stages.filter import Filter
 from convcli.kernels.load import load_chain, load_kernel
 
@@ -109,7 +109,7 @@ def test_a_picture_is_one_part_and_refused_where_that_does_not_fit(tmp_path: Pat
             "simple": simple,
             "whole_rows": False,
             "align": (64, 64),
-            "enough": 9,
+            "sizes": PartSizes(enough=9),
         }
         made = part_schedule(chain, BASE_BYTES + 20 * 2**20, **how)
         assert [tuple(place) for place in made.places] == [(0, 600, 0, 500)]

@@ -17,7 +17,7 @@ from convcli.arithmetic.borders import Border
 from convcli.arithmetic.region import parse_region
 from convcli.errors import ConvcliError
 from convcli.extensions import extension
-from convcli.imaging import opening, row_stream
+from convcli.imaging import opening, row_stream, schedule
 from convcli.imaging.flowing import FlowingPlane
 from convcli.imaging.formats.png import rows as png_rows
 from convcli.imaging.formats.png.chunks import chunk
@@ -27,10 +27,10 @@ from convcli.imaging.header import Header, Metadata
 from convcli.imaging.opening import decode_picture
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.row_stream import DoesNotFlow, RowStream
-from convcli.imaging.schedule import part_schedule
+from convcli.imaging.schedule import flowing_sizes, part_schedule
 from convcli.imaging.stages.filter import Filter
 from convcli.kernels.load import load_chain
-from convcli.runs import part_file, run_job
+from convcli.runs import run_job
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
 from convcli.system.machine import Buffer
@@ -47,7 +47,7 @@ def flow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_stream, "FIRST_BYTES", 3000)
     monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1000)
     monkeypatch.setattr(png_rows, "BAND_BYTES", 700)
-    monkeypatch.setattr(part_file, "BAND", 1)
+    monkeypatch.setattr(schedule, "BAND", 1)
     monkeypatch.setattr(run_job, "fits", lambda source, limits: False)
 
 
@@ -274,6 +274,7 @@ def test_room_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
             assert bytes(view[:4]) == struct.pack(">I", first)
     stream.close()
     assert len(rooms) >= 490
+    assert len({id(room) for room in rooms}) < 50
     assert len({id(room) for room in rooms}) < 50  # as all are kept here, each id is of one
 
 
@@ -332,15 +333,14 @@ def part_of_a_gigapixel(kernels: str, dtype: str) -> tuple[int, int]:
     """Rows of its bands and their bytes."""
     picture = Header("PNG", "rgb", False, np.dtype(dtype), (25820, 38730), name="a.png")
     chain = Filter(picture, load_chain(kernels), FilterOptions(threads=2))
-    schedule = part_schedule(
+    made = part_schedule(
         chain,
         200 << 20,
         simple=True,
         whole_rows=True,
-        enough=part_file.BAND,
-        most=part_file.MOST_BAND,
+        sizes=flowing_sizes(chain),
     )
-    rows = schedule.places[0].bottom
+    rows = made.places[0].bottom
     return rows, rows * 38730 * 3 * np.dtype(dtype).itemsize
 
 
@@ -350,7 +350,7 @@ def part_of_a_gigapixel(kernels: str, dtype: str) -> tuple[int, int]:
 def test_bands_of_long_rows_are_low(kernels: str, dtype: str) -> None:
     rows, size = part_of_a_gigapixel(kernels.split()[0], dtype)
     assert size < 4 << 20
-    assert rows >= 3
+    assert rows >= 8
 
 
 def test_what_lies_in_one_band_is_a_view_that_stays() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from convcli.arithmetic.borders import Border
 from convcli.arithmetic.region import parse_region
 from convcli.extensions import extension
-from convcli.imaging import ahead, row_stream
+from convcli.imaging import ahead, row_stream, schedule
 from convcli.imaging.formats.jpeg import flow as jpeg_flow
 from convcli.imaging.formats.jpeg import large as jpeg_large
 from convcli.imaging.formats.jpeg import write as jpeg_write
@@ -22,7 +22,7 @@ from convcli.imaging.formats.jpeg.markers import segments
 from convcli.imaging.opening import decode_picture
 from convcli.imaging.options import MAX_PIXELS, FilterOptions
 from convcli.kernels.load import load_chain
-from convcli.runs import part_file, run_job
+from convcli.runs import run_job
 from convcli.runs.batch import Batch
 from convcli.runs.request import Report, Request
 
@@ -60,7 +60,7 @@ def flow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_stream, "FLOWING", 1)
     monkeypatch.setattr(row_stream, "FIRST_BYTES", 3000)
     monkeypatch.setattr(row_stream, "AHEAD_BYTES", 1000)
-    monkeypatch.setattr(part_file, "BAND", 1)
+    monkeypatch.setattr(schedule, "BAND", 1)
     monkeypatch.setattr(run_job, "fits", lambda source, limits: False)
 
 

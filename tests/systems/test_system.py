@@ -322,6 +322,12 @@ def test_what_fails_in_a_full_address_space_lacks_memory(monkeypatch: pytest.Mon
         assert machine.lacks_memory(error) is lacks
 
 
+def test_an_address_space_is_tight_below_two_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit, tight in ((None, False), (2**31, False), (2**31 - 1, True)):
+        monkeypatch.setattr(machine, "address_limit", lambda limit=limit: limit)
+        assert machine.is_tight() is tight
+
+
 @pytest.mark.ci
 def test_threads_share_what_is_reserved_in_a_limited_address_space() -> None:
     # Twenty threads that allocate: 64 MB for each of them would be too much, their stacks are not.

@@ -9,60 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convcli.engine.backends import NUMPY
-from convcli.engine.plan import Plan
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import hides_some, is_opaque, leaves_alpha
-from convcli.imaging.stages.carry_out import Counts, SampleCounts
+from convcli.imaging.stages.carry_out import Counts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
 from convcli.imaging.stages.levels_found import OTSU, LevelsFound, levels_so_far
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
+from convcli.imaging.stages.outline import Outline
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.rasters import holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Stretched
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values
-from convcli.records import Record, field
 
 if TYPE_CHECKING:
     from convcli.imaging.metadata.revise import Effect
-    from convcli.imaging.stages.part_shown import Mask, Selection, Shown
+    from convcli.imaging.stages.part_shown import Mask, Selection
     from convcli.imaging.stages.surveys import Answer, Survey
 
-__all__ = ["Filter", "Outline"]
-
-
-class Outline(Record):
-    """What a filter does, in numbers and words that fit through a line between processes."""
-
-    header: Header
-    """Of the result."""
-    plan: Plan
-    how_alpha: str
-    """How alpha was treated; empty if there is none."""
-    flip: bool
-    range: str
-    """How values became pixels: ``auto`` is resolved."""
-    sums: tuple[bool, ...] = (True,)
-    """Whether each kernel is that of a sum, and no footprint."""
-    brightens: str = ""
-    """Which kernels make the picture brighter as a whole, or black; empty if none does."""
-    values: bool = False
-    """Whether samples are values in units of their own: a raster, no picture."""
-    shown: Shown | None = None
-    """Which part of the picture changes, if not all of it."""
-    ways: tuple[str, ...] = ()
-    """What each kernel makes of missing samples; empty if none can be missing."""
-    tally: SampleCounts = field(default_factory=SampleCounts)
-    seconds: float = 0.0
-    levels: list[tuple[float, ...]] = field(default_factory=list)
-    """Of each frame, those that its kernels looked for; empty if none does."""
-
-    @property
-    def clipped_fraction(self) -> float:
-        """Share of the samples that fell outside the range; known once the frames are made."""
-        return self.tally.clipped / self.tally.samples if self.tally.samples else 0.0
+__all__ = ["Filter"]
 
 
 class Filter:

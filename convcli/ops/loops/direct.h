@@ -156,8 +156,8 @@ static void NAME(tile)(const Job *j, const NAME(Row) *r, long at, long n, long n
             for (long m = 0; m < mr && m < left && r->bias; m++) begin[m] = r->bias[first + m];
             T *sums = to + first * step;
             if (mr > 1)
-                NAME(panel)(mr, nv, cells, offsets, count, weights, k ? NULL : begin, sums, step,
-                            left < mr ? left : mr);
+                PANEL_OF(mr)(nv, cells, offsets, count, weights, k ? NULL : begin, sums, step,
+                             left < mr ? left : mr);
             else
                 for (long v = 0; v < nv;)
                     v += NAME(thin)(nv - v, cells + v * LANES, offsets, count, weights,

@@ -17,6 +17,8 @@ static const Algorithm NAME(algorithms)[ALGORITHMS] = {
 };
 
 #undef PANEL
+#undef PANELS
+#undef PANEL_OF
 #undef THIN
 #undef LANES
 #undef LOAD

@@ -34,40 +34,28 @@ typedef T NAME(vector) __attribute__((vector_size(VBYTES), aligned(sizeof(T))));
                 UNROLL for (int v = 0; v < (nv); v++) STORE(to + m * step + v * LANES) = sums[m][v]; \
     }
 
-PANEL(panel3, MR, NV)
-PANEL(panel2, MR, 2)
-PANEL(panel1, MR, 1)
+/* The same for up to NV vectors, `nv`. */
+#define PANELS(name, mr)                                                                          \
+    PANEL(name##3, mr, NV) PANEL(name##2, mr, 2) PANEL(name##1, mr, 1)                            \
+    static void NAME(name)(long nv, const T *cells, const int64_t *offsets, long depth,           \
+                           const T *weights, const T *begin, T *to, long step, long count)        \
+    {                                                                                             \
+        if (nv == 1)                                                                              \
+            NAME(name##1)(cells, offsets, depth, weights, begin, to, step, count);                \
+        else if (nv == 2)                                                                         \
+            NAME(name##2)(cells, offsets, depth, weights, begin, to, step, count);                \
+        else                                                                                      \
+            NAME(name##3)(cells, offsets, depth, weights, begin, to, step, count);                \
+    }
+PANELS(panel, MR)
 #if MR > FEW
-PANEL(few3, FEW, NV)
-PANEL(few2, FEW, 2)
-PANEL(few1, FEW, 1)
+PANELS(few, FEW)
+#define PANEL_OF(mr) ((mr) == FEW ? NAME(few) : NAME(panel))
+#else
+#define PANEL_OF(mr) NAME(panel)
 #endif
 #define THIN(nv) PANEL(thin##nv, 1, nv)
 THIN(1) THIN(2) THIN(3) THIN(4) THIN(5) THIN(6) THIN(7) THIN(8)
-
-/* As PANEL, for `mr` channels and `nv` vectors, at most NV. */
-static void NAME(panel)(long mr, long nv, const T *cells, const int64_t *offsets, long depth,
-                        const T *weights, const T *begin, T *to, long step, long count)
-{
-#if MR > FEW
-    if (mr == FEW) {
-        if (nv == 1)
-            NAME(few1)(cells, offsets, depth, weights, begin, to, step, count);
-        else if (nv == 2)
-            NAME(few2)(cells, offsets, depth, weights, begin, to, step, count);
-        else
-            NAME(few3)(cells, offsets, depth, weights, begin, to, step, count);
-        return;
-    }
-#endif
-    (void)mr;
-    if (nv == 1)
-        NAME(panel1)(cells, offsets, depth, weights, begin, to, step, count);
-    else if (nv == 2)
-        NAME(panel2)(cells, offsets, depth, weights, begin, to, step, count);
-    else
-        NAME(panel3)(cells, offsets, depth, weights, begin, to, step, count);
-}
 
 /* One channel over up to `nv` vectors; returns how many of them were done. */
 static long NAME(thin)(long nv, const T *cells, const int64_t *offsets, long depth,

@@ -214,7 +214,7 @@ static void NAME(multiply)(const Job *j, const NAME(Tiles) *u, long first, long 
             const T *weights = (const T *)j->shared + (panel * POINTS + p) * NAME(point)(j);
             T *to = u->sums + p * NAME(part)(j) * MR * width + v * LANES;
             for (long q = 0; q < some; q++, weights += POINTS * NAME(point)(j), to += MR * width)
-                NAME(panel)(MR, nv, u->cells + p * NAME(plane)(j) + v * LANES, u->offsets, j->channels,
+                NAME(panel)(nv, u->cells + p * NAME(plane)(j) + v * LANES, u->offsets, j->channels,
                             weights, zeros, to, width, MR);
         }
 }
