@@ -8,7 +8,8 @@ import numpy as np
 
 from convcli.engine.gpu.cupy_device import CupyDevice, cuda_failures, device_of_thread
 from convcli.engine.gpu.device import INSTALL, one_line
-from convcli.engine.gpu.slabs import OutOfDeviceMemory, run_resident, run_tiles
+from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles
+from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError
 

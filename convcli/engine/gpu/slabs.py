@@ -1,4 +1,4 @@
-"""A chain of steps on a device, tile by tile; the device may be a GPU or, in tests, the CPU.
+"""A chain of steps on a device, which may be a GPU or, in tests, the CPU.
 
 A device has an array module ``xp``, and compiles and launches kernels. Pictures lie on it as
 :class:`Slab`: rows that start at multiples of 16 bytes.
@@ -19,7 +19,18 @@ from convcli.engine.gpu.passes import Pass, passes_of
 from convcli.engine.gpu.row_maps import Rows, needed_rows, positions_of, row_map, runs_of
 from convcli.engine.plan import Plan, Step
 
-__all__ = ["Device", "OutOfDeviceMemory", "Slab", "pitch", "run_resident", "run_tiles", "tile_rows"]
+__all__ = [
+    "FFT_BYTES",
+    "ROWS_PER_LAUNCH",
+    "Device",
+    "Slab",
+    "clipped_by",
+    "new_counts",
+    "new_slab",
+    "pitch",
+    "run_resident",
+    "run_steps",
+]
 
 BLOCK = (32, 4)
 """Threads of a block: a warp along a row, so that its loads are neighbours."""
@@ -30,19 +41,12 @@ ROWS_PER_LAUNCH = 1 << 17
 FFT_BYTES = 48
 """Per sample, of padded copies, spectra and sums."""
 
-FEWEST_ROWS = 16
-"""Smaller tiles would not save the day: their halo is larger than they are."""
-
 THREADS_WANTED = 1 << 19
 """Twice as many as the largest devices run at once; measured on an H200, where 2^17 took up to 1.6
 times as long. With more, each thread walks down fewer rows and reads its neighbours' more often."""
 
 FEWEST_PER_THREAD, MOST_PER_THREAD = 2, 32
 """Rows that a thread walks down."""
-
-
-class OutOfDeviceMemory(Exception):
-    """A device cannot hold even a tile of few rows."""
 
 
 class Device(Protocol):
@@ -105,66 +109,10 @@ def pitch(samples: int, dtype: str) -> int:
     return -(-samples // per) * per
 
 
-def _slab(device: Device, rows: Rows, samples: int, dtype: str, by: int = 1) -> Slab:
+def new_slab(device: Device, rows: Rows, samples: int, dtype: str, by: int = 1) -> Slab:
     """Room for rows that are written ``by`` samples at a time."""
     width = pitch(-(-samples // by) * by, dtype)
     return Slab(device.xp.empty((len(rows), width), dtype), rows, samples)
-
-
-def tile_rows(plan: Plan, free: int) -> int:
-    """Output rows whose slabs, through all steps, fit into so many bytes."""
-    per_row = 0.0
-    rows_out = plan.shape_out[0]
-    for step in plan.steps:
-        seen = step.shape_in[0] / rows_out
-        samples_in = step.shape_in[1] * step.shape_in[2]
-        samples_out = step.shape_out[1] * step.shape_out[2]
-        per_row += seen * samples_in * 8 + step.shape_out[0] / rows_out * samples_out * 8
-        if step.method.transform:
-            per_row += seen * samples_in * FFT_BYTES
-    return max(min(int(free / per_row), rows_out, ROWS_PER_LAUNCH), 1)
-
-
-def run_tiles(device: Device, plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """Filter a picture in host memory; returns samples and how many lay outside the range.
-
-    Raises
-    ------
-    OutOfDeviceMemory
-        If even a tile of few rows does not fit.
-    """
-    if x.dtype == np.float16:
-        x = x.astype(np.float32)
-    final = plan.steps[-1]
-    out = np.empty(plan.shape_out, final.requantize.out_dtype)
-    rows = tile_rows(plan, device.free_bytes())
-    top, clipped = 0, 0
-    while top < plan.shape_out[0]:
-        bottom = min(top + rows, plan.shape_out[0])
-        try:
-            clipped += _run_tile(device, plan, x, out, top, bottom)
-        except device.out_of_memory as error:
-            device.release()
-            if rows <= FEWEST_ROWS:
-                raise OutOfDeviceMemory(" ".join(str(error).split())) from error
-            rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
-            continue
-        top = bottom
-    return out, clipped
-
-
-def _run_tile(
-    device: Device, plan: Plan, x: NDArray[Any], out: NDArray[Any], top: int, bottom: int
-) -> int:
-    wanted = needed_rows(plan, np.arange(top, bottom))
-    flat = x.reshape(x.shape[0], -1)
-    slab = _slab(device, wanted[0], flat.shape[1], x.dtype.name)
-    pieces = [flat[wanted[0][a] : wanted[0][b - 1] + 1] for a, b in runs_of(wanted[0])]
-    device.upload(pieces, slab.data)
-    slab, clipped = _run_steps(device, plan, slab, wanted)
-    samples = slab.data[:, : slab.samples]
-    device.download(samples, out[top:bottom].reshape(bottom - top, -1))
-    return clipped
 
 
 def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
@@ -174,16 +122,17 @@ def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
     height = x.shape[0]
     flat = x.reshape(height, -1)
     slab = Slab(flat, np.arange(height), flat.shape[1])
-    if not _is_slab(device, flat):
-        slab = _slab(device, slab.rows, flat.shape[1], x.dtype.name)
+    if not _isnew_slab(device, flat):
+        slab = new_slab(device, slab.rows, flat.shape[1], x.dtype.name)
         slab.data[:, : slab.samples] = flat
     wanted = needed_rows(plan, np.arange(plan.shape_out[0]))
     slab.rows = np.arange(height)
-    slab, clipped = _run_steps(device, plan, slab, [slab.rows, *wanted[1:]])
-    return slab.data[:, : slab.samples].reshape(plan.shape_out), clipped
+    counts = new_counts(device, plan)
+    slab = run_steps(device, plan, slab, [slab.rows, *wanted[1:]], counts)
+    return slab.data[:, : slab.samples].reshape(plan.shape_out), clipped_by(device, counts)
 
 
-def _is_slab(device: Device, flat: Any) -> bool:
+def _isnew_slab(device: Device, flat: Any) -> bool:
     """Whether rows start at multiples of 16 bytes already; a view may begin anywhere."""
     return bool(
         flat.flags.c_contiguous
@@ -192,21 +141,32 @@ def _is_slab(device: Device, flat: Any) -> bool:
     )
 
 
-def _run_steps(device: Device, plan: Plan, slab: Slab, wanted: list[Rows]) -> tuple[Slab, int]:
-    counts = device.xp.zeros((len(plan.steps), COUNTERS), np.uint64)
-    clipped = 0
+def new_counts(device: Device, plan: Plan) -> Any:
+    """On the device: samples outside the range after each step, to be read when all is done."""
+    return device.xp.zeros((len(plan.steps), COUNTERS), np.uint64)
+
+
+def clipped_by(device: Device, counts: Any) -> int:
+    """Samples outside the range after the last step; waits for the kernels that count them."""
+    return int(device.host(counts[-1]).sum())
+
+
+def run_steps(device: Device, plan: Plan, slab: Slab, wanted: list[Rows], counts: Any) -> Slab:
+    """The last rows ``wanted`` from a slab of the first; nothing waits for the device.
+
+    ``counts`` is from :func:`new_counts`.
+    """
     for number, step in enumerate(plan.steps):
         passes = _passes(step, slab.data.dtype.name)
         if passes is None:
-            slab, clipped = _by_arrays(device, step, slab, wanted[number + 1])
+            slab = _by_arrays(device, step, slab, wanted[number + 1], counts[number])
             continue
-        clipped = 0
         for place, each in enumerate(passes):
             last = place == len(passes) - 1
             # A first pass across leaves the rows as they are.
             rows = wanted[number + 1] if last else slab.rows
             slab = _run_pass(device, each, slab, rows, not last, counts[number])
-    return slab, clipped + int(device.host(counts[-1]).sum())
+    return slab
 
 
 _passes = lru_cache(maxsize=64)(passes_of)
@@ -217,7 +177,7 @@ def _run_pass(
 ) -> Slab:
     """Launch a pass for each run of neighbouring output rows."""
     samples_out = each.cols.output * each.channels_out
-    result = _slab(device, rows, samples_out, each.out_dtype, each.samples)
+    result = new_slab(device, rows, samples_out, each.out_dtype, each.samples)
     columns = positions_of(each.cols, each.mode, 0, each.cols.output)
     weights = device.kept(
         np.zeros(1, each.acc) if each.weights is None else each.weights.astype(each.acc)
@@ -270,15 +230,16 @@ def _grid(each: Pass, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
     return tile, (-(-across // BLOCK[0]), -(-rows // (tile * BLOCK[1])))
 
 
-def _by_arrays(device: Device, step: Step, slab: Slab, rows: Rows) -> tuple[Slab, int]:
+def _by_arrays(device: Device, step: Step, slab: Slab, rows: Rows, counts: Any) -> Slab:
     """A step that array operations do, such as one by FFT."""
     channels = step.shape_in[2]
     x = slab.data[:, : slab.samples].reshape(len(slab.rows), -1, channels)
-    result = _slab(device, rows, step.shape_out[1] * step.shape_out[2], step.requantize.out_dtype)
-    clipped = 0
+    result = new_slab(
+        device, rows, step.shape_out[1] * step.shape_out[2], step.requantize.out_dtype
+    )
     for start, stop in runs_of(rows):
         places = row_map(step.rows, step.border.mode, rows[start:stop], slab.rows)
         done, outside = run_rows_on(device.xp, step, x, places, stop - start)
         result.data[start:stop, : result.samples] = done.reshape(stop - start, -1)
-        clipped += outside
-    return result, clipped
+        counts[0] += np.uint64(outside)
+    return result

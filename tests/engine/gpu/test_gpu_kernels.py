@@ -10,7 +10,8 @@ import pytest
 
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.dispatch import execute
-from convcli.engine.gpu.slabs import run_resident, run_tiles
+from convcli.engine.gpu.host_strips import run_tiles
+from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
@@ -274,7 +275,7 @@ def test_tiles_give_what_the_whole_gives(shim, monkeypatch, mode, rows):
     x = picture("uint8", (37, 22, 3))
     plan = plan_of(x, CHAIN, border=Border(mode), stride=(2, 1), padding="full")
     whole = run_tiles(shim, plan, x)
-    monkeypatch.setattr("convcli.engine.gpu.slabs.tile_rows", lambda plan, free: rows)
+    monkeypatch.setattr("convcli.engine.gpu.host_strips.tile_rows", lambda plan, free: rows)
     tiled = run_tiles(shim, plan, x)
     np.testing.assert_array_equal(tiled[0], whole[0])
     assert tiled[1] == whole[1]

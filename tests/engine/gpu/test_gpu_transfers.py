@@ -15,11 +15,11 @@ import pytest
 
 from convcli.engine.backends import Backend
 from convcli.engine.dispatch import execute
-from convcli.engine.gpu import cupy_device, slabs
+from convcli.engine.gpu import cupy_device
 from convcli.engine.gpu import cupy_run as gpu_run
 from convcli.engine.gpu.cupy_device import CupyDevice
+from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles, tile_rows
 from convcli.engine.gpu.kernel_source import KernelSource
-from convcli.engine.gpu.slabs import OutOfDeviceMemory, run_tiles
 from convcli.engine.plan import plan_filter
 from convcli.errors import BackendError
 from convcli.kernels.kernel import Kernel
@@ -159,7 +159,7 @@ def test_a_device_too_small_for_a_few_rows_says_so(shim):
 def test_tiles_follow_from_the_free_memory(shim):
     x = np.random.default_rng(4).integers(0, 256, (200, 60, 1)).astype(np.uint8)
     plan = plan_filter(x.shape, x.dtype, [BLUR], backend="numpy")
-    rows = slabs.tile_rows(plan, 20_000)
+    rows = tile_rows(plan, 20_000)
     assert 10 < rows < 30
     shim.free = 20_000
     got, _ = run_tiles(shim, plan, x)
