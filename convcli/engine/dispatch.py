@@ -119,6 +119,7 @@ def filtered_values(
     if not plan.backend.on_gpu:
         return *run_on_cpu(plan, x, out), ""
     from convcli.engine.gpu.cupy_run import run_chain as on_gpu
+    from convcli.engine.gpu.notes import to_tell
 
     try:
         values, clipped = on_gpu(plan, x)
@@ -127,7 +128,7 @@ def filtered_values(
             raise
         reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
         return *run_on_cpu(plan, x, out), f"done on the CPU, since the GPU could not: {reason}"
-    return _placed(values, out), clipped, ""
+    return _placed(values, out), clipped, to_tell()
 
 
 def stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Speeds", "load_speeds", "speeds_path"]
+__all__ = ["Speeds", "cache_folder", "load_speeds", "save_speeds", "speeds_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,15 @@ class Speeds:
     device: str = ""
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept between runs."""
+    cache_home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    return Path(cache_home) / "convcli"
+
+
 def speeds_path() -> Path:
     """Where the measured speeds are kept."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(cache_home) / "convcli" / "speeds.json"
+    return cache_folder() / "speeds.json"
 
 
 @cache

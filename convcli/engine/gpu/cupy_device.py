@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.kernel_source import OPTIONS, KernelSource
-from convcli.errors import BackendError
+from convcli.engine.gpu.compiling import compiled
+from convcli.engine.gpu.kernel_source import KernelSource
 
 __all__ = ["CupyDevice", "cuda_failures", "device_of_thread"]
 
@@ -95,17 +95,17 @@ class CupyDevice:
         self.function(source)(grid, block, args)
 
     def function(self, source: KernelSource) -> Any:
-        """The compiled kernel: from memory, else from CuPy's cache on disk, else from NVRTC.
+        """The compiled kernel: from memory, else from our cache on disk, else from NVRTC.
 
         Raises
         ------
         BackendError
-            If it cannot be compiled, loaded, or written to the cache.
+            If it cannot be compiled or loaded.
         """
         key = (self.number, source.key)
         with _lock:
             if key not in _modules:
-                _modules[key] = _compiled(self.xp, source)
+                _modules[key] = compiled(self.xp, source, self.number)
             return _modules[key]
 
     def upload(self, pieces: list[NDArray[Any]], slab: Any) -> None:
@@ -199,28 +199,3 @@ class _Stage:
             memory = self._cupy.cuda.alloc_pinned_memory(size)
             self.array = np.frombuffer(memory, np.uint8, size)
             self.pointer = ctypes.c_void_p(self.array.ctypes.data)
-
-
-def _compiled(cupy: Any, source: KernelSource) -> Any:
-    try:
-        module = cupy.RawModule(code=source.text, options=OPTIONS, backend="nvrtc")
-        module.compile()
-        return module.get_function(source.function)
-    except OSError as error:
-        raise BackendError(
-            "backend cupy: compiled kernels cannot be kept in "
-            f"{error.filename or 'the cache of CuPy'} ({error.strerror or error}); set "
-            "CUPY_CACHE_DIR to a folder that can be written, or use --backend numpy"
-        ) from error
-    except Exception as error:  # of NVRTC, of the driver, or of loading either
-        raise BackendError(
-            f"backend cupy: the kernel {source.function!r} does not compile here "
-            f"({type(error).__name__}: {_first_line(error)}); use --backend numpy and report it"
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    message = error.get_message() if hasattr(error, "get_message") else str(error)
-    lines = [line.strip() for line in str(message).splitlines() if line.strip()]
-    wanted = [line for line in lines if "error" in line.lower()] or lines or ["no message"]
-    return wanted[0][:200]

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from convcli.engine.gpu.notes import tell_once
 from convcli.errors import BackendError
 from convcli.system.machine import CUDA_DRIVER
 
@@ -22,6 +28,7 @@ def require_device(number: int = 0) -> str:
         If CuPy is not installed or broken, if there is no such device, if the driver is too
         old, or if CUDA's run-time compiler is missing; with what to install.
     """
+    _find_room_for_cupy()
     try:
         import cupy
     except ImportError as error:
@@ -53,6 +60,28 @@ def require_device(number: int = 0) -> str:
             f"({one_line(error)}); {INSTALL} brings it"
         ) from error
     return _describe(cupy, number)
+
+
+def _find_room_for_cupy() -> None:
+    """Let CuPy keep kernels of its own in memory where it cannot keep them on disk.
+
+    It makes the folder while it is imported and cannot be used without, but hardly any of our
+    filters needs a kernel of its: that is no reason to refuse.
+    """
+    if "cupy" in sys.modules or find_spec("cupy") is None:
+        return
+    folder = Path(os.environ.get("CUPY_CACHE_DIR", "~/.cupy/kernel_cache")).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK) else "Permission denied"
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    if reason:
+        os.environ.update(CUPY_CACHE_DIR=tempfile.gettempdir(), CUPY_CACHE_IN_MEMORY="1")
+        tell_once(
+            f"CuPy's own kernels cannot be kept in {folder} ({reason}); set CUPY_CACHE_DIR to a "
+            "folder that can be written"
+        )
 
 
 def _why_no_device(message: str) -> str:

@@ -250,21 +250,36 @@ class OutOfMemoryError(MemoryError):
     pass
 
 
-class ShimModule:
-    """RawModule, by g++."""
+class CompileException(Exception):
+    """What CuPy makes of an error of NVRTC."""
 
-    def __init__(self, shim, code, options, backend):
-        assert options == OPTIONS
-        assert backend == "nvrtc"
-        self.shim, self.code = shim, code
+    def get_message(self):
+        return str(self)
 
-    def compile(self):
-        pass
 
-    def get_function(self, name):
-        source = KernelSource(name, self.code)
-        self.shim.function(source)
-        return lambda grid, block, args: self.shim.launch(source, grid, block, as_called(args))
+class ShimCompiler:
+    """NVRTC, whose compiled kernel is the text, and the driver that loads it."""
+
+    def __init__(self, shim):
+        self.shim = shim
+        self.compiled = []
+
+    def compile_using_nvrtc(self, source, options=(), arch=None, *, cache_in_memory=False):
+        assert options == (*OPTIONS, "-ftz=true")
+        assert arch is None  # that of the device
+        assert cache_in_memory
+        self.compiled.append(source)
+        return source.encode(), None
+
+    def module(self):
+        loaded = []
+
+        def get_function(name):
+            source = KernelSource(name, loaded[0].decode())
+            self.shim.function(source)
+            return lambda grid, block, args: self.shim.launch(source, grid, block, as_called(args))
+
+        return SimpleNamespace(load=loaded.append, get_function=get_function)
 
 
 def as_called(args):
@@ -273,14 +288,20 @@ def as_called(args):
     return args
 
 
+class FakeDevice(nullcontext):
+    compute_capability = "86"
+
+
 @pytest.fixture
-def fake_cupy(monkeypatch, shim, pretend_cupy):
+def fake_cupy(monkeypatch, shim, pretend_cupy, tmp_path):
     """A module in CuPy's place: arrays of NumPy, copies that come late, kernels by g++.
 
     What is not given here is not there: the parts of convcli that move pictures may use no more.
     """
     module = pretend_cupy()
-    module.RawModule = lambda **given: ShimModule(shim, **given)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    module.__version__ = "14.2.0"
+    module.compiler = ShimCompiler(shim)
     module.asnumpy = lambda array, stream: np.array(array)
     monkeypatch.setattr(cupy_device, "_local", threading.local())
     monkeypatch.setattr(cupy_device, "_modules", {})
@@ -292,7 +313,14 @@ def fake_cupy(monkeypatch, shim, pretend_cupy):
     module.get_default_memory_pool = lambda: pool
     module.pool = pool
     vars(module.cuda).update(
-        Device=lambda number: nullcontext(),
+        Device=FakeDevice,
+        compiler=SimpleNamespace(
+            compile_using_nvrtc=lambda *args, **given: module.compiler.compile_using_nvrtc(
+                *args, **given
+            ),
+            CompileException=CompileException,
+        ),
+        function=SimpleNamespace(Module=lambda: module.compiler.module()),
         Stream=LateStream,
         Event=LateEvent,
         alloc_pinned_memory=lambda size: bytearray(size),
