@@ -1,0 +1,59 @@
+"""What the machine code of a kernel cannot say of itself: how often loops turn, what is read.
+
+One entry for each ``__global__`` function; the numbers are the constants that its source begins
+with. A kernel without an entry is counted too, as long as its steady state has no inner loop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+Constants = dict[str, int]
+
+
+class Kind(NamedTuple):
+    """Of loops inside the steady state, from the innermost outwards."""
+
+    turns: Callable[[Constants], list[float]] = lambda _: []
+    share: Callable[[Constants], float] = lambda _: 1.0
+    """Of the turns of a loop in which a thread does its sums; in the others it has none to do."""
+    adds: Callable[[Constants], float] | None = None
+    """Multiply-adds of a thread, from which the turns of the innermost loop follow: for loops that
+    the compiler unrolls as it likes."""
+    warm: Callable[[Constants], float] = lambda _: 0.0
+    """Rows that a thread reads before its first output."""
+
+
+def _wide_turns(c: Constants) -> list[float]:
+    chunks = c["KERNEL_W"] // c["CHUNK"]
+    return [t for t in (chunks, _rows_seen(c), c["MEMBERS"]) if t > 1]
+
+
+def _rows_seen(c: Constants) -> int:
+    return c["KERNEL_H"] + (c["TILE_H"] - 1) * c["STRIDE_H"]
+
+
+KINDS = {
+    "rolling": Kind(warm=lambda c: c["KERNEL_H"] - 1 if c["ROLLING"] else 0),
+    "bytes": Kind(warm=lambda c: c["KERNEL_H"] - 1),
+    "wide": Kind(
+        turns=_wide_turns,
+        share=lambda c: c["KERNEL_H"] / _rows_seen(c) if c["TILE_H"] > 1 else 1.0,
+    ),
+    "bank": Kind(
+        turns=lambda c: [c["KERNEL_W"], c["KERNEL_H"]],
+        adds=lambda c: c["C_OUT"] * c["CHANNELS"] * c["KERNEL_H"] * c["KERNEL_W"],
+    ),
+}
+
+
+def constants_of(text: str) -> Constants:
+    """The whole numbers that a source defines, and its type of sums as ``WHOLE_SUMS``.
+
+    >>> constants_of("typedef int acc_t;\\n#define NX 16\\n#define SCALE (0x1p+0f)")
+    {'NX': 16, 'WHOLE_SUMS': 1}
+    """
+    found = {name: int(v) for name, v in re.findall(r"^#define (\w+) (-?\d+)$", text, re.M)}
+    return found | {"WHOLE_SUMS": int("typedef int acc_t;" in text)}
