@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.row_maps import needed_rows, runs_of
+from convcli.engine.gpu.row_maps import needed_rows
 from convcli.engine.gpu.slabs import (
     FFT_BYTES,
     ROWS_PER_LAUNCH,
@@ -77,11 +77,10 @@ def run_tiles(device: Device, plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any]
 def _run_tile(
     device: Device, plan: Plan, x: NDArray[Any], out: NDArray[Any], top: int, bottom: int
 ) -> int:
-    wanted = needed_rows(plan, np.arange(top, bottom))
+    wanted = needed_rows(plan, ((top, bottom),))
     flat = x.reshape(x.shape[0], -1)
     slab = new_slab(device, wanted[0], flat.shape[1], x.dtype.name)
-    pieces = [flat[wanted[0][a] : wanted[0][b - 1] + 1] for a, b in runs_of(wanted[0])]
-    device.upload(pieces, slab.data)
+    device.upload([flat[start:stop] for start, stop in wanted[0]], slab.data)
     counts = new_counts(device, plan)
     slab = run_steps(device, plan, slab, wanted, counts)
     samples = slab.data[:, : slab.samples]

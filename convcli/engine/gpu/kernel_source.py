@@ -26,6 +26,7 @@ __all__ = [
     "Shape",
     "alignment",
     "make_source",
+    "skew",
     "words_of",
 ]
 
@@ -89,6 +90,16 @@ def alignment(shape: Shape, itemsize: int) -> int:
     return widest if widest >= max(4, itemsize) else 0
 
 
+def skew(shape: Shape, itemsize: int, before: int) -> int:
+    """Samples from the start of a word to a thread's first one, with so many cells of padding.
+
+    >>> skew(Shape(3, (3, 3), (1, 1), (1, 1), 16), 1, 1)
+    13
+    """
+    load = alignment(shape, itemsize)
+    return -before * shape.channels % (load // itemsize) if load else 0
+
+
 def make_source(
     function: str,
     shape: Shape,
@@ -140,7 +151,7 @@ def make_source(
         "OUT_WHOLE": int(dtype_out in WHITE),
         "LOAD_BYTES": load,
         "STORE_BYTES": gcd(16, shape.samples * item_out),
-        "SKEW": -before * shape.channels % (load // item_in) if load else 0,
+        "SKEW": skew(shape, item_in, before),
         **_formula(requantize, work),
         "COUNTERS": COUNTERS,
         "SKIP_ZEROS": int(skip),

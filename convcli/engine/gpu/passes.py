@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
-from convcli.engine.gpu.kernel_source import KernelSource, Shape, alignment, make_source, words_of
+from convcli.engine.gpu.kernel_source import (
+    KernelSource,
+    Shape,
+    alignment,
+    make_source,
+    skew,
+    words_of,
+)
 from convcli.engine.numerics import WHITE, Bounds, sum_bounds
 from convcli.engine.plan import Step
 from convcli.engine.requantize import Requantize
@@ -50,9 +57,17 @@ class Pass:
     border: float
     channels: int
     channels_out: int
+    dtype: str
+    """Type of the samples that it reads."""
     out_dtype: str
     samples: int
     """Samples per thread along a row."""
+    step: int
+    """Samples of the input from the first that a thread sees to its neighbour's."""
+    span: int
+    """Samples of a row of the input that a thread sees."""
+    skew: int
+    """Samples from the start of a word to the first of them."""
     tile: int
     """Rows per thread; 0 where the launch is free to choose."""
     weights: NDArray[np.float64] | None
@@ -61,9 +76,14 @@ class Pass:
 
 
 def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
-    """Passes for a step on a picture of this type, or ``None`` if array operations do it better."""
+    """Passes for a step on a picture of this type, or ``None`` if array operations do it better.
+
+    The first may want the picture as floats: a frame holds the border as samples.
+    """
     if step.method.transform or dtype not in (*WHITE, "float32", "float64"):
         return None
+    if step.border.is_constant:
+        dtype = _holding(step.border.value, dtype, step.accumulate)
     acc = _accumulator(step, dtype)
     if step.is_bank:
         return _bank(step, dtype, acc)
@@ -79,6 +99,14 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
         if len(factors) == 1 and step.weights.size > WORTH_A_PASS:
             return _two_passes(job, factors[0])
     return _direct(job)
+
+
+def _holding(border: float, dtype: str, accumulate: str) -> str:
+    """The type of a picture, or the one of its sums where only that holds the border."""
+    if dtype in WHITE and 0 <= border <= WHITE[dtype] and border.is_integer():
+        return dtype
+    sums = "float64" if accumulate == "float64" else "float32"
+    return sums if dtype in WHITE or float(np.float32(border)) != border else dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +179,8 @@ def _span(shape: Shape, taps: int) -> int:
 
 def _pass(job: _Job, source: KernelSource, shape: Shape, tile: int, weights: bool = False) -> Pass:
     step = job.step
+    pixel = shape._replace(samples=shape.channels)  # what a thread of a bank sees, or more
+    seen = pixel if step.is_bank else shape
     return Pass(
         source,
         job.rows,
@@ -159,8 +189,12 @@ def _pass(job: _Job, source: KernelSource, shape: Shape, tile: int, weights: boo
         step.border.value if job.border is None else job.border,
         shape.channels,
         step.shape_out[2] if step.is_bank else shape.channels,
+        job.dtype,
         job.requantize.out_dtype,
         shape.samples,
+        seen.samples * shape.stride[1],
+        _span(seen, shape.kernel[1]),
+        skew(shape, np.dtype(job.dtype).itemsize, job.cols.before),
         tile,
         job.weights if weights else None,
         job.acc,
@@ -200,12 +234,10 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
 
 def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
     """The kernel for whole weights on bytes, if it is the better one and its bytes fit."""
-    shape, weights, border = job.shape, job.weights, job.step.border
+    shape, weights = job.shape, job.weights
     if job.dtype != "uint8" or shape.stride[0] > 1 or shape.dilation[0] > 1:
         return None
     if (np.rint(weights) != weights).any() or np.abs(weights).max() > 127:
-        return None
-    if border.is_constant and border.value not in range(256):
         return None
     members, words = len(weights), words_of(shape.kernel[0])
     if shape.stride[1] > 1 and shape.channels > MOST_CHANNELS:

@@ -1,68 +1,127 @@
 """Which rows of a picture a tile of the output needs, through a whole chain of steps.
 
 A tile is any set of output rows. Borders may send it anywhere (``wrap`` to the other end, a wide
-``reflect`` back inside), so the rows it needs are looked up, not computed from a halo.
+``reflect`` back inside), so what lies outside is looked up; what lies inside is a range.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
-from convcli.engine.axis_maps import OUTSIDE, border_index
+from convcli.engine.axis_maps import OUTSIDE, Span, border_index, merged
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan
 
-__all__ = ["Rows", "needed_rows", "positions_of", "row_map", "runs_of"]
+__all__ = ["Rows", "SeenCells", "count_rows", "needed_rows", "row_map", "seen_by"]
 
-Rows = NDArray[np.intp]
-"""Row numbers, ascending."""
+Rows: TypeAlias = tuple[Span, ...]
+"""Runs of neighbouring rows, ascending; those of a tile lie in memory one after another."""
+
+
+def count_rows(rows: Rows) -> int:
+    """How many rows there are.
+
+    >>> count_rows(((0, 3), (7, 9)))
+    5
+    """
+    return sum(stop - start for start, stop in rows)
+
+
+class SeenCells(NamedTuple):
+    """Where the cells are that a run of outputs sees of one axis.
+
+    Positions ``[first, end)`` of ``length`` are cells of the input, neighbours in memory from
+    ``place`` on; those before and after them have places of their own, ``OUTSIDE`` being the
+    constant.
+    """
+
+    length: int
+    first: int
+    end: int
+    place: int
+    before: NDArray[np.int32]
+    after: NDArray[np.int32]
+
+
+def _positions(window: Window, outputs: Span) -> tuple[int, int, int, int]:
+    """First position that outputs see, how many there are, and which of them lie inside.
+
+    Output ``o`` and tap ``t`` see position ``(o - outputs[0]) * stride + t * dilation``.
+    """
+    lowest = outputs[0] * window.stride - window.before
+    length = (outputs[1] - outputs[0] - 1) * window.stride + window.effective_kernel
+    first = min(max(-lowest, 0), length)
+    return lowest, length, first, min(max(window.size - lowest, first), length)
+
+
+def _outside(window: Window, mode: str, outputs: Span) -> tuple[NDArray[np.intp], ...]:
+    """Input cells that stand at the positions before and after those inside."""
+    lowest, length, first, end = _positions(window, outputs)
+    before, after = (
+        border_index(np.arange(a, b, dtype=np.intp) + lowest, window.size, mode)
+        for a, b in ((0, first), (end, length))
+    )
+    return before, after
 
 
 def needed_rows(plan: Plan, wanted: Rows) -> list[Rows]:
-    """Rows before each step and after the last, so that the last has those ``wanted``."""
+    """Rows before each step and after the last, so that the last has those ``wanted``.
+
+    Rows that a stride leaps over are among them: neighbours stay neighbours.
+    """
     found = [wanted]
     for step in reversed(plan.steps):
-        window = step.rows
-        taps = np.arange(window.kernel_size) * window.dilation
-        seen = (found[0][:, None] * window.stride + taps).ravel() - window.before
-        index = border_index(seen, window.size, step.border.mode)
-        needed = np.zeros(window.size, bool)  # 20 times as fast as np.unique
-        needed[index[index != OUTSIDE]] = True
-        inside = np.flatnonzero(needed)
+        spans: list[Span] = []
+        for outputs in found[0]:
+            lowest, _, first, end = _positions(step.rows, outputs)
+            if first < end:
+                spans.append((lowest + first, lowest + end))
+            spans += _runs(np.concatenate(_outside(step.rows, step.border.mode, outputs)))
         # A picture of constants alone still needs one row to point at.
-        found.insert(0, inside if inside.size else np.zeros(1, np.intp))
+        found.insert(0, merged(spans or [(0, 1)], 0))
     return found
 
 
-def runs_of(rows: Rows) -> list[tuple[int, int]]:
-    """``(start, stop)`` in ``rows`` of each run of neighbouring rows.
+def _runs(cells: NDArray[np.intp]) -> list[Span]:
+    cells = np.sort(cells[cells != OUTSIDE])
+    if not cells.size:
+        return []
+    edges = [0, *(np.flatnonzero(np.diff(cells) > 1) + 1).tolist(), cells.size]
+    return [(int(cells[a]), int(cells[b - 1]) + 1) for a, b in pairwise(edges)]
 
-    >>> runs_of(np.array([0, 1, 2, 7, 8]))
-    [(0, 3), (3, 5)]
+
+def seen_by(window: Window, mode: str, outputs: Span, have: Rows) -> SeenCells:
+    """Places, in the cells that are there, of what a run of outputs sees.
+
+    >>> from convcli.arithmetic.window import conv_window
+    >>> seen_by(conv_window(9, 3, padding=1), "wrap", (0, 9), ((0, 9),))
+    SeenCells(length=11, first=1, end=10, place=0, before=array([8], dtype=int32), after=array([0], dtype=int32))
     """
-    cuts = np.flatnonzero(np.diff(rows) != 1) + 1
-    return list(pairwise([0, *cuts.tolist(), len(rows)]))
+    lowest, length, first, end = _positions(window, outputs)
+    before, after = (_places(each, have) for each in _outside(window, mode, outputs))
+    place = _places(np.array([lowest + first] if first < end else [0]), have)[0]
+    return SeenCells(length, first, end, int(place) if first < end else 0, before, after)
 
 
-def positions_of(window: Window, mode: str, first: int, count: int) -> NDArray[np.int32]:
-    """Input cell at each position that outputs ``[first, first + count)`` read, -1 for none.
+def _places(cells: NDArray[np.intp], have: Rows) -> NDArray[np.int32]:
+    """Where cells lie in runs of them that stand one after another."""
+    places = np.full(cells.shape, OUTSIDE, np.int32)
+    begin = 0
+    for start, stop in have:
+        inside = (cells >= start) & (cells < stop)
+        places[inside] = cells[inside] - start + begin
+        begin += stop - start
+    return places
 
-    Output ``o`` and tap ``t`` read position ``(o - first) * stride + t * dilation``.
-    """
-    length = (count - 1) * window.stride + window.effective_kernel
-    positions = np.arange(length, dtype=np.intp) + (first * window.stride - window.before)
-    return border_index(positions, window.size, mode).astype(np.int32)
 
-
-def row_map(window: Window, mode: str, outputs: Rows, have: Rows) -> NDArray[np.int32]:
-    """Place in ``have`` of the row at each position that a run of outputs reads."""
-    index = positions_of(window, mode, int(outputs[0]), len(outputs))
-    place = np.minimum(np.searchsorted(have, index), len(have) - 1)
-    # Positions that a stride leaps over need not be there; nothing reads them.
-    return np.where(have[place] == index, place, OUTSIDE).astype(np.int32)
+def row_map(window: Window, mode: str, outputs: Span, have: Rows) -> NDArray[np.int32]:
+    """Place in ``have`` of the row at each position that a run of outputs sees."""
+    seen = seen_by(window, mode, outputs, have)
+    inside = np.arange(seen.end - seen.first, dtype=np.int32) + seen.place
+    return np.concatenate([seen.before, inside, seen.after])

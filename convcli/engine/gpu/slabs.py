@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from convcli.engine.axis_maps import Span
 from convcli.engine.gpu.array_steps import run_rows_on
-from convcli.engine.gpu.kernel_source import COUNTERS, KernelSource
+from convcli.engine.gpu.device_protocol import Device
+from convcli.engine.gpu.frame_layout import Readers, View, view_of
+from convcli.engine.gpu.kernel_source import COUNTERS
 from convcli.engine.gpu.passes import Pass, passes_of
-from convcli.engine.gpu.row_maps import Rows, needed_rows, positions_of, row_map, runs_of
+from convcli.engine.gpu.row_maps import Rows, SeenCells, count_rows, needed_rows, row_map, seen_by
 from convcli.engine.plan import Plan, Step
 
 __all__ = [
@@ -49,44 +51,6 @@ FEWEST_PER_THREAD, MOST_PER_THREAD = 2, 32
 """Rows that a thread walks down."""
 
 
-class Device(Protocol):
-    """What carries kernels out."""
-
-    xp: Any
-    out_of_memory: type[BaseException]
-    """What it raises when it cannot allocate."""
-
-    def launch(
-        self,
-        source: KernelSource,
-        grid: tuple[int, int],
-        block: tuple[int, int],
-        args: tuple[Any, ...],
-    ) -> None:
-        """Start a kernel; arrays of ``xp`` pass their address, NumPy scalars their value."""
-
-    def upload(self, pieces: list[NDArray[Any]], slab: Any) -> None:
-        """Copy runs of rows of a picture in host memory, one after another, into a slab."""
-
-    def download(self, samples: Any, out: NDArray[Any]) -> None:
-        """Copy samples to host memory."""
-
-    def kept(self, array: NDArray[Any]) -> Any:
-        """A small array on the device; equal ones are moved once."""
-
-    def host(self, array: Any) -> NDArray[Any]:
-        """A small array, in host memory."""
-
-    def address(self, array: Any) -> int:
-        """Where an array begins."""
-
-    def free_bytes(self) -> int:
-        """Memory that a picture may take."""
-
-    def release(self) -> None:
-        """Free what is only kept for later."""
-
-
 @dataclass(slots=True)
 class Slab:
     """Some rows of a picture on a device.
@@ -112,7 +76,7 @@ def pitch(samples: int, dtype: str) -> int:
 def new_slab(device: Device, rows: Rows, samples: int, dtype: str, by: int = 1) -> Slab:
     """Room for rows that are written ``by`` samples at a time."""
     width = pitch(-(-samples // by) * by, dtype)
-    return Slab(device.xp.empty((len(rows), width), dtype), rows, samples)
+    return Slab(device.xp.empty((count_rows(rows), width), dtype), rows, samples)
 
 
 def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
@@ -121,18 +85,17 @@ def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
         x = x.astype(np.float32)
     height = x.shape[0]
     flat = x.reshape(height, -1)
-    slab = Slab(flat, np.arange(height), flat.shape[1])
-    if not _isnew_slab(device, flat):
+    slab = Slab(flat, ((0, height),), flat.shape[1])
+    if not _is_slab(device, flat):
         slab = new_slab(device, slab.rows, flat.shape[1], x.dtype.name)
         slab.data[:, : slab.samples] = flat
-    wanted = needed_rows(plan, np.arange(plan.shape_out[0]))
-    slab.rows = np.arange(height)
+    wanted = needed_rows(plan, ((0, plan.shape_out[0]),))
     counts = new_counts(device, plan)
     slab = run_steps(device, plan, slab, [slab.rows, *wanted[1:]], counts)
     return slab.data[:, : slab.samples].reshape(plan.shape_out), clipped_by(device, counts)
 
 
-def _isnew_slab(device: Device, flat: Any) -> bool:
+def _is_slab(device: Device, flat: Any) -> bool:
     """Whether rows start at multiples of 16 bytes already; a view may begin anywhere."""
     return bool(
         flat.flags.c_contiguous
@@ -178,39 +141,59 @@ def _run_pass(
     """Launch a pass for each run of neighbouring output rows."""
     samples_out = each.cols.output * each.channels_out
     result = new_slab(device, rows, samples_out, each.out_dtype, each.samples)
-    columns = positions_of(each.cols, each.mode, 0, each.cols.output)
+    if slab.data.dtype.name != each.dtype:
+        slab = Slab(slab.data.astype(each.dtype), slab.rows, slab.samples)
     weights = device.kept(
         np.zeros(1, each.acc) if each.weights is None else each.weights.astype(each.acc)
     )
-    for start, stop in _cut(runs_of(rows) if not same_rows else [(0, len(rows))]):
-        places = (
-            np.arange(start, stop, dtype=np.int32)
+    cols = seen_by(each.cols, each.mode, (0, each.cols.output), ((0, each.cols.size),))
+    begin = 0
+    for start, stop in _cut(rows) if not same_rows else _cut(((0, count_rows(rows)),)):
+        count = stop - start
+        seen = (
+            SeenCells(count, 0, count, start, *(np.zeros(0, np.int32),) * 2)
             if same_rows
-            else row_map(each.rows, each.mode, rows[start:stop], slab.rows)
+            else seen_by(each.rows, each.mode, (start, stop), slab.rows)
         )
-        tile, grid = _grid(each, stop - start, result.samples)
+        tile, grid = _grid(each, count, result.samples)
+        view = _view(device, each, slab, (seen, cols), count, tile)
         args = (
             slab.data,
-            result.data[start:stop],
-            device.kept(places),
-            device.kept(columns),
+            view.frame,
+            result.data[begin : begin + count],
             weights,
             counts,
             np.int64(slab.data.shape[1]),
             np.int64(result.data.shape[1]),
-            np.int32(slab.samples),
+            *view.arguments,
             np.int32(result.samples),
-            np.int32(stop - start),
+            np.int32(count),
             np.int32(tile),
-            np.int32(each.cols.before),
-            np.int32(columns.size),
-            np.float64(each.border),
         )
         device.launch(each.source, grid, BLOCK, args)
+        begin += count
     return result
 
 
-def _cut(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _view(
+    device: Device, each: Pass, slab: Slab, seen: tuple[SeenCells, SeenCells], count: int, tile: int
+) -> View:
+    """What the threads of a launch see that makes ``count`` rows."""
+    stride, effective = each.rows.stride, each.rows.effective_kernel
+    down = Readers(
+        number=-(-count // tile),
+        step=tile * stride,
+        length=(tile - 1) * stride + effective,
+        end=(count - 1) * stride + effective,
+    )
+    threads = -(-each.cols.output * each.channels_out // each.samples)
+    end = (threads - 1) * each.step + each.span
+    across = Readers(number=threads, step=each.step, length=each.span, end=end)
+    border = np.dtype(each.dtype).type(each.border)
+    return view_of(device, slab.data, seen, (down, across), each.channels, border, each.skew)
+
+
+def _cut(runs: Rows) -> list[Span]:
     return [
         (a, min(a + ROWS_PER_LAUNCH, stop))
         for start, stop in runs
@@ -233,13 +216,16 @@ def _grid(each: Pass, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
 def _by_arrays(device: Device, step: Step, slab: Slab, rows: Rows, counts: Any) -> Slab:
     """A step that array operations do, such as one by FFT."""
     channels = step.shape_in[2]
-    x = slab.data[:, : slab.samples].reshape(len(slab.rows), -1, channels)
+    x = slab.data[:, : slab.samples].reshape(count_rows(slab.rows), -1, channels)
     result = new_slab(
         device, rows, step.shape_out[1] * step.shape_out[2], step.requantize.out_dtype
     )
-    for start, stop in runs_of(rows):
-        places = row_map(step.rows, step.border.mode, rows[start:stop], slab.rows)
-        done, outside = run_rows_on(device.xp, step, x, places, stop - start)
-        result.data[start:stop, : result.samples] = done.reshape(stop - start, -1)
+    begin = 0
+    for start, stop in rows:
+        count = stop - start
+        places = row_map(step.rows, step.border.mode, (start, stop), slab.rows)
+        done, outside = run_rows_on(device.xp, step, x, places, count)
+        result.data[begin : begin + count, : result.samples] = done.reshape(count, -1)
         counts[0] += np.uint64(outside)
+        begin += count
     return result

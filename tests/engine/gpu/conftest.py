@@ -29,10 +29,9 @@ FLAGS = [
     *("-fsanitize=alignment,bounds,shift,signed-integer-overflow", "-fsanitize-undefined-trap-on-error"),
 ]  # fmt: skip
 ENTRY = """
-extern "C" void entry(const unsigned *sizes, ARGUMENTS)
+extern "C" void entry(const unsigned *sizes, void **arguments)
 {
-    over_grid(%s, sizes, in, out, rows, cols, weights, clipped, pitch_in, pitch_out, samples_in,
-              samples_out, rows_out, rows_per_thread, before, positions, border);
+    launch(%s, sizes, arguments);
 }
 """
 PAGE = mmap.PAGESIZE
@@ -75,6 +74,8 @@ class ShimDevice:
         self.folder = folder
         self.free, self.released = 1 << 40, 0
         self.launched = []
+        """Functions that were launched, but for those that fill frames."""
+        self.frames = 0
         self.compiled = {}
 
     def function(self, source):
@@ -94,13 +95,17 @@ class ShimDevice:
 
     def launch(self, source, grid, block, args):
         function = self.function(source)
-        self.launched.append(source.function)
+        if source.function == "frame":
+            self.frames += 1
+        else:
+            self.launched.append(source.function)
         kinds = {"l": ctypes.c_longlong, "i": ctypes.c_int, "d": ctypes.c_double}
         values = [
             ctypes.c_void_p(a.ctypes.data) if a.ndim else kinds[a.dtype.char](a.item())
             for a in args
         ]
-        function((ctypes.c_uint * 5)(*grid, *block, 1), *values)
+        places = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        function((ctypes.c_uint * 5)(*grid, *block, 1), places)
 
     def upload(self, pieces, slab):
         start = 0

@@ -90,3 +90,24 @@ static void over_grid(void (*kernel)(Args...), const unsigned *sizes, Args... ar
                 for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
                     kernel(args...);
 }
+
+template <int... At> struct Places {
+};
+template <int Count, int... At> struct PlacesTo : PlacesTo<Count - 1, Count - 1, At...> {
+};
+template <int... At> struct PlacesTo<0, At...> {
+    typedef Places<At...> type;
+};
+template <class... Args, int... At>
+static void launch_with(void (*kernel)(Args...), const unsigned *sizes, void **arguments,
+                        Places<At...>)
+{
+    over_grid(kernel, sizes, *(Args *)arguments[At]...);
+}
+
+// The same with the addresses of the arguments, as CUDA's launches take them.
+template <class... Args>
+static void launch(void (*kernel)(Args...), const unsigned *sizes, void **arguments)
+{
+    launch_with(kernel, sizes, arguments, typename PlacesTo<sizeof...(Args)>::type());
+}

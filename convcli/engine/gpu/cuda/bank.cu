@@ -10,19 +10,18 @@ extern "C" __global__ void __launch_bounds__(128) bank(ARGUMENTS)
     const int o = blockIdx.y * blockDim.y + threadIdx.y;
     if (x * C_OUT >= samples_out || o >= rows_out)
         return;
+    VIEW(x * STRIDE_W * CHANNELS, o * STRIDE_H, o * STRIDE_H + (KERNEL_H - 1) * DILATION_H + 1,
+         (KERNEL_W - 1) * TAP + CHANNELS)
     acc_t sums[C_OUT];
 #pragma unroll
     for (int k = 0; k < C_OUT; k++)
         sums[k] = 0;
     for (int i = 0; i < KERNEL_H; i++) {
-        const int row = rows[o * STRIDE_H + i * DILATION_H];
         for (int j = 0; j < KERNEL_W; j++) {
-            const int column = cols[x * STRIDE_W + j * DILATION_W];
-            const bool inside = row >= 0 && column >= 0;
-            const in_t *pixel = in + row * pitch_in + column * CHANNELS;
+            const in_t *pixel = from + i * DILATION_H * pitch + j * TAP;
 #pragma unroll
             for (int c = 0; c < CHANNELS; c++) {
-                const acc_t cell = inside ? (acc_t)pixel[c] : (acc_t)border;
+                const acc_t cell = (acc_t)pixel[c];
 #pragma unroll
                 for (int k = 0; k < C_OUT; k++) {
                     const acc_t w =

@@ -33,18 +33,6 @@ INLINE void push(unsigned (&columns)[SPAN][WORDS], const unsigned (&held)[HELD(S
     }
 }
 
-// A row of which some cells lie outside the picture, laid out as if they did not.
-CALLED void bytes_at_edge(unsigned *held, const in_t *__restrict__ row, int start,
-                          const int *__restrict__ cols, int positions, int border)
-{
-    for (int k = 0; k < HELD(SPAN); k++)
-        held[k] = 0;
-    for (int k = 0; k < SPAN; k++) {
-        const int cell = row ? looked_up(row, start + k, cols, positions, border) : border;
-        held[(k + SKEW) / 4] |= (unsigned)cell << (k + SKEW) % 4 * 8;
-    }
-}
-
 INLINE int finish_row(out_t *to, const unsigned (&columns)[SPAN][WORDS], int valid)
 {
     int sums[MEMBERS][NX];
@@ -82,27 +70,17 @@ INLINE int finish_row(out_t *to, const unsigned (&columns)[SPAN][WORDS], int val
 extern "C" __global__ void __launch_bounds__(128) bytes(ARGUMENTS)
 {
     PLACE(rows_per_thread)
-    SPANNED
+    VIEW(x * STRIDE_W, top * STRIDE_H, END_ROW, SPAN)
     const int end = bottom + KERNEL_H - 1;
-    const Walk walk(rows, top, end);
     unsigned columns[SPAN][WORDS] = {}, coming[HELD(SPAN)];
     int outside = 0;
-    if (inside && walk[top] >= 0)
-        fetch<SPAN>(coming, in + walk[top] * pitch_in + first);
+    fetch<SPAN>(coming, from);
 #pragma unroll 1
     for (int at = top; at < end; at++) {
-        const int row = walk[at];
-        if (row < 0 || !inside) {
-            unsigned edge[HELD(SPAN)]; // in memory: a call needs its address
-            bytes_at_edge(edge, row < 0 ? 0 : in + row * pitch_in, start, cols, positions,
-                          (int)border);
-#pragma unroll
-            for (int k = 0; k < HELD(SPAN); k++)
-                coming[k] = edge[k];
-        }
         push(columns, coming);
-        if (inside && at + 1 < end && walk[at + 1] >= 0)
-            fetch<SPAN>(coming, in + walk[at + 1] * pitch_in + first);
+        from += pitch;
+        if (at + 1 < end)
+            fetch<SPAN>(coming, from);
         const int done = at - (KERNEL_H - 1);
         if (done >= top)
             outside += finish_row(out + done * pitch_out + x, columns, samples_out - x);

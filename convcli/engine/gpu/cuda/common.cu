@@ -10,21 +10,42 @@
 // row falls into the padding. Tap j of sample n is cell AT(n) + j * TAP of the SPAN cells that a
 // thread sees of one row; channels need no loop, since neighbouring taps are CHANNELS apart.
 //
-// Borders. rows[] and cols[] say which cell of the input stands at each position of the padded
-// axis, -1 being the constant; so no kernel knows what "reflect" means. Rows are looked up by
-// every thread, columns only by the threads at the left and right end.
+// Borders. No kernel knows one. Rows and samples are counted in the padded picture: output row o
+// begins at row o * STRIDE_H, output sample x at sample x * STRIDE_W. Whoever reads (a thread, or a
+// block through shared memory) asks once, VIEW(start, row, end_row, span), and gets `from` and
+// `pitch`: row r, sample s of what it asked for is from[r * pitch + s]. That is the picture where
+// rows [row, end_row) and samples [start, start + span) lie in it, else a part of the frame, which
+// frame.cu has filled: a band above or below (rows that leave the picture, full width), or a strip
+// at the left or right (the other rows). frame_layout.py lays the parts out for readers of one size, at
+// multiples of one step; both must be the same there and here. Words that hold samples of the span
+// may be read whole: their alignment is the picture's, sample `start` SKEW samples after a word.
 
 #define INLINE static __device__ __forceinline__
-#define INLINE_MEMBER __device__ __forceinline__
-#define CALLED static __device__ __noinline__
 #define AT(n) ((n) / CHANNELS * (STRIDE_W * CHANNELS) + (n) % CHANNELS)
 #define TAP (DILATION_W * CHANNELS)
 #define ARGUMENTS                                                                              \
-    const in_t *__restrict__ in, out_t *__restrict__ out, const int *__restrict__ rows,        \
-        const int *__restrict__ cols, const acc_t *__restrict__ weights,                       \
-        unsigned long long *clipped, long long pitch_in, long long pitch_out, int samples_in,  \
-        int samples_out, int rows_out, int rows_per_thread, int before, int positions,         \
-        double border
+    const in_t *__restrict__ in, const in_t *__restrict__ frame, out_t *__restrict__ out,      \
+        const acc_t *__restrict__ weights, unsigned long long *clipped, long long pitch_in,    \
+        long long pitch_out, VIEW_ARGUMENTS, int samples_out, int rows_out, int rows_per_thread
+
+// Where row 0, sample 0 of the padded picture would lie in the picture and in each part of its
+// frame, and which rows and samples are the picture's.
+#define VIEW_ARGUMENTS                                                                         \
+    long long pitch_bands, long long pitch_strips, long long picture_at, long long top_at,     \
+        long long bottom_at, long long left_at, long long right_at, int rows_from,             \
+        int rows_to, int samples_from, int samples_to
+
+#define VIEW(start, row, end_row, span)                                                        \
+    const in_t *from = in + picture_at;                                                        \
+    long long pitch = pitch_in;                                                                \
+    if ((row) < rows_from || (end_row) > rows_to) {                                            \
+        from = frame + ((row) < rows_from ? top_at : bottom_at);                               \
+        pitch = pitch_bands;                                                                   \
+    } else if ((start) < samples_from || (start) + (span) > samples_to) {                      \
+        from = frame + ((start) < samples_from ? left_at : right_at);                          \
+        pitch = pitch_strips;                                                                  \
+    }                                                                                          \
+    from += (row) * pitch + (start);
 
 // Where a thread stands: NX samples from `x` on, rows [top, bottom) of the output; threads beyond
 // it leave.
@@ -35,11 +56,8 @@
         return;                                                                                \
     const int bottom = min(top + (rows_each), rows_out);
 
-// The cells that it sees of a row: SPAN from position `start` on, of the input from `first` on;
-// whether all of them lie inside.
-#define SPANNED                                                                                \
-    const int start = x * STRIDE_W, first = start - before * CHANNELS;                         \
-    const bool inside = first >= 0 && first + SPAN <= samples_in;
+// The rows that it reads end here.
+#define END_ROW ((bottom - 1) * STRIDE_H + (KERNEL_H - 1) * DILATION_H + 1)
 
 INLINE float fused(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 INLINE double fused(double a, double b, double c) { return __fma_rn(a, b, c); }
@@ -54,24 +72,6 @@ INLINE double size(double a) { return fabs(a); }
 // Half to even; NaN becomes 0, what is too large the largest number.
 INLINE int nearest(float a) { return __float2int_rn(a); }
 INLINE int nearest(double a) { return a != a ? 0 : __double2int_rn(a); }
-
-// Cell `at` of a row of the padded picture, counted in samples from its first position.
-INLINE acc_t looked_up(const in_t *__restrict__ row, int at, const int *__restrict__ cols,
-                       int positions, acc_t border)
-{
-    const int column = cols[min(at / CHANNELS, positions - 1)];
-    return column < 0 ? border : (acc_t)row[column * CHANNELS + at % CHANNELS];
-}
-
-// What few threads do, those at the left and right end, must not cost the others registers.
-template <int COUNT>
-CALLED void gather(acc_t *cells, const in_t *__restrict__ row, int start,
-                   const int *__restrict__ cols, int positions, acc_t border)
-{
-#pragma unroll 1
-    for (int k = 0; k < COUNT; k++)
-        cells[k] = looked_up(row, start + k, cols, positions, border);
-}
 
 #if LOAD_BYTES
 #define WORDS_OF(count) (((SKEW + (count)) * IN_BYTES + LOAD_BYTES - 1) / LOAD_BYTES)
@@ -105,7 +105,7 @@ typedef unsigned held_t;
 typedef in_t held_t;
 #endif
 
-// COUNT samples from memory, as they are; all of them are in the picture.
+// COUNT samples from memory, as they are.
 template <int COUNT>
 INLINE void fetch(held_t (&held)[HELD(COUNT)], const in_t *__restrict__ first)
 {
@@ -142,54 +142,12 @@ template <int COUNT> INLINE void unpack(acc_t (&cells)[COUNT], const held_t (&he
     }
 }
 
-// Cells of which some lie outside the picture.
-template <int COUNT>
-INLINE void cells_at_edge(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start,
-                          const int *__restrict__ cols, int positions, acc_t border)
+// COUNT cells of a row, from `first` on.
+template <int COUNT> INLINE void load(acc_t (&cells)[COUNT], const in_t *__restrict__ first)
 {
-    acc_t edge[COUNT]; // in memory: a call needs its address
-    gather<COUNT>(edge, row, start, cols, positions, border);
-#pragma unroll
-    for (int k = 0; k < COUNT; k++)
-        cells[k] = edge[k];
-}
-
-// Cells [start, start + COUNT) of a row of the padded picture; the cells of the input itself
-// begin at position `before`.
-template <int COUNT>
-INLINE void load(acc_t (&cells)[COUNT], const in_t *__restrict__ row, int start, int before,
-                 int samples_in, const int *__restrict__ cols, int positions, acc_t border)
-{
-    const int first = start - before * CHANNELS;
-    if (first >= 0 && first + COUNT <= samples_in) {
-        held_t held[HELD(COUNT)];
-        fetch<COUNT>(held, row + first);
-        unpack<COUNT>(cells, held);
-    } else {
-        cells_at_edge<COUNT>(cells, row, start, cols, positions, border);
-    }
-}
-
-// The rows that a thread reads one after another. Where they follow one another in memory too,
-// which is nearly everywhere, no load has to wait for the map.
-struct Walk {
-    const int *__restrict__ rows;
-    int top, first;
-    bool straight;
-
-    INLINE_MEMBER Walk(const int *__restrict__ rows, int top, int end) : rows(rows), top(top)
-    {
-        first = rows[top];
-        straight = first >= 0 && rows[end - 1] - first == end - 1 - top;
-    }
-    INLINE_MEMBER int operator[](int at) const { return straight ? first + (at - top) : rows[at]; }
-};
-
-template <int COUNT> INLINE void fill(acc_t (&cells)[COUNT], acc_t value)
-{
-#pragma unroll
-    for (int k = 0; k < COUNT; k++)
-        cells[k] = value;
+    held_t held[HELD(COUNT)];
+    fetch<COUNT>(held, first);
+    unpack<COUNT>(cells, held);
 }
 
 // The formula of convcli/engine/requantize.py, in its order and without contraction (--fmad=false),

@@ -77,7 +77,7 @@ INLINE void clear(acc_t (&sums)[MEMBERS][NX])
 extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
 {
     PLACE(rows_per_thread)
-    SPANNED
+    VIEW(x * STRIDE_W, top * STRIDE_H, END_ROW, SPAN)
     const int valid = samples_out - x;
     acc_t cells[SPAN], across[LINES][NX];
     int outside = 0;
@@ -88,25 +88,17 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
     for (int i = 0; i < KERNEL_H; i++)
         clear(sums[i]);
     const int end = bottom + KERNEL_H - 1;
-    const Walk walk(rows, top, end);
     held_t coming[HELD(SPAN)]; // the next row is on its way while one is worked on
-    if (inside && walk[top] >= 0)
-        fetch<SPAN>(coming, in + walk[top] * pitch_in + first);
+    fetch<SPAN>(coming, from);
     for (int base = top; base < end; base += KERNEL_H) {
 #pragma unroll
         for (int turn = 0; turn < KERNEL_H; turn++) {
             const int at = base + turn;
             if (at < end) {
-                const int row = walk[at];
-                if (row < 0)
-                    fill(cells, (acc_t)border);
-                else if (inside)
-                    unpack<SPAN>(cells, coming);
-                else
-                    cells_at_edge<SPAN>(cells, in + row * pitch_in, start, cols, positions,
-                                        (acc_t)border);
-                if (inside && at + 1 < end && walk[at + 1] >= 0)
-                    fetch<SPAN>(coming, in + walk[at + 1] * pitch_in + first);
+                unpack<SPAN>(cells, coming);
+                from += pitch;
+                if (at + 1 < end)
+                    fetch<SPAN>(coming, from);
                 sum_across(across, cells);
                 clear(sums[turn]); // the output row `at` begins here, as its kernel's row 0
 #pragma unroll
@@ -125,15 +117,11 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
         clear(sums);
 #pragma unroll
         for (int i = 0; i < KERNEL_H; i++) {
-            const int row = rows[o * STRIDE_H + i * DILATION_H];
-            if (row < 0)
-                fill(cells, (acc_t)border);
-            else
-                load(cells, in + row * pitch_in, start, before, samples_in, cols, positions,
-                     (acc_t)border);
+            load<SPAN>(cells, from + i * DILATION_H * pitch);
             sum_across(across, cells);
             add_row(sums, cells, across, i);
         }
+        from += STRIDE_H * pitch;
         outside += store_sums(out + o * pitch_out + x, sums, valid);
     }
 #endif

@@ -9,14 +9,10 @@
 
 template <int TAPS>
 INLINE void add_chunk(acc_t (&sums)[TILE_H][NX], const acc_t *__restrict__ member, int r, int j,
-                      const in_t *__restrict__ row, int start, int before, int samples_in,
-                      const int *__restrict__ cols, int positions, acc_t border)
+                      const in_t *__restrict__ row)
 {
     acc_t cells[SEEN(TAPS)];
-    if (row)
-        load(cells, row, start + j * TAP, before, samples_in, cols, positions, border);
-    else
-        fill(cells, border);
+    load<SEEN(TAPS)>(cells, row + j * TAP);
 #pragma unroll
     for (int tile = 0; tile < TILE_H; tile++) {
         const int i = r - tile * STRIDE_H; // TILE_H is 1 where rows are dilated
@@ -37,6 +33,7 @@ INLINE void add_chunk(acc_t (&sums)[TILE_H][NX], const acc_t *__restrict__ membe
 extern "C" __global__ void __launch_bounds__(128) wide(ARGUMENTS)
 {
     PLACE(TILE_H)
+    VIEW(x * STRIDE_W, top * STRIDE_H, END_ROW, SEEN(KERNEL_W))
     const int seen = (bottom - top - 1) * STRIDE_H + KERNEL_H; // rows of input, if not dilated
     const int steps = TILE_H == 1 ? KERNEL_H : seen;
     work_t values[TILE_H][NX];
@@ -49,16 +46,13 @@ extern "C" __global__ void __launch_bounds__(128) wide(ARGUMENTS)
             for (int n = 0; n < NX; n++)
                 sums[tile][n] = 0;
         for (int r = 0; r < steps; r++) {
-            const int at = rows[top * STRIDE_H + r * DILATION_H];
-            const in_t *row = at < 0 ? 0 : in + at * pitch_in;
+            const in_t *row = from + r * DILATION_H * pitch;
             constexpr int whole = KERNEL_W / CHUNK * CHUNK;
 #pragma unroll 1 // two chunks at once would need twice the registers
             for (int j = 0; j < whole; j += CHUNK)
-                add_chunk<CHUNK>(sums, member, r, j, row, x * STRIDE_W, before, samples_in, cols,
-                                 positions, (acc_t)border);
+                add_chunk<CHUNK>(sums, member, r, j, row);
 #if KERNEL_W % CHUNK
-            add_chunk<KERNEL_W % CHUNK>(sums, member, r, whole, row, x * STRIDE_W, before,
-                                        samples_in, cols, positions, (acc_t)border);
+            add_chunk<KERNEL_W % CHUNK>(sums, member, r, whole, row);
 #endif
         }
 #pragma unroll
