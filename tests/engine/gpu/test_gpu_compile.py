@@ -1,23 +1,22 @@
 """Every kind of specialisation compiles to machine code for each generation of GPU in use.
 
-With NVRTC, the compiler that CuPy uses, which works without a GPU; else with nvcc.
+With NVRTC, the compiler that CuPy uses, and CuPy's flags, which works without a GPU; else with
+nvcc. What the code must look like says ``test_gpu_static.py``.
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
+from gpu_cases import TESTED
+from gpu_nvrtc import compile_kernel, nvrtc
 
 from convcli.engine.gpu.kernel_source import OPTIONS
 from convcli.engine.gpu.passes import passes_of
 from convcli.engine.plan import plan_filter
-from convcli.kernels.kernel import Kernel
 from convcli.ops.depthwise_gpu import launch_of
 from convcli.ops.sliding_window import SlidingWindow
 
@@ -28,63 +27,17 @@ EACH_ARCH = pytest.mark.parametrize(
         pytest.param("sm_75", marks=pytest.mark.slow),
         "sm_80",
         pytest.param("sm_90", marks=pytest.mark.slow),
+        pytest.param("sm_100", marks=pytest.mark.slow),
     ],
 )
 ELF = b"\x7fELF"
-RNG = np.random.default_rng(3)
-WHOLE3 = Kernel(RNG.integers(-2, 3, (3, 3)).astype(float), scale=1 / 3)
-REAL5 = Kernel(RNG.normal(size=(5, 5)) / 9, bias=2)
-REAL7 = Kernel(RNG.normal(size=(7, 7)) / 9)
-BLUR7 = Kernel(np.outer(RNG.random(7), RNG.random(7)) / 16)
-PAIR = Kernel(RNG.integers(-1, 2, (2, 3, 3)).astype(float), combine="magnitude", absolute=True)
-REAL15 = Kernel(RNG.normal(size=(15, 15)) / 20)
-HUGE = Kernel(RNG.normal(size=(130, 131)) / 200)
-TALL = Kernel(np.outer(RNG.random(61), RNG.random(59)) / 900)
-BANK = Kernel(RNG.normal(size=(3, 3, 3, 3)) / 9)
-
-CASES = {
-    "u8_gray_3x3": (WHOLE3, "uint8", 1, {}),
-    "u8_rgb_3x3_to_u16": (WHOLE3, "uint8", 3, {"out_dtype": "uint16"}),
-    "u8_rgb_whole_pair": (PAIR, "uint8", 3, {}),
-    "u8_rgb_5x5": (REAL5, "uint8", 3, {}),
-    "u16_gray_7x7": (REAL7, "uint16", 1, {"algorithm": "direct"}),
-    "u8_gray_separable_7x7": (BLUR7, "uint8", 1, {"algorithm": "separable"}),
-    "f32_rgb_magnitude": (PAIR, "float32", 3, {"range": "float"}),
-    "u8_gray_15x15": (REAL15, "uint8", 1, {"algorithm": "direct"}),
-    "f32_rgb_15x15": (REAL15, "float32", 3, {"algorithm": "direct"}),
-    "u8_weights_in_memory": (HUGE, "uint8", 1, {"algorithm": "direct"}),
-    "u8_rgb_two_passes": (TALL, "uint8", 3, {"algorithm": "separable"}),
-    "f64_gray_5x5": (REAL5, "float64", 1, {"algorithm": "direct"}),
-    "u16_int32_sums": (Kernel(REAL7.weights.round(2) * 1e5), "uint16", 1, {"algorithm": "direct"}),
-    "u8_rgb_strided_dilated": (REAL5, "uint8", 3, {"stride": (2, 2), "dilation": (1, 3)}),
-    "u8_bank": (BANK, "uint8", 3, {}),
-}
 
 
 class Nvrtc:
-    """The calls of libnvrtc that make machine code out of text."""
-
-    def __init__(self, path):
-        self.lib = ctypes.CDLL(str(path))
+    """What CuPy compiles with."""
 
     def compile(self, source, arch):
-        lib, program = self.lib, ctypes.c_void_p()
-        text = source.text.encode()
-        assert lib.nvrtcCreateProgram(ctypes.byref(program), text, b"k.cu", 0, None, None) == 0
-        options = [option.encode() for option in (*OPTIONS, f"--gpu-architecture={arch}")]
-        failed = lib.nvrtcCompileProgram(
-            program, len(options), (ctypes.c_char_p * len(options))(*options)
-        )
-        size = ctypes.c_size_t()
-        lib.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-        log = ctypes.create_string_buffer(size.value)
-        lib.nvrtcGetProgramLog(program, log)
-        assert not failed, log.value.decode()[:3000]
-        lib.nvrtcGetCUBINSize(program, ctypes.byref(size))
-        code = ctypes.create_string_buffer(size.value)
-        assert lib.nvrtcGetCUBIN(program, code) == 0
-        lib.nvrtcDestroyProgram(ctypes.byref(program))
-        return code.raw
+        return compile_kernel(source.text, source.function, arch).cubin
 
 
 class Nvcc:
@@ -97,7 +50,7 @@ class Nvcc:
         text, code = self.folder / "k.cu", self.folder / "k.cubin"
         text.write_text(source.text)
         done = subprocess.run(
-            ["nvcc", "-cubin", f"-arch={arch}", *OPTIONS, "-o", str(code), str(text)],
+            ["nvcc", "-cubin", f"-arch={arch}", *OPTIONS, "-ftz=true", "-o", str(code), str(text)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[:3000]
@@ -106,13 +59,8 @@ class Nvcc:
 
 @pytest.fixture(scope="module")
 def compiler(tmp_path_factory):
-    try:
-        package = importlib.util.find_spec("nvidia.cu13")
-    except ModuleNotFoundError:
-        package = None
-    for folder in package.submodule_search_locations if package else ():
-        for path in sorted(Path(folder).glob("lib/libnvrtc.so.*")):
-            return Nvrtc(path)
+    if nvrtc() is not None:
+        return Nvrtc()
     if shutil.which("nvcc"):
         return Nvcc(tmp_path_factory.mktemp("nvcc"))
     pytest.skip("neither NVRTC (pip install nvidia-cuda-nvrtc) nor nvcc is here")
@@ -124,10 +72,10 @@ SOME = ("u8_gray_3x3", "u8_rgb_whole_pair", "f32_rgb_15x15", "u8_rgb_two_passes"
 @EACH_ARCH
 @pytest.mark.parametrize(
     "case",
-    [case if case in SOME else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
+    [case if case in SOME else pytest.param(case, marks=pytest.mark.slow) for case in TESTED],
 )
 def test_compiles(compiler, case, arch):
-    kernel, dtype, channels, options = CASES[case]
+    kernel, dtype, channels, options = TESTED[case]
     plan = plan_filter((50, 60, channels), dtype, [kernel], backend="numpy", **options)
     passes = passes_of(plan.steps[0], dtype)
     assert len(passes) == (2 if "two_passes" in case else 1)
@@ -139,7 +87,7 @@ def test_compiles(compiler, case, arch):
 
 def test_the_cases_meet_every_kernel_and_type_of_sum():
     met = set()
-    for kernel, dtype, channels, options in CASES.values():
+    for kernel, dtype, channels, options in TESTED.values():
         plan = plan_filter((50, 60, channels), dtype, [kernel], backend="numpy", **options)
         met |= {(p.source.function, p.acc) for p in passes_of(plan.steps[0], dtype)}
     assert {function for function, _ in met} == {"rolling", "bytes", "wide", "bank"}
