@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ extern "C" void entry(const unsigned *sizes, void **arguments)
     launch(%s, sizes, arguments);
 }
 """
+BARRIER = re.compile(r"__shared__|__sync|__shfl")
 PAGE = mmap.PAGESIZE
 
 
@@ -64,6 +66,21 @@ class GuardedNumpy:
         return array
 
 
+class Compiled:
+    """A kernel; raises what a block that would hang on a GPU says here."""
+
+    def __init__(self, library):
+        self.entry = library.entry
+        self.fault = getattr(library, "fault", None)
+        if self.fault:
+            self.fault.restype = ctypes.c_char_p
+
+    def __call__(self, sizes, places):
+        self.entry(sizes, places)
+        fault = self.fault and self.fault()
+        assert not fault, fault.decode()
+
+
 class ShimDevice:
     """The protocol of :class:`convcli.engine.gpu.slabs.Device` on the CPU."""
 
@@ -82,15 +99,16 @@ class ShimDevice:
         if source.key not in self.compiled:
             path = self.folder / f"{source.key}.so"
             if not path.exists():
-                text = SHIM.read_text() + source.text + ENTRY % source.function
+                start = "#define BARRIERS\n" if BARRIER.search(source.text) else ""
+                text = start + SHIM.read_text() + source.text + ENTRY % source.function
                 part = Path(f"{path}.{os.getpid()}.{threading.get_ident()}")
                 done = subprocess.run(
-                    ["g++", *FLAGS, "-march=native", "-o", str(part), "-"],
+                    ["g++", *FLAGS, "-march=native", f"-I{SHIM.parent}", "-o", str(part), "-"],
                     input=text, text=True, capture_output=True, check=False,
                 )  # fmt: skip
                 assert done.returncode == 0, done.stderr[:2000]
                 part.replace(path)
-            self.compiled[source.key] = ctypes.CDLL(str(path)).entry
+            self.compiled[source.key] = Compiled(ctypes.CDLL(str(path)))
         return self.compiled[source.key]
 
     def launch(self, source, grid, block, args):

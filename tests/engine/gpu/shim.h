@@ -1,5 +1,5 @@
 // CUDA's words for g++: the real kernel source runs on the CPU, block by block, thread by thread.
-// Enough for kernels without barriers and shared memory; there are no others.
+// Kernels with barriers need fibers.h too, which BARRIERS asks for; those without keep a quick loop.
 #define __global__
 #define __device__
 #define __constant__ static const
@@ -77,18 +77,31 @@ template <class T> static inline T atomicAdd(T *at, T more)
     return before;
 }
 
+#ifdef BARRIERS
+#include "fibers.h"
+#else
+// Runs a block: each of its threads once.
+template <class Thread> static void over_block(Thread thread)
+{
+    for (threadIdx.y = 0; threadIdx.y < blockDim.y; threadIdx.y++)
+        for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
+            thread();
+}
+#endif
+
 // Runs a kernel over a grid; the arguments are those of the kernel.
 template <class... Args>
 static void over_grid(void (*kernel)(Args...), const unsigned *sizes, Args... args)
 {
+#ifdef BARRIERS
+    const fibers::Alone alone;
+#endif
     gridDim = {sizes[0], sizes[1], sizes[4]};
     blockDim = {sizes[2], sizes[3], 1};
     for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
     for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
         for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
-            for (threadIdx.y = 0; threadIdx.y < blockDim.y; threadIdx.y++)
-                for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++)
-                    kernel(args...);
+            over_block([&] { kernel(args...); });
 }
 
 template <int... At> struct Places {
