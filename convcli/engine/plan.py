@@ -29,6 +29,7 @@ from convcli.engine.operations import WindowOperation, knows, operation_of
 from convcli.engine.plane_windows import Padding2d, Windowed, checked_shape
 from convcli.engine.step import Signal, Slot, Step
 from convcli.errors import BackendError, UsageError
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_names import CORRELATE
 from convcli.records import NamedTuple
 from convcli.system.machine import default_threads
@@ -36,6 +37,9 @@ from convcli.system.machine import default_threads
 __all__ = ["Plan", "Step", "plan_filter"]
 
 _Chain: TypeAlias = Sequence[tuple[Windowed, WindowOperation]]
+
+LEAST = 2.0**-100
+"""Weights below it, beside which results have to be right, are the CPU's."""
 
 
 class Plan(NamedTuple):
@@ -148,6 +152,8 @@ def plan_filter(
     precise
         Whether sums that are not exact are made in float64.
 
+        On a GPU, ``relative`` and ``precise`` leave the transforms out.
+
     Raises
     ------
     ShapeError
@@ -166,6 +172,7 @@ def plan_filter(
     slot = _entry(shape, *_types(dtype, range, out_dtype), range, border, values)
     slot = slot._replace(padding=padding, stride=stride, dilation=dilation, flip=flip)
     slot = slot._replace(relative=relative, signal=_narrowed(slot.signal, bounds))
+    slot = slot._replace(exacting=relative or precise)
     if precise:
         slot = slot._replace(precision="float64")
     chain = [(kernel, operation_of(kernel)) for kernel in kernels]
@@ -178,7 +185,7 @@ def plan_filter(
         raise UsageError(f"threads is {threads}; it must be 1 or more")
     asked = Backend.parse(backend)
     chosen, why = pick_backend(asked)
-    on_cpu = _on_cpu_only(chain, slot, bounds is not None)
+    on_cpu = _on_cpu_only(chain, slot)
     if on_cpu and chosen.on_gpu:
         raise BackendError(f"backend {chosen}: {on_cpu}")
     plan = _plan(chain, slot, algorithm, chosen, on_cpu or why, threads)
@@ -195,13 +202,24 @@ def _unknown_algorithm(chain: _Chain, algorithm: str) -> str:
     return f"algorithm {algorithm!r} is not known; allowed: {', '.join(names)}"
 
 
-def _on_cpu_only(chain: _Chain, slot: Slot, bounded: bool) -> str:
-    """Why a GPU cannot do the chain; empty if it can."""
+def _on_cpu_only(chain: _Chain, slot: Slot) -> str:
+    """Why a GPU cannot do the chain; empty if it can.
+
+    What has to be more exact than a picture it can: float64 rounds there as here, sums of terms of
+    one sign are as right beside the smallest weight, and transforms are left out (``Slot.exacting``).
+    But there float32 has no subnormal numbers, in which the smallest weights would vanish.
+    """
     names = [kernel.name for kernel, operation in chain if not operation.on_gpu]
-    names += [t for t in (slot.signal.dtype, slot.target) if t in LIMITS and t not in WHITE]
-    if bounded or slot.relative or slot.precision == "float64":
-        names.append("what has to be more exact than a picture")
+    if not names and slot.relative:
+        small = [k.name for k, _ in chain if isinstance(k, Kernel) and _vanishes(k)]
+        names = [f"{name}, with weights near 0," for name in small]
     return f"{', '.join(dict.fromkeys(names))} is done on the CPU only" if names else ""
+
+
+def _vanishes(kernel: Kernel) -> bool:
+    """Whether a weight, or what it makes of a small sample, may be no number of a GPU's float32."""
+    weights = np.abs(kernel.weights)
+    return bool(weights[weights != 0].min(initial=inf) < LEAST)
 
 
 def _types(dtype: Any, range: str, out_dtype: Any) -> tuple[str, str]:

@@ -213,7 +213,7 @@ class Requantizer:
         if f.work != "integer":
             xp.rint(values, out=values)
         if "64" in f.out_dtype:
-            return put_whole(values, out)
+            return put_whole(values, out, xp)
         clipped = self._clipped(values, count) if f.clip else 0
         # Convert in line, then spread over the channels: together they take twice as long.
         out[...] = values if out.strides[-1] == out.itemsize else values.astype(out.dtype)
@@ -272,7 +272,7 @@ class Requantizer:
         return self._rows[key]
 
 
-def put_whole(values: NDArray[np.float64], out: NDArray[Any]) -> int:
+def put_whole(values: NDArray[np.float64], out: NDArray[Any], xp: Any = np) -> int:
     """Write rounded numbers as 64-bit integers; returns how many lay outside of their range.
 
     float64 has no 2**63 - 1: what reaches 2**63 becomes that.
@@ -283,8 +283,9 @@ def put_whole(values: NDArray[np.float64], out: NDArray[Any]) -> int:
     """
     low, high = LIMITS[out.dtype.name]
     above = values >= float(high)
-    outside = np.count_nonzero(above) + np.count_nonzero(values < low)
-    out[...] = np.fmin(np.fmax(values, float(low)), np.nextafter(float(high), 0.0))
+    outside = int(xp.count_nonzero(above)) + int(xp.count_nonzero(values < low))
+    # np.nextafter is of one number, which is the host's.
+    out[...] = xp.fmin(xp.fmax(values, float(low)), float(np.nextafter(float(high), 0.0)))
     out[above] = high
     return int(outside)
 

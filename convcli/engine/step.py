@@ -67,6 +67,9 @@ class Slot(NamedTuple):
     """Whether samples are values in units of their own, of which none is white."""
     relative: bool = False
     """Whether results have to be right beside the smallest weight, not beside the largest sum."""
+    exacting: bool = False
+    """Whether they have to be better than a picture's, in that way or another: a GPU's transforms,
+    whose errors nobody bounds, are not good enough then."""
 
     @property
     def bounds(self) -> Bounds | None:
@@ -173,7 +176,7 @@ class Problem:
         Largest absolute input, or ``None`` if any can occur.
     on_gpu, loops
         What will run it; ``loops`` also where a GPU hands over to the CPU.
-    raster, relative
+    raster, relative, exacting
         As in :class:`Slot`.
     """
 
@@ -200,7 +203,7 @@ class Problem:
         self.accumulate = accumulate or slot.precision
         self.exact, self.tolerance = exact, tolerance
         self.values = None if slot.bounds is None else slot.bounds.magnitude
-        self.raster, self.relative = slot.raster, slot.relative
+        self.raster, self.relative, self.exacting = slot.raster, slot.relative, slot.exacting
 
     __getstate__ = _without_cached
 

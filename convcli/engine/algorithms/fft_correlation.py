@@ -24,7 +24,7 @@ class FftCorrelation:
     def offer(self, problem: Problem) -> Method | None:
         p = problem
         kind = _transform(p)
-        if kind is None:
+        if kind is None or (p.on_gpu and p.exacting):
             return None
         work, note = _samples(p), f"{kind} transforms"
         if p.on_gpu:

@@ -1,7 +1,7 @@
 """Samples of which some are missing: told apart, and windows of them finished.
 
 What windows give is said in :mod:`convcli.imaging.stages.normalized`. Compiled loops do each in one
-pass over the samples; NumPy gives the same numbers in ten.
+pass over the samples; NumPy gives the same numbers in ten, and so does CuPy of what lies on a GPU.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Vote(NamedTuple):
 
 
 def known(
-    x: NDArray[Any], value: float | int | None, *, nan: bool
+    x: NDArray[Any], value: float | int | None, *, nan: bool, xp: Any = np
 ) -> tuple[NDArray[Any], NDArray[np.uint8], int, int]:
     """Samples with 0 where they are missing, and 1 in a mask where they are there.
 
@@ -52,6 +52,8 @@ def known(
         Stands for a missing sample, if one does.
     nan
         Whether NaN does.
+    xp
+        The module of the array: NumPy, or CuPy.
 
     Returns
     -------
@@ -62,19 +64,20 @@ def known(
     >>> kept.tolist(), mask.tolist(), missing
     ([7, 0, 8], [1, 0, 1], 1)
     """
-    if loops().compiled and x.dtype.itemsize < 8 + (x.dtype.kind == "f") and x.dtype.isnative:
+    compiled = xp is np and loops().compiled and x.dtype.isnative
+    if compiled and x.dtype.itemsize < 8 + (x.dtype.kind == "f"):
         x = np.ascontiguousarray(x)
         kept, mask = np.empty_like(x), np.empty(x.shape, np.uint8)
         letter = CODE[x.dtype.name]
         code = (letter, x, kept, mask, float(value or 0), value is not None, nan)
         missing, strange = c_loops().known(*code)
         return kept, mask, missing, strange
-    there = np.ones(x.shape, bool) if value is None else x != x.dtype.type(value)
+    there = xp.ones(x.shape, bool) if value is None else x != x.dtype.type(value)
     if nan:
-        there &= ~np.isnan(x)
-    strange = int(np.count_nonzero(~np.isfinite(x) & there)) if x.dtype.kind == "f" else 0
-    kept = np.where(there, x, x.dtype.type(0))
-    return kept, there.view(np.uint8), int(there.size - np.count_nonzero(there)), strange
+        there &= ~xp.isnan(x)
+    strange = int(xp.count_nonzero(~xp.isfinite(x) & there)) if x.dtype.kind == "f" else 0
+    kept = xp.where(there, x, x.dtype.type(0))
+    return kept, there.view(np.uint8), int(there.size - xp.count_nonzero(there)), strange
 
 
 def voted(
@@ -87,6 +90,7 @@ def voted(
     under: NDArray[Any] | None = None,
     precise: NDArray[np.float64] | None = None,
     present: NDArray[np.float64] | None = None,
+    xp: Any = np,
 ) -> tuple[NDArray[np.uint8], int]:
     """Results in place of ``sums``, and ``vote.hole`` where there is none.
 
@@ -102,16 +106,18 @@ def voted(
         Of the cells that are there; for ``weighted``.
     under, precise, present
         For ``centred``: the sample under the centre, and sums of products and of weights in float64.
+    xp
+        The module of the arrays: NumPy, or CuPy.
 
     Returns
     -------
     found, lost
         1 where there is a result, and how many have none.
     """
-    found = np.empty(sums.shape, np.uint8)
     numbers = vote.taps, vote.least, vote.scale, vote.gain, vote.total, vote.bias, vote.hole
     arrays = weights, under, precise, present
-    if loops().compiled:
+    if xp is np and loops().compiled:
+        found = np.empty(sums.shape, np.uint8)
         letter = {"counted": "c", "weighted": "w", "centred": "m", "plain": "p"}[vote.way]
         code, kind_of_votes = CODE[sums.dtype.name], CODE[votes.dtype.name]
         flags = vote.fill, vote.absolute
@@ -131,10 +137,10 @@ def voted(
         else:
             mended = None
     plain = sums * kind(vote.scale)
-    values = plain if mended is None else np.where(votes == vote.taps, plain, mended).astype(kind)
+    values = plain if mended is None else xp.where(votes == vote.taps, plain, mended).astype(kind)
     values += kind(vote.bias)
     there = (votes >= vote.least) & (vote.fill | (centre != 0))
     if vote.absolute:
-        np.abs(values, out=values)
-    np.copyto(sums, np.where(there, values, kind(vote.hole)))
-    return there.view(np.uint8), int(there.size - np.count_nonzero(there))
+        xp.abs(values, out=values)
+    sums[...] = xp.where(there, values, kind(vote.hole))
+    return there.view(np.uint8), int(there.size - xp.count_nonzero(there))

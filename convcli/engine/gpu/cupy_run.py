@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from convcli.engine.gpu.cupy_device import CupyDevice, cuda_failures, device_of_thread
-from convcli.engine.gpu.device import INSTALL, one_line
+from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
 from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles
+from convcli.engine.gpu.resident import failures_told
 from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError
@@ -27,17 +27,8 @@ def run_chain(plan: Plan, x: Any) -> tuple[Any, int]:
         If a kernel cannot be compiled, if even a few rows do not fit into the device's memory,
         or if the device fails.
     """
-    try:
+    with failures_told(plan.backend.device):
         return _run(device_of_thread(plan.backend.device), plan, x)
-    except ImportError as error:
-        raise BackendError(
-            f"backend cupy: a library of CUDA is missing ({one_line(error)}); {INSTALL} brings it"
-        ) from error
-    except cuda_failures() as error:
-        raise BackendError(
-            f"backend cupy: device {plan.backend.device} failed ({type(error).__name__}: "
-            f"{one_line(error)}); use --backend numpy"
-        ) from error
 
 
 def _run(device: CupyDevice, plan: Plan, x: Any) -> tuple[Any, int]:

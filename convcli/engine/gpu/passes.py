@@ -25,6 +25,9 @@ from convcli.engine.weights import Factor
 
 __all__ = ["Pass", "passes_of"]
 
+TYPES = {*WHITE, "float32", "float64"}
+"""Of samples that the kernels read and write."""
+
 REGISTERS = 120
 """Numbers that a thread may hold; with addresses and temporaries that stays below the limit of
 255, beyond which they spill to memory."""
@@ -80,7 +83,7 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
 
     The first may want the picture as floats: a frame holds the border as samples.
     """
-    if step.method.transform or dtype not in (*WHITE, "float32", "float64"):
+    if step.method.transform or not {dtype, step.requantize.out_dtype} <= TYPES:
         return None
     if step.border.is_constant:
         dtype = _holding(step.border.value, dtype, step.accumulate)

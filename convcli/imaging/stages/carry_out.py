@@ -94,7 +94,17 @@ def chain_on(
 def step_on(
     plan: Plan, x: Pixels, have: Ranges, want: Ranges, counts: Counts | None = None
 ) -> Pixels:
-    """Outputs ``want`` of a plan of one step, from the cutout ``have`` of its input."""
+    """Outputs ``want`` of a plan of one step, from the cutout ``have`` of its input.
+
+    Of a plan for a GPU the cutout lies there, and so do the outputs.
+    """
+    if plan.backend.on_gpu:
+        from convcli.engine.gpu.resident import run_part
+
+        values, clipped = run_part(plan, x, have, want)
+        if counts is not None:
+            counts.add(SampleCounts(values.size, clipped))
+        return values
     x = np.ascontiguousarray(x)
     if is_whole(want, plan.shape_out) and is_whole(have, plan.shape_in):
         return chain_on(plan, lambda _: x, want, counts)

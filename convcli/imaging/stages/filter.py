@@ -20,7 +20,7 @@ from convcli.imaging.stages.missing import may_miss, refusal, require_finite, sl
 from convcli.imaging.stages.outline import Outline
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.rasters import holds_values
-from convcli.imaging.stages.result import Correlated, Requantised, Stretched
+from convcli.imaging.stages.result import Correlated, Requantised, Result, Stretched
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values
 
@@ -236,12 +236,14 @@ class Filter:
         plans = self._plans_of_one_thread() if one_thread else self.plans
         return levels_so_far(plans, plane, self.source.name, answers, simple=simple)
 
-    def _result(
-        self, plane: Plane, simple: bool, plans: Plans, counts: Counts
-    ) -> Correlated | Requantised:
+    def _result(self, plane: Plane, simple: bool, plans: Plans, counts: Counts) -> Result:
         """The whole filtered plane, before ``stretch`` where that is the range."""
         if simple:
             return Correlated(plane, plans, counts, opaque=not self.leaves_alpha)
+        if plans.chained(plane.shape[:2]).backend.on_gpu:
+            from convcli.imaging.stages.on_device import OnDevice
+
+            return OnDevice(plane, plans, self.source.name, counts)
         from convcli.imaging.stages.chain_layers import layers_of
         from convcli.imaging.stages.partly_hidden import PartlyHidden, same_from_samples
 

@@ -24,8 +24,10 @@ __all__ = ["LUMINANCE", "AsColours", "AsFloats", "from_linear", "luminance", "to
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
-def to_linear(values: NDArray[Any]) -> NDArray[Any]:
+def to_linear(values: NDArray[Any], xp: Any = np) -> NDArray[Any]:
     """sRGB values, 0 to 1, as linear light; negative values mirror positive ones.
+
+    ``xp`` is the module of the array.
 
     Raises
     ------
@@ -35,33 +37,39 @@ def to_linear(values: NDArray[Any]) -> NDArray[Any]:
     >>> to_linear(np.array([0.0, 0.5, 1.0])).round(4).tolist()
     [0.0, 0.214, 1.0]
     """
-    size = np.abs(values)
+    size = xp.abs(values)
     try:
         with np.errstate(over="raise"):
             high = ((size + 0.055) * (1 / 1.055)) ** 2.4
+        if xp is not np and bool(xp.isinf(high).any()):  # a GPU raises nothing
+            raise FloatingPointError
     except FloatingPointError as error:
         raise InputError(
-            f"a sample of {np.max(size):g}, where 1 is white, has no linear light; drop --linear"
+            f"a sample of {float(size.max()):g}, where 1 is white, has no linear light; drop --linear"
         ) from error
-    curve = np.where(size <= 0.04045, size * (1 / 12.92), high)
-    return np.asarray(np.copysign(curve, values))
+    curve = xp.where(size <= 0.04045, size * (1 / 12.92), high)
+    return np.asarray(np.copysign(curve, values)) if xp is np else xp.copysign(curve, values)
 
 
-def from_linear(values: NDArray[Any]) -> NDArray[Any]:
+def from_linear(values: NDArray[Any], xp: Any = np) -> NDArray[Any]:
     """Linear light as sRGB values; the inverse of :func:`to_linear`.
 
     >>> from_linear(to_linear(np.array([0.01, 0.7]))).round(6).tolist()
     [0.01, 0.7]
     """
-    size = np.abs(values)
+    size = xp.abs(values)
     high = 1.055 * size ** (1 / 2.4) - 0.055
-    curve = np.where(size <= 0.0031308, size * 12.92, high)
-    return np.asarray(np.copysign(curve, values))
+    curve = xp.where(size <= 0.0031308, size * 12.92, high)
+    return np.asarray(np.copysign(curve, values)) if xp is np else xp.copysign(curve, values)
 
 
-def luminance(colours: NDArray[Any]) -> NDArray[Any]:
+def luminance(colours: NDArray[Any], xp: Any = np) -> NDArray[Any]:
     """Brightness of RGB (H, W, 3) as (H, W, 1)."""
     weights = np.array(LUMINANCE, colours.dtype)
+    if xp is not np:  # three multiply-adds a pixel are no work for cuBLAS
+        red, green, blue = (colours[..., n : n + 1] * weight for n, weight in enumerate(weights))
+        mixed: NDArray[Any] = red + green + blue
+        return mixed
     return np.asarray(matmul(np, colours, weights))[..., np.newaxis]
 
 
@@ -74,15 +82,15 @@ class AsFloats:
     def read(self, want: Ranges) -> Layers:
         """Layers of a region."""
         plans, scale = self.plans, 1 / full_scale(self.plane.dtype)
-        colours, alpha = plans.split(require_finite(self.plane.read(want), self.name))
+        colours, alpha = plans.split(require_finite(self.plane.read(want), self.name, plans.xp))
         colours = colours.astype(plans.float_dtype) * scale
         if alpha is not None:
             alpha = alpha.astype(plans.float_dtype) * scale
         if plans.options.linear:
-            colours = to_linear(colours)
+            colours = to_linear(colours, plans.xp)
         if not plans.luma:
             return Layers(colours, alpha)
-        brightness = luminance(colours)
+        brightness = luminance(colours, plans.xp)
         return Layers(brightness, alpha, colours - brightness)
 
 
@@ -90,11 +98,11 @@ class AsColours:
     """Brightness and chroma put together again, linear light as sRGB."""
 
     def __init__(self, before: LayerStage, plans: Plans) -> None:
-        self.before, self.linear = before, plans.options.linear
+        self.before, self.linear, self.xp = before, plans.options.linear, plans.xp
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region."""
         colours, alpha, chroma, _ = self.before.read(want)
         if chroma is not None:
             colours = colours + chroma
-        return Layers(from_linear(colours) if self.linear else colours, alpha)
+        return Layers(from_linear(colours, self.xp) if self.linear else colours, alpha)

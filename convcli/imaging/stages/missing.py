@@ -67,29 +67,28 @@ class Missing(NamedTuple):
         return self.value is not None or self.by_alpha or self.outside
 
     def known(
-        self, x: Pixels, alpha: Pixels | None, name: str
+        self, x: Pixels, alpha: Pixels | None, name: str, xp: Any = np
     ) -> tuple[Pixels, NDArray[np.uint8] | None]:
         """Samples with 0 where they are missing, and a mask with 1 where they are there.
 
-        The samples as they are, and no mask, if all are there.
+        The samples as they are, and no mask, if all are there. ``xp`` is the module of the arrays.
 
         Raises
         ------
         InputError
             If one is infinite: every sum that it is part of would be.
         """
-        kept, mask, missing, strange = known(x, self.value, nan=self.nan)
+        kept, mask, missing, strange = known(x, self.value, nan=self.nan, xp=xp)
         if strange:
-            raise InputError(_not_finite(name, kept))
+            raise InputError(_not_finite(name, float(kept[~xp.isfinite(kept)][0])))
         if self.by_alpha and alpha is not None:
-            present = np.broadcast_to(alpha != 0, x.shape)
-            kept, mask = np.where(present, kept, kept.dtype.type(0)), mask & present
-            missing = int(mask.size - np.count_nonzero(mask))
+            present = xp.broadcast_to(alpha != 0, x.shape)
+            kept, mask = xp.where(present, kept, kept.dtype.type(0)), mask & present
+            missing = int(mask.size - xp.count_nonzero(mask))
         return (kept, mask) if missing else (x, None)
 
 
-def _not_finite(name: str, x: Pixels) -> str:
-    strange = x[~np.isfinite(x)][0]
+def _not_finite(name: str, strange: float) -> str:
     what, cure = "infinite", f"--nodata {strange:g} says that they are missing"
     if np.isnan(strange):
         what, cure = "not a number", "leave out --nodata none, and they are missing"
@@ -98,15 +97,15 @@ def _not_finite(name: str, x: Pixels) -> str:
     )
 
 
-def require_finite(pixels: Pixels, name: str) -> Pixels:
-    """The pixels, where missing ones cannot be told from transparent ones.
+def require_finite(pixels: Pixels, name: str, xp: Any = np) -> Pixels:
+    """The pixels, of arrays of a module, where missing ones cannot be told from transparent ones.
 
     Raises
     ------
     InputError
         If some are not finite numbers.
     """
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+    if pixels.dtype.kind == "f" and not xp.isfinite(pixels).all():
         raise InputError(
             f"{name}: some samples are not finite numbers; with alpha, --luma or --linear a filter "
             "would smear them"

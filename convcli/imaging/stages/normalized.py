@@ -20,7 +20,7 @@ Source: H. Knutsson and C.-F. Westin, Normalized and differential convolution (1
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,8 @@ class Known:
     def read(self, want: Ranges) -> Layers:
         """Layers of a region, of the picture's own type."""
         x, alpha = self.plans.split(self.plane.read(want))
-        x, there = self.plans.missing.known(np.ascontiguousarray(x), alpha, self.name)
+        xp = self.plans.xp
+        x, there = self.plans.missing.known(xp.ascontiguousarray(x), alpha, self.name, xp)
         if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
             self._require_exact(x)
         return Layers(x, alpha, there=there)
@@ -151,7 +152,7 @@ class Normalized(WindowStage):
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region of the filtered picture, with the hole's value where samples are missing."""
-        have = self.needed(want)
+        xp, have = self.plans.xp, self.needed(want)
         x, alpha, _, there = self.before.read(have)
         alpha = self.alpha_under(self.alpha, alpha, have, want)
         sums = step_on(self.sums, x, have, want)
@@ -161,14 +162,15 @@ class Normalized(WindowStage):
             there = self.all_there(x)
         votes = step_on(self.votes, there, have, want)
         if self.kernel.is_bank:  # as many for each output
-            votes += np.asarray(self.vote.taps - _taps(self.kernel), votes.dtype)
-            centre = np.ones(votes.shape, np.uint8)
+            votes += xp.asarray(self.vote.taps - _taps(self.kernel), votes.dtype)
+            centre = self.all_there(votes)
         else:
             centre = self.under_centres(self.centre, there, have, want)
         found, lost = voted(
             self.vote._replace(hole=self.hole),
-            *(sums, votes, np.ascontiguousarray(centre, np.uint8)),
+            *(sums, votes, xp.ascontiguousarray(centre, np.uint8)),
             **self._beside(sums, votes, x, there, have, want),
+            xp=xp,
         )
         return Layers(sums, alpha, there=found if lost else None)
 
@@ -178,24 +180,24 @@ class Normalized(WindowStage):
         """What the kernel's way takes beside the sums and how many are there."""
         if self.voted is not None:
             exact = step_on(self.voted, x, have, want)
-            np.copyto(sums, exact, where=votes != self.vote.taps)
+            self.plans.xp.copyto(sums, exact, where=votes != self.vote.taps)
         if self.weights is not None:
             return {"weights": step_on(self.weights, mask, have, want)}
         if self.under is None:
             return {}
-        under = self.under_centres(self.under, x, have, want)
+        xp, under = self.plans.xp, self.under_centres(self.under, x, have, want)
         responses = []
         for plan, weights, all_of_it in self.members:
             precise = sums.copy() if self.exact else step_on(plan, x, have, want)
             present = step_on(weights, mask, have, want)
             if len(self.members) == 1:
-                under = np.ascontiguousarray(under, self.dtype)
+                under = xp.ascontiguousarray(under, self.dtype)
                 return {"under": under, "precise": precise, "present": present}
-            np.subtract(all_of_it, present, out=present)
+            xp.subtract(all_of_it, present, out=present)
             responses.append(precise + present * under)
-        total = _combined(responses, self.kernel.combine)
+        total = _combined(responses, self.kernel.combine, xp)
         with np.errstate(over="ignore"):  # infinite, as where nothing is missing
-            np.copyto(sums, total.astype(self.dtype), where=votes != self.vote.taps)
+            xp.copyto(sums, total.astype(self.dtype), where=votes != self.vote.taps)
         return {}
 
     def _shown(self, sums: Pixels) -> Pixels:
@@ -205,7 +207,7 @@ class Normalized(WindowStage):
             sums *= kind(vote.scale)
         if vote.bias:
             sums += kind(vote.bias)
-        return np.abs(sums, out=sums) if vote.absolute else sums
+        return self.plans.xp.abs(sums, out=sums) if vote.absolute else sums
 
 
 def _in_whole_numbers(kernel: Kernel, dtype: np.dtype[Any]) -> tuple[Kernel, float, bool]:
@@ -253,11 +255,12 @@ def _members(kernel: Kernel) -> tuple[Kernel, ...]:
     return tuple(Kernel(weights, kernel.scale, name=kernel.name) for weights in kernel.weights)
 
 
-def _combined(responses: list[Pixels], combine: str) -> Pixels:
-    """What a stack makes of the responses of its members."""
+def _combined(responses: list[Pixels], combine: str, xp: Any) -> Pixels:
+    """What a stack makes of the responses of its members, arrays of a module."""
     if combine == "magnitude":
-        return np.sqrt(sum(np.square(values) for values in responses))
-    return np.maximum.reduce(responses) if combine == "maximum" else responses[0]
+        size: Pixels = xp.sqrt(sum(xp.square(values) for values in responses))
+        return size
+    return reduce(xp.maximum, responses) if combine == "maximum" else responses[0]
 
 
 def is_flat(weights: NDArray[np.float64]) -> bool:

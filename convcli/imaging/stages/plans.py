@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from convcli.arithmetic.borders import Border
+from convcli.engine.backends import NUMPY, Backend
 from convcli.engine.operations import knows
 from convcli.engine.plan import Plan, Step, plan_filter
 from convcli.errors import KernelError
@@ -51,6 +52,8 @@ class Plans:
         Whether samples of the result can be negative, so that slopes keep their signs.
     between
         Type of the values between two kernels where samples may be missing.
+    xp
+        The module of the arrays that its plans work on: NumPy, or that of a GPU's.
 
     Raises
     ------
@@ -65,6 +68,9 @@ class Plans:
     ) -> None:
         self.chain, self.options = chain, options
         self._made_of = header, channels
+        self.xp: Any = np
+        self.backend = NUMPY
+        self._elsewhere: dict[Backend, Plans] = {}
         self.dtype, self.n_frames = header.dtype, header.n_frames
         self.values = holds_values(header, options)
         self.alpha = header.alpha and not channels.over_alpha
@@ -115,7 +121,7 @@ class Plans:
         if self.alpha:
             pixels, alpha = pixels[..., :-1], pixels[..., -1:]
         if pixels.shape[-1] != self.colours:
-            pixels = np.repeat(pixels, self.colours, axis=-1)
+            pixels = self.xp.repeat(pixels, self.colours, axis=-1)
         return pixels, alpha
 
     @property
@@ -135,12 +141,25 @@ class Plans:
         plans.out_dtype, plans._made = "float64", {}
         return plans
 
+    def on_device(self, backend: Backend, xp: Any) -> Plans:
+        """Plans of the same chain for a GPU, whose arrays are those of the module ``xp``."""
+        if backend not in self._elsewhere:
+            plans = copy(self)
+            plans.backend, plans.xp, plans._made = backend, xp, {}
+            plans.options = self.options._replace(backend=backend)
+            self._elsewhere[backend] = plans
+        return self._elsewhere[backend]
+
     def shows_absolute(self, kernel: Kernel) -> bool:
         """Whether the absolute values of a kernel's results are shown."""
         return kernel.absolute and self.options.range == "auto" and not self.signed
 
     def chained(self, size: tuple[int, int]) -> Plan:
-        """The whole chain on the colours of a frame of ``size``, from samples to samples."""
+        """The whole chain on the colours of a frame of ``size``, from samples to samples.
+
+        It is the one that ``auto`` weighs; plans of its parts run on the CPU, or where it was put
+        by :meth:`on_device`, so that samples do not cross the bus between them.
+        """
         signed = self.options.range == "auto" and self.signed
         return self._plan(
             (*size, 1 if self.luma else self.colours),
@@ -149,6 +168,7 @@ class Plans:
             range="clip" if signed else self.options.range,
             out_dtype=self.out_dtype,
             algorithm=self.options.algorithm,
+            backend=self.options.backend,
         )
 
     @cached_property
@@ -291,17 +311,20 @@ class Plans:
         outside: float | None = None,
         depth: bool = False,
         algorithm: str | None = "",
+        backend: Backend | str | None = "",
         how: tuple[tuple[str, Any], ...] = (),
     ) -> Plan:
         """``depth`` if it is a change of depth alone, which has no geometry and one algorithm.
 
         The ``algorithm`` is that of the options, if a kernel's operation has it, unless another is
-        given, or None for any.
+        given, or None for any. The ``backend`` is that of the parts of a chain by default.
         ``outside`` is what the border's constant stands for, in the samples' units, if it is not
         what the options say. ``how`` is handed on to the engine.
         """
         dtype = np.dtype(dtype)
-        key = (shape, dtype, tuple(kernels), range, out_dtype, outside, depth, how)
+        if backend == "":
+            backend = self.backend
+        key = (shape, dtype, tuple(kernels), range, out_dtype, outside, depth, backend, how)
         if key not in self._made:
             o = self.options
             if algorithm == "":
@@ -323,7 +346,7 @@ class Plans:
                 kernels,
                 range=range,
                 out_dtype=self.out_dtype if depth else out_dtype,
-                backend=o.backend,
+                backend=backend,
                 threads=o.threads,
                 count=o.pictures * self.n_frames,
                 **{**({} if depth else geometry), **self._held(dtype, kernels), **dict(how)},

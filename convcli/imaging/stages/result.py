@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
     from convcli.imaging.stages.float_layers import LayerStage
 
-__all__ = ["Correlated", "Requantised", "Stretched", "join_limits"]
+__all__ = ["Correlated", "Requantised", "Result", "Stretched", "join_limits"]
 
 
-class _Result(Plane):
+class Result(Plane):
     """A plane of the result; what is counted goes to ``counts``."""
 
     def __init__(self, plans: Plans, size: tuple[int, int], counts: Counts) -> None:
@@ -50,7 +50,7 @@ class _Result(Plane):
         return step_on(self.plans.deepening(alpha.shape, alpha.dtype), alpha, all_of_it, all_of_it)
 
 
-class Correlated(_Result):
+class Correlated(Result):
     """A chain whose colours go from samples to samples in one plan, alpha left as it is."""
 
     def __init__(self, plane: Plane, plans: Plans, counts: Counts, *, opaque: bool) -> None:
@@ -95,7 +95,7 @@ class Correlated(_Result):
         return self._at_depth(picked)
 
 
-class Requantised(_Result):
+class Requantised(Result):
     """Layers of floats as samples."""
 
     def __init__(
@@ -106,6 +106,7 @@ class Requantised(_Result):
 
     def read(self, want: Ranges) -> Pixels:
         """A region of the filtered picture, before ``stretch`` where that is the range."""
+        xp = self.plans.xp
         colours, alpha, _, there = self.before.read(want)
         all_of_it = whole_of(colours.shape)
         plan = self.plans.ending(colours.shape, colours.dtype)
@@ -118,24 +119,26 @@ class Requantised(_Result):
             done = step_on(plan, colours, all_of_it, all_of_it, own)
         if self.plans.options.range == "stretch":  # said when the samples are made of these
             lost, moved = 0, 0
-            done = done if there is None else np.where(there != 0, done, np.nan)
+            done = done if there is None else xp.where(there != 0, done, np.nan)
         else:
-            done, lost, moved = declared(done, there, self.plans.missing, told=told)
+            done, lost, moved = declared(done, there, self.plans.missing, told=told, xp=xp)
         samples, clipped, *_ = own.total
         self.counts.add(SampleCounts(samples - lost, clipped, lost, moved), *own.notes)
         if alpha is None:
             return done
         if self.plans.missing.by_alpha:
             alpha = self._told(alpha, there)
-        return np.concatenate([done, self._at_depth(alpha)], axis=-1)
+        made: Pixels = xp.concatenate([done, self._at_depth(alpha)], axis=-1)
+        return made
 
     def _told(self, alpha: Pixels, there: NDArray[np.uint8] | None) -> Pixels:
         """Alpha of 0 where all bands are missing, and not where one is there."""
-        white = np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)
-        shown = np.where(alpha == 0, white, alpha)
+        xp, white = self.plans.xp, np.asarray(full_scale(alpha.dtype)).astype(alpha.dtype)[()]
+        shown: Pixels = xp.where(alpha == 0, white, alpha)
         if there is None:
             return shown
-        return np.where(there.any(axis=-1, keepdims=True), shown, alpha.dtype.type(0))
+        told: Pixels = xp.where(there.any(axis=-1, keepdims=True), shown, alpha.dtype.type(0))
+        return told
 
 
 def _alike(there: NDArray[Any]) -> bool:
@@ -145,12 +148,17 @@ def _alike(there: NDArray[Any]) -> bool:
 
 
 def declared(
-    samples: Pixels, there: NDArray[np.uint8] | None, missing: Missing, *, told: bool = False
+    samples: Pixels,
+    there: NDArray[np.uint8] | None,
+    missing: Missing,
+    *,
+    told: bool = False,
+    xp: Any = np,
 ) -> tuple[Pixels, int, int]:
     """Samples of which those that are missing say so, and no others.
 
     One that happens to have the value that says so moves to the next one. ``told``: those that are
-    missing say so already.
+    missing say so already. ``xp`` is the module of the arrays.
 
     Returns
     -------
@@ -166,12 +174,12 @@ def declared(
         same = samples == samples.dtype.type(says)
         if there is not None:
             same &= there != 0
-        moved = int(np.count_nonzero(same))
+        moved = int(xp.count_nonzero(same))
         if moved:
-            samples = np.where(same, _next_to(says, samples.dtype), samples)
+            samples = xp.where(same, _next_to(says, samples.dtype), samples)
     if there is None:
         return samples, 0, moved
-    lost = int(there.size - np.count_nonzero(there))
+    lost = int(there.size - xp.count_nonzero(there))
     if says is None:
         if not (missing.by_alpha and _alike(there)):
             raise UsageError(
@@ -181,7 +189,7 @@ def declared(
             )
         says = 0  # alpha says it
     if not told:
-        np.copyto(samples, samples.dtype.type(says), where=there == 0)
+        xp.copyto(samples, samples.dtype.type(says), where=there == 0)
     return samples, lost, moved
 
 
@@ -198,7 +206,7 @@ class Stretched(Plane):
     ``limits`` are the two, for which it is a survey itself; one that is read whole finds them.
     """
 
-    def __init__(self, before: _Result, limits: tuple[float, float] | None = None) -> None:
+    def __init__(self, before: Result, limits: tuple[float, float] | None = None) -> None:
         self.before, self.alpha = before, before.plans.alpha
         self.shape, self.dtype = before.shape, before.dtype
         self.limits = limits

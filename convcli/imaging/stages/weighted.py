@@ -58,14 +58,17 @@ class Weighted(WindowStage):
         else:
             colours = step_on(self.colours, colours, have, want)
         alpha = self.alpha_under(self.picked, alpha, have, want)
-        return Layers(np.abs(colours) if self.absolute else colours, alpha, chroma)
+        return Layers(abs(colours) if self.absolute else colours, alpha, chroma)
 
     def _mean(self, premultiplied: Pixels, present: Pixels) -> Pixels:
         """Sums of colour times alpha, divided by how much was there."""
-        there = present > EMPTY
-        mean = np.divide(premultiplied, present, out=np.zeros_like(premultiplied), where=there)
+        xp, there, kind = self.plans.xp, present > EMPTY, present.dtype.type
+        if xp is np:
+            mean = np.divide(premultiplied, present, out=np.zeros_like(premultiplied), where=there)
+        else:  # CuPy divides everywhere
+            mean = xp.where(there, premultiplied / xp.where(there, present, kind(1)), kind(0))
         # Where nothing is left there is no colour to offset either.
-        mean += np.where(there, self.kernel.bias / 255, 0.0).astype(mean.dtype)
+        mean += xp.where(there, kind(self.kernel.bias / 255), kind(0))
         return mean
 
 

@@ -68,7 +68,10 @@ class WindowStage:
         """The region of the layers before that a region of its own is made of."""
         if is_whole(want, self.step.shape_out):
             return whole_of(self.step.shape_in)
-        return join(*(needed(plan.steps[0], want) for plan in self._used))
+        rows, cols = join(*(needed(plan.steps[0], want) for plan in self._used))
+        if self.plans.backend.on_gpu:  # whose rows are whole
+            cols = whole_of(self.step.shape_in)[1]
+        return rows, cols
 
     def under_centres(self, plan: Plan, x: Pixels, have: Ranges, want: Ranges) -> Pixels:
         """What lies under the centres of the windows, by a plan that picks it."""
@@ -79,9 +82,10 @@ class WindowStage:
         """Alpha under the centres, of its own type; as it is if there is no plan, or no alpha."""
         if plan is None or alpha is None:
             return alpha
-        return np.asarray(self.under_centres(plan, alpha, have, want), alpha.dtype)
+        picked = self.under_centres(plan, alpha, have, want)
+        return self.plans.xp.asarray(picked, alpha.dtype)
 
-    @staticmethod
-    def all_there(x: Pixels) -> NDArray[np.uint8]:
+    def all_there(self, x: Pixels) -> NDArray[np.uint8]:
         """The mask of samples of which none is missing."""
-        return np.ones(x.shape, np.uint8)
+        mask: NDArray[np.uint8] = self.plans.xp.ones(x.shape, np.uint8)
+        return mask
