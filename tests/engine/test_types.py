@@ -295,12 +295,32 @@ def test_what_cannot_be_exact_is_refused_in_one_line():
         plan_filter((5, 5, 1), "uint8", [Kernel([[1.0]])], bounds=(-3, -2))
 
 
-def test_a_gpu_is_not_asked(monkeypatch):
-    plan = plan_filter((5, 5, 1), "int16", [Kernel([[1.0]])])
-    assert plan.backend_reason == "int16 is done on the CPU only"
+def test_a_gpu_takes_every_type_and_refuses_weights_near_0(monkeypatch):
     monkeypatch.setattr("convcli.engine.gpu.device.require_device", lambda n=0: "a GPU")
-    with pytest.raises(BackendError, match="cupy: int16 is done on the CPU only"):
-        plan_filter((5, 5, 1), "int16", [Kernel([[1.0]])], backend="cupy")
+    for dtype in ("int8", "int16", "uint32", "int32"):
+        assert plan_filter((5, 5, 1), dtype, [Kernel([[1.0]])], backend="cupy").backend.on_gpu
+    near, smaller = Kernel([[1.0, 2.0**-100]]), Kernel([[1.0, 2.0**-101]], name="faint")
+    masks = {"dtype": "uint8", "bounds": (0, 1), "range": "float", "values": True}
+    assert plan_filter((5, 5, 1), kernels=[smaller], **masks, backend="cupy").backend.on_gpu
+    assert plan_filter((5, 5, 1), kernels=[near], **masks, relative=True, backend="cupy")
+    words = "faint, with weights near 0, is done on the CPU only"
+    with pytest.raises(BackendError, match=f"cupy: {words}"):
+        plan_filter((5, 5, 1), kernels=[smaller], **masks, relative=True, backend="cupy")
+    plan = plan_filter((5, 5, 1), kernels=[smaller], **masks, relative=True)
+    assert plan.backend_reason == words
+
+
+def test_a_gpu_makes_no_transforms_where_it_has_to_be_exact(monkeypatch):
+    monkeypatch.setattr("convcli.engine.gpu.device.require_device", lambda n=0: "a GPU")
+    weights = np.random.default_rng(3).random((61, 61))
+    ways = {
+        name: plan_filter(
+            (900, 900, 1), "float32", [Kernel(weights)], range="float", backend=name, **how
+        ).steps[0].method.transform
+        for name, how in [("cupy", {"relative": True}), ("cupy:1", {"precise": True}),
+                          ("numpy", {"relative": True})]
+    }  # fmt: skip
+    assert ways == {"cupy": "", "cupy:1": "", "numpy": "float64"}
 
 
 @pytest.mark.parametrize("size", [(9, 9), (31, 31), (64, 64)])

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
+from convcli.engine.gpu.failures import failures_told
 from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles
-from convcli.engine.gpu.resident import failures_told
 from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError

@@ -6,48 +6,22 @@ result is downloaded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.dispatch import native
-from convcli.engine.gpu.cupy_device import CupyDevice, cuda_failures, device_of_thread
-from convcli.engine.gpu.device import INSTALL, one_line
+from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
 from convcli.engine.gpu.passes import TYPES
 from convcli.engine.gpu.slabs import pitch, run_resident
 from convcli.engine.plan import Plan, Step
 from convcli.engine.requantize import Requantizer
-from convcli.errors import BackendError
 
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
 
-__all__ = ["download", "failures_told", "run_part", "upload"]
-
-
-@contextmanager
-def failures_told(number: int) -> Iterator[None]:
-    """What goes wrong with the device of that number, as one error of ours.
-
-    Raises
-    ------
-    BackendError
-        If a library is missing, or the device fails.
-    """
-    try:
-        yield
-    except ImportError as error:
-        raise BackendError(
-            f"backend cupy: a library of CUDA is missing ({one_line(error)}); {INSTALL} brings it"
-        ) from error
-    except cuda_failures() as error:
-        raise BackendError(
-            f"backend cupy: device {number} failed ({type(error).__name__}: {one_line(error)}); "
-            "use --backend numpy"
-        ) from error
+__all__ = ["download", "run_part", "upload"]
 
 
 def upload(device: CupyDevice, x: NDArray[Any]) -> Any:

@@ -241,9 +241,9 @@ class Filter:
         if simple:
             return Correlated(plane, plans, counts, opaque=not self.leaves_alpha)
         if plans.chained(plane.shape[:2]).backend.on_gpu:
-            from convcli.imaging.stages.on_device import OnDevice
+            from convcli.imaging.stages.on_device import DeviceResult
 
-            return OnDevice(plane, plans, self.source.name, counts)
+            return DeviceResult(plane, plans, self.source.name, counts)
         from convcli.imaging.stages.chain_layers import layers_of
         from convcli.imaging.stages.partly_hidden import PartlyHidden, same_from_samples
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
-from convcli.engine.gpu.resident import download, failures_told, upload
+from convcli.engine.gpu.failures import failures_told
+from convcli.engine.gpu.notes import to_tell
+from convcli.engine.gpu.resident import download, upload
 from convcli.errors import BackendError
 from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.carry_out import Counts, SampleCounts, is_whole
@@ -20,7 +22,7 @@ from convcli.imaging.stages.result import Requantised, Result
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
 
-__all__ = ["OnDevice"]
+__all__ = ["DeviceResult"]
 
 
 class _Uploaded(Plane):
@@ -36,7 +38,7 @@ class _Uploaded(Plane):
         return there
 
 
-class OnDevice(Result):
+class DeviceResult(Result):
     """The samples of a result, made of layers on a GPU; parts of it, which flow, on the CPU.
 
     Raises
@@ -67,7 +69,7 @@ class OnDevice(Result):
             note = f"done on the CPU, since the GPU could not: {reason}"
             self.counts.add(SampleCounts(), note)
             return self._made(self.plane, self.plans, self.counts).read(want)
-        self.counts.add(own.total, *own.notes)
+        self.counts.add(own.total, *own.notes, to_tell())
         return done
 
     def _whole(self, made: Requantised, want: Ranges, device: CupyDevice) -> Pixels:

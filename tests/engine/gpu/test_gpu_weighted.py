@@ -1,0 +1,219 @@
+"""Transparency and missing samples on a GPU: the samples of the CPU, and one way over the bus.
+
+The device is a stand-in whose kernels g++ compiles; what stands between two kernels runs on it too.
+"""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import convcli
+from convcli.arithmetic.borders import FILLING
+from convcli.cli import app
+from convcli.engine.gpu import cupy_device
+from convcli.errors import BackendError, InputError, UsageError
+
+RNG = np.random.default_rng(21)
+SIZE = 19, 23
+HOLE = -9999
+
+
+def light(channels, dtype):
+    x = RNG.integers(0, np.iinfo(dtype).max + 1, (*SIZE, channels)).astype(dtype)
+    x[RNG.random(SIZE) < 0.2, -1] = 0
+    x[4:9, 6:13, -1] = 0
+    return x
+
+
+def holed(dtype, hole):
+    x = (RNG.random((*SIZE, 2)) * 120 - 20 * (np.dtype(dtype).kind != "u")).astype(dtype)
+    x[RNG.random(x.shape) < 0.1] = hole
+    x[4:9, 6:13] = hole
+    return x
+
+
+@pytest.fixture
+def bus(fake_cupy, monkeypatch):
+    """What crosses it; CuPy's functions of arrays are NumPy's, which wait for what was begun."""
+    for name in dir(np):
+        if not hasattr(fake_cupy, name) and not name.startswith("_"):
+            setattr(fake_cupy, name, getattr(np, name))
+
+    on_device = type(fake_cupy.empty((1, 1), "uint8"))
+
+    def there(function):
+        return lambda *args, **how: function(*args, **how).view(on_device)
+
+    for name in ("concatenate", "where", "ascontiguousarray"):
+        setattr(fake_cupy, name, there(getattr(np, name)))
+    error = type("CUDADriverError", (RuntimeError,), {})
+    fake_cupy.cuda.driver = SimpleNamespace(CUDADriverError=error)
+    fake_cupy.cuda.runtime.memGetInfo = lambda: (1 << 30, 1 << 30)
+    crossed = []
+    device = cupy_device.CupyDevice
+    for name in ("upload", "download"):
+
+        def moved(self, one, other, name=name, whole=getattr(device, name)):
+            crossed.append((name, (other if name == "upload" else one).dtype.name))
+            whole(self, one, other)
+            self.stream.synchronize()
+
+        monkeypatch.setattr(device, name, moved)
+    return crossed
+
+
+def near(got, want, dtype):
+    """To the bit, but for a level of whole numbers where sums are of floats."""
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    if np.dtype(dtype).kind == "f":
+        atol = (1e-12 if got.dtype == np.float64 else 3e-6) * float(np.nanmax(np.abs(want)))
+        np.testing.assert_allclose(got, want, atol=atol)
+        return
+    off = np.abs(got.astype(np.float64) - want)
+    assert off.max() <= 1
+    assert np.count_nonzero(off) <= got.size // 50
+
+
+def both(x, kernel, **how):
+    return [convcli.filter_image(x, kernel, backend=name, **how) for name in ("cupy", "numpy")]
+
+
+CHAIN = ["gaussian:1", "sobel-x", "box:3"]
+
+
+@pytest.mark.parametrize("kernel", ["gaussian:1", "sharpen", CHAIN], ids=str)
+@pytest.mark.parametrize(("channels", "dtype"), [(4, np.uint8), (4, np.uint16), (2, np.uint8)])
+def test_transparency(bus, channels, dtype, kernel):
+    x = light(channels, dtype)
+    got, want = both(x, kernel)
+    near(got, want, dtype)
+    assert bus == [("upload", x.dtype.name), ("download", x.dtype.name)]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"linear": True}, {"luma": True}, {"depth": 16}, {"range": "stretch"}, {"bias": 20.0}],
+    ids=str,
+)
+def test_what_stands_around_the_kernels(bus, how):
+    x = light(4, np.uint8)
+    got, want = both(x, "gaussian:1", **how)
+    near(got, want, got.dtype)
+    assert [name for name, _ in bus] == ["upload", "download"]
+    assert bus[0][1] == "uint8"
+
+
+MISSING = {
+    "nan": (holed("float32", np.nan), {}),
+    "float64": (holed("float64", np.nan), {}),
+    "int16": (holed("int16", HOLE), {"nodata": HOLE}),
+    "uint8": (holed("uint8", 7), {"nodata": 7, "values": True}),
+    "int64": (holed("int64", HOLE), {"nodata": HOLE}),
+}
+KERNELS = {
+    "counted": ("box:3", {}),
+    "weighted": ("gaussian:1", {}),
+    "centred": ("sobel-x", {}),
+    "stack": ("sobel", {}),
+    "total": ("sum:3", {"fill": True}),
+    "propagate": ("gaussian:1", {"missing": "propagate"}),
+    "filled": ("gaussian:1", {"fill": True, "min_valid": 0.3}),
+    "chain": (CHAIN, {}),
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kind", MISSING)
+def test_missing_samples(bus, kind, kernel):
+    (x, how), (name, more) = MISSING[kind], KERNELS[kernel]
+    got, want = both(x, name, **how, **more)
+    near(got, want, x.dtype)
+    assert bus == [("upload", x.dtype.name), ("download", x.dtype.name)]
+
+
+@pytest.mark.parametrize("border", [*FILLING, "missing", "constant:40"])
+def test_borders(bus, border):
+    x, how = MISSING["int16"]
+    got, want = both(x, "gaussian:1", border=border, padding=3, **how)
+    near(got, want, x.dtype)
+    if border != "missing":
+        got, want = both(light(4, np.uint8), "gaussian:1", border=border, stride=(2, 1))
+        near(got, want, np.uint8)
+    assert len(bus) == 2 + 2 * (border != "missing")
+
+
+def test_nothing_missing_goes_the_plain_way_to_the_same_bits(bus):
+    x = holed("int16", 5)
+    got, want = both(x, "box:3")
+    near(got, want, x.dtype)
+    assert len(bus) == 2
+
+
+def write(path, x):
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, x)
+    else:
+        Image.fromarray(x).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "words"),
+    [
+        ("a.png", light(4, np.uint8), ["-k", "gaussian:1", "-k", "sharpen"]),
+        ("a.png", light(2, np.uint8), ["-k", "box:3"]),
+        ("a.tif", holed("int16", HOLE)[..., 0], ["-k", "gaussian:1", f"--nodata={HOLE}"]),
+        ("a.tif", holed("float32", np.nan)[..., 0], ["-k", "box:3", "--fill"]),
+    ],
+    ids=["rgba", "la", "int16", "nan"],
+)
+def test_the_whole_command_writes_the_same_file(bus, capfd, tmp_path, name, x, words):
+    source, said = write(tmp_path / name, x), []
+    for backend in ("cupy", "numpy"):
+        target = tmp_path / f"{backend}{name[1:]}"
+        line = ["filter", source, *words, "--backend", backend, "-o", str(target), "--json"]
+        assert app.run(line) == 0
+        said.append(json.loads(capfd.readouterr().out))
+    assert (tmp_path / f"cupy{name[1:]}").read_bytes() == target.read_bytes()
+    assert [one.pop("backend") for one in said] == ["cupy", "numpy"]
+    assert said[0]["missing"] == said[1]["missing"]
+    assert said[0]["clipped"] == said[1]["clipped"]
+    assert [way for way, _ in bus] == ["upload", "download"]
+
+
+def test_what_the_cpu_refuses_is_refused(bus):
+    x = holed("float32", np.nan)
+    x[0, 0, 0] = np.inf
+    with pytest.raises(InputError, match="infinite"):
+        convcli.filter_image(x, "box:3", backend="cupy")
+    with pytest.raises(UsageError, match="takes none"):
+        convcli.filter_image(x, "sobel-x", fill=True, backend="cupy")
+    huge = np.full((5, 5, 3), 1e30, np.float32)
+    with pytest.raises(InputError, match="1e[+]30, where 1 is white, has no linear light"):
+        convcli.filter_image(huge, "box:3", linear=True, backend="cupy")
+
+
+def test_ranks_beside_missing_samples_are_the_cpus_and_say_so(bus):
+    with pytest.raises(BackendError, match="backend cupy: median:3x3 is done on the CPU only"):
+        convcli.filter_image(holed("float32", np.nan), "median:3", backend="cupy")
+    assert bus == []
+
+
+def test_a_device_that_is_full_is_an_error_by_name_and_a_note_under_auto(
+    bus, fake_cupy, monkeypatch, speeds
+):
+    x = light(4, np.uint8)
+
+    def full(*_):
+        raise fake_cupy.cuda.memory.OutOfMemoryError("no room\nfor 1 byte")
+
+    monkeypatch.setattr("convcli.imaging.stages.on_device.upload", full)
+    with pytest.raises(BackendError, match="out of memory for 23x19x4 .no room for 1 byte."):
+        convcli.filter_image(x, "gaussian:1", backend="cupy")
