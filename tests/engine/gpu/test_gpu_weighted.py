@@ -6,6 +6,7 @@ The device is a stand-in whose kernels g++ compiles; what stands between two ker
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 import convcli
 from convcli.arithmetic.borders import FILLING
 from convcli.cli import app
+from convcli.engine.backends import NUMPY, Backend
 from convcli.engine.gpu import cupy_device
 from convcli.errors import BackendError, InputError, UsageError
 
@@ -46,6 +48,8 @@ def bus(fake_cupy, monkeypatch):
             setattr(fake_cupy, name, getattr(np, name))
 
     on_device = type(fake_cupy.empty((1, 1), "uint8"))
+    memory = type(fake_cupy.empty((1, 1), "uint8").data)
+    monkeypatch.setattr(memory, "ptr", property(lambda self: self.address), raising=False)
 
     def there(function):
         return lambda *args, **how: function(*args, **how).view(on_device)
@@ -57,14 +61,19 @@ def bus(fake_cupy, monkeypatch):
     fake_cupy.cuda.runtime.memGetInfo = lambda: (1 << 30, 1 << 30)
     crossed = []
     device = cupy_device.CupyDevice
-    for name in ("upload", "download"):
 
-        def moved(self, one, other, name=name, whole=getattr(device, name)):
+    def counted(name):
+        whole = getattr(device, name)
+
+        def moved(self, one, other):
             crossed.append((name, (other if name == "upload" else one).dtype.name))
             whole(self, one, other)
             self.stream.synchronize()
 
         monkeypatch.setattr(device, name, moved)
+
+    counted("upload")
+    counted("download")
     return crossed
 
 
@@ -111,8 +120,8 @@ def test_what_stands_around_the_kernels(bus, how):
 
 
 MISSING = {
-    "nan": (holed("float32", np.nan), {}),
-    "float64": (holed("float64", np.nan), {}),
+    "nan": (holed("float32", np.nan), {"values": True}),
+    "float64": (holed("float64", np.nan), {"values": True}),
     "int16": (holed("int16", HOLE), {"nodata": HOLE}),
     "uint8": (holed("uint8", 7), {"nodata": 7, "values": True}),
     "int64": (holed("int64", HOLE), {"nodata": HOLE}),
@@ -169,7 +178,7 @@ def write(path, x):
     [
         ("a.png", light(4, np.uint8), ["-k", "gaussian:1", "-k", "sharpen"]),
         ("a.png", light(2, np.uint8), ["-k", "box:3"]),
-        ("a.tif", holed("int16", HOLE)[..., 0], ["-k", "gaussian:1", f"--nodata={HOLE}"]),
+        ("a.tif", holed("int16", HOLE)[..., 0], ["-k", "box:3", f"--nodata={HOLE}"]),
         ("a.tif", holed("float32", np.nan)[..., 0], ["-k", "box:3", "--fill"]),
     ],
     ids=["rgba", "la", "int16", "nan"],
@@ -181,39 +190,78 @@ def test_the_whole_command_writes_the_same_file(bus, capfd, tmp_path, name, x, w
         line = ["filter", source, *words, "--backend", backend, "-o", str(target), "--json"]
         assert app.run(line) == 0
         said.append(json.loads(capfd.readouterr().out))
-    assert (tmp_path / f"cupy{name[1:]}").read_bytes() == target.read_bytes()
+    got, want = tmp_path / f"cupy{name[1:]}", target
+    if x.dtype.kind == "f":
+        near(tifffile.imread(got), tifffile.imread(want), x.dtype)
+    else:
+        assert got.read_bytes() == want.read_bytes()
     assert [one.pop("backend") for one in said] == ["cupy", "numpy"]
     assert said[0]["missing"] == said[1]["missing"]
-    assert said[0]["clipped"] == said[1]["clipped"]
+    assert said[0]["clipped_fraction"] == said[1]["clipped_fraction"]
     assert [way for way, _ in bus] == ["upload", "download"]
 
 
 def test_what_the_cpu_refuses_is_refused(bus):
-    x = holed("float32", np.nan)
-    x[0, 0, 0] = np.inf
+    x = holed("float32", np.nan)[..., 0]
+    x[0, 0] = np.inf
     with pytest.raises(InputError, match="infinite"):
         convcli.filter_image(x, "box:3", backend="cupy")
     with pytest.raises(UsageError, match="takes none"):
-        convcli.filter_image(x, "sobel-x", fill=True, backend="cupy")
+        convcli.filter_image(
+            holed("int16", HOLE), "sobel-x", nodata=HOLE, fill=True, backend="cupy"
+        )
     huge = np.full((5, 5, 3), 1e30, np.float32)
-    with pytest.raises(InputError, match="1e[+]30, where 1 is white, has no linear light"):
+    with pytest.raises(InputError, match=r"1e\+30, where 1 is white, has no linear light"):
         convcli.filter_image(huge, "box:3", linear=True, backend="cupy")
 
 
 def test_ranks_beside_missing_samples_are_the_cpus_and_say_so(bus):
-    with pytest.raises(BackendError, match="backend cupy: median:3x3 is done on the CPU only"):
-        convcli.filter_image(holed("float32", np.nan), "median:3", backend="cupy")
+    x = holed("float32", np.nan)[..., 0]
+    with pytest.raises(BackendError, match="backend cupy: median is done on the CPU only"):
+        convcli.filter_image(x, "median:3", backend="cupy")
     assert bus == []
 
 
 def test_a_device_that_is_full_is_an_error_by_name_and_a_note_under_auto(
-    bus, fake_cupy, monkeypatch, speeds
+    bus, fake_cupy, monkeypatch, capfd, tmp_path
 ):
-    x = light(4, np.uint8)
-
     def full(*_):
         raise fake_cupy.cuda.memory.OutOfMemoryError("no room\nfor 1 byte")
 
+    source, target = write(tmp_path / "a.png", light(4, np.uint8)), tmp_path / "o.png"
     monkeypatch.setattr("convcli.imaging.stages.on_device.upload", full)
-    with pytest.raises(BackendError, match="out of memory for 23x19x4 .no room for 1 byte."):
-        convcli.filter_image(x, "gaussian:1", backend="cupy")
+    monkeypatch.setattr("convcli.engine.plan.weigh", lambda *_: (Backend("cupy"), "predicted"))
+    line = ["filter", source, "-k", "gaussian:1", "-o", str(target)]
+    assert app.run([*line, "--backend", "cupy"]) == 2
+    words = r"device 0 is out of memory for 23x19x4 \(no room for 1 byte\)"
+    assert re.fullmatch(rf"convcli: backend cupy: {words}; .*\n", capfd.readouterr().err)
+    assert not target.exists()
+    assert app.run(line) == 0
+    assert re.search(f"the GPU could not: {words}", capfd.readouterr().err)
+    want = convcli.filter_image(np.asarray(Image.open(source)), "gaussian:1", backend="numpy")
+    np.testing.assert_array_equal(np.asarray(Image.open(target)), want)
+
+
+def test_what_auto_puts_on_the_gpu_stays_there(bus, monkeypatch):
+    """All parts of a chain run where the chain as a whole was weighed to."""
+    monkeypatch.setattr("convcli.engine.plan.weigh", lambda *_: (Backend("cupy"), "predicted"))
+    for x, how in [(light(4, np.uint8), {}), MISSING["int16"]]:
+        near(
+            *(convcli.filter_image(x, CHAIN, backend=b, **how) for b in ("auto", "numpy")), x.dtype
+        )
+        assert [name for name, _ in bus] == ["upload", "download"]
+        bus.clear()
+
+
+def test_what_auto_leaves_on_the_cpu_stays_there(bus, monkeypatch):
+    asked = []
+
+    def weigh(work, count=1):
+        asked.append(work)
+        return (NUMPY, "predicted") if len(asked) == 1 else (Backend("cupy"), "predicted")
+
+    monkeypatch.setattr("convcli.engine.plan.weigh", weigh)
+    x, how = MISSING["int16"]
+    convcli.filter_image(x, CHAIN, **how)
+    assert len(asked) == 1
+    assert bus == []
