@@ -40,7 +40,7 @@ def bench(
     from convcli.engine.dispatch import loops
     from convcli.kernels.load import load_kernel
     from convcli.runs.bench import bench_kernels, time_kernels, why_no_gpu
-    from convcli.runs.bench import calibrate as keep
+    from convcli.runs.calibrate import calibrate as keep
     from convcli.show.bench_table import bench_document, calibration_document
     from convcli.show.progress import progress
     from convcli.show.shape_output import emit
@@ -61,7 +61,7 @@ def bench(
     if not calibrate:
         emit(lambda roomy: document, "json" if as_json else None)
         return
-    found = calibration_document(*keep(timings, gpu=not no_gpu), no_gpu)
+    found = calibration_document(*keep((height, width), gpu=not no_gpu), no_gpu)
     if as_json:
         document.data["calibration"] = found.data
         emit(lambda roomy: document, "json")

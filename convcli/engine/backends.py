@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from convcli.errors import BackendError
 from convcli.records import NamedTuple
 
-__all__ = ["BACKENDS", "NUMPY", "Backend", "Workload", "gpu_seconds", "pick_backend", "weigh"]
+if TYPE_CHECKING:
+    from convcli.engine.gpu.workload import Workload
+
+__all__ = ["BACKENDS", "NUMPY", "Backend", "Choice", "no_gpu", "pick_backend", "weigh"]
 
 BACKENDS = ("auto", "numpy", "cupy")
 
@@ -74,7 +78,7 @@ def pick_backend(asked: Backend | None) -> tuple[Backend, str]:
     (Backend(name='numpy', device=0), 'asked for')
     """
     if asked is None:
-        reason = _no_gpu() or "one picture is done sooner on the CPU than a GPU takes to start"
+        reason = no_gpu() or "one picture is done sooner on the CPU than a GPU takes to start"
         return NUMPY, reason
     if not asked.on_gpu:
         return asked, "asked for"
@@ -83,68 +87,45 @@ def pick_backend(asked: Backend | None) -> tuple[Backend, str]:
     return asked, f"asked for; {require_device(asked.device)}"
 
 
-class Workload(NamedTuple):
-    """What one picture costs.
+class Choice(NamedTuple):
+    """A backend that ``auto`` has chosen, and why: the CPU may take over from a GPU."""
 
-    Parameters
-    ----------
-    cpu_seconds
-        Predicted for all threads, by the engine's cost table.
-    taps
-        Multiply-adds.
-    traffic
-        Bytes through the device's memory.
-    bytes_in, bytes_out
-        Over the bus.
-    kernels
-        Kernels to compile, or to load from the cache.
+    backend: Backend
+    reason: str
+
+
+def weigh(work: Workload, count: int = 1, workers: int = 1) -> Choice:
+    """Choose for ``auto``: where ``count`` such pictures end sooner, ``workers`` at a time.
+
+    CuPy is imported only if that is a GPU; if it then turns out not to be there, the reason says
+    so. One choice is for all workers of a batch: they share the cores, the bus and the device.
     """
-
-    cpu_seconds: float
-    taps: float
-    traffic: float
-    bytes_in: float
-    bytes_out: float
-    kernels: int
-
-
-def weigh(work: Workload, count: int = 1) -> tuple[Backend, str]:
-    """Choose for ``auto``: the backend on which ``count`` such pictures end sooner, and why.
-
-    CuPy is imported only if that is the GPU; if the GPU then turns out not to be there, the
-    reason says so.
-    """
-    missing = _no_gpu()
+    missing = no_gpu()
     if missing:
-        return NUMPY, missing
+        return Choice(NUMPY, missing)
+    from convcli.engine.gpu.predicted import cpu_seconds, gpu_seconds
     from convcli.engine.speeds import load_speeds
+    from convcli.system.machine import default_threads
 
-    speeds = load_speeds()
-    cpu = speeds.cpu * work.cpu_seconds * count
-    gpu = gpu_seconds(work, count)
+    situation = load_speeds(), count, workers, default_threads()
+    cpu, gpu = cpu_seconds(work, *situation), gpu_seconds(work, *situation)
     pictures = "the picture is" if count == 1 else f"the {count:,} pictures are"
-    costs = f"{pictures} predicted to take {_seconds(cpu)} on the CPU, {_seconds(gpu)} on a GPU, start included"
+    at_once = f", {workers} at a time" if workers > 1 else ""
+    costs = (
+        f"{pictures} predicted to take {_seconds(cpu)} on the CPU{at_once}, {_seconds(gpu)} on a "
+        "GPU, start included"
+    )
     if cpu <= gpu:
-        return NUMPY, costs
+        return Choice(NUMPY, costs)
     from convcli.engine.gpu.device import require_device
 
     try:
-        return Backend("cupy"), f"{require_device()}; {costs}"
+        return Choice(Backend("cupy"), f"{require_device()}; {costs}")
     except BackendError as error:
-        return NUMPY, str(error).removeprefix("backend cupy: ")
+        return Choice(NUMPY, str(error).removeprefix("backend cupy: "))
 
 
-def gpu_seconds(work: Workload, count: int = 1) -> float:
-    """Predicted for ``count`` pictures on the GPU, from a cold start."""
-    from convcli.engine.speeds import load_speeds
-
-    s = load_speeds()
-    each = work.bytes_in / s.upload + work.bytes_out / s.download
-    each += max(work.traffic / s.memory, work.taps / s.multiply_adds)
-    return s.start + s.compile * work.kernels + each * count
-
-
-def _no_gpu() -> str:
+def no_gpu() -> str:
     """Why there can be no GPU, as far as can be told without importing anything; or nothing."""
     if find_spec("cupy") is None:
         return "CuPy is not installed"

@@ -22,7 +22,15 @@ from __future__ import annotations
 
 from convcli.records import NamedTuple
 
-__all__ = ["COSTS", "CostEstimate", "gpu_taps", "gpu_transforms", "on_cpu"]
+__all__ = [
+    "COSTS",
+    "GPU_MEMORY",
+    "CostEstimate",
+    "gpu_operations",
+    "gpu_taps",
+    "gpu_transforms",
+    "on_cpu",
+]
 
 
 class CostEstimate(NamedTuple):
@@ -121,6 +129,7 @@ _MEASURED_AS = {
     "uint64": "float64",
 }
 
+GPU_MEMORY = 4.3e12
 GPU_PASS = 0.0005
 GPU_TAP = 0.00006
 GPU_TRANSFORM = 0.035
@@ -150,3 +159,12 @@ def gpu_taps(kind: str, taps: float) -> float:
 def gpu_transforms(kind: str, samples: float) -> float:
     """Predicted ns per output sample of transforms on a GPU, of so many samples each."""
     return round(samples * GPU_TRANSFORM * _GPU_SLOWER.get(kind, 1.0), 6)
+
+
+def gpu_operations(kind: str, cost: float) -> float:
+    """Multiply-adds, of either type, that a cost by :func:`gpu_taps` stands for.
+
+    >>> gpu_operations("float64", gpu_taps("float64", 49))
+    49.0
+    """
+    return round(cost / (GPU_TAP * _GPU_SLOWER.get(kind, 1.0)), 1)

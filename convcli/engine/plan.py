@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.algorithms import choose
-from convcli.engine.backends import Backend, Workload, pick_backend, weigh
+from convcli.engine.backends import NUMPY, Backend, Choice, no_gpu, pick_backend, weigh
 from convcli.engine.cpu.c_loops import Loops, loops
 from convcli.engine.numerics import (
     DTYPES,
@@ -34,6 +34,9 @@ from convcli.kernels.operation_names import CORRELATE
 from convcli.records import NamedTuple
 from convcli.system.machine import default_threads
 
+if TYPE_CHECKING:
+    from convcli.engine.gpu.workload import Workload
+
 __all__ = ["Plan", "Step", "plan_filter"]
 
 _Chain: TypeAlias = Sequence[tuple[Windowed, WindowOperation]]
@@ -45,7 +48,8 @@ LEAST = 2.0**-100
 class Plan(NamedTuple):
     """A chain of steps with its types, range, backend and threads.
 
-    ``fallback`` says that the CPU may take over from a GPU, because nobody asked for it by name.
+    ``fallback`` says that the CPU may take over from a GPU, because nobody asked for it by name;
+    ``work`` is what was weighed, where there was a choice.
     """
 
     shape_in: tuple[int, int, int]
@@ -59,6 +63,7 @@ class Plan(NamedTuple):
     threads: int
     loops: Loops
     fallback: bool = False
+    work: Workload | None = None
 
     def __eq__(self, other: object) -> bool:  # arrays are in it, which have no one truth
         return self is other
@@ -70,20 +75,10 @@ class Plan(NamedTuple):
         return id(self)
 
     @property
-    def work(self) -> Workload:
-        """What carrying it out costs, for the choice between CPU and GPU."""
-        cpu = gpu = traffic = 0.0
-        for step in self.steps:
-            samples = float(np.prod(step.shape_out))
-            cpu += samples * step.cost
-            taps = np.count_nonzero(step.weights) / (step.shape_out[2] if step.is_bank else 1)
-            gpu += samples * min(float(taps), 1000.0)
-            traffic += 4.0 * float(np.prod(step.shape_in)) + 4.0 * samples
-        sizes = [
-            float(np.prod(shape)) * np.dtype(dtype).itemsize
-            for shape, dtype in ((self.shape_in, self.dtype), (self.shape_out, self.out_dtype))
-        ]
-        return Workload(cpu / self.threads / 1e9, gpu, traffic, sizes[0], sizes[1], len(self.steps))
+    def cpu_seconds(self) -> float:
+        """Predicted for the CPU, with all threads, by the engine's cost table."""
+        each = (float(np.prod(step.shape_out)) * step.cost for step in self.steps)
+        return sum(each) / self.threads / 1e9
 
 
 def plan_filter(
@@ -98,7 +93,7 @@ def plan_filter(
     flip: bool = False,
     range: str = "clip",
     out_dtype: str | np.dtype[np.generic] | None = None,
-    backend: Backend | str | None = "auto",
+    backend: Backend | Choice | str | None = "auto",
     threads: int | None = None,
     algorithm: str | None = None,
     count: int = 1,
@@ -132,7 +127,7 @@ def plan_filter(
         a raster it keeps values, rounded half to even and clipped where the type asks for it.
     backend
         A :class:`Backend` or what it is parsed from: ``auto``, ``numpy``, ``cupy``, or ``cupy:1``
-        for another device than the first.
+        for another device than the first; or the :class:`Choice` that ``auto`` has made for a batch.
     threads, algorithm
         All processors by default; forces one for every step whose operation has it.
     count
@@ -183,17 +178,35 @@ def plan_filter(
     threads = default_threads() if threads is None else threads
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be 1 or more")
-    asked = Backend.parse(backend)
-    chosen, why = pick_backend(asked)
+    asked = None if isinstance(backend, Choice) else Backend.parse(backend)
+    chosen, why = NUMPY, ""
+    if isinstance(backend, Choice):
+        chosen, why = backend
+    elif asked is None:
+        why = no_gpu()
+    else:
+        chosen, why = pick_backend(asked)
     on_cpu = _on_cpu_only(chain, slot)
     if on_cpu and chosen.on_gpu:
-        raise BackendError(f"backend {chosen}: {on_cpu}")
+        if asked is not None:
+            raise BackendError(f"backend {chosen}: {on_cpu}")
+        chosen = NUMPY
     plan = _plan(chain, slot, algorithm, chosen, on_cpu or why, threads)
     if asked is not None or on_cpu:
         return plan
-    chosen, why = weigh(plan.work, count)
-    on_gpu = _plan(chain, slot, algorithm, chosen, why, threads) if chosen.on_gpu else None
-    return on_gpu._replace(fallback=True) if on_gpu else plan._replace(backend_reason=why)
+    if why:  # decided: there is no GPU, or the choice has been made
+        return plan._replace(fallback=chosen.on_gpu)
+    return _weighed(plan, _plan(chain, slot, algorithm, Backend("cupy"), "", threads), count)
+
+
+def _weighed(plan: Plan, on_gpu: Plan, count: int) -> Plan:
+    """The one of two plans for as many pictures that ends sooner."""
+    from convcli.engine.gpu.workload import workload_of
+
+    work = workload_of(plan, on_gpu)
+    chosen, why = weigh(work, count)
+    taken = on_gpu if chosen.on_gpu else plan
+    return taken._replace(backend_reason=why, fallback=chosen.on_gpu, work=work)
 
 
 def _unknown_algorithm(chain: _Chain, algorithm: str) -> str:

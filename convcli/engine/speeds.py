@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
 __all__ = ["Speeds", "cache_folder", "load_speeds", "save_speeds", "speeds_path"]
+
+
+SHARES = ("serial", "overlap")
+"""Between none and all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +24,50 @@ class Speeds:
     Parameters
     ----------
     cpu
-        Time the CPU takes, relative to what the engine's cost table predicts.
+        Time that one thread of the CPU takes, relative to what the engine's cost table predicts.
+    cpu_rows
+        The same by row of the table, for those that were measured.
+    serial
+        Share of a filter's work that more threads do not make shorter.
+    together
+        Time of a thread when every core has a picture of its own, relative to its time alone.
     start
         To import CuPy and to make the driver's context, in seconds.
     compile
-        Of one kernel that is in CuPy's cache on disk nearly always, in seconds.
+        Time of the compiler, relative to the figures in ``gpu/workload.py``.
+    load
+        Of a compiled kernel from the cache, in seconds.
+    launch
+        Of a kernel, in seconds.
     upload, download
-        Over the bus, copies to pinned memory included.
+        Over the bus, from and to pinned memory.
+    overlap
+        Share of the shorter of the two that is hidden where both go at once.
+    host_copy
+        To pinned memory and back, by one thread.
     memory
         Read plus written.
-    multiply_adds
-        In float32.
+    multiply_adds, doubles
+        In float32, and in float64.
     device
         The GPU's name, or empty where nothing was measured.
     """
 
     cpu: float = 1.0
+    cpu_rows: dict[str, float] = field(default_factory=dict)
+    serial: float = 0.0
+    together: float = 1.0
     start: float = 0.8
-    compile: float = 0.1
-    upload: float = 6e9
-    download: float = 6e9
-    memory: float = 3e11
-    multiply_adds: float = 4e12
+    compile: float = 1.5
+    load: float = 0.002
+    launch: float = 2e-5
+    upload: float = 1e10
+    download: float = 1e10
+    overlap: float = 0.8
+    host_copy: float = 7e9
+    memory: float = 2.5e11
+    multiply_adds: float = 3e12
+    doubles: float = 8e10
     device: str = ""
 
 
@@ -62,12 +88,20 @@ def load_speeds() -> Speeds:
     try:
         found = json.loads(speeds_path().read_text("utf-8"))
         known = {field.name: found[field.name] for field in fields(Speeds)}
+        rows = dict(known["cpu_rows"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return Speeds()
-    numbers = [value for name, value in known.items() if name != "device"]
-    if not all(isinstance(value, int | float) and 0 < value < 1e18 for value in numbers):
-        return Speeds()
-    return Speeds(**known)
+    rates = [v for name, v in known.items() if name not in ("device", "cpu_rows", *SHARES)]
+    sane = all(map(_is_rate, [*rates, *rows.values()]))
+    return Speeds(**known) if sane and all(map(_is_share, map(known.get, SHARES))) else Speeds()
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < 1e18
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def save_speeds(speeds: Speeds) -> Path:

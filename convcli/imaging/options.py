@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from convcli.arithmetic.borders import Border
-from convcli.engine.backends import NUMPY, Backend
+from convcli.engine.backends import NUMPY, Backend, Choice
 from convcli.errors import BackendError
 from convcli.records import NamedTuple
 
@@ -55,6 +55,8 @@ class FilterOptions(NamedTuple):
     linear: bool = False
     backend: Backend | None = None
     """What computes; None leaves the choice to the plan."""
+    chosen: Choice | None = None
+    """What ``auto`` has chosen for all pictures of a batch, which no plan weighs again."""
     threads: int | None = None
     algorithm: str | None = None
     pictures: int = 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from convcli.engine.backends import NUMPY, Choice, no_gpu
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
@@ -69,6 +70,8 @@ class Batch:
         if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
             request = request._replace(options=request.options._replace(threads=1))
+        if asked is None and len(self.jobs) > 1 and not no_gpu():
+            request = self._choose(request)
         share = max(-(-len(self.jobs) // self.workers), 1)
         # The workers share the memory.
         options = request.options._replace(pictures=share)
@@ -110,6 +113,24 @@ class Batch:
             tally.cpu_seconds, tally.cores = _cpu_seconds() - before, default_threads()
             if self.journal is not None:
                 self.journal.close()
+
+    def _choose(self, request: Request) -> Request:
+        """The request with the backend of all files: no worker weighs for itself what all share."""
+        options = request.options
+        if request.cluster is not None:
+            reason = (
+                "the workers of a cluster filter on the CPU, unless --backend cupy asks for more"
+            )
+            return request._replace(options=options._replace(chosen=Choice(NUMPY, reason)))
+        from convcli.runs.batch_choice import choose_for
+
+        chosen = choose_for(request, self.jobs, self.workers)
+        if (
+            chosen.backend.on_gpu
+        ):  # which a forked process cannot use once this one has asked for it
+            self.workers = 1
+            options = options._replace(threads=self.request.options.threads)
+        return request._replace(options=options._replace(chosen=chosen))
 
     def _make_pool(self) -> _Alone | Workers | Cluster:
         request = self.request

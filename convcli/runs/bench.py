@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
@@ -12,11 +12,10 @@ import numpy as np
 from convcli.engine.dispatch import execute
 from convcli.engine.operations import operation_of
 from convcli.engine.plan import Plan, plan_filter
-from convcli.engine.speeds import Speeds, load_speeds, save_speeds
-from convcli.errors import BackendError, OutputError, UsageError
+from convcli.errors import BackendError, UsageError
 from convcli.kernels.kernel import Kernel
 
-__all__ = ["Timing", "bench_kernels", "calibrate", "time_kernels", "why_no_gpu"]
+__all__ = ["Timing", "bench_kernels", "time_kernels", "why_no_gpu"]
 
 BUDGET = 0.8
 """Seconds that the rounds of one entry may take."""
@@ -40,11 +39,6 @@ class Timing:
     predicted: float
     milliseconds: dict[str, float] = field(default_factory=dict)
     gpu: float | None = None
-
-    @property
-    def factor(self) -> float:
-        """How many times longer the algorithm that was chosen took than predicted."""
-        return self.milliseconds[self.taken] / 1e3 / self.predicted
 
 
 def bench_kernels() -> tuple[Kernel, ...]:
@@ -96,7 +90,7 @@ def time_kernels(
             )
         best = plan_filter(x.shape, x.dtype, [kernel], backend="numpy", range="auto")
         taken = best.steps[0].algorithm
-        found = Timing(kernel.name, taken, best.work.cpu_seconds)
+        found = Timing(kernel.name, taken, best.cpu_seconds)
         operation = operation_of(kernel)
         for algorithm in [algorithm.name for algorithm in operation.algorithms]:
             try:
@@ -105,7 +99,7 @@ def time_kernels(
                 )
             except UsageError:
                 continue  # this one cannot do the kernel
-            if algorithm == taken or plan.work.cpu_seconds < TOO_LONG:
+            if algorithm == taken or plan.cpu_seconds < TOO_LONG:
                 found.milliseconds[algorithm] = _time(plan, x)
         if gpu and operation.on_gpu:
             plan = plan_filter(x.shape, x.dtype, [kernel], backend="cupy", range="auto")
@@ -121,25 +115,3 @@ def _time(plan: Plan, x: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> flo
         execute(plan, x)
         laps.append(perf_counter() - begin)
     return statistics.median(laps[1:] or laps) * 1e3
-
-
-def calibrate(timings: Sequence[Timing], *, gpu: bool) -> tuple[Speeds, str]:
-    """Measure what ``auto`` needs and keep it; returns the speeds and where they are.
-
-    Raises
-    ------
-    OutputError
-        If they cannot be kept.
-    """
-    speeds = replace(load_speeds(), cpu=statistics.median(t.factor for t in timings))
-    if gpu:
-        from convcli.engine.gpu.measure import measure_gpu
-
-        speeds = measure_gpu(speeds)
-    try:
-        return speeds, str(save_speeds(speeds))
-    except OSError as error:
-        raise OutputError(
-            f"the measured speeds cannot be kept in {error.filename or 'the cache'}: "
-            f"{error.strerror}; set XDG_CACHE_HOME to a folder that can be written"
-        ) from error

@@ -32,7 +32,17 @@ from convcli.system.sharing import append, open_shared
 
 __all__ = ["Journal", "digest", "options_hash"]
 
-NEWER = ("values", "bands", "nodata", "nodata_out", "missing", "fill", "min_valid", "region")
+NEWER = (
+    "values",
+    "bands",
+    "nodata",
+    "nodata_out",
+    "missing",
+    "fill",
+    "min_valid",
+    "region",
+    "chosen",
+)
 """Options that older journals know nothing of."""
 PATIENCE = 30.0
 """Seconds that a resumed run waits for the workers of the killed one to end."""
@@ -53,7 +63,7 @@ def options_hash(request: Request) -> str:
             what = kernel.operation, kernel.numbers  # which older journals know nothing of
             sha.update(repr(what).encode())
         sha.update(repr(facts).encode() + kernel.weights.tobytes())
-    words: Any = request.options._replace(threads=None, pictures=1)
+    words: Any = request.options._replace(threads=None, pictures=1, chosen=None)
     words = _as_ever(words._replace(backend=str(words.backend or "auto")))
     if request.mask is not None:
         from convcli.imaging.mask import mask_digest

@@ -72,15 +72,23 @@ def bench_document(
 
 def calibration_document(speeds: Speeds, path: str, no_gpu: str) -> Document:
     """What was measured for ``auto``, and where it is kept."""
-    rows = [("CPU", f"{speeds.cpu:.2f} x the predicted time")]
+    rows = [
+        ("CPU", f"{speeds.cpu:.2f} x the predicted time of one thread"),
+        ("threads", f"share all but {speeds.serial:.0%} of a picture"),
+        ("all cores", f"{speeds.together:.2f} x the time of one, each with a picture"),
+    ]
     if speeds.device:
         rows += [
             ("GPU", speeds.device),
-            ("start", f"{speeds.start:.2f} s, and {speeds.compile * 1e3:.0f} ms for each kernel"),
+            ("start", f"{speeds.start:.2f} s, and {speeds.load * 1e3:.0f} ms for each kernel"),
+            ("compiler", f"{speeds.compile:.2f} x the predicted time"),
             ("to it", f"{amount(speeds.upload)}B/s"),
-            ("from it", f"{amount(speeds.download)}B/s"),
+            ("from it", f"{amount(speeds.download)}B/s, {speeds.overlap:.0%} of it at once"),
+            ("host copies", f"{amount(speeds.host_copy)}B/s by a thread"),
             ("its memory", f"{amount(speeds.memory)}B/s"),
             ("multiply-adds", f"{amount(speeds.multiply_adds)}/s"),
+            ("in float64", f"{amount(speeds.doubles)}/s"),
+            ("launch", f"{speeds.launch * 1e6:.0f} us"),
         ]
     notes = [f"Kept in {path}; auto uses it from now on."]
     if no_gpu:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +17,8 @@ import numpy as np
 
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
 from convcli.engine.gpu.slabs import Device, run_resident
-from convcli.engine.plan import plan_filter
+from convcli.engine.gpu.workload import compile_seconds
+from convcli.engine.plan import Plan, plan_filter
 from convcli.engine.speeds import Speeds
 from convcli.errors import BackendError
 from convcli.kernels.kernel import Kernel
@@ -23,10 +27,11 @@ __all__ = ["measure_gpu"]
 
 BUS_BYTES = 64 << 20
 COPY_BYTES = 512 << 20
-SIDE = 4096
-TAPS = 15
+SIDE, SMALL = 4096, 64
+TAPS, TAPS_COMPILED = 15, 7
 
-# The second filter differs from the first by what is done once: loading the compiled kernel.
+# The second filter differs from the first by what is done once: compiling the kernel, if it is not
+# in the cache, and loading it.
 COLD_START = """
 import time
 start = time.perf_counter()
@@ -34,63 +39,85 @@ import numpy, cupy
 cupy.zeros(1).sum().get()
 ready = time.perf_counter()
 from convcli.engine.dispatch import execute
-from convcli.engine.plan import plan_filter
-from convcli.kernels.kernel import Kernel
-x = numpy.zeros((64, 64, 1), numpy.uint8)
-plan = plan_filter(x.shape, x.dtype, [Kernel([[1, 2, 1]])], backend="cupy:{number}")
+from convcli.engine.gpu.measure import dense_plan
+plan = dense_plan({side}, "uint8", {taps}, "cupy:{number}")
+x = numpy.zeros(plan.shape_in, numpy.uint8)
 laps = []
 for _ in range(2):
     begin = time.perf_counter()
     execute(plan, x)
     laps.append(time.perf_counter() - begin)
-print(ready - start, max(laps[0] - laps[1], 0.001))
+print(ready - start, max(laps[0] - laps[1], 0.0005))
 """
 
 
+def dense_plan(side: int, dtype: str, taps: int, backend: str) -> Plan:
+    """Square pictures under a kernel that is neither separable nor of whole weights."""
+    weights = np.random.default_rng(0).normal(size=(taps, taps)) / taps**2
+    return plan_filter(
+        (side, side, 1), dtype, [Kernel(weights)], backend=backend, algorithm="direct"
+    )
+
+
 def measure_gpu(speeds: Speeds, number: int = 0) -> Speeds:
-    """The speeds with those of a GPU put in; takes some ten seconds.
+    """The speeds with those of a GPU put in; takes some fifteen seconds.
 
     Raises
     ------
     BackendError
         If there is no GPU that can be used.
     """
-    start, load = _cold_start(number)
+    start, compiling, load = _cold_start(number)
     device = device_of_thread(number)
     with device:
-        up, down = _bus(device)
+        up, down, overlap, host_copy = _bus(device)
         memory = _copy(device)
-        adds = _multiply_adds(device)
+        launch = _filter_seconds(device, SMALL, "uint8")
+        adds, doubles = (
+            TAPS**2 * SIDE**2 / _filter_seconds(device, SIDE, dtype)
+            for dtype in ("float32", "float64")
+        )
         name = device.xp.cuda.runtime.getDeviceProperties(number)["name"]
+    nominal = compile_seconds(dense_plan(SMALL, "uint8", TAPS_COMPILED, "numpy"))
     return replace(
         speeds,
         start=start,
-        compile=load,
+        compile=compiling / nominal,
+        load=load,
+        launch=launch,
         upload=up,
         download=down,
+        overlap=overlap,
+        host_copy=host_copy,
         memory=memory,
         multiply_adds=adds,
+        doubles=doubles,
         device=name.decode() if isinstance(name, bytes) else str(name),
     )
 
 
-def _cold_start(number: int) -> tuple[float, float]:
-    """Seconds to a working context, and to load a kernel from the cache on disk."""
-    for _ in range(2):  # the first run fills the cache
-        done = subprocess.run(
-            [sys.executable, "-c", COLD_START.format(number=number)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise BackendError(f"backend cupy: a first filter on the GPU failed ({reason})")
-    start, load = (float(word) for word in done.stdout.split()[-2:])
-    return start, load
+def _cold_start(number: int) -> tuple[float, float, float]:
+    """Seconds to a working context, to compile a kernel, and to load it from the cache on disk."""
+    code = COLD_START.format(side=SMALL, taps=TAPS_COMPILED, number=number)
+    first = []
+    with tempfile.TemporaryDirectory() as empty:
+        for _ in range(2):  # the first run fills the cache
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "XDG_CACHE_HOME": empty},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+                raise BackendError(f"backend cupy: a first filter on the GPU failed ({reason})")
+            start, once = (float(word) for word in done.stdout.split()[-2:])
+            first.append(once)
+    return start, max(first[0] - first[1], 0.001), first[1]
 
 
-def _median(device: Any, action: Callable[[], Any], rounds: int = 5) -> float:
+def _median(device: CupyDevice, action: Callable[[], Any], rounds: int = 5) -> float:
     """Seconds of an action until the device is done with it; the first warms up."""
     laps = []
     for _ in range(rounds + 1):
@@ -102,13 +129,36 @@ def _median(device: Any, action: Callable[[], Any], rounds: int = 5) -> float:
     return statistics.median(laps[1:])
 
 
-def _bus(device: CupyDevice) -> tuple[float, float]:
-    """Bytes per second to the device and back, as a filter moves them."""
-    host = np.ones((BUS_BYTES >> 14, 1 << 14), np.uint8)
-    slab = device.xp.empty(host.shape, np.uint8)
-    up = _median(device, lambda: device.upload([host], slab))
-    down = _median(device, lambda: device.download(slab, host))
-    return host.nbytes / up, host.nbytes / down
+def _bus(device: CupyDevice) -> tuple[float, float, float, float]:
+    """Bytes per second to the device, and back; what is hidden of one by the other; host copies.
+
+    From and to pinned memory. What is hidden is a share of the shorter of the two.
+    """
+    cupy = device.xp
+    memory = [cupy.cuda.alloc_pinned_memory(BUS_BYTES) for _ in range(2)]
+    pinned = [np.frombuffer(each, np.uint8, BUS_BYTES) for each in memory]
+    pointers = [ctypes.c_void_p(each.ctypes.data) for each in pinned]
+    slabs = [cupy.empty(BUS_BYTES, np.uint8) for _ in range(2)]
+    other = cupy.cuda.Stream(non_blocking=True)
+
+    def upload() -> None:
+        slabs[0].data.copy_from_host_async(pointers[0], BUS_BYTES, device.stream)
+
+    def download(stream: Any = device.stream) -> None:
+        slabs[1].data.copy_to_host_async(pointers[1], BUS_BYTES, stream)
+
+    def both() -> None:
+        download(other)
+        upload()
+        other.synchronize()
+
+    up, down = _median(device, upload), _median(device, download)
+    hidden = (up + down - _median(device, both)) / min(up, down)
+    source = np.ones(BUS_BYTES, np.uint8)
+    copy = _median(device, lambda: np.copyto(pinned[0], source))
+    rates = (BUS_BYTES / seconds for seconds in (up, down, copy))
+    upload_rate, download_rate, copy_rate = rates
+    return upload_rate, download_rate, min(max(hidden, 0.0), 1.0), copy_rate
 
 
 def _copy(device: CupyDevice) -> float:
@@ -118,12 +168,9 @@ def _copy(device: CupyDevice) -> float:
     return 2 * size / _median(device, lambda: device.xp.copyto(other, one))
 
 
-def _multiply_adds(device: CupyDevice) -> float:
-    """Per second, in a large kernel."""
-    weights = np.random.default_rng(0).normal(size=(TAPS, TAPS)) / TAPS**2
-    plan = plan_filter(
-        (SIDE, SIDE, 1), "float32", [Kernel(weights)], backend="numpy", algorithm="direct"
-    )
-    x = device.xp.zeros(plan.shape_in, np.float32)
+def _filter_seconds(device: CupyDevice, side: int, dtype: str) -> float:
+    """Of a dense filter on a picture that is on the device."""
+    plan = dense_plan(side, dtype, TAPS, "numpy")
+    x = device.xp.zeros(plan.shape_in, dtype)
     kernel_device: Device = device
-    return TAPS**2 * SIDE**2 / _median(device, lambda: run_resident(kernel_device, plan, x))
+    return _median(device, lambda: run_resident(kernel_device, plan, x))

@@ -19,8 +19,8 @@ from convcli.engine.gpu.kernel_source import (
     words_of,
 )
 from convcli.engine.numerics import WHITE, Bounds, sum_bounds
-from convcli.engine.plan import Step
 from convcli.engine.requantize import Requantize
+from convcli.engine.step import Step
 from convcli.engine.weights import Factor
 
 __all__ = ["Pass", "passes_of"]

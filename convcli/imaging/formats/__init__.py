@@ -127,6 +127,11 @@ class Format:
     needs_layout = False
     """Whether nothing in it says what its samples are."""
 
+    decode_ns = 3.0
+    """Nanoseconds of one thread for a byte of decoded samples, roughly: for ``auto``."""
+    encode_ns = 10.0
+    """The same to encode them."""
+
     def holds(self, space: str, alpha: bool, dtype: str) -> bool:
         """Whether a picture fits without losing anything."""
         return space + "a" * alpha in self.spaces.split() and dtype in self.dtypes.split()

@@ -23,6 +23,7 @@ class Npy(Format):
     """Arrays (H, W) and (H, W, C) in C order, and others whose axes the user names."""
 
     name = "NPY"
+    decode_ns, encode_ns = 0.3, 0.4
     suffixes = (".npy",)
     spaces = "gray graya rgb rgba bands"
     dtypes = NUMBERS

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convcli.arithmetic.borders import Border
-from convcli.engine.backends import NUMPY, Backend
+from convcli.engine.backends import NUMPY, Backend, Choice
 from convcli.engine.operations import knows
 from convcli.engine.plan import Plan, Step, plan_filter
 from convcli.errors import KernelError
@@ -168,7 +168,7 @@ class Plans:
             range="clip" if signed else self.options.range,
             out_dtype=self.out_dtype,
             algorithm=self.options.algorithm,
-            backend=self.options.backend,
+            backend=self.options.backend or self.options.chosen,
         )
 
     @cached_property
@@ -311,7 +311,7 @@ class Plans:
         outside: float | None = None,
         depth: bool = False,
         algorithm: str | None = "",
-        backend: Backend | str | None = "",
+        backend: Backend | Choice | str | None = "",
         how: tuple[tuple[str, Any], ...] = (),
     ) -> Plan:
         """``depth`` if it is a change of depth alone, which has no geometry and one algorithm.

@@ -9,9 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from convcli.engine.backends import NUMPY, Backend, Workload, gpu_seconds, pick_backend, weigh
+from convcli.engine.backends import NUMPY, Backend, pick_backend, weigh
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu import cupy_run as gpu_run
+from convcli.engine.gpu.predicted import cpu_seconds, gpu_seconds
+from convcli.engine.gpu.workload import Workload
 from convcli.engine.plan import plan_filter
 from convcli.engine.speeds import Speeds, load_speeds, speeds_path
 from convcli.errors import BackendError
@@ -20,7 +22,14 @@ from convcli.kernels.kernel import Kernel
 PHOTO = (4000, 6000, 3)
 SOBEL = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 HEAVY = Kernel(np.random.default_rng(0).normal(size=(31, 31)) / 60)
-FAST = {"start": 0.5, "upload": 3e10, "download": 3e10, "memory": 3e12, "multiply_adds": 2e13}
+FAST = {
+    "start": 0.5,
+    "upload": 3e10,
+    "download": 3e10,
+    "host_copy": 2e10,
+    "memory": 3e12,
+    "multiply_adds": 2e13,
+}
 SLOW = {"start": 3.0, "upload": 1e9, "download": 1e9, "memory": 5e10, "multiply_adds": 1e12}
 
 
@@ -78,7 +87,8 @@ def test_cupy_is_not_imported_where_the_cpu_ends_sooner(monkeypatch, tmp_path):
 
 def test_without_cupy_the_reason_is_that(monkeypatch):
     monkeypatch.setattr("convcli.engine.backends.find_spec", lambda name: None)
-    assert weigh(Workload(1e9, 0, 0, 0, 0, 1), 1) == (NUMPY, "CuPy is not installed")
+    work = Workload((("compiled direct int16", 1e9),), 1, (), 0, 0, 0, 1)
+    assert weigh(work, 1) == (NUMPY, "CuPy is not installed")
     assert pick_backend(None) == (NUMPY, "CuPy is not installed")
 
 
@@ -113,10 +123,15 @@ def test_a_gpu_that_is_not_there_leaves_the_cpu(pretend_cupy, speeds, trouble, w
     assert "backend cupy" not in plan.backend_reason
 
 
-def test_more_pictures_never_favour_the_cpu(speeds):
+@pytest.mark.parametrize("workers", [1, 2, 16])
+def test_more_pictures_never_favour_the_cpu(pretend_cupy, speeds, workers):
+    pretend_cupy()
     speeds(**FAST)
-    work = plan_of(backend="numpy").work
-    gains = [work.cpu_seconds * n - gpu_seconds(work, n) for n in (1, 10, 100, 1000)]
+    work = plan_of(HEAVY).work
+    gains = []
+    for count in (16, 160, 1600):
+        situation = load_speeds(), count, workers, 8
+        gains.append(cpu_seconds(work, *situation) - gpu_seconds(work, *situation))
     assert gains == sorted(gains)
 
 

@@ -18,6 +18,7 @@ class WebP(Format):
     """Of both kinds, with loss and without."""
 
     name = "WEBP"
+    decode_ns, encode_ns = 8.0, 70.0
     suffixes = (".webp",)
     spaces = "gray graya rgb rgba"
     animations = True

@@ -1,0 +1,169 @@
+"""What a filter costs on either side, in units that no machine's speed is in yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from convcli.engine.costs import GPU_MEMORY, gpu_operations
+from convcli.engine.gpu.cubin_cache import CubinCache
+from convcli.engine.gpu.passes import Pass, passes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convcli.engine.plan import Plan, Step
+
+__all__ = ["PassWork", "Workload", "compile_seconds", "mean_of", "workload_of"]
+
+FINISHED = 14.0
+"""Instructions a sample besides its multiply-adds: loads, conversions, rounding, clipping; counted
+in the disassembly of 3x3 filters of bytes."""
+
+COMPILE_LEAST, COMPILE_EACH = 0.06, 0.00018
+"""Seconds of NVRTC for a kernel, and for each multiply-add in its unrolled loops: a line through
+49 of our kernels, 0.06 to 0.67 s each, on an AMD EPYC."""
+
+COMPILE_OTHERS = 0.5
+"""Of the kernels of CuPy's own that a transform takes, together."""
+
+ARRAY_LAUNCHES = 12.0
+"""Of a step by whole-array operations."""
+
+
+class PassWork(NamedTuple):
+    """A launch: bytes read and written, multiply-adds in float32 or integers, and in float64."""
+
+    traffic: float
+    operations: float
+    doubles: float
+    launches: float = 1.0
+
+
+class Workload(NamedTuple):
+    """What one picture costs.
+
+    Parameters
+    ----------
+    loops
+        Seconds of one thread of the CPU by the engine's cost table, by row of the table.
+    threads
+        Of the CPU, for one picture.
+    passes
+        On the GPU, one after the other.
+    bytes_in, bytes_out
+        Over the bus.
+    compile
+        Seconds that a compiler of nominal speed takes for the kernels that are not in the cache.
+    kernels
+        To load.
+    codec
+        Seconds of one thread to decode and encode, on whichever backend.
+    """
+
+    loops: tuple[tuple[str, float], ...]
+    threads: int
+    passes: tuple[PassWork, ...]
+    bytes_in: float
+    bytes_out: float
+    compile: float
+    kernels: int
+    codec: float = 0.0
+
+
+def workload_of(on_cpu: Plan, on_gpu: Plan) -> Workload:
+    """What a filter costs by its plans for the two."""
+    passes: list[PassWork] = []
+    sources = {}
+    compiling, dtype = 0.0, on_gpu.dtype
+    cache = CubinCache()
+    for step in on_gpu.steps:
+        dtype = "float32" if dtype == "float16" else dtype
+        found = passes_of(step, dtype)
+        if found is None:
+            passes.append(_by_arrays(step, dtype))
+            compiling += COMPILE_OTHERS
+        else:
+            passes += _works(step, found)
+            sources.update({each.source.key: each for each in found})
+        dtype = step.requantize.out_dtype
+    for each in sources.values():
+        if not cache.holds(each.source):
+            compiling += _seconds_of(each)
+    return Workload(
+        loops=tuple((" ".join(s.method.estimate.row), _cpu_seconds(s)) for s in on_cpu.steps),
+        threads=on_cpu.threads,
+        passes=tuple(passes),
+        bytes_in=_bytes(on_cpu.shape_in, on_cpu.dtype),
+        bytes_out=_bytes(on_cpu.shape_out, on_cpu.out_dtype),
+        compile=compiling,
+        kernels=len(sources),
+    )
+
+
+def mean_of(works: Sequence[Workload]) -> Workload:
+    """What a picture costs that stands for several; a kernel serves all."""
+    share = 1.0 / len(works)
+    first = works[0]
+    return first._replace(
+        loops=tuple((row, seconds * share) for work in works for row, seconds in work.loops),
+        passes=tuple(
+            PassWork(*(value * share for value in each)) for work in works for each in work.passes
+        ),
+        bytes_in=sum(work.bytes_in for work in works) * share,
+        bytes_out=sum(work.bytes_out for work in works) * share,
+        compile=max(work.compile for work in works),
+        kernels=max(work.kernels for work in works),
+        codec=sum(work.codec for work in works) * share,
+    )
+
+
+def compile_seconds(plan: Plan) -> float:
+    """Seconds of a compiler of nominal speed for the first step of a plan, whatever is cached."""
+    return sum(map(_seconds_of, passes_of(plan.steps[0], plan.dtype) or ()))
+
+
+def _cpu_seconds(step: Step) -> float:
+    return float(np.prod(step.shape_out)) * step.cost * 1e-9
+
+
+def _bytes(shape: Sequence[int], dtype: str) -> float:
+    return float(np.prod(shape)) * np.dtype(dtype).itemsize
+
+
+def _works(step: Step, passes: Sequence[Pass]) -> list[PassWork]:
+    """Each pass reads a picture and writes one; they share the step's arithmetic.
+
+    A pass is two launches, the first of which fills what lies outside.
+    """
+    found = []
+    taps = gpu_operations(step.accumulate, step.cost) / len(passes)
+    for each in passes:
+        outputs = float(each.rows.output) * each.cols.output * each.channels_out
+        traffic = _bytes((each.rows.size, each.cols.size, each.channels), each.dtype)
+        traffic += outputs * np.dtype(each.out_dtype).itemsize
+        double = each.acc == "float64"
+        finish = outputs * FINISHED
+        found.append(
+            PassWork(traffic, finish + (not double) * outputs * taps, double * outputs * taps, 2.0)
+        )
+    return found
+
+
+def _by_arrays(step: Step, dtype: str) -> PassWork:
+    """A step by transforms or other operations on whole arrays, as so much traffic."""
+    outputs = float(np.prod(step.shape_out))
+    traffic = outputs * step.cost * 1e-9 * GPU_MEMORY
+    traffic += _bytes(step.shape_in, dtype) + outputs * np.dtype(step.requantize.out_dtype).itemsize
+    return PassWork(traffic, 0.0, 0.0, ARRAY_LAUNCHES)
+
+
+def _seconds_of(each: Pass) -> float:
+    """By how much of the kernel is unrolled: all its sums, for each row that it keeps."""
+    height, width = each.rows.kernel_size, each.cols.kernel_size
+    unrolled = 0.0
+    if "#define ROLLING 1" in each.source.text:
+        separable = "#define SEPARABLE 1" in each.source.text
+        unrolled = float(each.samples * height * (height + width if separable else height * width))
+    return COMPILE_LEAST + COMPILE_EACH * unrolled
