@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import mmap
 import os
 import re
@@ -13,6 +14,7 @@ import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -165,6 +167,72 @@ def shim_folder(tmp_path_factory):
 def shim(shim_folder):
     """A device that runs the CUDA sources on the CPU."""
     return ShimDevice(shim_folder)
+
+
+STAND_IN = Path(__file__).with_name("stand_in")
+_modules_of_stand_in: dict[str, ModuleType] = {}
+
+
+def is_of_cupy(name):
+    return name.partition(".")[0] in ("cupy", "cupyx", "cupy_backends")
+
+
+@pytest.fixture(scope="session")
+def gpu_here():
+    """Whether there is a device; asked in another process, so that CuPy is not imported in this."""
+    if find_spec("cupy") is None:
+        return False
+    ask = "import cupy; cupy.cuda.runtime.getDeviceCount(); cupy.cuda.nvrtc.getVersion()"
+    return subprocess.run([sys.executable, "-c", ask], capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def pretended_driver(shim_folder):
+    """A folder with a library of the driver's name, for what only looks whether it loads."""
+    folder = shim_folder / "driver"
+    folder.mkdir(exist_ok=True)
+    part = folder / f"part.{os.getpid()}"
+    subprocess.run(["g++", "-shared", "-x", "c++", os.devnull, "-o", str(part)], check=True)
+    part.replace(folder / "libcuda.so.1")
+    return folder
+
+
+@pytest.fixture
+def stand_in(monkeypatch, shim_folder, pretended_driver, tmp_path):
+    """The stand-in for CuPy, in this process and in those that it starts; see its docstring."""
+    for name, value in {
+        "STAND_IN_KERNELS": shim_folder / "stand_in",
+        "CUPY_CACHE_DIR": tmp_path / "cupy",
+        "XDG_CACHE_HOME": tmp_path / "cache",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    for name, folder in {"PYTHONPATH": STAND_IN, "LD_LIBRARY_PATH": pretended_driver}.items():
+        monkeypatch.setenv(name, str(folder), prepend=os.pathsep)
+    for name in ("CUDA_VISIBLE_DEVICES", "CUPY_GPU_MEMORY_LIMIT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("convcli.engine.gpu.device._driver_loads", lambda: True)
+    monkeypatch.setattr(cupy_device, "_local", threading.local())
+    monkeypatch.setattr(cupy_device, "_modules", {})
+    others = {name: sys.modules.pop(name) for name in [*sys.modules] if is_of_cupy(name)}
+    sys.modules.update(_modules_of_stand_in)
+    sys.path.insert(0, str(STAND_IN))
+    try:
+        module = importlib.import_module("cupy")
+        yield module
+        module.fft.config.get_plan_cache().clear()
+        module.get_default_memory_pool().set_limit(size=0)
+        module.cuda.runtime.deviceSynchronize()
+    finally:
+        sys.path.remove(str(STAND_IN))
+        ours = {name: sys.modules.pop(name) for name in [*sys.modules] if is_of_cupy(name)}
+        _modules_of_stand_in.update(ours)
+        sys.modules.update(others)
+
+
+@pytest.fixture
+def cupy(request, gpu_here):
+    """CuPy where there is a device, else the stand-in: the host code runs either way."""
+    return importlib.import_module("cupy") if gpu_here else request.getfixturevalue("stand_in")
 
 
 class CudaError(RuntimeError):
