@@ -18,9 +18,12 @@ import pytest
 
 import convcli
 from convcli.engine.dispatch import execute
+from convcli.engine.gpu import measure
 from convcli.engine.gpu.cupy_device import device_of_thread
 from convcli.engine.gpu.cupy_run import run_chain
+from convcli.engine.gpu.measure import measure_gpu
 from convcli.engine.plan import plan_filter
+from convcli.engine.speeds import Speeds
 from convcli.errors import BackendError
 from convcli.kernels.kernel import Kernel
 
@@ -196,7 +199,15 @@ def test_a_cache_that_cannot_be_written_is_a_note(cupy, tmp_path, name):
     assert target.exists()
 
 
-def test_calibration_measures_the_device(cupy, tmp_path):
+def test_calibration_measures_the_device(cupy, gpu_here, tmp_path, monkeypatch):
+    if not gpu_here:  # its speeds say nothing; what measures them runs, on little
+        for name, size in {"BUS_BYTES": 1 << 20, "COPY_BYTES": 1 << 20, "SIDE": 128}.items():
+            monkeypatch.setattr(measure, name, size)
+        speeds = measure_gpu(Speeds())
+        assert speeds.device == "Stand-in"
+        numbers = (speeds.start, speeds.compile, speeds.upload, speeds.download, speeds.memory)
+        assert all(0 < number < float("inf") for number in (*numbers, speeds.multiply_adds))
+        return
     args = ("bench", "--size", "300x200", "-k", "sobel-x", "--calibrate", "--json")
     done = convcli_command(*args, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr

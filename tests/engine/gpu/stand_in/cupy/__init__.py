@@ -9,7 +9,7 @@ and what convcli does not use is not here: a name that CuPy lacks, or that this 
   before that holds the bytes that were there, and pinned memory that is filled again too early is
   what arrives. Freed memory goes to the next array of the same stream.
 - Every allocation ends at a page that nobody may touch; what was never written is 0xA5.
-- Kernels are compiled by g++ (see ``_launching.h``). A misaligned word, an index past the end of a
+- Kernels are compiled by g++ through ``shim.h``. A misaligned word, an index past the end of a
   table and an address outside are the errors that CUDA has for them.
 - Memory is counted as CuPy's pool counts it, against its limit and the device's.
 
@@ -18,21 +18,17 @@ after another), rounding of functions that CUDA computes with other last bits, a
 kernels that only NVRTC and a device know.
 """
 
-import os as _os
-
 import numpy as _numpy
 
-# As CuPy 14 does while it is imported; it fails where that cannot be made.
-_os.makedirs(
-    _os.environ.get("CUPY_CACHE_DIR", _os.path.expanduser("~/.cupy/kernel_cache")), exist_ok=True
-)
-
-from cupy import cuda, fft, lib
+from cupy import _cache_folder, cuda, fft, lib
 from cupy._array import ndarray
 from cupy._elementwise import (
     abs,
     absolute,
     add,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
     conj,
     conjugate,
     divide,
@@ -63,9 +59,6 @@ from cupy._elementwise import (
     square,
     subtract,
     true_divide,
-    bitwise_and,
-    bitwise_or,
-    bitwise_xor,
 )
 from cupy._kernels import RawKernel, RawModule
 from cupy._memory import get_default_memory_pool, get_default_pinned_memory_pool

@@ -14,13 +14,14 @@ HERE = Path(__file__).parent
 SHIM = HERE.parents[1] / "shim.h"
 FLAGS = [
     *("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-march=native"),
-    "-fno-math-errno",
+    *("-fno-math-errno", f"-I{SHIM.parent}"),
     # Misaligned words, indices past the end and overflows stop the kernel.
     *("-fsanitize=alignment,bounds,shift,signed-integer-overflow", "-fsanitize-undefined-trap-on-error"),
 ]  # fmt: skip
 KNOWN = re.compile(
     r"--std=c\+\+17|-?-fmad=(true|false)|-ftz=true|-D\w+(=\w+)?|--device-as-default.*"
 )
+BARRIER = re.compile(r"__shared__|__sync|__shfl")
 NAME = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(")
 
 
@@ -56,7 +57,8 @@ def compile_using_nvrtc(
     # Without the option products and sums may be contracted, by NVRTC as by g++.
     fused = "off" if any("fmad=false" in option for option in options) else "fast"
     defines = [option for option in options if option.startswith("-D")]
-    parts = [SHIM.read_text(), source, (HERE / "_launching.h").read_text()]
+    parts = ["#define BARRIERS"] if BARRIER.search(source) else []
+    parts += [SHIM.read_text(), source, (HERE / "_launching.h").read_text()]
     parts += [f"KERNEL({name})" for name in NAME.findall(source)]
     try:
         path = kept("\n".join(parts), [*FLAGS, f"-ffp-contract={fused}", *defines])

@@ -1,10 +1,12 @@
 """Modules of kernels, and what is checked before one runs."""
 
+import contextlib
 import ctypes
 import signal
 import tempfile
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
@@ -38,8 +40,7 @@ class Module:
         self._library = _libraries[key]
 
     def load_file(self, filename):
-        with open(filename, "rb") as file:
-            self.load(file.read())
+        self.load(Path(filename).read_bytes())
 
     def get_function(self, name):
         return Function(self, name)
@@ -54,6 +55,7 @@ class Function:
             raise CUDADriverError(500) from None
         sizes = (ctypes.c_int * 256)()
         self._name, self._sizes = funcname, sizes[: parameters(sizes)]
+        self._library = module._library
 
     def __call__(
         self, grid, block, args, shared_mem=0, stream=None, enable_cooperative_groups=False
@@ -76,10 +78,21 @@ class Function:
         def work():
             places = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
             failed = _guard().guarded(launch, sizes, places)
+            self._look_for_barriers(failed)
             if failed:
                 raise CUDARuntimeError(716 if failed in (signal.SIGILL, signal.SIGTRAP) else 700)
 
         queue_of(stream).put(work)
+
+    def _look_for_barriers(self, failed):
+        """A block that would wait for ever is an error here: no device says a word."""
+        with contextlib.suppress(AttributeError):  # kernels without barriers
+            if failed:
+                self._library.given_up()
+            self._library.fault.restype = ctypes.c_char_p
+            fault = self._library.fault()
+            if fault:
+                raise RuntimeError(f"{self._name}: {fault.decode()}")
 
     def _value(self, place, given, size):
         """Bytes of an argument; CUDA would take whatever lies there."""

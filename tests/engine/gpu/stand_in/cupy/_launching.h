@@ -1,5 +1,5 @@
-// How the host starts a kernel that g++ compiled: with an address for each argument, as cuLaunchKernel
-// is given them, through over_grid of shim.h, which stands before this.
+// What the host asks a kernel that g++ compiled, behind shim.h and the kernel's source: how many bytes
+// each argument has, and to run.
 
 template <class T> struct SizeOf {
     static constexpr int value = sizeof(T);
@@ -16,22 +16,15 @@ template <class... A> static int sizes_of(void (*)(A...), int *to)
     return sizeof...(A);
 }
 
-template <class... A> struct Launch { // braces, unlike a call, go from left to right
-    Launch(void (*kernel)(A...), const unsigned *sizes, A... args)
-    {
-        over_grid(kernel, sizes, args...);
-    }
-};
-
-template <class... A>
-static void launch_at(void (*kernel)(A...), const unsigned *sizes, void **args)
-{
-    Launch<A...>{kernel, sizes, *(A *)*args++...};
-}
-
 #define KERNEL(NAME)                                                                               \
     extern "C" int NAME##__parameters(int *to) { return sizes_of(NAME, to); }                      \
-    extern "C" void NAME##__launch(const unsigned *sizes, void **args)                             \
-    {                                                                                              \
-        launch_at(NAME, sizes, args);                                                              \
-    }
+    extern "C" void NAME##__launch(const unsigned *sizes, void **args) { launch(NAME, sizes, args); }
+
+#ifdef BARRIERS
+// After a signal, which leaves everything as it was.
+extern "C" void given_up()
+{
+    fibers::problem = 0;
+    __atomic_clear(&fibers::busy, __ATOMIC_RELEASE);
+}
+#endif

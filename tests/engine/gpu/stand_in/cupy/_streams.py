@@ -23,16 +23,18 @@ def set_device(number):
     _here.device = number
 
 
+_queues = {}
+"""All queues of each device."""
+
+
 class Queue:
     """Work in order. ``blocking`` streams and the null stream wait for each other, as in CUDA."""
-
-    everyone = {}
 
     def __init__(self, device, blocking, ptr):
         self.items = deque()
         self.device, self.blocking, self.ptr = device, blocking, ptr
         with WORKING:
-            Queue.everyone.setdefault(device, weakref.WeakSet()).add(self)
+            _queues.setdefault(device, weakref.WeakSet()).add(self)
 
     def put(self, work):
         """Queue a function without arguments; returns what stands for it."""
@@ -46,7 +48,7 @@ class Queue:
 
     def _others(self):
         if self.ptr == 0:
-            return [q for q in list(Queue.everyone[self.device]) if q.blocking and q is not self]
+            return [q for q in list(_queues[self.device]) if q.blocking and q is not self]
         return [null_queue(self.device)] if self.blocking else []
 
     def step(self):
@@ -95,7 +97,7 @@ def null_queue(device):
 def drain_device(device):
     """Do everything that waits on any stream of a device."""
     with WORKING:
-        for queue in list(Queue.everyone.get(device, ())):
+        for queue in list(_queues.get(device, ())):
             queue.drain()
 
 
