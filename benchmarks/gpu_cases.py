@@ -59,6 +59,12 @@ BENCHMARKED = [
 ]
 """What ``gpu.py`` times."""
 
+PICKING = [
+    Case(name, name, {})
+    for name in ("median:3", "median:5", "median:7", "erode:3", "dilate:7", "erode:31")
+]
+"""Filters of ranks and ends, which ``gpu.py`` times where a GPU does them."""
+
 PRESET_CASES = [
     Case(preset.example or preset.name, preset.example or preset.name, {})
     for preset in PRESETS.values()
@@ -117,7 +123,7 @@ TEST_CASES = [
     for name, (kernel, dtype, channels, options) in TESTED.items()
 ]
 
-CASES = [*BENCHMARKED, *PRESET_CASES, *OPTION_CASES, *TEST_CASES]
+CASES = [*BENCHMARKED, *PICKING, *PRESET_CASES, *OPTION_CASES, *TEST_CASES]
 
 
 class Launch(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gpu_kinds import KINDS, Kind, constants_of
@@ -142,14 +142,24 @@ class Ceiling(NamedTuple):
     bound: str
 
 
-def ceiling(counts: Sequence[Count], ideal: float, card: Card) -> Ceiling:
-    """Of launches one after another, each as fast as its busiest part; ``ideal``: bytes of a copy."""
+def ceiling(counts: Sequence[Count], ideal: float, card: Card, launched: bool = False) -> Ceiling:
+    """Of launches one after another, each as fast as its busiest part.
+
+    Parameters
+    ----------
+    ideal
+        Bytes that a copy would move for each sample.
+    launched
+        With what threads do before their first sample, in the launch that a picture gets.
+    """
     lanes = LANES[card.arch] | {"near": 1}
     seconds, alone, slowest, bound = 0.0, 0.0, 0.0, ""
     for count in counts:
         clocks = {name: used / lanes[name] for name, used in count.limits.items()}
         busiest = max(clocks, key=lambda name: clocks[name])
         working = clocks[busiest] / (card.processors * card.hertz)
+        if launched:
+            working *= count.walked / count.instructions
         moving = count.bytes / card.copy
         took = max(working, moving)
         seconds += took
@@ -158,8 +168,3 @@ def ceiling(counts: Sequence[Count], ideal: float, card: Card) -> Ceiling:
             slowest, bound = took, "memory" if moving >= working else busiest
     copied = ideal / card.copy
     return Ceiling(copied / seconds, copied / alone, bound)
-
-
-def as_dict(count: Count) -> dict[str, Any]:
-    """For JSON, without what is zero."""
-    return {name: v for name, v in asdict(count).items() if v}

@@ -14,8 +14,8 @@ measured, and will not be reached.
 
 What was compiled is kept in a temporary folder under the source's key, so a run that was stopped
 goes on. ``--before`` puts the figures of an older revision, or of a file of an earlier run, beside.
-``--write`` puts the table between the marks ``gpu-static``, and all figures beside the document, in
-``performance/gpu-static.json``.
+``--write`` puts the table between the marks ``gpu-static``, and all figures into
+``docs/performance/gpu-static.json``.
 """
 
 from __future__ import annotations
@@ -36,18 +36,29 @@ from pathlib import Path
 from typing import Any
 
 from gpu_cases import BENCHMARKED, CASES, TEST_CASES, Asked, Case, asked
-from gpu_ceilings import CARDS, Count, as_dict, ceiling, count_of, occupancy
+from gpu_ceilings import CARDS, Count, ceiling, count_of, occupancy
 from gpu_nvrtc import ARCHS, CUPY_OPTIONS, compile_kernel, nvrtc
 from gpu_sass import Instruction, disassembled, nvdisasm
-from report import table, write_json, write_section
+from report import beside, kept, put_text, table, write_json
 
 from convcli.engine.gpu.kernel_source import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "performance.md"
 KEPT = Path(tempfile.gettempdir()) / f"convcli-gpu-static-{os.getuid()}"
 MAIN = "sm_90"
-MOST_BYTES = 96 << 10
+FIGURES = (
+    ("registers", 0), ("instructions", 1), ("adds", 1), ("bytes", 1), ("computing", 2), ("launched", 2)
+)  # fmt: skip
 SHOWN = [c.name for c in BENCHMARKED]
+COLUMNS = (
+    *("kernels", "registers", "spilled", "stack", "shared", "cubin", "seconds", "occupancy"),
+    *("ideal", "bytes", "instructions", "adds", "converted", "walked"),
+    *("ceiling", "computing", "bound", "launched"),
+)
+Rows = dict[str, dict[str, dict[str, Any]]]
+"""Figures by label and architecture."""
+
 TYPE = {"uint8": 1, "uint16": 2, "float32": 4, "float64": 8}
 
 
@@ -88,7 +99,7 @@ def of_launch(machine: Machine, source: Any, rows: int, arch: str) -> dict[str, 
     }
 
 
-def measured(cases: Iterable[Asked], archs: tuple[str, ...], few: set[str]) -> dict[str, Any]:
+def measured(cases: Iterable[Asked], archs: tuple[str, ...], few: set[str]) -> Rows:
     """Figures of all launches of all cases: by label, by architecture."""
     machine, cases = Machine(), list(cases)
     jobs = {
@@ -113,7 +124,7 @@ def measured(cases: Iterable[Asked], archs: tuple[str, ...], few: set[str]) -> d
                     file=sys.stderr,
                 )
     print(file=sys.stderr)
-    rows: dict[str, Any] = {}
+    rows: Rows = {}
     for one in cases:
         for arch in archs:
             found = [done.get((launch.source.key, arch)) for launch in one.launches]
@@ -143,15 +154,11 @@ def of_filter(one: Asked, launches: list[Any], arch: str) -> dict[str, Any]:
     if counts and None not in counts:
         known = [c for c in counts if c is not None]
         card = next(c for c in CARDS.values() if c.arch == arch)
-        top = ceiling(known, ideal, card)
+        top, launched = (ceiling(known, ideal, card, walking) for walking in (False, True))
         for name in ("instructions", "adds", "converted", "walked", "bytes"):
             found[name] = sum(getattr(c, name) for c in known)
-        found |= {
-            "ceiling": top.share,
-            "computing": top.computing,
-            "bound": top.bound,
-            "passes": [as_dict(c) for c in known],
-        }
+        found |= {"ceiling": top.share, "computing": top.computing, "bound": top.bound}
+        found["launched"] = launched.computing
     return found
 
 
@@ -164,15 +171,15 @@ def _size(shape: tuple[int, ...]) -> int:
     return shape[0] * shape[1] * shape[2]
 
 
-def of_revision(revision: str, options: Any) -> dict[str, Any]:
-    """The figures of another revision of the package, counted by these scripts."""
+def of_revision(revision: str, options: Any) -> Rows:
+    """The figures of another revision of the package, counted by these scripts, or of a file."""
     if Path(revision).is_file():
-        return dict(json.loads(Path(revision).read_text("utf-8"))["rows"])
+        return unpacked(json.loads(Path(revision).read_text("utf-8")))
     with tempfile.TemporaryDirectory() as folder:
-        packed = subprocess.run(
+        archive = subprocess.run(
             ["git", "archive", revision, "convcli"], cwd=ROOT, stdout=subprocess.PIPE, check=True
         )
-        subprocess.run(["tar", "-x", "-C", folder], input=packed.stdout, check=True)
+        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
         target = Path(folder, "figures.json")
         only = ["--only", options.only] if options.only else []
         subprocess.run(
@@ -180,33 +187,53 @@ def of_revision(revision: str, options: Any) -> dict[str, Any]:
             env={**os.environ, "PYTHONPATH": folder},
             check=True,
         )
-        return dict(json.loads(target.read_text("utf-8"))["rows"])
+        return unpacked(json.loads(target.read_text("utf-8")))
 
 
-def summary(rows: dict[str, Any], before: dict[str, Any]) -> str:
-    """The table of the rows that are shown, and a line on all of them."""
+def earlier() -> Rows:
+    """What stands beside the figures already, to be kept there."""
+    return unpacked(kept(PAGE, "gpu-static").get("before", {"rows": {}}))
+
+
+def packed(rows: Rows) -> dict[str, Any]:
+    """Rows as lists, with the names of their columns once."""
+    every = {f"{label} {arch}": row for label, by in rows.items() for arch, row in by.items()}
+    return {
+        "columns": list(COLUMNS),
+        "rows": {k: [r.get(c) for c in COLUMNS] for k, r in every.items()},
+    }
+
+
+def unpacked(data: dict[str, Any]) -> Rows:
+    """The rows of a file, as they were before they were packed."""
+    rows: Rows = {}
+    for key, values in data["rows"].items():
+        label, arch = key.rsplit(" ", 1)
+        made = {c: v for c, v in zip(data["columns"], values, strict=True) if v is not None}
+        rows.setdefault(label, {})[arch] = made
+    return rows
+
+
+def summary(rows: Rows, before: Rows) -> str:
+    """The table of what is benchmarked, 8 bits, and a line on all kernels."""
     lines = []
     for label, by_arch in rows.items():
         new = by_arch.get(MAIN, {})
-        if not new or label.rpartition(" ")[0].rpartition(" ")[0] not in SHOWN:
+        if not new or label.rsplit(" ", 2)[0] not in SHOWN or " u8 " not in label:
             continue
         old = before.get(label, {}).get(MAIN, {})
-        cells = [label, new["kernels"]]
-        for name, digits in (
-            ("registers", 0),
-            ("instructions", 1),
-            ("adds", 1),
-            ("bytes", 1),
-            ("ceiling", 2),
-            ("computing", 2),
-        ):
+        cells = [label.replace(" u8", ""), new["kernels"].replace("frame+", "")]
+        for name, digits in FIGURES:
             cells.append(_change(old.get(name), new.get(name), digits, bool(before)))
         lines.append([*cells, new.get("bound", ""), f"{new['occupancy']:.0%}"])
     head = (
-        "filter, kernels, registers, instructions a sample, multiply-adds among them, "
-        "bytes a sample, ceiling as a share of copy, of computing alone, bound by, occupancy"
+        "8 bits, kernels, registers, instructions a sample, multiply-adds among them, bytes a "
+        "sample, ceiling of computing as a share of copy, as launched, bound by, occupancy"
     )
-    return f"{worst(rows)}\n\n{table(head, lines)}"
+    said = [f"{MAIN} and an H100 of {CARDS['H100'].copy / 1e12:.1f} TB/s. {worst(rows)}"]
+    if before:
+        said.append(f"Before: {worst(before)}")
+    return "\n\n".join([*said, table(head, lines)])
 
 
 def _change(old: float | None, new: float | None, digits: int, both: bool) -> str:
@@ -218,7 +245,7 @@ def _change(old: float | None, new: float | None, digits: int, both: bool) -> st
     return now if then == now else f"{then} → {now}"
 
 
-def worst(rows: dict[str, Any]) -> str:
+def worst(rows: Rows) -> str:
     """Spills, registers, size and time of all kernels in a sentence."""
     every = [(label, arch, row) for label, by_arch in rows.items() for arch, row in by_arch.items()]
     spilling = [label for label, _, row in every if row["spilled"]]
@@ -251,16 +278,17 @@ def main() -> None:
     cases: list[Case] = [c for c in CASES if fnmatch(c.name, options.only or "*")]
     few = {c.name for c in (*BENCHMARKED, *TEST_CASES)}
     rows = measured(asked(cases), tuple(options.arch), few)
-    before = of_revision(options.before, options) if options.before else {}
+    before = of_revision(options.before, options) if options.before else earlier()
     text = summary(rows, before)
-    data = {"cards": {n: c._asdict() for n, c in CARDS.items()}, "rows": rows}
+    data = {"cards": {n: c._asdict() for n, c in CARDS.items()}, **packed(rows)}
     if before:
-        data["before"] = before
+        data["before"] = packed({k: v for k, v in before.items() if k.rsplit(" ", 2)[0] in SHOWN})
     print(text)
     if options.json:
         write_json(options.json, data)
     if options.write:
-        write_section(options.write, "gpu-static", text, data)
+        put_text(options.write, "gpu-static", text)
+        write_json(beside(PAGE, "gpu-static"), data)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,12 @@ def beside(document: Path, name: str) -> Path:
 
 def write_section(document: Path, name: str, text: str, data: dict[str, Any]) -> None:
     """Put a text between the marks of that name in a document, and the figures beside it."""
+    put_text(document, name, text)
+    write_json(beside(document, name), data)
+
+
+def put_text(document: Path, name: str, text: str) -> None:
+    """Put a text between the marks of that name in a document."""
     before = document.read_text("utf-8")
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if begin not in before or end not in before:
@@ -121,7 +127,6 @@ def write_section(document: Path, name: str, text: str, data: dict[str, Any]) ->
     head, rest = before.split(begin, 1)
     tail = rest.split(end, 1)[1]
     document.write_text(f"{head}{begin}\n{text.strip()}\n{end}{tail}", "utf-8")
-    write_json(beside(document, name), data)
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
