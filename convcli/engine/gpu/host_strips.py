@@ -22,7 +22,7 @@ from convcli.engine.gpu.slabs import (
 )
 from convcli.engine.plan import Plan
 
-__all__ = ["OutOfDeviceMemory", "run_tiles", "tile_rows"]
+__all__ = ["FEWEST_ROWS", "OutOfDeviceMemory", "run_tiles", "tile_rows"]
 
 FEWEST_ROWS = 16
 """Smaller tiles would not save the day: their halo is larger than they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from math import lcm
 
@@ -23,7 +24,7 @@ from convcli.engine.requantize import Requantize
 from convcli.engine.step import Step
 from convcli.engine.weights import Factor
 
-__all__ = ["Pass", "passes_of"]
+__all__ = ["Pass", "leaves_sums", "passes_of"]
 
 TYPES = {*WHITE, "float32", "float64"}
 """Of samples that the kernels read and write."""
@@ -81,10 +82,17 @@ class Pass:
 def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
     """Passes for a step on a picture of this type, or ``None`` if array operations do it better.
 
-    The first may want the picture as floats: a frame holds the border as samples.
+    The first may want the picture as floats: a frame holds the border as samples, and kernels read
+    few types. Where they do not write the step's either, the last leaves its sums.
     """
-    if step.method.transform or not {dtype, step.requantize.out_dtype} <= TYPES:
+    if step.method.transform:
         return None
+    if dtype not in TYPES:
+        dtype = "float64" if step.accumulate == "float64" else "float32"
+    if leaves_sums(step):
+        if step.requantize.combine != "none":
+            return None
+        step = _summing(step)
     if step.border.is_constant:
         dtype = _holding(step.border.value, dtype, step.accumulate)
     acc = _accumulator(step, dtype)
@@ -102,6 +110,33 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
         if len(factors) == 1 and step.weights.size > WORTH_A_PASS:
             return _two_passes(job, factors[0])
     return _direct(job)
+
+
+def leaves_sums(step: Step) -> bool:
+    """Whether its passes make sums, since no kernel writes the samples."""
+    return step.requantize.out_dtype not in TYPES
+
+
+def _summing(step: Step) -> Step:
+    """The step without its finish."""
+    sums = copy(step)
+    sums.requantize = _unfinished(step.requantize, _accumulator(step, ""))
+    return sums
+
+
+def _unfinished(requantize: Requantize, acc: str) -> Requantize:
+    """Sums as they are."""
+    return requantize._replace(
+        combine="none",
+        scale=1.0,
+        bias=0.0,
+        absolute=False,
+        offset=0.0,
+        ratio=1.0,
+        out_dtype=acc,
+        work="float32" if acc == "float32" else "float64",
+        clip=False,
+    )
 
 
 def _holding(border: float, dtype: str, accumulate: str) -> str:
@@ -316,22 +351,11 @@ def _wide(job: _Job) -> Pass | None:
 def _two_passes(job: _Job, factor: Factor) -> tuple[Pass, ...] | None:
     """Across into an intermediate picture of sums, then down."""
     column, row = factor
-    plain = job.requantize._replace(
-        combine="none",
-        scale=1.0,
-        bias=0.0,
-        absolute=False,
-        offset=0.0,
-        ratio=1.0,
-        out_dtype=job.acc,
-        work="float32" if job.acc == "float32" else "float64",
-        clip=False,
-    )
     across = replace(
         job,
         rows=conv_window(job.rows.size, 1),
         weights=row[None, None],
-        requantize=plain,
+        requantize=_unfinished(job.requantize, job.acc),
     )
     # A row outside the picture is constant, and so are its sums.
     border = job.step.border.value * float(row.sum())

@@ -17,9 +17,10 @@ from convcli.engine.gpu.array_steps import run_rows_on
 from convcli.engine.gpu.device_protocol import Device
 from convcli.engine.gpu.frame_layout import Readers, View, view_of
 from convcli.engine.gpu.kernel_source import COUNTERS
-from convcli.engine.gpu.passes import Pass, passes_of
+from convcli.engine.gpu.passes import Pass, leaves_sums, passes_of
 from convcli.engine.gpu.row_maps import Rows, SeenCells, count_rows, needed_rows, row_map, seen_by
 from convcli.engine.plan import Plan, Step
+from convcli.engine.requantize import Requantizer
 
 __all__ = [
     "FFT_BYTES",
@@ -32,6 +33,7 @@ __all__ = [
     "pitch",
     "run_resident",
     "run_steps",
+    "slab_of",
 ]
 
 BLOCK = (32, 4)
@@ -79,16 +81,21 @@ def new_slab(device: Device, rows: Rows, samples: int, dtype: str, by: int = 1) 
     return Slab(device.xp.empty((count_rows(rows), width), dtype), rows, samples)
 
 
+def slab_of(device: Device, x: Any, rows: Rows) -> Slab:
+    """Rows ``(N, W, C)`` that are on the device already, as they lie or copied."""
+    flat = x.reshape(x.shape[0], -1)
+    if _is_slab(device, flat):
+        return Slab(flat, rows, flat.shape[1])
+    slab = new_slab(device, rows, flat.shape[1], x.dtype.name)
+    slab.data[:, : slab.samples] = flat
+    return slab
+
+
 def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
     """Filter a picture ``(H, W, C)`` that is on the device already; the result stays there."""
     if x.dtype == np.float16:
         x = x.astype(np.float32)
-    height = x.shape[0]
-    flat = x.reshape(height, -1)
-    slab = Slab(flat, ((0, height),), flat.shape[1])
-    if not _is_slab(device, flat):
-        slab = new_slab(device, slab.rows, flat.shape[1], x.dtype.name)
-        slab.data[:, : slab.samples] = flat
+    slab = slab_of(device, x, ((0, x.shape[0]),))
     wanted = needed_rows(plan, ((0, plan.shape_out[0]),))
     counts = new_counts(device, plan)
     slab = run_steps(device, plan, slab, [slab.rows, *wanted[1:]], counts)
@@ -129,6 +136,8 @@ def run_steps(device: Device, plan: Plan, slab: Slab, wanted: list[Rows], counts
             # A first pass across leaves the rows as they are.
             rows = wanted[number + 1] if last else slab.rows
             slab = _run_pass(device, each, slab, rows, not last, counts[number])
+        if leaves_sums(step):
+            slab = _finished(device, step, slab, counts[number])
     return slab
 
 
@@ -211,6 +220,15 @@ def _grid(each: Pass, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
     least = max(FEWEST_PER_THREAD, each.rows.kernel_size)
     tile = each.tile or min(max(rows * across // THREADS_WANTED, least), MOST_PER_THREAD)
     return tile, (-(-across // BLOCK[0]), -(-rows // (tile * BLOCK[1])))
+
+
+def _finished(device: Device, step: Step, slab: Slab, counts: Any) -> Slab:
+    """Samples of a type that no kernel writes, from the sums of a step."""
+    result = new_slab(device, slab.rows, slab.samples, step.requantize.out_dtype)
+    sums, samples = (one.data[:, : slab.samples] for one in (slab, result))
+    outside = Requantizer(step.requantize, device.xp).apply([sums], samples, count=True)
+    counts[0] += np.uint64(outside)
+    return result
 
 
 def _by_arrays(device: Device, step: Step, slab: Slab, rows: Rows, counts: Any) -> Slab:

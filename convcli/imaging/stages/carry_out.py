@@ -101,7 +101,7 @@ def step_on(
     if plan.backend.on_gpu:
         from convcli.engine.gpu.resident import run_part
 
-        values, clipped = run_part(plan, x, have, want)
+        values, clipped = run_part(plan, x, have, want, count=counts is not None)
         if counts is not None:
             counts.add(SampleCounts(values.size, clipped))
         return values

@@ -5,6 +5,7 @@ Source: IEC 61966-2-1 (the sRGB curve) and ITU-R BT.709 (the weights of luminanc
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,13 @@ def luminance(colours: NDArray[Any], xp: Any = np) -> NDArray[Any]:
     return np.asarray(matmul(np, colours, weights))[..., np.newaxis]
 
 
+@lru_cache(maxsize=2)
+def _light_of(dtype: np.dtype[Any], float_dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The light of every sample of a type: a GPU looks it up, to the bits of the CPU."""
+    white = int(full_scale(dtype))
+    return to_linear(np.arange(white + 1).astype(float_dtype) * (1 / white))
+
+
 class AsFloats:
     """Samples as floats from 0 to 1, in the light that is asked for, brightness split off."""
 
@@ -83,11 +91,15 @@ class AsFloats:
         """Layers of a region."""
         plans, scale = self.plans, 1 / full_scale(self.plane.dtype)
         colours, alpha = plans.split(require_finite(self.plane.read(want), self.name, plans.xp))
-        colours = colours.astype(plans.float_dtype) * scale
         if alpha is not None:
             alpha = alpha.astype(plans.float_dtype) * scale
-        if plans.options.linear:
-            colours = to_linear(colours, plans.xp)
+        if plans.options.linear and plans.xp is not np and colours.dtype.kind == "u":
+            light = plans.xp.asarray(_light_of(colours.dtype, plans.float_dtype))
+            colours = plans.xp.take(light, colours)
+        else:
+            colours = colours.astype(plans.float_dtype) * scale
+            if plans.options.linear:
+                colours = to_linear(colours, plans.xp)
         if not plans.luma:
             return Layers(colours, alpha)
         brightness = luminance(colours, plans.xp)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
 from convcli.engine.gpu.failures import failures_told
+from convcli.engine.gpu.host_strips import FEWEST_ROWS
 from convcli.engine.gpu.notes import to_tell
 from convcli.engine.gpu.resident import download, upload
+from convcli.engine.gpu.slabs import FFT_BYTES
 from convcli.errors import BackendError
 from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.carry_out import Counts, SampleCounts, is_whole
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
 
 __all__ = ["DeviceResult"]
+
+LAYERS = 16
+"""Arrays of floats as large as the picture that are on the device at once while a kernel is put on
+its layers: its own, the sums, what stands between them, and what was given back but not yet used."""
 
 
 class _Uploaded(Plane):
@@ -59,9 +67,7 @@ class DeviceResult(Result):
         own, number = Counts(), self.plan.backend.device
         try:
             with failures_told(number), device_of_thread(number) as device:
-                plans = self.plans.on_device(self.plan.backend, device.xp)
-                made = self._made(_Uploaded(self.plane, device), plans, own)
-                done = self._whole(made, want, device)
+                done = self._in_strips(device, own)
         except BackendError as error:
             if not self.plan.fallback:
                 raise
@@ -72,16 +78,49 @@ class DeviceResult(Result):
         self.counts.add(own.total, *own.notes, to_tell())
         return done
 
-    def _whole(self, made: Requantised, want: Ranges, device: CupyDevice) -> Pixels:
-        try:
-            return download(device, made.read(want))
-        except device.out_of_memory as error:
-            device.release()
-            height, width, channels = self.plane.shape
-            raise BackendError(
-                f"backend cupy: device {device.number} is out of memory for {width}x{height}x"
-                f"{channels} ({' '.join(str(error).split())}); use --backend numpy"
-            ) from error
+    def _in_strips(self, device: CupyDevice, counts: Counts) -> Pixels:
+        """All of it: in one piece, or in strips of as many rows as fit into the device's memory."""
+        plans, strip = self.plans.on_device(self.plan.backend, device.xp), Counts()
+        made = self._made(_Uploaded(self.plane, device), plans, strip)
+        height, width, _ = self.shape
+        rows, top = self._rows(device.free_bytes()), 0
+        done: Pixels | None = None
+        while top < height:
+            bottom = min(top + rows, height)
+            try:
+                samples = made.read((((top, bottom),), ((0, width),)))
+                if done is None:
+                    done = np.empty((height, *samples.shape[1:]), samples.dtype)
+                download(device, samples, done[top:bottom])
+            except device.out_of_memory as error:
+                samples = None  # or it would keep what is to be given back
+                device.release()
+                if rows <= FEWEST_ROWS:
+                    raise BackendError(self._full(device, error)) from error
+                rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
+                strip.clear()
+                continue
+            counts.add(strip.total, *strip.notes)
+            strip.clear()
+            top = bottom
+        assert done is not None
+        return done
+
+    def _rows(self, free: int) -> int:
+        """Rows of the result whose layers fit into so many bytes, with what they are made of."""
+        between = self.plans.float_dtype if self.plans.in_colours else self.plans.between
+        each = LAYERS * between.itemsize + FFT_BYTES * any(
+            s.method.transform for s in self.plan.steps
+        )
+        samples = max(max(np.prod(s.shape_in), np.prod(s.shape_out)) for s in self.plan.steps)
+        return max(int(free * self.shape[0] / (each * samples)), 1)
+
+    def _full(self, device: CupyDevice, error: BaseException) -> str:
+        height, width, channels = self.plane.shape
+        return (
+            f"backend cupy: device {device.number} is out of memory for {width}x{height}x{channels}, "
+            f"even in strips of few rows ({' '.join(str(error).split())}); use --backend numpy"
+        )
 
     def _made(self, plane: Plane, plans: Plans, counts: Counts) -> Requantised:
         return Requantised(layers_of(plane, plans, self.name), plans, plane.shape[:2], counts)

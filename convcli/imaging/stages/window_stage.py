@@ -68,10 +68,11 @@ class WindowStage:
         """The region of the layers before that a region of its own is made of."""
         if is_whole(want, self.step.shape_out):
             return whole_of(self.step.shape_in)
-        rows, cols = join(*(needed(plan.steps[0], want) for plan in self._used))
-        if self.plans.backend.on_gpu:  # whose rows are whole
-            cols = whole_of(self.step.shape_in)[1]
-        return rows, cols
+        if self.plans.backend.on_gpu:
+            from convcli.engine.gpu.resident import cells_for
+
+            return join(*(cells_for(plan, want) for plan in self._used))
+        return join(*(needed(plan.steps[0], want) for plan in self._used))
 
     def under_centres(self, plan: Plan, x: Pixels, have: Ranges, want: Ranges) -> Pixels:
         """What lies under the centres of the windows, by a plan that picks it."""

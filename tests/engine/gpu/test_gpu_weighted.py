@@ -20,6 +20,8 @@ from convcli.cli import app
 from convcli.engine.backends import NUMPY, Backend
 from convcli.engine.gpu import cupy_device
 from convcli.errors import BackendError, InputError, UsageError
+from convcli.imaging.stages import on_device
+from convcli.imaging.stages.on_device import DeviceResult
 
 RNG = np.random.default_rng(21)
 SIZE = 19, 23
@@ -47,12 +49,12 @@ def bus(fake_cupy, monkeypatch):
         if not hasattr(fake_cupy, name) and not name.startswith("_"):
             setattr(fake_cupy, name, getattr(np, name))
 
-    on_device = type(fake_cupy.empty((1, 1), "uint8"))
+    kind = type(fake_cupy.empty((1, 1), "uint8"))
     memory = type(fake_cupy.empty((1, 1), "uint8").data)
     monkeypatch.setattr(memory, "ptr", property(lambda self: self.address), raising=False)
 
     def there(function):
-        return lambda *args, **how: function(*args, **how).view(on_device)
+        return lambda *args, **how: function(*args, **how).view(kind)
 
     for name in ("concatenate", "where", "ascontiguousarray"):
         setattr(fake_cupy, name, there(getattr(np, name)))
@@ -233,7 +235,9 @@ def test_a_device_that_is_full_is_an_error_by_name_and_a_note_under_auto(
     monkeypatch.setattr("convcli.engine.plan.weigh", lambda *_: (Backend("cupy"), "predicted"))
     line = ["filter", source, "-k", "gaussian:1", "-o", str(target)]
     assert app.run([*line, "--backend", "cupy"]) == 2
-    words = r"device 0 is out of memory for 23x19x4 \(no room for 1 byte\)"
+    words = (
+        r"device 0 is out of memory for 23x19x4, even in strips of few rows \(no room for 1 byte\)"
+    )
     assert re.fullmatch(rf"convcli: backend cupy: {words}; .*\n", capfd.readouterr().err)
     assert not target.exists()
     assert app.run(line) == 0
@@ -265,3 +269,52 @@ def test_what_auto_leaves_on_the_cpu_stays_there(bus, monkeypatch):
     convcli.filter_image(x, CHAIN, **how)
     assert len(asked) == 1
     assert bus == []
+
+
+@pytest.mark.parametrize("border", ["reflect", "wrap", "constant:9"])
+@pytest.mark.parametrize("stride", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_strips_give_what_the_whole_gives(bus, monkeypatch, border, stride):
+    for x, how in [(light(4, np.uint8), {}), MISSING["int16"]]:
+        how = {**how, "border": border, "stride": (stride, 1), "backend": "cupy"}
+        want = convcli.filter_image(x, CHAIN, **how)
+        bus.clear()
+        for rows in (1, 5):
+            with monkeypatch.context() as patched:
+                patched.setattr(DeviceResult, "_rows", lambda self, free, rows=rows: rows)
+                np.testing.assert_array_equal(convcli.filter_image(x, CHAIN, **how), want)
+            assert len(bus) == 2 * -(-len(want) // rows)
+            bus.clear()
+
+
+def test_strips_shrink_until_they_fit_and_count_once(bus, fake_cupy, monkeypatch, capfd, tmp_path):
+    x = np.tile(MISSING["int16"][0][..., :1], (3, 1, 1))
+    source, said = write(tmp_path / "a.tif", x[..., 0]), []
+    seen = []
+
+    def crowded(device, x, whole=on_device.upload):
+        seen.append(len(x))
+        if len(x) > 25:
+            raise fake_cupy.cuda.memory.OutOfMemoryError
+        return whole(device, x)
+
+    monkeypatch.setattr(on_device, "upload", crowded)
+    for name in ("cupy", "numpy"):
+        line = ["filter", source, "-k", "sharpen", f"--nodata={HOLE}:255", "--backend", name]
+        assert (
+            app.run([*line, "--json", "--depth", "uint8", "-o", str(tmp_path / f"{name}.tif")]) == 0
+        )
+        said.append(json.loads(capfd.readouterr().out))
+    assert (tmp_path / "cupy.tif").read_bytes() == (tmp_path / "numpy.tif").read_bytes()
+    assert seen == [57, 29, 17, 18, 18, 10]
+    for key in ("missing", "clipped_fraction"):
+        assert said[0][key] == said[1][key] > 0
+
+
+def test_rows_of_strips_follow_from_the_free_memory(bus, monkeypatch):
+    x, how = MISSING["int16"]
+    rows = 7
+    free = int(rows * 23 * 2 * 4 * on_device.LAYERS) + 1
+    want = convcli.filter_image(x, "box:3", backend="numpy", **how)
+    monkeypatch.setattr(cupy_device.CupyDevice, "free_bytes", lambda self: free)
+    np.testing.assert_array_equal(convcli.filter_image(x, "box:3", backend="cupy", **how), want)
+    assert len(bus) == 2 * -(-19 // rows)
