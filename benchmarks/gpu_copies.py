@@ -45,5 +45,6 @@ def bus(bench: Bench) -> dict[str, Any]:
 
     def down() -> None:
         bench.device.download(slab, host)
+        bench.device.finish()
 
     return {"up": host.nbytes / wall(up, 5), "down": host.nbytes / wall(down, 5)}

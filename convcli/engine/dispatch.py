@@ -122,13 +122,13 @@ def filtered_values(
     from convcli.engine.gpu.notes import to_tell
 
     try:
-        values, clipped = on_gpu(plan, x)
+        values, clipped = on_gpu(plan, x, out)
     except BackendError as error:
         if not plan.fallback:
             raise
         reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
         return *run_on_cpu(plan, x, out), f"done on the CPU, since the GPU could not: {reason}"
-    return _placed(values, out), clipped, to_tell()
+    return values, clipped, to_tell()
 
 
 def stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:

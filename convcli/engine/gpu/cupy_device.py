@@ -1,28 +1,28 @@
 """The GPU as a device for :mod:`convcli.engine.gpu.slabs`, through CuPy.
 
-Each thread has a device of its own, with its own stream and its own two pinned buffers: while one
-buffer is on its way over the bus, the processor fills or empties the other, and what one thread
-transfers overlaps with what another computes.
+Each thread has a device of its own, with its own streams, so that what one thread transfers
+overlaps with what another computes; pinned memory is shared (:mod:`convcli.engine.gpu.pinned`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.gpu.compiling import compiled
+from convcli.engine.gpu.host_copies import HostCopies
 from convcli.engine.gpu.kernel_source import KernelSource
+from convcli.engine.gpu.pinned import PinnedPool
+from convcli.engine.gpu.pipeline import AT_ONCE
+from convcli.engine.gpu.transfers import Transfers
 
-__all__ = ["CupyDevice", "cuda_failures", "device_of_thread"]
-
-STAGE_BYTES = 8 << 20
-"""Of each pinned buffer: long enough for full speed, short enough that the first is soon there."""
+__all__ = ["CupyDevice", "cuda_failures", "device_in_turn", "device_of_thread"]
 
 KEPT = 128
 """Small arrays, such as index maps and weights, that stay on the device."""
@@ -30,6 +30,10 @@ KEPT = 128
 SHARE = 0.7
 """Of the free memory that pictures may take: what is left is for allocations in between."""
 
+POOL = PinnedPool()
+COPIES = HostCopies()
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
 _modules: dict[tuple[int, str], Any] = {}
 _lock = threading.Lock()
 _local = threading.local()
@@ -41,6 +45,13 @@ def device_of_thread(number: int) -> CupyDevice:
     if number not in devices:
         devices[number] = CupyDevice(number)
     return devices[number]
+
+
+@contextmanager
+def device_in_turn(number: int) -> Iterator[CupyDevice]:
+    """This thread's device, to be worked on for one picture: others wait while there are many."""
+    with _turns, device_of_thread(number) as device:
+        yield device
 
 
 def cuda_failures() -> tuple[type[BaseException], ...]:
@@ -73,7 +84,7 @@ class CupyDevice:
         self._device = cupy.cuda.Device(number)
         with self._device:
             self.stream = cupy.cuda.Stream(non_blocking=True)
-            self._stages = [_Stage(cupy), _Stage(cupy)]
+            self._transfers = Transfers(cupy, self.stream, POOL, COPIES)
         self._kept: OrderedDict[tuple[str, bytes], Any] = OrderedDict()
 
     def __enter__(self) -> CupyDevice:
@@ -82,6 +93,8 @@ class CupyDevice:
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        if exception[0] is not None:
+            self._transfers.abandon()
         self.stream.__exit__(*exception)
         self._device.__exit__(*exception)
 
@@ -108,49 +121,14 @@ class CupyDevice:
                 _modules[key] = compiled(self.xp, source, self.number)
             return _modules[key]
 
-    def upload(self, pieces: list[NDArray[Any]], slab: Any) -> None:
-        done = 0
-        per_row = slab.strides[0]
-        for piece in pieces:
-            for top in range(0, len(piece), max(STAGE_BYTES // per_row, 1)):
-                rows = piece[top : top + max(STAGE_BYTES // per_row, 1)]
-                stage = self._next_stage(len(rows) * per_row)
-                staged = stage.array[: len(rows) * per_row].view(slab.dtype).reshape(len(rows), -1)
-                staged[:, : rows.shape[1]] = rows
-                target = slab[done : done + len(rows)].data
-                target.copy_from_host_async(stage.pointer, len(rows) * per_row, self.stream)
-                stage.event.record(self.stream)
-                done += len(rows)
+    def upload(self, pieces: list[NDArray[Any]], slab: Any, *, beside: bool = False) -> None:
+        self._transfers.upload(pieces, slab, beside=beside)
 
     def download(self, samples: Any, out: NDArray[Any]) -> None:
-        per_row = samples.strides[0]
-        step = max(STAGE_BYTES // per_row, 1)
-        pending: list[tuple[_Stage, int, int]] = []
-        for top in range(0, len(out), step):
-            count = min(step, len(out) - top)
-            stage = self._next_stage(count * per_row)
-            source = samples[top : top + count].data
-            source.copy_to_host_async(stage.pointer, count * per_row, self.stream)
-            stage.event.record(self.stream)
-            pending.append((stage, top, count))
-            if len(pending) == len(self._stages):
-                self._emptied(pending.pop(0), out, per_row)
-        for item in pending:
-            self._emptied(item, out, per_row)
+        self._transfers.download(samples, out)
 
-    @staticmethod
-    def _emptied(item: tuple[_Stage, int, int], out: NDArray[Any], per_row: int) -> None:
-        stage, top, count = item
-        stage.event.synchronize()
-        rows = stage.array[: count * per_row].view(out.dtype).reshape(count, -1)
-        out[top : top + count] = rows[:, : out.shape[1]]
-
-    def _next_stage(self, size: int) -> _Stage:
-        stage = self._stages.pop(0)
-        self._stages.append(stage)
-        stage.event.synchronize()
-        stage.grow(size)
-        return stage
+    def finish(self) -> None:
+        self._transfers.finish()
 
     def kept(self, array: NDArray[Any]) -> Any:
         key = (array.dtype.str, array.tobytes())
@@ -182,20 +160,3 @@ class CupyDevice:
         if _transforms():
             self.xp.fft.config.get_plan_cache().clear()  # plans hold memory to work in
         self.xp.get_default_memory_pool().free_all_blocks()
-
-
-class _Stage:
-    """A pinned buffer, and the event that says when the device has done with it."""
-
-    def __init__(self, cupy: Any) -> None:
-        self._cupy = cupy
-        self.event = cupy.cuda.Event(disable_timing=True)
-        self.array: NDArray[np.uint8] = np.empty(0, np.uint8)
-        self.pointer = ctypes.c_void_p()
-
-    def grow(self, size: int) -> None:
-        if self.array.size < size:
-            size = max(size, STAGE_BYTES)
-            memory = self._cupy.cuda.alloc_pinned_memory(size)
-            self.array = np.frombuffer(memory, np.uint8, size)
-            self.pointer = ctypes.c_void_p(self.array.ctypes.data)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
+from convcli.engine.gpu.cupy_device import device_in_turn, device_of_thread
 from convcli.engine.gpu.failures import failures_told
 from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles
 from convcli.engine.gpu.slabs import run_resident
@@ -16,10 +17,11 @@ from convcli.errors import BackendError
 __all__ = ["run_chain"]
 
 
-def run_chain(plan: Plan, x: Any) -> tuple[Any, int]:
+def run_chain(plan: Plan, x: Any, out: NDArray[Any] | None = None) -> tuple[Any, int]:
     """Filter a picture; returns the samples and how many lay outside the output's range.
 
-    A picture that is on the device already (an array of CuPy) stays there.
+    A picture that is on the device already (an array of CuPy) stays there. One in host memory may
+    be given a place to go to, ``out``. Any number of threads may call this at the same time.
 
     Raises
     ------
@@ -28,22 +30,27 @@ def run_chain(plan: Plan, x: Any) -> tuple[Any, int]:
         or if the device fails.
     """
     with failures_told(plan.backend.device):
-        return _run(device_of_thread(plan.backend.device), plan, x)
+        if isinstance(x, np.ndarray):
+            return _from_host(plan, x, out)
+        return _where_it_is(plan, x)
 
 
-def _run(device: CupyDevice, plan: Plan, x: Any) -> tuple[Any, int]:
-    with device:
-        if not isinstance(x, np.ndarray):
-            # What made the picture may still be under way on another stream.
-            device.xp.cuda.runtime.deviceSynchronize()
-            done = run_resident(device, plan, x)
-            device.stream.synchronize()
-            return done
-        try:
-            return run_tiles(device, plan, x)
-        except OutOfDeviceMemory as error:
-            height, width, channels = plan.shape_in
-            raise BackendError(
-                f"backend cupy: device {plan.backend.device} is out of memory for {width}x{height}x"
-                f"{channels}, even in tiles of few rows ({error}); use --backend numpy"
-            ) from error
+def _where_it_is(plan: Plan, x: Any) -> tuple[Any, int]:
+    with device_of_thread(plan.backend.device) as device:
+        # What made the picture may still be under way on another stream.
+        device.xp.cuda.runtime.deviceSynchronize()
+        done = run_resident(device, plan, x)
+        device.stream.synchronize()
+        return done
+
+
+def _from_host(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None) -> tuple[NDArray[Any], int]:
+    try:
+        with device_in_turn(plan.backend.device) as device:
+            return run_tiles(device, plan, x, out)
+    except OutOfDeviceMemory as error:
+        height, width, channels = plan.shape_in
+        raise BackendError(
+            f"backend cupy: device {plan.backend.device} is out of memory for {width}x{height}x"
+            f"{channels}, even in tiles of few rows ({error}); use --backend numpy"
+        ) from error

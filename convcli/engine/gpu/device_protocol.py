@@ -27,11 +27,16 @@ class Device(Protocol):
     ) -> None:
         """Start a kernel; arrays of ``xp`` pass their address, NumPy scalars their value."""
 
-    def upload(self, pieces: list[NDArray[Any]], slab: Any) -> None:
-        """Copy runs of rows of a picture in host memory, one after another, into a slab."""
+    def upload(self, pieces: list[NDArray[Any]], slab: Any, *, beside: bool = False) -> None:
+        """Copy rows from host memory, one piece after another, into a slab, before kernels that are
+        launched later; the pieces may be changed afterwards. With ``beside``, no kernel that is
+        under way uses that memory, and none is waited for."""
 
     def download(self, samples: Any, out: NDArray[Any]) -> None:
-        """Copy samples to host memory."""
+        """Copy samples to host memory, once the kernels launched so far are done."""
+
+    def finish(self) -> None:
+        """Wait until all that was downloaded is there."""
 
     def kept(self, array: NDArray[Any]) -> Any:
         """A small array on the device; equal ones are moved once."""

@@ -1,31 +1,46 @@
-"""A picture in host memory, filtered on a device tile by tile.
+"""A picture in host memory, filtered on a device in strips of rows.
 
-Tiles are as many rows as fit into the device's memory, and become fewer where it runs out.
+As much as fits into the device's memory is a *tile*, nearly always all of the picture; tiles become
+smaller where memory runs out. A tile's input lies on the device in one slab. It is filtered in
+*strips*: the rows that a strip reads, and that are not there yet, are sent up, its kernels are
+launched, its result is sent down; meanwhile the strip before it is computed, and the one before
+that comes down. Each sample goes over the bus once each way, whatever strips share, and since
+borders are looked up in the picture's own maps, the samples are those of one piece.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.gpu.row_maps import needed_rows
+from convcli.engine.axis_maps import Span, merged
+from convcli.engine.gpu.pipeline import HANDS, best_strips
+from convcli.engine.gpu.row_maps import Rows, count_rows, needed_rows
 from convcli.engine.gpu.slabs import (
     FFT_BYTES,
     ROWS_PER_LAUNCH,
     Device,
+    Slab,
     clipped_by,
     new_counts,
     new_slab,
     run_steps,
 )
 from convcli.engine.plan import Plan
+from convcli.engine.speeds import load_speeds
+from convcli.system.machine import default_threads
 
-__all__ = ["FEWEST_ROWS", "OutOfDeviceMemory", "run_tiles", "tile_rows"]
+__all__ = ["FEWEST_ROWS", "OutOfDeviceMemory", "run_tiles", "strip_rows", "tile_rows"]
 
 FEWEST_ROWS = 16
 """Smaller tiles would not save the day: their halo is larger than they are."""
+
+HALOS = 8
+"""A strip is so many times as high as what one of its rows reads: an eighth of the rows between two
+kernels is computed twice at most."""
 
 
 class OutOfDeviceMemory(Exception):
@@ -46,43 +61,144 @@ def tile_rows(plan: Plan, free: int) -> int:
     return max(min(int(free / per_row), rows_out, ROWS_PER_LAUNCH), 1)
 
 
-def run_tiles(device: Device, plan: Plan, x: NDArray[Any]) -> tuple[NDArray[Any], int]:
+def strip_rows(plan: Plan) -> int:
+    """Output rows of a strip: all of them, unless the picture is large enough for several.
+
+    What a transform gives depends in the last bits on where it begins, so it is not cut for speed.
+    """
+    height = plan.shape_out[0]
+    if any(step.method.transform for step in plan.steps):
+        return height
+    speeds = load_speeds()
+    up = _bus_seconds(plan.shape_in, plan.dtype, speeds.upload, speeds.host_copy)
+    down = _bus_seconds(plan.shape_out, plan.out_dtype, speeds.download, speeds.host_copy)
+    # Kernels are left out: they would make it half as many strips again at most.
+    strips = best_strips(up + down, up + down - speeds.overlap * min(up, down))
+    if strips == 1:
+        return height
+    middle = height // 2
+    least = HALOS * max(map(count_rows, needed_rows(plan, ((middle, middle + 1),))))
+    return min(max(-(-height // strips), least), height)
+
+
+def _bus_seconds(shape: tuple[int, ...], dtype: str, rate: float, copy: float) -> float:
+    """What samples take over the bus, unless the copy to or from pinned memory takes longer."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return size / min(rate, copy * min(HANDS, default_threads()))
+
+
+def run_tiles(
+    device: Device, plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], int]:
     """Filter a picture in host memory; returns samples and how many lay outside the range.
+
+    Parameters
+    ----------
+    out
+        Where the samples go, if not into a new array.
 
     Raises
     ------
     OutOfDeviceMemory
         If even a tile of few rows does not fit.
     """
-    if x.dtype == np.float16:
-        x = x.astype(np.float32)
-    final = plan.steps[-1]
-    out = np.empty(plan.shape_out, final.requantize.out_dtype)
-    rows = tile_rows(plan, device.free_bytes())
-    top, clipped = 0, 0
+    if out is None:
+        out = np.empty(plan.shape_out, plan.steps[-1].requantize.out_dtype)
+    rows, strip = tile_rows(plan, device.free_bytes()), strip_rows(plan)
+    top = clipped = 0
     while top < plan.shape_out[0]:
         bottom = min(top + rows, plan.shape_out[0])
-        try:
-            clipped += _run_tile(device, plan, x, out, top, bottom)
-        except device.out_of_memory as error:
+        done, counted, lack = _run_tile(device, plan, x, out, (top, bottom, strip))
+        clipped += counted
+        if lack:
             device.release()
             if rows <= FEWEST_ROWS:
-                raise OutOfDeviceMemory(" ".join(str(error).split())) from error
+                raise OutOfDeviceMemory(lack)
             rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
-            continue
-        top = bottom
+        top = done
     return out, clipped
 
 
 def _run_tile(
-    device: Device, plan: Plan, x: NDArray[Any], out: NDArray[Any], top: int, bottom: int
-) -> int:
-    wanted = needed_rows(plan, ((top, bottom),))
-    flat = x.reshape(x.shape[0], -1)
-    slab = new_slab(device, wanted[0], flat.shape[1], x.dtype.name)
-    device.upload([flat[start:stop] for start, stop in wanted[0]], slab.data)
-    counts = new_counts(device, plan)
-    slab = run_steps(device, plan, slab, wanted, counts)
-    samples = slab.data[:, : slab.samples]
-    device.download(samples, out[top:bottom].reshape(bottom - top, -1))
-    return clipped_by(device, counts)
+    device: Device,
+    plan: Plan,
+    x: NDArray[Any],
+    out: NDArray[Any],
+    place: tuple[int, int, int],
+) -> tuple[int, int, str]:
+    """Output rows from ``top`` to ``bottom``, so many at a time, as far as the memory reaches.
+
+    Returns
+    -------
+    The row that was reached, samples outside the range, and what the device said when its memory
+    ran out: all of the tile has been let go by then.
+    """
+    top, bottom, strip = place
+    counts: Any = None
+    strips, lack = 0, ""
+    try:
+        tile = _Tile(device, plan, x, needed_rows(plan, ((top, bottom),))[0])
+        counts = new_counts(device, plan, -(-(bottom - top) // strip))
+        while top < bottom:
+            stop = min(top + strip, bottom)
+            slab = tile.strip(top, stop, counts[strips])
+            samples = slab.data[:, : slab.samples]
+            device.download(samples, out[top:stop].reshape(stop - top, -1))
+            top, strips = stop, strips + 1
+    except device.out_of_memory as error:
+        lack = " ".join(str(error).split()) or "no memory is left"
+    device.finish()
+    return top, clipped_by(device, counts[:strips]) if strips else 0, lack
+
+
+class _Tile:
+    """Rows ``have`` of the input, in one slab on the device, sent there when they are read first."""
+
+    def __init__(self, device: Device, plan: Plan, x: NDArray[Any], have: Rows) -> None:
+        self.device, self.plan, self.have = device, plan, have
+        self._source = x.reshape(x.shape[0], -1)
+        dtype = "float32" if x.dtype == np.float16 else x.dtype.name
+        self._slab = new_slab(device, have, self._source.shape[1], dtype)
+        self._there = np.zeros(count_rows(have), bool)
+
+    def strip(self, top: int, bottom: int, counts: Any) -> Slab:
+        """Launch what makes some output rows; what lies outside the range is counted."""
+        wanted = needed_rows(self.plan, ((top, bottom),))
+        for run in wanted[0]:
+            self._send(run)
+        return run_steps(self.device, self.plan, self._rows(wanted[0]), wanted, counts)
+
+    def _place(self, row: int) -> int:
+        """Where in the slab a row is."""
+        begin = 0
+        for start, stop in self.have:
+            if start <= row < stop:
+                return begin + row - start
+            begin += stop - start
+        raise LookupError(f"row {row} is not in the tile")
+
+    def _send(self, run: Span) -> None:
+        """Send those of a run of rows that are not there."""
+        offset = self._place(run[0]) - run[0]
+        there = self._there[run[0] + offset : run[1] + offset]
+        edges = np.flatnonzero(np.diff(there, prepend=True, append=True)).tolist()
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            first, last = run[0] + start, run[0] + stop
+            target = self._slab.data[first + offset : last + offset]
+            # Before the slab was made, all that was under way had been waited for.
+            self.device.upload([self._source[first:last]], target, beside=True)
+            there[start:stop] = True
+
+    def _rows(self, wanted: Rows) -> Slab:
+        """A slab of some of the rows: where they stand, unless they stand apart."""
+        data, samples = self._slab.data, self._slab.samples
+        places = [(place := self._place(start), place + stop - start) for start, stop in wanted]
+        runs = merged(places, 0)
+        if len(runs) == 1:
+            return Slab(data[slice(*runs[0])], wanted, samples)
+        slab = new_slab(self.device, wanted, samples, data.dtype.name)
+        begin = 0
+        for start, stop in runs:
+            slab.data[begin : begin + stop - start] = data[start:stop]
+            begin += stop - start
+        return slab

@@ -8,25 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from convcli.engine.gpu.pipeline import AT_ONCE, HANDS, best_strips, strip_seconds
 from convcli.engine.gpu.workload import Workload
 
 if TYPE_CHECKING:
     from convcli.engine.speeds import Speeds
 
 __all__ = ["cpu_seconds", "gpu_seconds"]
-
-STRIPS = (2, 3, 4, 6, 8, 12, 16)
-"""Into how many a picture may be cut, so that one comes while another is computed."""
-
-STRIP_SECONDS = 400e-6
-"""To begin a strip: its maps and its launches, and its margins once more."""
-
-ON_DEVICE = 4
-"""Pictures that are on the device at a time, as in ``gpu/cupy_run.py``."""
-
-
-HANDS = 4
-"""Threads that fill and empty pinned memory for one picture, if there are as many cores."""
 
 
 class _Lane(NamedTuple):
@@ -75,7 +63,7 @@ def gpu_seconds(work: Workload, speeds: Speeds, count: int, workers: int, cores:
         (host * crowded, min(at_once, cores)),
         (lane.bus(speeds.overlap), 1),
         (lane.kernels, 1),
-        (there, min(at_once, ON_DEVICE)),
+        (there, min(at_once, AT_ONCE)),
         (whole, at_once),
     )
     return ready + whole + max(seconds * max(count / many - 1, 0.0) for seconds, many in shared)
@@ -89,8 +77,7 @@ def _alone(lane: _Lane, speeds: Speeds, cores: int) -> float:
     )
     total = lane.up + lane.kernels + lane.down
     slowest = max(lane.bus(speeds.overlap), lane.kernels)
-    cut = (slowest + (total - slowest) / n + n * STRIP_SECONDS for n in STRIPS)
-    return min(total, *cut)
+    return strip_seconds(total, slowest, best_strips(total, slowest))
 
 
 def _lane(work: Workload, speeds: Speeds) -> _Lane:

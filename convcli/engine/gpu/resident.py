@@ -32,7 +32,7 @@ def upload(device: CupyDevice, x: NDArray[Any]) -> Any:
 
 
 def download(device: CupyDevice, x: Any, out: NDArray[Any]) -> None:
-    """Pixels ``(H, W, C)`` into host memory of their type."""
+    """Pixels ``(H, W, C)`` into host memory of their type, once the device has finished."""
     flat = x.reshape(len(out), -1)
     if flat.strides[1] != flat.itemsize:
         flat = device.xp.ascontiguousarray(flat)
@@ -54,6 +54,6 @@ def run_part(
     """
     device = device_of_thread(plan.backend.device)
     counts = new_counts(device, plan)
-    slab = run_steps(device, plan, slab_of(device, x, have[0]), [have[0], want[0]], counts)
+    slab = run_steps(device, plan, slab_of(device, x, have[0]), [have[0], want[0]], counts[0])
     made = slab.data[:, : slab.samples].reshape(count_rows(want[0]), *plan.shape_out[1:])
     return made, clipped_by(device, counts) if count else 0

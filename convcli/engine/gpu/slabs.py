@@ -98,7 +98,7 @@ def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
     slab = slab_of(device, x, ((0, x.shape[0]),))
     wanted = needed_rows(plan, ((0, plan.shape_out[0]),))
     counts = new_counts(device, plan)
-    slab = run_steps(device, plan, slab, [slab.rows, *wanted[1:]], counts)
+    slab = run_steps(device, plan, slab, [slab.rows, *wanted[1:]], counts[0])
     return slab.data[:, : slab.samples].reshape(plan.shape_out), clipped_by(device, counts)
 
 
@@ -111,20 +111,20 @@ def _is_slab(device: Device, flat: Any) -> bool:
     )
 
 
-def new_counts(device: Device, plan: Plan) -> Any:
-    """On the device: samples outside the range after each step, to be read when all is done."""
-    return device.xp.zeros((len(plan.steps), COUNTERS), np.uint64)
+def new_counts(device: Device, plan: Plan, strips: int = 1) -> Any:
+    """Samples outside the range after each step of each strip, counted on the device."""
+    return device.xp.zeros((strips, len(plan.steps), COUNTERS), np.uint64)
 
 
 def clipped_by(device: Device, counts: Any) -> int:
-    """Samples outside the range after the last step; waits for the kernels that count them."""
-    return int(device.host(counts[-1]).sum())
+    """Samples outside the range after the last step of strips; waits for what counts them."""
+    return int(device.host(counts)[:, -1].sum())
 
 
 def run_steps(device: Device, plan: Plan, slab: Slab, wanted: list[Rows], counts: Any) -> Slab:
     """The last rows ``wanted`` from a slab of the first; nothing waits for the device.
 
-    ``counts`` is from :func:`new_counts`.
+    ``counts`` are those of one strip, from :func:`new_counts`.
     """
     for number, step in enumerate(plan.steps):
         passes = _passes(step, slab.data.dtype.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
+from convcli.engine.gpu.cupy_device import CupyDevice, device_in_turn
 from convcli.engine.gpu.failures import failures_told
 from convcli.engine.gpu.host_strips import FEWEST_ROWS
 from convcli.engine.gpu.notes import to_tell
@@ -66,7 +66,7 @@ class DeviceResult(Result):
             return self._made(self.plane, self.plans, self.counts).read(want)
         own, number = Counts(), self.plan.backend.device
         try:
-            with failures_told(number), device_of_thread(number) as device:
+            with failures_told(number), device_in_turn(number) as device:
                 done = self._in_strips(device, own)
         except BackendError as error:
             if not self.plan.fallback:
@@ -103,6 +103,7 @@ class DeviceResult(Result):
             counts.add(strip.total, *strip.notes)
             strip.clear()
             top = bottom
+        device.finish()
         assert done is not None
         return done
 

@@ -23,6 +23,7 @@ import pytest
 
 from convcli.engine.gpu import cupy_device
 from convcli.engine.gpu.kernel_source import OPTIONS, KernelSource
+from convcli.engine.gpu.pinned import PinnedPool
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 
 collect_ignore = ["stand_in"]  # imports as `cupy`, or not at all
@@ -128,7 +129,7 @@ class ShimDevice:
         places = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
         function((ctypes.c_uint * 5)(*grid, *block, 1), places)
 
-    def upload(self, pieces, slab):
+    def upload(self, pieces, slab, *, beside=False):
         start = 0
         for piece in pieces:
             slab[start : start + len(piece), : piece.shape[1]] = piece
@@ -136,6 +137,9 @@ class ShimDevice:
 
     def download(self, samples, out):
         out[...] = samples
+
+    def finish(self):
+        pass
 
     def kept(self, array):
         return array
@@ -285,15 +289,17 @@ def speeds(monkeypatch, tmp_path):
 
 
 class LateStream:
-    """Work that is done when somebody waits."""
+    """Work that is done when somebody waits, in whichever thread."""
 
     current = threading.local()
 
     def __init__(self, **_):
         self.queue = []
+        self.lock = threading.RLock()
 
     def synchronize(self):
-        self.done_until(len(self.queue))
+        with self.lock:
+            self.done_until(len(self.queue))
 
     def __enter__(self):
         LateStream.current.stream = self
@@ -301,6 +307,9 @@ class LateStream:
 
     def __exit__(self, *exception):
         pass
+
+    def wait_event(self, event):
+        self.queue.append(event.synchronize)
 
     def done_until(self, length):
         while len(self.queue) and length > 0:
@@ -316,9 +325,18 @@ class LateEvent:
         self.stream, self.mark = stream, (lambda: None)
         stream.queue.append(self.mark)
 
+    @property
+    def done(self):
+        if self.stream is None:
+            return True
+        with self.stream.lock:
+            return self.mark not in self.stream.queue
+
     def synchronize(self):
-        if self.stream is not None and self.mark in self.stream.queue:
-            self.stream.done_until(self.stream.queue.index(self.mark) + 1)
+        if self.stream is not None:
+            with self.stream.lock:
+                if not self.done:
+                    self.stream.done_until(self.stream.queue.index(self.mark) + 1)
 
 
 class Memory:
@@ -333,6 +351,10 @@ class Memory:
 
 
 class DeviceArray(np.ndarray):
+    def __setitem__(self, place, value):
+        LateStream.current.stream.synchronize()
+        super().__setitem__(place, value)
+
     @property
     def data(self):
         return Memory(self.ctypes.data)
@@ -419,5 +441,5 @@ def fake_cupy(monkeypatch, shim, pretend_cupy, tmp_path):
         memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     module.cuda.runtime.memGetInfo = lambda: (1000, 2000)
-    monkeypatch.setattr(cupy_device, "STAGE_BYTES", 200)
+    monkeypatch.setattr(cupy_device, "POOL", PinnedPool(200, 1600))
     return module

@@ -148,7 +148,7 @@ def test_speeds_that_make_no_sense_are_not_used(speeds, text):
 
 
 def failing(monkeypatch, message):
-    def run_chain(plan, x):
+    def run_chain(plan, x, out):
         raise BackendError(message)
 
     monkeypatch.setattr(gpu_run, "run_chain", run_chain)

@@ -36,6 +36,7 @@ def test_rows_arrive_and_come_back_through_two_small_buffers(fake_cupy, pieces):
     device.upload(rows, slab)
     back = np.zeros((sum(pieces), 21), np.uint16)
     device.download(slab[:, :21], back)
+    device.finish()
     np.testing.assert_array_equal(back, np.concatenate(rows))
 
 
@@ -46,6 +47,7 @@ def test_a_row_longer_than_a_buffer(fake_cupy):
     device.upload([row], slab)
     back = np.empty_like(row)
     device.download(slab[:, :250], back)
+    device.finish()
     np.testing.assert_array_equal(back, row)
 
 
@@ -88,7 +90,7 @@ def test_a_device_that_fails_is_reported(fake_cupy, monkeypatch, kind, words):
         monkeypatch.setitem(sys.modules, "cupy.cuda.cufft", transforms)
         raised = transforms.CuFFTError("CUFFT_ALLOC_FAILED")
 
-    def run_tiles(device, plan, x):
+    def run_tiles(device, plan, x, out):
         raise raised
 
     monkeypatch.setattr(gpu_run, "run_tiles", run_tiles)
@@ -132,7 +134,7 @@ class Crowded:
     def __getattr__(self, name):
         return getattr(self.shim, name)
 
-    def upload(self, pieces, slab):
+    def upload(self, pieces, slab, *, beside=False):
         if slab.nbytes > self.most:
             raise MemoryError(f"{slab.nbytes} bytes\nare too many")
         self.shim.upload(pieces, slab)

@@ -67,9 +67,9 @@ def bus(fake_cupy, monkeypatch):
     def counted(name):
         whole = getattr(device, name)
 
-        def moved(self, one, other):
+        def moved(self, one, other, **how):
             crossed.append((name, (other if name == "upload" else one).dtype.name))
-            whole(self, one, other)
+            whole(self, one, other, **how)
             self.stream.synchronize()
 
         monkeypatch.setattr(device, name, moved)

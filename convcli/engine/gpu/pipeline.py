@@ -1,0 +1,52 @@
+"""What goes on at once on the way to a GPU and back, and in how many strips a picture is cut for it.
+
+The numbers are those of the transfers and of the predictions for ``auto`` alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["AT_ONCE", "HANDS", "STRIP_SECONDS", "best_strips", "strip_seconds"]
+
+AT_ONCE = 4
+"""Pictures on devices at a time: one comes, one is computed, one goes, and one is about to. More
+would not end sooner, and each takes its share of the device's memory."""
+
+HANDS = 4
+"""Threads that fill and empty pinned memory for one picture, if there are as many cores: one copies
+some 10 GB/s, four together are about as fast as the bus of a large GPU."""
+
+STRIP_SECONDS = 400e-6
+"""To begin a strip: its maps and its launches, 0.10 to 0.27 ms measured without those, and its
+margins once more."""
+
+
+def strip_seconds(total: float, slowest: float, strips: int) -> float:
+    """Seconds of a picture in so many strips.
+
+    All of them go through the slowest part, be it the bus or the kernels, one after another; one
+    goes through the others alone, before and after.
+
+    Parameters
+    ----------
+    total, slowest
+        Seconds of all parts together, and of the slowest, for the picture in one piece.
+    """
+    if strips == 1:
+        return total
+    return slowest + (total - slowest) / strips + strips * STRIP_SECONDS
+
+
+def best_strips(total: float, slowest: float) -> int:
+    """In how many strips a picture is done soonest: in one, where the beginnings cost more.
+
+    :func:`strip_seconds` is least where ``n * n`` is ``(total - slowest) / STRIP_SECONDS``.
+
+    >>> best_strips(0.004, 0.003), best_strips(0.030, 0.015)
+    (1, 6)
+    """
+    strips = round(math.sqrt(max(total - slowest, 0.0) / STRIP_SECONDS))
+    if strips < 2 or strip_seconds(total, slowest, strips) >= total:
+        return 1
+    return strips
