@@ -32,7 +32,7 @@ import gpu_filters
 import gpu_tables
 import gpu_tensors
 import gpu_tested
-from gpu_bench import ROOT, Amount, Bench, Row
+from gpu_bench import ROOT, TINY, Amount, Bench, Row
 from gpu_journal import Journal
 from gpu_static import PAGE, unpacked
 from report import kept, write_section
@@ -67,7 +67,10 @@ PARTS = {
 
 def run_part(name: str, bench: Bench, journal: Journal, budget: float) -> int:
     """Measure rows of a part until it is done or its time is over; returns how many are left."""
-    rows = [row for row in PARTS[name].rows(bench) if journal.wants(f"{name}/{row.key}")]
+    rows = PARTS[name].rows(bench)
+    few = min(bench.amount.rows, len(rows))
+    rows = [rows[n * len(rows) // few] for n in range(few)]
+    rows = [row for row in rows if journal.wants(f"{name}/{row.key}")]
     begin = time.monotonic()
     for number, row in enumerate(rows):
         if time.monotonic() - begin > budget:
@@ -124,13 +127,14 @@ def facts() -> dict[str, Any]:
     }
 
 
-def in_processes(names: list[str], journal: Path) -> None:
+def in_processes(names: list[str], journal: Path, tiny: bool) -> None:
     """Each part in a process of its own, again where a row took it along."""
     for name in names:
         end = time.monotonic() + PARTS[name].budget
         for _ in range(TRIES):
             left = end - time.monotonic()
             command = [sys.executable, __file__, "--child", name, "--journal", str(journal)]
+            command += ["--tiny"] if tiny else []
             try:
                 done = subprocess.run(
                     [*command, "--budget", str(max(left, 0))],
@@ -164,6 +168,7 @@ def main() -> None:
         "--journal", type=Path, default=Path(tempfile.gettempdir(), "convcli-gpu.jsonl"),
         help="where finished rows are kept",
     )  # fmt: skip
+    parser.add_argument("--tiny", action="store_true", help="small and few, where nothing is fast")
     parser.add_argument("--child", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--budget", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -173,10 +178,12 @@ def main() -> None:
         sys.exit(f"no GPU to measure: {error}")
     journal = Journal(options.journal, known)
     if options.child:
-        left = run_part(options.child, Bench(Amount()), journal, options.budget)
+        left = run_part(
+            options.child, Bench(TINY if options.tiny else Amount()), journal, options.budget
+        )
         print(f"{options.child}: {left or 'no'} rows left", flush=True)
         return
-    in_processes(list(PARTS) if options.all else options.part, options.journal)
+    in_processes(list(PARTS) if options.all else options.part, options.journal, options.tiny)
     document = options.write or (PAGE if options.all else None)
     if document:
         write(document, Journal(options.journal, known))

@@ -35,6 +35,15 @@ class Amount(NamedTuple):
     auto_sides: tuple[int, ...] = tuple(int(round(256 * 1.22**n / 16) * 16) for n in range(20))
     commands: int = 3
     """Times that a command is run, the first of which does not count."""
+    rows: int = 1000
+    """Of each part, evenly spread."""
+
+
+TINY = Amount(
+    sides=(40,), checked=(20, 30), copied=1 << 20, spread=1 << 14, rounds=1, photo=(40, 60),
+    pictures=3, files=2, file_size=(30, 20), auto_sides=(16, 24), commands=1, rows=3,
+)  # fmt: skip
+"""For tests without a GPU: every line of host code, no speed."""
 
 
 Figures = dict[str, Any]

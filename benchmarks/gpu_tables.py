@@ -134,10 +134,10 @@ def filter_table(rows: Rows, copies: Mapping[str, Any]) -> str:
 
 
 def tensors(rows: Rows) -> list[list[str]]:
-    """Each way of each tensor."""
+    """Forward; the file has the gradients and the transposed."""
     return [
-        [key.replace(",", ""), f"{r['s'] * 1e3:.3f}", f"{r['multiply_adds'] / r['s'] / 1e12:.2f}", ratio(r["torch"], r["s"])]
-        for key, r in rows.items()
+        [key.removesuffix(", forward"), f"{r['s'] * 1e3:.3f}", f"{r['multiply_adds'] / r['s'] / 1e12:.2f}", ratio(r["torch"], r["s"])]
+        for key, r in rows.items() if key.endswith("forward")
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The tests that need a GPU, file by file."""
+"""The tests that need a GPU, one after another, so that one that fails costs no other."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from typing import Any
 from gpu_bench import ROOT, Bench, Row
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "gpu"]
+LIMIT = 120
+"""Seconds of one test, with all its parameters."""
 
 
 def rows(bench: Bench) -> list[Row]:
-    """A row for each file that holds such tests."""
+    """A row for each test that is marked so, with all its parameters."""
+    marked = [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "mark.gpu" in path.read_text("utf-8")
+    ]
     listed = subprocess.run(
-        [*PYTEST, "--collect-only", "tests"], cwd=ROOT, capture_output=True, text=True, check=False
+        [*PYTEST, "--collect-only", *marked], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    files = dict.fromkeys(re.findall(r"^(tests/[\w/]+\.py)", listed.stdout, re.M))
-    if not files:
+    names = dict.fromkeys(re.findall(r"^(tests/[\w/]+\.py::\w+)", listed.stdout, re.M))
+    if not names:
         raise RuntimeError(
             f"no tests are marked gpu: {listed.stdout[-300:]} {listed.stderr[-300:]}"
         )
-    return [Row(name, partial(row, name)) for name in files]
+    return [Row(name, partial(row, name)) for name in names]
 
 
 def row(name: str) -> dict[str, Any]:
     """How many passed and failed, and which failed."""
     done = subprocess.run(
-        [*PYTEST, name], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+        [*PYTEST, name], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False
     )
     return counted(done.stdout) | {"code": done.returncode}
 

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import gpu
+import gpu_bench
+import gpu_cases
+import gpu_filters
+import gpu_peers
 import gpu_tables
+import numpy as np
 import pytest
 from gpu_bench import Row
 from gpu_doubts import doubts, measured_shares
@@ -66,6 +78,8 @@ def test_rows_of_another_machine_are_put_aside(journal):
 
 class Answering:
     """A device that answers until it is told not to."""
+
+    amount = gpu_bench.Amount()
 
     class cp:
         class cuda:
@@ -178,3 +192,105 @@ def test_doubts_are_the_ceilings_over_what_was_reached():
 
 def test_figures_of_pytest():
     assert counted("........\n8 passed, 2 skipped in 1.0s\n") == {"passed": 8, "skipped": 2}
+
+
+ROOT = Path(__file__).parents[3]
+PARTS = ("copies", "filters", "batches", "auto", "tensors")
+
+
+@pytest.mark.slow
+def test_every_part_runs_and_a_second_call_goes_on(stand_in, tmp_path):
+    document = shutil.copy(ROOT / "docs" / "performance.md", tmp_path)
+    command = [
+        sys.executable, "benchmarks/gpu.py", "--tiny", "--journal", str(tmp_path / "rows.jsonl"),
+        "--write", str(document), "--part",
+    ]  # fmt: skip
+    first = subprocess.run([*command, *PARTS], cwd=ROOT, capture_output=True, text=True, check=True)
+    written = json.loads((tmp_path / "performance" / "gpu.json").read_text())
+    assert not written["failed"], first.stdout
+    assert {key.partition("/")[0] for key in written["journal"]} == set(PARTS)
+    assert "Measured" in Path(document).read_text().split("gpu:begin", 1)[1]
+    second = subprocess.run(
+        [*command, "copies", "auto"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert second.stdout.split("\n") == ["copies: no rows left", "auto: no rows left", ""]
+
+
+class Library(SimpleNamespace):
+    """A peer that answers to every name with what it is called for."""
+
+    def __init__(self, called):
+        super().__init__(called=called)
+
+    def __getattr__(self, name):
+        def call(x, *args, **options):
+            self.called.append(name)
+            return x
+
+        return call
+
+
+@pytest.fixture
+def bench(stand_in):
+    return gpu_bench.Bench(gpu_bench.TINY)
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """The functions of peers that were asked, where cupyx and cuCIM are there."""
+    found = []
+    libraries = {name: Library(found) for name in (
+        "cupyx.scipy.ndimage", "cupyx.scipy.signal", "cucim.skimage.filters", "cucim.skimage.morphology",
+    )}  # fmt: skip
+    lacking = gpu_peers.NoPeer("ImportError: libsomething.so.12")
+    monkeypatch.setattr(gpu_peers, "peer", lambda name: libraries.get(name, lacking))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("sobel-x", {"correlate", "correlate1d", "sobel_v"}),
+        ("gaussian:1", {"correlate", "correlate1d", "gaussian"}),
+        ("median:3", {"median_filter", "median"}),
+        ("erode:3", {"minimum_filter", "erosion"}),
+        ("3x3 stride 2", set()),
+    ],
+)
+def test_peers_are_asked_for_the_same_filter(bench, called, name, names):
+    (case,) = [c for c in (*gpu_cases.BENCHMARKED, *gpu_cases.PICKING) if c.name == name]
+    with bench.device:
+        inputs = [bench.cp.asarray(np.zeros((9, 9, 1), np.uint8))]
+        kernel = gpu_filters.kernel_of(case)
+        found = dict(gpu_peers.peers(bench, inputs, name, kernel, case.options))
+    assert set(called) == names
+    assert isinstance(found["cupyx"], float) == bool(names)
+    assert found["torch"] == "ImportError: libsomething.so.12"
+    assert found["opencv"] == "ImportError: libsomething.so.12"
+
+
+def test_what_a_peer_raises_is_its_own_figure(bench, monkeypatch):
+    def broken(name):
+        raise MemoryError("theirs")
+
+    monkeypatch.setattr(gpu_peers, "peer", broken)
+    case = gpu_cases.BENCHMARKED[0]
+    with bench.device:
+        inputs = [bench.cp.asarray(np.zeros((9, 9, 1), np.uint8))]
+        found = dict(gpu_peers.peers(bench, inputs, case.name, case.kernel, {}))
+    assert set(found.values()) == {"MemoryError: theirs"}
+
+
+def test_a_filter_that_is_wrong_has_no_time(bench, monkeypatch):
+    monkeypatch.setattr(gpu_filters, "difference", lambda *given: 3.0)
+    with pytest.raises(ValueError, match="3 off the CPU's result"):
+        list(gpu_filters.row(bench, (9, 9, 1), "uint8", gpu_cases.BENCHMARKED[0]))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [("png", b"\x89PNG"), ("jpg", b"\xff\xd8"), ("ppm", b"P6")]
+)
+def test_files_are_what_their_names_say(tmp_path, suffix, magic):
+    from gpu_batches import written
+
+    assert written(tmp_path / f"in.{suffix}", 20, 30).read_bytes().startswith(magic)

@@ -13,6 +13,10 @@ _NAMES = {
     700: ("cudaErrorIllegalAddress", "an illegal memory access was encountered"),
     701: ("cudaErrorLaunchOutOfResources", "too many resources requested for launch"),
     716: ("cudaErrorMisalignedAddress", "misaligned address"),
+    900: (
+        "cudaErrorStreamCaptureUnsupported",
+        "operation not permitted when stream is capturing",
+    ),
     719: ("cudaErrorLaunchFailure", "unspecified launch failure"),
 }
 _DRIVER = {

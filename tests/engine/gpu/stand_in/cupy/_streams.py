@@ -32,6 +32,7 @@ class Queue:
 
     def __init__(self, device, blocking, ptr):
         self.items = deque()
+        self.recorded = None  # what a graph is being made of
         self.device, self.blocking, self.ptr = device, blocking, ptr
         with WORKING:
             _queues.setdefault(device, weakref.WeakSet()).add(self)
@@ -39,6 +40,9 @@ class Queue:
     def put(self, work):
         """Queue a function without arguments; returns what stands for it."""
         with WORKING:
+            if self.recorded is not None:
+                self.recorded.append(work)
+                return _Item(work)
             for other in self._others():
                 if other.items:
                     self.items.append(_Until(other, other.items[-1]))
@@ -143,7 +147,18 @@ class Stream:
         return not self._queue.items
 
     def synchronize(self):
+        if self._queue.recorded is not None:
+            raise CUDARuntimeError(900)  # nothing is done while a graph is made
         self._queue.drain()
+
+    def begin_capture(self, mode=None):
+        if self._own is None:
+            raise CUDARuntimeError(900)
+        self._own.recorded = []
+
+    def end_capture(self):
+        work, self._own.recorded = self._own.recorded, None
+        return Graph(work)
 
     def record(self, event=None):
         event = Event() if event is None else event
@@ -160,6 +175,18 @@ class Stream:
 
 
 Stream.null = Stream(null=True)
+
+
+class Graph:
+    """Work that was queued between two calls, to be done as often as it is launched."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def launch(self, stream=None):
+        queue = queue_of(stream)
+        for work in self._work:
+            queue.put(work)
 
 
 def _stack():
