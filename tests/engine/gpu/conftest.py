@@ -226,7 +226,7 @@ def stand_in(monkeypatch, shim_folder, pretended_driver, tmp_path):
         yield module
         module.fft.config.get_plan_cache().clear()
         module.get_default_memory_pool().set_limit(size=0)
-        module.cuda.runtime.deviceSynchronize()
+        module.get_default_memory_pool().free_all_blocks()
     finally:
         sys.path.remove(str(STAND_IN))
         ours = {name: sys.modules.pop(name) for name in [*sys.modules] if is_of_cupy(name)}

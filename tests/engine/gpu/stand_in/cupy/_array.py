@@ -104,9 +104,6 @@ class ndarray:
     def __bool__(self):
         return bool(self.get())
 
-    def __index__(self):
-        return self.get().__index__()
-
     def __len__(self):
         return len(self._host)
 
@@ -257,10 +254,10 @@ class ndarray:
 
         return cupy.any(self, axis, out, keepdims)
 
-    def argsort(self, axis=-1):
+    def argsort(self, axis=-1, kind=None):
         import cupy
 
-        return cupy.argsort(self, axis)
+        return cupy.argsort(self, axis, kind)
 
     def cumsum(self, axis=None, dtype=None, out=None):
         import cupy

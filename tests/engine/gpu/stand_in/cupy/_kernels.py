@@ -115,7 +115,7 @@ class Function:
 
     @staticmethod
     def _check(what, array, address, item):
-        if item != 1 and item != array.itemsize:
+        if item not in (1, array.itemsize) and item <= 8:  # bytes and vectors are read from any
             raise TypeError(f"{what} points to {item} bytes, the array has {array.dtype}")
         if address % array.itemsize:
             raise CUDARuntimeError(716)

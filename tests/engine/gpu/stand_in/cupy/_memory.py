@@ -211,6 +211,9 @@ def _host_bytes(mem, size):
 class PinnedMemoryPointer:
     """Memory of the host that a device reads and writes by itself; ``np.frombuffer`` takes it."""
 
+    def __init__(self, mem, offset):
+        raise TypeError("alloc_pinned_memory makes them")
+
     def size(self):
         return len(self)
 
@@ -222,13 +225,13 @@ class PinnedMemoryPointer:
         return self.ptr
 
     def __del__(self):
-        _pinned.give(self._pages)
+        _pinned._give(self._pages)
 
 
 class PinnedMemoryPool:
     """Pinned memory; what is given back goes to whoever asks next, as CuPy does it."""
 
-    def __init__(self, allocator=None):
+    def __init__(self):
         self._idle, self._held = {}, {}
 
     def malloc(self, size):
@@ -243,7 +246,7 @@ class PinnedMemoryPool:
         pointer._pages = pages
         return pointer
 
-    def give(self, pages):
+    def _give(self, pages):
         del self._held[pages.ptr]
         self._idle.setdefault(pages.size, []).append(pages)
 
@@ -253,7 +256,7 @@ class PinnedMemoryPool:
     def n_free_blocks(self):
         return sum(map(len, self._idle.values()))
 
-    def holds(self, address):
+    def _holds(self, address):
         return any(begin <= address < begin + size for begin, size in list(self._held.items()))
 
 
@@ -269,4 +272,4 @@ def alloc_pinned_memory(size):
 
 
 def is_pinned(array):
-    return _pinned.holds(array.ctypes.data)
+    return _pinned._holds(array.ctypes.data)

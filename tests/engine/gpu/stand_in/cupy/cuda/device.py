@@ -2,22 +2,22 @@
 
 from cupy import _streams
 from cupy._memory import memGetInfo as _memGetInfo
-from cupy.cuda import runtime
+from cupy.cuda import runtime as _runtime
 
 
 class Device:
     """A device; in a ``with`` it is the current one."""
 
     def __init__(self, device=None):
-        self.id = runtime.getDevice() if device is None else int(device)
+        self.id = _runtime.getDevice() if device is None else int(device)
         self._before = []
 
     def __int__(self):
         return self.id
 
     def __enter__(self):
-        self._before.append(runtime.getDevice())
-        runtime.setDevice(self.id)
+        self._before.append(_runtime.getDevice())
+        _runtime.setDevice(self.id)
         return self
 
     def __exit__(self, *args):
@@ -29,7 +29,7 @@ class Device:
     __hash__ = None
 
     def use(self):
-        runtime.setDevice(self.id)
+        _runtime.setDevice(self.id)
 
     def synchronize(self):
         _streams.drain_device(self.id)

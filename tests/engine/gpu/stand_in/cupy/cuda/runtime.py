@@ -9,9 +9,6 @@ from cupy import _streams
 from cupy._errors import CUDARuntimeError
 from cupy._memory import memGetInfo
 
-errorMemoryAllocation = 2
-errorNoDevice = 100
-
 
 def getDeviceCount():
     there = int(_os.environ.get("STAND_IN_DEVICES", "1"))
@@ -23,7 +20,7 @@ def getDeviceCount():
             (i for i, n in enumerate(names) if not n.isdigit() or int(n) >= there), len(names)
         )
     if not there:
-        raise CUDARuntimeError(errorNoDevice)
+        raise CUDARuntimeError(100)
     return there
 
 

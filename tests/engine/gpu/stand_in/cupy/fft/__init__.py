@@ -5,7 +5,7 @@ import numpy as _numpy
 from cupy._array import ndarray as _ndarray
 from cupy._late import later as _later
 from cupy._late import refuse as _refuse
-from cupy.fft import config
+from cupy.fft import _config as config
 
 
 def _transformed(function, a, shape, dtype, s, axes, norm):
