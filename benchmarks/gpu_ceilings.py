@@ -86,7 +86,10 @@ def count_of(code: Sequence[Instruction], text: str, function: str, rows: int) -
         start = reader.cost(reader.flow.whole, lambda depth, height: 0.0).instructions
         turns = once.stored / (out * constants["NX"])  # rows of output that a turn makes
         warm = kind.warm(constants) * before.instructions / turns
-        walked += (start + warm) / (rows * constants["NX"])
+        lead = kind.lead(constants)
+        if lead:
+            start += lead * reader.cost(loop.inner[0], _turns(kind, constants)).instructions
+        walked += (start + warm) / (rows * kind.width(constants))
     lanes = LANES["sm_90"]
     limits = {name: getattr(per, name) for name in lanes if name != "issue"}
     limits |= {"issue": per.instructions, "near": (per.near + per.loaded) / NEAR_BYTES}

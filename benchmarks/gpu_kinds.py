@@ -24,6 +24,10 @@ class Kind(NamedTuple):
     the compiler unrolls as it likes."""
     warm: Callable[[Constants], float] = lambda _: 0.0
     """Rows that a thread reads before its first output."""
+    lead: Callable[[Constants], float] = lambda _: 0.0
+    """Turns of the innermost loop before its first output."""
+    width: Callable[[Constants], float] = lambda c: c["NX"]
+    """Samples that a thread makes for each row that it walks."""
 
 
 def _wide_turns(c: Constants) -> list[float]:
@@ -35,12 +39,23 @@ def _rows_seen(c: Constants) -> int:
     return c["KERNEL_H"] + (c["TILE_H"] - 1) * c["STRIDE_H"]
 
 
+def _carried(c: Constants) -> int:
+    """Rows of sums that a block carries from step to step."""
+    earlier = (c["KERNEL_H"] - 1) * c["DILATION_H"]
+    return -(-(earlier + c["TILE_H"]) // c["STAGED"]) * c["STAGED"] - c["TILE_H"]
+
+
 KINDS = {
     "rolling": Kind(warm=lambda c: c["KERNEL_H"] - 1 if c["ROLLING"] else 0),
     "bytes": Kind(warm=lambda c: c["KERNEL_H"] - 1),
     "wide": Kind(
         turns=_wide_turns,
         share=lambda c: c["KERNEL_H"] / _rows_seen(c) if c["TILE_H"] > 1 else 1.0,
+    ),
+    "separable": Kind(
+        turns=lambda c: [c["TILE_H"] / c["STAGED"]],
+        lead=lambda c: _carried(c) / c["STAGED"],
+        width=lambda c: c["COLS"] / c["THREADS"],
     ),
     "bank": Kind(
         turns=lambda c: [c["KERNEL_W"], c["KERNEL_H"]],

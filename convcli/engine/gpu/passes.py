@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
+from convcli.engine.gpu.blocks import QUAD, Block, separable_tile
 from convcli.engine.gpu.kernel_source import (
     KernelSource,
     Shape,
@@ -42,6 +43,9 @@ NARROWEST = 4
 
 WORTH_A_PASS = 64
 """Taps above which another pass over memory costs less than they do."""
+
+FEWEST_SHARED = 9
+"""Taps down or across below which sums in registers cost less than sums in shared memory."""
 
 FINISHED = 6
 """Multiply-adds that making a float of a byte, and a byte of a float, cost as much as."""
@@ -77,6 +81,8 @@ class Pass:
     weights: NDArray[np.float64] | None
     acc: str
     """Type of the sums, and of the weights in memory."""
+    block: Block | None = None
+    """What a block makes whose threads work together; none where each works by itself."""
 
 
 def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
@@ -104,6 +110,9 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
     if packed is not None:
         return (packed,)
     if factors:
+        shared = _separable(job, factors)
+        if shared is not None:
+            return (shared,)
         fused = _rolling(job, factors)
         if fused is not None:
             return (fused,)
@@ -268,6 +277,31 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
             )
             return _pass(job, source, shape, 0 if rolls else 4)
     return None
+
+
+def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
+    """The kernel whose blocks sum in shared memory, if it is the better one and its sums fit."""
+    shape, kinds = job.shape, (job.dtype, job.acc, job.requantize.out_dtype)
+    if shape.stride != (1, 1) or min(shape.kernel) < FEWEST_SHARED:
+        return None
+    word = shape._replace(samples=16 // np.dtype(job.dtype).itemsize)
+    before = skew(word, np.dtype(job.dtype).itemsize, job.cols.before)
+    tile = separable_tile(shape, len(factors), len(job.weights), kinds, before)
+    if tile is None:
+        return None
+    shape = shape._replace(samples=tile.columns)
+    source = make_source(
+        "separable",
+        shape,
+        types=kinds,
+        requantize=job.requantize,
+        before=job.cols.before,
+        weights=job.weights,
+        factors=factors,
+        members=len(job.weights),
+        **tile.constants(kinds[2]),
+    )
+    return replace(_pass(job, source, shape, 0), samples=QUAD, block=tile.block)
 
 
 def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:

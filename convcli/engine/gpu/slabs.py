@@ -14,6 +14,7 @@ import numpy as np
 
 from convcli.engine.axis_maps import Span
 from convcli.engine.gpu.array_steps import run_rows_on
+from convcli.engine.gpu.blocks import Block
 from convcli.engine.gpu.device_protocol import Device
 from convcli.engine.gpu.frame_layout import Readers, View, view_of
 from convcli.engine.gpu.kernel_source import COUNTERS
@@ -51,6 +52,12 @@ times as long. With more, each thread walks down fewer rows and reads its neighb
 
 FEWEST_PER_THREAD, MOST_PER_THREAD = 2, 32
 """Rows that a thread walks down."""
+
+BLOCKS_WANTED = 1 << 10
+"""Of blocks whose threads share memory: as many as the largest devices run at once, about."""
+
+MOST_STEPS = 8
+"""That a block walks down."""
 
 
 @dataclass(slots=True)
@@ -179,7 +186,8 @@ def _run_pass(
             np.int32(count),
             np.int32(tile),
         )
-        device.launch(each.source, grid, BLOCK, args)
+        threads = (each.block.threads, 1) if each.block else BLOCK
+        device.launch(each.source, grid, threads, args)
         begin += count
     return result
 
@@ -189,6 +197,9 @@ def _view(
 ) -> View:
     """What the threads of a launch see that makes ``count`` rows."""
     stride, effective = each.rows.stride, each.rows.effective_kernel
+    border = np.dtype(each.dtype).type(each.border)
+    if each.block:
+        return view_of(device, slab.data, seen, _words(each, count), each.channels, border, each.skew)
     down = Readers(
         number=-(-count // tile),
         step=tile * stride,
@@ -198,8 +209,19 @@ def _view(
     threads = -(-each.cols.output * each.channels_out // each.samples)
     end = (threads - 1) * each.step + each.span
     across = Readers(number=threads, step=each.step, length=each.span, end=end)
-    border = np.dtype(each.dtype).type(each.border)
     return view_of(device, slab.data, seen, (down, across), each.channels, border, each.skew)
+
+
+def _words(each: Pass, count: int) -> tuple[Readers, Readers]:
+    """Words of single rows: what a thread brings to the memory that a block shares."""
+    rows = count - 1 + each.rows.effective_kernel
+    per = 16 // np.dtype(each.dtype).itemsize
+    halo = (each.cols.effective_kernel - 1) * each.channels
+    words = -(-(each.skew + each.cols.output * each.channels + halo) // per)
+    return (
+        Readers(number=rows, step=1, length=1, end=rows),
+        Readers(number=words, step=per, length=per - each.skew, end=words * per - each.skew),
+    )
 
 
 def _cut(runs: Rows) -> list[Span]:
@@ -216,6 +238,8 @@ def _grid(each: Pass, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
     A thread that walks far reads few rows twice, but then there are fewer threads. It reads as
     many rows before its first output as the kernel is high, so a high kernel wants a long walk.
     """
+    if each.block:
+        return _blocks(each.block, rows, samples)
     across = -(-samples // each.samples)
     least = max(FEWEST_PER_THREAD, each.rows.kernel_size)
     tile = each.tile or min(max(rows * across // THREADS_WANTED, least), MOST_PER_THREAD)
@@ -229,6 +253,13 @@ def _finished(device: Device, step: Step, slab: Slab, counts: Any) -> Slab:
     outside = Requantizer(step.requantize, device.xp).apply([sums], samples, count=True)
     counts[0] += np.uint64(outside)
     return result
+
+
+def _blocks(block: Block, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
+    """Rows that a block makes, and blocks: no fewer than keep the largest devices busy."""
+    across, steps = -(-samples // block.samples), -(-rows // block.rows)
+    walked = max(min(steps * across // BLOCKS_WANTED, MOST_STEPS), 1)
+    return walked * block.rows, (across, -(-steps // walked))
 
 
 def _by_arrays(device: Device, step: Step, slab: Slab, rows: Rows, counts: Any) -> Slab:
