@@ -48,7 +48,6 @@ class SeparableTile(NamedTuple):
     columns: int
     rows: int
     staged: int
-    stages: int
     cost: float = 0.0
     """Of a sample: clocks of a multiprocessor, of 128 instructions or 128 bytes of its memory."""
 
@@ -63,7 +62,6 @@ class SeparableTile(NamedTuple):
             "COLS": self.columns,
             "TILE_H": self.rows,
             "STAGED": self.staged,
-            "STAGES": self.stages,
             "THREADS": THREADS,
             "NX": QUAD,
             "STORE_BYTES": gcd(16, QUAD * np.dtype(out_dtype).itemsize),
@@ -97,8 +95,7 @@ def _tiles() -> Iterator[SeparableTile]:
                 rows = steps * staged
                 across, down = staged * columns / THREADS, rows * columns / QUAD / THREADS
                 if across % QUAD == 0 and down % 1 == 0 and down <= 16:
-                    yield SeparableTile(columns, rows, staged, 2)
-                    yield SeparableTile(columns, rows, staged, 1)
+                    yield SeparableTile(columns, rows, staged)
 
 
 def _costed(
@@ -110,7 +107,7 @@ def _costed(
     skew: int,
 ) -> SeparableTile | None:
     """The same with its cost, if it fits."""
-    columns, rows, staged, stages, _ = tile
+    columns, rows, staged, _ = tile
     (kh, kw), (dilation_h, dilation_w) = shape.kernel, shape.dilation
     item, held = np.dtype(types[0]).itemsize, np.dtype(types[1]).itemsize
     earlier, halo = (kh - 1) * dilation_h, (kw - 1) * dilation_w * shape.channels
@@ -118,7 +115,7 @@ def _costed(
     words = -(-(skew + columns + halo) // per)
     summed = -(-(earlier + rows) // staged) * staged
     across, down = staged * columns // THREADS, rows * columns // QUAD // THREADS
-    shared = (stages * staged * _pitch(words * per) + lines * summed * _pitch(columns)) * held
+    shared = (staged * _pitch(words * per) + lines * summed * _pitch(columns)) * held
     sums = max(lines * across, members * down * QUAD) + (lines * across + down * QUAD) // 4
     unrolled = lines * (kh * down * QUAD + kw * across)
     carried = summed - rows  # a thread of its own moves each row
@@ -130,7 +127,7 @@ def _costed(
     instructions = (
         lines * (kh + kw)
         + brought * (2.2 * per + 8) / across
-        + (quads + 14 + 6 * (2 - stages)) / across
+        + (quads + 20) / across
         + lines / QUAD
         + lines * (down + earlier) / (QUAD * down)
         + 60 / (down * QUAD)

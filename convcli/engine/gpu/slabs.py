@@ -199,7 +199,9 @@ def _view(
     stride, effective = each.rows.stride, each.rows.effective_kernel
     border = np.dtype(each.dtype).type(each.border)
     if each.block:
-        return view_of(device, slab.data, seen, _words(each, count), each.channels, border, each.skew)
+        return view_of(
+            device, slab.data, seen, _words(each, count), each.channels, border, each.skew
+        )
     down = Readers(
         number=-(-count // tile),
         step=tile * stride,

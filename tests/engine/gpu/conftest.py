@@ -27,6 +27,8 @@ from convcli.engine.gpu.pinned import PinnedPool
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 
 collect_ignore = ["stand_in"]  # imports as `cupy`, or not at all
+sys.path.append(str(Path(__file__).parent))  # of gpu_parity
+
 SHIM = Path(__file__).with_name("shim.h")
 FLAGS = [
     *("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-ffp-contract=off", "-fno-math-errno"),

@@ -160,7 +160,7 @@ INLINE void carry(Sums &sums)
 
 extern "C" __global__ void __launch_bounds__(THREADS) separable(ARGUMENTS)
 {
-    alignas(16) __shared__ Stage stages[STAGES];
+    alignas(16) __shared__ Stage stage;
     alignas(16) __shared__ Sums sums;
     const int x = blockIdx.x * COLS, top = blockIdx.y * rows_per_thread;
     const int bottom = min(top + rows_per_thread, rows_out);
@@ -194,20 +194,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) separable(ARGUMENTS)
         }
     };
     const int left = threadIdx.x % (COLS / 4) * 4, group = threadIdx.x / (COLS / 4) * DOWN;
-    int outside = 0, have = 0, turn = 0;
+    int outside = 0, have = 0;
     fetch_rows(top);
 #pragma unroll 1
     for (int at = top; at < bottom; at += TILE_H) {
 #pragma unroll 1
-        for (; have < ROWS; have += STAGED, turn = (turn + 1) % STAGES) {
-            put(stages[turn], coming);
+        for (; have < ROWS; have += STAGED) {
+            put(stage, coming);
             __syncthreads();
             fetch_rows(at + have + STAGED);
-            sum_across(sums, stages[turn], have);
-            if (STAGES == 1)
-                __syncthreads();
+            sum_across(sums, stage, have);
+            __syncthreads();
         }
-        __syncthreads();
         acc_t down[DOWN][MEMBERS][4];
         sum_down(down, sums, group, left);
         const int rows = bottom - at - group, valid = samples_out - x - left;
