@@ -52,7 +52,7 @@ KINDS = {
         turns=_wide_turns,
         share=lambda c: c["KERNEL_H"] / _rows_seen(c) if c["TILE_H"] > 1 else 1.0,
     ),
-    "separable": Kind(
+    "across_down": Kind(
         turns=lambda c: [c["TILE_H"] / c["STAGED"]],
         lead=lambda c: _carried(c) / c["STAGED"],
         width=lambda c: c["COLS"] / c["THREADS"],

@@ -10,7 +10,7 @@ import numpy as np
 
 from convcli.engine.gpu.kernel_source import Shape
 
-__all__ = ["QUAD", "THREADS", "Block", "SeparableTile", "separable_tile"]
+__all__ = ["QUAD", "THREADS", "AcrossDownTile", "BlockSize", "across_down_tile"]
 
 THREADS = 128
 """Of a block."""
@@ -32,7 +32,7 @@ _STAGED = (32, 16, 8, 4)
 _STEPS = range(1, 17)
 
 
-class Block(NamedTuple):
+class BlockSize(NamedTuple):
     """What a block makes, and by how many threads."""
 
     samples: int
@@ -42,8 +42,8 @@ class Block(NamedTuple):
     threads: int
 
 
-class SeparableTile(NamedTuple):
-    """Sizes of ``cuda/separable.cu``, and what they come to."""
+class AcrossDownTile(NamedTuple):
+    """Sizes of ``cuda/across_down.cu``, and what they come to."""
 
     columns: int
     rows: int
@@ -52,9 +52,9 @@ class SeparableTile(NamedTuple):
     """Of a sample: clocks of a multiprocessor, of 128 instructions or 128 bytes of its memory."""
 
     @property
-    def block(self) -> Block:
+    def block(self) -> BlockSize:
         """What a block makes."""
-        return Block(self.columns, self.rows, THREADS)
+        return BlockSize(self.columns, self.rows, THREADS)
 
     def constants(self, out_dtype: str) -> dict[str, int]:
         """By their names in the source."""
@@ -68,9 +68,9 @@ class SeparableTile(NamedTuple):
         }
 
 
-def separable_tile(
+def across_down_tile(
     shape: Shape, lines: int, members: int, types: tuple[str, str, str], skew: int
-) -> SeparableTile | None:
+) -> AcrossDownTile | None:
     """The sizes that cost least of those that fit, or None.
 
     Parameters
@@ -88,24 +88,24 @@ def separable_tile(
     return min(filter(None, fitting), key=lambda tile: tile.cost, default=None)
 
 
-def _tiles() -> Iterator[SeparableTile]:
+def _tiles() -> Iterator[AcrossDownTile]:
     for columns in _COLUMNS:
         for staged in _STAGED:
             for steps in _STEPS:
                 rows = steps * staged
                 across, down = staged * columns / THREADS, rows * columns / QUAD / THREADS
                 if across % QUAD == 0 and down % 1 == 0 and down <= 16:
-                    yield SeparableTile(columns, rows, staged)
+                    yield AcrossDownTile(columns, rows, staged)
 
 
 def _costed(
-    tile: SeparableTile,
+    tile: AcrossDownTile,
     shape: Shape,
     lines: int,
     members: int,
     types: tuple[str, str, str],
     skew: int,
-) -> SeparableTile | None:
+) -> AcrossDownTile | None:
     """The same with its cost, if it fits."""
     columns, rows, staged, _ = tile
     (kh, kw), (dilation_h, dilation_w) = shape.kernel, shape.dilation

@@ -117,7 +117,7 @@ def make_source(
     Parameters
     ----------
     function
-        ``rolling``, ``bytes``, ``separable``, ``wide`` or ``bank``: the name of the .cu file and of the kernel in it.
+        ``rolling``, ``bytes``, ``across_down``, ``wide`` or ``bank``: the name of the .cu file and of the kernel in it.
     types
         Of the input, the sums and the output.
     before
@@ -164,7 +164,7 @@ def make_source(
         f"typedef {C_TYPES[dtype_out]} out_t;",
         *(f"#define {name} {value}" for name, value in names.items()),
     ]
-    if function in ("rolling", "separable"):
+    if function in ("rolling", "across_down"):
         lines += _immediates(weights, factors, members, acc)
     elif function == "bytes":
         lines += _packed(weights)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
-from convcli.engine.gpu.blocks import QUAD, Block, separable_tile
+from convcli.engine.gpu.blocks import QUAD, BlockSize, across_down_tile
 from convcli.engine.gpu.kernel_source import (
     KernelSource,
     Shape,
@@ -81,7 +81,7 @@ class Pass:
     weights: NDArray[np.float64] | None
     acc: str
     """Type of the sums, and of the weights in memory."""
-    block: Block | None = None
+    block: BlockSize | None = None
     """What a block makes whose threads work together; none where each works by itself."""
 
 
@@ -286,12 +286,12 @@ def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
         return None
     word = shape._replace(samples=16 // np.dtype(job.dtype).itemsize)
     before = skew(word, np.dtype(job.dtype).itemsize, job.cols.before)
-    tile = separable_tile(shape, len(factors), len(job.weights), kinds, before)
+    tile = across_down_tile(shape, len(factors), len(job.weights), kinds, before)
     if tile is None:
         return None
     shape = shape._replace(samples=tile.columns)
     source = make_source(
-        "separable",
+        "across_down",
         shape,
         types=kinds,
         requantize=job.requantize,

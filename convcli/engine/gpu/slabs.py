@@ -14,7 +14,7 @@ import numpy as np
 
 from convcli.engine.axis_maps import Span
 from convcli.engine.gpu.array_steps import run_rows_on
-from convcli.engine.gpu.blocks import Block
+from convcli.engine.gpu.blocks import BlockSize
 from convcli.engine.gpu.device_protocol import Device
 from convcli.engine.gpu.frame_layout import Readers, View, view_of
 from convcli.engine.gpu.kernel_source import COUNTERS
@@ -257,7 +257,7 @@ def _finished(device: Device, step: Step, slab: Slab, counts: Any) -> Slab:
     return result
 
 
-def _blocks(block: Block, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
+def _blocks(block: BlockSize, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
     """Rows that a block makes, and blocks: no fewer than keep the largest devices busy."""
     across, steps = -(-samples // block.samples), -(-rows // block.rows)
     walked = max(min(steps * across // BLOCKS_WANTED, MOST_STEPS), 1)

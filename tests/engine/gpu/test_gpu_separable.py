@@ -7,7 +7,7 @@ import pytest
 from gpu_parity import agrees, picture, plan_of
 
 from convcli.arithmetic.borders import BORDERS, Border
-from convcli.engine.gpu.blocks import SHARED_BYTES, separable_tile
+from convcli.engine.gpu.blocks import SHARED_BYTES, across_down_tile
 from convcli.engine.gpu.kernel_source import Shape
 from convcli.kernels.kernel import Kernel
 
@@ -36,7 +36,7 @@ HOW = {"algorithm": "separable"}
 
 def check(shim, x, kernel, how=HOW, **options):
     agrees(shim, plan_of(x, kernel, **how, **options), x)
-    assert set(shim.launched) == {"separable"}
+    assert set(shim.launched) == {"across_down"}
 
 
 SOME = [("uint8", 1), ("uint8", 3), ("uint16", 4), ("float32", 2), ("float64", 1)]
@@ -60,7 +60,7 @@ def test_kernels_depths_channels(shim, kernel, dtype, channels):
 
 
 def test_sizes_around_the_edges_of_blocks(shim):
-    tile = separable_tile(
+    tile = across_down_tile(
         Shape(1, (10, 13), (1, 1), (1, 1), 1), 1, 1, ("uint8", "float32", "uint8"), 10
     )
     for width in (1, 2, 15, 16, 17, *(n * tile.columns + k for n in (1, 2) for k in (-1, 0, 1))):
@@ -151,7 +151,7 @@ def test_tiles_fit_into_what_they_say(types):
     before = 0.0
     for taps in range(9, 70, 4):
         shape = Shape(3, (taps, taps), (1, 1), (1, 1), 1)
-        tile = separable_tile(shape, 1, 1, (*types, types[0]), 3)
+        tile = across_down_tile(shape, 1, 1, (*types, types[0]), 3)
         if tile is None:
             assert taps > 20
             continue

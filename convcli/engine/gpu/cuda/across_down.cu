@@ -158,7 +158,7 @@ INLINE void carry(Sums &sums)
         }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) separable(ARGUMENTS)
+extern "C" __global__ void __launch_bounds__(THREADS) across_down(ARGUMENTS)
 {
     alignas(16) __shared__ Stage stage;
     alignas(16) __shared__ Sums sums;
