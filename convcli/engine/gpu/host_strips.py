@@ -105,6 +105,9 @@ def run_tiles(
     if out is None:
         out = np.empty(plan.shape_out, plan.steps[-1].requantize.out_dtype)
     rows, strip = tile_rows(plan, device.free_bytes()), strip_rows(plan)
+    if rows <= FEWEST_ROWS and rows < plan.shape_out[0]:  # what is only kept may be in the way
+        device.release()
+        rows = tile_rows(plan, device.free_bytes())
     top = clipped = 0
     while top < plan.shape_out[0]:
         bottom = min(top + rows, plan.shape_out[0])

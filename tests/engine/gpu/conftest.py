@@ -220,6 +220,8 @@ def stand_in(monkeypatch, shim_folder, pretended_driver, tmp_path):
     monkeypatch.setattr("convcli.engine.gpu.device._driver_loads", lambda: True)
     monkeypatch.setattr(cupy_device, "_local", threading.local())
     monkeypatch.setattr(cupy_device, "_modules", {})
+    # Small buffers, and few: pictures of tests go through all of them, again and again.
+    monkeypatch.setattr(cupy_device, "POOL", PinnedPool(1 << 14, 6 << 14))
     others = {name: sys.modules.pop(name) for name in [*sys.modules] if is_of_cupy(name)}
     sys.modules.update(_modules_of_stand_in)
     sys.path.insert(0, str(STAND_IN))

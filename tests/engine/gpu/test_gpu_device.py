@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 import convcli
+from convcli.arithmetic.borders import Border
 from convcli.engine.dispatch import execute
-from convcli.engine.gpu import measure
+from convcli.engine.gpu import host_strips, measure
 from convcli.engine.gpu.cupy_device import device_of_thread
 from convcli.engine.gpu.cupy_run import run_chain
 from convcli.engine.gpu.measure import measure_gpu
@@ -84,6 +85,44 @@ def test_pictures_on_the_device_stay_there(cupy):
     assert clipped == clipped_want
 
 
+def test_a_view_that_begins_at_any_byte(cupy):
+    x = picture((20, 32, 1))  # rows that could be read in words
+    plan = plan_filter(x.shape, x.dtype, [SOBEL], backend="cupy")
+    there = cupy.zeros(x.size + 1, np.uint8)[1:].reshape(x.shape)
+    there[...] = cupy.asarray(x)
+    got, _ = run_chain(plan, there)
+    np.testing.assert_array_equal(cupy.asnumpy(got), run_chain(plan, x)[0])
+
+
+def test_memory_that_kernels_still_read_is_not_sent_to(cupy):
+    device = device_of_thread(0)
+    with device:
+        first = cupy.full((64, 64), 1, np.uint8)
+        doubled = first * 2
+        del first
+        slab = cupy.empty((64, 64), np.uint8)  # where the first was
+        device.upload([np.full((64, 64), 7, np.uint8)], slab)
+        device.finish()
+        assert (device.host(doubled) == 2).all()
+        assert (device.host(slab) == 7).all()
+
+
+@pytest.mark.parametrize("border", ["constant", "reflect", "wrap"])
+def test_strips_that_overlap_on_streams_are_one_picture(cupy, monkeypatch, border):
+    x = picture((301, 200, 3))
+    kernels, border = [SOBEL, BLUR], Border(border, 7.0 * (border == "constant"))
+    plan = plan_filter(x.shape, x.dtype, kernels, backend="cupy", border=border)
+    cpu = plan_filter(x.shape, x.dtype, kernels, backend="numpy", border=border)
+    monkeypatch.setattr(host_strips, "strip_rows", lambda plan: plan.shape_out[0])
+    want = run_chain(plan, x)
+    assert np.abs(want[0].astype(int) - execute(cpu, x).pixels).max() <= 1
+    monkeypatch.setattr(host_strips, "strip_rows", lambda plan: 37)
+    for _ in range(2):  # the second in what the first has left: memory, buffers, maps
+        got, clipped = run_chain(plan, x)
+        np.testing.assert_array_equal(got, want[0])
+        assert clipped == want[1]
+
+
 def test_many_pictures_from_several_threads_are_right(cupy):
     pictures = [picture((333, 500, 3), seed=n) for n in range(12)]
     plan = plan_filter(pictures[0].shape, "uint8", [SOBEL], backend="cupy")
@@ -111,8 +150,43 @@ def test_little_memory_means_tiles(cupy, gpu_here, memory_limit):
     np.testing.assert_array_equal(got, want)
 
 
-def test_no_memory_is_an_error_by_name_and_a_note_under_auto(cupy, memory_limit):
-    x = picture((400, 60_000, 3))
+def test_plans_of_transforms_give_up_their_memory_before_a_second_try(cupy, memory_limit):
+    pool, device = cupy.get_default_memory_pool(), device_of_thread(0)
+
+    def filtered(height):
+        x = picture((height, 90, 3), "float32")
+        kernels = [LARGE]
+        plan = plan_filter(x.shape, x.dtype, kernels, backend="cupy", algorithm="fft")
+        return run_chain(plan, x)[0]
+
+    wanted = filtered(120)
+    device.release()
+    before = pool.used_bytes()
+    filtered(host_strips.FEWEST_ROWS)
+    needed = pool.total_bytes() - before
+    for height in range(40, 100, 4):
+        filtered(height)
+    pool.free_all_blocks()
+    held = pool.used_bytes() - before  # by plans, and little else
+    memory_limit(max(2 * needed - held, 0))
+    np.testing.assert_allclose(filtered(120), wanted, atol=1e-5)  # in tiles: other last bits
+
+
+def test_a_transform_that_fails_is_an_error_by_name(cupy, monkeypatch):
+    from cupy.cuda import cufft
+
+    def fail(*_, **__):
+        raise cufft.CuFFTError(5)
+
+    monkeypatch.setattr(cupy.fft, "rfft2", fail)
+    x = picture((40, 50, 1))
+    plan = plan_filter(x.shape, x.dtype, [LARGE], backend="cupy", algorithm="fft")
+    with pytest.raises(BackendError, match=r"device 0 failed \(CuFFTError: CUFFT_INTERNAL_ERROR"):
+        run_chain(plan, x)
+
+
+def test_no_memory_is_an_error_by_name_and_a_note_under_auto(cupy, gpu_here, memory_limit):
+    x = picture((400 if gpu_here else 40, 60_000, 3))
     plan = plan_filter(x.shape, x.dtype, [SOBEL], backend="cupy")
     memory_limit(512 << 10)  # a row of output wants 3 of 180,000 bytes, and one for itself
     with pytest.raises(BackendError, match="out of memory"):
