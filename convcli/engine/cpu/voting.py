@@ -136,9 +136,10 @@ def voted(
             mended = vote.scale * (precise + (vote.total - present) * under.astype(np.float64))
         else:
             mended = None
-    plain = sums * kind(vote.scale)
-    values = plain if mended is None else xp.where(votes == vote.taps, plain, mended).astype(kind)
-    values += kind(vote.bias)
+    plain = sums if vote.scale == 1.0 else sums * kind(vote.scale)
+    if mended is not None:
+        plain = xp.where(votes == vote.taps, plain, mended).astype(kind, copy=False)
+    values = plain + kind(vote.bias)
     there = (votes >= vote.least) & (vote.fill | (centre != 0))
     if vote.absolute:
         xp.abs(values, out=values)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convcli.engine.regions import Ranges
 from convcli.errors import InputError
 from convcli.imaging.header import full_scale
-from convcli.imaging.source import Plane
+from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.float_layers import Layers, LayerStage
 from convcli.imaging.stages.missing import require_finite
 from convcli.imaging.stages.plans import Plans
@@ -89,21 +89,29 @@ class AsFloats:
 
     def read(self, want: Ranges) -> Layers:
         """Layers of a region."""
-        plans, scale = self.plans, 1 / full_scale(self.plane.dtype)
+        plans = self.plans
         colours, alpha = plans.split(require_finite(self.plane.read(want), self.name, plans.xp))
         if alpha is not None:
-            alpha = alpha.astype(plans.float_dtype) * scale
+            alpha = self._as_floats(alpha)
         if plans.options.linear and plans.xp is not np and colours.dtype.kind == "u":
             light = plans.xp.asarray(_light_of(colours.dtype, plans.float_dtype))
             colours = plans.xp.take(light, colours)
         else:
-            colours = colours.astype(plans.float_dtype) * scale
+            colours = self._as_floats(colours)
             if plans.options.linear:
                 colours = to_linear(colours, plans.xp)
         if not plans.luma:
             return Layers(colours, alpha)
         brightness = luminance(colours, plans.xp)
         return Layers(brightness, alpha, colours - brightness)
+
+    def _as_floats(self, samples: Pixels) -> Pixels:
+        """White as 1."""
+        kind, scale = self.plans.float_dtype, 1 / full_scale(self.plane.dtype)
+        if self.plans.xp is np:
+            return samples.astype(kind) * scale
+        floats: Pixels = self.plans.xp.multiply(samples, kind.type(scale))  # the same, in one pass
+        return floats
 
 
 class AsColours:

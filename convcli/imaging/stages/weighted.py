@@ -65,8 +65,8 @@ class Weighted(WindowStage):
         xp, there, kind = self.plans.xp, present > EMPTY, present.dtype.type
         if xp is np:
             mean = np.divide(premultiplied, present, out=np.zeros_like(premultiplied), where=there)
-        else:  # CuPy divides everywhere
-            mean = xp.where(there, premultiplied / xp.where(there, present, kind(1)), kind(0))
+        else:  # CuPy divides everywhere; this is one pass over the colours
+            mean = premultiplied / xp.where(there, present, kind(np.inf))
         # Where nothing is left there is no colour to offset either.
         mean += xp.where(there, kind(self.kernel.bias / 255), kind(0))
         return mean

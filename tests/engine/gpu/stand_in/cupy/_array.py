@@ -254,6 +254,11 @@ class ndarray:
 
         return cupy.any(self, axis, out, keepdims)
 
+    def clip(self, min=None, max=None, out=None):
+        import cupy
+
+        return cupy.minimum(cupy.maximum(self, min), max, out=out)
+
     def argsort(self, axis=-1, kind=None):
         import cupy
 
@@ -305,7 +310,7 @@ for _name, _ufunc in {
     "ge": np.greater_equal,
 }.items():  # fmt: skip
     setattr(ndarray, f"__{_name}__", lambda self, other, ufunc=_ufunc: ufunc(self, other))
-for _name, _ufunc in {"neg": np.negative, "abs": np.absolute}.items():
+for _name, _ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.invert}.items():
     setattr(ndarray, f"__{_name}__", lambda self, ufunc=_ufunc: ufunc(self))
 ndarray.__hash__ = None
 ndarray.__module__ = "cupy"  # convcli knows arrays by it

@@ -78,12 +78,25 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
 
 
 def copyto(dst, src, casting="same_kind", where=None):
-    if where is not None:
-        raise NotImplementedError("the stand-in copies whole arrays")
     kind = np.asarray(src).dtype if isinstance(src, SCALARS) else src.dtype
     if not isinstance(src, SCALARS) and not np.can_cast(kind, dst.dtype, casting):
         raise TypeError(f"Cannot cast {kind} to {dst.dtype} with {casting}.")
-    dst[...] = src
+    if where is None:
+        dst[...] = src
+        return
+    if not isinstance(where, ndarray):
+        refuse(where)
+    source, there, target = src._host if isinstance(src, ndarray) else src, where._host, dst._host
+    later(lambda: np.copyto(target, source, casting, where=there.astype(bool)))
+
+
+def repeat(a, repeats, axis=None):
+    shape = list(a.shape)
+    shape[axis] *= repeats  # one number, along one axis
+    made = ndarray(shape, a.dtype)
+    source, target = a._host, made._host
+    later(lambda: np.copyto(target, np.repeat(source, repeats, axis)))
+    return made
 
 
 def take(a, indices, axis=None, out=None):
