@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convcli.engine.gpu.cupy_device import CupyDevice, device_in_turn
+from convcli.engine.gpu.device import one_line
 from convcli.engine.gpu.failures import failures_told
 from convcli.engine.gpu.host_strips import FEWEST_ROWS
 from convcli.engine.gpu.notes import to_tell
@@ -85,6 +86,7 @@ class DeviceResult(Result):
         height, width, _ = self.shape
         rows, top = self._rows(device.free_bytes()), 0
         done: Pixels | None = None
+        samples: Pixels | None
         while top < height:
             bottom = min(top + rows, height)
             try:
@@ -92,17 +94,20 @@ class DeviceResult(Result):
                 if done is None:
                     done = np.empty((height, *samples.shape[1:]), samples.dtype)
                 download(device, samples, done[top:bottom])
-            except device.out_of_memory as error:
-                samples = None  # or it would keep what is to be given back
+                lack = ""
+            except device.out_of_memory as error:  # which keeps all arrays until it is let go
+                lack = one_line(error) or "no memory is left"
+            samples = None
+            if lack:
+                device.finish()
                 device.release()
                 if rows <= FEWEST_ROWS:
-                    raise BackendError(self._full(device, error)) from error
+                    raise BackendError(self._full(device, lack))
                 rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
-                strip.clear()
-                continue
-            counts.add(strip.total, *strip.notes)
+            else:
+                counts.add(strip.total, *strip.notes)
+                top = bottom
             strip.clear()
-            top = bottom
         device.finish()
         assert done is not None
         return done
@@ -116,11 +121,11 @@ class DeviceResult(Result):
         samples = max(max(np.prod(s.shape_in), np.prod(s.shape_out)) for s in self.plan.steps)
         return max(int(free * self.shape[0] / (each * samples)), 1)
 
-    def _full(self, device: CupyDevice, error: BaseException) -> str:
+    def _full(self, device: CupyDevice, lack: str) -> str:
         height, width, channels = self.plane.shape
         return (
             f"backend cupy: device {device.number} is out of memory for {width}x{height}x{channels}, "
-            f"even in strips of few rows ({' '.join(str(error).split())}); use --backend numpy"
+            f"even in strips of few rows ({lack}); use --backend numpy"
         )
 
     def _made(self, plane: Plane, plans: Plans, counts: Counts) -> Requantised:

@@ -302,3 +302,21 @@ def test_rows_of_strips_follow_from_the_free_memory(bus, monkeypatch):
     monkeypatch.setattr(cupy_device.CupyDevice, "free_bytes", lambda self: free)
     np.testing.assert_array_equal(convcli.filter_image(x, "box:3", backend="cupy", **how), want)
     assert len(bus) == 2 * -(-19 // rows)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian:1", "sharpen", CHAIN], ids=str)
+@pytest.mark.parametrize("kind", ["rgba", "int16", "nan"])
+def test_strips_fit_into_the_memory_that_they_were_made_for(bus, cupy, monkeypatch, kind, kernel):
+    x, how = (light(4, np.uint8), {}) if kind == "rgba" else MISSING[kind]
+    x = np.tile(x, (24, 3, 1))
+    want = convcli.filter_image(x, kernel, backend="numpy", **how)
+    convcli.filter_image(x, kernel, backend="cupy", **how)  # what is kept lies there now
+    released, pool = [], cupy.get_default_memory_pool()
+    monkeypatch.setattr(cupy_device.CupyDevice, "release", lambda self: released.append(1))
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.used_bytes() + 4_000_000)
+    bus.clear()
+    near(convcli.filter_image(x, kernel, backend="cupy", **how), want, x.dtype)
+    pool.set_limit(size=0)
+    assert len(bus) > 2
+    assert released == []
