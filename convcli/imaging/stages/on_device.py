@@ -13,7 +13,7 @@ import numpy as np
 from convcli.engine.gpu.cupy_device import CupyDevice, device_in_turn
 from convcli.engine.gpu.device import one_line
 from convcli.engine.gpu.failures import failures_told
-from convcli.engine.gpu.host_strips import FEWEST_ROWS
+from convcli.engine.gpu.host_strips import FEWEST_ROWS, strip_rows
 from convcli.engine.gpu.notes import to_tell
 from convcli.engine.gpu.resident import download, upload
 from convcli.engine.gpu.slabs import FFT_BYTES
@@ -80,11 +80,14 @@ class DeviceResult(Result):
         return done
 
     def _in_strips(self, device: CupyDevice, counts: Counts) -> Pixels:
-        """All of it: in one piece, or in strips of as many rows as fit into the device's memory."""
+        """All of it: in strips where it is large, and of as many rows as the device's memory holds.
+
+        While one is computed, the one before it comes down.
+        """
         plans, strip = self.plans.on_device(self.plan.backend, device.xp), Counts()
         made = self._made(_Uploaded(self.plane, device), plans, strip)
         height, width, _ = self.shape
-        rows, top = self._rows(device.free_bytes()), 0
+        rows, top = min(self._rows(device.free_bytes()), strip_rows(self.plan)), 0
         done: Pixels | None = None
         samples: Pixels | None
         while top < height:
