@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -23,21 +24,22 @@ from convcli.imaging.stages import on_device
 from convcli.imaging.stages.on_device import DeviceResult
 
 pytestmark = pytest.mark.gpu
-RNG = np.random.default_rng(21)
 SIZE = 19, 23
 HOLE = -9999
 
 
 def light(channels, dtype):
-    x = RNG.integers(0, np.iinfo(dtype).max + 1, (*SIZE, channels)).astype(dtype)
-    x[RNG.random(SIZE) < 0.2, -1] = 0
+    rng, white = np.random.default_rng(channels), 1 if dtype == np.float32 else np.iinfo(dtype).max
+    x = (rng.random((*SIZE, channels)) * white).astype(dtype)
+    x[rng.random(SIZE) < 0.2, -1] = 0
     x[4:9, 6:13, -1] = 0
     return x
 
 
 def holed(dtype, hole):
-    x = (RNG.random((*SIZE, 2)) * 120 - 20 * (np.dtype(dtype).kind != "u")).astype(dtype)
-    x[RNG.random(x.shape) < 0.1] = hole
+    rng = np.random.default_rng(7)
+    x = (rng.random((*SIZE, 2)) * 120 - 20 * (np.dtype(dtype).kind != "u")).astype(dtype)
+    x[rng.random(x.shape) < 0.1] = hole
     x[4:9, 6:13] = hole
     return x
 
@@ -83,7 +85,10 @@ CHAIN = ["gaussian:1", "sobel-x", "box:3"]
 
 
 @pytest.mark.parametrize("kernel", ["gaussian:1", "sharpen", CHAIN], ids=str)
-@pytest.mark.parametrize(("channels", "dtype"), [(4, np.uint8), (4, np.uint16), (2, np.uint8)])
+@pytest.mark.parametrize(
+    ("channels", "dtype"),
+    [(4, np.uint8), (4, np.uint16), (2, np.uint8), (2, np.float32)],
+)
 def test_transparency(bus, channels, dtype, kernel):
     x = light(channels, dtype)
     got, want = both(x, kernel)
@@ -166,10 +171,11 @@ def write(path, x):
     [
         ("a.png", light(4, np.uint8), ["-k", "gaussian:1", "-k", "sharpen"]),
         ("a.png", light(2, np.uint8), ["-k", "box:3"]),
+        ("a.png", light(4, np.uint8), ["-k", "box:3", "--values"]),
         ("a.tif", holed("int16", HOLE)[..., 0], ["-k", "box:3", f"--nodata={HOLE}"]),
         ("a.tif", holed("float32", np.nan)[..., 0], ["-k", "box:3", "--fill"]),
     ],
-    ids=["rgba", "la", "int16", "nan"],
+    ids=["rgba", "la", "alpha_of_values", "int16", "nan"],
 )
 def test_the_whole_command_writes_the_same_file(bus, capfd, tmp_path, name, x, words):
     source, said = write(tmp_path / name, x), []
@@ -187,6 +193,28 @@ def test_the_whole_command_writes_the_same_file(bus, capfd, tmp_path, name, x, w
     assert said[0]["missing"] == said[1]["missing"]
     assert said[0]["clipped_fraction"] == said[1]["clipped_fraction"]
     assert [way for way, _ in bus] == ["upload", "download"]
+
+
+def test_transforms_where_they_are_good_enough(bus, monkeypatch, capfd, tmp_path):
+    """A large kernel on colours and alpha goes through CuPy's; beside missing samples none does."""
+    transformed, irfft2 = [], sys.modules["cupy"].fft.irfft2
+    monkeypatch.setattr(
+        sys.modules["cupy"].fft, "irfft2", lambda *args: (transformed.append(1), irfft2(*args))[1]
+    )
+    kernel = tmp_path / "k.csv"
+    np.savetxt(kernel, np.random.default_rng(2).random((9, 9)) / 40, delimiter=",")
+    for name, x, words, all_of_them in [
+        ("a.png", light(4, np.uint8), ["--algorithm", "fft"], True),
+        ("a.tif", holed("int16", HOLE)[..., 0], [f"--nodata={HOLE}"], False),
+    ]:
+        source, transformed[:] = write(tmp_path / name, x), []
+        for backend in ("cupy", "numpy"):
+            target = str(tmp_path / f"{backend}.{name}")
+            line = ["filter", source, "-k", str(kernel), *words, "--backend", backend]
+            assert app.run([*line, "-o", target]) == 0, capfd.readouterr().err
+        read = tifffile.imread if "tif" in name else lambda path: np.asarray(Image.open(path))
+        near(read(tmp_path / f"cupy.{name}"), read(tmp_path / f"numpy.{name}"), x.dtype)
+        assert bool(transformed) == all_of_them
 
 
 def test_what_the_cpu_refuses_is_refused(bus):
@@ -207,6 +235,22 @@ def test_ranks_beside_missing_samples_are_the_cpus_and_say_so(bus):
     x = holed("float32", np.nan)[..., 0]
     with pytest.raises(BackendError, match="backend cupy: median is done on the CPU only"):
         convcli.filter_image(x, "median:3", backend="cupy")
+    assert bus == []
+
+
+def test_weights_that_a_gpu_would_take_for_0_are_the_cpus_and_say_so(
+    bus, monkeypatch, capfd, tmp_path
+):
+    source, target = write(tmp_path / "a.tif", holed("float32", np.nan)[..., 0]), tmp_path / "o.tif"
+    line = ["filter", source, "-k", "1e-38 1 1e-38", "-o", str(target)]
+    assert app.run([*line, "--backend", "cupy"]) == 2
+    words = "with weights near 0, is done on the CPU only"
+    assert re.fullmatch(rf"convcli: backend cupy: .*, {words}\n", capfd.readouterr().err)
+    assert not target.exists()
+    monkeypatch.setattr("convcli.engine.plan.weigh", lambda *_: (Backend("cupy"), "predicted"))
+    assert app.run(line) == 0
+    assert f", {words}" in capfd.readouterr().err
+    assert target.exists()
     assert bus == []
 
 
