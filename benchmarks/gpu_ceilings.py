@@ -89,6 +89,8 @@ def count_of(code: Sequence[Instruction], text: str, function: str, rows: int) -
         lead = kind.lead(constants)
         if lead:
             start += lead * reader.cost(loop.inner[0], _turns(kind, constants)).instructions
+        if kind.ahead(constants):
+            start += kind.ahead(constants) * _per_byte(reader, loop)
         walked += (start + warm) / (rows * kind.width(constants))
     lanes = LANES["sm_90"]
     limits = {name: getattr(per, name) for name in lanes if name != "issue"}
@@ -106,6 +108,13 @@ def count_of(code: Sequence[Instruction], text: str, function: str, rows: int) -
         limits=limits,
         local=per.local,
     )
+
+
+def _per_byte(reader: Reader, steady: Loop) -> float:
+    """Instructions for each byte that is loaded ahead of the steady state."""
+    loops = [loop for loop in reader.flow.whole.inner if loop is not steady]
+    once = [reader.cost(loop, lambda depth, height: 0.0) for loop in loops]
+    return min((each.instructions / each.loaded for each in once if each.loaded), default=0.0)
 
 
 def _turns(kind: Kind, constants: dict[str, int]) -> Any:

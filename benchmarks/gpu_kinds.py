@@ -26,6 +26,8 @@ class Kind(NamedTuple):
     """Rows that a thread reads before its first output."""
     lead: Callable[[Constants], float] = lambda _: 0.0
     """Turns of the innermost loop before its first output."""
+    ahead: Callable[[Constants], float] = lambda _: 0.0
+    """Bytes that a thread loads before its first output, in a loop of their own."""
     width: Callable[[Constants], float] = lambda c: c["NX"]
     """Samples that a thread makes for each row that it walks."""
 
@@ -56,6 +58,10 @@ KINDS = {
         turns=lambda c: [c["TILE_H"] / c["STAGED"]],
         lead=lambda c: _carried(c) / c["STAGED"],
         width=lambda c: c["COLS"] / c["THREADS"],
+    ),
+    "running": Kind(
+        turns=lambda c: [((c["SKEW"] + c["KERNEL_W"] * c["CHANNELS"]) // c["NX"] - 1) / 4],
+        ahead=lambda c: (c["KERNEL_H"] - 1) * c["NX"] * c["IN_BYTES"],
     ),
     "bank": Kind(
         turns=lambda c: [c["KERNEL_W"], c["KERNEL_H"]],

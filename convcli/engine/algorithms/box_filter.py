@@ -7,16 +7,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convcli.engine.costs import on_cpu
+from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_box
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
-from convcli.engine.numerics import WIDE
+from convcli.engine.numerics import WHITE, WIDE
 from convcli.engine.step import Method, Problem
 
 if TYPE_CHECKING:
     from convcli.engine.cpu.tile_loader import TileLoader
 
 __all__ = ["BOX"]
+
+ON_GPU = 8.0
+"""Multiply-adds that a sample of any box costs as much as on a GPU, about."""
+
+LEAST, WIDEST = 20, 1000
+"""Cells of a box, and samples that it is wide, for which a GPU has running sums."""
+
+
+def _slides(p: Problem) -> bool:
+    """Whether the kernel of the GPU that slides sums does this box."""
+    wide = p.kernel_size[1] * p.group
+    return can_box(p) and p.dtype in WHITE and p.weights.size >= LEAST and wide <= WIDEST
 
 
 class BoxFilter:
@@ -26,9 +38,12 @@ class BoxFilter:
 
     def offer(self, problem: Problem) -> Method | None:
         p = problem
-        if p.on_gpu or not p.is_box:
+        if not p.is_box or (p.on_gpu and not _slides(p)):
             return None
         factors = tuple(((w[:, 0], np.ones(w.shape[1])),) for w in p.weights)
+        if p.on_gpu:
+            price = CostEstimate(self.name, gpu_taps("float32", ON_GPU), "running sums")
+            return (_Compiled if p.loops.compiled else _Running)(p, price, factors=factors)
         if can_box(p):
             price = on_cpu(self.name, "running sums", p.loops.name, "running", "float32", 0.0)
             return (_Compiled if p.loops.compiled else _Running)(p, price, factors=factors)

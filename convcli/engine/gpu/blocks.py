@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import gcd
+from math import gcd, lcm
 from typing import NamedTuple
 
 import numpy as np
 
-from convcli.engine.gpu.kernel_source import Shape
+from convcli.engine.gpu.kernel_source import Shape, skew
 
-__all__ = ["QUAD", "THREADS", "AcrossDownTile", "BlockSize", "across_down_tile"]
+__all__ = [
+    "QUAD",
+    "THREADS",
+    "AcrossDownTile",
+    "BlockSize",
+    "RunningTile",
+    "across_down_tile",
+    "running_tile",
+]
 
 THREADS = 128
 """Of a block."""
@@ -21,8 +29,8 @@ QUAD = 4
 SHARED_BYTES = 44 << 10
 """Of a block, so that five of them, 20 warps, share a multiprocessor of 228 KiB."""
 
-HELD = 72
-"""Sums that a thread holds, across and down."""
+HELD = 64
+"""Sums, and words on their way, that a thread holds."""
 
 UNROLLED = 4096
 """Multiply-adds in unrolled loops: 64 KiB of instructions."""
@@ -116,12 +124,19 @@ def _costed(
     summed = -(-(earlier + rows) // staged) * staged
     across, down = staged * columns // THREADS, rows * columns // QUAD // THREADS
     shared = (staged * _pitch(words * per) + lines * summed * _pitch(columns)) * held
-    sums = max(lines * across, members * down * QUAD) + (lines * across + down * QUAD) // 4
+    rounds = -(-staged // (THREADS // words)) if words <= THREADS else staged
+    sums = max(lines * across, members * down * QUAD) * held // 4 + QUAD * rounds
     unrolled = lines * (kh * down * QUAD + kw * across)
     carried = summed - rows  # a thread of its own moves each row
-    if shared > SHARED_BYTES or sums * held // 4 > HELD or unrolled > UNROLLED or carried > rows:
+    if (
+        shared > SHARED_BYTES
+        or words > THREADS
+        or sums > HELD
+        or unrolled > UNROLLED
+        or carried > rows
+    ):
         return None
-    brought = -(-staged * words // 32) * 32 / THREADS  # by each thread; by warps
+    brought = -(-staged * words // 32) * 32 / THREADS  # words, by each thread
     quads = -(-(skew + across + halo) // QUAD)
     # Two instructions make a number of a sample. A load of four numbers is one.
     instructions = (
@@ -145,3 +160,47 @@ def _costed(
 def _pitch(count: int) -> int:
     """Numbers from row to row, as ``odd_pitch`` of the source."""
     return (count + 27) // 32 * 32 + 4
+
+
+class RunningTile(NamedTuple):
+    """Sizes of ``cuda/running.cu``."""
+
+    samples: int
+    """Of a chunk, which is what a thread holds."""
+    chunks: int
+    reach: int
+    """Chunks behind its own that the windows of a thread may end in."""
+    rows: int
+
+    @property
+    def block(self) -> BlockSize:
+        """What a block makes."""
+        return BlockSize((self.chunks - self.reach) * self.samples, self.rows, self.chunks)
+
+
+def running_tile(shape: Shape, before: int, item: int) -> RunningTile | None:
+    """The sizes for a box, or None if it is too wide.
+
+    Parameters
+    ----------
+    shape
+        Without stride and dilation.
+    before
+        Cells of padding before each row.
+    item
+        Bytes of a sample.
+
+    >>> running_tile(Shape(3, (15, 15), (1, 1), (1, 1), 1), 7, 1)
+    RunningTile(samples=24, chunks=64, reach=2, rows=16)
+    """
+    unit = lcm(shape.channels, QUAD)
+    counts = [unit * times for times in (1, 2, 3, 4) if unit * times <= max(24, unit)]
+    samples = max(counts, key=lambda n: (gcd(16, n * item), -abs(n - 16)))
+    (kh, kw), aside = shape.kernel, skew(shape._replace(samples=samples), item, before)
+    reach = (aside + samples - 1 + kw * shape.channels) // samples
+    chunks = 64 if reach <= 6 else 128
+    if samples > 32 or reach > chunks // 2:
+        return None
+    # A block reads kernel - 1 rows before its first output; but many blocks hide each other's waits.
+    rows = 16 if kh < 32 else 32 if kh < 128 else 64
+    return RunningTile(samples, chunks, reach, rows)

@@ -166,6 +166,8 @@ def make_source(
     ]
     if function in ("rolling", "across_down"):
         lines += _immediates(weights, factors, members, acc)
+    elif function == "running":
+        pass
     elif function == "bytes":
         lines += _packed(weights)
     elif weights.size * np.dtype(acc).itemsize <= CONSTANT_BYTES:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window, conv_window
-from convcli.engine.gpu.blocks import QUAD, BlockSize, across_down_tile
+from convcli.engine.gpu.blocks import QUAD, BlockSize, across_down_tile, running_tile
 from convcli.engine.gpu.kernel_source import (
     KernelSource,
     Shape,
@@ -46,6 +46,9 @@ WORTH_A_PASS = 64
 
 FEWEST_SHARED = 9
 """Taps down or across below which sums in registers cost less than sums in shared memory."""
+
+FEWEST_SLID = 20
+"""Cells of a box below which it is summed anew for each output."""
 
 FINISHED = 6
 """Multiply-adds that making a float of a byte, and a byte of a float, cost as much as."""
@@ -106,6 +109,9 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
         return _bank(step, dtype, acc)
     job = _Job(step.rows, step.cols, step.weights, step.requantize, dtype, acc, step)
     factors = _factors(step)
+    running = _running(job)
+    if running is not None:
+        return (running,)
     packed = _bytes(job, factors)
     if packed is not None:
         return (packed,)
@@ -301,7 +307,36 @@ def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
         members=len(job.weights),
         **tile.constants(kinds[2]),
     )
-    return replace(_pass(job, source, shape, 0), samples=QUAD, block=tile.block)
+    words = 16 // np.dtype(job.dtype).itemsize
+    return replace(_pass(job, source, shape, 0), samples=QUAD, step=words, block=tile.block)
+
+
+def _running(job: _Job) -> Pass | None:
+    """The kernel that slides the sums of boxes, if it is the better one and its sums fit."""
+    step, shape = job.step, job.shape
+    if not step.is_box or job.dtype not in WHITE or job.weights.size < FEWEST_SLID:
+        return None
+    if shape.stride != (1, 1) or shape.dilation != (1, 1) or shape.channels > MOST_CHANNELS:
+        return None
+    weight, item = float(job.weights.flat[0]), np.dtype(job.dtype).itemsize
+    tile = running_tile(shape, job.cols.before, item)
+    if not weight.is_integer() or abs(weight) * job.weights.size * WHITE[job.dtype] >= 2**31:
+        return None
+    if tile is None:
+        return None
+    shape = shape._replace(samples=tile.samples)
+    source = make_source(
+        "running",
+        shape,
+        types=(job.dtype, "int32", job.requantize.out_dtype),
+        requantize=job.requantize,
+        before=job.cols.before,
+        weights=job.weights,
+        CHUNKS=tile.chunks,
+        WEIGHT=int(weight),
+        PAIRS=int(item == 1 and shape.kernel[0] * 255 < 1 << 16),
+    )
+    return replace(_pass(job, source, shape, 0), acc="int32", block=tile.block)
 
 
 def _bytes(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:

@@ -217,12 +217,11 @@ def _view(
 def _words(each: Pass, count: int) -> tuple[Readers, Readers]:
     """Words of single rows: what a thread brings to the memory that a block shares."""
     rows = count - 1 + each.rows.effective_kernel
-    per = 16 // np.dtype(each.dtype).itemsize
-    halo = (each.cols.effective_kernel - 1) * each.channels
-    words = -(-(each.skew + each.cols.output * each.channels + halo) // per)
+    step, halo = each.step, (each.cols.effective_kernel - 1) * each.channels
+    words = -(-(each.skew + each.cols.output * each.channels + halo) // step)
     return (
         Readers(number=rows, step=1, length=1, end=rows),
-        Readers(number=words, step=per, length=per - each.skew, end=words * per - each.skew),
+        Readers(number=words, step=step, length=step - each.skew, end=words * step - each.skew),
     )
 
 

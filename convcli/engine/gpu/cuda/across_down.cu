@@ -12,7 +12,8 @@
 constexpr int PER = 16 / IN_BYTES; // samples of a word
 constexpr int HALO = (KERNEL_W - 1) * TAP, EARLIER = (KERNEL_H - 1) * DILATION_H;
 constexpr int SEEN_WORDS = (SKEW + COLS + HALO + PER - 1) / PER;
-constexpr int STAGE_WORDS = STAGED * SEEN_WORDS, PER_THREAD = (STAGE_WORDS + THREADS - 1) / THREADS;
+// A thread brings one word of every LINED_UP-th row.
+constexpr int LINED_UP = THREADS / SEEN_WORDS, PER_THREAD = (STAGED + LINED_UP - 1) / LINED_UP;
 constexpr int ACROSS = STAGED * COLS / THREADS; // samples that a thread sums across at a time
 constexpr int DOWN = TILE_H * (COLS / 4) / THREADS;
 constexpr int ROWS = (EARLIER + TILE_H + STAGED - 1) / STAGED * STAGED;
@@ -49,28 +50,25 @@ INLINE acc_t sample_of(const Word &word, int k)
 typedef acc_t Stage[STAGED][STAGE_PITCH];
 typedef acc_t Sums[LINES][ROWS][SUMS_PITCH];
 
-// Row and word of the n-th that a thread brings.
-INLINE int row_of(int n) { return (threadIdx.x + n * THREADS) / SEEN_WORDS; }
-INLINE int word_of(int n) { return (threadIdx.x + n * THREADS) % SEEN_WORDS; }
-
 INLINE void put(Stage &stage, const Word (&coming)[PER_THREAD])
 {
+    const int row = threadIdx.x / SEEN_WORDS, word = threadIdx.x % SEEN_WORDS;
 #pragma unroll
     for (int n = 0; n < PER_THREAD; n++) {
-        if (threadIdx.x + n * THREADS < STAGE_WORDS) {
-            acc_t *to = &stage[row_of(n)][word_of(n) * PER];
+        if (row >= LINED_UP || row + n * LINED_UP >= STAGED)
+            break;
+        acc_t *to = &stage[row + n * LINED_UP][word * PER];
 #pragma unroll
-            for (int i = 0; i < PER; i += 4) {
+        for (int i = 0; i < PER; i += 4) {
 #if IN_BYTES == 8
-                to[0] = sample_of(coming[n], 0), to[1] = sample_of(coming[n], 1);
+            to[0] = sample_of(coming[n], 0), to[1] = sample_of(coming[n], 1);
 #else
-                Four four;
+            Four four;
 #pragma unroll
-                for (int c = 0; c < 4; c++)
-                    four.at[c] = sample_of(coming[n], i + c);
-                *(Four *)(to + i) = four;
+            for (int c = 0; c < 4; c++)
+                four.at[c] = sample_of(coming[n], i + c);
+            *(Four *)(to + i) = four;
 #endif
-            }
         }
     }
 }
@@ -166,28 +164,25 @@ extern "C" __global__ void __launch_bounds__(THREADS) across_down(ARGUMENTS)
     const int bottom = min(top + rows_per_thread, rows_out);
     const int last_row = rows_out - 1 + EARLIER;
     const int last_word = (SKEW + samples_out + HALO - 1) / PER * PER;
-    Word coming[PER_THREAD];
-    // Of each word that a thread brings: where it would be in row 0, if its row is the picture's.
-    const in_t *word_at[PER_THREAD];
-    long long word_pitch[PER_THREAD];
-#pragma unroll
-    for (int n = 0; n < PER_THREAD; n++) {
-        const int start = min(x + word_of(n) * PER, last_word);
+    const int mine = threadIdx.x / SEEN_WORDS; // of the rows that threads bring at a time
+    const int start = min(x + threadIdx.x % SEEN_WORDS * PER, last_word);
+    const in_t *at_word; // where it would be in row 0, if its row is the picture's
+    long long pitch_of_word;
+    {
         VIEW(start, rows_from, rows_from + 1, PER - SKEW)
-        word_at[n] = from - SKEW - rows_from * pitch, word_pitch[n] = pitch;
+        at_word = from - SKEW - rows_from * pitch, pitch_of_word = pitch;
     }
+    Word coming[PER_THREAD];
     auto fetch_rows = [&](int first) {
         const bool level = first >= rows_from && first + STAGED <= rows_to;
 #pragma unroll
         for (int n = 0; n < PER_THREAD; n++) {
-            if (threadIdx.x + n * THREADS >= STAGE_WORDS)
+            if (mine >= LINED_UP || mine + n * LINED_UP >= STAGED)
                 break;
-            int row = first + row_of(n);
+            const int row = min(first + mine + n * LINED_UP, last_row);
             if (level) {
-                coming[n] = *(const Word *)(word_at[n] + row * word_pitch[n]);
+                coming[n] = *(const Word *)(at_word + row * pitch_of_word);
             } else {
-                row = min(row, last_row);
-                const int start = min(x + word_of(n) * PER, last_word);
                 VIEW(start, row, row + 1, PER - SKEW)
                 coming[n] = *(const Word *)(from - SKEW);
             }
