@@ -115,6 +115,8 @@ TESTED = {
     "f64_gray_5x5": (REAL5, "float64", 1, {"algorithm": "direct"}),
     "u16_int32_sums": (Kernel(REAL7.weights.round(2) * 1e5), "uint16", 1, {"algorithm": "direct"}),
     "u8_rgb_strided_dilated": (REAL5, "uint8", 3, {"stride": (2, 2), "dilation": (1, 3)}),
+    "u8_rgb_box": (load_kernel("box:9"), "uint8", 3, {}),
+    "u16_gray_box": (load_kernel("box:101"), "uint16", 1, {}),
     "u8_bank": (BANK, "uint8", 3, {}),
 }
 """Of ``tests/engine/gpu/test_gpu_compile.py``: every kernel, type of sums and place of weights."""

@@ -66,7 +66,14 @@ def compiler(tmp_path_factory):
     pytest.skip("neither NVRTC (pip install nvidia-cuda-nvrtc) nor nvcc is here")
 
 
-SOME = ("u8_gray_3x3", "u8_rgb_whole_pair", "f32_rgb_15x15", "u8_rgb_separable", "u8_bank")
+SOME = (
+    "u8_gray_3x3",
+    "u8_rgb_whole_pair",
+    "f32_rgb_15x15",
+    "u8_rgb_separable",
+    "u8_rgb_box",
+    "u8_bank",
+)
 
 
 @EACH_ARCH
@@ -90,7 +97,14 @@ def test_the_cases_meet_every_kernel_and_type_of_sum():
     for kernel, dtype, channels, options in TESTED.values():
         plan = plan_filter((50, 60, channels), dtype, [kernel], backend="numpy", **options)
         met |= {(p.source.function, p.acc) for p in passes_of(plan.steps[0], dtype)}
-    assert {function for function, _ in met} == {"rolling", "bytes", "across_down", "wide", "bank"}
+    assert {function for function, _ in met} == {
+        "rolling",
+        "bytes",
+        "across_down",
+        "running",
+        "wide",
+        "bank",
+    }
     assert {acc for _, acc in met} == {"float32", "float64", "int32"}
 
 

@@ -25,7 +25,7 @@ REGISTERS = {
     "3x3 u8 RGB": 96,
     "3x3 f32 gray": 48,
     "gaussian:1 u8 RGB": 104,
-    "box:15 u8 RGB": 112,
+    "box:15 u8 RGB": 88,
     "15x15 u8 gray": 80,
     "u8_bank u8 RGB": 40,
     "3x3 u8 gray": 96,
@@ -33,7 +33,8 @@ REGISTERS = {
     "5x5 u8 RGB": 80,
     "7x7 u8 RGB": 104,
     "separable 7x7 u16 gray": 96,
-    "gaussian:10 u8 gray": 128,
+    "gaussian:3 u8 RGB": 96,
+    "gaussian:10 u8 gray": 88,
     "3x3 stride 2 u8 RGB": 48,
     "f64_gray_5x5 f64 gray": 96,
     "u8_rgb_whole_pair u8 RGB": 96,
@@ -49,6 +50,9 @@ INSTRUCTIONS = {
     "3x3 u8 gray": 18.0,
     "3x3 u8 RGB": 18.0,
     "gaussian:1 u8 gray": 24.0,
+    "gaussian:3 u8 RGB": 56.0,
+    "box:15 u8 gray": 14.5,
+    "box:15 u8 RGB": 14.5,
     "15x15 u8 gray": 330.0,
 }
 
