@@ -195,11 +195,15 @@ def _formula(requantize: Requantize, work: str) -> dict[str, Any]:
 
 
 def _function(name: str, parameters: str, place: str, values: NDArray[Any], dtype: str) -> str:
-    """Numbers as a function of loop counters: unrolled loops turn them into literals."""
+    """Numbers as a function of loop counters: unrolled loops turn them into literals.
+
+    They stand outside of it, since compilers make a copy of what stands inside for each call.
+    """
+    kind = C_TYPES[dtype]
     return (
-        f"static __device__ __forceinline__ {C_TYPES[dtype]} {name}({parameters}) "
-        f"{{ constexpr {C_TYPES[dtype]} values[] = {_list(values, dtype)}; "
-        f"return values[{place}]; }}"
+        f"static __device__ constexpr {kind} {name}_values[] = {_list(values, dtype)};\n"
+        f"static __device__ __forceinline__ {kind} {name}({parameters}) "
+        f"{{ return {name}_values[{place}]; }}"
     )
 
 

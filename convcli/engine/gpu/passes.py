@@ -30,13 +30,19 @@ __all__ = ["Pass", "leaves_sums", "passes_of"]
 TYPES = {*WHITE, "float32", "float64"}
 """Of samples that the kernels read and write."""
 
-REGISTERS = 120
-"""Numbers that a thread may hold; with addresses and temporaries that stays below the limit of
-255, beyond which they spill to memory."""
+REGISTERS = 112
+"""Of a thread, as :func:`_registers` counts them: four blocks of 128 on a multiprocessor."""
+
+OTHERS = 6
+"""Registers for pointers and counters."""
+
+CAPS = ((7, 72), (6, 80), (5, 96), (4, 128), (3, 168))
+"""Blocks on a multiprocessor, and the registers that their threads have. More are of no use to
+kernels that have loads of the next row under way."""
 
 UNROLLED = 4096
-"""Multiply-adds in an unrolled loop: 64 KiB of instructions, half of their cache, and about two
-seconds of compiling."""
+"""Multiply-adds in an unrolled loop: 64 KiB of instructions, half of their cache, and less than a
+second of compiling."""
 
 NARROWEST = 4
 """Fewer samples per thread than this load mostly what their neighbours load as well."""
@@ -265,11 +271,10 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
     if lines and not rolls:
         return None  # every output row would sum its rows across again
     taps = lines * (kh + kw) if lines else int(np.count_nonzero(job.weights))
-    unit = 2 if job.acc == "float64" else 1
     for samples in _widths(shape, job.dtype, job.requantize.out_dtype):
         shape = shape._replace(samples=samples)
-        held = samples * (members * (kh if rolls else 1) + lines + 1) + _span(shape, kw)
-        if held * unit <= REGISTERS and taps * samples * (kh if rolls else 1) <= UNROLLED:
+        registers = _registers(job, samples * (members * (kh if rolls else 1) + lines), shape)
+        if registers <= REGISTERS and taps * samples * (kh if rolls else 1) <= UNROLLED:
             source = make_source(
                 "rolling",
                 shape,
@@ -280,9 +285,26 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
                 factors=factors,
                 members=members,
                 ROLLING=int(rolls),
+                BLOCKS=next((blocks for blocks, most in CAPS if registers <= most), 1),
             )
             return _pass(job, source, shape, 0 if rolls else 4)
     return None
+
+
+def _registers(job: _Job, sums: int, shape: Shape) -> int:
+    """Registers of a thread of ``rolling``: sums, a row as it lies in memory and the next one.
+
+    The rest, for pointers and what is in between, grows with the kernel's height, as the assembler
+    does more at once. It is told to keep to the next of ``CAPS``, and manages without spilling.
+    """
+    item = np.dtype(job.dtype).itemsize
+    before = skew(shape, item, job.cols.before)
+    # Words that are not needed are not loaded, but those of floats are loaded by fours.
+    row = -(-(before * item % 4 + _span(shape, shape.kernel[1]) * item) // 4)
+    if item >= 4:
+        row += before * item // 4 + 2
+    wide = 2 if job.acc == "float64" else 1
+    return sums * wide + 2 * row + 2 * shape.kernel[0] + OTHERS
 
 
 def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:

@@ -21,6 +21,7 @@
 // may be read whole: their alignment is the picture's, sample `start` SKEW samples after a word.
 
 #define INLINE static __device__ __forceinline__
+#define INLINE_MEMBER __device__ __forceinline__
 #define AT(n) ((n) / CHANNELS * (STRIDE_W * CHANNELS) + (n) % CHANNELS)
 #define TAP (DILATION_W * CHANNELS)
 #define ARGUMENTS                                                                              \
@@ -118,28 +119,60 @@ INLINE void fetch(held_t (&held)[HELD(COUNT)], const in_t *__restrict__ first)
 #endif
 }
 
-template <int COUNT> INLINE void unpack(acc_t (&cells)[COUNT], const held_t (&held)[HELD(COUNT)])
+// A byte or a short of a word as a number. One instruction converts either, but only 16 lanes of a
+// multiprocessor do; a permutation that puts it into the low bits of 2^23, and a subtraction, are
+// two on lanes that are idle. Half of the samples go each way.
+INLINE unsigned two_to_23()
 {
-#pragma unroll
-    for (int k = 0; k < COUNT; k++) {
+    unsigned bits = 0x4b000000;
+#if __CUDA_ARCH__
+    asm("mov.b32 %0, 0x4b000000;" : "=r"(bits)); // one register, not a constant everywhere
+#endif
+    return bits;
+}
+INLINE void number(float &cell, unsigned word, int at)
+{
+    constexpr int per = 4 / IN_BYTES;
+    const unsigned moved = word >> at % per * (IN_BYTES * 8);
+    if (IN_BYTES == 1 ? at % 4 : at % 2)
+        cell = __uint_as_float(__byte_perm(word, two_to_23(),
+                                           IN_BYTES == 1 ? 0x7650 + at % per : 0x7632)) -
+               8388608.0f;
+#if __CUDA_ARCH__
+    else if (IN_BYTES == 1)
+        asm("cvt.rn.f32.u8 %0, %1;" : "=f"(cell) : "r"(moved));
+    else
+        asm("cvt.rn.f32.u16 %0, %1;" : "=f"(cell) : "r"(moved));
+#else
+    else
+        cell = (float)(moved & (IN_BYTES == 1 ? 0xffu : 0xffffu));
+#endif
+}
+template <typename cell_t> INLINE void number(cell_t &cell, unsigned word, int at)
+{
+    constexpr int per = 4 / IN_BYTES;
+    cell = (cell_t)(word >> at % per * (IN_BYTES * 8) & (IN_BYTES == 1 ? 0xffu : 0xffffu));
+}
+
+// Cell `k` of those that were fetched.
+template <int COUNT> INLINE acc_t cell_of(const held_t (&held)[COUNT], int k)
+{
 #if !LOAD_BYTES
-        cells[k] = (acc_t)held[k];
+    return (acc_t)held[k];
 #else
-        constexpr int per = IN_BYTES < 4 ? 4 / IN_BYTES : 1;
-        const int at = k + SKEW;
-#if IN_BYTES == 1
-        cells[k] = (acc_t)((held[at / per] >> (at % per * 8)) & 0xffu);
-#elif IN_BYTES == 2
-        cells[k] = (acc_t)((held[at / per] >> (at % per * 16)) & 0xffffu);
+    const int at = k + SKEW;
+#if IN_BYTES <= 2
+    acc_t cell;
+    number(cell, held[at / (4 / IN_BYTES)], at);
+    return cell;
 #elif IN_WHOLE
-        cells[k] = (acc_t)(int)held[at / per];
+    return (acc_t)(int)held[at];
 #elif IN_BYTES == 4
-        cells[k] = (acc_t)__uint_as_float(held[at / per]);
+    return (acc_t)__uint_as_float(held[at]);
 #else
-        cells[k] = (acc_t)__hiloint2double((int)held[2 * at + 1], (int)held[2 * at]);
+    return (acc_t)__hiloint2double((int)held[2 * at + 1], (int)held[2 * at]);
 #endif
 #endif
-    }
 }
 
 // COUNT cells of a row, from `first` on.
@@ -147,7 +180,9 @@ template <int COUNT> INLINE void load(acc_t (&cells)[COUNT], const in_t *__restr
 {
     held_t held[HELD(COUNT)];
     fetch<COUNT>(held, first);
-    unpack<COUNT>(cells, held);
+#pragma unroll
+    for (int k = 0; k < COUNT; k++)
+        cells[k] = cell_of(held, k);
 }
 
 // The formula of convcli/engine/requantize.py, in its order and without contraction (--fmad=false),
@@ -243,8 +278,28 @@ INLINE void store_words(out_t *to, const unsigned (&raw)[OUT_WORDS])
     }
 }
 
+// How many samples of a thread are the picture's, found out only where it is asked: nearly nobody
+// asks, and a register that is kept for it is dear.
+struct Valid {
+    int samples_out;
+
+    INLINE_MEMBER operator int() const
+    {
+#if __CUDA_ARCH__
+        unsigned block, size, thread; // again, and not from a register
+        asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(block));
+        asm volatile("mov.u32 %0, %%ntid.x;" : "=r"(size));
+        asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+        return samples_out - (int)(block * size + thread) * NX;
+#else
+        return samples_out - (int)(blockIdx.x * blockDim.x + threadIdx.x) * NX;
+#endif
+    }
+};
+
 // Rounds NX values, stores them, and returns how many of the first `valid` lie outside the range.
-template <typename value_t> INLINE int store(out_t *to, const value_t (&values)[NX], int valid)
+template <typename value_t, typename valid_t>
+INLINE int store(out_t *to, const value_t (&values)[NX], valid_t valid)
 {
     unsigned raw[OUT_WORDS];
     int outside = 0;
@@ -257,9 +312,16 @@ template <typename value_t> INLINE int store(out_t *to, const value_t (&values)[
         all |= whole[n];
     }
     if (CLIP && all & ~WHITE) {
+        const int own = valid;
+        if (own < NX) { // at the end of a row alone
+#pragma unroll
+            for (int n = 0; n < NX; n++)
+                if (n >= own)
+                    whole[n] = 0;
+        }
 #pragma unroll
         for (int n = 0; n < NX; n++)
-            outside += n < valid && (whole[n] & ~WHITE);
+            outside += (whole[n] & ~WHITE) != 0;
     }
 #pragma unroll
     for (int k = 0; k < OUT_WORDS; k++) {
@@ -287,7 +349,8 @@ template <typename value_t> INLINE int store(out_t *to, const value_t (&values)[
 }
 
 // The formula on the sums of all members, and the samples stored as above.
-INLINE int store_sums(out_t *to, const acc_t (&sums)[MEMBERS][NX], int valid)
+template <typename valid_t>
+INLINE int store_sums(out_t *to, const acc_t (&sums)[MEMBERS][NX], valid_t valid)
 {
     work_t values[NX];
 #pragma unroll

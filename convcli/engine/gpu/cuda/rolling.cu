@@ -13,14 +13,55 @@
 
 constexpr int SPAN = AT(NX - 1) + (KERNEL_W - 1) * TAP + 1;
 
-// Adds one row of input to the sums of a kernel's row `i`; across[] are the sums of a separable
-// kernel's lines.
-INLINE void add_row(acc_t (&sums)[MEMBERS][NX], const acc_t (&cells)[SPAN],
-                    const acc_t (&across)[LINES][NX], int i)
+// Which sample cell `k` of a row is tap `j` of, if of any.
+INLINE bool meets(int k, int j, int &n)
 {
+    const int first = k - j * TAP; // the sample's first cell, as AT says
+    n = first / (STRIDE_W * CHANNELS) * CHANNELS + first % (STRIDE_W * CHANNELS);
+    return first >= 0 && first % (STRIDE_W * CHANNELS) < CHANNELS && n < NX;
+}
+
+// Adds one cell of a row of input to the sums of a kernel's row `i`.
+INLINE void add_cell(acc_t (&sums)[MEMBERS][NX], acc_t cell, int k, int i)
+{
+#if !SEPARABLE
 #pragma unroll
-    for (int p = 0; p < MEMBERS; p++) {
+    for (int j = 0; j < KERNEL_W; j++) {
+        int n;
+        if (meets(k, j, n))
+#pragma unroll
+            for (int p = 0; p < MEMBERS; p++) {
+                const acc_t w = weight(p, i, j);
+                if (w != (acc_t)0)
+                    sums[p][n] = fused(cell, w, sums[p][n]);
+            }
+    }
+#endif
+}
+
+// The same for the sums of a separable kernel's lines, which are then added to those of its rows.
+INLINE void add_across(acc_t (&across)[LINES][NX], acc_t cell, int k)
+{
 #if SEPARABLE
+#pragma unroll
+    for (int j = 0; j < KERNEL_W; j++) {
+        int n;
+        if (meets(k, j, n))
+#pragma unroll
+            for (int line = 0; line < LINES; line++) {
+                const acc_t w = across_weight(line, j);
+                if (w != (acc_t)0)
+                    across[line][n] = fused(cell, w, across[line][n]);
+            }
+    }
+#endif
+}
+
+INLINE void add_line(acc_t (&sums)[MEMBERS][NX], const acc_t (&across)[LINES][NX], int i)
+{
+#if SEPARABLE
+#pragma unroll
+    for (int p = 0; p < MEMBERS; p++)
 #pragma unroll
         for (int t = 0; t < TERMS; t++) {
             const acc_t w = column(p, t, i);
@@ -30,56 +71,30 @@ INLINE void add_row(acc_t (&sums)[MEMBERS][NX], const acc_t (&cells)[SPAN],
                     sums[p][n] = fused(across[p * TERMS + t][n], w, sums[p][n]);
             }
         }
-#else
-#pragma unroll
-        for (int j = 0; j < KERNEL_W; j++) {
-            const acc_t w = weight(p, i, j);
-            if (w != (acc_t)0) {
-#pragma unroll
-                for (int n = 0; n < NX; n++)
-                    sums[p][n] = fused(cells[AT(n) + j * TAP], w, sums[p][n]);
-            }
-        }
-#endif
-    }
-}
-
-INLINE void sum_across(acc_t (&across)[LINES][NX], const acc_t (&cells)[SPAN])
-{
-#if SEPARABLE
-#pragma unroll
-    for (int line = 0; line < LINES; line++) {
-#pragma unroll
-        for (int n = 0; n < NX; n++)
-            across[line][n] = 0;
-#pragma unroll
-        for (int j = 0; j < KERNEL_W; j++) {
-            const acc_t w = across_weight(line, j);
-            if (w != (acc_t)0) {
-#pragma unroll
-                for (int n = 0; n < NX; n++)
-                    across[line][n] = fused(cells[AT(n) + j * TAP], w, across[line][n]);
-            }
-        }
-    }
 #endif
 }
 
-INLINE void clear(acc_t (&sums)[MEMBERS][NX])
+template <int COUNT> INLINE void clear(acc_t (&sums)[COUNT][NX])
 {
 #pragma unroll
-    for (int p = 0; p < MEMBERS; p++)
+    for (int p = 0; p < COUNT; p++)
 #pragma unroll
         for (int n = 0; n < NX; n++)
             sums[p][n] = 0;
 }
 
-extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
+#if __CUDA_ARCH__ >= 1000 // whose assembler takes more registers
+#define AT_ONCE (BLOCKS > 2 ? BLOCKS - 2 : 1)
+#else
+#define AT_ONCE BLOCKS
+#endif
+
+extern "C" __global__ void __launch_bounds__(128, AT_ONCE) rolling(ARGUMENTS)
 {
     PLACE(rows_per_thread)
     VIEW(x * STRIDE_W, top * STRIDE_H, END_ROW, SPAN)
-    const int valid = samples_out - x;
-    acc_t cells[SPAN], across[LINES][NX];
+    const Valid valid = {samples_out};
+    acc_t across[LINES][NX];
     int outside = 0;
 
 #if ROLLING
@@ -87,28 +102,40 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
 #pragma unroll
     for (int i = 0; i < KERNEL_H; i++)
         clear(sums[i]);
-    const int end = bottom + KERNEL_H - 1;
+    const int count = bottom - top;
+    out_t *to = out + (top - (KERNEL_H - 1)) * pitch_out + x;
     held_t coming[HELD(SPAN)]; // the next row is on its way while one is worked on
     fetch<SPAN>(coming, from);
-    for (int base = top; base < end; base += KERNEL_H) {
+    for (int base = 1 - KERNEL_H;; base += KERNEL_H) { // of the sum that a row completes
 #pragma unroll
         for (int turn = 0; turn < KERNEL_H; turn++) {
-            const int at = base + turn;
-            if (at < end) {
-                unpack<SPAN>(cells, coming);
-                from += pitch;
-                if (at + 1 < end)
-                    fetch<SPAN>(coming, from);
-                sum_across(across, cells);
-                clear(sums[turn]); // the output row `at` begins here, as its kernel's row 0
+            const int done = base + turn;
+            if (done == count) { // leaves both loops: what a later turn would clear is not kept
+                report(clipped, outside);
+                return;
+            }
+            held_t held[HELD(SPAN)];
+#pragma unroll
+            for (int k = 0; k < HELD(SPAN); k++)
+                held[k] = coming[k];
+            from += done + 1 < count ? pitch : 0; // a row twice is better than a condition
+            fetch<SPAN>(coming, from);
+            clear(sums[turn]); // an output row begins here, as its kernel's row 0
+            clear(across);
+#pragma unroll
+            for (int k = 0; k < SPAN; k++) { // cell by cell, so that few are in registers
+                const acc_t cell = cell_of(held, k);
+                add_across(across, cell, k);
 #pragma unroll
                 for (int i = 0; i < KERNEL_H; i++)
-                    add_row(sums[(turn - i + KERNEL_H) % KERNEL_H], cells, across, i);
-                const int done = at - (KERNEL_H - 1);
-                if (done >= top)
-                    outside += store_sums(out + done * pitch_out + x,
-                                          sums[(turn + 1) % KERNEL_H], valid);
+                    add_cell(sums[(turn - i + KERNEL_H) % KERNEL_H], cell, k, i);
             }
+#pragma unroll
+            for (int i = 0; i < KERNEL_H; i++)
+                add_line(sums[(turn - i + KERNEL_H) % KERNEL_H], across, i);
+            if (done >= 0)
+                outside += store_sums(to, sums[(turn + 1) % KERNEL_H], valid);
+            to += pitch_out;
         }
     }
 #else
@@ -117,13 +144,20 @@ extern "C" __global__ void __launch_bounds__(128) rolling(ARGUMENTS)
         clear(sums);
 #pragma unroll
         for (int i = 0; i < KERNEL_H; i++) {
-            load<SPAN>(cells, from + i * DILATION_H * pitch);
-            sum_across(across, cells);
-            add_row(sums, cells, across, i);
+            held_t held[HELD(SPAN)];
+            fetch<SPAN>(held, from + i * DILATION_H * pitch);
+            clear(across);
+#pragma unroll
+            for (int k = 0; k < SPAN; k++) {
+                const acc_t cell = cell_of(held, k);
+                add_across(across, cell, k);
+                add_cell(sums, cell, k, i);
+            }
+            add_line(sums, across, i);
         }
         from += STRIDE_H * pitch;
         outside += store_sums(out + o * pitch_out + x, sums, valid);
     }
-#endif
     report(clipped, outside);
+#endif
 }
