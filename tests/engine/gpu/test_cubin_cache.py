@@ -13,7 +13,7 @@ import pytest
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu import compiling, cubin_cache, cupy_device, notes
 from convcli.engine.gpu.cubin_cache import CubinCache
-from convcli.engine.gpu.kernel_source import KernelSource
+from convcli.engine.gpu.kernel_source import OPTIONS, KernelSource
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
 
@@ -121,7 +121,23 @@ def test_many_at_once_never_see_half_a_kernel(cache):
     assert len(list(cache.folder.iterdir())) == 1
 
 
-def filtered(fake_cupy, monkeypatch, text="1 2 1"):
+@pytest.fixture
+def compiled(stand_in, monkeypatch):
+    """What was given to NVRTC, for whose place g++ stands."""
+    given, real = [], stand_in.cuda.compiler.compile_using_nvrtc
+
+    def compile_using_nvrtc(source, options=(), arch=None, *, cache_in_memory=False):
+        assert options == (*OPTIONS, "-ftz=true")
+        assert arch is None  # that of the device
+        assert cache_in_memory
+        given.append(source)
+        return real(source, options, arch, cache_in_memory=cache_in_memory)
+
+    monkeypatch.setattr(stand_in.cuda.compiler, "compile_using_nvrtc", compile_using_nvrtc)
+    return given
+
+
+def filtered(monkeypatch, text="1 2 1"):
     """What a new process would do: nothing is left in memory."""
     monkeypatch.setattr(cupy_device, "_modules", {})
     monkeypatch.setattr(cupy_device, "_local", threading.local())
@@ -137,39 +153,39 @@ def filtered(fake_cupy, monkeypatch, text="1 2 1"):
     return outcome.note
 
 
-def test_a_second_process_compiles_nothing(fake_cupy, monkeypatch):
-    assert filtered(fake_cupy, monkeypatch) == ""
-    assert len(fake_cupy.compiler.compiled) == 1
-    assert filtered(fake_cupy, monkeypatch) == ""
-    assert len(fake_cupy.compiler.compiled) == 1
-    filtered(fake_cupy, monkeypatch, "1 3 1")
-    assert len(fake_cupy.compiler.compiled) == 2
+def test_a_second_process_compiles_nothing(compiled, monkeypatch):
+    assert filtered(monkeypatch) == ""
+    assert len(compiled) == 1
+    assert filtered(monkeypatch) == ""
+    assert len(compiled) == 1
+    filtered(monkeypatch, "1 3 1")
+    assert len(compiled) == 2
 
 
 @pytest.mark.parametrize("what", ["device", "compiler", "cupy"])
-def test_another_device_or_compiler_compiles_anew(fake_cupy, monkeypatch, what):
-    filtered(fake_cupy, monkeypatch)
+def test_another_device_or_compiler_compiles_anew(stand_in, compiled, monkeypatch, what):
+    filtered(monkeypatch)
     if what == "device":
-        monkeypatch.setattr(fake_cupy.cuda.Device, "compute_capability", "90")
+        monkeypatch.setattr(stand_in.cuda.Device, "compute_capability", "86")
     elif what == "compiler":
-        monkeypatch.setattr(fake_cupy.cuda.nvrtc, "getVersion", lambda: (13, 6))
+        monkeypatch.setattr(stand_in.cuda.nvrtc, "getVersion", lambda: (13, 6))
     else:
-        monkeypatch.setattr(fake_cupy, "__version__", "14.3.0")
-    filtered(fake_cupy, monkeypatch)
-    assert len(fake_cupy.compiler.compiled) == 2
+        monkeypatch.setattr(stand_in, "__version__", "14.3.0")
+    filtered(monkeypatch)
+    assert len(compiled) == 2
 
 
-def test_a_damaged_kernel_is_compiled_again_and_mended(fake_cupy, monkeypatch, tmp_path):
-    filtered(fake_cupy, monkeypatch)
-    (path,) = (tmp_path / "convcli" / "kernels").iterdir()
+def test_a_damaged_kernel_is_compiled_again_and_mended(compiled, monkeypatch, tmp_path):
+    filtered(monkeypatch)
+    (path,) = (tmp_path / "cache" / "convcli" / "kernels").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
-    assert "was damaged, and was compiled again" in filtered(fake_cupy, monkeypatch)
-    assert filtered(fake_cupy, monkeypatch) == ""
-    assert len(fake_cupy.compiler.compiled) == 2
+    assert "was damaged, and was compiled again" in filtered(monkeypatch)
+    assert filtered(monkeypatch) == ""
+    assert len(compiled) == 2
 
 
-def test_a_kernel_that_the_driver_refuses_is_compiled_again(fake_cupy, monkeypatch):
-    filtered(fake_cupy, monkeypatch)
+def test_a_kernel_that_the_driver_refuses_is_compiled_again(compiled, monkeypatch):
+    filtered(monkeypatch)
     real, refused = compiling._loaded, []
 
     def refuse_once(cupy, source, cubin):
@@ -179,19 +195,19 @@ def test_a_kernel_that_the_driver_refuses_is_compiled_again(fake_cupy, monkeypat
         return real(cupy, source, cubin)
 
     monkeypatch.setattr(compiling, "_loaded", refuse_once)
-    assert filtered(fake_cupy, monkeypatch) == ""
-    assert len(fake_cupy.compiler.compiled) == 2
+    assert filtered(monkeypatch) == ""
+    assert len(compiled) == 2
 
 
-def test_a_cache_that_cannot_be_written_is_told_once(fake_cupy, monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_written_is_told_once(compiled, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    said = filtered(fake_cupy, monkeypatch)
+    said = filtered(monkeypatch)
     assert said.startswith("compiled kernels cannot be kept in ")
     assert "Not a directory" in said
     assert said.endswith("set XDG_CACHE_HOME to a folder that can be written")
-    assert filtered(fake_cupy, monkeypatch) == ""
-    assert len(fake_cupy.compiler.compiled) == 2
+    assert filtered(monkeypatch) == ""
+    assert len(compiled) == 2
 
 
 CUPY = """
