@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from contextlib import nullcontext
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -22,7 +21,6 @@ import numpy as np
 import pytest
 
 from convcli.engine.gpu import cupy_device
-from convcli.engine.gpu.kernel_source import OPTIONS, KernelSource
 from convcli.engine.gpu.pinned import PinnedPool
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
 
@@ -290,160 +288,3 @@ def speeds(monkeypatch, tmp_path):
 
     yield measured
     load_speeds.cache_clear()
-
-
-class LateStream:
-    """Work that is done when somebody waits, in whichever thread."""
-
-    current = threading.local()
-
-    def __init__(self, **_):
-        self.queue = []
-        self.lock = threading.RLock()
-
-    def synchronize(self):
-        with self.lock:
-            self.done_until(len(self.queue))
-
-    def __enter__(self):
-        LateStream.current.stream = self
-        return self
-
-    def __exit__(self, *exception):
-        pass
-
-    def wait_event(self, event):
-        self.queue.append(event.synchronize)
-
-    def done_until(self, length):
-        while len(self.queue) and length > 0:
-            self.queue.pop(0)()
-            length -= 1
-
-
-class LateEvent:
-    def __init__(self, **_):
-        self.stream, self.mark = None, None
-
-    def record(self, stream):
-        self.stream, self.mark = stream, (lambda: None)
-        stream.queue.append(self.mark)
-
-    @property
-    def done(self):
-        if self.stream is None:
-            return True
-        with self.stream.lock:
-            return self.mark not in self.stream.queue
-
-    def synchronize(self):
-        if self.stream is not None:
-            with self.stream.lock:
-                if not self.done:
-                    self.stream.done_until(self.stream.queue.index(self.mark) + 1)
-
-
-class Memory:
-    def __init__(self, address):
-        self.address = address
-
-    def copy_from_host_async(self, pointer, size, stream):
-        stream.queue.append(lambda: ctypes.memmove(self.address, pointer.value, size))
-
-    def copy_to_host_async(self, pointer, size, stream):
-        stream.queue.append(lambda: ctypes.memmove(pointer.value, self.address, size))
-
-
-class DeviceArray(np.ndarray):
-    def __setitem__(self, place, value):
-        LateStream.current.stream.synchronize()
-        super().__setitem__(place, value)
-
-    @property
-    def data(self):
-        return Memory(self.ctypes.data)
-
-
-class OutOfMemoryError(MemoryError):
-    pass
-
-
-class CompileException(Exception):
-    """What CuPy makes of an error of NVRTC."""
-
-    def get_message(self):
-        return str(self)
-
-
-class ShimCompiler:
-    """NVRTC, whose compiled kernel is the text, and the driver that loads it."""
-
-    def __init__(self, shim):
-        self.shim = shim
-        self.compiled = []
-
-    def compile_using_nvrtc(self, source, options=(), arch=None, *, cache_in_memory=False):
-        assert options == (*OPTIONS, "-ftz=true")
-        assert arch is None  # that of the device
-        assert cache_in_memory
-        self.compiled.append(source)
-        return source.encode(), None
-
-    def module(self):
-        loaded = []
-
-        def get_function(name):
-            source = KernelSource(name, loaded[0].decode())
-            self.shim.function(source)
-            return lambda grid, block, args: self.shim.launch(source, grid, block, as_called(args))
-
-        return SimpleNamespace(load=loaded.append, get_function=get_function)
-
-
-def as_called(args):
-    """Work that waits in the stream is done before a kernel runs, as on a GPU."""
-    LateStream.current.stream.synchronize()
-    return args
-
-
-class FakeDevice(nullcontext):
-    compute_capability = "86"
-
-
-@pytest.fixture
-def fake_cupy(monkeypatch, shim, pretend_cupy, tmp_path):
-    """A module in CuPy's place: arrays of NumPy, copies that come late, kernels by g++.
-
-    What is not given here is not there: the parts of convcli that move pictures may use no more.
-    """
-    module = pretend_cupy()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    module.__version__ = "14.2.0"
-    module.compiler = ShimCompiler(shim)
-    module.asnumpy = lambda array, stream: np.array(array)
-    monkeypatch.setattr(cupy_device, "_local", threading.local())
-    monkeypatch.setattr(cupy_device, "_modules", {})
-    module.empty = lambda shape, dtype: np.zeros(shape, dtype).view(DeviceArray)
-    module.zeros, module.asarray = np.zeros, np.asarray
-    pool = SimpleNamespace(
-        free_bytes=lambda: 10, get_limit=lambda: 0, used_bytes=lambda: 40, free_all_blocks=list
-    )
-    module.get_default_memory_pool = lambda: pool
-    module.pool = pool
-    vars(module.cuda).update(
-        Device=FakeDevice,
-        compiler=SimpleNamespace(
-            compile_using_nvrtc=lambda *args, **given: module.compiler.compile_using_nvrtc(
-                *args, **given
-            ),
-            CompileException=CompileException,
-        ),
-        function=SimpleNamespace(Module=lambda: module.compiler.module()),
-        Stream=LateStream,
-        Event=LateEvent,
-        alloc_pinned_memory=lambda size: bytearray(size),
-        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-    )
-    module.cuda.runtime.memGetInfo = lambda: (1000, 2000)
-    monkeypatch.setattr(cupy_device, "POOL", PinnedPool(200, 1600))
-    return module

@@ -24,7 +24,7 @@ from convcli.engine.gpu.pipeline import AT_ONCE, best_strips, strip_seconds
 from convcli.engine.plan import plan_filter
 from convcli.errors import BackendError
 from convcli.kernels.kernel import Kernel
-from tests.engine.gpu.timed_streams import TimedStream, Timeline, put_in_place
+from tests.engine.gpu.timed_streams import TimedStream, Timeline, complete, put_in_place
 
 BLUR = Kernel(np.full((5, 3), 1 / 15))
 EDGE = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], scale=2)
@@ -32,12 +32,18 @@ ALL_BORDERS = [Border(mode, 7.0 if mode == "constant" else 0.0) for mode in BORD
 
 
 @pytest.fixture
-def timed(monkeypatch, fake_cupy, shim):
+def timed_cupy(monkeypatch, pretend_cupy):
+    monkeypatch.setattr(cupy_device, "_local", threading.local())
+    return complete(pretend_cupy())
+
+
+@pytest.fixture
+def timed(monkeypatch, timed_cupy, shim):
     """Gives a timeline, and puts it in place; ``rows`` are those of a strip."""
 
     def put(rows=None, *, buffer=256, buffers=8, **seconds):
         timeline = Timeline(**seconds)
-        put_in_place(monkeypatch, fake_cupy, shim, cupy_device, timeline)
+        put_in_place(monkeypatch, timed_cupy, shim, cupy_device, timeline)
         monkeypatch.setattr(cupy_device, "POOL", PinnedPool(buffer, buffer * buffers))
         monkeypatch.setattr(cupy_device, "_local", threading.local())
         if rows is not None:
@@ -155,12 +161,12 @@ def test_one_buffer_is_enough(timed):
     assert cupy_device.POOL.made == cupy_device.POOL.idle == 1
 
 
-def test_memory_that_cannot_be_pinned_is_done_without(timed, fake_cupy):
+def test_memory_that_cannot_be_pinned_is_done_without(timed, timed_cupy):
     x = picture((64, 17, 3))
     plan = planned(x, [BLUR])
     want, _ = in_one_piece(timed, plan, x)
     timed(9)
-    plain, calls = fake_cupy.cuda.alloc_pinned_memory, []
+    plain, calls = timed_cupy.cuda.alloc_pinned_memory, []
 
     def scarce(size):
         calls.append(size)
@@ -168,15 +174,14 @@ def test_memory_that_cannot_be_pinned_is_done_without(timed, fake_cupy):
             raise MemoryError
         return plain(size)
 
-    fake_cupy.cuda.alloc_pinned_memory = scarce
+    timed_cupy.cuda.alloc_pinned_memory = scarce
     got, _ = run_chain(plan, x)
     assert len(calls) == 3
     assert cupy_device.POOL.made == cupy_device.POOL.idle == 2
     np.testing.assert_array_equal(got, want)
 
 
-def test_threads_that_share_few_buffers_do_not_wait_for_each_other_for_ever(fake_cupy, monkeypatch):
-    fake_cupy.cuda.runtime.memGetInfo = lambda: (1 << 40, 1 << 40)
+def test_threads_that_share_few_buffers_do_not_wait_for_each_other_for_ever(stand_in, monkeypatch):
     monkeypatch.setattr(cupy_device, "POOL", PinnedPool(256, 3 * 256))
     monkeypatch.setattr(host_strips, "strip_rows", lambda plan: 11)
     pictures = [picture((90, 21, 3), seed=n) for n in range(8)]
@@ -196,7 +201,7 @@ class CudaError(Exception):
 
 @pytest.mark.parametrize("engine", ["up", "kernels", "down"])
 @pytest.mark.parametrize("after", [0, 3])
-def test_a_strip_that_fails_leaves_nothing_behind(timed, monkeypatch, fake_cupy, engine, after):
+def test_a_strip_that_fails_leaves_nothing_behind(timed, monkeypatch, timed_cupy, engine, after):
     x = picture((120, 16, 1))
     plan = planned(x, [BLUR])
     want, _ = in_one_piece(timed, plan, x)
@@ -213,21 +218,21 @@ def test_a_strip_that_fails_leaves_nothing_behind(timed, monkeypatch, fake_cupy,
 
 
 @pytest.mark.parametrize("after", [0, 1, 4, 5])
-def test_memory_that_runs_out_in_a_strip(timed, fake_cupy, after):
+def test_memory_that_runs_out_in_a_strip(timed, timed_cupy, after):
     x = picture((120, 16, 1))
     plan = planned(x, [BLUR, EDGE])
     want, clipped = in_one_piece(timed, plan, x)
     timeline = timed(10)
-    plain, left, freed = fake_cupy.empty, [after], []
+    plain, left, freed = timed_cupy.empty, [after], []
 
     def empty(shape, dtype):
         left[0] -= 1
         if left[0] == -1:
-            raise fake_cupy.cuda.memory.OutOfMemoryError("out of memory")
+            raise timed_cupy.cuda.memory.OutOfMemoryError("out of memory")
         return plain(shape, dtype)
 
-    fake_cupy.empty = empty
-    fake_cupy.pool.free_all_blocks = lambda: freed.append(timeline.now)
+    timed_cupy.empty = empty
+    timed_cupy.pool.free_all_blocks = lambda: freed.append(timeline.now)
     got, counted = run_chain(plan, x)
     np.testing.assert_array_equal(got, want)
     assert counted == clipped  # of the strips that came, each once
@@ -350,11 +355,11 @@ def test_threads_that_cannot_be_started_are_done_without(monkeypatch):
     np.testing.assert_array_equal(target, source)
 
 
-def test_what_is_timed_is_as_late_as_it_may_be(timed, fake_cupy):
+def test_what_is_timed_is_as_late_as_it_may_be(timed, timed_cupy):
     """The stand-in itself: a buffer that is filled again before its event spoils what went up."""
     timeline = timed()
     pinned = np.arange(4, dtype=np.uint8)
-    there = fake_cupy.empty((4,), np.uint8)
+    there = timed_cupy.empty((4,), np.uint8)
     stream = TimedStream(timeline)
     there.data.copy_from_host_async(ctypes.c_void_p(pinned.ctypes.data), 4, stream)
     pinned[:] = 9

@@ -8,8 +8,10 @@ device (one copies up, one computes, one copies down) does one thing at a time.
 from __future__ import annotations
 
 import ctypes
+from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -141,6 +143,24 @@ class TimedCopies:
         self.timeline.now += self.timeline.host
 
 
+class OutOfMemoryError(MemoryError):
+    """Stands for CuPy's."""
+
+
+def complete(module):
+    """Give a module in CuPy's place what moves pictures, and no more; its time is not simulated yet."""
+    pool = SimpleNamespace(
+        free_bytes=lambda: 0, get_limit=lambda: 0, used_bytes=lambda: 0, free_all_blocks=list
+    )
+    module.pool, module.get_default_memory_pool = pool, lambda: pool
+    module.zeros, module.asarray = np.zeros, np.asarray
+    module.cuda.Device = lambda number: nullcontext()
+    module.cuda.alloc_pinned_memory = bytearray
+    module.cuda.memory = SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
+    module.cuda.runtime.memGetInfo = lambda: (1 << 40, 1 << 40)
+    return module
+
+
 def put_in_place(monkeypatch, cupy, shim, device_module, timeline):
     """Let a module in CuPy's place, and kernels that g++ compiled, take the timeline's time."""
     kind = type("Timed", (TimedArray,), {"timeline": timeline})
@@ -169,5 +189,3 @@ def put_in_place(monkeypatch, cupy, shim, device_module, timeline):
     cupy.empty, cupy.asnumpy = empty, asnumpy
     cupy.cuda.Stream = partial(TimedStream, timeline)
     cupy.cuda.Event = partial(TimedEvent, timeline)
-    cupy.cuda.runtime.memGetInfo = lambda: (1 << 40, 1 << 40)
-    cupy.pool.free_bytes = lambda: 0
