@@ -13,8 +13,8 @@ from convcli.engine.backends import NUMPY, Choice, no_gpu
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
-from convcli.imaging.options import BASE_BYTES
 from convcli.imaging.urls import is_url
+from convcli.runs.memory import workers_within
 from convcli.runs.naming import name_jobs, output_root
 from convcli.runs.request import Job, Report, Request, Tally
 from convcli.runs.run_job import Failure, attempt, run_job
@@ -24,6 +24,7 @@ from convcli.system.machine import default_threads
 if TYPE_CHECKING:
     from convcli.runs.cluster import Cluster
     from convcli.runs.journal import Journal
+    from convcli.runs.thread_workers import ThreadWorkers
     from convcli.runs.workers import Workers
 
 __all__ = ["Batch"]
@@ -63,10 +64,10 @@ class Batch:
             self.jobs = list(self._left(self.journal))
         self.tally = Tally(self.named, skipped=self.named - len(self.jobs))
         asked = request.options.backend
-        cores = 1 if asked is not None and asked.on_gpu else default_threads()
-        self.workers = min(request.jobs or cores, max(len(self.jobs), 1))
+        self.on_gpu = asked is not None and asked.on_gpu
+        self.workers = min(request.jobs or default_threads(), max(len(self.jobs), 1))
         if request.memory is not None and request.cluster is None:
-            self.workers = min(self.workers, max(request.memory // BASE_BYTES, 1))
+            self.workers = workers_within(request.memory, self.workers, threads=self.on_gpu)
         if (self.workers > 1 or request.cluster) and request.options.threads is None:
             # Threads within a picture would only be in each other's way.
             request = request._replace(options=request.options._replace(threads=1))
@@ -125,19 +126,21 @@ class Batch:
         from convcli.runs.batch_choice import choose_for
 
         chosen = choose_for(request, self.jobs, self.workers)
-        if (
-            chosen.backend.on_gpu
-        ):  # which a forked process cannot use once this one has asked for it
-            self.workers = 1
-            options = options._replace(threads=self.request.options.threads)
+        self.on_gpu = chosen.backend.on_gpu
+        if self.on_gpu and request.memory is not None:
+            self.workers = workers_within(request.memory, self.workers, threads=True)
         return request._replace(options=options._replace(chosen=chosen))
 
-    def _make_pool(self) -> _Alone | Workers | Cluster:
+    def _make_pool(self) -> _Alone | Workers | ThreadWorkers | Cluster:
         request = self.request
         if request.cluster is not None:
             from convcli.runs.cluster import Cluster
 
             return Cluster(request, self.journal, request.cluster)
+        if self.workers > 1 and self.on_gpu:
+            from convcli.runs.thread_workers import ThreadWorkers
+
+            return ThreadWorkers(request, self.journal, self.workers)
         if self.workers > 1:
             from convcli.runs.workers import Workers
 

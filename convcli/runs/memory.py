@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 from convcli.errors import UsageError
 from convcli.imaging.opening import Limits
+from convcli.imaging.options import BASE_BYTES
 
 if TYPE_CHECKING:
     from convcli.runs.request import Request
 
-__all__ = ["limits_of", "parse_size"]
+__all__ = ["allowed_to_threads", "limits_of", "parse_size", "workers_within"]
 
 LEAST = 2**20
 """Bytes below which, of a number alone, the unit was forgotten."""
+AT_ONCE, PINNED_EACH = 4, 48 * 2**20
+"""Pictures that are on their way to a GPU and back at a time, and the pinned memory of each; a test
+compares them with ``engine/gpu/pipeline.py`` and ``pinned.py``, which are loaded for a GPU alone."""
+THREAD_BYTES = PINNED_EACH + 64 * 2**20
+"""What a thread for pictures on a GPU is begun for: the second part holds one of 5 megapixels."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -51,3 +57,20 @@ def limits_of(request: Request) -> Limits:
     if memory is not None and request.cluster is None:
         memory //= jobs
     return Limits(request.max_pixels, memory, jobs, request.raw, request.options.bands)
+
+
+def workers_within(memory: int, wanted: int, *, threads: bool) -> int:
+    """How many workers, of so many, ``memory`` has room for: processes, or threads of this one."""
+    each = THREAD_BYTES if threads else BASE_BYTES
+    room = memory - BASE_BYTES if threads else memory
+    return min(wanted, max(room // each, 1))
+
+
+def allowed_to_threads(memory: int, threads: int) -> int:
+    """``memory`` as :func:`limits_of` wants it for so many threads of this process.
+
+    It gives each a share and takes the program from that, which is here only once; what the device
+    needs of each is taken here.
+    """
+    pinned = PINNED_EACH * min(threads, AT_ONCE)
+    return memory + (threads - 1) * BASE_BYTES - pinned
