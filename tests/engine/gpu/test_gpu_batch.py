@@ -19,6 +19,7 @@ from convcli.runs import batch_choice
 from convcli.runs.batch import Batch
 from convcli.runs.journal import options_hash
 from convcli.runs.request import Request
+from convcli.runs.thread_workers import ThreadWorkers
 
 EAGER = {"start": 1e-9, "compile": 1e-9, "load": 1e-9, "launch": 1e-9, "upload": 1e15,
          "download": 1e15, "host_copy": 1e15, "memory": 1e17, "multiply_adds": 1e17}  # fmt: skip
@@ -79,7 +80,8 @@ def test_a_gpu_takes_them_all_from_this_process(pretend_cupy, speeds, weighed, p
     pretend_cupy()
     speeds(**EAGER)
     batch = Batch(request(pictures, tmp_path, dry_run=True))
-    assert batch.workers == 1
+    assert isinstance(batch._pool, ThreadWorkers)
+    assert batch.workers == 3
     reports = list(batch.run())
     assert {report.plan.backend for report in reports} == {Backend("cupy")}
     assert {report.plan.fallback for report in reports} == {True}
