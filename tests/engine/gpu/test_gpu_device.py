@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -244,6 +245,28 @@ def test_the_command_writes_the_same_file(cupy, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "cupy.png").read_bytes() == (tmp_path / "numpy.png").read_bytes()
+
+
+def test_a_limit_of_the_environment_is_kept_to(cupy, tmp_path):
+    words = ["filter", SAMPLE, "-k", "sobel-x", "-o"]
+    little = {"CUPY_GPU_MEMORY_LIMIT": "500000"}  # a few of the picture's rows
+    done = convcli_command(*words, tmp_path / "tiles.png", "--backend", "cupy", **little)
+    assert done.returncode == 0, done.stderr
+    assert convcli_command(*words, tmp_path / "whole.png").returncode == 0
+    assert (tmp_path / "tiles.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_what_is_tested_of_tensors_holds_here_too(cupy):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-k", "cupy", "tests/ops"],
+        cwd=SAMPLE.parents[1],
+        env={**os.environ, "CONVCLI_TEST_BACKENDS": "cupy"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 200
 
 
 @pytest.mark.parametrize(
