@@ -129,6 +129,8 @@ class Batch:
         self.on_gpu = chosen.backend.on_gpu
         if self.on_gpu and request.memory is not None:
             self.workers = workers_within(request.memory, self.workers, threads=True)
+        if self.workers == 1:
+            options = options._replace(threads=self.request.options.threads)
         return request._replace(options=options._replace(chosen=chosen))
 
     def _make_pool(self) -> _Alone | Workers | ThreadWorkers | Cluster:

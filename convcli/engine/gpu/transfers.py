@@ -114,16 +114,17 @@ class Transfers:
         self._results.clear()
         buffers = [coming.buffer for coming in self._coming]
         self._coming.clear()
-        if self._held is not None:
+        if self._held is not None and self._held not in buffers:
             buffers.append(self._held)
-            self._held = None
+        self._held = None
         for buffer in buffers:
             buffer.busy = None
             self._pool.give(buffer)
 
     def _mark(self, stream: Any) -> Any:
-        """An event of what a stream has been given so far."""
-        event = self._cupy.cuda.Event(disable_timing=True)
+        """An event of what a stream has been given so far; who waits for it sleeps, and does not spin
+        on a core that others decode and encode with."""
+        event = self._cupy.cuda.Event(block=True, disable_timing=True)
         event.record(stream)
         return event
 
