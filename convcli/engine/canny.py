@@ -27,7 +27,7 @@ from convcli.engine.algorithms.direct_correlation import DIRECT
 from convcli.engine.algorithms.separable_correlation import SEPARABLE
 from convcli.engine.correlate import OPERATION as CORRELATE
 from convcli.engine.numerics import LIMITS, Bounds
-from convcli.engine.step import Problem, Signal, Slot, Step
+from convcli.engine.step import CPU_ONLY, Problem, Signal, Slot, Step
 from convcli.errors import UsageError
 from convcli.kernels.formulas import gaussian_row
 from convcli.kernels.kernel import Kernel
@@ -43,7 +43,10 @@ class Canny:
     """With the numbers low, high, sigma and, where channels are colours, 1."""
 
     algorithms = (CANNY,)
-    on_gpu = False
+
+    def cpu_only(self, problem: Problem) -> str:
+        """No GPU does any."""
+        return CPU_ONLY
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

@@ -7,15 +7,17 @@ the last one's, and a top hat compares it with the samples that stand where it s
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from convcli.arithmetic.window import Window
 from convcli.engine.algorithms import choose
+from convcli.engine.algorithms.gpu_picks import why_cpu_only, why_not_of
 from convcli.engine.algorithms.in_turn import IN_TURN, InTurn, Turn
 from convcli.engine.morphology import MORPHOLOGY, extrema
 from convcli.engine.numerics import EPS32, EPS64, LIMITS, Bounds, exact_type
+from convcli.engine.picks import Picks
 from convcli.engine.requantize import Requantize
 from convcli.engine.step import Problem, Signal, Slot
 from convcli.kernels.kernel import Kernel
@@ -49,7 +51,12 @@ class Composite:
     """Which of :data:`RECIPES`, the kernel's operation says."""
 
     algorithms = (IN_TURN,)
-    on_gpu = False
+
+    def cpu_only(self, problem: Problem) -> str:
+        """A GPU does what it can do each turn of."""
+        turns = cast(InTurn, problem).turns
+        whys = (why_cpu_only(cast(Picks, turn.step.method.problem)) for turn in turns)
+        return next(filter(None, whys), why_not_of(problem.dtype, problem.requantize.out_dtype))
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

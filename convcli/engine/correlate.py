@@ -28,7 +28,10 @@ class Correlation:
     """Sums of weights times samples, and the kernel's formula on them."""
 
     algorithms = CORRELATION
-    on_gpu = True
+
+    def cpu_only(self, problem: Problem) -> str:
+        """A GPU does all."""
+        return ""
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

@@ -9,15 +9,18 @@ every cell counts then. NaN does not vote, nor does what lies outside where the 
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
+from convcli.engine.algorithms.gpu_picks import why_cpu_only
 from convcli.engine.algorithms.gray_morphology import GRAY
 from convcli.engine.algorithms.run_minima import RUNS
 from convcli.engine.numerics import LIMITS, Bounds
 from convcli.engine.picks import Picked, Picks, footprint, mirrored, pick, plane
-from convcli.engine.step import Signal, Slot
+from convcli.engine.step import Problem, Signal, Slot
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import has_heights
 
@@ -33,7 +36,10 @@ class Morphology:
     """Picks under a footprint; which, the kernel's operation says."""
 
     algorithms = MORPHOLOGY
-    on_gpu = False
+
+    def cpu_only(self, problem: Problem) -> str:
+        """A GPU does flat rectangles."""
+        return why_cpu_only(cast(Picks, problem))
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Picks, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

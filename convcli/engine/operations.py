@@ -28,9 +28,8 @@ class WindowOperation(Protocol):
     def algorithms(self) -> Sequence[Algorithm]:
         """All that may make an offer, in the order in which they are shown."""
 
-    @property
-    def on_gpu(self) -> bool:
-        """Whether it can be done on a GPU."""
+    def cpu_only(self, problem: Problem) -> str:
+        """Why a GPU cannot do a problem, as what is said of its kernel; empty if it can."""
 
     def problem(self, kernel: Windowed, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result.

@@ -27,7 +27,7 @@ from convcli.engine.numerics import (
 )
 from convcli.engine.operations import WindowOperation, knows, operation_of
 from convcli.engine.plane_windows import Padding2d, Windowed, checked_shape
-from convcli.engine.step import Signal, Slot, Step
+from convcli.engine.step import CPU_ONLY, Signal, Slot, Step
 from convcli.errors import BackendError, UsageError
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_names import CORRELATE
@@ -187,13 +187,18 @@ def plan_filter(
     else:
         chosen, why = pick_backend(asked)
     on_cpu = _on_cpu_only(chain, slot)
+    if chosen.on_gpu and not on_cpu:
+        planned = _plan(chain, slot, None, NUMPY, "", threads)
+        on_cpu = _steps_on_cpu_only(chain, planned.steps)
     if on_cpu and chosen.on_gpu:
         if asked is not None:
             raise BackendError(f"backend {chosen}: {on_cpu}")
         chosen = NUMPY
-    plan = _plan(chain, slot, algorithm, chosen, on_cpu or why, threads)
+    plan = _plan(chain, slot, algorithm, chosen, why, threads)
+    if not (chosen.on_gpu or on_cpu):
+        on_cpu = _steps_on_cpu_only(chain, plan.steps)
     if asked is not None or on_cpu:
-        return plan
+        return plan._replace(backend_reason=on_cpu or why)
     if why:  # decided: there is no GPU, or the choice has been made
         return plan._replace(fallback=chosen.on_gpu)
     return _weighed(plan, _plan(chain, slot, algorithm, Backend("cupy"), "", threads), count)
@@ -222,11 +227,20 @@ def _on_cpu_only(chain: _Chain, slot: Slot) -> str:
     one sign are as right beside the smallest weight, and transforms are left out (``Slot.exacting``).
     But there float32 has no subnormal numbers, in which the smallest weights would vanish.
     """
-    names = [kernel.name for kernel, operation in chain if not operation.on_gpu]
-    if not names and slot.relative:
+    names = []
+    if slot.relative:
         small = [k.name for k, _ in chain if isinstance(k, Kernel) and _vanishes(k)]
         names = [f"{name}, with weights near 0," for name in small]
-    return f"{', '.join(dict.fromkeys(names))} is done on the CPU only" if names else ""
+    return f"{', '.join(dict.fromkeys(names))} {CPU_ONLY}" if names else ""
+
+
+def _steps_on_cpu_only(chain: _Chain, steps: Sequence[Step]) -> str:
+    """Why a GPU cannot do what was planned for a chain; empty if it can."""
+    whys: dict[str, list[str]] = {}
+    for (kernel, operation), step in zip(chain, steps, strict=True):
+        if why := operation.cpu_only(step.method.problem):
+            whys.setdefault(why, []).append(kernel.name)
+    return "; ".join(f"{', '.join(dict.fromkeys(names))} {why}" for why, names in whys.items())
 
 
 def _vanishes(kernel: Kernel) -> bool:

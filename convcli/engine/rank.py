@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from convcli.engine.algorithms.gpu_picks import why_cpu_only
 from convcli.engine.algorithms.rank_histograms import HISTOGRAMS
 from convcli.engine.algorithms.rank_levels import LEVELS
 from convcli.engine.algorithms.rank_network import NETWORK
+from convcli.engine.algorithms.rank_runs import RANK_RUNS
 from convcli.engine.algorithms.rank_select import SELECT
 from convcli.engine.algorithms.rank_slide import SLIDE
 from convcli.engine.rank_problem import RankProblem, rank_problem
-from convcli.engine.step import Algorithm, Signal, Slot
+from convcli.engine.step import Algorithm, Problem, Signal, Slot
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["OPERATION", "Rank"]
@@ -21,8 +25,11 @@ class Rank:
     NaN does not vote; where none votes the result is NaN.
     """
 
-    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK, HISTOGRAMS, LEVELS, SLIDE)
-    on_gpu = False
+    algorithms: tuple[Algorithm, ...] = (SELECT, NETWORK, HISTOGRAMS, LEVELS, SLIDE, RANK_RUNS)
+
+    def cpu_only(self, problem: Problem) -> str:
+        """A GPU does small rectangles, and the smallest and the largest of any."""
+        return why_cpu_only(cast(RankProblem, problem))
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[RankProblem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

@@ -63,6 +63,12 @@ class RankProblem(Problem):
         """Which one where all cells vote."""
         return int(self.order[-1])
 
+    @cached_property
+    def is_extremum(self) -> bool:
+        """Whether the smallest is taken, or the largest, however many vote."""
+        last = np.maximum(np.arange(self.cells + 1) - 1, 0)
+        return not self.order.any() or bool((self.order == last).all())
+
     @property
     def is_rectangle(self) -> bool:
         """Whether every cell counts."""

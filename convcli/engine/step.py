@@ -23,6 +23,7 @@ from convcli.kernels.kernel import Kernel
 from convcli.records import NamedTuple
 
 __all__ = [
+    "CPU_ONLY",
     "Algorithm",
     "Maps",
     "Method",
@@ -31,6 +32,9 @@ __all__ = [
     "Slot",
     "Step",
 ]
+
+CPU_ONLY = "is done on the CPU only"
+"""Said of what no GPU does."""
 
 Maps = tuple[AxisMap, AxisMap]
 """Which cells of the input stand where, along the rows' axis and the columns'."""

@@ -101,7 +101,7 @@ def time_kernels(
                 continue  # this one cannot do the kernel
             if algorithm == taken or plan.cpu_seconds < TOO_LONG:
                 found.milliseconds[algorithm] = _time(plan, x)
-        if gpu and operation.on_gpu:
+        if gpu and not operation.cpu_only(best.steps[0].method.problem):
             plan = plan_filter(x.shape, x.dtype, [kernel], backend="cupy", range="auto")
             found.gpu = _time(plan, x)
         yield found

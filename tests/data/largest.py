@@ -6,7 +6,7 @@ from convcli.engine.costs import CostEstimate
 from convcli.engine.cpu.numpy_method import NumpyMethod
 from convcli.engine.cpu.taps import tap_run
 from convcli.engine.numerics import LIMITS, exact_type
-from convcli.engine.step import Problem, Signal
+from convcli.engine.step import CPU_ONLY, Problem, Signal
 
 
 class _Shifted(NumpyMethod):
@@ -33,7 +33,9 @@ class ShiftedMaximum:
 
 class Maximum:
     algorithms = (ShiftedMaximum(),)
-    on_gpu = False
+
+    def cpu_only(self, problem):
+        return CPU_ONLY
 
     def problem(self, kernel, slot):
         exact = exact_type(slot.bounds) if slot.signal.dtype in LIMITS else None

@@ -7,6 +7,8 @@ from math import ceil
 
 import numpy as np
 
+from convcli.engine.algorithms.gpu_picks import NETWORK_SIDE, on_gpu
+from convcli.engine.algorithms.rank_select import SELECT
 from convcli.engine.costs import on_cpu
 from convcli.engine.cpu.compiled_ranks import CompiledRanks, can_compile, compiled_medians
 from convcli.engine.cpu.numpy_ranks import NumpyRanks, Values
@@ -25,14 +27,17 @@ _MAKING = 3e5
 
 
 class RankNetwork:
-    """Rectangles of up to 1024 cells, without a stride."""
+    """Rectangles of up to 1024 cells, without a stride; on a GPU of up to 7x7, with one."""
 
     name = "network"
 
     def offer(self, problem: Problem) -> Method | None:
         p = problem
-        if p.on_gpu or not isinstance(p, RankProblem) or not p.is_rectangle:
+        if not isinstance(p, RankProblem) or not p.is_rectangle:
             return None
+        if p.on_gpu:
+            small = max(p.kernel_size) <= NETWORK_SIDE
+            return on_gpu(self.name, p, SELECT.on_cpu(p)) if small else None
         if not 1 < p.cells <= _MOST_CELLS or p.rows.stride > 1 or p.cols.stride > 1:
             return None
         bits = 8 * np.dtype(p.held).itemsize

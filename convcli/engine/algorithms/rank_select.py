@@ -19,9 +19,12 @@ class RankSelect:
     name = "select"
 
     def offer(self, problem: Problem) -> Method | None:
-        p = problem
-        if p.on_gpu or not isinstance(p, RankProblem):
+        if problem.on_gpu or not isinstance(problem, RankProblem):
             return None
+        return self.on_cpu(problem)
+
+    def on_cpu(self, p: RankProblem) -> Method:
+        """The offer, also where a GPU hands over to the CPU."""
         bits = 8 * np.dtype(p.held).itemsize
         note = f"rank {p.rank} of {p.cells}"
         if can_compile():

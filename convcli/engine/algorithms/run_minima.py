@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.algorithms.gpu_picks import on_gpu, why_cpu_only
 from convcli.engine.costs import on_cpu
 from convcli.engine.cpu.compiled_windows import CompiledPicks, can_compile
 from convcli.engine.cpu.picking import NumpyPicks, Values
@@ -91,7 +92,9 @@ class RunMinima:
         kind = problem.picked.dtype
         loops = "compiled" if can_compile() else "numpy"
         price = on_cpu(self.name, f"{steps} steps", loops, self.name, kind, steps)
-        return _Compiled(problem, price, blocks) if can_compile() else _Numpy(problem, price)
+        here = _Compiled(problem, price, blocks) if can_compile() else _Numpy(problem, price)
+        there = problem.on_gpu and not why_cpu_only(problem)
+        return on_gpu(self.name, problem, here) if there else here
 
 
 RUNS = RunMinima()

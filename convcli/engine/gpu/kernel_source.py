@@ -25,8 +25,10 @@ __all__ = [
     "KernelSource",
     "Shape",
     "alignment",
+    "formula_constants",
     "make_source",
     "skew",
+    "source_file",
     "words_of",
 ]
 
@@ -152,7 +154,7 @@ def make_source(
         "LOAD_BYTES": load,
         "STORE_BYTES": gcd(16, shape.samples * item_out),
         "SKEW": skew(shape, item_in, before),
-        **_formula(requantize, work),
+        **formula_constants(requantize, work),
         "COUNTERS": COUNTERS,
         "SKIP_ZEROS": int(skip),
         **constants,
@@ -174,10 +176,10 @@ def make_source(
         lines.append(f"__constant__ acc_t WEIGHTS[] = {_list(weights, acc)};")
     else:
         lines.append("#define WEIGHTS weights")
-    return KernelSource(function, "\n".join([*lines, _file("common"), _file(function)]))
+    return KernelSource(function, "\n".join([*lines, source_file("common"), source_file(function)]))
 
 
-def _formula(requantize: Requantize, work: str) -> dict[str, Any]:
+def formula_constants(requantize: Requantize, work: str) -> dict[str, Any]:
     """The numbers that lead from sums to samples."""
     return {
         "NONE": 0,
@@ -262,5 +264,6 @@ def _literal(value: float, c_type: str) -> str:
 
 
 @cache
-def _file(name: str) -> str:
+def source_file(name: str) -> str:
+    """The text of ``cuda/NAME.cu``."""
     return Path(__file__).parent.joinpath("cuda", f"{name}.cu").read_text("utf-8")

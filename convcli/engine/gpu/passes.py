@@ -20,6 +20,7 @@ from convcli.engine.gpu.kernel_source import (
     skew,
     words_of,
 )
+from convcli.engine.gpu.whole_readers import Whole
 from convcli.engine.numerics import WHITE, Bounds, sum_bounds
 from convcli.engine.requantize import Requantize
 from convcli.engine.step import Step
@@ -92,6 +93,8 @@ class Pass:
     """Type of the sums, and of the weights in memory."""
     block: BlockSize | None = None
     """What a block makes whose threads work together; none where each works by itself."""
+    whole: Whole | None = None
+    """What readers make that all see as much, even beyond the end."""
 
 
 def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:

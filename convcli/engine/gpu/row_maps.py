@@ -13,12 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
+from convcli.engine.algorithms.in_turn import InTurn
 from convcli.engine.axis_maps import OUTSIDE, Span, border_index, merged
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan
+    from convcli.engine.step import Problem
 
-__all__ = ["Rows", "SeenCells", "count_rows", "needed_rows", "row_map", "seen_by"]
+__all__ = [
+    "Rows",
+    "SeenCells",
+    "count_rows",
+    "needed_rows",
+    "place_of",
+    "row_map",
+    "rows_in_turn",
+    "seen_by",
+]
 
 Rows: TypeAlias = tuple[Span, ...]
 """Runs of neighbouring rows, ascending; those of a tile lie in memory one after another."""
@@ -77,15 +88,33 @@ def needed_rows(plan: Plan, wanted: Rows) -> list[Rows]:
     """
     found = [wanted]
     for step in reversed(plan.steps):
-        spans: list[Span] = []
-        for outputs in found[0]:
-            lowest, _, first, end = _positions(step.rows, outputs)
-            if first < end:
-                spans.append((lowest + first, lowest + end))
-            spans += _runs(np.concatenate(_outside(step.rows, step.border.mode, outputs)))
-        # A picture of constants alone still needs one row to point at.
-        found.insert(0, merged(spans or [(0, 1)], 0))
+        problem = step.method.problem
+        needed = rows_in_turn(problem, found[0])[0] if isinstance(problem, InTurn) else None
+        found.insert(0, needed or _rows_under(step, found[0]))
     return found
+
+
+def rows_in_turn(problem: InTurn, wanted: Rows) -> list[Rows]:
+    """Rows of the input, and of what each turn makes of it, from which those ``wanted`` are made."""
+    values: list[list[Span]] = [[] for _ in range(len(problem.turns) + 1)]
+    for value in problem.difference or (len(problem.turns),):
+        values[value] += wanted
+    for number in range(len(problem.turns), 0, -1):
+        step, source = problem.turns[number - 1]
+        values[source] += _rows_under(step, merged(values[number], 0))
+    return [merged(spans, 0) for spans in values]
+
+
+def _rows_under(step: Problem, wanted: Rows) -> Rows:
+    """Rows that the windows of some outputs see."""
+    spans: list[Span] = []
+    for outputs in wanted:
+        lowest, _, first, end = _positions(step.rows, outputs)
+        if first < end:
+            spans.append((lowest + first, lowest + end))
+        spans += _runs(np.concatenate(_outside(step.rows, step.border.mode, outputs)))
+    # A picture of constants alone still needs one row to point at.
+    return merged(spans or [(0, 1)], 0)
 
 
 def _runs(cells: NDArray[np.intp]) -> list[Span]:
@@ -107,6 +136,11 @@ def seen_by(window: Window, mode: str, outputs: Span, have: Rows) -> SeenCells:
     before, after = (_places(each, have) for each in _outside(window, mode, outputs))
     place = _places(np.array([lowest + first] if first < end else [0]), have)[0]
     return SeenCells(length, first, end, int(place) if first < end else 0, before, after)
+
+
+def place_of(row: int, have: Rows) -> int:
+    """Where a row lies that is there."""
+    return int(_places(np.array([row]), have)[0])
 
 
 def _places(cells: NDArray[np.intp], have: Rows) -> NDArray[np.int32]:

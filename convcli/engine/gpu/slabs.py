@@ -12,14 +12,26 @@ from typing import Any
 
 import numpy as np
 
+from convcli.engine.algorithms.in_turn import InTurn
 from convcli.engine.axis_maps import Span
 from convcli.engine.gpu.array_steps import run_rows_on
 from convcli.engine.gpu.blocks import BlockSize
 from convcli.engine.gpu.device_protocol import Device
+from convcli.engine.gpu.differences import difference_source, samples_of
 from convcli.engine.gpu.frame_layout import Readers, View, view_of
 from convcli.engine.gpu.kernel_source import COUNTERS
-from convcli.engine.gpu.passes import Pass, leaves_sums, passes_of
-from convcli.engine.gpu.row_maps import Rows, SeenCells, count_rows, needed_rows, row_map, seen_by
+from convcli.engine.gpu.passes import Pass, leaves_sums
+from convcli.engine.gpu.row_maps import (
+    Rows,
+    SeenCells,
+    count_rows,
+    needed_rows,
+    place_of,
+    row_map,
+    rows_in_turn,
+    seen_by,
+)
+from convcli.engine.gpu.step_passes import step_passes
 from convcli.engine.plan import Plan, Step
 from convcli.engine.requantize import Requantizer
 
@@ -134,21 +146,53 @@ def run_steps(device: Device, plan: Plan, slab: Slab, wanted: list[Rows], counts
     ``counts`` are those of one strip, from :func:`new_counts`.
     """
     for number, step in enumerate(plan.steps):
-        passes = _passes(step, slab.data.dtype.name)
-        if passes is None:
-            slab = _by_arrays(device, step, slab, wanted[number + 1], counts[number])
-            continue
-        for place, each in enumerate(passes):
-            last = place == len(passes) - 1
-            # A first pass across leaves the rows as they are.
-            rows = wanted[number + 1] if last else slab.rows
-            slab = _run_pass(device, each, slab, rows, not last, counts[number])
-        if leaves_sums(step):
-            slab = _finished(device, step, slab, counts[number])
+        slab = _run_step(device, step, slab, wanted[number + 1], counts[number])
     return slab
 
 
-_passes = lru_cache(maxsize=64)(passes_of)
+def _run_step(device: Device, step: Step, slab: Slab, rows: Rows, counts: Any) -> Slab:
+    """Some rows of what a step makes of a slab."""
+    problem = step.method.problem
+    if isinstance(problem, InTurn):
+        return _in_turn(device, problem, slab, rows, counts)
+    passes = _passes(step, slab.data.dtype.name)
+    if passes is None:
+        return _by_arrays(device, step, slab, rows, counts)
+    for place, each in enumerate(passes):
+        last = place == len(passes) - 1
+        # A first pass across leaves the rows as they are.
+        slab = _run_pass(device, each, slab, rows if last else slab.rows, not last, counts)
+    return _finished(device, step, slab, counts) if leaves_sums(step) else slab
+
+
+def _in_turn(device: Device, problem: InTurn, slab: Slab, rows: Rows, counts: Any) -> Slab:
+    """Several steps of one input, and the difference of two of their results."""
+    values = [slab]
+    for (step, source), wanted in zip(problem.turns, rows_in_turn(problem, rows)[1:], strict=True):
+        last = len(values) == len(problem.turns) and not problem.difference
+        into = counts if last else device.xp.zeros(COUNTERS, np.uint64)
+        values.append(_run_step(device, step, values[source], wanted, into))
+    if not problem.difference:
+        return values[-1]
+    first, second = (values[value] for value in problem.difference)
+    dtype = first.data.dtype.name
+    kernel, per_thread = difference_source(problem, dtype), samples_of(problem, dtype)
+    result = new_slab(device, rows, first.samples, problem.requantize.out_dtype, per_thread)
+    begin = 0
+    for start, stop in _cut(rows):
+        args = [result.data[begin : begin + stop - start], counts]
+        for each in (second, first):
+            place = place_of(start, each.rows)
+            args.insert(0, each.data[place : place + stop - start])
+        pitches = [np.int64(each.data.shape[1]) for each in (first, second, result)]
+        sizes = np.int32(result.samples), np.int32(stop - start)
+        grid = -(-result.samples // (per_thread * BLOCK[0])), -(-(stop - start) // BLOCK[1])
+        device.launch(kernel, grid, BLOCK, (*args, *pitches, *sizes))
+        begin += stop - start
+    return result
+
+
+_passes = lru_cache(maxsize=64)(step_passes)
 
 
 def _run_pass(
@@ -202,6 +246,12 @@ def _view(
         return view_of(
             device, slab.data, seen, _words(each, count), each.channels, border, each.skew
         )
+    if each.whole:
+        step = tile * stride, each.step
+        seen_by_each = (tile - 1) * stride + effective, each.span
+        made = count, each.cols.output * each.channels_out
+        readers = each.whole.readers(made, step, seen_by_each)
+        return view_of(device, slab.data, seen, readers, each.channels, border, each.skew)
     down = Readers(
         number=-(-count // tile),
         step=tile * stride,
@@ -241,6 +291,8 @@ def _grid(each: Pass, rows: int, samples: int) -> tuple[int, tuple[int, int]]:
     """
     if each.block:
         return _blocks(each.block, rows, samples)
+    if each.whole:
+        return each.tile, each.whole.grid((rows, samples))
     across = -(-samples // each.samples)
     least = max(FEWEST_PER_THREAD, each.rows.kernel_size)
     tile = each.tile or min(max(rows * across // THREADS_WANTED, least), MOST_PER_THREAD)

@@ -8,7 +8,8 @@ import numpy as np
 
 from convcli.engine.costs import GPU_MEMORY, gpu_operations
 from convcli.engine.gpu.cubin_cache import CubinCache
-from convcli.engine.gpu.passes import Pass, passes_of
+from convcli.engine.gpu.passes import Pass
+from convcli.engine.gpu.step_passes import parts_of, step_passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,13 +81,14 @@ def workload_of(on_cpu: Plan, on_gpu: Plan) -> Workload:
     cache = CubinCache()
     for step in on_gpu.steps:
         dtype = "float32" if dtype == "float16" else dtype
-        found = passes_of(step, dtype)
-        if found is None:
-            passes.append(_by_arrays(step, dtype))
-            compiling += COMPILE_OTHERS
-        else:
-            passes += _works(step, found)
-            sources.update({each.source.key: each for each in found})
+        for part in parts_of(step):
+            found = step_passes(part, dtype)
+            if found is None:
+                passes.append(_by_arrays(part, dtype))
+                compiling += COMPILE_OTHERS
+            else:
+                passes += _works(part, found)
+                sources.update({each.source.key: each for each in found})
         dtype = step.requantize.out_dtype
     for each in sources.values():
         if not cache.holds(each.source):
@@ -121,7 +123,7 @@ def mean_of(works: Sequence[Workload]) -> Workload:
 
 def compile_seconds(plan: Plan) -> float:
     """Seconds of a compiler of nominal speed for the first step of a plan, whatever is cached."""
-    return sum(map(_seconds_of, passes_of(plan.steps[0], plan.dtype) or ()))
+    return sum(map(_seconds_of, step_passes(plan.steps[0], plan.dtype) or ()))
 
 
 def _cpu_seconds(step: Step) -> float:
@@ -162,7 +164,7 @@ def _by_arrays(step: Step, dtype: str) -> PassWork:
 def _seconds_of(each: Pass) -> float:
     """By how much of the kernel is unrolled: all its sums, for each row that it keeps."""
     height, width = each.rows.kernel_size, each.cols.kernel_size
-    unrolled = 0.0
+    unrolled = float(each.source.text.count("\nLOWER(") + each.source.text.count("\nUPPER("))
     if "#define ROLLING 1" in each.source.text:
         separable = "#define SEPARABLE 1" in each.source.text
         unrolled = float(each.samples * height * (height + width if separable else height * width))

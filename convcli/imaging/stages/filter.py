@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convcli.engine.backends import NUMPY
+from convcli.errors import BackendError
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import hides_some, is_opaque, leaves_alpha
-from convcli.imaging.stages.carry_out import Counts
+from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
 from convcli.imaging.stages.levels_found import OTSU, LevelsFound, levels_so_far
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
@@ -240,7 +241,7 @@ class Filter:
         """The whole filtered plane, before ``stretch`` where that is the range."""
         if simple:
             return Correlated(plane, plans, counts, opaque=not self.leaves_alpha)
-        if plans.chained(plane.shape[:2]).backend.on_gpu:
+        if plans.chained(plane.shape[:2]).backend.on_gpu and not self._is_parted(plans, counts):
             from convcli.imaging.stages.on_device import DeviceResult
 
             return DeviceResult(plane, plans, self.source.name, counts)
@@ -251,6 +252,24 @@ class Filter:
         if same_from_samples(plans):
             return PartlyHidden(plane, plans, layers, counts)
         return Requantised(layers, plans, plane.shape[:2], counts)
+
+    def _is_parted(self, plans: Plans, counts: Counts) -> bool:
+        """Whether the CPU takes over from a GPU, where not all samples vote in what is no sum.
+
+        Raises
+        ------
+        BackendError
+            If the GPU was asked for by name.
+        """
+        names = [kernel.name for kernel in plans.chain if not kernel.is_correlation]
+        if not names:
+            return False
+        where = "in brightness or light" if plans.in_light else "beside samples that do not vote"
+        why = f"{', '.join(names)} is done on the CPU only {where}"
+        if self.options.backend is not None:
+            raise BackendError(f"backend {self.options.backend}: {why}")
+        counts.add(SampleCounts(), why)
+        return True
 
     def begin(self) -> None:
         """Count from nothing: the frames are about to be made, perhaps once more."""

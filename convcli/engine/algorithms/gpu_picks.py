@@ -1,0 +1,102 @@
+"""Ranks and extrema on a GPU: which it can do, and what they cost there.
+
+The kernels are in ``gpu/cuda``: ``network.cu`` for any rank of rectangles up to 7x7, ``extrema.cu`` for
+the smallest and the largest of larger ones.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log2
+from typing import Any
+
+from numpy.typing import NDArray
+
+from convcli.engine.axis_maps import TiledAxis
+from convcli.engine.costs import CostEstimate, gpu_comparisons
+from convcli.engine.numerics import WHITE
+from convcli.engine.picks import Picks
+from convcli.engine.rank_problem import RankProblem
+from convcli.engine.step import CPU_ONLY, Maps, Method
+
+__all__ = ["NETWORK_SIDE", "OnGpu", "comparisons", "on_gpu", "why_cpu_only", "why_not_of"]
+
+NETWORK_SIDE = 7
+"""Of rectangles whose samples are found by a network in registers; larger ones do not fit."""
+
+MOST_CHANNELS = 4
+"""That strided samples may have: whole pixels stay together in one thread."""
+
+
+def why_cpu_only(p: RankProblem | Picks) -> str:
+    """Why a GPU cannot do a problem, as what is said of its kernel; empty if it can."""
+    dtype = p.held if isinstance(p, RankProblem) else p.picked.dtype
+    strides, gaps = (p.rows.stride, p.cols.stride), (p.rows.dilation, p.cols.dilation)
+    if isinstance(p, Picks) and p.picked.gray:
+        why = "has heights"
+    elif not bool((p.weights != 0).all()):
+        why = "has a footprint that is no rectangle"
+    elif strange := why_not_of(p.dtype, p.requantize.out_dtype):
+        return strange
+    elif dtype != ("float32" if p.dtype == "float16" else p.dtype):
+        why = "compares values that the picture's type does not hold"
+    elif max(p.kernel_size) <= NETWORK_SIDE:
+        why = (
+            "" if strides[1] == 1 or p.shape_in[2] <= MOST_CHANNELS else "has a stride in channels"
+        )
+    elif isinstance(p, RankProblem) and not p.is_extremum:
+        why = f"is larger than {NETWORK_SIDE}x{NETWORK_SIDE}"
+    else:
+        why = (
+            ""
+            if max(strides + gaps) == 1
+            else f"has a stride or gaps, and more than {NETWORK_SIDE} cells"
+        )
+    return f"{why}, which {CPU_ONLY}" if why else ""
+
+
+def why_not_of(*dtypes: str) -> str:
+    """Why no kernel reads or writes one of several types; empty if all are read and written."""
+    strange = [t for t in dtypes if t not in (*WHITE, "float16", "float32", "float64")]
+    return f"of {strange[0]} {CPU_ONLY}" if strange else ""
+
+
+def comparisons(p: RankProblem | Picks) -> float:
+    """About how many there are for each sample."""
+    cells = p.weights[0].size
+    if isinstance(p, RankProblem) and not p.is_extremum:
+        return 3.4 * float(cells)
+    return float(sum(min(ceil(log2(n)), 3) for n in p.kernel_size if n > 1))
+
+
+def on_gpu(name: str, p: RankProblem | Picks, instead: Method) -> Method:
+    """The offer of an algorithm; ``instead`` is done where a GPU hands over to the CPU."""
+    small = max(p.kernel_size) <= NETWORK_SIDE
+    work = comparisons(p)
+    where = "in registers" if small else "in shared memory"
+    dtype = p.held if isinstance(p, RankProblem) else p.picked.dtype
+    price = gpu_comparisons(dtype, work)
+    return OnGpu(p, CostEstimate(name, price, f"about {ceil(work)} comparisons {where}"), instead)
+
+
+class OnGpu(Method):
+    """What kernels of a GPU do; on the CPU it is another method."""
+
+    def __init__(
+        self, problem: RankProblem | Picks, estimate: CostEstimate, instead: Method
+    ) -> None:
+        super().__init__(problem, estimate)
+        self.instead = instead
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        return self.instead.tile
+
+    @property
+    def rows_apart(self) -> bool:
+        return self.instead.rows_apart
+
+    def axes(self, tile: tuple[int, int]) -> tuple[TiledAxis, TiledAxis]:
+        return self.instead.axes(tile)
+
+    def run(self, x: NDArray[Any], out: NDArray[Any], maps: Maps, threads: int, count: bool) -> int:
+        return self.instead.run(x, out, maps, threads, count)
