@@ -63,10 +63,9 @@ INLINE unsigned value_of(unsigned first, unsigned second, int at)
 {
 #if IN_BYTES == 2
     return __byte_perm(first, second, at ? 0x7632 : 0x5410);
-#elif HALVES
-    return __byte_perm(first, second, 0x4040 + at * 0x1111) & 0x00ff00ff;
 #else
-    return __byte_perm(first, second, 0x4400 + at * 0x1111);
+    const unsigned value = __byte_perm(first, second, 0x4400 + at * 0x1111);
+    return HALVES ? value & 0x00ff00ff : value;
 #endif
 }
 
