@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcli.engine.gpu import device
-from convcli.engine.gpu.passes import passes_of
 from convcli.engine.gpu.slabs import run_resident
+from convcli.engine.gpu.step_passes import parts_of, step_passes
 from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import ConvcliError
 from convcli.kernels.catalogue import PRESETS
@@ -63,7 +63,7 @@ PICKING = [
     Case(name, name, {})
     for name in ("median:3", "median:5", "median:7", "erode:3", "dilate:7", "erode:31")
 ]
-"""Filters of ranks and ends, which ``gpu.py`` times where a GPU does them."""
+"""Filters of ranks and ends, which ``gpu.py`` times."""
 
 PRESET_CASES = [
     Case(preset.example or preset.name, preset.example or preset.name, {})
@@ -205,5 +205,5 @@ def asked(cases: list[Case]) -> Iterator[Asked]:
                     plan = plan_on_gpu(case.kernel, dtype, channels, case.options)
                 except ConvcliError:
                     continue  # not for this type or number of channels, or on the CPU only
-                if passes_of(plan.steps[0], dtype):
+                if all(step_passes(part, dtype) for part in parts_of(plan.steps[0])):
                     yield Asked(case.name, dtype, channels, plan, launches_of(plan))

@@ -19,7 +19,6 @@ from gpu_peers import is_sum, peers
 
 from convcli.engine.dispatch import execute
 from convcli.engine.gpu.slabs import run_resident
-from convcli.engine.operations import operation_of
 from convcli.engine.plan import plan_filter
 from convcli.kernels.load import load_kernel
 
@@ -29,7 +28,7 @@ FIRST = ("3x3", "sobel-x", "5x5", "separable 7x7", "box:15", "median:3", "erode:
 
 def rows(bench: Bench) -> list[Row]:
     """The most important first: 8 bits before others, small pictures before large."""
-    cases = [*BENCHMARKED, *(c for c in PICKING if operation_of(kernel_of(c)).on_gpu)]
+    cases = [*BENCHMARKED, *PICKING]
     cases.sort(key=lambda c: c.name not in FIRST)
     return [
         Row(f"{side} {SHORT[dtype]} {'RGB' if channels == 3 else 'gray'} {case.name}",
