@@ -146,7 +146,7 @@ Which values take part, and what comes out:
 | `--missing propagate` | | missing where one of the cells is |
 | `--luma`, `--linear` | of brightness; of light | refused: there is no light |
 | `--scale`, `--bias`, `--normalize` | refused: they are for sums | refused |
-| a GPU asked for by name | refused: they are done on the CPU | refused |
+| a GPU asked for by name | rectangles: ranks to 7x7; `min`, `max`, `erode`, `dilate` and what is made of them of any size; the rest is refused | the same, where every sample votes |
 
 Laws that hold to the bit, and are tested: dilation of a picture is erosion of its negative by the
 turned footprint, negated; an opening is not changed by opening it again (at borders that wrap round or
