@@ -32,6 +32,8 @@ __all__ = [
     "gpu_taps",
     "gpu_transforms",
     "on_cpu",
+    "row_name",
+    "split",
 ]
 
 
@@ -148,6 +150,25 @@ def on_cpu(name: str, note: str, loops: str, way: str, kind: str, work: float) -
     row = loops, way, kind if (loops, way, kind) in COSTS else _MEASURED_AS.get(kind, kind)
     fixed, each = COSTS[row]
     return CostEstimate(name, round(fixed + each * work, 3), note, row, work)
+
+
+def row_name(estimate: CostEstimate, dtype: str) -> str:
+    """What a machine's own times are kept under: the row, and the type of the samples.
+
+    >>> row_name(on_cpu("direct", "9 taps", "compiled", "direct", "int16", 9), "uint8")
+    'compiled direct int16, uint8'
+    """
+    return f"{' '.join(estimate.row)}, {dtype}"
+
+
+def split(estimate: CostEstimate) -> tuple[float, float]:
+    """What is fixed of a cost on the CPU, and what its units of work cost together.
+
+    >>> split(on_cpu("direct", "100 taps", "compiled", "direct", "float32", 100))
+    (0.34, 1.39)
+    """
+    fixed, _ = COSTS.get(estimate.row, (0.0, 0.0))
+    return fixed, round(estimate.cost - fixed, 3)
 
 
 def gpu_taps(kind: str, taps: float) -> float:

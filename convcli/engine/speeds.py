@@ -26,7 +26,8 @@ class Speeds:
     cpu
         Time that one thread of the CPU takes, relative to what the engine's cost table predicts.
     cpu_rows
-        The same by row of the table, for those that were measured.
+        The same by row of the table and type of the samples, for those that were measured: of what
+        is fixed, and of what each unit of work takes.
     serial
         Share of a filter's work that more threads do not make shorter.
     together
@@ -54,7 +55,7 @@ class Speeds:
     """
 
     cpu: float = 1.0
-    cpu_rows: dict[str, float] = field(default_factory=dict)
+    cpu_rows: dict[str, tuple[float, float]] = field(default_factory=dict)
     serial: float = 0.0
     together: float = 1.0
     start: float = 0.8
@@ -88,11 +89,12 @@ def load_speeds() -> Speeds:
     try:
         found = json.loads(speeds_path().read_text("utf-8"))
         known = {field.name: found[field.name] for field in fields(Speeds)}
-        rows = dict(known["cpu_rows"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        rows = {row: (fixed, unit) for row, (fixed, unit) in known["cpu_rows"].items()}
+    except (AttributeError, OSError, ValueError, KeyError, TypeError, RuntimeError):
         return Speeds()
     rates = [v for name, v in known.items() if name not in ("device", "cpu_rows", *SHARES)]
-    sane = all(map(_is_rate, [*rates, *rows.values()]))
+    known["cpu_rows"] = rows
+    sane = all(map(_is_rate, [*rates, *(value for both in rows.values() for value in both)]))
     return Speeds(**known) if sane and all(map(_is_share, map(known.get, SHARES))) else Speeds()
 
 

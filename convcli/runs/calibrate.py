@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.costs import row_name, split
 from convcli.engine.dispatch import execute
 from convcli.engine.plan import Plan, plan_filter
 from convcli.engine.speeds import Speeds, load_speeds, save_speeds
@@ -21,15 +23,32 @@ from convcli.system.machine import default_threads
 
 __all__ = ["calibrate", "measure_cpu"]
 
-ROUNDS = 3
+ROUNDS, SHARED_ROUNDS = 3, 12
+
+LEAST_FACTOR = 0.1
+"""Of the other: a fit that says less was made of noise."""
 
 FILTERS = {
-    "uint8": ("sobel-x", "gaussian:1", "gaussian:5", "box:9", "box:31", 3, 7, 15, 31),
-    "uint16": ("sobel-x", "gaussian:2", 5),
-    "float32": ("gaussian:2", "box:9", 5, 15),
-    "float64": ("gaussian:2", "box:9", 5, 15, 31),
+    ("uint8", 3): (
+        "sobel-x",
+        "gaussian:1",
+        "gaussian:2",
+        "gaussian:5",
+        "box:9",
+        "box:31",
+        3,
+        5,
+        7,
+        11,
+        15,
+        31,
+    ),
+    ("uint16", 3): ("sobel-x", "gaussian:2", 3, 7, 31),
+    ("float32", 1): ("gaussian:2", "box:9", 3, 7, 31),
+    ("float64", 1): ("gaussian:2", "box:9", 3, 7, 31),
 }
-"""Presets, and sides of dense kernels, that take most rows of the cost table between them."""
+"""By type and channels: presets, and sides of dense kernels, that take most rows of the cost table
+between them. Floats are rasters, mostly of one band."""
 
 SHARED = ("sobel-x", "gaussian:2", 7)
 """What threads share is measured with these, on bytes."""
@@ -66,17 +85,40 @@ def calibrate(size: tuple[int, int], *, gpu: bool) -> tuple[Speeds, str]:
 
 def measure_cpu(speeds: Speeds, size: tuple[int, int]) -> Speeds:
     """The speeds with those of the CPU put in; takes some ten seconds for 3000x2000."""
-    ratios: dict[str, list[float]] = defaultdict(list)
-    for dtype, filters in FILTERS.items():
-        x = _picture(size, dtype)
+    timed: dict[str, list[Sequence[float]]] = defaultdict(list)
+    for (dtype, channels), filters in FILTERS.items():
+        x = _picture((*size, channels), dtype)
         for name in filters:
             plan = _plan(name, x, threads=1)
-            row = " ".join(plan.steps[0].method.estimate.row)
-            ratios[row].append(_least(plan, x) / plan.cpu_seconds)
-    rows = {row: statistics.median(found) for row, found in ratios.items()}
+            estimate, seconds = plan.steps[0].method.estimate, _least(plan, x)
+            fixed, units = (share * 1e-9 * x.size / seconds for share in split(estimate))
+            timed[row_name(estimate, dtype)].append((fixed, units))
+    rows = {row: _factors(np.array(found)) for row, found in timed.items()}
+    typical = statistics.median(1 / sum(one) for found in timed.values() for one in found)
     serial, together = _shared(size)
-    typical = statistics.median(rows.values())
     return replace(speeds, cpu=typical, cpu_rows=rows, serial=serial, together=together)
+
+
+def _factors(predicted: NDArray[np.float64]) -> tuple[float, float]:
+    """By what to multiply a row of the cost table: what is fixed, and what each unit costs.
+
+    Parameters
+    ----------
+    predicted
+        ``(filters, 2)``: both, as shares of the time that was measured.
+
+    >>> _factors(np.array([[0.5, 0.5], [0.1, 0.9]]))
+    (1.0, 1.0)
+    >>> _factors(np.array([[0.5, 0.0]]))
+    (2.0, 2.0)
+    """
+    shares = predicted.sum(axis=1)
+    if len({round(float(share), 3) for share in predicted[:, 1] / shares}) > 1:
+        found, *_ = np.linalg.lstsq(predicted, np.ones(len(predicted)))
+        if found.min() > LEAST_FACTOR * found.max():
+            return round(float(found[0]), 4), round(float(found[1]), 4)
+    one = round(float(np.median(1 / shares)), 4)
+    return one, one
 
 
 def _shared(size: tuple[int, int]) -> tuple[float, float]:
@@ -85,7 +127,7 @@ def _shared(size: tuple[int, int]) -> tuple[float, float]:
     cores = default_threads()
     if cores == 1:
         return 0.0, 1.0
-    x = _picture(size, "uint8")
+    x = _picture((*size, 3), "uint8")
     serial, together = [], []
     with ThreadPoolExecutor(cores) as pool:
         for name in SHARED:
@@ -98,12 +140,12 @@ def _shared(size: tuple[int, int]) -> tuple[float, float]:
             def at_once(one: Plan = one, outs: list[NDArray[Any]] = outs) -> None:
                 list(pool.map(lambda out: execute(one, x, out), outs))
 
-            together.append(_least_of(at_once) / alone)
+            together.append(_least_of(at_once, rounds=SHARED_ROUNDS) / alone)
     return min(max(statistics.median(serial), 0.0), 1.0), max(statistics.median(together), 1.0)
 
 
-def _picture(size: tuple[int, int], dtype: str) -> NDArray[Any]:
-    return np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(dtype)
+def _picture(shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
 
 
 def _plan(name: str | int, x: NDArray[Any], threads: int) -> Plan:
@@ -118,15 +160,22 @@ def _plan(name: str | int, x: NDArray[Any], threads: int) -> Plan:
 
 
 def _least(plan: Plan, x: NDArray[Any]) -> float:
+    """Of one thread its own time, which is the same where others are at work."""
     out = np.empty(plan.shape_out, plan.out_dtype)
-    return _least_of(lambda: execute(plan, x, out))
+    if plan.threads == 1:
+        return _least_of(lambda: execute(plan, x, out), process_time)
+    return _least_of(lambda: execute(plan, x, out), rounds=SHARED_ROUNDS)
 
 
-def _least_of(action: Any) -> float:
+def _least_of(
+    action: Callable[[], Any],
+    clock: Callable[[], float] = perf_counter,
+    rounds: int = ROUNDS,
+) -> float:
     """Seconds of the fastest of some rounds: what disturbs it only makes it longer."""
     laps = []
-    for _ in range(ROUNDS):
-        begin = perf_counter()
+    for _ in range(rounds):
+        begin = clock()
         action()
-        laps.append(perf_counter() - begin)
+        laps.append(clock() - begin)
     return min(laps)

@@ -6,6 +6,7 @@ encode, the bus and the device by all pictures. What happens beside something lo
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.engine.gpu.pipeline import AT_ONCE, HANDS, best_strips, strip_seconds
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from convcli.engine.speeds import Speeds
 
 __all__ = ["cpu_seconds", "gpu_seconds"]
+
+PIECE_BYTES = 8 << 20
+"""Of a pinned buffer, as in ``gpu/pinned.py``."""
 
 
 class _Lane(NamedTuple):
@@ -26,6 +30,8 @@ class _Lane(NamedTuple):
     fill: float
     """Of the processor, to fill pinned memory."""
     empty: float
+    bytes_in: float
+    bytes_out: float
 
     def bus(self, overlap: float) -> float:
         """Seconds of the bus, of whose two ways the shorter hides partly behind the longer."""
@@ -34,11 +40,15 @@ class _Lane(NamedTuple):
 
 def cpu_seconds(work: Workload, speeds: Speeds, count: int, workers: int, cores: int) -> float:
     """Predicted for ``count`` pictures on the CPU, ``workers`` at a time."""
-    filtering = sum(seconds * speeds.cpu_rows.get(row, speeds.cpu) for row, seconds in work.loops)
-    if workers == 1:
+    filtering = 0.0
+    for row, fixed, units in work.loops:
+        of_fixed, of_units = speeds.cpu_rows.get(row, (speeds.cpu, speeds.cpu))
+        filtering += of_fixed * fixed + of_units * units
+    codec = work.codec * speeds.cpu
+    if workers == 1 or count == 1:
         threads = min(work.threads, cores)
-        return count * (work.codec + filtering * (speeds.serial + (1 - speeds.serial) / threads))
-    each = work.codec + filtering
+        return count * (codec + filtering * (speeds.serial + (1 - speeds.serial) / threads))
+    each = codec + filtering
     at_once = min(workers, count)
     whole, left = divmod(count, at_once)
     return each * sum(
@@ -51,33 +61,38 @@ def cpu_seconds(work: Workload, speeds: Speeds, count: int, workers: int, cores:
 def gpu_seconds(work: Workload, speeds: Speeds, count: int, workers: int, cores: int) -> float:
     """Predicted for ``count`` pictures on a GPU, from a cold start, ``workers`` under way at once."""
     ready = speeds.start + speeds.compile * work.compile + speeds.load * work.kernels
-    lane = _lane(work, speeds)
-    if count == 1 or workers == 1:
-        return ready + count * (work.codec + _alone(lane, speeds, cores))
+    lane, codec = _lane(work, speeds), work.codec * speeds.cpu
+    if workers == 1 or count == 1:
+        return ready + count * (codec + _alone(lane, speeds, cores))
     at_once = min(workers, count)
-    host = work.codec + lane.fill + lane.empty
-    there = lane.fill + lane.up + lane.kernels + lane.down + lane.empty
-    whole = work.codec + there
+    host = codec + lane.fill + lane.empty
+    there = _alone(lane, speeds, 1)
+    whole = codec + there
     crowded = _crowded(at_once, cores, speeds)
-    shared = (  # seconds of a picture, and how many of its kind go on at once
-        (host * crowded, min(at_once, cores)),
-        (lane.bus(speeds.overlap), 1),
-        (lane.kernels, 1),
-        (there, min(at_once, AT_ONCE)),
-        (whole, at_once),
+    shared = (  # seconds of a picture, and how many times after the first
+        (host * crowded, count / min(at_once, cores) - 1),
+        (lane.bus(speeds.overlap), count - 1),
+        (lane.kernels, count - 1),
+        (there, count / min(at_once, AT_ONCE) - 1),
+        (whole, ceil(count / at_once) - 1),
     )
-    return ready + whole + max(seconds * max(count / many - 1, 0.0) for seconds, many in shared)
+    return ready + whole + max(seconds * max(times, 0.0) for seconds, times in shared)
 
 
 def _alone(lane: _Lane, speeds: Speeds, cores: int) -> float:
     """A picture in strips: all of them through the slowest part, one through the others."""
     hands = min(cores, HANDS)
-    lane = lane._replace(
-        up=max(lane.up, lane.fill / hands), down=max(lane.down, lane.empty / hands)
-    )
-    total = lane.up + lane.kernels + lane.down
-    slowest = max(lane.bus(speeds.overlap), lane.kernels)
+    up = _piece_by_piece(lane.up, lane.fill / hands, lane.bytes_in)
+    down = _piece_by_piece(lane.down, lane.empty / hands, lane.bytes_out)
+    total = up + lane.kernels + down
+    slowest = max(lane.bus(speeds.overlap), lane.kernels, (lane.fill + lane.empty) / hands)
     return strip_seconds(total, slowest, best_strips(total, slowest))
+
+
+def _piece_by_piece(bus: float, copy: float, size: float) -> float:
+    """While a piece is on the bus the next is copied."""
+    pieces = max(ceil(size / PIECE_BYTES), 1)
+    return max(bus, copy) + min(bus, copy) / pieces
 
 
 def _lane(work: Workload, speeds: Speeds) -> _Lane:
@@ -93,6 +108,8 @@ def _lane(work: Workload, speeds: Speeds) -> _Lane:
         work.bytes_out / speeds.download,
         work.bytes_in / speeds.host_copy,
         work.bytes_out / speeds.host_copy,
+        work.bytes_in,
+        work.bytes_out,
     )
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from convcli.engine.costs import GPU_MEMORY, gpu_operations
+from convcli.engine.costs import GPU_MEMORY, gpu_operations, row_name, split
 from convcli.engine.gpu.cubin_cache import CubinCache
+from convcli.engine.gpu.frame_layout import frame_source
 from convcli.engine.gpu.passes import Pass
 from convcli.engine.gpu.step_passes import parts_of, step_passes
+from convcli.engine.numerics import WHITE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +24,16 @@ FINISHED = 14.0
 """Instructions a sample besides its multiply-adds: loads, conversions, rounding, clipping; counted
 in the disassembly of 3x3 filters of bytes."""
 
+WHOLE_EFFORT, SEPARABLE_EFFORT = 1.2, 1.9
+"""Of the instructions for a multiply-add: where samples have to become floats first, and where a
+row of sums is handed down. Counted in the disassembly of 7x7 to 31x31 filters."""
+
 COMPILE_LEAST, COMPILE_EACH = 0.06, 0.00018
 """Seconds of NVRTC for a kernel, and for each multiply-add in its unrolled loops: a line through
 49 of our kernels, 0.06 to 0.67 s each, on an AMD EPYC."""
+
+COMPILE_FRAME = 0.15
+"""Of the kernel that fills what lies outside, one for all filters."""
 
 COMPILE_OTHERS = 0.5
 """Of the kernels of CuPy's own that a transform takes, together."""
@@ -48,7 +57,8 @@ class Workload(NamedTuple):
     Parameters
     ----------
     loops
-        Seconds of one thread of the CPU by the engine's cost table, by row of the table.
+        Seconds of one thread of the CPU by the engine's cost table: the row and type, what is fixed, what
+        its units of work take.
     threads
         Of the CPU, for one picture.
     passes
@@ -60,10 +70,11 @@ class Workload(NamedTuple):
     kernels
         To load.
     codec
-        Seconds of one thread to decode and encode, on whichever backend.
+        Seconds of one thread to decode and encode, on whichever backend, of a machine as fast as
+        that of the cost table.
     """
 
-    loops: tuple[tuple[str, float], ...]
+    loops: tuple[tuple[str, float, float], ...]
     threads: int
     passes: tuple[PassWork, ...]
     bytes_in: float
@@ -93,14 +104,16 @@ def workload_of(on_cpu: Plan, on_gpu: Plan) -> Workload:
     for each in sources.values():
         if not cache.holds(each.source):
             compiling += _seconds_of(each)
+    if sources and not cache.holds(frame_source()):
+        compiling += COMPILE_FRAME
     return Workload(
-        loops=tuple((" ".join(s.method.estimate.row), _cpu_seconds(s)) for s in on_cpu.steps),
+        loops=tuple(map(_loop, on_cpu.steps)),
         threads=on_cpu.threads,
         passes=tuple(passes),
         bytes_in=_bytes(on_cpu.shape_in, on_cpu.dtype),
         bytes_out=_bytes(on_cpu.shape_out, on_cpu.out_dtype),
         compile=compiling,
-        kernels=len(sources),
+        kernels=len(sources) + bool(sources),  # with the one that fills frames
     )
 
 
@@ -109,7 +122,9 @@ def mean_of(works: Sequence[Workload]) -> Workload:
     share = 1.0 / len(works)
     first = works[0]
     return first._replace(
-        loops=tuple((row, seconds * share) for work in works for row, seconds in work.loops),
+        loops=tuple(
+            (r, fixed * share, units * share) for w in works for r, fixed, units in w.loops
+        ),
         passes=tuple(
             PassWork(*(value * share for value in each)) for work in works for each in work.passes
         ),
@@ -123,11 +138,13 @@ def mean_of(works: Sequence[Workload]) -> Workload:
 
 def compile_seconds(plan: Plan) -> float:
     """Seconds of a compiler of nominal speed for the first step of a plan, whatever is cached."""
-    return sum(map(_seconds_of, step_passes(plan.steps[0], plan.dtype) or ()))
+    return COMPILE_FRAME + sum(map(_seconds_of, step_passes(plan.steps[0], plan.dtype) or ()))
 
 
-def _cpu_seconds(step: Step) -> float:
-    return float(np.prod(step.shape_out)) * step.cost * 1e-9
+def _loop(step: Step) -> tuple[str, float, float]:
+    estimate = step.method.estimate
+    fixed, units = (float(np.prod(step.shape_out)) * 1e-9 * ns for ns in split(estimate))
+    return row_name(estimate, step.dtype), fixed, units
 
 
 def _bytes(shape: Sequence[int], dtype: str) -> float:
@@ -140,8 +157,9 @@ def _works(step: Step, passes: Sequence[Pass]) -> list[PassWork]:
     A pass is two launches, the first of which fills what lies outside.
     """
     found = []
-    taps = gpu_operations(step.accumulate, step.cost) / len(passes)
+    each_pass = gpu_operations(step.accumulate, step.cost) / len(passes)
     for each in passes:
+        taps = each_pass * _effort(each)
         outputs = float(each.rows.output) * each.cols.output * each.channels_out
         traffic = _bytes((each.rows.size, each.cols.size, each.channels), each.dtype)
         traffic += outputs * np.dtype(each.out_dtype).itemsize
@@ -151,6 +169,13 @@ def _works(step: Step, passes: Sequence[Pass]) -> list[PassWork]:
             PassWork(traffic, finish + (not double) * outputs * taps, double * outputs * taps, 2.0)
         )
     return found
+
+
+def _effort(each: Pass) -> float:
+    """Instructions for a multiply-add, beside those of a large kernel on floats."""
+    if "#define SEPARABLE 1" in each.source.text:
+        return SEPARABLE_EFFORT
+    return WHOLE_EFFORT if each.dtype in WHITE else 1.0
 
 
 def _by_arrays(step: Step, dtype: str) -> PassWork:

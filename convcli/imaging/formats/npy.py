@@ -23,7 +23,7 @@ class Npy(Format):
     """Arrays (H, W) and (H, W, C) in C order, and others whose axes the user names."""
 
     name = "NPY"
-    decode_ns, encode_ns = 0.3, 0.4
+    decode_ns, encode_ns = 0.4, 0.6
     suffixes = (".npy",)
     spaces = "gray graya rgb rgba bands"
     dtypes = NUMBERS

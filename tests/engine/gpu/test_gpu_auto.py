@@ -87,7 +87,7 @@ def test_cupy_is_not_imported_where_the_cpu_ends_sooner(monkeypatch, tmp_path):
 
 def test_without_cupy_the_reason_is_that(monkeypatch):
     monkeypatch.setattr("convcli.engine.backends.find_spec", lambda name: None)
-    work = Workload((("compiled direct int16", 1e9),), 1, (), 0, 0, 0, 1)
+    work = Workload((("compiled direct int16", 1e9, 0.0),), 1, (), 0, 0, 0, 1)
     assert weigh(work, 1) == (NUMPY, "CuPy is not installed")
     assert pick_backend(None) == (NUMPY, "CuPy is not installed")
 

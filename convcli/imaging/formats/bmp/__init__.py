@@ -25,7 +25,7 @@ class Bmp(Format):
     """Windows' bitmap."""
 
     name = "BMP"
-    decode_ns, encode_ns = 0.3, 0.5
+    decode_ns, encode_ns = 0.7, 0.6
     suffixes = (".bmp", ".dib")
     spaces = "gray rgb rgba"
     carries = "dpi"

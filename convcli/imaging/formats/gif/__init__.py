@@ -18,6 +18,7 @@ class Gif(Format):
     """Graphics Interchange Format."""
 
     name = "GIF"
+    decode_ns, encode_ns = 7.7, 58.0
     suffixes = (".gif",)
     spaces = "gray graya rgb rgba"
     animations = True

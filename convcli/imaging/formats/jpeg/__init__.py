@@ -30,7 +30,7 @@ class Jpeg(Format):
     """ITU-T T.81, of 8 bits."""
 
     name = "JPEG"
-    decode_ns, encode_ns = 3.0, 3.5
+    decode_ns, encode_ns = 1.6, 1.1
     suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
     spaces = "gray rgb cmyk"
     longest = 65500

@@ -28,6 +28,7 @@ class Png(Format):
     """Portable Network Graphics."""
 
     name = "PNG"
+    decode_ns, encode_ns = 2.6, 1.6
     suffixes = (".png", ".apng")
     spaces = "gray graya rgb rgba"
     dtypes = "uint8 uint16"

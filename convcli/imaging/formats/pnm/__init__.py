@@ -22,7 +22,7 @@ class Ppm(Format):
     """Bits, gray and colour, as text or as bytes."""
 
     name = "PPM"
-    decode_ns, encode_ns = 0.3, 0.4
+    decode_ns, encode_ns = 0.2, 0.2
     suffixes: tuple[str, ...] = (".ppm", ".pgm", ".pnm", ".pbm")
     spaces = "gray rgb"
     dtypes = "uint8 uint16"

@@ -21,7 +21,7 @@ class Tiff(Format):
     """Tagged Image File Format, of every depth, compressed or not."""
 
     name = "TIFF"
-    decode_ns, encode_ns = 0.6, 0.8
+    decode_ns, encode_ns = 0.7, 7.0
     suffixes = (".tif", ".tiff")
     spaces = "gray graya rgb rgba cmyk cmyka bands bandsa"
     dtypes = "uint8 uint16 uint32 uint64 int8 int16 int32 int64 float32 float64"
