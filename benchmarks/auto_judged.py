@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,8 +30,10 @@ from auto_simulation import (
 from gpu_cases import plan_on_gpu
 from report import table
 
+from convcli.engine.gpu import device as gpu_device
 from convcli.engine.gpu.predicted import cpu_seconds, gpu_seconds
 from convcli.engine.gpu.workload import Workload, compile_seconds, workload_of
+from convcli.engine.plan import plan_filter
 from convcli.engine.speeds import Speeds
 
 MEASURED = Path(__file__).resolve().parents[1] / "docs" / "performance" / "auto.json"
@@ -41,6 +43,10 @@ BOUND = 1.2
 SIDE = 4096
 PNG_NS = 2.6, 1.6
 """What ``auto`` takes a byte of PNG to cost."""
+
+
+Formula = Callable[[Workload, Speeds, int, int, int], float]
+"""Seconds for so many pictures, workers and cores."""
 
 
 class Found(NamedTuple):
@@ -153,38 +159,35 @@ def calibrated(device: Device) -> Speeds:
 
 def work_of(one: Filter, width: int, height: int, threads: int) -> Workload:
     """What ``auto`` weighs, by the real plans; nothing is in the cache."""
-    gpu = plan_on_gpu(one.kernel, one.dtype, one.channels, {})
-    from convcli.engine.gpu import device
-
-    kept, device.require_device = device.require_device, lambda number=0: "assumed"
+    kept = gpu_device.require_device
+    gpu_device.require_device = lambda number=0: "assumed"
     try:
-        from convcli.engine.plan import plan_filter
-
         shape = (height, width, one.channels)
-        gpu = plan_filter(shape, one.dtype, [one.kernel], backend="cupy")
+        on_device = plan_filter(shape, one.dtype, [one.kernel], backend="cupy")
     finally:
-        device.require_device = kept
-    return workload_of(one.plan(height, width, threads), gpu)
+        gpu_device.require_device = kept
+    return workload_of(one.plan(height, width, threads), on_device)
 
 
-def _times(
-    device: Device, picture: Picture, workers: int, counts: Sequence[int]
-) -> Iterator[tuple[int, float, float]]:
-    """Seconds of either side; from some rounds of all workers on, each adds as much as the last."""
+@cache
+def _times(device: Device, picture: Picture, workers: int) -> tuple[tuple[int, float, float], ...]:
+    """Seconds of either side for each count; from some rounds of all workers on, each round adds as
+    much as the one before."""
     few = max(12, 3 * workers)
 
-    def both(count: int) -> tuple[float, float]:
+    @cache
+    def both(count: int) -> tuple[float, ...]:
         return tuple(side(device, picture, count, workers) for side in (on_cpu, on_gpu))
 
     steady = [after - before for before, after in zip(both(few), both(2 * few), strict=True)]
-    for count in counts:
+    found = []
+    for count in COUNTS:
         # What is left over is simulated, whole rounds of all workers are added.
         begun = count if count <= few else few + (count - few) % few
         rounds = (count - begun) // few
-        yield (
-            count,
-            *(early + rounds * more for early, more in zip(both(begun), steady, strict=True)),
-        )
+        cpu, gpu = (t + rounds * more for t, more in zip(both(begun), steady, strict=True))
+        found.append((count, cpu, gpu))
+    return tuple(found)
 
 
 def judged(
@@ -192,7 +195,7 @@ def judged(
     sizes: Sequence[tuple[int, int]] = tuple(SIZES),
     workers: Sequence[int] = WORKERS,
     speeds: dict[str, Speeds] | None = None,
-    formulas: Any = None,
+    formulas: tuple[Formula, Formula] = (cpu_seconds, gpu_seconds),
 ) -> Iterator[Found]:
     """Every situation, with what was chosen in it.
 
@@ -201,9 +204,8 @@ def judged(
     speeds
         What ``auto`` knows of each device, by its name; calibrated by default.
     formulas
-        Other predictions than those of ``auto``: functions of the CPU's and the GPU's seconds.
+        Predictions for the CPU and for a GPU; those of ``auto`` by default.
     """
-    of_cpu, of_gpu = formulas or (cpu_seconds, gpu_seconds)
     for device in devices:
         knows = (speeds or {}).get(device.name) or calibrated(device)
         for one in FILTERS:
@@ -216,7 +218,7 @@ def judged(
                         continue
                     for at_once in workers:
                         yield from _situations(
-                            device, knows, one, (width, height), warm, at_once, (of_cpu, of_gpu)
+                            device, knows, one, (width, height), warm, at_once, formulas
                         )
 
 
@@ -227,11 +229,11 @@ def _situations(
     size: tuple[int, int],
     warm: Picture,
     workers: int,
-    formulas: Any,
+    formulas: tuple[Formula, Formula],
 ) -> Iterator[Found]:
     coded = warm.decode > 0
     extra = device.compiler * compiling(one.name)
-    for count, cpu, gpu in _times(device, warm, workers, COUNTS):
+    for count, cpu, gpu in _times(device, warm, workers):
         at_once = min(workers, count)
         work = _work(one, size, device.cores if at_once == 1 else 1)
         if coded:

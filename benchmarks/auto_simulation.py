@@ -151,7 +151,8 @@ class Queues:
             for task in tasks
         ]
         lines: dict[str, deque[int]] = {name: deque() for name in free}
-        events: list[tuple[float, int]] = []
+        events: list[tuple[float, int, int]] = []  # when, in which order begun, which task
+        begun = 0
         ready = deque(number for number, most in enumerate(waits) if not most)
         now, done = 0.0, 0
         while done < len(tasks):
@@ -162,8 +163,10 @@ class Queues:
                 while line and free[name]:
                     free[name] -= 1
                     number = line.popleft()
-                    heapq.heappush(events, (now + min(left[number], slices[number]), number))
-            now, number = heapq.heappop(events)  # there is one, unless tasks wait for each other
+                    until = now + min(left[number], slices[number])
+                    heapq.heappush(events, (until, begun, number))
+                    begun += 1
+            now, _, number = heapq.heappop(events)  # there is one, unless tasks wait for each other
             free[tasks[number].resource] += 1
             left[number] -= slices[number]
             if left[number] > 1e-12:

@@ -65,12 +65,12 @@ def gpu_seconds(work: Workload, speeds: Speeds, count: int, workers: int, cores:
     if workers == 1 or count == 1:
         return ready + count * (codec + _alone(lane, speeds, cores))
     at_once = min(workers, count)
-    host = codec + lane.fill + lane.empty
-    there = _alone(lane, speeds, 1)
-    whole = codec + there
     crowded = _crowded(at_once, cores, speeds)
+    host = crowded * (codec + lane.fill + lane.empty)
+    there = _alone(lane, speeds, 1)
+    whole = crowded * codec + there
     shared = (  # seconds of a picture, and how many times after the first
-        (host * crowded, count / min(at_once, cores) - 1),
+        (host, count / min(at_once, cores) - 1),
         (lane.bus(speeds.overlap), count - 1),
         (lane.kernels, count - 1),
         (there, count / min(at_once, AT_ONCE) - 1),

@@ -32,6 +32,10 @@ COMPILE_LEAST, COMPILE_EACH = 0.06, 0.00018
 """Seconds of NVRTC for a kernel, and for each multiply-add in its unrolled loops: a line through
 49 of our kernels, 0.06 to 0.67 s each, on an AMD EPYC."""
 
+COMPILE_SECONDS = {"wide": 0.1, "bank": 0.1, "bytes": 0.13}
+COMPILE_MOST = 0.35
+"""Of other kernels by their names, and of those with none here."""
+
 COMPILE_FRAME = 0.15
 """Of the kernel that fills what lies outside, one for all filters."""
 
@@ -175,7 +179,7 @@ def _effort(each: Pass) -> float:
     """Instructions for a multiply-add, beside those of a large kernel on floats."""
     if "#define SEPARABLE 1" in each.source.text:
         return SEPARABLE_EFFORT
-    return WHOLE_EFFORT if each.dtype in WHITE else 1.0
+    return WHOLE_EFFORT if each.source.function == "wide" and each.dtype in WHITE else 1.0
 
 
 def _by_arrays(step: Step, dtype: str) -> PassWork:
@@ -187,10 +191,14 @@ def _by_arrays(step: Step, dtype: str) -> PassWork:
 
 
 def _seconds_of(each: Pass) -> float:
-    """By how much of the kernel is unrolled: all its sums, for each row that it keeps."""
-    height, width = each.rows.kernel_size, each.cols.kernel_size
-    unrolled = float(each.source.text.count("\nLOWER(") + each.source.text.count("\nUPPER("))
-    if "#define ROLLING 1" in each.source.text:
-        separable = "#define SEPARABLE 1" in each.source.text
-        unrolled = float(each.samples * height * (height + width if separable else height * width))
+    """By how much is unrolled: all comparisons of a network; of a kernel that keeps its sums all of
+    them, for each of its rows."""
+    text = each.source.text
+    unrolled = text.count("\nLOWER(") + text.count("\nUPPER(")
+    if "#define ROLLING 1" in text:
+        height, width = each.rows.kernel_size, each.cols.kernel_size
+        separable = "#define SEPARABLE 1" in text
+        unrolled = each.samples * height * (height + width if separable else height * width)
+    elif not unrolled:
+        return COMPILE_SECONDS.get(each.source.function, COMPILE_MOST)
     return COMPILE_LEAST + COMPILE_EACH * unrolled
