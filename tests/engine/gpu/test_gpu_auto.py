@@ -147,6 +147,26 @@ def test_speeds_that_make_no_sense_are_not_used(speeds, text):
     assert load_speeds() == Speeds()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cpu_rows", {"compiled direct int16, uint8": [1.0]}),
+        ("cpu_rows", {"compiled direct int16, uint8": [1.0, -1.0]}),
+        ("cpu_rows", [1.0]),
+        ("overlap", 1.5),
+        ("serial", "all"),
+        ("doubles", 0),
+    ],
+)
+def test_one_figure_that_makes_no_sense_is_enough(speeds, name, value):
+    speeds(start=3.0)
+    assert load_speeds().start == 3.0
+    path = speeds_path()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    load_speeds.cache_clear()
+    assert load_speeds() == Speeds()
+
+
 def failing(monkeypatch, message):
     def run_chain(plan, x, out):
         raise BackendError(message)
