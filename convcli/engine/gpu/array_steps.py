@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import OUTSIDE, axis_map
-from convcli.engine.cpu.fft_sizes import smooth_length
+from convcli.engine.cpu.fft_sizes import fft_length
 from convcli.engine.plan import Step
 from convcli.engine.requantize import Requantizer
 
@@ -114,27 +114,63 @@ def _weight(value: float, dtype: str) -> Any:
 def _transformed(
     xp: Any, step: Step, padded: Any, geometry: list[tuple[int, int, int]]
 ) -> Iterator[Any]:
-    (row_stride, row_dilation, rows), (col_stride, col_dilation, cols) = geometry
-    size = tuple(smooth_length(n) for n in padded.shape[:2])
-    spread = np.zeros(
-        (
-            *step.weights.shape[:-2],
-            (step.kernel_size[0] - 1) * row_dilation + 1,
-            (step.kernel_size[1] - 1) * col_dilation + 1,
+    """Overlap and save, as on the CPU: tiles of one length, a row of them at a time.
+
+    The kernel's spectrum is that of a tile, and made on the CPU in double precision.
+    """
+    strides, dilations, outputs = zip(*geometry, strict=True)
+    spans = [(k - 1) * d + 1 for k, d in zip(step.kernel_size, dilations, strict=True)]
+    spread = np.zeros((*step.weights.shape[:-2], *spans))
+    spread[..., :: dilations[0], :: dilations[1]] = step.weights
+    lengths = [
+        fft_length(span, (n - 1) * every + 1)
+        for span, n, every in zip(spans, outputs, strides, strict=True)
+    ]
+    kind = np.result_type(step.method.transform, np.complex64)
+    spectrum = xp.asarray(np.conj(np.fft.rfft2(spread, lengths)).astype(kind))
+    # Of each axis: outputs of a tile, and how many tiles there are.
+    made = [
+        max((length - span + 1) // every, 1)
+        for length, span, every in zip(lengths, spans, strides, strict=True)
+    ]
+    tiles = [-(-n // per) for n, per in zip(outputs, made, strict=True)]
+    size = [
+        (count - 1) * per * every + length
+        for count, per, every, length in zip(tiles, made, strides, lengths, strict=True)
+    ]
+    planes = xp.zeros((padded.shape[2], *size), step.method.transform)
+    seen = [min(n, room) for n, room in zip(padded.shape, size, strict=False)]
+    planes[:, : seen[0], : seen[1]] = xp.moveaxis(padded[: seen[0], : seen[1]], 2, 0)
+    channels = 1 if step.is_bank else padded.shape[2]
+    shape = (tiles[0] * made[0], tiles[1] * made[1], channels)
+    sums = [xp.empty(shape, step.accumulate) for _ in spectrum]
+    for row in range(tiles[0]):
+        top = row * made[0] * strides[0]
+        lanes = _tiles(
+            xp, planes[:, top : top + lengths[0]], tiles[1], made[1] * strides[1], lengths
         )
+        spectra = xp.fft.rfft2(lanes, lengths)
+        for member, whole in zip(spectrum, sums, strict=True):
+            if step.is_bank:
+                product = (spectra * member[:, None]).sum(axis=0)[None]
+            else:
+                product = spectra * member
+            part = xp.fft.irfft2(product, lengths)[
+                ..., : made[0] * strides[0] : strides[0], : made[1] * strides[1] : strides[1]
+            ]
+            if step.exact:  # the true sums are whole numbers, less than 1/4 away
+                part = xp.rint(part)
+            # (channel, tile, row, column) to (row, tile, column, channel)
+            part = part.transpose(2, 1, 3, 0).reshape(made[0], shape[1], channels)
+            whole[row * made[0] : (row + 1) * made[0]] = part
+    for whole in sums:
+        cut = whole[: outputs[0], : outputs[1]]
+        yield cut[..., 0] if step.is_bank else cut
+
+
+def _tiles(xp: Any, lanes: Any, count: int, apart: int, lengths: list[int]) -> Any:
+    """Tiles of a row, which overlap: ``(channel, tile, row, column)``, a view."""
+    plane, line, cell = lanes.strides
+    return xp.lib.stride_tricks.as_strided(
+        lanes, (lanes.shape[0], count, *lengths), (plane, apart * cell, line, cell)
     )
-    spread[..., ::row_dilation, ::col_dilation] = step.weights
-    spectra = xp.fft.rfft2(xp.moveaxis(padded, 2, 0).astype(step.method.transform), size)
-    for member in xp.asarray(spread):
-        product = spectra * xp.conj(xp.fft.rfft2(member, size)).astype(spectra.dtype)
-        if step.is_bank:
-            product = product.sum(axis=0)
-        sums = xp.fft.irfft2(product, size)[
-            ...,
-            : (rows - 1) * row_stride + 1 : row_stride,
-            : (cols - 1) * col_stride + 1 : col_stride,
-        ]
-        if step.exact:  # the true sums are whole numbers, less than 1/4 away
-            sums = xp.rint(sums)
-        sums = sums.astype(step.accumulate)
-        yield sums if step.is_bank else xp.ascontiguousarray(xp.moveaxis(sums, 0, 2))

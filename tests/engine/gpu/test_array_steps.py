@@ -7,6 +7,7 @@ import pytest
 
 from convcli.arithmetic.borders import Border
 from convcli.engine.dispatch import execute
+from convcli.engine.gpu import array_steps
 from convcli.engine.gpu.array_steps import run_rows_on
 from convcli.engine.gpu.row_maps import row_map
 from convcli.engine.plan import plan_filter
@@ -51,3 +52,43 @@ def test_every_row_equals_the_loops(name, algorithm, dtype, shape):
         assert off.max() <= (0 if step.exact else 1 if dtype == "uint8" else 1e-12)
         if stop - start == rows and step.exact:
             assert clipped == want.clipped
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": (2, 3)}, {"dilation": (3, 2)}, {"stride": 9}])
+@pytest.mark.parametrize("name", ["product", "two_terms", "stack", "bank"])
+def test_transforms_of_tiles_that_overlap(monkeypatch, name, options):
+    """Tiles of 24 samples, so that a small picture has many."""
+    monkeypatch.setattr(array_steps, "fft_length", lambda kernel, outputs: 24)
+    x = RNG.integers(0, 256, (61, 83, 3)).astype(np.uint8)
+    plan = plan_filter(
+        x.shape, "uint8", [KERNELS[name]], algorithm="fft", backend="numpy", **options
+    )
+    (step,) = plan.steps
+    want = execute(plan, x)
+    places = row_map(step.rows, step.border.mode, (0, step.shape_out[0]), ((0, 61),))
+    got, _ = run_rows_on(np, step, x, places, step.shape_out[0])
+    off = np.abs(got.astype(int) - want.pixels)
+    assert off.max() <= (0 if step.exact else 1)
+
+
+def test_transforms_are_of_the_type_that_is_planned(monkeypatch):
+    kinds = set()
+    real = np.fft.irfft2
+
+    def back(product, *rest):
+        kinds.add(product.dtype.name)
+        return real(product, *rest)
+
+    monkeypatch.setattr(np.fft, "irfft2", back)
+    x = RNG.integers(0, 256, (61, 83, 1)).astype(np.uint8)
+    for kernel, transform in (
+        (RNG.normal(size=(9, 9)) / 40, "float32"),
+        (1e5 * ROW[None], "float64"),
+    ):
+        plan = plan_filter(x.shape, "uint8", [Kernel(kernel)], algorithm="fft", backend="numpy")
+        (step,) = plan.steps
+        assert step.method.transform == transform
+        places = row_map(step.rows, step.border.mode, (0, 61), ((0, 61),))
+        kinds.clear()
+        run_rows_on(np, step, x, places, 61)
+        assert kinds == {"complex64" if transform == "float32" else "complex128"}
