@@ -34,8 +34,8 @@ TYPES = {*WHITE, "float32", "float64"}
 REGISTERS = 112
 """Of a thread, as :func:`_registers` counts them: four blocks of 128 on a multiprocessor."""
 
-OTHERS = 6
-"""Registers for pointers and counters."""
+OTHERS = 3
+"""Registers for pointers and counters, beside what grows with the kernel's height."""
 
 CAPS = ((7, 72), (6, 80), (5, 96), (4, 128), (3, 168))
 """Blocks on a multiprocessor, and the registers that their threads have. More are of no use to
@@ -288,10 +288,16 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
                 factors=factors,
                 members=members,
                 ROLLING=int(rolls),
-                BLOCKS=next((blocks for blocks, most in CAPS if registers <= most), 1),
+                BLOCKS=_at_once(registers) if rolls and job.acc != "float64" else 1,
             )
             return _pass(job, source, shape, 0 if rolls else 4)
     return None
+
+
+def _at_once(registers: int) -> int:
+    """Blocks that a multiprocessor is asked to hold, where what a thread does is known well enough:
+    sums of doubles, and strided rows that are all loaded at once, take what they take."""
+    return next((blocks for blocks, most in CAPS if registers <= most), 1)
 
 
 def _registers(job: _Job, sums: int, shape: Shape) -> int:
@@ -306,8 +312,10 @@ def _registers(job: _Job, sums: int, shape: Shape) -> int:
     row = -(-(before * item % 4 + _span(shape, shape.kernel[1]) * item) // 4)
     if item >= 4:
         row += before * item // 4 + 2
+    finished = shape.samples * np.dtype(job.requantize.out_dtype).itemsize // 4
+    finished += shape.samples * (len(job.weights) > 1) - shape.samples // 4
     wide = 2 if job.acc == "float64" else 1
-    return sums * wide + 2 * row + 2 * shape.kernel[0] + OTHERS
+    return sums * wide + 2 * row + finished + 3 * max(shape.kernel[0], 3) + OTHERS
 
 
 def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:

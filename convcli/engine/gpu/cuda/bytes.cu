@@ -71,19 +71,19 @@ extern "C" __global__ void __launch_bounds__(128) bytes(ARGUMENTS)
 {
     PLACE(rows_per_thread)
     VIEW(x * STRIDE_W, top * STRIDE_H, END_ROW, SPAN)
-    const int end = bottom + KERNEL_H - 1;
+    const int valid = samples_out - x;
+    const int count = bottom - top;
     unsigned columns[SPAN][WORDS] = {}, coming[HELD(SPAN)];
     int outside = 0;
+    out_t *to = out + (top - (KERNEL_H - 1)) * pitch_out + x;
     fetch<SPAN>(coming, from);
 #pragma unroll 1
-    for (int at = top; at < end; at++) {
+    for (int done = 1 - KERNEL_H; done < count; done++, to += pitch_out) {
         push(columns, coming);
-        from += pitch;
-        if (at + 1 < end)
-            fetch<SPAN>(coming, from);
-        const int done = at - (KERNEL_H - 1);
-        if (done >= top)
-            outside += finish_row(out + done * pitch_out + x, columns, samples_out - x);
+        from += done + 1 < count ? pitch : 0; // a row twice is better than a condition
+        fetch<SPAN>(coming, from);
+        if (done >= 0)
+            outside += finish_row(to, columns, valid);
     }
     report(clipped, outside);
 }

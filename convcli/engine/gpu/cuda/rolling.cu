@@ -106,6 +106,7 @@ extern "C" __global__ void __launch_bounds__(128, AT_ONCE) rolling(ARGUMENTS)
     out_t *to = out + (top - (KERNEL_H - 1)) * pitch_out + x;
     held_t coming[HELD(SPAN)]; // the next row is on its way while one is worked on
     fetch<SPAN>(coming, from);
+#pragma unroll 1
     for (int base = 1 - KERNEL_H;; base += KERNEL_H) { // of the sum that a row completes
 #pragma unroll
         for (int turn = 0; turn < KERNEL_H; turn++) {
@@ -139,6 +140,7 @@ extern "C" __global__ void __launch_bounds__(128, AT_ONCE) rolling(ARGUMENTS)
         }
     }
 #else
+#pragma unroll 1
     for (int o = top; o < bottom; o++) {
         acc_t sums[MEMBERS][NX];
         clear(sums);
