@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -56,8 +57,8 @@ class Row(NamedTuple):
     measure: Callable[[], Figures | Iterator[Figures]]
 
 
-def run_command(arguments: Sequence[str], limit: float = 300) -> float:
-    """Seconds of a command of ours, from its start to its end."""
+def run_command(arguments: Sequence[str], limit: float = 300) -> tuple[float, str]:
+    """Seconds of a command of ours, from its start to its end, and what it printed."""
     begin = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "convcli", *arguments],
@@ -66,7 +67,7 @@ def run_command(arguments: Sequence[str], limit: float = 300) -> float:
     took = time.perf_counter() - begin
     if done.returncode:
         raise RuntimeError(" ".join((done.stderr or done.stdout).split())[-300:])
-    return took
+    return took, done.stdout
 
 
 class Recorder(CupyDevice):
@@ -83,28 +84,26 @@ class Recorder(CupyDevice):
 class Bench:
     """The device and its clock."""
 
-    def __init__(
-        self, amount: Amount, command: Callable[[Sequence[str]], float] = run_command
-    ) -> None:
+    def __init__(self, amount: Amount) -> None:
         import cupy
 
-        self.cp, self.amount, self.command = cupy, amount, command
+        self.cp, self.amount = cupy, amount
         self.device = Recorder(0)
         self.device.launches = []
 
     def time(self, action: Callable[[], Any], *, repeat: int = 1) -> float:
         """Median seconds, by the device's clock, of one of ``repeat`` things that an action starts."""
-        stream = self.device.stream
-        action()
-        stream.synchronize()
         laps = []
-        for _ in range(self.amount.rounds):
-            events = [self.cp.cuda.Event() for _ in range(2)]
-            events[0].record(stream)
+        with self.device as device:  # what CuPy does by itself goes to the stream that is timed
             action()
-            events[1].record(stream)
-            events[1].synchronize()
-            laps.append(self.cp.cuda.get_elapsed_time(*events) / 1e3 / repeat)
+            device.stream.synchronize()
+            for _ in range(self.amount.rounds):
+                events = [self.cp.cuda.Event() for _ in range(2)]
+                events[0].record(device.stream)
+                action()
+                events[1].record(device.stream)
+                events[1].synchronize()
+                laps.append(self.cp.cuda.get_elapsed_time(*events) / 1e3 / repeat)
         return statistics.median(laps)
 
     def as_graph(self, launches: list[Callable[[], None]]) -> Callable[[], None]:
@@ -119,10 +118,18 @@ class Bench:
         graph = stream.end_capture()
         return lambda: graph.launch(stream)
 
+    def command(self, arguments: Sequence[str]) -> float:
+        """Seconds of a command."""
+        return run_command(arguments)[0]
+
     def commands(self, arguments: Sequence[str]) -> float:
         """Median seconds of a command, the first run left out: it may compile kernels."""
         laps = [self.command(arguments) for _ in range(self.amount.commands)]
         return statistics.median(laps[1:] or laps)
+
+    def report(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """What a command says of itself with ``--json``."""
+        return dict(json.loads(run_command([*arguments, "--json"])[1]))
 
     def free(self) -> None:
         """Give back what a row took."""

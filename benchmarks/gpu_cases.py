@@ -12,13 +12,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcli.engine.gpu import device
+from convcli.engine.gpu.kernel_source import KernelSource
 from convcli.engine.gpu.slabs import run_resident
-from convcli.engine.gpu.step_passes import parts_of, step_passes
 from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import ConvcliError
 from convcli.kernels.catalogue import PRESETS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.load import load_kernel
+from convcli.ops.depthwise_gpu import launch_of
+from convcli.ops.sliding_window import SlidingWindow
+
+try:
+    from convcli.engine.gpu.step_passes import parts_of, step_passes
+except ImportError:  # an older revision, of which the figures are put beside
+    from convcli.engine.gpu.passes import passes_of as step_passes
+
+    def parts_of(step: Any) -> tuple[Any, ...]:
+        """Steps had one part."""
+        return (step,)
+
 
 SIDE = 4096
 TYPES = ("uint8", "uint16", "float32")
@@ -137,18 +149,20 @@ class Launch(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A filter on a picture, with the launches that it takes."""
+    """A filter on a picture, or a convolution of tensors, with the launches that it takes."""
 
     name: str
     dtype: str
     channels: int
-    plan: Plan
+    """Of a picture; 0 for tensors, which have no plan."""
+    plan: Plan | None
     launches: tuple[Launch, ...]
 
     @property
     def label(self) -> str:
         """Such as ``sobel-x u8 RGB``."""
-        return f"{self.name} {SHORT[self.dtype]} {'RGB' if self.channels == 3 else 'gray'}"
+        colours = {0: "tensor", 1: "gray", 3: "RGB"}
+        return f"{self.name} {SHORT[self.dtype]} {colours[self.channels]}"
 
 
 class Recorder:
@@ -207,3 +221,16 @@ def asked(cases: list[Case]) -> Iterator[Asked]:
                     continue  # not for this type or number of channels, or on the CPU only
                 if all(step_passes(part, dtype) for part in parts_of(plan.steps[0])):
                     yield Asked(case.name, dtype, channels, plan, launches_of(plan))
+
+
+def depthwise() -> Iterator[Asked]:
+    """Depthwise convolutions of tensors, with and without a stride down."""
+    for dtype in ("float32", "float64"):
+        for stride in (1, 2):
+            x, out = np.zeros((2, 3, 9, 9), dtype), np.zeros((2, 3, 7 // stride + 1, 7), dtype)
+            sliding = SlidingWindow(
+                np, x, 3, (3, 3), out.shape[2:], (stride, 1), (1, 2), (-1, -1), np.dtype(dtype)
+            )
+            text, _, _ = launch_of(sliding, np.zeros((3, 1, 3, 3), dtype), None, out)
+            launch = Launch(KernelSource("depthwise", text), 1)
+            yield Asked(f"depthwise 3x3 stride {stride}", dtype, 0, None, (launch,))

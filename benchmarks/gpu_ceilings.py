@@ -87,7 +87,7 @@ def count_of(code: Sequence[Instruction], text: str, function: str, rows: int) -
         turns = once.stored / (out * constants["NX"])  # rows of output that a turn makes
         warm = kind.warm(constants) * before.instructions / turns
         lead = kind.lead(constants)
-        if lead:
+        if lead and loop.inner:
             start += lead * reader.cost(loop.inner[0], _turns(kind, constants)).instructions
         if kind.ahead(constants):
             start += kind.ahead(constants) * _per_byte(reader, loop)

@@ -70,8 +70,14 @@ def told(found: list[Doubt], many: int = 2) -> str:
         f"before their first output, measured {d.share:.2f}: {d.wrong:.1f} times off)"
         for d in found[:many]
     ]
-    middle = math.exp(sum(math.log(d.wrong) for d in found) / len(found)) if found else 1
+    means = [
+        math.exp(sum(math.log(top(d) / d.share) for d in found) / len(found))
+        for top in (lambda d: d.ceiling, lambda d: d.launched)
+    ]
+    last = max(found, key=lambda d: d.launched / d.share)
     return (
         f"Of {len(found)} filters that have both figures, the model is most wrong about "
-        f"{' and '.join(worst)}; on the geometric mean it promises {middle:.1f} times what is reached."
+        f"{' and '.join(worst)}. On the geometric mean it promises {means[0]:.1f} times what is reached, "
+        f"{means[1]:.1f} with those rows; then it is most wrong about {last.label} "
+        f"({last.launched / last.share:.1f})."
     )

@@ -28,6 +28,7 @@ class Compiled(NamedTuple):
 
     cubin: bytes
     seconds: float
+    """Of a processor, to compile it."""
     registers: int
     spilled: int
     """Bytes stored to and loaded from memory because registers ran out."""
@@ -55,6 +56,13 @@ def nvrtc() -> Any:
     return None
 
 
+def nvrtc_version() -> tuple[int, int]:
+    """Of the library."""
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    nvrtc().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return major.value, minor.value
+
+
 def compile_kernel(text: str, function: str, arch: str) -> Compiled:
     """Machine code for an architecture, with CuPy's flags.
 
@@ -66,11 +74,11 @@ def compile_kernel(text: str, function: str, arch: str) -> Compiled:
     lib, program, size = nvrtc(), ctypes.c_void_p(), ctypes.c_size_t()
     lib.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None)
     options = [o.encode() for o in (*OPTIONS, *CUPY_OPTIONS, *VERBOSE, f"-arch={arch}")]
-    begin = time.perf_counter()
+    begin = time.thread_time()  # of the processor: others may be at work
     failed = lib.nvrtcCompileProgram(
         program, len(options), (ctypes.c_char_p * len(options))(*options)
     )
-    seconds = time.perf_counter() - begin
+    seconds = time.thread_time() - begin
     lib.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
     lib.nvrtcGetProgramLog(program, log)

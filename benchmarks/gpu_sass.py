@@ -12,7 +12,7 @@ arithmetic, the most conversions, the most bytes loaded, and among those the few
 whatever no sample needs, such as counting clipped samples where none is clipped, is left out. A
 predicated instruction takes its issue slot and counts.
 
-If stores to the picture lie in a loop, the steady state is one turn of the innermost such loop.
+If stores to the picture lie in loops, the steady state is one turn of the innermost such loop.
 Otherwise it is the whole kernel. Samples are the bytes that were stored by their size, so nobody
 has to say how often a loop was unrolled. How often inner loops turn has to be said where it is not
 a constant of the code: see ``gpu_kinds.py``.
@@ -84,6 +84,20 @@ def width_of(opcode: str) -> int:
     return next((sizes[part] for part in opcode.split(".")[1:] if part in sizes), 4)
 
 
+def leaves(one: Instruction) -> str:
+    """Whether an instruction goes on elsewhere ("jump"), or nowhere ("end").
+
+    A call by address leads to another place of the same kernel and does not come back.
+
+    >>> leaves(Instruction("CALL.REL.NOINC", "0x4250")), leaves(Instruction("CALL.REL", "gather"))
+    ('jump', '')
+    """
+    name = one.opcode.split(".")[0]
+    if name in ("BRA", "JMP") or (name == "CALL" and one.operands.startswith("0x")):
+        return "jump"
+    return "end" if name in ("EXIT", "RET") else ""
+
+
 class Tally(NamedTuple):
     """What some instructions do, by thread; the order is that in which ways are compared."""
 
@@ -111,7 +125,8 @@ class Tally(NamedTuple):
 def tally_of(block: Sequence[Instruction], whole: bool) -> Tally:
     """Sum of a block; ``whole``: multiply-adds are those of whole numbers."""
     found = dict.fromkeys(Tally._fields, 0.0)
-    for opcode, operands, _ in block:
+    for one in block:
+        opcode, operands, _ = one
         found["instructions"] += opcode != "NOP"
         pipe = pipe_of(opcode)
         if pipe:
@@ -134,7 +149,7 @@ def tally_of(block: Sequence[Instruction], whole: bool) -> Tally:
         elif name in ("LDL", "STL"):
             found["local"] += 1
         elif name == "CALL":
-            found["calls"] += 1
+            found["calls"] += not leaves(one)
     return Tally(**found)
 
 
@@ -154,25 +169,21 @@ class Flow:
         self.code = code
         cuts, jumps = {0}, {}
         for at, one in enumerate(code):
-            name = one.opcode.split(".")[0]
-            if name in ("BRA", "EXIT", "RET", "JMP"):
+            if leaves(one):
                 cuts.add(at + 1)
-                if name in ("BRA", "JMP"):
-                    target = int(re.findall(r"0x[0-9a-f]+", one.operands)[-1], 16) // step
-                    # Where threads of a warp part, code is repeated; none do in the steady state.
-                    if ".DIV" not in one.opcode:
-                        jumps[at] = target
-                        cuts.add(target)
+                # Where threads of a warp part, code is repeated; none do in the steady state.
+                if leaves(one) == "jump" and ".DIV" not in one.opcode:
+                    jumps[at] = int(re.findall(r"0x[0-9a-f]+", one.operands)[-1], 16) // step
+                    cuts.add(jumps[at])
         starts = sorted(cut for cut in cuts if cut < len(code))
         self.blocks = dict(zip(starts, [*starts[1:], len(code)], strict=True))
         self.next: dict[int, list[int]] = {}
         for start, end in self.blocks.items():
             last = code[end - 1]
-            name = last.opcode.split(".")[0]
-            always = not last.predicate and (name != "BRA" or "," not in last.operands)
-            always = always and ".U" not in last.opcode and ".DIV" not in last.opcode
+            perhaps = bool(last.predicate) or ".U" in last.opcode or ".DIV" in last.opcode
+            perhaps = perhaps or (leaves(last) == "jump" and "," in last.operands)
             leads = [jumps[end - 1]] if end - 1 in jumps else []
-            if not (always and name in ("BRA", "EXIT", "RET", "JMP")) and end < len(code):
+            if (perhaps or not leaves(last)) and end < len(code):
                 leads.append(end)
             self.next[start] = leads
         self.whole = self._loops()
@@ -244,11 +255,16 @@ class Reader:
         self.flow, self._whole = Flow(code), whole
 
     def steady(self) -> tuple[Loop, bool]:
-        """The loop that stores, and whether there is one; the whole kernel otherwise."""
+        """The innermost loop that stores, and whether there is one; else the whole kernel.
+
+        A loop that stores beside the busiest way is that of the picture's end, sample by sample;
+        of several on it the largest is the one that the compiler unrolled, the others its rest.
+        """
         found = self.flow.whole
         while True:
             deeper = [loop for loop in found.inner if self._stores(loop)]
-            if not deeper:
+            once, more = (self.cost(found, lambda depth, height, n=n: n) for n in (1.0, 1.01))
+            if not deeper or once.stored == more.stored:
                 return found, found is not self.flow.whole
             found = max(deeper, key=lambda loop: len(loop.blocks))
 

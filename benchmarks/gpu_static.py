@@ -35,9 +35,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from gpu_cases import BENCHMARKED, CASES, TEST_CASES, Asked, Case, asked
+from gpu_cases import BENCHMARKED, CASES, TEST_CASES, Asked, Case, asked, depthwise
 from gpu_ceilings import CARDS, Count, ceiling, count_of, occupancy
-from gpu_nvrtc import ARCHS, CUPY_OPTIONS, compile_kernel, nvrtc
+from gpu_nvrtc import ARCHS, CUPY_OPTIONS, compile_kernel, nvrtc, nvrtc_version
 from gpu_sass import Instruction, disassembled, nvdisasm
 from report import beside, kept, put_text, table, write_json
 
@@ -69,7 +69,7 @@ class Machine:
         if nvrtc() is None or not nvdisasm():
             sys.exit("needs NVRTC and nvdisasm: pip install nvidia-cuda-nvrtc nvidia-cuda-nvdisasm")
         KEPT.mkdir(exist_ok=True)
-        tools = (nvrtc()._name, nvdisasm(), *OPTIONS, *CUPY_OPTIONS)
+        tools = (nvrtc_version(), *OPTIONS, *CUPY_OPTIONS)
         self.salt = hashlib.sha256(repr(tools).encode()).hexdigest()[:8]
 
     def figures(self, source: Any, arch: str) -> dict[str, Any]:
@@ -136,10 +136,6 @@ def measured(cases: Iterable[Asked], archs: tuple[str, ...], few: set[str]) -> R
 def of_filter(one: Asked, launches: list[Any], arch: str) -> dict[str, Any]:
     """The launches of a filter together: sums of what they do, the most of what they take."""
     counts: list[Count | None] = [each["count"] for each in launches if _makes(each)]
-    step = one.plan.steps[0]
-    out = TYPE[step.requantize.out_dtype]
-    ratio = _size(one.plan.shape_in) / _size(one.plan.shape_out)
-    ideal = TYPE[one.dtype] * ratio + out
     found: dict[str, Any] = {
         "kernels": "+".join(each["function"] for each in launches),
         "registers": max(each["registers"] for each in launches),
@@ -149,9 +145,11 @@ def of_filter(one: Asked, launches: list[Any], arch: str) -> dict[str, Any]:
         "cubin": max(each["cubin"] for each in launches),
         "seconds": sum(each["seconds"] for each in launches),
         "occupancy": min(each["occupancy"] for each in launches),
-        "ideal": ideal,
     }
-    if counts and None not in counts:
+    if one.plan and counts and None not in counts:
+        out = TYPE[one.plan.steps[0].requantize.out_dtype]
+        ratio = _size(one.plan.shape_in) / _size(one.plan.shape_out)
+        ideal = found["ideal"] = TYPE[one.dtype] * ratio + out
         known = [c for c in counts if c is not None]
         card = next(c for c in CARDS.values() if c.arch == arch)
         top, launched = (ceiling(known, ideal, card, walking) for walking in (False, True))
@@ -257,7 +255,7 @@ def worst(rows: Rows) -> str:
     ):
         label, arch, row = max(every, key=lambda one: one[2][name])
         said.append(f"the most {unit} {row[name]:.4g} ({label}, {arch})")
-    unknown = sum("ceiling" not in row for _, _, row in every)
+    unknown = sum("ceiling" not in row for _, _, row in every if "depthwise" not in row["kernels"])
     return (
         "; ".join(said)
         + f"; {unknown or 'none'} not counted."
@@ -277,7 +275,9 @@ def main() -> None:
     options = parser.parse_args()
     cases: list[Case] = [c for c in CASES if fnmatch(c.name, options.only or "*")]
     few = {c.name for c in (*BENCHMARKED, *TEST_CASES)}
-    rows = measured(asked(cases), tuple(options.arch), few)
+    tensors = [one for one in depthwise() if fnmatch(one.name, options.only or "*")]
+    few |= {one.name for one in tensors}
+    rows = measured([*asked(cases), *tensors], tuple(options.arch), few)
     before = of_revision(options.before, options) if options.before else earlier()
     text = summary(rows, before)
     data = {"cards": {n: c._asdict() for n, c in CARDS.items()}, **packed(rows)}

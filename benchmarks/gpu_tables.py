@@ -112,7 +112,7 @@ def figures(journal: Journal) -> dict[str, list[float]]:
     for key, row in journal.of("batches").items():
         if key.startswith("memory"):
             add("pictures in memory", [row["each of many, transfers alone"] / row["each of many"]])
-    add("auto, every size", [row["regret"] for row in journal.of("auto").values()])
+    add("auto, every size", [r["regret"] for r in journal.of("auto").values() if "regret" in r])
     return found
 
 
@@ -162,6 +162,7 @@ def commands(rows: Rows) -> list[list[str]]:
 
 def auto(rows: Rows) -> str:
     """How often auto chose the better one, and what the worst choice cost."""
+    rows = {key: row for key, row in rows.items() if "regret" in row}
     if not rows:
         return ""
     worst = max(rows, key=lambda key: rows[key]["regret"])

@@ -281,6 +281,13 @@ def test_what_a_peer_raises_is_its_own_figure(bench, monkeypatch):
     assert set(found.values()) == {"MemoryError: theirs"}
 
 
+def test_what_is_timed_runs_on_the_stream_whose_clock_it_is(bench):
+    streams = []
+    bench.time(lambda: streams.append(bench.cp.cuda.get_current_stream()))
+    assert streams == [bench.device.stream] * (bench.amount.rounds + 1)
+    assert bench.cp.cuda.get_current_stream() != bench.device.stream
+
+
 def test_a_filter_that_is_wrong_has_no_time(bench, monkeypatch):
     monkeypatch.setattr(gpu_filters, "difference", lambda *given: 3.0)
     with pytest.raises(ValueError, match="3 off the CPU's result"):

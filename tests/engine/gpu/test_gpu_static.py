@@ -96,18 +96,32 @@ def test_no_spill_in_any_generation(label, arch):
     fits(label, arch, 0 if arch == "sm_90" else OTHERS)
 
 
+def counted(label: str, arch: str) -> Count:
+    (launch,) = [one for one in filters()[label].launches if one.source.function != "frame"]
+    source = launch.source
+    code = disassembled(made(source.text, source.function, arch).cubin, source.function)
+    count = count_of(code, source.text, source.function, launch.rows)
+    assert count is not None
+    return count
+
+
 @pytest.mark.slow
 @needs_nvrtc
 @needs_nvdisasm
 @pytest.mark.parametrize("label", INSTRUCTIONS)
 def test_a_sample_takes_few_instructions(label):
-    (launch,) = [one for one in filters()[label].launches if one.source.function != "frame"]
-    source = launch.source
-    code = disassembled(made(source.text, source.function, "sm_90").cubin, source.function)
-    count = count_of(code, source.text, source.function, launch.rows)
-    assert count is not None
+    count = counted(label, "sm_90")
     assert count.instructions <= INSTRUCTIONS[label]
     assert count.local == 0
+
+
+@pytest.mark.slow
+@needs_nvrtc
+@needs_nvdisasm
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize(("label", "taps"), [("3x3 u8 gray", 9), ("15x15 u8 gray", 225)])
+def test_the_counts_have_the_arithmetic_that_there_is(label, taps, arch):
+    assert counted(label, arch).adds == pytest.approx(taps, rel=0.02)
 
 
 @needs_nvrtc
@@ -186,6 +200,20 @@ def test_what_a_walk_does_before_its_first_output_is_shared_by_its_samples():
     assert count.bytes == 8
 
 
+def test_a_call_of_a_place_in_the_same_kernel_is_a_jump():
+    loop, turning = Reader(
+        sass("""
+            LDG.E R4 desc[UR4][R2.64]      # 0
+            STG.E desc[UR4][R8.64] R4      # 1
+            @P0 CALL.REL.NOINC ->4         # 2
+            BRA ->0                        # 3
+            EXIT                           # 4
+        """)
+    ).steady()
+    assert turning
+    assert (loop.head, loop.blocks) == (0, {0, 3})
+
+
 NEST = sass("""
     MOV R0 RZ                      #  0
     MOV R1 RZ                      #  1  rows
@@ -210,6 +238,37 @@ def test_loops_inside_count_once_for_each_turn():
     assert once.adds == 12
     idle = reader.cost(loop, lambda depth, height: turns[height], "idle")
     assert idle.instructions == 1 + 3 * (1 + 4 * 3 + 1) + 3
+
+
+ENDS = sass("""
+    MOV R0 RZ                      #  0
+    LDG.E R4 desc[UR4][R2.64]      #  1  rows
+    @P0 BRA ->6                    #  2  the end of the picture
+    STG.E.64 desc[UR4][R8.64] R6   #  3
+    @P1 BRA ->1                    #  4
+    EXIT                           #  5
+    STG.E desc[UR4][R8.64] R6      #  6  a sample after the other
+    @P2 BRA ->6                    #  7
+    @P3 BRA ->1                    #  8
+    EXIT                           #  9
+""")
+
+
+def test_stores_at_the_end_of_a_picture_are_not_the_steady_state():
+    loop, _ = Reader(ENDS).steady()
+    assert loop.head == 1
+    two = sass("""
+        LDG.E R4 desc[UR4][R2.64]      # 0  four rows in a turn
+        STG.E.128 desc[UR4][R8.64] R4  # 1
+        @P0 BRA ->5                    # 2
+        NOP                            # 3
+        @P1 BRA ->0                    # 4
+        LDG.E R4 desc[UR4][R2.64]      # 5  what is left
+        STG.E desc[UR4][R8.64] R4      # 6
+        @P2 BRA ->5                    # 7
+        EXIT                           # 8
+    """)
+    assert Reader(two).steady()[0].head == 0
 
 
 def test_rows_without_sums_count_for_less():
