@@ -71,8 +71,14 @@ def count_of(code: Sequence[Instruction], text: str, function: str, rows: int) -
     constants, kind = constants_of(text), KINDS.get(function, Kind())
     reader = Reader(code, bool(constants["WHOLE_SUMS"]))
     loop, turning = reader.steady()
+    if kind.stages:
+        turning = False
     try:
-        once = _once(reader, loop, constants, kind)
+        once = (
+            _staged(reader, constants, kind)
+            if kind.stages
+            else _once(reader, loop, constants, kind)
+        )
         before = reader.cost(loop, _turns(kind, constants), "warm")
     except UnknownTurns:
         return None
@@ -120,6 +126,16 @@ def _per_byte(reader: Reader, steady: Loop) -> float:
 def _turns(kind: Kind, constants: dict[str, int]) -> Any:
     given = kind.turns(constants)
     return lambda depth, height: given[height] if height < len(given) else None
+
+
+def _staged(reader: Reader, constants: dict[str, int], kind: Kind) -> Tally:
+    """A thread's share of all loops of a block, one after another."""
+    assert kind.stages
+    total = reader.cost(reader.flow.whole, lambda depth, height: 0.0)
+    for loop in reader.flow.whole.inner:
+        once = reader.cost(loop, _turns(kind, constants))
+        total = total.plus(once, kind.stages(constants)[once.stored > 0])
+    return total
 
 
 def _once(reader: Reader, loop: Loop, constants: dict[str, int], kind: Kind) -> Tally:

@@ -30,6 +30,9 @@ class Kind(NamedTuple):
     """Bytes that a thread loads before its first output, in a loop of their own."""
     width: Callable[[Constants], float] = lambda c: c["NX"]
     """Samples that a thread makes for each row that it walks."""
+    stages: Callable[[Constants], tuple[float, float]] | None = None
+    """Of a kernel that is one loop after another: turns of those that store nothing, and of those
+    that store; ``turns`` are of the loops inside the former."""
 
 
 def _wide_turns(c: Constants) -> list[float]:
@@ -47,7 +50,19 @@ def _carried(c: Constants) -> int:
     return -(-(earlier + c["TILE_H"]) // c["STAGED"]) * c["STAGED"] - c["TILE_H"]
 
 
+def _extrema_turns(c: Constants) -> list[float]:
+    """Eight rows that all windows of a group share at a time, and groups."""
+    return [t for t in ((c["KERNEL_H"] - c["GROUP"]) // 8, c["TILE_H"] / c["GROUP"]) if t > 1]
+
+
+def _extrema_stages(c: Constants) -> tuple[float, float]:
+    lanes, word = 2 if c["IN_BYTES"] <= 2 else 1, max(4, c["IN_BYTES"])
+    columns = -(-(c["SKEW"] + c["SPAN"]) * c["IN_BYTES"] // word)
+    return columns / 128, c["TILE_H"] // lanes * (c["TILE_W"] // c["NX"]) / 128
+
+
 KINDS = {
+    "extrema": Kind(turns=_extrema_turns, stages=_extrema_stages),
     "rolling": Kind(warm=lambda c: c["KERNEL_H"] - 1 if c["ROLLING"] else 0),
     "bytes": Kind(warm=lambda c: c["KERNEL_H"] - 1),
     "wide": Kind(

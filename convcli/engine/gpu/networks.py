@@ -8,8 +8,8 @@ in the order in which the samples want them, from left to right, so that few are
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-from itertools import product
+from functools import cache, reduce
+from itertools import accumulate, product
 from math import gcd, lcm
 from typing import NamedTuple
 
@@ -19,11 +19,13 @@ from convcli.engine.gpu.cell_text import CellWriter, ThreadGrid
 __all__ = ["ThreadNetwork", "best_network", "rank_network"]
 
 
-ALIVE = 170
-"""Registers that values may take; the assembler takes up to 60 more, of 255."""
+ALIVE = 145
+"""Registers that values may take; the assembler takes up to 60 more, of 255, and spills
+some to stay below 168, with which three blocks run at once."""
 
-CODE, LINE = 64_000, {1: 16, 2: 16, 4: 18, 8: 75}
-"""Bytes of instructions that may be written, and about how many a line is, by the bytes of a sample."""
+CODE, LINE = 64_000, {1: 16, 2: 64, 4: 18, 8: 75}
+"""Bytes of instructions that may be written, and about how many a line is, by the bytes of a sample;
+of 16 bits on chips that compare them in several."""
 
 STARTING, PER_ROW = 60, 12
 """Instructions of a thread before the first, and for each row that it stores."""
@@ -38,9 +40,30 @@ WIDEST = 32
 @cache
 def rank_network(height: int, width: int, rank: int, group: int) -> tuple[Comparisons, list[Ref]]:
     """The network of a rectangle for ``group`` rows."""
+    if rank in (0, height * width - 1):
+        return _extremum(height, width, group, largest=rank > 0)
     if (height, width, rank, group) == (3, 3, 4, 2):
         return _median_of_nine()
     return network(height, width, rank, group)
+
+
+def _extremum(
+    height: int, width: int, group: int, *, largest: bool
+) -> tuple[Comparisons, list[Ref]]:
+    """Down the rows that all windows share, and on from them; then along the columns by doubling."""
+    net = Comparisons()
+    pick = net.larger if largest else net.smaller
+    rows = [net.row(row, 0) for row in range(height + group - 1)]
+    above = list(accumulate(reversed(rows[: group - 1]), pick))[::-1]
+    shared = reduce(pick, rows[group - 1 : height])
+    below = list(accumulate(rows[height:], pick, initial=shared))
+    found = [pick(a, b) for a, b in zip(above, below, strict=False)] + below[group - 1 :]
+    have = 1
+    while have < width:
+        more = min(have, width - have)
+        found = [pick(one, (one[0], one[1] + more)) for one in found]
+        have += more
+    return net, found
 
 
 def _median_of_nine() -> tuple[Comparisons, list[Ref]]:
@@ -117,12 +140,14 @@ def best_network(
             continue
         net, outputs = rank_network(*kernel, rank, group)
         nodes = len(needed(net, outputs))
-        for samples in _widths(channels, stride[1], items):
+        widths = list(_widths(channels, stride[1], items))
+        for samples in widths:
             grid = ThreadGrid(kernel, samples, channels, stride, dilation, lanes, group, apart)
-            if nodes * samples * LINE[item] > 1.3 * CODE:
+            if nodes * samples * LINE[item] > 1.5 * CODE:
                 continue  # not worth writing
             made = _network(grid, rank, item, before)
-            if made.alive <= ALIVE and len(made.lines) * LINE[item] <= CODE:
+            narrowest = samples == widths[-1] and group == 2
+            if narrowest or (made.alive <= ALIVE and len(made.lines) * LINE[item] <= CODE):
                 found.append(made)
                 break  # narrower ones share less
     return min(found, key=lambda made: made.cost, default=None)
