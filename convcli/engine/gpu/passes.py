@@ -51,8 +51,11 @@ NARROWEST = 4
 WORTH_A_PASS = 64
 """Taps above which another pass over memory costs less than they do."""
 
-FEWEST_SHARED = 9
-"""Taps down or across below which sums in registers cost less than sums in shared memory."""
+FEWEST_SHARED = 16
+"""Taps, down and across, below which sums in registers cost less than sums in shared memory."""
+
+CLOCKS_OF_A_BYTE = 0.077
+"""Of one of the 132 multiprocessors of an H100, for a byte of memory."""
 
 FEWEST_SLID = 20
 """Cells of a box below which it is summed anew for each output."""
@@ -321,12 +324,12 @@ def _registers(job: _Job, sums: int, shape: Shape) -> int:
 def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
     """The kernel whose blocks sum in shared memory, if it is the better one and its sums fit."""
     shape, kinds = job.shape, (job.dtype, job.acc, job.requantize.out_dtype)
-    if shape.stride != (1, 1) or min(shape.kernel) < FEWEST_SHARED:
+    if shape.stride != (1, 1) or sum(shape.kernel) < FEWEST_SHARED:
         return None
     word = shape._replace(samples=16 // np.dtype(job.dtype).itemsize)
     before = skew(word, np.dtype(job.dtype).itemsize, job.cols.before)
     tile = across_down_tile(shape, len(factors), len(job.weights), kinds, before)
-    if tile is None:
+    if tile is None or (len(factors) == 1 and tile.cost > _cost_of_two_passes(shape, kinds)):
         return None
     shape = shape._replace(samples=tile.columns)
     source = make_source(
@@ -342,6 +345,12 @@ def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
     )
     words = 16 // np.dtype(job.dtype).itemsize
     return replace(_pass(job, source, shape, 0), samples=QUAD, step=words, block=tile.block)
+
+
+def _cost_of_two_passes(shape: Shape, kinds: tuple[str, str, str]) -> float:
+    """Clocks of a multiprocessor for a sample: instructions, or bytes, of which the sums are most."""
+    read, held, written = (np.dtype(kind).itemsize for kind in kinds)
+    return max(2 * sum(shape.kernel) / 128, (read + 2 * held + written) * CLOCKS_OF_A_BYTE)
 
 
 def _running(job: _Job) -> Pass | None:

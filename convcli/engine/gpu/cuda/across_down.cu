@@ -34,10 +34,10 @@ struct alignas(16) Word {
 // Sample k of a word.
 INLINE acc_t sample_of(const Word &word, int k)
 {
-#if IN_BYTES == 1
-    return (acc_t)(word.raw[k / 4] >> k % 4 * 8 & 0xffu);
-#elif IN_BYTES == 2
-    return (acc_t)(word.raw[k / 2] >> k % 2 * 16 & 0xffffu);
+#if IN_BYTES <= 2
+    acc_t cell;
+    number(cell, word.raw[k / (4 / IN_BYTES)], k);
+    return cell;
 #elif IN_WHOLE
     return (acc_t)(int)word.raw[k];
 #elif IN_BYTES == 4
@@ -88,19 +88,23 @@ INLINE void sum_across(Sums &sums, const Stage &stage, int first)
     for (int k = SKEW / 4 * 4; k < SKEW + ACROSS + HALO; k += 4) {
         const Four cells = *(const Four *)&stage[row][left + k];
 #pragma unroll
-        for (int c = 0; c < 4; c++)
+        for (int c = 0; c < 4; c++) {
+            const int cell = k + c - SKEW; // of the first sample's; a tap of every TAP-th
+            if (cell < 0 || cell >= ACROSS + HALO)
+                continue;
 #pragma unroll
-            for (int n = 0; n < ACROSS; n++) {
-                const int far = k + c - SKEW - n;
-                if (far >= 0 && far % TAP == 0 && far / TAP < KERNEL_W) {
+            for (int n = cell % TAP; n < ACROSS; n += TAP) {
+                const int j = (cell - n) / TAP;
+                if (cell >= n && j < KERNEL_W) {
 #pragma unroll
                     for (int line = 0; line < LINES; line++) {
-                        const acc_t w = across_weight(line, far / TAP);
+                        const acc_t w = across_weight(line, j);
                         if (w != (acc_t)0)
                             across[line][n] = fused(cells.at[c], w, across[line][n]);
                     }
                 }
             }
+        }
     }
 #pragma unroll
     for (int line = 0; line < LINES; line++)
@@ -156,7 +160,15 @@ INLINE void carry(Sums &sums)
         }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) across_down(ARGUMENTS)
+// Blocks on a multiprocessor at once: as shared memory allows, but for sums of several members or
+// numbers of twice the size, and an assembler that takes more registers than that leaves.
+#if __CUDA_ARCH__ >= 1000
+#define AT_ONCE 4
+#else
+#define AT_ONCE (MEMBERS > 1 || sizeof(acc_t) > 4 || sizeof(work_t) > 4 ? 4 : 5)
+#endif
+
+extern "C" __global__ void __launch_bounds__(THREADS, AT_ONCE) across_down(ARGUMENTS)
 {
     alignas(16) __shared__ Stage stage;
     alignas(16) __shared__ Sums sums;

@@ -10,8 +10,6 @@
 //
 // Chunks of single rows are asked for one by one: the frame is as narrow as the border and a chunk.
 
-#define MEMBER __device__ __forceinline__
-
 constexpr int WINDOW = KERNEL_W * CHANNELS;
 constexpr int PAST = (SKEW + WINDOW) / NX, PAST_AT = (SKEW + WINDOW) % NX; // of a chunk's first window
 constexpr int REACH = (SKEW + NX - 1 + WINDOW) / NX;
@@ -33,11 +31,11 @@ struct Columns {
 #if PAIRS
     unsigned held[NX / 2]; // of bytes 0 and 2 of a word, then of 1 and 3
 
-    static MEMBER unsigned part(const Chunk &row, int k)
+    static INLINE_MEMBER unsigned part(const Chunk &row, int k)
     {
         return __byte_perm(row.raw[k / 2], 0, k % 2 ? 0x4341 : 0x4240);
     }
-    MEMBER unsigned operator[](int i) const
+    INLINE_MEMBER unsigned operator[](int i) const
     {
         const unsigned pair = held[i / 4 * 2 + i % 2];
         return i % 4 < 2 ? pair & 0xffffu : pair >> 16;
@@ -45,20 +43,20 @@ struct Columns {
 #else
     unsigned held[NX];
 
-    static MEMBER unsigned part(const Chunk &row, int k)
+    static INLINE_MEMBER unsigned part(const Chunk &row, int k)
     {
         constexpr int per = 4 / IN_BYTES;
         return row.raw[k / per] >> k % per * (8 * IN_BYTES) & (IN_BYTES == 1 ? 0xffu : 0xffffu);
     }
-    MEMBER unsigned operator[](int i) const { return held[i]; }
+    INLINE_MEMBER unsigned operator[](int i) const { return held[i]; }
 #endif
-    MEMBER void add(const Chunk &row)
+    INLINE_MEMBER void add(const Chunk &row)
     {
 #pragma unroll
         for (int k = 0; k < (PAIRS ? NX / 2 : NX); k++)
             held[k] += part(row, k);
     }
-    MEMBER void move(const Chunk &coming, const Chunk &leaving)
+    INLINE_MEMBER void move(const Chunk &coming, const Chunk &leaving)
     {
 #pragma unroll
         for (int k = 0; k < (PAIRS ? NX / 2 : NX); k++)
