@@ -22,21 +22,21 @@ REGISTERS = {
     # On sm_90, of the launch that needs most, up to the next step of eight: for everybody, then
     # for CI.
     "sobel-x u8 RGB": 64,
-    "3x3 u8 RGB": 96,
-    "3x3 f32 gray": 48,
-    "gaussian:1 u8 RGB": 104,
+    "3x3 u8 RGB": 72,
+    "3x3 f32 gray": 40,
+    "gaussian:1 u8 RGB": 96,
     "box:15 u8 RGB": 88,
-    "15x15 u8 gray": 80,
-    "u8_bank u8 RGB": 40,
-    "3x3 u8 gray": 96,
+    "15x15 u8 gray": 72,
+    "u8_bank u8 RGB": 32,
+    "3x3 u8 gray": 72,
     "3x3 u16 gray": 64,
-    "5x5 u8 RGB": 80,
+    "5x5 u8 RGB": 72,
     "7x7 u8 RGB": 104,
     "separable 7x7 u16 gray": 96,
     "gaussian:3 u8 RGB": 96,
     "gaussian:10 u8 gray": 88,
-    "3x3 stride 2 u8 RGB": 48,
-    "f64_gray_5x5 f64 gray": 96,
+    "3x3 stride 2 u8 RGB": 56,
+    "f64_gray_5x5 f64 gray": 160,
     "u8_rgb_whole_pair u8 RGB": 96,
     "u8_weights_in_memory u8 gray": 80,
 }
@@ -46,14 +46,14 @@ OTHERS = 24
 
 INSTRUCTIONS = {
     # In the steady state of sm_90, a sample.
-    "sobel-x u8 gray": 7.0,
-    "3x3 u8 gray": 18.0,
-    "3x3 u8 RGB": 18.0,
-    "gaussian:1 u8 gray": 24.0,
+    "sobel-x u8 gray": 6.5,
+    "3x3 u8 gray": 16.0,
+    "3x3 u8 RGB": 16.0,
+    "gaussian:1 u8 gray": 22.5,
     "gaussian:3 u8 RGB": 56.0,
     "box:15 u8 gray": 14.5,
     "box:15 u8 RGB": 14.5,
-    "15x15 u8 gray": 330.0,
+    "15x15 u8 gray": 315.0,
 }
 
 needs_nvrtc = pytest.mark.skipif(
@@ -121,7 +121,8 @@ def test_a_sample_takes_few_instructions(label):
 @pytest.mark.parametrize("arch", ARCHS)
 @pytest.mark.parametrize(("label", "taps"), [("3x3 u8 gray", 9), ("15x15 u8 gray", 225)])
 def test_the_counts_have_the_arithmetic_that_there_is(label, taps, arch):
-    assert counted(label, arch).adds == pytest.approx(taps, rel=0.02)
+    # A byte becomes a float by an addition too, once for the rows of output that it serves.
+    assert 1 <= counted(label, arch).adds / taps <= 1.12
 
 
 @needs_nvrtc
