@@ -35,7 +35,7 @@ REGISTERS = 112
 """Of a thread, as :func:`_registers` counts them: four blocks of 128 on a multiprocessor."""
 
 OTHERS = 3
-"""Registers for pointers and counters, beside what grows with the kernel's height."""
+"""Registers for pointers and counters, beside what is in between."""
 
 CAPS = ((7, 72), (6, 80), (5, 96), (4, 128), (3, 168))
 """Blocks on a multiprocessor, and the registers that their threads have. More are of no use to
@@ -279,7 +279,8 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
     taps = lines * (kh + kw) if lines else int(np.count_nonzero(job.weights))
     for samples in _widths(shape, job.dtype, job.requantize.out_dtype):
         shape = shape._replace(samples=samples)
-        registers = _registers(job, samples * (members * (kh if rolls else 1) + lines), shape)
+        sums = samples * (members * (kh if rolls else 1) + lines)
+        registers = _registers(job, sums, shape) + (2 if lines else 3) * max(kh, 3)
         if registers <= REGISTERS and taps * samples * (kh if rolls else 1) <= UNROLLED:
             source = make_source(
                 "rolling",
@@ -306,8 +307,8 @@ def _at_once(registers: int) -> int:
 def _registers(job: _Job, sums: int, shape: Shape) -> int:
     """Registers of a thread of ``rolling``: sums, a row as it lies in memory and the next one.
 
-    The rest, for pointers and what is in between, grows with the kernel's height, as the assembler
-    does more at once. It is told to keep to the next of ``CAPS``, and manages without spilling.
+    What is in between grows with the kernel's height, which the caller adds: the assembler does
+    more at once. It is told to keep to the next of ``CAPS``, and manages without spilling.
     """
     item = np.dtype(job.dtype).itemsize
     before = skew(shape, item, job.cols.before)
@@ -318,7 +319,7 @@ def _registers(job: _Job, sums: int, shape: Shape) -> int:
     finished = shape.samples * np.dtype(job.requantize.out_dtype).itemsize // 4
     finished += shape.samples * (len(job.weights) > 1) - shape.samples // 4
     wide = 2 if job.acc == "float64" else 1
-    return sums * wide + 2 * row + finished + 3 * max(shape.kernel[0], 3) + OTHERS
+    return sums * wide + 2 * row + finished + OTHERS
 
 
 def _separable(job: _Job, factors: tuple[Factor, ...]) -> Pass | None:
