@@ -17,7 +17,16 @@ from convcli.records import NamedTuple
 if TYPE_CHECKING:
     from convcli.engine.gpu.workload import Workload
 
-__all__ = ["BACKENDS", "NUMPY", "Backend", "Choice", "no_gpu", "pick_backend", "weigh"]
+__all__ = [
+    "BACKENDS",
+    "NUMPY",
+    "Backend",
+    "Choice",
+    "no_gpu",
+    "pick_backend",
+    "taken_over",
+    "weigh",
+]
 
 BACKENDS = ("auto", "numpy", "cupy")
 
@@ -123,6 +132,16 @@ def weigh(work: Workload, count: int = 1, workers: int = 1) -> Choice:
         return Choice(Backend("cupy"), f"{require_device()}; {costs}")
     except BackendError as error:
         return Choice(NUMPY, str(error).removeprefix("backend cupy: "))
+
+
+def taken_over(error: BackendError) -> str:
+    """What is said where the CPU does what a GPU could not.
+
+    >>> taken_over(BackendError("backend cupy: device 0 failed; use --backend numpy"))
+    'done on the CPU, since the GPU could not: device 0 failed'
+    """
+    reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
+    return f"done on the CPU, since the GPU could not: {reason}"
 
 
 def no_gpu() -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.backends import taken_over
 from convcli.engine.cpu.c_loops import loops
 from convcli.engine.numerics import LIMITS
 from convcli.engine.plan import Plan, Step
@@ -126,8 +127,7 @@ def filtered_values(
     except BackendError as error:
         if not plan.fallback:
             raise
-        reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
-        return *run_on_cpu(plan, x, out), f"done on the CPU, since the GPU could not: {reason}"
+        return *run_on_cpu(plan, x, out), taken_over(error)
     return values, clipped, to_tell()
 
 

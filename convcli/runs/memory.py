@@ -16,11 +16,8 @@ __all__ = ["allowed_to_threads", "limits_of", "parse_size", "workers_within"]
 
 LEAST = 2**20
 """Bytes below which, of a number alone, the unit was forgotten."""
-AT_ONCE, PINNED_EACH = 4, 48 * 2**20
-"""Pictures that are on their way to a GPU and back at a time, and the pinned memory of each; a test
-compares them with ``engine/gpu/pipeline.py`` and ``pinned.py``, which are loaded for a GPU alone."""
-THREAD_BYTES = PINNED_EACH + 64 * 2**20
-"""What a thread for pictures on a GPU is begun for: the second part holds one of 5 megapixels."""
+THREAD_BYTES = 64 * 2**20
+"""What a thread for pictures on a GPU is begun for, beside pinned memory: one of 5 megapixels."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -61,8 +58,11 @@ def limits_of(request: Request) -> Limits:
 
 def workers_within(memory: int, wanted: int, *, threads: bool) -> int:
     """How many workers, of so many, ``memory`` has room for: processes, or threads of this one."""
-    each = THREAD_BYTES if threads else BASE_BYTES
-    room = memory - BASE_BYTES if threads else memory
+    room, each = memory, BASE_BYTES
+    if threads:
+        from convcli.engine.gpu.pipeline import PINNED_EACH
+
+        room, each = memory - BASE_BYTES, PINNED_EACH + THREAD_BYTES
     return min(wanted, max(room // each, 1))
 
 
@@ -72,5 +72,7 @@ def allowed_to_threads(memory: int, threads: int) -> int:
     It gives each a share and takes the program from that, which is here only once; what the device
     needs of each is taken here.
     """
+    from convcli.engine.gpu.pipeline import AT_ONCE, PINNED_EACH
+
     pinned = PINNED_EACH * min(threads, AT_ONCE)
     return memory + (threads - 1) * BASE_BYTES - pinned

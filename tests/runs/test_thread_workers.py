@@ -19,14 +19,12 @@ import tifffile
 from PIL import Image
 
 from convcli.engine.backends import NUMPY, Backend, Choice
-from convcli.engine.gpu.pinned import PINNED_BYTES, STAGE_BYTES
-from convcli.engine.gpu.pipeline import AT_ONCE
-from convcli.engine.gpu.transfers import AHEAD
+from convcli.engine.gpu.pipeline import PINNED_EACH
 from convcli.errors import InputError, RoomError
 from convcli.imaging.limits import decoding
 from convcli.imaging.options import BASE_BYTES, FilterOptions
 from convcli.kernels.load import load_kernel
-from convcli.runs import batch, memory, thread_workers
+from convcli.runs import batch, thread_workers
 from convcli.runs.batch import Batch
 from convcli.runs.journal import Journal, options_hash
 from convcli.runs.memory import limits_of
@@ -405,7 +403,7 @@ def test_what_a_share_of_the_memory_is_too_little_for_is_done_alone(
     results = list(ThreadWorkers(request, None, 3).results(deque(jobs_to("out"))))
     assert [isinstance(r, Failure) for r in results] == [False] * 6
     assert [r.job.input for r in results[-2:]] == ["in/001.png", "in/004.png"]
-    share = BASE_BYTES + (room - 3 * memory.PINNED_EACH) // 3
+    share = BASE_BYTES + (room - 3 * PINNED_EACH) // 3
     assert given == [(share, 3)] * 6 + [(BASE_BYTES + room, 1)] * 2
 
 
@@ -419,12 +417,6 @@ def test_so_many_pictures_at_once_as_fit(
     pictures(6)
     run = Batch(ANY._replace(memory=memory_mb * 2**20, jobs=wanted))
     assert run.workers == workers
-
-
-def test_the_memory_of_a_picture_on_its_way_is_what_is_pinned_for_it() -> None:
-    assert memory.AT_ONCE == AT_ONCE
-    assert memory.PINNED_EACH == 2 * AHEAD * STAGE_BYTES
-    assert PINNED_BYTES == AT_ONCE * memory.PINNED_EACH
 
 
 @pytest.mark.usefixtures("on_gpu")

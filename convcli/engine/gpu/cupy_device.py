@@ -1,4 +1,4 @@
-"""The GPU as a device for :mod:`convcli.engine.gpu.slabs`, through CuPy.
+"""A GPU as :mod:`convcli.engine.gpu.device_protocol` has it, through CuPy.
 
 Each thread has a device of its own, with its own streams, so that what one thread transfers
 overlaps with what another computes; pinned memory is shared (:mod:`convcli.engine.gpu.pinned`).
@@ -73,7 +73,7 @@ def _transforms() -> Any:
 
 
 class CupyDevice:
-    """See the protocol :class:`convcli.engine.gpu.slabs.Device`; use it in a ``with``."""
+    """See the protocol :class:`convcli.engine.gpu.device_protocol.Device`; use it in a ``with``."""
 
     def __init__(self, number: int) -> None:
         import cupy  # not at the top: this module must import on machines without it

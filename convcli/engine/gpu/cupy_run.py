@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.gpu.cupy_device import device_in_turn, device_of_thread
-from convcli.engine.gpu.failures import failures_told
+from convcli.engine.gpu.failures import failures_told, no_memory
 from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles
 from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import Plan
@@ -49,8 +49,4 @@ def _from_host(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None) -> tuple[N
         with device_in_turn(plan.backend.device) as device:
             return run_tiles(device, plan, x, out)
     except OutOfDeviceMemory as error:
-        height, width, channels = plan.shape_in
-        raise BackendError(
-            f"backend cupy: device {plan.backend.device} is out of memory for {width}x{height}x"
-            f"{channels}, even in tiles of few rows ({error}); use --backend numpy"
-        ) from error
+        raise BackendError(no_memory(plan.backend.device, plan.shape_in, str(error))) from error

@@ -9,7 +9,7 @@ from convcli.engine.gpu.cupy_device import cuda_failures
 from convcli.engine.gpu.device import INSTALL, one_line
 from convcli.errors import BackendError
 
-__all__ = ["failures_told"]
+__all__ = ["failures_told", "no_memory"]
 
 
 @contextmanager
@@ -32,3 +32,12 @@ def failures_told(number: int) -> Iterator[None]:
             f"backend cupy: device {number} failed ({type(error).__name__}: {one_line(error)}); "
             "use --backend numpy"
         ) from error
+
+
+def no_memory(number: int, shape: tuple[int, int, int], said: str) -> str:
+    """That a picture does not fit into a device, whatever it is cut into, with what the device said."""
+    height, width, channels = shape
+    return (
+        f"backend cupy: device {number} is out of memory for {width}x{height}x{channels}, even in "
+        f"strips of few rows ({said}); use --backend numpy"
+    )

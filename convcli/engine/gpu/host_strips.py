@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import Span, merged
+from convcli.engine.gpu.device import one_line
+from convcli.engine.gpu.device_protocol import Device
 from convcli.engine.gpu.pipeline import HANDS, best_strips
 from convcli.engine.gpu.row_maps import Rows, count_rows, needed_rows
 from convcli.engine.gpu.slabs import (
     FFT_BYTES,
     ROWS_PER_LAUNCH,
-    Device,
     Slab,
     clipped_by,
     new_counts,
@@ -149,7 +150,7 @@ def _run_tile(
             device.download(samples, out[top:stop].reshape(stop - top, -1))
             top, strips = stop, strips + 1
     except device.out_of_memory as error:
-        lack = " ".join(str(error).split()) or "no memory is left"
+        lack = one_line(error) or "no memory is left"
     device.finish()
     return top, clipped_by(device, counts[:strips]) if strips else 0, lack
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
-from convcli.engine.gpu.slabs import Device, run_resident
+from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.gpu.workload import compile_seconds
 from convcli.engine.plan import Plan, plan_filter
 from convcli.engine.speeds import Speeds
@@ -173,5 +173,4 @@ def _filter_seconds(device: CupyDevice, side: int, dtype: str) -> float:
     """Of a dense filter on a picture that is on the device."""
     plan = dense_plan(side, dtype, TAPS, "numpy")
     x = device.xp.zeros(plan.shape_in, dtype)
-    kernel_device: Device = device
-    return _median(device, lambda: run_resident(kernel_device, plan, x))
+    return _median(device, lambda: run_resident(device, plan, x))

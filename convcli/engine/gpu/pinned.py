@@ -14,13 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PINNED_BYTES", "STAGE_BYTES", "PinnedBuffer", "PinnedPool"]
+from convcli.engine.gpu.pipeline import PINNED_BYTES, STAGE_BYTES
 
-STAGE_BYTES = 8 << 20
-"""Of each buffer: long enough for full speed, short enough that the first is soon there."""
-
-PINNED_BYTES = 192 << 20
-"""Of all of them together, whatever is under way."""
+__all__ = ["PinnedBuffer", "PinnedPool"]
 
 
 class PinnedBuffer:

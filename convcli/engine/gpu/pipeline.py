@@ -7,11 +7,32 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["AT_ONCE", "HANDS", "STRIP_SECONDS", "best_strips", "strip_seconds"]
+__all__ = [
+    "AHEAD",
+    "AT_ONCE",
+    "HANDS",
+    "PINNED_BYTES",
+    "PINNED_EACH",
+    "STAGE_BYTES",
+    "STRIP_SECONDS",
+    "best_strips",
+    "strip_seconds",
+]
 
 AT_ONCE = 4
 """Pictures on devices at a time: one comes, one is computed, one goes, and one is about to. More
 would not end sooner, and each takes its share of the device's memory."""
+
+STAGE_BYTES = 8 << 20
+"""Of each pinned buffer: long enough for full speed, short enough that the first is soon there."""
+
+AHEAD = 3
+"""Buffers that one picture has under way in each direction: one is filled or emptied, one is on the
+bus, one waits for it."""
+
+PINNED_EACH = 2 * AHEAD * STAGE_BYTES
+PINNED_BYTES = AT_ONCE * PINNED_EACH
+"""Pinned memory of a picture, and of all of them together."""
 
 HANDS = 4
 """Threads that fill and empty pinned memory for one picture, if there are as many cores: one copies

@@ -9,16 +9,13 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcli.engine.gpu.pipeline import AT_ONCE, HANDS, best_strips, strip_seconds
+from convcli.engine.gpu.pipeline import AT_ONCE, HANDS, STAGE_BYTES, best_strips, strip_seconds
 from convcli.engine.gpu.workload import Workload
 
 if TYPE_CHECKING:
     from convcli.engine.speeds import Speeds
 
 __all__ = ["cpu_seconds", "gpu_seconds"]
-
-PIECE_BYTES = 8 << 20
-"""Of a pinned buffer, as in ``gpu/pinned.py``."""
 
 
 class _Lane(NamedTuple):
@@ -91,7 +88,7 @@ def _alone(lane: _Lane, speeds: Speeds, cores: int) -> float:
 
 def _piece_by_piece(bus: float, copy: float, size: float) -> float:
     """While a piece is on the bus the next is copied."""
-    pieces = max(ceil(size / PIECE_BYTES), 1)
+    pieces = max(ceil(size / STAGE_BYTES), 1)
     return max(bus, copy) + min(bus, copy) / pieces
 
 

@@ -17,12 +17,9 @@ from numpy.typing import NDArray
 
 from convcli.engine.gpu.host_copies import HostCopies
 from convcli.engine.gpu.pinned import PinnedBuffer, PinnedPool
+from convcli.engine.gpu.pipeline import AHEAD
 
-__all__ = ["AHEAD", "Transfers"]
-
-AHEAD = 3
-"""Buffers that one picture has under way in each direction: one is filled or emptied, one is on the
-bus, one waits for it."""
+__all__ = ["Transfers"]
 
 RESULTS = 3
 """Results that stay on the device until they have come: one is computed while one goes up, one comes

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convcli.engine.backends import taken_over
 from convcli.engine.gpu.cupy_device import CupyDevice, device_in_turn
 from convcli.engine.gpu.device import one_line
-from convcli.engine.gpu.failures import failures_told
+from convcli.engine.gpu.failures import failures_told, no_memory
 from convcli.engine.gpu.host_strips import FEWEST_ROWS, strip_rows
 from convcli.engine.gpu.notes import to_tell
 from convcli.engine.gpu.resident import download, upload
@@ -72,9 +73,7 @@ class DeviceResult(Result):
         except BackendError as error:
             if not self.plan.fallback:
                 raise
-            reason = str(error).removeprefix("backend cupy: ").removesuffix("; use --backend numpy")
-            note = f"done on the CPU, since the GPU could not: {reason}"
-            self.counts.add(SampleCounts(), note)
+            self.counts.add(SampleCounts(), taken_over(error))
             return self._made(self.plane, self.plans, self.counts).read(want)
         self.counts.add(own.total, *own.notes, to_tell())
         return done
@@ -105,7 +104,7 @@ class DeviceResult(Result):
                 device.finish()
                 device.release()
                 if rows <= FEWEST_ROWS:
-                    raise BackendError(self._full(device, lack))
+                    raise BackendError(no_memory(device.number, self.plane.shape, lack))
                 rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
             else:
                 counts.add(strip.total, *strip.notes)
@@ -123,13 +122,6 @@ class DeviceResult(Result):
         )
         samples = max(max(np.prod(s.shape_in), np.prod(s.shape_out)) for s in self.plan.steps)
         return max(int(free * self.shape[0] / (each * samples)), 1)
-
-    def _full(self, device: CupyDevice, lack: str) -> str:
-        height, width, channels = self.plane.shape
-        return (
-            f"backend cupy: device {device.number} is out of memory for {width}x{height}x{channels}, "
-            f"even in strips of few rows ({lack}); use --backend numpy"
-        )
 
     def _made(self, plane: Plane, plans: Plans, counts: Counts) -> Requantised:
         return Requantised(layers_of(plane, plans, self.name), plans, plane.shape[:2], counts)

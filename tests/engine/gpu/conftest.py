@@ -86,7 +86,7 @@ class Compiled:
 
 
 class ShimDevice:
-    """The protocol of :class:`convcli.engine.gpu.slabs.Device` on the CPU."""
+    """The protocol of :class:`convcli.engine.gpu.device_protocol.Device` on the CPU."""
 
     out_of_memory = MemoryError
 

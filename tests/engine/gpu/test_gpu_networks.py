@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
 from convcli.engine.gpu.cell_text import ThreadGrid
 from convcli.engine.gpu.line_text import line_text, tile_of
 from convcli.engine.gpu.networks import ALIVE, CODE, LINE, best_network
-
-INSTRUCTION = re.compile(r"(\w+)(?:\((.*)\))?")
 
 
 def carried_out(lines, grid: ThreadGrid, load, item, skew, trials=100):
