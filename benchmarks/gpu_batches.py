@@ -78,7 +78,7 @@ def transfers_alone(x: Any) -> Any:
         slab = device.xp.empty(flat.shape, flat.dtype)
         for rows in np.array_split(np.arange(len(flat)), STRIPS):
             strip = slice(rows[0], rows[-1] + 1)
-            device.upload([flat[strip]], slab[strip], beside=True)
+            device.upload(flat[strip], slab[strip], beside=True)
             device.download(slab[strip], out[strip])
         device.finish()
     return out

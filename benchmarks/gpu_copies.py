@@ -40,7 +40,7 @@ def bus(bench: Bench) -> dict[str, Any]:
     slab = bench.cp.empty(host.shape, np.uint8)
 
     def up() -> None:
-        bench.device.upload([host], slab)
+        bench.device.upload(host, slab)
         bench.device.stream.synchronize()
 
     def down() -> None:

@@ -69,10 +69,17 @@ class Backend(NamedTuple):
         return self.name
 
 
+class Choice(NamedTuple):
+    """A backend that was chosen, and why. From a GPU that ``auto`` chose the CPU may take over."""
+
+    backend: Backend
+    reason: str
+
+
 NUMPY = Backend("numpy")
 
 
-def pick_backend(asked: Backend | None) -> tuple[Backend, str]:
+def pick_backend(asked: Backend | None) -> Choice:
     """The backend that was asked for, if it can run here, with the reason for the choice.
 
     Where none was, it is the CPU: whether a GPU would end sooner depends on the work, see
@@ -84,23 +91,16 @@ def pick_backend(asked: Backend | None) -> tuple[Backend, str]:
         If the backend cannot run on this machine.
 
     >>> pick_backend(NUMPY)
-    (Backend(name='numpy', device=0), 'asked for')
+    Choice(backend=Backend(name='numpy', device=0), reason='asked for')
     """
     if asked is None:
         reason = no_gpu() or "one picture is done sooner on the CPU than a GPU takes to start"
-        return NUMPY, reason
+        return Choice(NUMPY, reason)
     if not asked.on_gpu:
-        return asked, "asked for"
+        return Choice(asked, "asked for")
     from convcli.engine.gpu.device import require_device
 
-    return asked, f"asked for; {require_device(asked.device)}"
-
-
-class Choice(NamedTuple):
-    """A backend that ``auto`` has chosen, and why: the CPU may take over from a GPU."""
-
-    backend: Backend
-    reason: str
+    return Choice(asked, f"asked for; {require_device(asked.device)}")
 
 
 def weigh(work: Workload, count: int = 1, workers: int = 1) -> Choice:

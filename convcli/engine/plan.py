@@ -178,25 +178,19 @@ def plan_filter(
     threads = default_threads() if threads is None else threads
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be 1 or more")
-    asked = None if isinstance(backend, Choice) else Backend.parse(backend)
-    chosen, why = NUMPY, ""
+    asked: Backend | None = None
     if isinstance(backend, Choice):
         chosen, why = backend
-    elif asked is None:
-        why = no_gpu()
+    elif (asked := Backend.parse(backend)) is None:
+        chosen, why = NUMPY, no_gpu()
     else:
         chosen, why = pick_backend(asked)
-    on_cpu = _on_cpu_only(chain, slot)
-    if chosen.on_gpu and not on_cpu:
-        planned = _plan(chain, slot, None, NUMPY, "", threads)
-        on_cpu = _steps_on_cpu_only(chain, planned.steps)
-    if on_cpu and chosen.on_gpu:
-        if asked is not None:
+    plan = _plan(chain, slot, None if chosen.on_gpu else algorithm, NUMPY, why, threads)
+    on_cpu = _on_cpu_only(chain, plan.steps, relative=relative)
+    if chosen.on_gpu:
+        if on_cpu and asked is not None:
             raise BackendError(f"backend {chosen}: {on_cpu}")
-        chosen = NUMPY
-    plan = _plan(chain, slot, algorithm, chosen, why, threads)
-    if not (chosen.on_gpu or on_cpu):
-        on_cpu = _steps_on_cpu_only(chain, plan.steps)
+        plan = _plan(chain, slot, algorithm, NUMPY if on_cpu else chosen, why, threads)
     if asked is not None or on_cpu:
         return plan._replace(backend_reason=on_cpu or why)
     if why:  # decided: there is no GPU, or the choice has been made
@@ -220,25 +214,19 @@ def _unknown_algorithm(chain: _Chain, algorithm: str) -> str:
     return f"algorithm {algorithm!r} is not known; allowed: {', '.join(names)}"
 
 
-def _on_cpu_only(chain: _Chain, slot: Slot) -> str:
-    """Why a GPU cannot do the chain; empty if it can.
+def _on_cpu_only(chain: _Chain, steps: Sequence[Step], *, relative: bool) -> str:
+    """Why a GPU cannot do what was planned for a chain; empty if it can.
 
     What has to be more exact than a picture it can: float64 rounds there as here, sums of terms of
     one sign are as right beside the smallest weight, and transforms are left out (``Slot.exacting``).
     But there float32 has no subnormal numbers, in which the smallest weights would vanish.
     """
-    names = []
-    if slot.relative:
-        small = [k.name for k, _ in chain if isinstance(k, Kernel) and _vanishes(k)]
-        names = [f"{name}, with weights near 0," for name in small]
-    return f"{', '.join(dict.fromkeys(names))} {CPU_ONLY}" if names else ""
-
-
-def _steps_on_cpu_only(chain: _Chain, steps: Sequence[Step]) -> str:
-    """Why a GPU cannot do what was planned for a chain; empty if it can."""
     whys: dict[str, list[str]] = {}
     for (kernel, operation), step in zip(chain, steps, strict=True):
-        if why := operation.cpu_only(step.method.problem):
+        why = operation.cpu_only(step.method.problem)
+        if relative and isinstance(kernel, Kernel) and _vanishes(kernel):
+            why = f"has weights near 0, which {CPU_ONLY}"
+        if why:
             whys.setdefault(why, []).append(kernel.name)
     return "; ".join(f"{', '.join(dict.fromkeys(names))} {why}" for why, names in whys.items())
 

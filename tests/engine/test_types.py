@@ -303,7 +303,7 @@ def test_a_gpu_takes_every_type_and_refuses_weights_near_0(monkeypatch):
     masks = {"dtype": "uint8", "bounds": (0, 1), "range": "float", "values": True}
     assert plan_filter((5, 5, 1), kernels=[smaller], **masks, backend="cupy").backend.on_gpu
     assert plan_filter((5, 5, 1), kernels=[near], **masks, relative=True, backend="cupy")
-    words = "faint, with weights near 0, is done on the CPU only"
+    words = "faint has weights near 0, which is done on the CPU only"
     with pytest.raises(BackendError, match=f"cupy: {words}"):
         plan_filter((5, 5, 1), kernels=[smaller], **masks, relative=True, backend="cupy")
     plan = plan_filter((5, 5, 1), kernels=[smaller], **masks, relative=True)

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["BOX"]
 
-ON_GPU = 8.0
+GPU_TAPS = 8.0
 """Multiply-adds that a sample of any box costs as much as on a GPU, about."""
 
-LEAST, WIDEST = 20, 1000
+FEWEST_SLID, WIDEST_SLID = 20, 1000
 """Cells of a box, and samples that it is wide, for which a GPU has running sums."""
 
 
 def _slides(p: Problem) -> bool:
     """Whether the kernel of the GPU that slides sums does this box."""
     wide = p.kernel_size[1] * p.group
-    return can_box(p) and p.dtype in WHITE and p.weights.size >= LEAST and wide <= WIDEST
+    large = p.weights.size >= FEWEST_SLID and wide <= WIDEST_SLID
+    return large and can_box(p) and p.dtype in WHITE
 
 
 class BoxFilter:
@@ -42,7 +43,7 @@ class BoxFilter:
             return None
         factors = tuple(((w[:, 0], np.ones(w.shape[1])),) for w in p.weights)
         if p.on_gpu:
-            price = CostEstimate(self.name, gpu_taps("float32", ON_GPU), "running sums")
+            price = CostEstimate(self.name, gpu_taps("float32", GPU_TAPS), "running sums")
             return (_Compiled if p.loops.compiled else _Running)(p, price, factors=factors)
         if can_box(p):
             price = on_cpu(self.name, "running sums", p.loops.name, "running", "float32", 0.0)

@@ -121,8 +121,8 @@ class CupyDevice:
                 _modules[key] = compiled(self.xp, source, self.number)
             return _modules[key]
 
-    def upload(self, pieces: list[NDArray[Any]], slab: Any, *, beside: bool = False) -> None:
-        self._transfers.upload(pieces, slab, beside=beside)
+    def upload(self, rows: NDArray[Any], slab: Any, *, beside: bool = False) -> None:
+        self._transfers.upload(rows, slab, beside=beside)
 
     def download(self, samples: Any, out: NDArray[Any]) -> None:
         self._transfers.download(samples, out)

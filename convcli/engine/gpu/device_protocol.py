@@ -27,10 +27,10 @@ class Device(Protocol):
     ) -> None:
         """Start a kernel; arrays of ``xp`` pass their address, NumPy scalars their value."""
 
-    def upload(self, pieces: list[NDArray[Any]], slab: Any, *, beside: bool = False) -> None:
-        """Copy rows from host memory, one piece after another, into a slab, before kernels that are
-        launched later; the pieces may be changed afterwards. With ``beside``, no kernel that is
-        under way uses that memory, and none is waited for."""
+    def upload(self, rows: NDArray[Any], slab: Any, *, beside: bool = False) -> None:
+        """Copy rows from host memory into a slab, before kernels that are launched later; they may
+        be changed afterwards. With ``beside``, no kernel that is under way uses that memory, and
+        none is waited for."""
 
     def download(self, samples: Any, out: NDArray[Any]) -> None:
         """Copy samples to host memory, once the kernels launched so far are done."""

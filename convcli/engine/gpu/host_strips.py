@@ -190,7 +190,7 @@ class _Tile:
             first, last = run[0] + start, run[0] + stop
             target = self._slab.data[first + offset : last + offset]
             # Before the slab was made, all that was under way had been waited for.
-            self.device.upload([self._source[first:last]], target, beside=True)
+            self.device.upload(self._source[first:last], target, beside=True)
             there[start:stop] = True
 
     def _rows(self, wanted: Rows) -> Slab:

@@ -27,7 +27,7 @@ def upload(device: CupyDevice, x: NDArray[Any]) -> Any:
     flat = native(x).reshape(len(x), -1)
     dtype = flat.dtype.name
     slab = device.xp.empty((len(flat), pitch(flat.shape[1], dtype)), dtype)
-    device.upload([flat], slab)
+    device.upload(flat, slab)
     return slab[:, : flat.shape[1]].reshape(x.shape)
 
 

@@ -27,12 +27,12 @@ down, one is copied to its place."""
 
 
 class _Piece(NamedTuple):
-    """Part of a result: some rows, or part of a row that is longer than a buffer."""
+    """Part of a picture: some rows, or part of a row that is longer than a buffer."""
 
-    samples: Any
+    there: Any
     """On the device, in one run."""
-    out: NDArray[Any]
-    """Where they go: as many rows, perhaps shorter ones."""
+    here: NDArray[Any]
+    """In host memory: as many rows, perhaps shorter ones."""
 
 
 class _Coming(NamedTuple):
@@ -59,22 +59,19 @@ class Transfers:
         self._results: deque[int] = deque(maxlen=RESULTS - 1)  # pieces of the last ones
         self._held: PinnedBuffer | None = None  # while it is filled, or sent down
 
-    def upload(self, pieces: list[NDArray[Any]], slab: Any, *, beside: bool) -> None:
-        """Send rows, one piece after another, to a slab; kernels that are launched later wait.
+    def upload(self, rows: NDArray[Any], slab: Any, *, beside: bool) -> None:
+        """Send rows to a slab; kernels that are launched later wait.
 
-        The pieces may be changed afterwards. What has come down meanwhile is taken in. Unless they
+        The rows may be changed afterwards. What has come down meanwhile is taken in. Unless they
         go up ``beside`` the kernels under way, those are waited for: the memory may have been
         theirs, since CuPy gives it to others as soon as they are launched.
         """
         if not beside:
             self._up.wait_event(self._mark(self._kernels))
-        for sources, target in self._filling(pieces, slab):
+        for target, source in self._cut(slab, rows):
             buffer = self._held = self._buffer()
             staged = buffer.array[: target.nbytes].view(slab.dtype).reshape(target.shape)
-            top = 0
-            for rows in sources:
-                self._copies.copy(staged[top : top + len(rows), : rows.shape[1]], rows)
-                top += len(rows)
+            self._copies.copy(staged[:, : source.shape[1]], source)
             target.data.copy_from_host_async(buffer.pointer, target.nbytes, self._up)
             buffer.busy = self._mark(self._up)
             self._sent.append(buffer.busy)
@@ -148,7 +145,7 @@ class Transfers:
                 return
             self._held = buffer
             piece = self._waiting[0]
-            piece.samples.data.copy_to_host_async(buffer.pointer, _span(piece.samples), self._down)
+            piece.there.data.copy_to_host_async(buffer.pointer, _span(piece.there), self._down)
             self._coming.append(_Coming(piece, buffer, self._mark(self._down)))
             self._waiting.popleft()
             self._held = None
@@ -169,61 +166,26 @@ class Transfers:
         """Wait for the next piece, and copy it to its place."""
         piece, buffer, landed = self._coming[0]
         landed.synchronize()
-        count, width = piece.out.shape
-        pitch = piece.samples.strides[0] // piece.out.itemsize if count > 1 else width
-        rows = buffer.array[: count * pitch * piece.out.itemsize].view(piece.out.dtype)
-        self._copies.copy(piece.out, rows.reshape(count, pitch)[:, :width])
+        count, width = piece.here.shape
+        pitch = piece.there.strides[0] // piece.here.itemsize if count > 1 else width
+        rows = buffer.array[: count * pitch * piece.here.itemsize].view(piece.here.dtype)
+        self._copies.copy(piece.here, rows.reshape(count, pitch)[:, :width])
         self._coming.popleft()
         self._pool.give(buffer)
         self._send_down()
 
-    def _filling(
-        self, pieces: list[NDArray[Any]], slab: Any
-    ) -> Iterator[tuple[list[NDArray[Any]], Any]]:
-        """Rows that fit into a buffer together, and where they go."""
-        per_row = slab.strides[0]
-        if per_row > self._pool.size:
-            yield from self._in_parts_of_rows(pieces, slab)
-            return
-        most, top = self._pool.size // per_row, 0
-        group: list[NDArray[Any]] = []
-        count = 0
-        for piece in pieces:
-            start = 0
-            while start < len(piece):
-                rows = piece[start : start + most - count]
-                group.append(rows)
-                start, count = start + len(rows), count + len(rows)
-                if count == most:
-                    yield group, slab[top : top + count]
-                    group, top, count = [], top + count, 0
-        if group:
-            yield group, slab[top : top + count]
-
-    def _in_parts_of_rows(
-        self, pieces: list[NDArray[Any]], slab: Any
-    ) -> Iterator[tuple[list[NDArray[Any]], Any]]:
-        step, place = self._pool.size // slab.itemsize, 0
-        for piece in pieces:
-            for row in range(len(piece)):
-                for left in range(0, piece.shape[1], step):
-                    part = piece[row : row + 1, left : left + step]
-                    yield [part], slab[place : place + 1, left : left + part.shape[1]]
-                place += 1
-
-    def _cut(self, samples: Any, out: NDArray[Any]) -> Iterator[_Piece]:
-        """Pieces of a result that fit into a buffer."""
-        per_row = samples.strides[0]
-        rows = self._pool.size // per_row
+    def _cut(self, there: Any, here: NDArray[Any]) -> Iterator[_Piece]:
+        """Pieces of a picture that fit into a buffer."""
+        rows = self._pool.size // there.strides[0]
         if rows:
-            for top in range(0, len(out), rows):
-                yield _Piece(samples[top : top + rows], out[top : top + rows])
+            for top in range(0, len(here), rows):
+                yield _Piece(there[top : top + rows], here[top : top + rows])
             return
-        step = self._pool.size // out.itemsize
-        for row in range(len(out)):
-            for left in range(0, out.shape[1], step):
+        step = self._pool.size // there.itemsize
+        for row in range(len(here)):
+            for left in range(0, here.shape[1], step):
                 part = (slice(row, row + 1), slice(left, left + step))
-                yield _Piece(samples[part], out[part])
+                yield _Piece(there[part], here[part])
 
 
 def _span(samples: Any) -> int:

@@ -102,7 +102,7 @@ def test_memory_that_kernels_still_read_is_not_sent_to(cupy):
         doubled = first * 2
         del first
         slab = cupy.empty((64, 64), np.uint8)  # where the first was
-        device.upload([np.full((64, 64), 7, np.uint8)], slab)
+        device.upload(np.full((64, 64), 7, np.uint8), slab)
         device.finish()
         assert (device.host(doubled) == 2).all()
         assert (device.host(slab) == 7).all()

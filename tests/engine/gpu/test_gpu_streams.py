@@ -250,7 +250,7 @@ def test_memory_that_kernels_had_is_written_after_them_unless_it_is_known_not_to
     with cupy_device.CupyDevice(0) as device:
         timeline.queue(device.stream, "kernels", lambda: None)
         slab = device.xp.empty(x.shape, np.uint8)
-        device.upload([x], slab, beside=beside)
+        device.upload(x, slab, beside=beside)
         device.finish()
     assert timeline.spans["up"] == [(0.0, 1.0) if beside else (1.0, 2.0)]
     np.testing.assert_array_equal(slab, x)
