@@ -44,10 +44,25 @@ class Picks(Problem):
         super().__init__(*args, **rest)
         self.picked = picked
 
+    @property
+    def held(self) -> str:
+        """Type of the values that are compared."""
+        return self.picked.dtype
+
+    @property
+    def outside(self) -> float:
+        """What stands outside of the picture."""
+        return self.picked.outside
+
+    @property
+    def largest(self) -> bool:
+        """Whether the largest is picked, else the smallest."""
+        return self.picked.largest
+
     @cached_property
     def stays(self) -> bool:
         """Whether values are compared in the type of the output, and become it as they are."""
-        return self.requantize.plain and self.picked.dtype == self.requantize.out_dtype
+        return self.requantize.plain and self.held == self.requantize.out_dtype
 
     def rounding(self, bounds: Bounds | None) -> float:
         """Error of values that pass through a type that does not hold them all."""

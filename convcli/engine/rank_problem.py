@@ -70,6 +70,11 @@ class RankProblem(Problem):
         return not self.order.any() or bool((self.order == last).all())
 
     @property
+    def largest(self) -> bool:
+        """Of extrema, whether the largest is taken."""
+        return self.rank > 0
+
+    @property
     def is_rectangle(self) -> bool:
         """Whether every cell counts."""
         return self.cells == self.weights.size

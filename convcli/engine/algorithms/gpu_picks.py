@@ -29,29 +29,26 @@ MOST_CHANNELS = 4
 
 def why_cpu_only(p: RankProblem | Picks) -> str:
     """Why a GPU cannot do a problem, as what is said of its kernel; empty if it can."""
-    dtype = p.held if isinstance(p, RankProblem) else p.picked.dtype
-    strides, gaps = (p.rows.stride, p.cols.stride), (p.rows.dilation, p.cols.dilation)
+    why = _beyond(p)
+    return f"{why}, which {CPU_ONLY}" if why else why_not_of(p.dtype, p.requantize.out_dtype)
+
+
+def _beyond(p: RankProblem | Picks) -> str:
+    """What a problem has that no kernel does; empty if nothing."""
+    large = f"is larger than {NETWORK_SIDE}x{NETWORK_SIDE}"
     if isinstance(p, Picks) and p.picked.gray:
-        why = "has heights"
-    elif not bool((p.weights != 0).all()):
-        why = "has a footprint that is no rectangle"
-    elif strange := why_not_of(p.dtype, p.requantize.out_dtype):
-        return strange
-    elif dtype != ("float32" if p.dtype == "float16" else p.dtype):
-        why = "compares values that the picture's type does not hold"
-    elif max(p.kernel_size) <= NETWORK_SIDE:
-        why = (
-            "" if strides[1] == 1 or p.shape_in[2] <= MOST_CHANNELS else "has a stride in channels"
-        )
-    elif isinstance(p, RankProblem) and not p.is_extremum:
-        why = f"is larger than {NETWORK_SIDE}x{NETWORK_SIDE}"
-    else:
-        why = (
-            ""
-            if max(strides + gaps) == 1
-            else f"has a stride or gaps, and more than {NETWORK_SIDE} cells"
-        )
-    return f"{why}, which {CPU_ONLY}" if why else ""
+        return "has heights"
+    if not (p.weights != 0).all():
+        return "has a footprint that is no rectangle"
+    if p.held != ("float32" if p.dtype == "float16" else p.dtype):
+        return "compares values that the picture's type does not hold"
+    if max(p.kernel_size) <= NETWORK_SIDE:
+        strided = p.cols.stride > 1 and p.shape_in[2] > MOST_CHANNELS
+        return f"has a stride, and more than {MOST_CHANNELS} channels" if strided else ""
+    if isinstance(p, RankProblem) and not p.is_extremum:
+        return large
+    strided = any(w.stride > 1 or w.dilation > 1 for w in (p.rows, p.cols))
+    return f"has a stride or gaps, and {large}" if strided else ""
 
 
 def why_not_of(*dtypes: str) -> str:
@@ -70,11 +67,9 @@ def comparisons(p: RankProblem | Picks) -> float:
 
 def on_gpu(name: str, p: RankProblem | Picks, instead: Method) -> Method:
     """The offer of an algorithm; ``instead`` is done where a GPU hands over to the CPU."""
-    small = max(p.kernel_size) <= NETWORK_SIDE
     work = comparisons(p)
-    where = "in registers" if small else "in shared memory"
-    dtype = p.held if isinstance(p, RankProblem) else p.picked.dtype
-    price = gpu_comparisons(dtype, work)
+    where = "in registers" if max(p.kernel_size) <= NETWORK_SIDE else "in shared memory"
+    price = gpu_comparisons(p.held, work)
     return OnGpu(p, CostEstimate(name, price, f"about {ceil(work)} comparisons {where}"), instead)
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.algorithms.gpu_picks import on_gpu, why_cpu_only
+from convcli.engine.algorithms.gpu_picks import on_gpu
 from convcli.engine.costs import on_cpu
 from convcli.engine.cpu.compiled_windows import CompiledPicks, can_compile
 from convcli.engine.cpu.picking import NumpyPicks, Values
@@ -93,8 +93,7 @@ class RunMinima:
         loops = "compiled" if can_compile() else "numpy"
         price = on_cpu(self.name, f"{steps} steps", loops, self.name, kind, steps)
         here = _Compiled(problem, price, blocks) if can_compile() else _Numpy(problem, price)
-        there = problem.on_gpu and not why_cpu_only(problem)
-        return on_gpu(self.name, problem, here) if there else here
+        return on_gpu(self.name, problem, here) if problem.on_gpu else here
 
 
 RUNS = RunMinima()

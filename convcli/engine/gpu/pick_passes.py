@@ -27,28 +27,13 @@ def pick_passes(problem: RankProblem | Picks) -> tuple[Pass, ...]:
     return _extrema(problem)
 
 
-def _largest(problem: RankProblem | Picks) -> bool:
-    return problem.picked.largest if isinstance(problem, Picks) else problem.rank > 0
-
-
-def _outside(problem: RankProblem | Picks) -> float:
-    return problem.picked.outside if isinstance(problem, Picks) else problem.outside
-
-
-def _held(problem: RankProblem | Picks) -> str:
-    return problem.picked.dtype if isinstance(problem, Picks) else problem.held
-
-
 def _network(problem: RankProblem | Picks) -> Pass:
-    height, width = problem.kernel_size
-    dtype, out_dtype = _held(problem), problem.requantize.out_dtype
+    dtype, out_dtype = problem.held, problem.requantize.out_dtype
     votes = isinstance(problem, RankProblem) and not problem.is_extremum
-    if isinstance(problem, RankProblem):
-        rank = problem.rank
-    else:
-        rank = problem.weights[0].size - 1 if problem.picked.largest else 0
+    last = problem.weights[0].size - 1
+    rank = problem.rank if isinstance(problem, RankProblem) else last * problem.largest
     found = best_network(
-        (height, width),
+        problem.kernel_size,
         rank,
         problem.shape_in[2],
         (problem.rows.stride, problem.cols.stride),
@@ -66,7 +51,7 @@ def _network(problem: RankProblem | Picks) -> Pass:
         "SEEN_ROWS": grid.seen,
         "SPAN": grid.span,
         "VOTES": int(votes and "float" in dtype),
-        "ABSENT_FIRST": int(not votes and _largest(problem)),
+        "ABSENT_FIRST": int(not votes and problem.largest),
     }
     ranks = ""
     if constants["VOTES"]:
@@ -89,7 +74,7 @@ def _network(problem: RankProblem | Picks) -> Pass:
 
 def _extrema(problem: RankProblem | Picks) -> tuple[Pass, ...]:
     """Across in as many passes as it takes; the last one goes down, too."""
-    dtype, cols = _held(problem), problem.cols
+    dtype, cols = problem.held, problem.cols
     height, width = problem.kernel_size
     items = np.dtype(dtype).itemsize, np.dtype(problem.requantize.out_dtype).itemsize
     passes: list[Pass] = []
@@ -123,7 +108,7 @@ def _tiled(
     cols: Window,
     requantize: Requantize,
 ) -> Pass:
-    item, largest = np.dtype(dtype).itemsize, _largest(problem)
+    item, largest = np.dtype(dtype).itemsize, problem.largest
     line = tile.line
     constants = {
         "LOAD_BYTES": 16,
@@ -173,7 +158,7 @@ def _pass(
         rows=rows or problem.rows,
         cols=cols or problem.cols,
         mode=problem.border.mode,
-        border=_outside(problem),
+        border=problem.outside,
         channels=problem.shape_in[2],
         channels_out=problem.shape_in[2],
         dtype=dtype,
