@@ -10,7 +10,7 @@ from convcli.engine.gpu.kernel_source import KernelSource
 from convcli.engine.gpu.line_text import ExtremaTile, line_text, tile_of
 from convcli.engine.gpu.networks import best_network
 from convcli.engine.gpu.passes import Pass
-from convcli.engine.gpu.value_source import value_source
+from convcli.engine.gpu.value_source import type_of_sums, value_source
 from convcli.engine.gpu.whole_readers import Whole
 from convcli.engine.picks import Picks
 from convcli.engine.rank_problem import RankProblem
@@ -130,7 +130,7 @@ def _tiled(
         dtype=dtype,
         rows=rows,
         cols=cols,
-        out_dtype=requantize.out_dtype,
+        requantize=requantize,
         samples=line.samples,
         step=tile.columns,
         span=tile.span,
@@ -151,8 +151,9 @@ def _pass(
     whole: Whole,
     rows: Window | None = None,
     cols: Window | None = None,
-    out_dtype: str = "",
+    requantize: Requantize | None = None,
 ) -> Pass:
+    formula = requantize or problem.requantize
     return Pass(
         source=source,
         rows=rows or problem.rows,
@@ -162,13 +163,13 @@ def _pass(
         channels=problem.shape_in[2],
         channels_out=problem.shape_in[2],
         dtype=dtype,
-        out_dtype=out_dtype or problem.requantize.out_dtype,
+        out_dtype=formula.out_dtype,
         samples=samples,
         step=step,
         span=span,
         skew=skew,
         tile=whole.rows,
         weights=None,
-        acc="float32",
+        acc=type_of_sums(dtype, formula),  # the kernel is given weights, which it does not read
         whole=whole,
     )

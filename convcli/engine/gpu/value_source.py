@@ -17,10 +17,15 @@ from convcli.engine.gpu.kernel_source import (
 from convcli.engine.numerics import WHITE
 from convcli.engine.requantize import Requantize
 
-__all__ = ["value_source"]
+__all__ = ["type_of_sums", "value_source"]
 
 PLACE = "    INSTRUCTIONS\n"
 """In a .cu file, where those go that are written for a kernel."""
+
+
+def type_of_sums(dtype: str, requantize: Requantize) -> str:
+    """What values of a type are added in, and go through a formula: ``acc_t`` of the source."""
+    return "float64" if "float64" in (dtype, requantize.work) else "float32"
 
 
 def value_source(
@@ -46,7 +51,7 @@ def value_source(
     instructions
         What a thread does, in macros of the file.
     """
-    out, wide = requantize.out_dtype, "float64" in (dtype, requantize.work)
+    out = requantize.out_dtype
     work = "double" if requantize.work == "float64" else "float"
     item, samples = np.dtype(out).itemsize, constants["NX"]
     names: dict[str, Any] = {
@@ -63,7 +68,7 @@ def value_source(
     }
     lines = [
         f"typedef {C_TYPES[dtype]} in_t;",
-        f"typedef {'double' if wide else 'float'} acc_t;",
+        f"typedef {C_TYPES[type_of_sums(dtype, requantize)]} acc_t;",
         f"typedef {work} work_t;",
         f"typedef {C_TYPES[out]} out_t;",
         *(f"#define {name} {value}" for name, value in names.items()),

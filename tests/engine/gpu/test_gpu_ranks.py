@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.dispatch import execute
+from convcli.engine.gpu.cupy_run import run_chain
 from convcli.engine.gpu.host_strips import run_tiles
 from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.operations import operation_of
@@ -252,3 +253,15 @@ def test_bytes_as_halves_of_floating_point(shim, monkeypatch, operation):
     if operation == "erode":
         same(shim, x, kernel(operation, 9))
     slabs._passes.cache_clear()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+@pytest.mark.parametrize(("operation", "side"), [("rank", 3), ("dilate", 9)])
+def test_kernels_are_given_what_they_declare(cupy, dtype, operation, side):
+    x = picture(dtype, (9, 21, 1))
+    plan = plan_filter(x.shape, x.dtype, [kernel(operation, side)], backend="numpy")
+    got, clipped = run_chain(plan, x)
+    want = execute(plan, x)
+    np.testing.assert_array_equal(got, want.pixels)
+    assert clipped == want.clipped
