@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convcli.engine.backends import NUMPY
+from convcli.engine.step import CPU_ONLY
 from convcli.errors import BackendError
 from convcli.imaging.header import Header, Metadata
 from convcli.imaging.options import FilterOptions
@@ -241,7 +242,7 @@ class Filter:
         """The whole filtered plane, before ``stretch`` where that is the range."""
         if simple:
             return Correlated(plane, plans, counts, opaque=not self.leaves_alpha)
-        if plans.chained(plane.shape[:2]).backend.on_gpu and not self._is_parted(plans, counts):
+        if plans.chained(plane.shape[:2]).backend.on_gpu and not self._left_to_cpu(plans, counts):
             from convcli.imaging.stages.on_device import DeviceResult
 
             return DeviceResult(plane, plans, self.source.name, counts)
@@ -253,7 +254,7 @@ class Filter:
             return PartlyHidden(plane, plans, layers, counts)
         return Requantised(layers, plans, plane.shape[:2], counts)
 
-    def _is_parted(self, plans: Plans, counts: Counts) -> bool:
+    def _left_to_cpu(self, plans: Plans, counts: Counts) -> bool:
         """Whether the CPU takes over from a GPU, where not all samples vote in what is no sum.
 
         Raises
@@ -265,7 +266,7 @@ class Filter:
         if not names:
             return False
         where = "in brightness or light" if plans.in_light else "beside samples that do not vote"
-        why = f"{', '.join(names)} is done on the CPU only {where}"
+        why = f"{', '.join(names)} {CPU_ONLY} {where}"
         if self.options.backend is not None:
             raise BackendError(f"backend {self.options.backend}: {why}")
         counts.add(SampleCounts(), why)

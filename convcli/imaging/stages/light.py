@@ -49,7 +49,8 @@ def to_linear(values: NDArray[Any], xp: Any = np) -> NDArray[Any]:
             f"a sample of {float(size.max()):g}, where 1 is white, has no linear light; drop --linear"
         ) from error
     curve = xp.where(size <= 0.04045, size * (1 / 12.92), high)
-    return np.asarray(np.copysign(curve, values)) if xp is np else xp.copysign(curve, values)
+    signed: NDArray[Any] = xp.copysign(curve, values)
+    return signed
 
 
 def from_linear(values: NDArray[Any], xp: Any = np) -> NDArray[Any]:
@@ -61,7 +62,8 @@ def from_linear(values: NDArray[Any], xp: Any = np) -> NDArray[Any]:
     size = xp.abs(values)
     high = 1.055 * size ** (1 / 2.4) - 0.055
     curve = xp.where(size <= 0.0031308, size * 12.92, high)
-    return np.asarray(np.copysign(curve, values)) if xp is np else xp.copysign(curve, values)
+    signed: NDArray[Any] = xp.copysign(curve, values)
+    return signed
 
 
 def luminance(colours: NDArray[Any], xp: Any = np) -> NDArray[Any]:
