@@ -10,7 +10,13 @@ import weakref
 import numpy as np
 
 from cupy._errors import CUDARuntimeError, OutOfMemoryError
-from cupy._streams import current_device, drain_device, get_current_stream, queue_of
+from cupy._streams import (
+    WORKING,
+    current_device,
+    drain_device,
+    get_current_stream,
+    queue_of,
+)
 
 PAGE = mmap.PAGESIZE
 DEVICE_BYTES = 1 << 29
@@ -55,12 +61,12 @@ class _Pool:
         self.device, self.limit = device, _limit_of_environment()
         self.used = self.total = 0
         self.idle = {}
-        self.lock = threading.RLock()
+        self.lock = threading.RLock()  # taken after WORKING: what is done lets memory go
 
     def malloc(self, size):
         rounded = _rounded(size)
         stream = get_current_stream().ptr
-        with self.lock:
+        with WORKING, self.lock:
             pages = next(iter(self.idle.get((stream, size), ())), None)
             if pages is None:
                 self._room(rounded)
@@ -88,8 +94,9 @@ class _Pool:
             self.idle.setdefault((stream, pages.size), []).insert(0, pages)
 
     def free_all_blocks(self):
-        drain_device(self.device)  # to free memory waits for the device
-        with self.lock:
+        # To free memory waits for the device, and no thread gives it work in between.
+        with WORKING, self.lock:
+            drain_device(self.device)
             self.total -= sum(_rounded(p.size) for kept in self.idle.values() for p in kept)
             self.idle.clear()
 
