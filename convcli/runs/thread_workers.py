@@ -155,8 +155,8 @@ class ThreadWorkers:
         for thread in self._crew:
             thread.join()
         self._crew.clear()
-        while self._given:
+        # Not as many as were given: an interrupt may come between a result and its being counted.
+        while not self._done.empty():
             result, _ = self._done.get()
-            self._given -= 1
             if result is not None:
                 self.late.append(result)

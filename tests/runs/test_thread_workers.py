@@ -338,6 +338,26 @@ def test_an_interrupt_while_results_are_waited_for(
     assert not crew()
 
 
+def test_an_interrupt_just_after_a_result_was_taken_leaves_nobody_waiting(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(8)
+
+    class Interrupted(thread_workers.SimpleQueue):  # type: ignore[type-arg, misc]  # a C type
+        def get(self, *given: Any) -> Any:
+            got = super().get(*given)
+            if isinstance(got, thread_workers._Done) and not pool.stopped:
+                raise KeyboardInterrupt
+            return got
+
+    monkeypatch.setattr(thread_workers, "SimpleQueue", Interrupted)
+    pool = ThreadWorkers(REQUEST, None, 2)
+    with pytest.raises(KeyboardInterrupt):
+        list(pool.results(deque(jobs_to("out"))))
+    assert len(files("out")) - 1 <= len(pool.late) <= 4  # but for the one that was taken
+    assert not crew()
+
+
 def test_what_ends_a_thread_ends_the_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures(8)
 
