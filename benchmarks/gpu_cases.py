@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcli.engine.gpu import device
+from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.kernel_source import KernelSource
-from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import ConvcliError
 from convcli.kernels.catalogue import PRESETS

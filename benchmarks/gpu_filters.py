@@ -18,7 +18,7 @@ from gpu_cases import BENCHMARKED, PICKING, SHORT, Case
 from gpu_peers import is_sum, peers
 
 from convcli.engine.dispatch import execute
-from convcli.engine.gpu.slabs import run_resident
+from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.plan import plan_filter
 from convcli.kernels.load import load_kernel
 

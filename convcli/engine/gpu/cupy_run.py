@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.cupy_device import device_in_turn, device_of_thread
 from convcli.engine.gpu.failures import failures_told, no_memory
 from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles
-from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.plan import Plan
 from convcli.errors import BackendError
 

@@ -17,19 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import Span, merged
+from convcli.engine.gpu.chain_steps import FFT_BYTES, clipped_by, new_counts, run_steps
 from convcli.engine.gpu.device import one_line
 from convcli.engine.gpu.device_protocol import Device
+from convcli.engine.gpu.pass_launch import ROWS_PER_LAUNCH
 from convcli.engine.gpu.pipeline import HANDS, best_strips
 from convcli.engine.gpu.row_maps import Rows, count_rows, needed_rows
-from convcli.engine.gpu.slabs import (
-    FFT_BYTES,
-    ROWS_PER_LAUNCH,
-    Slab,
-    clipped_by,
-    new_counts,
-    new_slab,
-    run_steps,
-)
+from convcli.engine.gpu.slabs import Slab, new_slab
 from convcli.engine.plan import Plan
 from convcli.engine.speeds import load_speeds
 from convcli.system.machine import default_threads

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
-from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.gpu.workload import compile_seconds
 from convcli.engine.plan import Plan, plan_filter
 from convcli.engine.speeds import Speeds

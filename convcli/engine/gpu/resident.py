@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from convcli.engine.dispatch import native
+from convcli.engine.gpu.chain_steps import clipped_by, new_counts, run_steps
 from convcli.engine.gpu.cupy_device import CupyDevice, device_of_thread
 from convcli.engine.gpu.row_maps import count_rows, needed_rows
-from convcli.engine.gpu.slabs import clipped_by, new_counts, pitch, run_steps, slab_of
+from convcli.engine.gpu.slabs import pitch, slab_of
 from convcli.engine.plan import Plan
 
 if TYPE_CHECKING:

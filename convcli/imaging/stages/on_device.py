@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convcli.engine.backends import taken_over
+from convcli.engine.gpu.chain_steps import FFT_BYTES
 from convcli.engine.gpu.cupy_device import CupyDevice, device_in_turn
 from convcli.engine.gpu.device import one_line
 from convcli.engine.gpu.failures import failures_told, no_memory
 from convcli.engine.gpu.host_strips import FEWEST_ROWS, strip_rows
 from convcli.engine.gpu.notes import to_tell
 from convcli.engine.gpu.resident import download, upload
-from convcli.engine.gpu.slabs import FFT_BYTES
 from convcli.errors import BackendError
 from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.carry_out import Counts, SampleCounts, is_whole

@@ -10,8 +10,8 @@ import pytest
 from gpu_parity import agrees, picture, plan_of
 
 from convcli.arithmetic.borders import BORDERS, Border
+from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.host_strips import run_tiles
-from convcli.engine.gpu.slabs import run_resident
 from convcli.kernels.kernel import Kernel
 
 RNG = np.random.default_rng(1)

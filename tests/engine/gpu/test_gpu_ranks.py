@@ -8,9 +8,9 @@ from scipy import ndimage
 
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.dispatch import execute
+from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.cupy_run import run_chain
 from convcli.engine.gpu.host_strips import run_tiles
-from convcli.engine.gpu.slabs import run_resident
 from convcli.engine.operations import operation_of
 from convcli.engine.plan import plan_filter
 from convcli.kernels.kernel import Kernel
@@ -238,7 +238,7 @@ def test_as_scipy_has_it(shim, dtype):
 @pytest.mark.parametrize("operation", ["erode", pytest.param("rank", marks=SLOW)])
 def test_bytes_as_halves_of_floating_point(shim, monkeypatch, operation):
     """As chips before sm_90 compare them."""
-    from convcli.engine.gpu import pick_passes, slabs
+    from convcli.engine.gpu import chain_steps, pick_passes
 
     plain = pick_passes.value_source
 
@@ -246,13 +246,13 @@ def test_bytes_as_halves_of_floating_point(shim, monkeypatch, operation):
         source = plain(*args, **kwargs)
         return source._replace(text="#define HALVES 1\n" + source.text)
 
-    slabs._passes.cache_clear()
+    chain_steps._passes.cache_clear()
     monkeypatch.setattr(pick_passes, "value_source", halves)
     x = picture("uint8", (21, 50, 3))
     same(shim, x, kernel(operation, 3, 3, 50 if operation == "rank" else None))
     if operation == "erode":
         same(shim, x, kernel(operation, 9))
-    slabs._passes.cache_clear()
+    chain_steps._passes.cache_clear()
 
 
 @pytest.mark.gpu

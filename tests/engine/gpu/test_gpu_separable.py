@@ -75,7 +75,7 @@ def test_sizes_around_the_edges_of_blocks(shim):
 
 
 def test_a_block_walks_down_several_tiles(shim, monkeypatch):
-    monkeypatch.setattr("convcli.engine.gpu.slabs.BLOCKS_WANTED", 1)
+    monkeypatch.setattr("convcli.engine.gpu.pass_launch.BLOCKS_WANTED", 1)
     for kernel, channels in ((UNEVEN, 3), (TALL, 1)):
         check(shim, picture("uint8", (400, 40, channels)), kernel, border=Border("edge"))
 
