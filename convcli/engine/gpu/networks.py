@@ -20,8 +20,12 @@ __all__ = ["ThreadNetwork", "best_network", "rank_network"]
 
 
 ALIVE = 145
-"""Registers that values may take; the assembler takes up to 60 more, of 255, and spills
-some to stay below 168, with which three blocks run at once."""
+"""Registers that values may take; the assembler takes up to 60 more, and three blocks run at once with
+168, two with 255."""
+
+IN_ORDER = 80
+"""Values from which on the assembler is held to the order of the text, by a branch before each sample:
+left to itself it takes 30 to 130 registers more than there are values, and spills some of them."""
 
 CODE, LINE = 64_000, {1: 16, 2: 64, 4: 18, 8: 75}
 """Bytes of instructions that may be written, and about how many a line is, by the bytes of a sample;
@@ -168,7 +172,9 @@ def _network(grid: ThreadGrid, rank: int, item: int, before: int) -> ThreadNetwo
     skew = -before * grid.channels % (load // item)
     net, outputs = rank_network(*grid.kernel, rank, grid.group)
     lines = list(_Writer(net, grid, load, item, skew).lines(outputs))
-    return ThreadNetwork(grid, load, skew, lines, _alive(lines) * (2 if item == 8 else 1))
+    straight = [line for line in lines if not line.startswith("BEYOND")]
+    alive = _alive(straight) * (2 if item == 8 else 1)
+    return ThreadNetwork(grid, load, skew, lines if alive > IN_ORDER else straight, alive)
 
 
 def _alive(lines: list[str]) -> int:
@@ -199,6 +205,8 @@ class _Writer(CellWriter):
             if sample % channels > self.turn:
                 self.turn = sample % channels
                 yield "ANEW"
+            elif sample:
+                yield f"BEYOND({sample})"
             for row, (node, shift) in enumerate(outputs):
                 at = column + shift * self.grid.tap
                 yield from self._value(node, at)

@@ -15,7 +15,7 @@ def carried_out(lines, grid: ThreadGrid, load, item, skew, trials=100):
     rng = np.random.default_rng(len(lines))
     rows = max(grid.seen, grid.lanes)
     x = rng.integers(0, 4, (rows, grid.span, trials), dtype=np.int8)
-    values, words, found = {}, {}, {}
+    values, words, found, least = {}, {}, {}, 0
     for line in lines:
         name, _, rest = line.partition("(")
         args = rest.rstrip(")").split(",")
@@ -37,10 +37,14 @@ def carried_out(lines, grid: ThreadGrid, load, item, skew, trials=100):
             pick = np.minimum if name == "LOWER" else np.maximum
             values[args[0]] = pick(values[args[1]], values[args[2]])
         elif name == "FOUND":
+            assert int(args[1]) >= least  # else a thread at the end of a row would leave it out
             for lane, value in enumerate(values[args[2]]):
                 found[lane * grid.group + int(args[0]), int(args[1])] = value
+        elif name == "BEYOND":
+            least = int(args[0])
         else:
             assert name == "ANEW"
+            least = 0
     return found, x
 
 

@@ -10,12 +10,23 @@
 #define LOWER(name, a, b) const value_t name = lower(a, b);
 #define UPPER(name, a, b) const value_t name = upper(a, b);
 #define FOUND(row, sample, value) found[row][sample] = value;
-// The compiler must not keep words for the next channel.
+// What follows makes samples that lie beyond the end of the row, or at least it might: the assembler
+// moves no load and hardly a comparison across the branch, which it otherwise does until registers run
+// out.
+#define BEYOND(sample)                                                                         \
+    if (left <= (sample))                                                                      \
+        break;
+// The next channel. The compiler must not keep words for it, nor know what is left of the row.
 #ifdef __CUDA_ARCH__
-#define ANEW asm volatile("" : "+l"(from));
+#define OPAQUE asm volatile("" : "+l"(from), "+r"(left));
 #else
-#define ANEW
+#define OPAQUE
 #endif
+#define ANEW                                                                                   \
+    }                                                                                          \
+    while (0);                                                                                 \
+    OPAQUE                                                                                     \
+    do {
 #define WORD(name, row, at)                                                                    \
     const load_t name = ((const load_t *)(from + (row) * pitch - SKEW))[at];
 #if VOTES
@@ -80,7 +91,10 @@ extern "C" __global__ void __launch_bounds__(128) network(ARGUMENTS)
     VIEW(x * STRIDE_W, top * STRIDE_H, top * STRIDE_H + SEEN_ROWS, SPAN)
     value_t found[GROUP][NX];
     bool strange = false;
+    int left = samples_out - x;
+    do {
     INSTRUCTIONS
+    } while (0);
     int outside = 0;
 #if VOTES
     if (strange) {
