@@ -56,13 +56,19 @@ OUT_DTYPES = (*LIMITS, "float32", "float64")
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "float")
 """How results become samples."""
 
-FULL = {"uint8": 255.0, "uint16": 65535.0}
-"""White of each depth; 1.0 for floating point."""
-
 EPS32 = 2.0**-24
 EPS64 = 2.0**-53
 _EXACT32 = 2**24
 _EXACT64 = 2**53
+
+
+def loaded_type(dtype: str) -> str:
+    """The type in which samples of a type are computed with: no loop and no kernel reads float16.
+
+    >>> loaded_type("float16"), loaded_type("uint8")
+    ('float32', 'uint8')
+    """
+    return "float32" if dtype == "float16" else dtype
 
 
 def full_scale(dtype: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.numerics import EPS64, LIMITS, exact_type
+from convcli.engine.numerics import EPS64, LIMITS, exact_type, loaded_type
 from convcli.engine.requantize import Requantize
 from convcli.engine.step import Problem, Signal, Slot
 from convcli.errors import KernelError, UsageError
@@ -141,7 +141,7 @@ def _check(kernel: Kernel) -> None:
 
 def _held(slot: Slot) -> tuple[str, float]:
     """The type in which values are compared, and what stands outside."""
-    dtype = "float32" if slot.signal.dtype == "float16" else slot.signal.dtype
+    dtype = loaded_type(slot.signal.dtype)
     if dtype in LIMITS and not slot.fits(dtype):
         dtype = "float64" if "32" in dtype or "64" in dtype else "float32"
     return dtype, slot.border.outside

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import TiledAxis
 from convcli.engine.costs import CostEstimate, gpu_comparisons
-from convcli.engine.numerics import WHITE
+from convcli.engine.numerics import WHITE, loaded_type
 from convcli.engine.picks import Picks
 from convcli.engine.rank_problem import RankProblem
 from convcli.engine.step import CPU_ONLY, Maps, Method
@@ -40,7 +40,7 @@ def _beyond(p: RankProblem | Picks) -> str:
         return "has heights"
     if not (p.weights != 0).all():
         return "has a footprint that is no rectangle"
-    if p.held != ("float32" if p.dtype == "float16" else p.dtype):
+    if p.held != loaded_type(p.dtype):
         return "compares values that the picture's type does not hold"
     if max(p.kernel_size) <= NETWORK_SIDE:
         strided = p.cols.stride > 1 and p.shape_in[2] > MOST_CHANNELS

@@ -24,6 +24,7 @@ from convcli.engine.gpu.row_maps import (
 )
 from convcli.engine.gpu.slabs import Slab, new_slab, slab_of
 from convcli.engine.gpu.step_passes import step_passes
+from convcli.engine.numerics import loaded_type
 from convcli.engine.plan import Plan, Step
 from convcli.engine.requantize import Requantizer
 
@@ -37,8 +38,7 @@ _passes = lru_cache(maxsize=64)(step_passes)
 
 def run_resident(device: Device, plan: Plan, x: Any) -> tuple[Any, int]:
     """Filter a picture ``(H, W, C)`` that is on the device already; the result stays there."""
-    if x.dtype == np.float16:
-        x = x.astype(np.float32)
+    x = x.astype(loaded_type(x.dtype.name), copy=False)
     slab = slab_of(device, x, ((0, x.shape[0]),))
     wanted = needed_rows(plan, ((0, plan.shape_out[0]),))
     counts = new_counts(device, plan)

@@ -24,6 +24,7 @@ from convcli.engine.gpu.pass_launch import ROWS_PER_LAUNCH
 from convcli.engine.gpu.pipeline import HANDS, best_strips
 from convcli.engine.gpu.row_maps import Rows, count_rows, needed_rows
 from convcli.engine.gpu.slabs import Slab, new_slab
+from convcli.engine.numerics import loaded_type
 from convcli.engine.plan import Plan
 from convcli.engine.speeds import load_speeds
 from convcli.system.machine import default_threads
@@ -155,7 +156,7 @@ class _Tile:
     def __init__(self, device: Device, plan: Plan, x: NDArray[Any], have: Rows) -> None:
         self.device, self.plan, self.have = device, plan, have
         self._source = x.reshape(x.shape[0], -1)
-        dtype = "float32" if x.dtype == np.float16 else x.dtype.name
+        dtype = loaded_type(x.dtype.name)
         self._slab = new_slab(device, have, self._source.shape[1], dtype)
         self._there = np.zeros(count_rows(have), bool)
 

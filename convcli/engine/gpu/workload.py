@@ -11,7 +11,7 @@ from convcli.engine.gpu.cubin_cache import CubinCache
 from convcli.engine.gpu.frame_layout import frame_source
 from convcli.engine.gpu.passes import Pass
 from convcli.engine.gpu.step_passes import parts_of, step_passes
-from convcli.engine.numerics import WHITE
+from convcli.engine.numerics import WHITE, loaded_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,10 +92,9 @@ def workload_of(on_cpu: Plan, on_gpu: Plan) -> Workload:
     """What a filter costs by its plans for the two."""
     passes: list[PassWork] = []
     sources = {}
-    compiling, dtype = 0.0, on_gpu.dtype
+    compiling, dtype = 0.0, loaded_type(on_gpu.dtype)
     cache = CubinCache()
     for step in on_gpu.steps:
-        dtype = "float32" if dtype == "float16" else dtype
         for part in parts_of(step):
             found = step_passes(part, dtype)
             if found is None:
