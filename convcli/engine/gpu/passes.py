@@ -37,6 +37,9 @@ REGISTERS = 112
 OTHERS = 3
 """Registers for pointers and counters, beside what is in between."""
 
+FORMULA = 4
+"""Registers more where sums are scaled or shifted, and twice that where that is done in doubles."""
+
 CAPS = ((7, 72), (6, 80), (5, 96), (4, 128), (3, 168))
 """Blocks on a multiprocessor, and the registers that their threads have. More are of no use to
 kernels that have loads of the next row under way."""
@@ -277,10 +280,12 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
     if lines and not rolls:
         return None  # every output row would sum its rows across again
     taps = lines * (kh + kw) if lines else int(np.count_nonzero(job.weights))
+    # Where a weight is 1 or comes twice, the assembler keeps cells and products for more than a sum.
+    shared = 0 if lines or np.unique(np.abs(job.weights)).size == job.weights.size else 2
     for samples in _widths(shape, job.dtype, job.requantize.out_dtype):
         shape = shape._replace(samples=samples)
         sums = samples * (members * (kh if rolls else 1) + lines)
-        registers = _registers(job, sums, shape) + (2 if lines else 3) * max(kh, 3)
+        registers = _registers(job, sums, shape) + (2 if lines else 3) * max(kh, 3) + shared
         if registers <= REGISTERS and taps * samples * (kh if rolls else 1) <= UNROLLED:
             source = make_source(
                 "rolling",
@@ -292,7 +297,7 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
                 factors=factors,
                 members=members,
                 ROLLING=int(rolls),
-                BLOCKS=_at_once(registers) if rolls and job.acc != "float64" else 1,
+                BLOCKS=_at_once(registers) if rolls and job.acc == "float32" else 1,
             )
             return _pass(job, source, shape, 0 if rolls else 4)
     return None
@@ -300,8 +305,16 @@ def _rolling(job: _Job, factors: tuple[Factor, ...] = ()) -> Pass | None:
 
 def _at_once(registers: int) -> int:
     """Blocks that a multiprocessor is asked to hold, where what a thread does is known well enough:
-    sums of doubles, and strided rows that are all loaded at once, take what they take."""
+    other sums than floats, and strided rows that are all loaded at once, take what they take."""
     return next((blocks for blocks, most in CAPS if registers <= most), 1)
+
+
+def _formula_of(requantize: Requantize) -> bool:
+    """Whether sums are more than rounded."""
+    return (
+        requantize._replace(scale=1.0, bias=0.0, absolute=False, offset=0.0, ratio=1.0)
+        != requantize
+    )
 
 
 def _registers(job: _Job, sums: int, shape: Shape) -> int:
@@ -318,6 +331,7 @@ def _registers(job: _Job, sums: int, shape: Shape) -> int:
         row += before * item // 4 + 2
     finished = shape.samples * np.dtype(job.requantize.out_dtype).itemsize // 4
     finished += shape.samples * (len(job.weights) > 1) - shape.samples // 4
+    finished += FORMULA * (_formula_of(job.requantize) + (job.requantize.work == "float64") * 2)
     wide = 2 if job.acc == "float64" else 1
     return sums * wide + 2 * row + finished + OTHERS
 

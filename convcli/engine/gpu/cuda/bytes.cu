@@ -67,7 +67,7 @@ INLINE int finish_row(out_t *to, const unsigned (&columns)[SPAN][WORDS], int val
 #endif
 }
 
-extern "C" __global__ void __launch_bounds__(128) bytes(ARGUMENTS)
+extern "C" __global__ void __launch_bounds__(BOUNDS) bytes(ARGUMENTS)
 {
     PLACE(rows_per_thread)
     VIEW(x * STRIDE_W, top * STRIDE_H, END_ROW, SPAN)

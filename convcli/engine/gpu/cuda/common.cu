@@ -48,6 +48,14 @@
     }                                                                                          \
     from += (row) * pitch + (start);
 
+// For __launch_bounds__: threads of a block, and of blocks one where there are many sums, since the
+// assembler would spill a register to have room for more.
+#if MEMBERS > 1
+#define BOUNDS 128, 1
+#else
+#define BOUNDS 128
+#endif
+
 // Where a thread stands: NX samples from `x` on, rows [top, bottom) of the output; threads beyond
 // it leave.
 #define PLACE(rows_each)                                                                       \

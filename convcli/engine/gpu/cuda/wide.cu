@@ -30,7 +30,7 @@ INLINE void add_chunk(acc_t (&sums)[TILE_H][NX], const acc_t *__restrict__ membe
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128) wide(ARGUMENTS)
+extern "C" __global__ void __launch_bounds__(BOUNDS) wide(ARGUMENTS)
 {
     PLACE(TILE_H)
     VIEW(x * STRIDE_W, top * STRIDE_H, END_ROW, SEEN(KERNEL_W))
