@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcli.engine.gpu import device
-from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.kernel_source import KernelSource
 from convcli.engine.plan import Plan, plan_filter
 from convcli.errors import ConvcliError
@@ -23,8 +22,13 @@ from convcli.ops.depthwise_gpu import launch_of
 from convcli.ops.sliding_window import SlidingWindow
 
 try:
+    from convcli.engine.gpu.chain_steps import run_resident
+except ImportError:  # a revision before it, of which the figures are put beside
+    from convcli.engine.gpu.slabs import run_resident
+
+try:
     from convcli.engine.gpu.step_passes import parts_of, step_passes
-except ImportError:  # an older revision, of which the figures are put beside
+except ImportError:  # an older one
     from convcli.engine.gpu.passes import passes_of as step_passes
 
     def parts_of(step: Any) -> tuple[Any, ...]:
