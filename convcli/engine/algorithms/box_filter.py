@@ -16,7 +16,7 @@ from convcli.engine.step import Method, Problem
 if TYPE_CHECKING:
     from convcli.engine.cpu.tile_loader import TileLoader
 
-__all__ = ["BOX"]
+__all__ = ["BOX", "FEWEST_SLID"]
 
 GPU_TAPS = 8.0
 """Multiply-adds that a sample of any box costs as much as on a GPU, about."""

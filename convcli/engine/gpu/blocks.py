@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcli.engine.gpu.kernel_source import Shape, skew
+from convcli.engine.gpu.kernel_source import UNROLLED, Shape, skew
 
 __all__ = [
     "QUAD",
@@ -31,9 +31,6 @@ SHARED_BYTES = 44 << 10
 
 HELD = 64
 """Sums, and words on their way, that a thread holds."""
-
-UNROLLED = 4096
-"""Multiply-adds in unrolled loops: 64 KiB of instructions."""
 
 _COLUMNS = (128, 64, 32)
 _STAGED = (32, 16, 8, 4)

@@ -6,6 +6,7 @@ from picture to picture (sizes, padding, the border) is not, so that one kernel 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from math import gcd
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.engine.numerics import WHITE
 from convcli.engine.requantize import Requantize
@@ -22,14 +22,15 @@ __all__ = [
     "COUNTERS",
     "C_TYPES",
     "OPTIONS",
+    "UNROLLED",
     "KernelSource",
     "Shape",
     "alignment",
     "formula_constants",
+    "literal",
     "make_source",
     "skew",
     "source_file",
-    "words_of",
 ]
 
 C_TYPES = {
@@ -47,8 +48,9 @@ as zero, which no picture notices."""
 COUNTERS = 64
 """Counters of clipped samples."""
 
-CONSTANT_BYTES = 60_000
-"""Weights beyond this do not fit into the 64 KiB of constant memory."""
+UNROLLED = 4096
+"""Multiply-adds in an unrolled loop: 64 KiB of instructions, half of their cache, and less than a
+second of compiling."""
 
 _COMBINE = {"none": 0, "magnitude": 1, "maximum": 2}
 
@@ -109,9 +111,8 @@ def make_source(
     types: tuple[str, str, str],
     requantize: Requantize,
     before: int,
-    weights: NDArray[np.float64],
-    factors: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = (),
-    members: int = 1,
+    tables: Sequence[str],
+    members: int,
     **constants: int,
 ) -> KernelSource:
     """Write one specialisation.
@@ -119,15 +120,15 @@ def make_source(
     Parameters
     ----------
     function
-        ``rolling``, ``bytes``, ``across_down``, ``wide`` or ``bank``: the name of the .cu file and of the kernel in it.
+        The name of the .cu file, and of the kernel in it.
     types
         Of the input, the sums and the output.
     before
         Cells of padding before each row; only its remainder by the width of a load matters.
-    weights
-        ``(members, kH, kW)``, or ``(C_out, C_in, kH, kW)`` for a bank.
-    factors
-        Columns and rows of a separable kernel, the terms of each member after one another.
+    tables
+        Lines with the weights, as that kernel has them: :mod:`convcli.engine.gpu.weight_text`.
+    members
+        Kernels of a stack.
     constants
         Further ones, by their name in the source.
     """
@@ -135,7 +136,6 @@ def make_source(
     work = "double" if requantize.work == "float64" else "float"
     item_in, item_out = np.dtype(dtype_in).itemsize, np.dtype(dtype_out).itemsize
     load = alignment(shape, item_in)
-    skip = dtype_in not in WHITE and dtype_in != "int32" and bool((weights == 0).any())
     names: dict[str, Any] = {
         "CHANNELS": shape.channels,
         "KERNEL_H": shape.kernel[0],
@@ -156,7 +156,6 @@ def make_source(
         "SKEW": skew(shape, item_in, before),
         **formula_constants(requantize, work),
         "COUNTERS": COUNTERS,
-        "SKIP_ZEROS": int(skip),
         **constants,
     }
     lines = [
@@ -165,18 +164,11 @@ def make_source(
         f"typedef {work} work_t;",
         f"typedef {C_TYPES[dtype_out]} out_t;",
         *(f"#define {name} {value}" for name, value in names.items()),
+        *tables,
+        source_file("common"),
+        source_file(function),
     ]
-    if function in ("rolling", "across_down"):
-        lines += _immediates(weights, factors, members, acc)
-    elif function == "running":
-        pass
-    elif function == "bytes":
-        lines += _packed(weights)
-    elif weights.size * np.dtype(acc).itemsize <= CONSTANT_BYTES:
-        lines.append(f"__constant__ acc_t WEIGHTS[] = {_list(weights, acc)};")
-    else:
-        lines.append("#define WEIGHTS weights")
-    return KernelSource(function, "\n".join([*lines, source_file("common"), source_file(function)]))
+    return KernelSource(function, "\n".join(lines))
 
 
 def formula_constants(requantize: Requantize, work: str) -> dict[str, Any]:
@@ -186,75 +178,17 @@ def formula_constants(requantize: Requantize, work: str) -> dict[str, Any]:
         "MAGNITUDE": 1,
         "MAXIMUM": 2,
         "COMBINE": _COMBINE[requantize.combine],
-        "SCALE": _literal(requantize.scale, work),
-        "BIAS": _literal(requantize.bias, work),
+        "SCALE": literal(requantize.scale, work),
+        "BIAS": literal(requantize.bias, work),
         "ABSOLUTE": int(requantize.absolute),
-        "OFFSET": _literal(requantize.offset, work),
-        "RATIO": _literal(requantize.ratio, work),
+        "OFFSET": literal(requantize.offset, work),
+        "RATIO": literal(requantize.ratio, work),
         "CLIP": int(requantize.out_dtype in WHITE and requantize.clip),
         "WHITE": int(WHITE.get(requantize.out_dtype, 0)),
     }
 
 
-def _function(name: str, parameters: str, place: str, values: NDArray[Any], dtype: str) -> str:
-    """Numbers as a function of loop counters: unrolled loops turn them into literals.
-
-    They stand outside of it, since compilers make a copy of what stands inside for each call.
-    """
-    kind = C_TYPES[dtype]
-    return (
-        f"static __device__ constexpr {kind} {name}_values[] = {_list(values, dtype)};\n"
-        f"static __device__ __forceinline__ {kind} {name}({parameters}) "
-        f"{{ return {name}_values[{place}]; }}"
-    )
-
-
-def words_of(rows: int) -> int:
-    """Words that hold a byte of each row.
-
-    >>> words_of(4), words_of(5)
-    (1, 2)
-    """
-    return -(-rows // 4)
-
-
-def _packed(weights: NDArray[np.float64]) -> list[str]:
-    """Columns of whole weights as words of signed bytes, the lowest row in the highest byte."""
-    members, rows, columns = weights.shape
-    words = words_of(rows)
-    padded = np.zeros((members, columns, words * 4), np.int8)
-    padded[..., words * 4 - rows :] = weights.transpose(0, 2, 1)
-    values = padded.view("<i4")
-    place = "(p * KERNEL_W + j) * WORDS + w"
-    return [
-        f"#define WORDS {words}",
-        _function("packed", "int p, int j, int w", place, values, "int32"),
-    ]
-
-
-def _immediates(weights: NDArray[np.float64], factors: Any, members: int, acc: str) -> list[str]:
-    if not factors:
-        return [
-            "#define SEPARABLE 0\n#define LINES 1",
-            _function(
-                "weight", "int p, int i, int j", "(p * KERNEL_H + i) * KERNEL_W + j", weights, acc
-            ),
-        ]
-    terms = len(factors) // members
-    down = np.stack([column for column, _ in factors])
-    across = np.stack([row for _, row in factors])
-    return [
-        f"#define SEPARABLE 1\n#define TERMS {terms}\n#define LINES (MEMBERS * TERMS)",
-        _function("column", "int p, int t, int i", "(p * TERMS + t) * KERNEL_H + i", down, acc),
-        _function("across_weight", "int line, int j", "line * KERNEL_W + j", across, acc),
-    ]
-
-
-def _list(values: NDArray[Any], dtype: str) -> str:
-    return "{" + ",".join(_literal(v, C_TYPES[dtype]) for v in values.ravel().tolist()) + "}"
-
-
-def _literal(value: float, c_type: str) -> str:
+def literal(value: float, c_type: str) -> str:
     """A number to the last bit: hexadecimal, as C++17 reads it."""
     if c_type == "int":
         return str(int(value))

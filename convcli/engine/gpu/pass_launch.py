@@ -10,7 +10,7 @@ from convcli.engine.axis_maps import Span
 from convcli.engine.gpu.blocks import BlockSize
 from convcli.engine.gpu.device_protocol import Device
 from convcli.engine.gpu.frame_layout import Readers, view_of
-from convcli.engine.gpu.passes import Pass
+from convcli.engine.gpu.kernel_pass import Pass
 from convcli.engine.gpu.row_maps import Rows, SeenCells, count_rows, seen_by
 from convcli.engine.gpu.slabs import Slab, new_slab
 

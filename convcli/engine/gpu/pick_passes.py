@@ -6,10 +6,10 @@ import numpy as np
 
 from convcli.arithmetic.window import Window
 from convcli.engine.algorithms.gpu_picks import NETWORK_SIDE
+from convcli.engine.gpu.kernel_pass import Pass
 from convcli.engine.gpu.kernel_source import KernelSource
 from convcli.engine.gpu.line_text import ExtremaTile, line_text, tile_of
 from convcli.engine.gpu.networks import best_network
-from convcli.engine.gpu.passes import Pass
 from convcli.engine.gpu.value_source import type_of_sums, value_source
 from convcli.engine.gpu.whole_readers import Whole
 from convcli.engine.picks import Picks

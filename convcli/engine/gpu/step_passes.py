@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from convcli.engine.algorithms.in_turn import InTurn
-from convcli.engine.gpu.passes import Pass, passes_of
+from convcli.engine.gpu.kernel_pass import Pass
+from convcli.engine.gpu.passes import passes_of
 from convcli.engine.gpu.pick_passes import pick_passes
 from convcli.engine.picks import Picks
 from convcli.engine.rank_problem import RankProblem

@@ -9,7 +9,7 @@ import numpy as np
 from convcli.engine.costs import GPU_MEMORY, gpu_operations, row_name, split
 from convcli.engine.gpu.cubin_cache import CubinCache
 from convcli.engine.gpu.frame_layout import frame_source
-from convcli.engine.gpu.passes import Pass
+from convcli.engine.gpu.kernel_pass import Pass
 from convcli.engine.gpu.step_passes import parts_of, step_passes
 from convcli.engine.numerics import WHITE, loaded_type
 

@@ -1,0 +1,71 @@
+"""Kernels whose blocks share memory: separable sums, and sums of boxes that slide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from convcli.engine.algorithms.box_filter import FEWEST_SLID
+from convcli.engine.gpu.blocks import QUAD, across_down_tile, running_tile
+from convcli.engine.gpu.kernel_pass import MOST_CHANNELS, KernelJob, Pass
+from convcli.engine.gpu.kernel_source import Shape
+from convcli.engine.gpu.weight_text import immediates
+from convcli.engine.numerics import WHITE
+from convcli.engine.weights import Factor
+
+__all__ = ["across_down_pass", "running_pass"]
+
+FEWEST_SHARED = 16
+"""Taps, down and across, below which sums in registers cost less than sums in shared memory."""
+
+CLOCKS_OF_A_BYTE = 0.077
+"""Of one of the 132 multiprocessors of an H100, for a byte of memory."""
+
+
+def across_down_pass(job: KernelJob, factors: tuple[Factor, ...]) -> Pass | None:
+    """The pass of ``across_down``, if it is the better one and its sums fit."""
+    shape = job.shape
+    if shape.stride != (1, 1) or sum(shape.kernel) < FEWEST_SHARED:
+        return None
+    word = 16 // job.item
+    before = job.skew(shape._replace(samples=word))
+    tile = across_down_tile(shape, len(factors), job.members, job.types, before)
+    if tile is None or (len(factors) == 1 and tile.cost > _cost_of_two_passes(shape, job.types)):
+        return None
+    found = job.done_by(
+        "across_down",
+        shape._replace(samples=tile.columns),
+        immediates(job.weights, factors, job.members, job.acc),
+        **tile.constants(job.requantize.out_dtype),
+    )
+    return replace(found, samples=QUAD, step=word, block=tile.block)
+
+
+def _cost_of_two_passes(shape: Shape, kinds: tuple[str, str, str]) -> float:
+    """Clocks of a multiprocessor for a sample: instructions, or bytes, of which the sums are most."""
+    read, held, written = (np.dtype(kind).itemsize for kind in kinds)
+    return max(2 * sum(shape.kernel) / 128, (read + 2 * held + written) * CLOCKS_OF_A_BYTE)
+
+
+def running_pass(job: KernelJob) -> Pass | None:
+    """The pass of ``running``, if it is the better one and its sums fit."""
+    step, shape = job.step, job.shape
+    if not step.is_box or job.dtype not in WHITE or job.weights.size < FEWEST_SLID:
+        return None
+    if shape.stride != (1, 1) or shape.dilation != (1, 1) or shape.channels > MOST_CHANNELS:
+        return None
+    weight = float(job.weights.flat[0])
+    if not weight.is_integer() or abs(weight) * job.weights.size * WHITE[job.dtype] >= 2**31:
+        return None
+    tile = running_tile(shape, job.cols.before, job.item)
+    if tile is None:
+        return None
+    found = replace(job, acc="int32").done_by(
+        "running",
+        shape._replace(samples=tile.samples),
+        CHUNKS=tile.chunks,
+        WEIGHT=int(weight),
+        PAIRS=int(job.item == 1 and shape.kernel[0] * 255 < 1 << 16),
+    )
+    return replace(found, block=tile.block)
