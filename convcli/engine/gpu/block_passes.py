@@ -39,7 +39,7 @@ def across_down_pass(job: KernelJob, factors: tuple[Factor, ...]) -> Pass | None
         immediates(job.weights, factors, job.members, job.acc),
         **tile.constants(job.requantize.out_dtype),
     )
-    return replace(found, samples=QUAD, step=word, block=tile.block)
+    return replace(found, samples=QUAD, step=word, block=tile.block, separable=True)
 
 
 def _cost_of_two_passes(shape: Shape, kinds: tuple[str, str, str]) -> float:

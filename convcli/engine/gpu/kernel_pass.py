@@ -59,6 +59,11 @@ class Pass:
     """What a block makes whose threads work together; none where each works by itself."""
     whole: Whole | None = None
     """What readers make that all see as much, even beyond the end."""
+    separable: bool = False
+    """Whether it sums across, and then down."""
+    unrolled: int = 0
+    """Multiply-adds or comparisons that are written one after another, where that is what compiling
+    takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,4 +172,5 @@ def _pass(
         weights=None,
         acc=type_of_sums(dtype, formula),  # the kernel is given weights, which it does not read
         whole=whole,
+        unrolled=source.text.count("\nLOWER(") + source.text.count("\nUPPER("),
     )

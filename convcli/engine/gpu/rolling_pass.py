@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from convcli.engine.gpu.kernel_pass import REGISTERS, KernelJob, Pass, span
@@ -37,7 +39,7 @@ def rolling_pass(job: KernelJob, factors: tuple[Factor, ...] = ()) -> Pass | Non
         sums = samples * (members * (kh if rolls else 1) + lines)
         registers = _registers(job, sums, shape) + (2 if lines else 3) * max(kh, 3) + shared
         if registers <= REGISTERS and taps * samples * (kh if rolls else 1) <= UNROLLED:
-            return job.done_by(
+            found = job.done_by(
                 "rolling",
                 shape,
                 immediates(job.weights, factors, members, job.acc),
@@ -45,6 +47,8 @@ def rolling_pass(job: KernelJob, factors: tuple[Factor, ...] = ()) -> Pass | Non
                 ROLLING=int(rolls),
                 BLOCKS=_at_once(registers) if rolls and job.acc == "float32" else 1,
             )
+            unrolled = samples * kh * (kh + kw if lines else kh * kw) if rolls else 0
+            return replace(found, separable=bool(lines), unrolled=unrolled)
     return None
 
 

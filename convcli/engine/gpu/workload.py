@@ -176,7 +176,7 @@ def _works(step: Step, passes: Sequence[Pass]) -> list[PassWork]:
 
 def _effort(each: Pass) -> float:
     """Instructions for a multiply-add, beside those of a large kernel on floats."""
-    if "#define SEPARABLE 1" in each.source.text:
+    if each.separable:
         return SEPARABLE_EFFORT
     return WHOLE_EFFORT if each.source.function == "wide" and each.dtype in WHITE else 1.0
 
@@ -190,14 +190,6 @@ def _by_arrays(step: Step, dtype: str) -> PassWork:
 
 
 def _seconds_of(each: Pass) -> float:
-    """By how much is unrolled: all comparisons of a network; of a kernel that keeps its sums all of
-    them, for each of its rows."""
-    text = each.source.text
-    unrolled = text.count("\nLOWER(") + text.count("\nUPPER(")
-    if "#define ROLLING 1" in text:
-        height, width = each.rows.kernel_size, each.cols.kernel_size
-        separable = "#define SEPARABLE 1" in text
-        unrolled = each.samples * height * (height + width if separable else height * width)
-    elif not unrolled:
-        return COMPILE_SECONDS.get(each.source.function, COMPILE_MOST)
-    return COMPILE_LEAST + COMPILE_EACH * unrolled
+    if each.unrolled:
+        return COMPILE_LEAST + COMPILE_EACH * each.unrolled
+    return COMPILE_SECONDS.get(each.source.function, COMPILE_MOST)
