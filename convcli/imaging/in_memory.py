@@ -104,7 +104,13 @@ def _array(image: Any) -> NDArray[Any]:
             "a masked array is not taken, whose mask would be lost; give image.filled(V) and "
             "nodata=V"
         )
-    return np.asarray(image)
+    try:
+        return np.asarray(image)
+    except TypeError as error:  # of what lies on a device, which its library does not move unasked
+        raise UsageError(
+            f"a {type(image).__module__.partition('.')[0]} {type(image).__name__} is not taken, an "
+            f"array in host memory is ({error})"
+        ) from error
 
 
 def _from_pillow(image: Image.Image) -> Source:

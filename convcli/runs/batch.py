@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from convcli.engine.backends import NUMPY, Choice, no_gpu
+from convcli.engine.backends import NUMPY, Choice, no_gpu, pick_backend
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import display_name, sweep
 from convcli.imaging.files import STDIN
@@ -53,18 +53,22 @@ class Batch:
     ------
     UsageError
         If the request cannot be carried out as it stands; nothing was done then.
+    BackendError
+        If several files are to be filtered on a GPU that is not there; nothing was done then.
     """
 
     def __init__(self, request: Request) -> None:
         self.jobs = name_jobs(request)
         self.named = len(self.jobs)
         self.request = request
+        asked = request.options.backend
+        self.on_gpu = asked is not None and asked.on_gpu
+        if self.on_gpu and self.named > 1 and request.cluster is None:
+            pick_backend(asked)  # what is wrong for every file is said once
         self.journal = self._open_journal()
         if self.journal is not None and request.resume:
             self.jobs = list(self._left(self.journal))
         self.tally = Tally(self.named, skipped=self.named - len(self.jobs))
-        asked = request.options.backend
-        self.on_gpu = asked is not None and asked.on_gpu
         self.workers = min(request.jobs or default_threads(), max(len(self.jobs), 1))
         if request.memory is not None and request.cluster is None:
             self.workers = workers_within(request.memory, self.workers, threads=self.on_gpu)

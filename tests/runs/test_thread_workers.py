@@ -217,6 +217,7 @@ def test_a_gpu_has_threads_and_the_cpu_processes(
     assert isinstance(Batch(REQUEST)._pool, Workers)
     asked = REQUEST._replace(options=FilterOptions(backend=Backend("cupy")), jobs=None)
     monkeypatch.setattr(batch, "default_threads", lambda: 3)
+    monkeypatch.setattr(batch, "pick_backend", lambda asked: (asked, "said to be there"))
     assert isinstance(Batch(asked)._pool, ThreadWorkers)
     assert Batch(asked).workers == 3
     alone = Batch(asked._replace(jobs=1))

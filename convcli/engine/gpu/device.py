@@ -26,7 +26,8 @@ def require_device(number: int = 0) -> str:
     ------
     BackendError
         If CuPy is not installed or broken, if there is no such device, if the driver is too
-        old, or if CUDA's run-time compiler is missing; with what to install.
+        old, if CUDA's run-time compiler is missing, or if the environment sets a limit of memory
+        that CuPy does not take; with what to do.
     """
     _find_room_for_cupy()
     try:
@@ -59,7 +60,25 @@ def require_device(number: int = 0) -> str:
             "backend cupy: CUDA's run-time compiler (NVRTC) is missing "
             f"({one_line(error)}); {INSTALL} brings it"
         ) from error
+    _require_limit()
     return _describe(cupy, number)
+
+
+def _require_limit() -> None:
+    """Refuse a limit of memory that CuPy would refuse while a filter is under way."""
+    text = os.environ.get("CUPY_GPU_MEMORY_LIMIT")
+    if text is None:
+        return
+    try:
+        share = text.endswith("%")
+        fits = 0 <= float(text[:-1]) <= 100 if share else int(text) >= 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise BackendError(
+            f"backend cupy: CUPY_GPU_MEMORY_LIMIT is {text!r}; CuPy allows bytes (1073741824) and "
+            "shares of the device (50%)"
+        )
 
 
 def _find_room_for_cupy() -> None:

@@ -80,6 +80,17 @@ def test_the_files_are_those_of_the_cpu_and_come_from_threads(cupy, folder, monk
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_device_that_is_not_there_is_said_once_and_nothing_is_done(cupy, folder, capfd, jobs):
+    assert run("-o", "out", "--device", 99, "-j", jobs) == 2
+    said = capfd.readouterr()
+    assert said.err.count("\n") == 1
+    assert "backend cupy: there is no device 99" in said.err
+    assert not said.out
+    assert not Path("out").exists()
+
+
+@pytest.mark.gpu
 def test_memory_that_ends_in_one_picture_harms_no_other(cupy, folder, monkeypatch, capfd):
     assert run("-o", "want", "--backend", "cupy", "-j", 1) == 1
     plain, calls, lock = cupy.empty, [0], threading.Lock()

@@ -26,7 +26,7 @@ from convcli.engine.gpu.cupy_run import run_chain
 from convcli.engine.gpu.measure import measure_gpu
 from convcli.engine.plan import plan_filter
 from convcli.engine.speeds import Speeds
-from convcli.errors import BackendError
+from convcli.errors import BackendError, UsageError
 from convcli.kernels.kernel import Kernel
 
 pytestmark = pytest.mark.gpu
@@ -274,8 +274,9 @@ def test_what_is_tested_of_tensors_holds_here_too(cupy):
     [
         (["--backend", "cupy"], {"CUDA_VISIBLE_DEVICES": ""}, "no CUDA device"),
         (["--device", "99"], {}, "there is no device 99"),
+        (["--backend", "cupy"], {"CUPY_GPU_MEMORY_LIMIT": "1G"}, "CUPY_GPU_MEMORY_LIMIT is '1G'"),
     ],
-    ids=["hidden", "no_such_device"],
+    ids=["hidden", "no_such_device", "no_limit"],
 )
 def test_what_cannot_run_says_why_and_writes_nothing(cupy, tmp_path, args, environment, words):
     target = tmp_path / "out.png"
@@ -309,3 +310,8 @@ def test_calibration_measures_the_device(cupy, gpu_here, tmp_path, monkeypatch):
     done = convcli_command(*args, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "convcli" / "speeds.json").exists()
+
+
+def test_a_picture_on_a_device_is_refused_with_what_to_do(cupy):
+    with pytest.raises(UsageError, match=r"a cupy ndarray is not taken, .*\.get\(\)"):
+        convcli.filter_image(cupy.asarray(np.zeros((4, 5), np.uint8)), "box:3")

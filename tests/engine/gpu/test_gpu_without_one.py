@@ -60,6 +60,21 @@ def test_a_cache_folder_that_cannot_be_made_is_named(monkeypatch):
         pick_backend(CUPY)
 
 
+@pytest.mark.parametrize("limit", ["1G", "", "-5", "150%", "%", "nan%"])
+def test_a_limit_of_memory_that_cupy_does_not_take_is_named(pretend_cupy, monkeypatch, limit):
+    pretend_cupy()
+    monkeypatch.setenv("CUPY_GPU_MEMORY_LIMIT", limit)
+    with pytest.raises(BackendError, match=f"CUPY_GPU_MEMORY_LIMIT is '{limit}'; CuPy allows"):
+        pick_backend(CUPY)
+
+
+@pytest.mark.parametrize("limit", ["0", "1073741824", "50%", "2.5%"])
+def test_a_limit_of_memory_that_cupy_takes_is_no_trouble(pretend_cupy, monkeypatch, limit):
+    pretend_cupy()
+    monkeypatch.setenv("CUPY_GPU_MEMORY_LIMIT", limit)
+    assert pick_backend(CUPY)[0] == CUPY
+
+
 def test_present_is_described(pretend_cupy):
     pretend_cupy()
     assert pick_backend(CUPY) == (CUPY, "asked for; device 0, Pretended Device")
