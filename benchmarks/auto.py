@@ -106,7 +106,7 @@ def on_cpu() -> dict[str, Any]:
 
 def static() -> dict[str, Any]:
     """Of each filter's kernels: what a sample costs, and seconds to compile."""
-    from gpu_cases import asked
+    from gpu_cases import asked, launches_of
     from gpu_nvrtc import compile_kernel
     from gpu_static import Machine, of_launch
 
@@ -125,13 +125,25 @@ def static() -> dict[str, Any]:
             if found["function"] != "frame":
                 count = found["count"]
                 entry |= {
-                    "instructions": round(count.walked, 2),
+                    "instructions": round(_slots(count), 2),
                     "fp64": round(count.limits.get("fp64", 0.0), 2),
                     "bytes": count.bytes,
                 }
+            if found["function"] == "toeplitz":
+                without = launches_of(one.plan, matrices=False)[-1]
+                count = of_launch(machine, without.source, without.rows, ARCH)["count"]
+                entry["without matrices"] = round(_slots(count), 2)
             launches.append(entry)
         rows[one.name] = launches
     return rows
+
+
+def _slots(count: Any) -> float:
+    """Instructions of a sample, or those that could be issued while matrices are multiplied."""
+    from gpu_sass import LANES
+
+    lanes = LANES[ARCH]
+    return max(count.walked, count.limits["matrix"] / lanes["matrix"] * lanes["issue"])
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def kernels_of(name: str) -> tuple[Kernel, ...]:
     """Those that make samples, by their disassembly."""
     launches = measured()["gpu"][name]
     return tuple(
-        Kernel(each["instructions"], each["fp64"], each["bytes"])
+        Kernel(each["instructions"], each["fp64"], each["bytes"], each.get("without matrices", 0.0))
         for each in launches
         if "instructions" in each
     )
@@ -153,6 +153,7 @@ def calibrated(device: Device) -> Speeds:
         memory=device.memory,
         multiply_adds=15**2 * SIDE**2 / of_float.seconds(device, SIDE**2),
         doubles=15**2 * SIDE**2 / of_double.seconds(device, SIDE**2),
+        matrices=float(device.matrices),
         device=device.name,
     )
 

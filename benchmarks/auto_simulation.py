@@ -68,6 +68,8 @@ class Device(NamedTuple):
     """Share of a filter that more threads do not make shorter."""
     together: float
     """Time of a core when all are busy, relative to one alone."""
+    matrices: bool = True
+    """Whether it multiplies matrices of bytes."""
 
 
 DEVICES = [
@@ -85,7 +87,7 @@ DEVICES = [
     # GeForce GTX 1060: 10 multiprocessors at 1.7 GHz, 192 GB/s, PCIe 3.0 x16, one copy at a time,
     # fp64 1/32, in a desktop of its age.
     Device("old card", 1.3, 2.0, 3e-3, 11e9, 11e9, False, 5e9, 150e9, 2.2e12, 6.0e10,
-           4, 1.8, 0.15, 1.40),
+           4, 1.8, 0.15, 1.40, False),
 ]  # fmt: skip
 """Assumed: makers' figures, and round numbers where they give none (start, load, copies, cores)."""
 
@@ -96,14 +98,19 @@ class Kernel(NamedTuple):
     instructions: float
     fp64: float
     bytes: float
+    without: float = 0.0
+    """Instructions, if any others, on a device that does not multiply matrices."""
 
     def seconds(self, device: Device, samples: float) -> float:
         """On a picture of so many samples: the slowest of three things that go on at once."""
         return max(
             samples * self.bytes / device.memory,
-            samples * self.instructions / (ISSUED * device.slots),
+            samples * self._issued(device) / (ISSUED * device.slots),
             samples * self.fp64 / device.doubles,
         )
+
+    def _issued(self, device: Device) -> float:
+        return self.instructions if device.matrices else self.without or self.instructions
 
 
 class Picture(NamedTuple):

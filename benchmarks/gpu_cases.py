@@ -112,6 +112,9 @@ BLUR7 = Kernel(np.outer(RNG.random(7), RNG.random(7)) / 16)
 PAIR = Kernel(RNG.integers(-1, 2, (2, 3, 3)).astype(float), combine="magnitude", absolute=True)
 REAL15 = Kernel(RNG.normal(size=(15, 15)) / 20)
 BLUR31 = Kernel(np.outer(RNG.random(31), RNG.random(29)) / 250)
+REAL9 = Kernel(RNG.normal(size=(9, 9)) / 12)
+REAL43 = Kernel(RNG.normal(size=(43, 43)) / 99)
+WHOLE31 = Kernel(RNG.integers(-99, 99, (31, 31)).astype(float), scale=1e-4)
 HUGE = Kernel(RNG.normal(size=(130, 131)) / 200)
 TALL = Kernel(np.outer(RNG.random(61), RNG.random(59)) / 900)
 BANK = Kernel(RNG.normal(size=(3, 3, 3, 3)) / 9)
@@ -125,6 +128,10 @@ TESTED = {
     "u8_gray_separable_7x7": (BLUR7, "uint8", 1, {"algorithm": "separable"}),
     "f32_rgb_magnitude": (PAIR, "float32", 3, {"range": "float"}),
     "u8_gray_15x15": (REAL15, "uint8", 1, {"algorithm": "direct"}),
+    "u16_gray_15x15": (REAL15, "uint16", 1, {"algorithm": "direct"}),
+    "u8_rgba_9x9_to_u16": (REAL9, "uint8", 4, {"algorithm": "direct", "out_dtype": "uint16"}),
+    "u8_gray_43x43": (REAL43, "uint8", 1, {"algorithm": "direct"}),
+    "u8_rgb_whole_31x31": (WHOLE31, "uint8", 3, {"algorithm": "direct"}),
     "f32_rgb_15x15": (REAL15, "float32", 3, {"algorithm": "direct"}),
     "u8_weights_in_memory": (HUGE, "uint8", 1, {"algorithm": "direct"}),
     "u8_rgb_separable": (BLUR31, "uint8", 3, {"algorithm": "separable"}),
@@ -166,7 +173,7 @@ class Asked(NamedTuple):
     @property
     def label(self) -> str:
         """Such as ``sobel-x u8 RGB``."""
-        colours = {0: "tensor", 1: "gray", 3: "RGB"}
+        colours = {0: "tensor", 1: "gray", 3: "RGB", 4: "RGBA"}
         return f"{self.name} {SHORT[self.dtype]} {colours[self.channels]}"
 
 
@@ -176,7 +183,8 @@ class Recorder:
     xp = np
     out_of_memory = MemoryError
 
-    def __init__(self) -> None:
+    def __init__(self, matrices: bool) -> None:
+        self.multiplies_matrices = matrices
         self.started: list[tuple[Any, int]] = []
 
     def launch(self, source: Any, grid: Any, block: Any, args: Any) -> None:
@@ -208,9 +216,9 @@ def plan_on_gpu(kernel: Any, dtype: str, channels: int, options: dict[str, Any])
         device.require_device = kept
 
 
-def launches_of(plan: Plan) -> tuple[Launch, ...]:
-    """What a picture in the device's memory is filtered by."""
-    recorder = Recorder()
+def launches_of(plan: Plan, matrices: bool = True) -> tuple[Launch, ...]:
+    """What a picture in the device's memory is filtered by; ``matrices``: if it multiplies them."""
+    recorder = Recorder(matrices)
     run_resident(recorder, plan, np.zeros(plan.shape_in, plan.dtype))
     return tuple(Launch(s, -(-plan.shape_out[0] // down)) for s, down in recorder.started)
 

@@ -71,15 +71,16 @@ def count_of(code: Sequence[Instruction], text: str, function: str, rows: int) -
     constants, kind = constants_of(text), KINDS.get(function, Kind())
     reader = Reader(code, bool(constants["WHOLE_SUMS"]))
     loop, turning = reader.steady()
-    if kind.stages:
+    if kind.stages or kind.jobs:
         turning = False
     try:
-        once = (
-            _staged(reader, constants, kind)
-            if kind.stages
-            else _once(reader, loop, constants, kind)
-        )
-        before = reader.cost(loop, _turns(kind, constants), "warm")
+        if kind.stages:
+            once = _staged(reader, constants, kind)
+        elif kind.jobs:
+            once = _by_jobs(reader, _walk_of(reader), kind.jobs(constants))
+        else:
+            once = _once(reader, loop, constants, kind)
+        before = reader.cost(loop, _turns(kind, constants), "warm") if turning else Tally()
     except UnknownTurns:
         return None
     out = constants.get("OUT_BYTES", 0)
@@ -135,6 +136,26 @@ def _staged(reader: Reader, constants: dict[str, int], kind: Kind) -> Tally:
     for loop in reader.flow.whole.inner:
         once = reader.cost(loop, _turns(kind, constants))
         total = total.plus(once, kind.stages(constants)[once.stored > 0])
+    return total
+
+
+def _walk_of(reader: Reader) -> Loop:
+    """The loop in which a block walks down: the largest."""
+    return max(reader.flow.whole.inner, key=lambda loop: len(loop.blocks))
+
+
+def _by_jobs(reader: Reader, loop: Loop, turns: dict[str, float]) -> Tally:
+    """A turn of a loop, with all loops inside it."""
+    total = reader.cost(loop, lambda depth, height: 0.0)
+    for inner in loop.inner:
+        once = _by_jobs(reader, inner, turns)
+        if inner.inner:
+            job = "around"
+        elif once.matrix:
+            job = "multiply"
+        else:
+            job = "store" if once.stored else "load"
+        total = total.plus(once, turns[job])
     return total
 
 

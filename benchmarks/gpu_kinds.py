@@ -33,6 +33,9 @@ class Kind(NamedTuple):
     stages: Callable[[Constants], tuple[float, float]] | None = None
     """Of a kernel that is one loop after another: turns of those that store nothing, and of those
     that store; ``turns`` are of the loops inside the former."""
+    jobs: Callable[[Constants], dict[str, float]] | None = None
+    """Of a kernel whose blocks walk down, one loop after another in each step: turns of innermost
+    loops by what they do, ``load``, ``multiply`` matrices or ``store``, and of those ``around``."""
 
 
 def _wide_turns(c: Constants) -> list[float]:
@@ -61,7 +64,20 @@ def _extrema_stages(c: Constants) -> tuple[float, float]:
     return columns / 128, c["TILE_H"] // lanes * (c["TILE_W"] // c["NX"]) / 128
 
 
+def _toeplitz_jobs(c: Constants) -> dict[str, float]:
+    rows = c["TALL"] + c["SECTIONS"] * c["PERIODS"] * c["PERIOD"] - 1
+    turns = c["SECTIONS"] * c["STEPS"]
+    chunks = (c["LEAD"] - c["LEAD"] % 4 + c["WIDE"] - 8 + c["EXTENT"] + 15) // 16
+    return {
+        "load": rows * chunks / c["THREADS"],
+        "multiply": turns if turns > 1 else c["CHANNELS"],  # of one turn nothing is left
+        "store": c["TALL"] * c["WIDE"] * c["CHANNELS"] / c["NX"] / c["THREADS"],
+        "around": c["CHANNELS"],
+    }
+
+
 KINDS = {
+    "toeplitz": Kind(jobs=_toeplitz_jobs),
     "extrema": Kind(turns=_extrema_turns, stages=_extrema_stages),
     "rolling": Kind(warm=lambda c: c["KERNEL_H"] - 1 if c["ROLLING"] else 0),
     "bytes": Kind(warm=lambda c: c["KERNEL_H"] - 1),

@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["Speeds", "cache_folder", "load_speeds", "save_speeds", "speeds_path"]
 
 
-SHARES = ("serial", "overlap")
+SHARES = ("serial", "overlap", "matrices")
 """Between none and all."""
 
 
@@ -50,6 +50,8 @@ class Speeds:
         Read plus written.
     multiply_adds, doubles
         In float32, and in float64.
+    matrices
+        1 where the GPU multiplies matrices of bytes, as since compute capability 8.0; else 0.
     device
         The GPU's name, or empty where nothing was measured.
     """
@@ -69,6 +71,7 @@ class Speeds:
     memory: float = 2.5e11
     multiply_adds: float = 3e12
     doubles: float = 8e10
+    matrices: float = 1.0
     device: str = ""
 
 

@@ -34,7 +34,7 @@ class DirectCorrelation:
         division = divides(p) if p.loops.compiled else NONE
         flat = _flat_columns(p) if division != NONE else 0
         if p.on_gpu:
-            estimate = CostEstimate(self.name, gpu_taps(p.accumulate, work), note)
+            estimate = CostEstimate(self.name, gpu_taps(p.accumulate, _on_gpu(p, work)), note)
         else:
             way, work = ("flat", sum(p.kernel_size)) if flat else (self.name, work)
             estimate = on_cpu(self.name, note, p.loops.name, way, p.accumulate, work)
@@ -64,6 +64,14 @@ class _Numpy(NumpyMethod):
         from convcli.engine.cpu.numpy_loops import sums_of_taps
 
         return sums_of_taps(_lists(self.problem), self.problem.accumulate, load)
+
+
+def _on_gpu(p: Problem, work: float) -> float:
+    """Multiply-adds that take a GPU as long, where it multiplies matrices instead."""
+    from convcli.engine.gpu.toeplitz_tile import products_for
+
+    found = products_for(p)
+    return work if found is None else found.tile.cost
 
 
 def _lists(p: Problem) -> list[list[Tap]]:

@@ -1,4 +1,4 @@
-"""Kernels whose blocks share memory: separable sums, and sums of boxes that slide."""
+"""Kernels whose blocks share memory: separable sums, sums of boxes that slide, products of matrices."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from convcli.engine.algorithms.box_filter import FEWEST_SLID
 from convcli.engine.gpu.blocks import QUAD, across_down_tile, running_tile
 from convcli.engine.gpu.kernel_pass import MOST_CHANNELS, KernelJob, Pass
 from convcli.engine.gpu.kernel_source import Shape
+from convcli.engine.gpu.toeplitz_tile import WIDE, products_for
 from convcli.engine.gpu.weight_text import immediates
 from convcli.engine.numerics import WHITE
 from convcli.engine.weights import Factor
 
-__all__ = ["across_down_pass", "running_pass"]
+__all__ = ["across_down_pass", "running_pass", "toeplitz_pass"]
 
 FEWEST_SHARED = 16
 """Taps, down and across, below which sums in registers cost less than sums in shared memory."""
@@ -69,3 +70,20 @@ def running_pass(job: KernelJob) -> Pass | None:
         PAIRS=int(job.item == 1 and shape.kernel[0] * 255 < 1 << 16),
     )
     return replace(found, block=tile.block)
+
+
+def toeplitz_pass(job: KernelJob) -> Pass | None:
+    """The pass of ``toeplitz``, if it is the better one and its weights fit."""
+    found = products_for(job.step) if job.dtype == "uint8" else None
+    if found is None:
+        return None
+    tile, digits = found
+    exact, shape = job.step.exact, job.shape
+    made = replace(job, acc="int32" if exact else "float32").done_by(
+        "toeplitz",
+        shape._replace(samples=WIDE * shape.channels),
+        tile.text(digits),
+        WHOLE_WEIGHTS=int(exact),
+        **tile.constants(job.requantize.out_dtype),
+    )
+    return replace(made, samples=QUAD, step=16, block=tile.block(shape.channels))

@@ -71,7 +71,7 @@ def _run_step(device: Device, step: Step, slab: Slab, rows: Rows, counts: Any) -
     problem = step.method.problem
     if isinstance(problem, InTurn):
         return _in_turn(device, problem, slab, rows, counts)
-    passes = _passes(step, slab.data.dtype.name)
+    passes = _passes(step, slab.data.dtype.name, device.multiplies_matrices)
     if passes is None:
         return _by_arrays(device, step, slab, rows, counts)
     for place, each in enumerate(passes):

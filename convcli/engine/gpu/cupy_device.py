@@ -82,6 +82,7 @@ class CupyDevice:
         self.number = number
         self.out_of_memory: type[BaseException] = cupy.cuda.memory.OutOfMemoryError
         self._device = cupy.cuda.Device(number)
+        self.multiplies_matrices = int(self._device.compute_capability) >= 80
         with self._device:
             self.stream = cupy.cuda.Stream(non_blocking=True)
             self._transfers = Transfers(cupy, self.stream, POOL, COPIES)

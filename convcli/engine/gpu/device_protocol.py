@@ -17,6 +17,8 @@ class Device(Protocol):
     xp: Any
     out_of_memory: type[BaseException]
     """What it raises when it cannot allocate."""
+    multiplies_matrices: bool
+    """Whether it has multiply-adds of matrices of bytes, as GPUs since compute capability 8.0 do."""
 
     def launch(
         self,

@@ -93,6 +93,7 @@ def measure_gpu(speeds: Speeds, number: int = 0) -> Speeds:
         memory=memory,
         multiply_adds=adds,
         doubles=doubles,
+        matrices=float(device.multiplies_matrices),
         device=name.decode() if isinstance(name, bytes) else str(name),
     )
 

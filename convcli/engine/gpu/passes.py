@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from convcli.arithmetic.window import conv_window
-from convcli.engine.gpu.block_passes import across_down_pass, running_pass
+from convcli.engine.gpu.block_passes import across_down_pass, running_pass, toeplitz_pass
 from convcli.engine.gpu.kernel_pass import MOST_CHANNELS, REGISTERS, KernelJob, Pass, span
 from convcli.engine.gpu.kernel_source import UNROLLED, Shape, alignment
 from convcli.engine.gpu.rolling_pass import rolling_pass
@@ -30,9 +30,10 @@ FINISHED = 6
 """Multiply-adds that making a float of a byte, and a byte of a float, cost as much as."""
 
 
-def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
+def passes_of(step: Step, dtype: str, matrices: bool = True) -> tuple[Pass, ...] | None:
     """Passes for a step on a picture of this type, or ``None`` if array operations do it better.
 
+    ``matrices`` says whether the device multiplies matrices of bytes.
     The first may want the picture as floats: a frame holds the border as samples, and kernels read
     few types. Where they do not write the step's either, the last leaves its sums.
     """
@@ -51,7 +52,10 @@ def passes_of(step: Step, dtype: str) -> tuple[Pass, ...] | None:
     if step.is_bank:
         return _bank(job)
     factors = _factors(step)
-    found = running_pass(job) or _bytes(job, factors)
+    found = running_pass(job)
+    if found is None and matrices and not factors:
+        found = toeplitz_pass(job)
+    found = found or _bytes(job, factors)
     if found is None and factors:
         found = across_down_pass(job, factors) or rolling_pass(job, factors)
     if found is not None:

@@ -10,7 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcli.engine.gpu.pipeline import AT_ONCE, HANDS, STAGE_BYTES, best_strips, strip_seconds
-from convcli.engine.gpu.workload import Workload
+from convcli.engine.gpu.workload import PassWork, Workload
 
 if TYPE_CHECKING:
     from convcli.engine.speeds import Speeds
@@ -94,7 +94,7 @@ def _piece_by_piece(bus: float, copy: float, size: float) -> float:
 
 def _lane(work: Workload, speeds: Speeds) -> _Lane:
     kernels = sum(
-        max(each.traffic / speeds.memory, each.operations / speeds.multiply_adds)
+        max(each.traffic / speeds.memory, _operations(each, speeds) / speeds.multiply_adds)
         + each.doubles / speeds.doubles
         + each.launches * speeds.launch
         for each in work.passes
@@ -108,6 +108,11 @@ def _lane(work: Workload, speeds: Speeds) -> _Lane:
         work.bytes_in,
         work.bytes_out,
     )
+
+
+def _operations(each: PassWork, speeds: Speeds) -> float:
+    """Of a pass, and of what takes its place on a device that does not multiply matrices."""
+    return each.operations + (1.0 - speeds.matrices) * each.more_without
 
 
 def _crowded(busy: int, cores: int, speeds: Speeds) -> float:

@@ -19,12 +19,13 @@ def parts_of(step: Step) -> tuple[Step, ...]:
     return tuple(t.step for t in problem.turns) if isinstance(problem, InTurn) else (step,)
 
 
-def step_passes(step: Step, dtype: str) -> tuple[Pass, ...] | None:
+def step_passes(step: Step, dtype: str, matrices: bool = True) -> tuple[Pass, ...] | None:
     """Passes for a step on a picture of this type, or ``None`` if array operations do it better.
 
-    The first may want the picture in another type.
+    The first may want the picture in another type. ``matrices`` says whether the device multiplies
+    matrices of bytes.
     """
     problem = step.method.problem
     if isinstance(problem, RankProblem | Picks):
         return pick_passes(problem)
-    return passes_of(step, dtype)
+    return passes_of(step, dtype, matrices)

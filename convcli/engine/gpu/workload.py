@@ -32,7 +32,7 @@ COMPILE_LEAST, COMPILE_EACH = 0.06, 0.00018
 """Seconds of NVRTC for a kernel, and for each multiply-add in its unrolled loops: a line through
 49 of our kernels, 0.06 to 0.67 s each, on an AMD EPYC."""
 
-COMPILE_SECONDS = {"wide": 0.1, "bank": 0.1, "bytes": 0.13}
+COMPILE_SECONDS = {"wide": 0.1, "bank": 0.1, "bytes": 0.13, "toeplitz": 0.15}
 COMPILE_MOST = 0.35
 """Of other kernels by their names, and of those with none here."""
 
@@ -53,6 +53,8 @@ class PassWork(NamedTuple):
     operations: float
     doubles: float
     launches: float = 1.0
+    more_without: float = 0.0
+    """Multiply-adds that a device needs beside these if it does not multiply matrices."""
 
 
 class Workload(NamedTuple):
@@ -168,10 +170,25 @@ def _works(step: Step, passes: Sequence[Pass]) -> list[PassWork]:
         traffic += outputs * np.dtype(each.out_dtype).itemsize
         double = each.acc == "float64"
         finish = outputs * FINISHED
+        more = outputs * _more_without(step, each, taps)
         found.append(
-            PassWork(traffic, finish + (not double) * outputs * taps, double * outputs * taps, 2.0)
+            PassWork(
+                traffic,
+                finish + (not double) * outputs * taps,
+                double * outputs * taps,
+                2.0,
+                more,
+            )
         )
     return found
+
+
+def _more_without(step: Step, each: Pass, taps: float) -> float:
+    """Multiply-adds, for a sample, that a kernel takes beside these which multiplies numbers, if
+    this one multiplies matrices."""
+    if each.source.function != "toeplitz":
+        return 0.0
+    return max(float(np.count_nonzero(step.weights)) * WHOLE_EFFORT - taps, 0.0)
 
 
 def _effort(each: Pass) -> float:

@@ -89,6 +89,7 @@ class ShimDevice:
     """The protocol of :class:`convcli.engine.gpu.device_protocol.Device` on the CPU."""
 
     out_of_memory = MemoryError
+    multiplies_matrices = True
 
     def __init__(self, folder):
         self.xp = GuardedNumpy()

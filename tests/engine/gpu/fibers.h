@@ -21,6 +21,8 @@ extern char shared_end[] __asm__("__stop_shared_memory") __attribute__((weak, vi
 #define __shfl_down_sync(mask, value, by)                                                      \
     fibers::exchange(value, fibers::lane() + (by) > 31 ? fibers::lane() : fibers::lane() + (by), __LINE__)
 #define __shfl_xor_sync(mask, value, with) fibers::exchange(value, fibers::lane() ^ (with), __LINE__)
+// mma.sync.m16n8k32, unsigned bytes times signed ones.
+#define __mma_u8s8(sums, cells, band) fibers::multiply(sums, cells, band, __LINE__)
 
 namespace fibers {
 
@@ -71,6 +73,29 @@ template <class T> static T exchange(T value, unsigned from, int line)
     if (source < count)
         __builtin_memcpy(&value, &all[source].held[turn], sizeof value);
     return value;
+}
+
+// What each thread of a warp holds of two matrices of bytes, in turn in one of two places.
+static struct {
+    unsigned char cells[4][4], band[2][4];
+} fragments[2][MOST];
+
+// Adds the products of 16 rows of 32 bytes and 8 columns of 32 signed bytes to 16 x 8 sums, all of
+// which the 32 threads of a warp hold as PTX says of m16n8k32: thread 4 g + t has rows g and g + 8,
+// of them bytes 4 t to 4 t + 3 and 16 more; the same of column g; and sums of columns 2 t, 2 t + 1.
+static void multiply(int (&sums)[4], const unsigned (&cells)[4], const unsigned (&band)[2], int line)
+{
+    auto &held = fragments[all[now].turn++ & 1];
+    __builtin_memcpy(held[now].cells, cells, sizeof cells);
+    __builtin_memcpy(held[now].band, band, sizeof band);
+    wait(WARP, line);
+    const int warp = now / 32 * 32, g = now % 32 / 4, t = now % 4;
+    for (int n = 0; n < 4; n++)
+        for (int k = 0; k < 32; k++) {
+            const auto &row = held[warp + g * 4 + k % 16 / 4];
+            const auto &column = held[warp + (t * 2 + n % 2) * 4 + k % 16 / 4];
+            sums[n] += row.cells[k / 16 * 2 + n / 2][k % 4] * (signed char)column.band[k / 16][k % 4];
+        }
 }
 
 // Whether the threads [first, last) all wait at the same barrier; they go on then.

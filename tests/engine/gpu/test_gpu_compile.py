@@ -102,6 +102,7 @@ def test_the_cases_meet_every_kernel_and_type_of_sum():
         "bytes",
         "across_down",
         "running",
+        "toeplitz",
         "wide",
         "bank",
     }

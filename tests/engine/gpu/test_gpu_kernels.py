@@ -149,7 +149,8 @@ def test_paddings_wider_than_the_picture(shim, mode, padding):
 @pytest.mark.parametrize(
     ("kernel", "dtype", "functions"),
     [
-        (LARGE, "uint8", ["wide"]),
+        (LARGE, "uint8", ["toeplitz"]),
+        (LARGE, "uint16", ["wide"]),
         (LARGE, "float64", ["wide"]),
         (WHOLE_LARGE, "uint16", ["wide"]),
         (COMPASS, "uint8", ["bytes"]),
@@ -161,6 +162,7 @@ def test_paddings_wider_than_the_picture(shim, mode, padding):
     ],
     ids=[
         "large",
+        "large_uint16",
         "float64",
         "int32_sums",
         "compass",
