@@ -38,7 +38,7 @@ registers allow."""
 HELD = 40
 """Sums of a thread, of all groups and parts."""
 
-MOST_PERIODS = 10
+MOST_PERIODS = 9
 """In an unrolled loop; in a longer one the assembler loads so far ahead that registers run out."""
 
 MOST_TABLE = 64 << 10
