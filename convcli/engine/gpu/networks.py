@@ -23,7 +23,7 @@ ALIVE = 145
 """Registers that values may take; the assembler takes up to 60 more, and three blocks run at once with
 168, two with 255."""
 
-IN_ORDER = 64
+IN_ORDER = 48
 """Values from which on the assembler is held to the order of the text, by a branch before each sample:
 left to itself it takes 30 to 130 registers more than there are values, and spills some of them."""
 

@@ -77,6 +77,8 @@ class Filter:
         self.ways = [way_of(kernel, options.missing) for kernel in chain]
         self.counts = Counts()
         plan = self.plans.chained(source.size)
+        if self.plans.in_light and asked is not None and plan.backend.on_gpu:
+            self._left_to_cpu(self.plans, self.counts)  # refused before a sample is read
         header = source.but(
             space=channels.space,
             alpha=channels.alpha,
@@ -265,10 +267,16 @@ class Filter:
         names = [kernel.name for kernel in plans.chain if not kernel.is_correlation]
         if not names:
             return False
-        where = "in brightness or light" if plans.in_light else "beside samples that do not vote"
+        where = (
+            "in brightness or light"
+            if plans.in_light
+            else "beside samples that do not vote (missing or transparent)"
+        )
         why = f"{', '.join(names)} {CPU_ONLY} {where}"
         if self.options.backend is not None:
-            raise BackendError(f"backend {self.options.backend}: {why}")
+            raise BackendError(
+                f"backend {self.options.backend}: {why}; leave out --backend cupy and --device"
+            )
         counts.add(SampleCounts(), why)
         return True
 

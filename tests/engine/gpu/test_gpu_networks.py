@@ -9,6 +9,8 @@ from convcli.engine.gpu.cell_text import ThreadGrid
 from convcli.engine.gpu.line_text import line_text, tile_of
 from convcli.engine.gpu.networks import ALIVE, CODE, LINE, best_network
 
+SLOW = pytest.mark.slow
+
 
 def carried_out(lines, grid: ThreadGrid, load, item, skew, trials=100):
     """What a thread finds on random rows of few values; and the rows, ``(rows, samples, trials)``."""
@@ -79,12 +81,15 @@ def test_every_rank_of_3x3(rank, channels, items):
     finds_the_rank((3, 3), rank, channels, items=items)
 
 
-@pytest.mark.parametrize("rank", range(25))
+@pytest.mark.parametrize(
+    "rank",
+    [pytest.param(n, marks=() if n in (0, 1, 6, 12, 17, 23, 24) else SLOW) for n in range(25)],
+)
 def test_every_rank_of_5x5(rank):
     finds_the_rank((5, 5), rank, channels=1 + rank % 4)
 
 
-@pytest.mark.parametrize("rank", [0, 1, 24, 30, 48])
+@pytest.mark.parametrize("rank", [0, 24, *(pytest.param(n, marks=SLOW) for n in (1, 30, 48))])
 @pytest.mark.parametrize(
     ("channels", "items"), [(1, (1, 1)), (3, (1, 2)), (1, (4, 4)), (2, (8, 8))]
 )
