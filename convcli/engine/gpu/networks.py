@@ -7,6 +7,7 @@ in the order in which the samples want them, from left to right, so that few are
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache, reduce
 from itertools import accumulate, product
@@ -26,6 +27,10 @@ ALIVE = 145
 IN_ORDER = 48
 """Values from which on the assembler is held to the order of the text, by a branch before each sample:
 left to itself it takes 30 to 130 registers more than there are values, and spills some of them."""
+
+THREE_BLOCKS = 80
+"""Values up to which the assembler is told to let three blocks run at once, of 168 registers: it would
+spill a few to let one more run. With more values it uses what it is given, and does better untold."""
 
 CODE, LINE = 64_000, {1: 16, 2: 64, 4: 18, 8: 75}
 """Bytes of instructions that may be written, and about how many a line is, by the bytes of a sample;
@@ -109,6 +114,11 @@ class ThreadNetwork(NamedTuple):
     """Registers that their values take at most."""
 
     @property
+    def blocks(self) -> int:
+        """That the assembler must let run at once on a multiprocessor; 0 leaves it to it."""
+        return 3 if IN_ORDER < self.alive <= THREE_BLOCKS else 0
+
+    @property
     def cost(self) -> float:
         """To be compared: instructions per sample, and how few threads run at once."""
         grid = self.grid
@@ -173,20 +183,23 @@ def _network(grid: ThreadGrid, rank: int, item: int, before: int) -> ThreadNetwo
     net, outputs = rank_network(*grid.kernel, rank, grid.group)
     lines = list(_Writer(net, grid, load, item, skew).lines(outputs))
     straight = [line for line in lines if not line.startswith("BEYOND")]
-    alive = _alive(straight) * (2 if item == 8 else 1)
+    alive = _alive(straight, 2 if item == 8 else 1)
     return ThreadNetwork(grid, load, skew, lines if alive > IN_ORDER else straight, alive)
 
 
-def _alive(lines: list[str]) -> int:
-    """How many values are there at once, at most."""
+def _alive(lines: list[str], each: int) -> int:
+    """Registers that are taken at once, at most: ``each`` by a value, one by a part of a word."""
     names = [line[line.index("(") + 1 : -1].split(",") if "(" in line else [] for line in lines]
-    last = {name.partition(".")[0]: at for at, line in enumerate(names) for name in line}
+    last = {name: at for at, line in enumerate(names) for name in line[1:]}
+    parts = Counter(name.partition(".")[0] for name in last if name[0] == "w")
     alive = most = 0
     for at, line in enumerate(names):
-        alive += 1  # what it makes, or finds
+        if not line:
+            continue
+        alive += parts.get(line[0], each)  # of what it makes, or finds
         most = max(most, alive)
-        read = {name.partition(".")[0] for name in line[1:]}
-        alive -= sum(last[name] == at for name in read if name[0] in "ctw")
+        done = [name for name in set(line[1:]) if name[0] in "ctw" and last[name] == at]
+        alive -= sum(1 if name[0] == "w" else each for name in done)
     return most
 
 

@@ -48,6 +48,7 @@ def _network(problem: RankProblem | Picks) -> Pass:
         "SKEW": found.skew,
         "ROWS": grid.rows,
         "GROUP": grid.group,
+        "BLOCKS": found.blocks,
         "SEEN_ROWS": grid.seen,
         "SPAN": grid.span,
         "VOTES": int(votes and "float" in dtype),

@@ -85,7 +85,13 @@ static __device__ __noinline__ int finish_by_votes(out_t *to, const in_t *from, 
 }
 #endif
 
-extern "C" __global__ void __launch_bounds__(128) network(ARGUMENTS)
+#if BLOCKS
+#define BOUNDS 128, BLOCKS
+#else
+#define BOUNDS 128
+#endif
+
+extern "C" __global__ void __launch_bounds__(BOUNDS) network(ARGUMENTS)
 {
     PLACE(ROWS)
     VIEW(x * STRIDE_W, top * STRIDE_H, top * STRIDE_H + SEEN_ROWS, SPAN)
