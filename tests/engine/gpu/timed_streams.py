@@ -54,6 +54,10 @@ class Timeline:
         )
 
 
+class TimedDevice(nullcontext):
+    compute_capability = "90"
+
+
 class TimedStream:
     current = None
 
@@ -154,7 +158,7 @@ def complete(module):
     )
     module.pool, module.get_default_memory_pool = pool, lambda: pool
     module.zeros, module.asarray = np.zeros, np.asarray
-    module.cuda.Device = lambda number: nullcontext()
+    module.cuda.Device = lambda number: TimedDevice()
     module.cuda.alloc_pinned_memory = bytearray
     module.cuda.memory = SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
     module.cuda.runtime.memGetInfo = lambda: (1 << 40, 1 << 40)
