@@ -19,6 +19,10 @@ LINES = (512, 1024, 2048)
 HELD = 96
 """Registers that a thread going down may keep what it met above in."""
 
+FOUR_BLOCKS = 8
+"""Rows of a group up to which the assembler is told to let four blocks run at once: it would spill for
+more, of which shared memory lets none. Of higher groups it makes more untold."""
+
 ROWS = 32
 """That a block makes at least, as far as there is room."""
 
@@ -37,6 +41,11 @@ class ExtremaTile(NamedTuple):
     """Samples from the start of a word of 4 bytes to the first."""
     words: int
     """Of 16 bytes, of a row in shared memory."""
+
+    @property
+    def blocks(self) -> int:
+        """That the assembler must let run at once on a multiprocessor; 0 leaves it to it."""
+        return 4 if self.group <= FOUR_BLOCKS else 0
 
     @property
     def span(self) -> int:

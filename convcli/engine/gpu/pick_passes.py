@@ -118,6 +118,7 @@ def _tiled(
         "TILE_W": tile.columns,
         "TILE_WORDS": tile.words,
         "GROUP": tile.group,
+        "BLOCKS": tile.blocks,
         "SPAN": tile.span,
         "LARGEST": int(largest),
         "ABSENT_FIRST": int(largest),

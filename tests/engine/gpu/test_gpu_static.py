@@ -125,7 +125,8 @@ FULL = [
     Case("median:5x4", "median:5x4", {}, ("uint8",), (1,)),
     Case("median:4x2", "median:4x2", {}, ("uint16",), (3,)),
     Case("dilate:7", "dilate:7", {}, ("uint16",), (3,)),
-    Case("erode:129", "erode:129", {}, ("uint8",), (1,)),
+    Case("erode:129", "erode:129", {}, ("uint16",), (1,)),
+    Case("erode:50x1", "erode:50x1", {}, ("uint8",), (1,)),
     Case("erode:8", "erode:8", {}, ("float64",), (3,)),
     Case("tophat:9", "tophat:9", {}, ("uint8",), (1,)),
 ]

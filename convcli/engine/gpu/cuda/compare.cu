@@ -11,6 +11,13 @@
 // Floats are compared as such: -0 is less than 0, and of NaN and a number either gives the number.
 // Doubles are compared as whole numbers that sort alike, since float64 is slow on most chips.
 
+// How many blocks have to run at once; the assembler decides where nothing is said.
+#if BLOCKS
+#define BOUNDS 128, BLOCKS
+#else
+#define BOUNDS 128
+#endif
+
 #if IN_BYTES <= 2
 #define LANES 2
 typedef unsigned value_t;

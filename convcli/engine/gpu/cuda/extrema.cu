@@ -80,8 +80,10 @@ INLINE Column picked(const Column &a, const Column &b)
 
 INLINE Column column_at(const in_t *cell) { return column_of(*(const word_t *)cell); }
 
-// GROUP rows of a column, into rows of shared memory.
-INLINE void down(word_t *to, const in_t *from, long long pitch)
+// GROUP rows of a column, into rows of shared memory, of which `left` are rows of the picture. What lies
+// below it stays as it is and is not stored; the branch keeps the assembler from loading all rows at once,
+// for which there are no registers.
+INLINE void down(word_t *to, const in_t *from, long long pitch, int left)
 {
     Column above[GROUP];
 #pragma unroll
@@ -100,6 +102,8 @@ INLINE void down(word_t *to, const in_t *from, long long pitch)
 #pragma unroll
     for (int i = 0; i < GROUP; i++) {
         if (i) {
+            if (i % 16 == 0 && i >= left)
+                return;
             from += pitch;
             shared = picked(shared, column_at(from));
         }
@@ -114,7 +118,7 @@ INLINE void across(value_t (&found)[NX], const load_t *first, const load_t *seco
     INSTRUCTIONS
 }
 
-extern "C" __global__ void __launch_bounds__(128) extrema(ARGUMENTS)
+extern "C" __global__ void __launch_bounds__(BOUNDS) extrema(ARGUMENTS)
 {
     __shared__ uint4 tile[TILE_H * TILE_WORDS];
     const int thread = threadIdx.y * blockDim.x + threadIdx.x;
@@ -125,7 +129,8 @@ extern "C" __global__ void __launch_bounds__(128) extrema(ARGUMENTS)
 #pragma unroll 1
         for (int row = 0; row < TILE_H; row += GROUP)
             down((word_t *)(tile + row * TILE_WORDS) + column,
-                 from - SKEW + row * pitch + column * PER_WORD, pitch);
+                 from - SKEW + row * pitch + column * PER_WORD, pitch,
+                 rows_out - top - row);
     __syncthreads();
 
     constexpr int chunks = TILE_W / NX, apart = TILE_H / LANES;

@@ -85,12 +85,6 @@ static __device__ __noinline__ int finish_by_votes(out_t *to, const in_t *from, 
 }
 #endif
 
-#if BLOCKS
-#define BOUNDS 128, BLOCKS
-#else
-#define BOUNDS 128
-#endif
-
 extern "C" __global__ void __launch_bounds__(BOUNDS) network(ARGUMENTS)
 {
     PLACE(ROWS)
