@@ -1,6 +1,6 @@
 """What ``auto`` chooses on machines that are simulated, beside what would end sooner there.
 
-    python benchmarks/auto_judged.py [--uncalibrated]
+    python benchmarks/auto_judged.py [--uncalibrated] [--held-out]
 
 CPU times were measured (``auto.py``), GPU times are simulated (``auto_simulation.py``): computed,
 not measured.
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from auto_cases import CALIBRATION, FILTERS, SIZES, Filter
 from auto_simulation import (
     DEVICES,
+    HELD_OUT,
     LATENCY,
     LAUNCH_GAP,
     Device,
@@ -39,6 +40,7 @@ from convcli.engine.speeds import Speeds
 MEASURED = Path(__file__).resolve().parents[1] / "docs" / "performance" / "auto.json"
 COUNTS = (1, 3, 10, 100, 1000)
 WORKERS = (1, 2, 4, 8, 16)
+OTHER_WORKERS = (1, 3, 6, 12, 16)
 BOUND = 1.2
 SIDE = 4096
 PNG_NS = 2.6, 1.6
@@ -259,11 +261,13 @@ def main() -> None:
     """Print how often ``auto`` is wrong, and by how much."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uncalibrated", action="store_true", help="auto knows no figures")
+    parser.add_argument("--held-out", action="store_true", help="machines of which it was not made")
     options = parser.parse_args()
-    speeds = {device.name: Speeds() for device in DEVICES} if options.uncalibrated else None
+    devices, workers = (HELD_OUT, OTHER_WORKERS) if options.held_out else (DEVICES, WORKERS)
+    speeds = {device.name: Speeds() for device in devices} if options.uncalibrated else None
     lines = []
-    for device in DEVICES:
-        found = list(judged([device], speeds=speeds))
+    for device in devices:
+        found = list(judged([device], workers=workers, speeds=speeds))
         wrong = [each for each in found if each.loss > BOUND]
         worst = max(found, key=lambda each: each.loss)
         gpu = sum(each.takes_gpu for each in found)

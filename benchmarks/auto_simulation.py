@@ -91,6 +91,22 @@ DEVICES = [
 ]  # fmt: skip
 """Assumed: makers' figures, and round numbers where they give none (start, load, copies, cores)."""
 
+HELD_OUT = [
+    Device("RTX 4090, 16 cores", 0.7, 0.8, 1.5e-3, 24e9, 24e9, True, 12e9, 850e9, 3.7e13, 6.4e11,
+           16, 0.8, 0.08, 1.25),
+    Device("T4, 4 cores", 1.5, 1.6, 3e-3, 12e9, 12e9, True, 6e9, 240e9, 4.0e12, 1.25e11,
+           4, 1.5, 0.12, 1.50, False),
+    Device("A10G, 8 cores", 1.4, 1.3, 2.5e-3, 22e9, 22e9, True, 8e9, 500e9, 1.56e13, 2.4e11,
+           8, 1.3, 0.10, 1.40),
+    Device("A100, 2 cores", 1.3, 1.4, 2e-3, 24e9, 24e9, True, 9e9, 1.7e12, 9.7e12, 4.8e12,
+           2, 1.3, 0.10, 1.10),
+    Device("GTX 1650, 6 cores", 1.8, 1.4, 3e-3, 6e9, 6e9, True, 8e9, 110e9, 1.4e12, 4e10,
+           6, 1.2, 0.15, 1.60, False),
+    Device("RTX 5090, 24 cores", 0.6, 0.7, 1.2e-3, 50e9, 50e9, True, 15e9, 1.5e12, 5.2e13, 8e11,
+           24, 0.7, 0.06, 1.30),
+]  # fmt: skip
+"""Machines that the prediction was not fitted to, in the same way."""
+
 
 class Kernel(NamedTuple):
     """A launch, by its disassembly: of one sample of the output."""
