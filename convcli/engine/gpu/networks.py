@@ -24,10 +24,6 @@ ALIVE = 145
 """Registers that values may take; the assembler takes up to 60 more, and three blocks run at once with
 168, two with 255."""
 
-IN_ORDER = 48
-"""Values from which on the assembler is held to the order of the text, by a branch before each sample:
-left to itself it takes 30 to 130 registers more than there are values, and spills some of them."""
-
 THREE_BLOCKS = 80
 """Values up to which the assembler is told to let three blocks run at once, of 168 registers: it would
 spill a few to let one more run. With more values it uses what it is given, and does better untold."""
@@ -116,7 +112,7 @@ class ThreadNetwork(NamedTuple):
     @property
     def blocks(self) -> int:
         """That the assembler must let run at once on a multiprocessor; 0 leaves it to it."""
-        return 3 if IN_ORDER < self.alive <= THREE_BLOCKS else 0
+        return 3 if self.alive <= THREE_BLOCKS else 0
 
     @property
     def cost(self) -> float:
@@ -182,9 +178,7 @@ def _network(grid: ThreadGrid, rank: int, item: int, before: int) -> ThreadNetwo
     skew = -before * grid.channels % (load // item)
     net, outputs = rank_network(*grid.kernel, rank, grid.group)
     lines = list(_Writer(net, grid, load, item, skew).lines(outputs))
-    straight = [line for line in lines if not line.startswith("BEYOND")]
-    alive = _alive(straight, 2 if item == 8 else 1)
-    return ThreadNetwork(grid, load, skew, lines if alive > IN_ORDER else straight, alive)
+    return ThreadNetwork(grid, load, skew, lines, _alive(lines, 2 if item == 8 else 1))
 
 
 def _alive(lines: list[str], each: int) -> int:
@@ -194,8 +188,8 @@ def _alive(lines: list[str], each: int) -> int:
     parts = Counter(name.partition(".")[0] for name in last if name[0] == "w")
     alive = most = 0
     for at, line in enumerate(names):
-        if not line:
-            continue
+        if len(line) < 2:
+            continue  # makes nothing
         alive += parts.get(line[0], each)  # of what it makes, or finds
         most = max(most, alive)
         done = [name for name in set(line[1:]) if name[0] in "ctw" and last[name] == at]
