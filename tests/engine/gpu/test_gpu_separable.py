@@ -34,9 +34,9 @@ FLAT = Kernel(separable(9, 41))
 HOW = {"algorithm": "separable"}
 
 
-def check(shim, x, kernel, how=HOW, **options):
+def check(shim, x, kernel, how=HOW, done="across_down", **options):
     agrees(shim, plan_of(x, kernel, **how, **options), x)
-    assert set(shim.launched) == {"across_down"}
+    assert set(shim.launched) == {done}
 
 
 SOME = [("uint8", 1), ("uint8", 3), ("uint16", 4), ("float32", 2), ("float64", 1)]
@@ -61,8 +61,10 @@ def test_borders_depths_channels(shim, dtype, channels):
     ],
 )
 def test_kernels_depths_channels(shim, kernel, dtype, channels):
+    # Of so many doubles a block would hold few rows: two passes cost less.
+    done = "wide" if kernel is FLAT and (dtype, channels) == ("float64", 4) else "across_down"
     for mode in ("reflect", "wrap", "constant"):
-        check(shim, picture(dtype, (70, 90, channels)), kernel, border=Border(mode))
+        check(shim, picture(dtype, (70, 90, channels)), kernel, done=done, border=Border(mode))
 
 
 def test_sizes_around_the_edges_of_blocks(shim):
