@@ -27,6 +27,7 @@ __all__ = [
     "axis_map",
     "border_index",
     "merged",
+    "places_in",
     "taps_of",
 ]
 
@@ -214,14 +215,24 @@ class TiledAxis:
     def _onto(self, span: Span, have: tuple[Span, ...]) -> AxisMap:
         part = self.whole.part(*span, self.taps)
         index = part.index
-        place = np.full(index.shape, OUTSIDE, index.dtype)
-        offset = 0
-        for first, last in have:
-            inside = (index >= first) & (index < last)
-            place[inside] = index[inside] - first + offset
-            offset += last - first
+        place = places_in(have, index)
         assert ((place == OUTSIDE) == (index == OUTSIDE)).all(), "the cutout lacks cells"
         return part.onto(place)
+
+
+def places_in(have: tuple[Span, ...], cells: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where cells lie in runs of them that stand one after another; ``OUTSIDE`` for the others.
+
+    >>> places_in(((2, 4), (7, 9)), np.array([3, 7, 5])).tolist()
+    [1, 2, -1]
+    """
+    places = np.full(cells.shape, OUTSIDE, cells.dtype)
+    begin = 0
+    for start, stop in have:
+        inside = (cells >= start) & (cells < stop)
+        places[inside] = cells[inside] - start + begin
+        begin += stop - start
+    return places
 
 
 def merged(spans: Sequence[Span], gap: int) -> tuple[Span, ...]:

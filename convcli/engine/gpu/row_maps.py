@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convcli.arithmetic.window import Window
 from convcli.engine.algorithms.in_turn import InTurn
-from convcli.engine.axis_maps import OUTSIDE, Span, border_index, merged
+from convcli.engine.axis_maps import OUTSIDE, Span, border_index, merged, places_in
 
 if TYPE_CHECKING:
     from convcli.engine.plan import Plan
@@ -133,25 +133,16 @@ def seen_by(window: Window, mode: str, outputs: Span, have: Rows) -> SeenCells:
     SeenCells(length=11, first=1, end=10, place=0, before=array([8], dtype=int32), after=array([0], dtype=int32))
     """
     lowest, length, first, end = _positions(window, outputs)
-    before, after = (_places(each, have) for each in _outside(window, mode, outputs))
-    place = _places(np.array([lowest + first] if first < end else [0]), have)[0]
+    before, after = (
+        places_in(have, each).astype(np.int32) for each in _outside(window, mode, outputs)
+    )
+    place = places_in(have, np.array([lowest + first] if first < end else [0]))[0]
     return SeenCells(length, first, end, int(place) if first < end else 0, before, after)
 
 
 def place_of(row: int, have: Rows) -> int:
     """Where a row lies that is there."""
-    return int(_places(np.array([row]), have)[0])
-
-
-def _places(cells: NDArray[np.intp], have: Rows) -> NDArray[np.int32]:
-    """Where cells lie in runs of them that stand one after another."""
-    places = np.full(cells.shape, OUTSIDE, np.int32)
-    begin = 0
-    for start, stop in have:
-        inside = (cells >= start) & (cells < stop)
-        places[inside] = cells[inside] - start + begin
-        begin += stop - start
-    return places
+    return int(places_in(have, np.array([row]))[0])
 
 
 def row_map(window: Window, mode: str, outputs: Span, have: Rows) -> NDArray[np.int32]:
