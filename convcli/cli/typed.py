@@ -187,6 +187,9 @@ def _misread(error: Any, argv: list[str]) -> str:
     if message.startswith("No such command"):
         ctx = error.ctx
         message = f"{message}; there are {', '.join(ctx.command.list_commands(ctx))}"
+    # Click names types of Python.
+    message = re.sub(r"not a valid int(eger)?( range)?", "not a whole number", message)
+    message = re.sub(r"not a valid float( range)?", "not a number", message)
     return f"{message}{meant}; see {_help_of(error)}"
 
 

@@ -249,3 +249,13 @@ def test_a_value_of_many_digits_is_one_of_floats(convcli: Cli, folder: Path) -> 
 def test_axes_that_are_mistyped(convcli: Cli, folder: Path, axes: str, words: str) -> None:
     np.save("in.npy", np.ones((3, 4, 5), np.float32))
     assert words in refused(convcli, "in.npy", "-k", "box:3", "--axes", axes)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--device", "one"), ("--jobs", "1.5")])
+def test_a_whole_number_is_asked_for_in_plain_words(
+    convcli: Cli, folder: Path, option: str, value: str
+) -> None:
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save("in.png")
+    assert f"{value!r} is not a whole number" in refused(
+        convcli, "in.png", "-k", "box:3", option, value
+    )
