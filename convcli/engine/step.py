@@ -257,6 +257,8 @@ class Method(ABC):
         Per member of the stack, the separable terms; empty if it needs none.
     transform
         Type of its Fourier transforms; empty if it needs none.
+    slides
+        Whether a GPU that carries it out slides the sums of a box.
     """
 
     def __init__(
@@ -266,9 +268,10 @@ class Method(ABC):
         *,
         factors: tuple[tuple[Factor, ...], ...] = (),
         transform: str = "",
+        slides: bool = False,
     ) -> None:
         self.problem, self.estimate = problem, estimate
-        self.factors, self.transform = factors, transform
+        self.factors, self.transform, self.slides = factors, transform, slides
 
     __getstate__ = _without_cached
 

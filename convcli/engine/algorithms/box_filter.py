@@ -16,7 +16,7 @@ from convcli.engine.step import Method, Problem
 if TYPE_CHECKING:
     from convcli.engine.cpu.tile_loader import TileLoader
 
-__all__ = ["BOX", "FEWEST_SLID"]
+__all__ = ["BOX"]
 
 GPU_TAPS = 8.0
 """Multiply-adds that a sample of any box costs as much as on a GPU, about."""
@@ -24,12 +24,18 @@ GPU_TAPS = 8.0
 FEWEST_SLID, WIDEST_SLID = 20, 1000
 """Cells of a box, and samples that it is wide, for which a GPU has running sums."""
 
+MOST_CHANNELS = 8
+"""More leave too few pixels to a thread that slides."""
+
 
 def _slides(p: Problem) -> bool:
-    """Whether the kernel of the GPU that slides sums does this box."""
-    wide = p.kernel_size[1] * p.group
-    large = p.weights.size >= FEWEST_SLID and wide <= WIDEST_SLID
-    return large and can_box(p) and p.dtype in WHITE
+    """Whether the kernel of the GPU that slides sums, exact in 32 bits, does this box."""
+    plain = p.rows.stride == p.cols.stride == p.rows.dilation == p.cols.dilation == 1
+    if not plain or not p.exact or p.dtype not in WHITE or p.group > MOST_CHANNELS:
+        return False
+    cells = p.weights.size
+    fits = cells >= FEWEST_SLID and p.kernel_size[1] * p.group <= WIDEST_SLID
+    return fits and abs(float(p.weights.flat[0])) * cells * WHITE[p.dtype] < 2**31
 
 
 class BoxFilter:
@@ -39,20 +45,26 @@ class BoxFilter:
 
     def offer(self, problem: Problem) -> Method | None:
         p = problem
-        if not p.is_box or (p.on_gpu and not _slides(p)):
+        if not p.is_box:
+            return None
+        slides = _slides(p)
+        if p.on_gpu and not slides:
             return None
         factors = tuple(((w[:, 0], np.ones(w.shape[1])),) for w in p.weights)
+        running = _Compiled if p.loops.compiled else _Running
         if p.on_gpu:
             price = CostEstimate(self.name, gpu_taps("float32", GPU_TAPS), "running sums")
-            return (_Compiled if p.loops.compiled else _Running)(p, price, factors=factors)
+            # The CPU, which may have to take over, has other bounds.
+            way = running if can_box(p) else _Doubling
+            return way(p, price, factors=factors, slides=slides)
         if can_box(p):
             price = on_cpu(self.name, "running sums", p.loops.name, "running", "float32", 0.0)
-            return (_Compiled if p.loops.compiled else _Running)(p, price, factors=factors)
+            return running(p, price, factors=factors, slides=slides)
         additions = sum(taps.bit_length() + taps.bit_count() for taps in p.kernel_size)
         kind = p.accumulate if "float" in p.accumulate else "float32"
         note = f"{additions} additions by doubling"
         price = on_cpu(self.name, note, "numpy", self.name, kind, additions)
-        return _Doubling(p, price, factors=factors)
+        return _Doubling(p, price, factors=factors, slides=slides)
 
 
 BOX = BoxFilter()

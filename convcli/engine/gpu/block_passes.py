@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from convcli.engine.algorithms.box_filter import FEWEST_SLID
 from convcli.engine.gpu.blocks import QUAD, across_down_tile, running_tile
-from convcli.engine.gpu.kernel_pass import MOST_CHANNELS, KernelJob, Pass
+from convcli.engine.gpu.kernel_pass import KernelJob, Pass
 from convcli.engine.gpu.kernel_source import Shape
 from convcli.engine.gpu.toeplitz_tile import WIDE, products_for
 from convcli.engine.gpu.weight_text import immediates
@@ -50,14 +49,9 @@ def _cost_of_two_passes(shape: Shape, kinds: tuple[str, str, str]) -> float:
 
 
 def running_pass(job: KernelJob) -> Pass | None:
-    """The pass of ``running``, if it is the better one and its sums fit."""
-    step, shape = job.step, job.shape
-    if not step.is_box or job.dtype not in WHITE or job.weights.size < FEWEST_SLID:
-        return None
-    if shape.stride != (1, 1) or shape.dilation != (1, 1) or shape.channels > MOST_CHANNELS:
-        return None
-    weight = float(job.weights.flat[0])
-    if not weight.is_integer() or abs(weight) * job.weights.size * WHITE[job.dtype] >= 2**31:
+    """The pass of ``running``, if the plan slides sums, the border is a sample, and they fit."""
+    shape = job.shape
+    if not job.step.method.slides or job.dtype not in WHITE:
         return None
     tile = running_tile(shape, job.cols.before, job.item)
     if tile is None:
@@ -66,7 +60,7 @@ def running_pass(job: KernelJob) -> Pass | None:
         "running",
         shape._replace(samples=tile.samples),
         CHUNKS=tile.chunks,
-        WEIGHT=int(weight),
+        WEIGHT=int(job.weights.flat[0]),
         PAIRS=int(job.item == 1 and shape.kernel[0] * 255 < 1 << 16),
     )
     return replace(found, block=tile.block)
