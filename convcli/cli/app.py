@@ -13,7 +13,7 @@ from convcli.cli import commands
 from convcli.cli.plain import plain
 from convcli.errors import ConvcliError, OutputError, UsageError
 from convcli.system.files import open_to_write, reader_has_gone
-from convcli.system.machine import lacks_memory, spare_address_space
+from convcli.system.machine import address_limit, lacks_memory, spare_address_space
 from convcli.system.process import SIGPIPE, die_by, on_termination, settle_streams
 
 __all__ = ["invoke", "run"]
@@ -70,6 +70,10 @@ def run(argv: list[str]) -> int:
     on_termination(_terminate)
     settle_streams()
     spare_address_space()
+    if address_limit() is not None:
+        # A thread without memory for its first call complains in lines of Python's own, but whoever
+        # began it says so. A function of Python's would need that memory too; this one does nothing.
+        sys.unraisablehook = callable
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()
     try:

@@ -20,6 +20,7 @@ from convcli.imaging.formats import HEAD_BYTES, recognised
 from convcli.records import NamedTuple
 from convcli.system.files import open_to_read
 from convcli.system.machine import is_tight
+from convcli.system.threads import Thread
 
 if TYPE_CHECKING:
     from convcli.imaging.formats import Finish
@@ -57,10 +58,10 @@ class _Reading:
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH)
         # No daemon, which would be frozen wherever it is when the program ends.
-        self._thread = threading.Thread(target=self._work, name="convcli-ahead")
+        self._thread = Thread(target=self._work, name="convcli-ahead")
         try:
             self._thread.start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             sys.setswitchinterval(self._interval)
             raise
 
@@ -95,7 +96,7 @@ def begin(path: str, max_pixels: int) -> None:
         if read is not None:
             try:
                 _readings.append(_Reading(path, read))
-            except RuntimeError:  # no room for a thread
+            except (RuntimeError, MemoryError):  # no room for a thread
                 file.close()
 
 

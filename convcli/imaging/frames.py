@@ -12,7 +12,7 @@ from convcli.engine.cpu.tiles import Tile
 from convcli.imaging.schedule import frame_schedule, survey_schedule
 from convcli.imaging.source import Frame, Plane, Source
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.threads import in_order
+from convcli.system.threads import in_order
 
 if TYPE_CHECKING:
     from convcli.imaging.stages.surveys import Answer, Survey

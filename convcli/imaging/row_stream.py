@@ -15,6 +15,7 @@ from typing import TypeAlias, cast
 
 from convcli.errors import ConvcliError
 from convcli.system.machine import Buffer, fresh_memory
+from convcli.system.threads import Thread
 
 __all__ = ["FLOWING", "DoesNotFlow", "Make", "RowStream", "is_large"]
 
@@ -73,7 +74,7 @@ class RowStream:
         self._stopped = False
         self._error: BaseException | None = None
         # No daemon, which would be frozen wherever it is when the program ends.
-        self._thread = threading.Thread(target=self._work, name="convcli-rows")
+        self._thread = Thread(target=self._work, name="convcli-rows")
         self._thread.start()
 
     def rows(self, start: int, stop: int, keep: int) -> Iterator[tuple[int, memoryview]]:

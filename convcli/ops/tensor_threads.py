@@ -19,6 +19,7 @@ import numpy as np
 
 from convcli.system.machine import default_threads
 from convcli.system.process import after_fork
+from convcli.system.threads import Thread
 
 __all__ = ["cores", "run_all", "scratch"]
 
@@ -71,9 +72,9 @@ def _turns() -> SimpleQueue[_Turn]:
         while True:
             turns.get().take()
 
-    with suppress(RuntimeError):  # no room for more of them: then fewer take part
+    with suppress(RuntimeError, MemoryError):  # no room for more of them: then fewer take part
         for number in range(cores() - 1):
-            threading.Thread(target=wait, name=f"convcli-ops-{number}", daemon=True).start()
+            Thread(target=wait, name=f"convcli-ops-{number}", daemon=True).start()
     return turns
 
 

@@ -33,7 +33,8 @@ from convcli.runs.memory import limits_of
 from convcli.runs.part_file import Work, on_cpu
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.run_job import Failure, attempt, mask_of, ways_out
-from convcli.system.machine import default_threads, require_descriptors, require_threads
+from convcli.system.machine import default_threads, require_descriptors
+from convcli.system.threads import require_threads
 
 __all__ = ["Cluster"]
 

@@ -31,12 +31,12 @@ from convcli.imaging.sink import (
 )
 from convcli.imaging.source import Pixels, Plane, Source, StoredPlane
 from convcli.imaging.stages.filter import Filter
-from convcli.imaging.threads import in_order
 from convcli.imaging.urls import is_url
 from convcli.records import NamedTuple
 from convcli.runs.clock import Clock
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
+from convcli.system.threads import in_order
 
 if TYPE_CHECKING:
     from convcli.imaging.stages.surveys import Answer, Survey

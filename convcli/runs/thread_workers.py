@@ -18,7 +18,6 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
-from threading import Thread
 
 from convcli.records import NamedTuple
 from convcli.runs.journal import Journal
@@ -27,6 +26,7 @@ from convcli.runs.request import Job, Report, Request
 from convcli.runs.run_job import Failure, attempt
 from convcli.system.machine import require_descriptors
 from convcli.system.process import stops_held_back
+from convcli.system.threads import Thread
 
 __all__ = ["ThreadWorkers"]
 

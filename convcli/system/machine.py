@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CUDA_DRIVER",
     "Buffer",
+    "address_limit",
     "boot_id",
     "default_threads",
     "free_memory",
     "fresh_memory",
+    "is_full",
     "is_tight",
     "lacks_memory",
     "memory_file",
     "require_descriptors",
-    "require_threads",
     "spare_address_space",
 ]
 
@@ -111,20 +112,23 @@ def lacks_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     # A thread needs room for its stack, a library for itself.
     words = {RuntimeError: "can't start new thread", ImportError: "failed to map segment"}
-    return words.get(type(error), "\0") in str(error) or _is_full()
+    return words.get(type(error), "\0") in str(error) or is_full()
 
 
-def _is_full() -> bool:
+def is_full() -> bool:
     """Whether nearly all of a limited address space is taken.
 
     What fails for it may then say anything: where Python's ``datetime`` cannot load its compiled
     half, it goes without, and NumPy misses something in it.
     """
+    limit = address_limit()
+    if limit is None:
+        return False
     try:
-        limit, taken = address_limit(), Path("/proc/self/statm").read_text("ascii").split()[0]
+        taken = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     except OSError:
         return False
-    return limit is not None and limit - int(taken) * os.sysconf("SC_PAGE_SIZE") < 2**24
+    return limit - taken * os.sysconf("SC_PAGE_SIZE") < 2**24
 
 
 @cache
@@ -170,22 +174,6 @@ def require_descriptors(count: int) -> None:
     finally:
         for fd in opened:
             os.close(fd)
-
-
-def require_threads(count: int) -> None:
-    """Raise Python's ``RuntimeError`` if so many more threads cannot be started."""
-    import threading
-
-    end = threading.Event()
-    threads = [threading.Thread(target=end.wait) for _ in range(count)]
-    try:
-        for thread in threads:
-            thread.start()
-    finally:
-        end.set()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
 
 
 def default_threads() -> int:

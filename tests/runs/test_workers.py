@@ -23,8 +23,9 @@ from convcli.runs import workers
 from convcli.runs.batch import Batch
 from convcli.runs.request import Job, Request
 from convcli.runs.run_job import Failure
-from convcli.system.machine import require_descriptors, require_threads
+from convcli.system.machine import require_descriptors
 from convcli.system.process import start_method
+from convcli.system.threads import require_threads
 
 pytestmark = pytest.mark.skipif(start_method() != "fork", reason="plays a fork that fails")
 

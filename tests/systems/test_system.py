@@ -296,7 +296,9 @@ def test_too_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
     def run(name: str, threads: int, megabytes: int) -> tuple[int, str]:
         words = f"filter {name}.png -k gaussian:2 --threads {threads} -q --overwrite -o out.png"
         limit = f"ulimit -s 8192 -v {megabytes << 10}; exec {sys.executable} -m convcli {words}"
-        done = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(
+            ["bash", "-c", limit], capture_output=True, text=True, cwd=tmp_path, timeout=120
+        )
         return done.returncode, done.stderr
 
     # What a small picture just gets by with: how much that is depends on the libraries.

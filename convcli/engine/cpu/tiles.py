@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.requantize import Requantize, Requantizer
 from convcli.records import NamedTuple
+from convcli.system.threads import Thread
 
 __all__ = ["Tile", "fill", "grid", "work_through"]
 
@@ -96,7 +97,7 @@ def work_through(
             errors.append(error)
 
     # Not a pool of concurrent.futures, whose import takes 5 ms of a picture's start-up.
-    others = [threading.Thread(target=run, name="convcli-tiles") for _ in range(threads - 1)]
+    others = [Thread(target=run, name="convcli-tiles") for _ in range(threads - 1)]
     try:
         for other in others:
             other.start()
@@ -106,8 +107,7 @@ def work_through(
         raise
     finally:
         for other in others:
-            if other.ident is not None:
-                other.join()
+            other.join()
     if errors:
         raise errors[0]
     return sum(totals)

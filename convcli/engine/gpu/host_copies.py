@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.gpu.pipeline import HANDS
 from convcli.system.machine import default_threads
+from convcli.system.threads import Thread
 
 __all__ = ["HostCopies"]
 
@@ -44,10 +45,10 @@ class HostCopies:
 
     def _ready(self) -> int:
         """How many helpers there are; where a thread cannot be started, there are fewer."""
-        with self._lock, suppress(RuntimeError):
+        with self._lock, suppress(RuntimeError, MemoryError):
             while self._started < self._helpers:
                 # They hold nothing that has to be closed, and wait for ever.
-                threading.Thread(target=self._help, name="convcli-copies", daemon=True).start()
+                Thread(target=self._help, name="convcli-copies", daemon=True).start()
                 self._started += 1
         return self._started
 

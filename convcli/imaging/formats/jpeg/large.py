@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from convcli.imaging.formats.jpeg.markers import EOI, FrameHeader, frame_header
+from convcli.system.threads import Thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class LargeJpeg:
         self.shape = shape
         self._result: Any = None
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._decode, args=(data,), name="convcli-jpeg")
+        self._thread = Thread(target=self._decode, args=(data,), name="convcli-jpeg")
         self._thread.start()
 
     def _decode(self, data: bytes) -> None:

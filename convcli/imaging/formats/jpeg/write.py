@@ -30,8 +30,8 @@ from convcli.imaging.formats.shared.pillow import DEFAULT_QUALITY, to_pillow
 from convcli.imaging.header import Header
 from convcli.imaging.source import Source
 from convcli.imaging.strips import strips
-from convcli.imaging.threads import in_order
 from convcli.system.machine import memory_file
+from convcli.system.threads import in_order
 
 __all__ = ["jpeg_of_rows", "jpeg_parts"]
 

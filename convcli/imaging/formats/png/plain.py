@@ -28,10 +28,10 @@ from convcli.extensions import extension
 from convcli.imaging.formats.png.chunks import SIGNATURE, Ihdr, chunk, read_ihdr
 from convcli.imaging.formats.png.rows import CHANNELS, AllRows, Bands, Unusual
 from convcli.imaging.row_stream import RowStream
-from convcli.imaging.threads import Beside
 from convcli.records import NamedTuple
 from convcli.system.files import read_at
 from convcli.system.machine import Buffer
+from convcli.system.threads import Beside
 
 __all__ = ["Plain", "PlainFile", "read_plain"]
 

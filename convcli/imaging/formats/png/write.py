@@ -35,8 +35,8 @@ from convcli.imaging.formats.png.packing import PACKERS
 from convcli.imaging.header import Metadata
 from convcli.imaging.source import Plane
 from convcli.imaging.strips import taken
-from convcli.imaging.threads import in_order
 from convcli.records import NamedTuple
+from convcli.system.threads import in_order
 
 __all__ = ["apng_parts", "encode_png", "png_of_rows", "png_parts"]
 

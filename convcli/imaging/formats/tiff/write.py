@@ -18,7 +18,7 @@ from convcli.imaging.metadata.tiff import RESOLUTION, page_fields
 from convcli.imaging.metadata.tiff_fields import Fields, append_fields
 from convcli.imaging.source import Source
 from convcli.imaging.strips import strips
-from convcli.imaging.threads import in_order
+from convcli.system.threads import in_order
 
 __all__ = [
     "compression_of",

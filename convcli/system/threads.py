@@ -1,4 +1,4 @@
-"""Threads for what goes on beside something else: a helper, and results in order.
+"""Threads: one that begins or fails, a helper beside its owner, and results in order.
 
 Why not ``concurrent.futures``: importing its thread pool takes 5 ms, as long as decoding a small
 picture, and begins with the very imports that reading ahead is to be beside of.
@@ -6,16 +6,96 @@ picture, and begins with the very imports that reading ahead is to be beside of.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Generator, Iterable, Sized
+from functools import partial
 from itertools import islice
 from queue import SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["Beside", "in_order"]
+from convcli.system.machine import is_full
+
+__all__ = ["Beside", "Thread", "in_order", "require_threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+GLANCE = 0.1
+"""Seconds between two looks at a thread that does not begin."""
+
+
+class Thread(threading.Thread):
+    """A :class:`threading.Thread` that fails with MemoryError where Python would wait for ever.
+
+    The system makes a thread, which then needs memory for its first call. Without, it ends there,
+    and CPython (3.11 to 3.14) goes on waiting until it begins. Waiting for one that never began
+    (:meth:`join`) is done at once.
+
+    >>> thread = Thread(target=print, args=("begun",))
+    >>> thread.start()
+    >>> thread.join()
+    begun
+    """
+
+    def __init__(self, **what: Any) -> None:
+        super().__init__(**what)
+        self._started = _Begun()  # what CPython's start waits for
+
+    if not TYPE_CHECKING:
+
+        @property
+        def _bootstrap(self):  # what CPython's start has the new thread call
+            return self._started.by(super()._bootstrap)
+
+    def start(self) -> None:
+        """Begin.
+
+        Raises
+        ------
+        MemoryError
+            If there is no memory for it.
+        RuntimeError
+            If the system makes no more threads.
+        """
+        if is_full():  # before anything is half begun
+            raise MemoryError
+        super().start()
+
+    def join(self, timeout: float | None = None) -> None:
+        if self._started.is_set():
+            super().join(timeout)
+
+
+class _Begun(threading.Event):
+    """Set by a thread when it runs; whoever waits is told when it cannot any more."""
+
+    def by(self, bootstrap: Callable[[], None]) -> Callable[[], None]:
+        """A call that only the new thread holds, so that it goes when the thread ends."""
+        call = partial(bootstrap)  # CPython 3.11 loses count of a function that it cannot enter
+        self._call = weakref.ref(call)
+        return call
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(GLANCE):
+            if self._call() is None and not self.is_set():
+                raise MemoryError
+        return True
+
+
+def require_threads(count: int) -> None:
+    """Raise what :meth:`Thread.start` does if so many more threads cannot be started."""
+    end = threading.Event()
+    threads = [Thread(target=end.wait) for _ in range(count)]
+    try:
+        for thread in threads:
+            thread.start()
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
 
 
 class Beside:
@@ -123,5 +203,4 @@ def in_order(
         for _ in workers:
             todo.put(None)
         for worker in workers:
-            if worker.ident is not None:
-                worker.join()
+            worker.join()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from convcli.imaging.threads import Beside, in_order
+from convcli.system.threads import Beside, in_order
 
 
 def squared_slowly(n: int) -> int:
