@@ -32,10 +32,12 @@ class Thread(threading.Thread):
     and CPython (3.11 to 3.14) goes on waiting until it begins. Waiting for one that never began
     (:meth:`join`) is done at once.
 
-    >>> thread = Thread(target=print, args=("begun",))
+    >>> begun = []
+    >>> thread = Thread(target=begun.append, args=(1,))
     >>> thread.start()
     >>> thread.join()
-    begun
+    >>> begun
+    [1]
     """
 
     def __init__(self, **what: Any) -> None:
