@@ -12,7 +12,15 @@ from convcli.engine.gpu.block_passes import across_down_pass, running_pass, toep
 from convcli.engine.gpu.kernel_pass import MOST_CHANNELS, REGISTERS, KernelJob, Pass, span
 from convcli.engine.gpu.kernel_source import UNROLLED, Shape, alignment
 from convcli.engine.gpu.rolling_pass import rolling_pass
-from convcli.engine.gpu.weight_text import fits_constant, loaded, packed, words_of
+from convcli.engine.gpu.weight_text import (
+    fit_bytes,
+    fits_constant,
+    is_whole,
+    loaded,
+    packed,
+    packed_factors,
+    words_of,
+)
 from convcli.engine.numerics import WHITE, Bounds, sum_bounds
 from convcli.engine.requantize import Requantize
 from convcli.engine.step import Step
@@ -126,25 +134,40 @@ def _factors(step: Step) -> tuple[Factor, ...]:
 
 def _bytes(job: KernelJob, factors: tuple[Factor, ...]) -> Pass | None:
     """The kernel for whole weights on bytes, if it is the better one and its bytes fit."""
-    shape, weights = job.shape, job.weights
+    shape = job.shape
     if job.dtype != "uint8" or shape.stride[0] > 1 or shape.dilation[0] > 1 or job.is_scattered:
         return None
-    if (np.rint(weights) != weights).any() or np.abs(weights).max() > 127:
-        return None
     words = words_of(shape.kernel[0])
-    columns = int(np.count_nonzero(weights.any(axis=1)))
-    if factors and words * (columns + 1) > len(factors) * sum(shape.kernel) + FINISHED:
-        return None
+    most = len(factors) * sum(shape.kernel) + FINISHED if factors else np.inf
     for samples in job.widths():
         shape = shape._replace(samples=samples)
         seen = span(shape, shape.kernel[1])
-        if seen * (words + 1) + samples * job.members > REGISTERS:
+        if seen * (words + 1) + samples * job.members > REGISTERS or not alignment(shape, 1):
             continue
-        if alignment(shape, 1) and columns * words * samples <= UNROLLED:
+        cells = words * seen / samples  # a row moves each of them up by a byte
+        products, tables = _on_bytes(job, factors, cells)
+        if tables and products + cells <= most and products * samples <= UNROLLED:
             integer = int(_in_integers(job.requantize))
             job = replace(job, acc="int32")
-            return job.done_by("bytes", shape, packed(weights), INTEGER=integer)
+            return job.done_by("bytes", shape, tables, INTEGER=integer)
     return None
+
+
+def _on_bytes(job: KernelJob, factors: tuple[Factor, ...], cells: float) -> tuple[float, list[str]]:
+    """How many products a sample takes, and of what, in the better way; of nothing if no way fits.
+
+    ``cells``: words that a thread holds, for each of its samples. Where members are columns times
+    rows, each is multiplied once, and the rows multiply what comes out.
+    """
+    weights = job.weights
+    products = words_of(job.shape.kernel[0]) * float(np.count_nonzero(weights.any(axis=1)))
+    tables = packed(weights) if fit_bytes(weights) else []
+    shared = job.members * (cells + job.shape.kernel[1])
+    if len(factors) == job.members and (not tables or shared < products):
+        reach = max(float(WHITE["uint8"] * np.abs(w).sum()) for w in weights)
+        if all(fit_bytes(c) and is_whole(r) for c, r in factors) and reach < 2**31:
+            products, tables = shared, packed_factors(factors)
+    return products, tables
 
 
 def _in_integers(requantize: Requantize) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.gpu.blocks import QUAD, BlockSize
+from convcli.engine.gpu.weight_text import is_whole
 from convcli.engine.numerics import WHITE
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def digits_of(weights: NDArray[np.float64], *, exact: bool, off: float) -> Digit
         Levels of the output that a sum may be off.
     """
     largest = float(np.abs(weights).max())
-    if exact and not (np.rint(weights) == weights).all():
+    if exact and not is_whole(weights):
         return None
     for parts in range(1, MOST_PARTS + 1):
         most = (256**parts - 1) // 255 * 127  # every digit 127

@@ -12,7 +12,16 @@ from convcli.engine.gpu.kernel_source import C_TYPES, literal
 from convcli.engine.numerics import WHITE
 from convcli.engine.weights import Factor
 
-__all__ = ["fits_constant", "immediates", "loaded", "packed", "words_of"]
+__all__ = [
+    "fit_bytes",
+    "fits_constant",
+    "immediates",
+    "is_whole",
+    "loaded",
+    "packed",
+    "packed_factors",
+    "words_of",
+]
 
 CONSTANT_BYTES = 60_000
 """Weights beyond this do not fit into the 64 KiB of constant memory."""
@@ -50,16 +59,43 @@ def words_of(rows: int) -> int:
 
 def packed(weights: NDArray[np.float64]) -> list[str]:
     """Columns of whole weights as words of signed bytes, the lowest row in the highest byte."""
+    words = words_of(weights.shape[1])
+    place = "(p * KERNEL_W + j) * WORDS + w"
+    return [f"#define FACTORED 0\n#define WORDS {words}", _packed(place, weights)]
+
+
+def is_whole(weights: NDArray[np.float64]) -> bool:
+    """Whether all weights are whole numbers."""
+    return bool((np.rint(weights) == weights).all())
+
+
+def fit_bytes(weights: NDArray[np.float64]) -> bool:
+    """Whether all weights are whole numbers that signed bytes hold, of either sign.
+
+    >>> fit_bytes(np.array([-127.0, 127])), fit_bytes(np.array([128.0])), fit_bytes(np.array([0.5]))
+    (True, False, False)
+    """
+    return is_whole(weights) and bool(np.abs(weights).max() <= 127)
+
+
+def packed_factors(factors: Sequence[Factor]) -> list[str]:
+    """The column of each member as words of signed bytes, and its row."""
+    down = np.stack([column for column, _ in factors])[..., None]
+    across = np.stack([row for _, row in factors])
+    return [
+        f"#define FACTORED 1\n#define WORDS {words_of(down.shape[1])}",
+        _packed("p * WORDS + w", down),
+        _function("across_weight", "int p, int j", "p * KERNEL_W + j", across, "int32"),
+    ]
+
+
+def _packed(place: str, weights: NDArray[np.float64]) -> str:
+    """Columns of ``(members, kH, kW)`` as a function of member, column and word."""
     members, rows, columns = weights.shape
     words = words_of(rows)
     padded = np.zeros((members, columns, words * 4), np.int8)
     padded[..., words * 4 - rows :] = weights.transpose(0, 2, 1)
-    values = padded.view("<i4")
-    place = "(p * KERNEL_W + j) * WORDS + w"
-    return [
-        f"#define WORDS {words}",
-        _function("packed", "int p, int j, int w", place, values, "int32"),
-    ]
+    return _function("packed", "int p, int j, int w", place, padded.view("<i4"), "int32")
 
 
 def fits_constant(weights: NDArray[np.float64], acc: str) -> bool:

@@ -12,6 +12,7 @@ from gpu_parity import agrees, picture, plan_of
 from convcli.arithmetic.borders import BORDERS, Border
 from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.host_strips import run_tiles
+from convcli.engine.gpu.passes import passes_of
 from convcli.kernels.kernel import Kernel
 
 RNG = np.random.default_rng(1)
@@ -96,6 +97,39 @@ def test_whole_weights_on_bytes(shim, height, width, mode):
     assert set(shim.launched) == {"bytes"}
     across = {"stride": (1, 2), "dilation": (1, 3), "padding": ((0, 9), (7, 1))}
     agrees(shim, plan_of(x, Kernel(weights, bias=7), **options, **across), x)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "channels", "mode"),
+    [(5, 5, 1, "wrap"), (6, 4, 3, "constant"), (9, 6, 1, "edge"), (6, 4, 4, "symmetric")],
+)
+def test_whole_columns_times_rows_on_bytes(shim, height, width, channels, mode):
+    """Neighbours share the sums of columns; the plan says that it is separable."""
+    rng = np.random.default_rng(height * 10 + width)
+    columns = rng.integers(-127, 128, (2, height, 1)).astype(float)
+    columns[:, 0], columns[:, -1] = -127, 127
+    rows = rng.integers(1, 300, (2, 1, width)) * rng.choice([-1.0, 1.0], (2, 1, width))
+    rows[:, 0, :2] = 0, 1  # the rest is no multiple of anything
+    pair = columns * rows
+    x = picture("uint8", (19, 83, channels), seed=height)
+    options = {"algorithm": "separable", "border": Border(mode, 255.0 * (mode == "constant"))}
+    across = {"stride": (1, 2), "dilation": (1, 3), "padding": ((0, 9), (7, 1))}
+    factored = []
+    for kernel, more in (
+        (Kernel(pair[0], scale=1 / 64), {"range": "abs"}),
+        (Kernel(pair[1], bias=7), across),
+        (Kernel(pair, combine="maximum"), {"range": "offset"}),
+        (Kernel(pair, combine="magnitude"), {"range": "float"}),
+    ):
+        plan = plan_of(x, kernel, **options, **more)
+        agrees(shim, plan, x)
+        (passed,) = passes_of(plan.steps[0], "uint8")
+        factored.append("#define FACTORED 1" in passed.source.text)
+    assert factored[0]  # with gaps, or of two kernels, a thread may see more than it can hold
+    direct = {**options, "algorithm": "direct"}
+    (passed,) = passes_of(plan_of(x, Kernel(pair[0]), **direct).steps[0], "uint8")
+    assert not passed.separable
+    assert "#define FACTORED 1" not in passed.source.text
 
 
 @pytest.mark.parametrize(

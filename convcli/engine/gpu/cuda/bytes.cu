@@ -4,6 +4,9 @@
 // last 4 * WORDS rows, the newest on top; a new row moves each up by a byte. An output sample is
 // then KERNEL_W * WORDS dot products of four bytes, exact in 32 bits, whatever the row: nothing is
 // unrolled down, and the code stays small. The next row is on its way while one is worked on.
+//
+// Where a kernel of several words is a column times a row, both whole, neighbours share the sums of
+// their columns (FACTORED): WORDS dot products for each cell, and KERNEL_W products of sums.
 
 constexpr int SPAN = AT(NX - 1) + (KERNEL_W - 1) * TAP + 1;
 
@@ -33,21 +36,45 @@ INLINE void push(unsigned (&columns)[SPAN][WORDS], const unsigned (&held)[HELD(S
     }
 }
 
-INLINE int finish_row(out_t *to, const unsigned (&columns)[SPAN][WORDS], int valid)
+#if FACTORED
+INLINE void correlate(int (&sums)[MEMBERS][NX], const unsigned (&columns)[SPAN][WORDS])
 {
-    int sums[MEMBERS][NX];
+#pragma unroll
+    for (int p = 0; p < MEMBERS; p++) {
+        int down[SPAN] = {}; // what no output sees of it is never summed
+#pragma unroll
+        for (int k = 0; k < SPAN; k++)
+#pragma unroll
+            for (int w = 0; w < WORDS; w++)
+                if (packed(p, 0, w))
+                    down[k] = dot(columns[k][w], packed(p, 0, w), down[k]);
+#pragma unroll
+        for (int n = 0; n < NX; n++)
+#pragma unroll
+            for (int j = 0; j < KERNEL_W; j++)
+                sums[p][n] += across_weight(p, j) * down[AT(n) + j * TAP];
+    }
+}
+#else
+INLINE void correlate(int (&sums)[MEMBERS][NX], const unsigned (&columns)[SPAN][WORDS])
+{
 #pragma unroll
     for (int p = 0; p < MEMBERS; p++)
 #pragma unroll
-        for (int n = 0; n < NX; n++) {
-            sums[p][n] = 0;
+        for (int n = 0; n < NX; n++)
 #pragma unroll
             for (int j = 0; j < KERNEL_W; j++)
 #pragma unroll
                 for (int w = 0; w < WORDS; w++)
                     if (packed(p, j, w))
                         sums[p][n] = dot(columns[AT(n) + j * TAP][w], packed(p, j, w), sums[p][n]);
-        }
+}
+#endif
+
+INLINE int finish_row(out_t *to, const unsigned (&columns)[SPAN][WORDS], int valid)
+{
+    int sums[MEMBERS][NX] = {};
+    correlate(sums, columns);
 #if INTEGER // the whole formula is, without a scale
     int values[NX];
 #pragma unroll
