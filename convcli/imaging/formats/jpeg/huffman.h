@@ -7,14 +7,35 @@
 #include <string.h>
 
 enum { WHOLE, ENDED, DAMAGED, NO_RESTART };
-enum { FAST = 10, LONGEST = 16, COEFFICIENTS = 64, MOST_BLOCKS = 10, MOST_PARTS = 4 };
+enum { FAST = 12, LONGEST = 16, COEFFICIENTS = 64, MOST_BLOCKS = 10, MOST_PARTS = 4 };
+enum { REACH = FAST + 15 }; /* bits that an entry of `many` is about, at most */
 
 typedef struct {
     uint32_t fast[1 << FAST]; /* symbol << 16 | its length << 8 | that and the bits behind, or 0 */
+    /* Of AC: all the coefficients whose codes these bits hold: whether they end the block << 16 | how
+     * many they and the zeros before are << 8 | their bits; or 0 */
+    uint32_t many[1 << FAST];
     int32_t last[LONGEST + 1], shift[LONGEST + 1];
     uint8_t symbols[256];
     int there;
 } Table;
+
+/* Follow each possible beginning to the last code that lies in it. */
+static inline void make_many(Table *t)
+{
+    for (uint32_t start = 0; start < 1 << FAST; start++) {
+        int bits = 0, cells = 0, ended = 0;
+        while (bits < FAST && !ended) {
+            const uint32_t found = t->fast[start << bits & ((1 << FAST) - 1)];
+            if (!found || bits + (int)(found >> 8 & 255) > FAST) break;
+            const int rs = (int)(found >> 16);
+            bits += (int)(found & 255);
+            ended = !(rs & 15) && rs != 0xf0;
+            cells += ended ? 0 : (rs >> 4) + 1;
+        }
+        t->many[start] = (uint32_t)(ended << 16 | cells << 8 | bits);
+    }
+}
 
 /* Codes in order of their length (T.81, annex C). Returns whether they are a code at all. */
 static inline int make_table(Table *t, const uint8_t *from, Py_ssize_t n)
@@ -136,12 +157,20 @@ static inline int pass_one(Reader *r, const Table *ac, int k)
     return k;
 }
 
+/* Pass over all the coefficients of a block but the first. */
 static inline void pass_over(Reader *r, const Table *ac)
 {
-    for (int k = 1; k < COEFFICIENTS && !r->fault; k++) {
-        if (r->have < 2 * (LONGEST + 15)) fill(r); /* enough for two, mostly */
+    int k = 1;
+    while (k < COEFFICIENTS && !r->fault) {
+        if (r->have < 2 * REACH) fill(r);
+        for (int twice = 0; twice < 2 && r->have >= REACH; twice++) {
+            const uint32_t found = ac->many[r->bits >> (64 - FAST)], ends = found >> 16;
+            const int next = k + (int)(found >> 8 & 255);
+            if (!found || next + (int)ends > COEFFICIENTS) break; /* or some are of the next block */
+            skip(r, (int)(found & 255)), k = next;
+            if (ends || k == COEFFICIENTS) return;
+        }
         k = pass_one(r, ac, k) + 1;
-        if (k < COEFFICIENTS && !r->fault) k = pass_one(r, ac, k);
     }
 }
 

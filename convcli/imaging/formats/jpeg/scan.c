@@ -201,8 +201,10 @@ static Py_ssize_t follow(Scan *s, Reader *r, const uint8_t *start)
 static int is_sound(const Scan *s, Py_ssize_t known, Py_ssize_t parts, Table *tables,
                     const Py_buffer *given)
 {
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         if (!make_table(tables + i, given[i].buf, given[i].len)) return 0;
+        if (i > 3 && !s->progressive) make_many(tables + i);
+    }
     const int first = s->block.first, last = s->block.last;
     const int spectral = s->progressive && first > 0;
     if (s->units < 0 || s->restart < 0 || first < 0 || last < first || last >= COEFFICIENTS ||
