@@ -16,7 +16,7 @@ import io
 import struct
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from functools import cache
+from functools import cache, lru_cache
 from typing import IO, Any
 
 import numpy as np
@@ -103,7 +103,10 @@ def _pixel_options(picture: Header, quality: int | None) -> dict[str, Any]:
 def _band_encoder(space: str, options: dict[str, Any]) -> Callable[[NDArray[np.uint8]], bytes]:
     """What encodes a band without holding up other threads."""
     given = options.get("qtables")
-    quality = options.get("quality") if given is None else _quality_of(given, space)
+    if given is None:
+        quality = options.get("quality")
+    else:
+        quality = _quality_of(tuple(map(tuple, given)), space)
     if quality is None or not 1 <= quality <= 100:
 
         def to_file(pixels: NDArray[np.uint8]) -> bytes:
@@ -125,7 +128,8 @@ def _band_encoder(space: str, options: dict[str, Any]) -> Callable[[NDArray[np.u
     return encode
 
 
-def _quality_of(tables: list[list[int]], space: str) -> int | None:
+@lru_cache(16)  # pictures of a batch mostly come from one camera
+def _quality_of(tables: tuple[tuple[int, ...], ...], space: str) -> int | None:
     """The quality whose tables these are, if there is one.
 
     libjpeg scales those of T.81, annex K.1, which are those of quality 50 (jcparam.c).
