@@ -18,6 +18,7 @@ from convcli.imaging.formats import (
     every_format,
     format_of_file,
     format_of_suffix,
+    named,
     recognised,
     sniff,
 )
@@ -117,7 +118,7 @@ def open_source(
     UsageError
         If there is no such file, or it does not fit into the memory that the user allows.
     """
-    source = stored_source(where, limits, parts=parts, whole=whole)
+    source = stored_source(where, limits, parts=parts, whole=whole, flows=flows)
     if source is not None:
         in_parts = parts and (source.n_frames == 1 or not whole)  # pages are encoded whole
         return source if in_parts else read_at_once(source, limits)
@@ -186,8 +187,13 @@ def read_at_once(source: Source, limits: Limits) -> Source:
     return source
 
 
-def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> Source | None:
-    """A source that reads where the samples are stored; None if it is to be decoded."""
+def stored_source(
+    where: str, limits: Limits, *, parts: bool, whole: bool, flows: bool = False
+) -> Source | None:
+    """A source that reads where the samples are stored; None if it is to be decoded.
+
+    The arguments are those of :func:`open_source`.
+    """
     if where == STDIN:
         return None
     found = format_of_suffix(where)
@@ -201,7 +207,8 @@ def stored_source(where: str, limits: Limits, *, parts: bool, whole: bool) -> So
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None:
         return None
-    if not (can_be_decoded and whole and fits(source, limits)):
+    large = flows and source.n_frames == 1 and is_large(*source.size)
+    if large or not (can_be_decoded and whole and fits(source, limits)):
         return _bands_of(source, limits)
     source.close()
     return None
@@ -218,6 +225,12 @@ def _bands_of(source: Source, limits: Limits) -> Source:
     except UsageError:
         source.close()
         raise
+
+
+def is_decoded_too(source: Source) -> bool:
+    """Whether it is read where it is stored, of a file that can be decoded whole as well."""
+    found = named(source.format)
+    return source.is_stored and not source.flows and found is not None and not found.is_array
 
 
 def fits(source: Source, limits: Limits) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from convcli.errors import ConvcliError, RoomError, RunError, UsageError
+from convcli.errors import ConvcliError, InputError, RoomError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format, format_of_path, named
 from convcli.imaging.header import Metadata
-from convcli.imaging.opening import Limits, fits, open_source, read_at_once
+from convcli.imaging.opening import Limits, fits, is_decoded_too, open_source, read_at_once
 from convcli.imaging.row_stream import DoesNotFlow
 from convcli.imaging.source import Source
 from convcli.imaging.stages.filter import Filter
@@ -112,11 +112,15 @@ class _Way:
             mask = opening.enter_context(mask_of(request, parts=source.is_stored))
             # Rows go in order from the file, or from where it is stored into one: unless the chain
             # looks at them more than once.
-            if fmt is not None and (source.flows or (source.is_stored and fmt.flows)):
+            by_choice = whole and is_decoded_too(source) and fits(source, limits)
+            in_turn = source.flows or (source.is_stored and fmt is not None and fmt.flows)
+            if fmt is not None and (in_turn or by_choice):
                 chain = Filter(source, request.kernels, request.options, mask)
                 # A dry run decodes what fits, to say whether it is damaged.
-                in_order = (fmt.flows or not whole) and not request.dry_run
+                in_order = (fmt.flows or not whole or by_choice) and not request.dry_run
                 if not _flows_on(chain, source, limits, in_order=in_order):
+                    if by_choice:
+                        raise DoesNotFlow(f"{source.name}: it is decoded whole")
                     read_at_once(source, limits)
             if fmt is not None and parts and (source.is_stored or not whole):
                 if not source.flows:
@@ -139,7 +143,8 @@ class _Way:
             clock.lap("plan")
             self._tell(report)
             if written:
-                out.write(chain, source, report, clock)
+                with _judged_whole() if by_choice else nullcontext():
+                    out.write(chain, source, report, clock)
         return report
 
     def _tell(self, report: Report) -> None:
@@ -168,6 +173,15 @@ def _flows_on(chain: Filter, source: Source, limits: Limits, *, in_order: bool) 
     if not fits(source, limits):
         return True
     return in_order and chain.sees_once and not chain.outline.plan.backend.on_gpu
+
+
+@contextmanager
+def _judged_whole() -> Iterator[None]:
+    """What is wrong with a file that can be decoded whole is said by who does that."""
+    try:
+        yield
+    except InputError as error:
+        raise DoesNotFlow(str(error)) from error
 
 
 def mask_of(request: Request, *, parts: bool) -> AbstractContextManager[Mask | None]:
