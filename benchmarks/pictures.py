@@ -35,7 +35,9 @@ def photograph(width: int, height: int, dtype: str = "uint8") -> np.ndarray:
 def write(path: Path, width: int, height: int, dtype: str = "uint8") -> Path:
     """Write it as the suffix says, as other programs would."""
     pixels = photograph(width, height, dtype)
-    if dtype == "uint16":
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, pixels, photometric="rgb", rowsperstrip=64, metadata=None)
+    elif dtype == "uint16":
         path.write_bytes(imagecodecs.png_encode(pixels, level=6))
     elif path.suffix == ".jpg":
         Image.fromarray(pixels).save(path, quality=92)

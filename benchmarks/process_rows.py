@@ -61,6 +61,8 @@ def all_rows() -> list[Row]:
             options=("--memory", "200M", "--max-pixels", "2000000000")),
         Row("24-MP RGB JPEG, sobel-x", "large.jpg", LARGE, "sobel-x", sobel_tools(),
             [Asked(0.9, 1.2)], memory=(130, 90)),
+        Row("24-MP 16-bit RGB TIFF, gaussian:2", "deep.tif", LARGE, "gaussian:2",
+            gauss_tools(deep=True), [Asked(1, 2)], dtype="uint16"),
         Row("1080p PNG, gaussian:2", "hd.png", (1920, 1080), "gaussian:2", gauss_tools(),
             [Asked(1.2, 1.5)]),
         Row("512x512 PNG, sobel-x", "small.png", (512, 512), "sobel-x", small_tools(),

@@ -70,9 +70,9 @@ def run(argv: list[str]) -> int:
     on_termination(_terminate)
     settle_streams()
     spare_address_space()
-    if address_limit() is not None:
+    if address_limit() is not None and not traceback:
         # A thread without memory for its first call complains in lines of Python's own, but whoever
-        # began it says so. A function of Python's would need that memory too; this one does nothing.
+        # began it says so. A function in Python would need that memory too; this one only says that it can be called.
         sys.unraisablehook = callable
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()

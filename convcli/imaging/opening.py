@@ -18,7 +18,6 @@ from convcli.imaging.formats import (
     every_format,
     format_of_file,
     format_of_suffix,
-    named,
     recognised,
     sniff,
 )
@@ -99,15 +98,16 @@ def open_source(
     """Open a file, a URL, or standard input for ``-``.
 
     Pictures whose files are stored for it are read part by part as they are needed, if the result
-    can be written so too and they are not better decoded at once; all others are decoded.
+    can be written so too and they are large; all others are decoded.
 
     Parameters
     ----------
     parts, whole
         Whether the result can be written part by part, or has to be encoded whole, or either.
     flows
-        Whether a picture may come whose rows are decoded as they are asked for, though it would
-        fit: once it is planned it may be better read at once (:func:`read_at_once`).
+        Whether a large picture may come whose rows are decoded as they are asked for, or that is
+        read where it is stored (``Source.by_choice``), though it would fit: once it is planned it
+        may be better read at once.
     lap
         Told when the bytes are read and have yet to be decoded.
 
@@ -207,9 +207,11 @@ def stored_source(
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None:
         return None
-    large = flows and source.n_frames == 1 and is_large(*source.size)
-    if large or not (can_be_decoded and whole and fits(source, limits)):
-        return _bands_of(source, limits)
+    could_be_whole = can_be_decoded and whole and fits(source, limits)
+    if not could_be_whole or (flows and source.n_frames == 1 and is_large(*source.size)):
+        source = _bands_of(source, limits)
+        source.by_choice = could_be_whole
+        return source
     source.close()
     return None
 
@@ -227,14 +229,8 @@ def _bands_of(source: Source, limits: Limits) -> Source:
         raise
 
 
-def is_decoded_too(source: Source) -> bool:
-    """Whether it is read where it is stored, of a file that can be decoded whole as well."""
-    found = named(source.format)
-    return source.is_stored and not source.flows and found is not None and not found.is_array
-
-
 def fits(source: Source, limits: Limits) -> bool:
-    """Whether a picture is better decoded at once: its samples, in and out and encoded, fit."""
+    """Whether a picture may be decoded at once: its samples, in and out and encoded, fit."""
     if math.prod(source.size) > limits.max_pixels:
         return False
     need = math.prod(source.shape) * (source.dtype.itemsize * 4 + 4) + BASE_BYTES

@@ -41,7 +41,10 @@ def is_large(height: int, width: int) -> bool:
 
 
 class DoesNotFlow(ConvcliError):
-    """Rows stop coming: the file is damaged or unlike its beginning. Decoded whole, it is judged."""
+    """A picture is to be decoded whole after all; nothing was written.
+
+    Rows stop coming, since the file is damaged or unlike its beginning, or a plan wants all of them.
+    """
 
 
 class RowStream:

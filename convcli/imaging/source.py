@@ -129,7 +129,7 @@ class Source(Header):
     What comes after them is said of it as in :class:`convcli.imaging.header.Header`.
     """
 
-    __slots__ = ("frames",)
+    __slots__ = ("by_choice", "frames")
 
     def __init__(
         self,
@@ -143,6 +143,7 @@ class Source(Header):
     ) -> None:
         super().__init__(format, space, alpha, dtype, size, **said)
         self.frames = frames
+        self.by_choice = False  # whether it is stored, and could be decoded whole as well
 
     @classmethod
     def of(cls, header: Header, frames: Iterable[Plane], **changes: Any) -> Source:

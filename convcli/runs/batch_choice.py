@@ -65,7 +65,8 @@ def _work_of(request: Request, job: Job) -> tuple[Workload, int] | None:
         fmt, parts, whole = ways_out(request, job)
         limits = limits_of(request)
         with open_source(job.input, limits, parts=parts, whole=whole, flows=parts) as source:
-            if parts and not source.flows and (source.is_stored or not whole):
+            stored = source.is_stored and not source.by_choice
+            if parts and not source.flows and (stored or not whole):
                 return None  # made part by part
             work = Filter(source, request.kernels, request.options).outline.plan.work
             if work is None:

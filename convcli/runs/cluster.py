@@ -199,7 +199,7 @@ def _local(distributed: Any, address: str) -> Any:
             silence_logs=logging.CRITICAL,
         )
     except Exception as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
         raise RunError(
             f"--cluster {address}: its processes cannot be started ({reason}); "
             "take fewer, or -j instead"

@@ -11,7 +11,7 @@ from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format, format_of_path, named
 from convcli.imaging.header import Metadata
-from convcli.imaging.opening import Limits, fits, is_decoded_too, open_source, read_at_once
+from convcli.imaging.opening import Limits, fits, open_source, read_at_once
 from convcli.imaging.row_stream import DoesNotFlow
 from convcli.imaging.source import Source
 from convcli.imaging.stages.filter import Filter
@@ -69,7 +69,7 @@ def run_job(
     way = _Way(request, job, planned, journal, part_done, executor)
     try:
         report = way.go(flows=not is_tight())
-    except DoesNotFlow:  # nothing was written; decoded whole, the file is judged
+    except DoesNotFlow:  # nothing was written; decoded whole, the file is judged, or seen at once
         report = way.go(flows=False)
     report.outline.header.meta = Metadata()
     return report
@@ -112,15 +112,15 @@ class _Way:
             mask = opening.enter_context(mask_of(request, parts=source.is_stored))
             # Rows go in order from the file, or from where it is stored into one: unless the chain
             # looks at them more than once.
-            by_choice = whole and is_decoded_too(source) and fits(source, limits)
             in_turn = source.flows or (source.is_stored and fmt is not None and fmt.flows)
-            if fmt is not None and (in_turn or by_choice):
+            if fmt is not None and (in_turn or source.by_choice):
                 chain = Filter(source, request.kernels, request.options, mask)
                 # A dry run decodes what fits, to say whether it is damaged.
-                in_order = (fmt.flows or not whole or by_choice) and not request.dry_run
+                in_order = fmt.flows or not whole or source.by_choice
+                in_order = in_order and not request.dry_run
                 if not _flows_on(chain, source, limits, in_order=in_order):
-                    if by_choice:
-                        raise DoesNotFlow(f"{source.name}: it is decoded whole")
+                    if source.by_choice:
+                        raise DoesNotFlow(f"{source.name}: it is better decoded whole")
                     read_at_once(source, limits)
             if fmt is not None and parts and (source.is_stored or not whole):
                 if not source.flows:
@@ -143,7 +143,7 @@ class _Way:
             clock.lap("plan")
             self._tell(report)
             if written:
-                with _judged_whole() if by_choice else nullcontext():
+                with _judged_whole() if source.by_choice else nullcontext():
                     out.write(chain, source, report, clock)
         return report
 
@@ -170,7 +170,7 @@ class _Way:
 
 def _flows_on(chain: Filter, source: Source, limits: Limits, *, in_order: bool) -> bool:
     """Whether rows are made as they are asked for, and not all at once."""
-    if not fits(source, limits):
+    if not source.by_choice and not fits(source, limits):
         return True
     return in_order and chain.sees_once and not chain.outline.plan.backend.on_gpu
 

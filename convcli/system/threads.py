@@ -28,7 +28,7 @@ GLANCE = 0.1
 class Thread(threading.Thread):
     """A :class:`threading.Thread` that fails with MemoryError where Python would wait for ever.
 
-    The system makes a thread, which then needs memory for its first call. Without, it ends there,
+    The system makes a thread, which then needs memory for its first calls. Without, it ends there,
     and CPython (3.11 to 3.14) goes on waiting until it begins. Waiting for one that never began
     (:meth:`join`) is done at once.
 
@@ -43,6 +43,7 @@ class Thread(threading.Thread):
     def __init__(self, **what: Any) -> None:
         super().__init__(**what)
         self._started = _Begun()  # what CPython's start waits for
+        self._given_up = False
 
     if not TYPE_CHECKING:
 
@@ -62,15 +63,29 @@ class Thread(threading.Thread):
         """
         if is_full():  # before anything is half begun
             raise MemoryError
-        super().start()
+        try:
+            super().start()
+        except BaseException:
+            self._given_up = True  # if it comes after all
+            if not self._started.may_come():
+                with threading._active_limbo_lock:  # type: ignore[attr-defined]
+                    threading._limbo.pop(self, None)  # type: ignore[attr-defined]  # or it stays
+            raise
+
+    def run(self) -> None:
+        self._started.now()
+        if not self._given_up:
+            super().run()
 
     def join(self, timeout: float | None = None) -> None:
-        if self._started.is_set():
+        if self._started.comes():
             super().join(timeout)
 
 
 class _Begun(threading.Event):
-    """Set by a thread when it runs; whoever waits is told when it cannot any more."""
+    """Set where a thread does what it is for; whoever waits is told when it cannot any more."""
+
+    _call: Callable[[], object] = staticmethod(lambda: None)
 
     def by(self, bootstrap: Callable[[], None]) -> Callable[[], None]:
         """A call that only the new thread holds, so that it goes when the thread ends."""
@@ -78,12 +93,29 @@ class _Begun(threading.Event):
         self._call = weakref.ref(call)
         return call
 
+    def set(self) -> None:
+        """Too early: CPython says so before it has all the memory that it needs."""
+
+    def now(self) -> None:
+        """The thread has begun."""
+        super().set()
+
+    def may_come(self) -> bool:
+        """Whether the thread is on its way, or further."""
+        return self._call() is not None
+
+    def comes(self) -> bool:
+        """Wait until it has begun, which is true, or cannot any more, or was never started."""
+        while not super().wait(GLANCE):
+            if not self.may_come():
+                return self.is_set()
+        return True
+
     def wait(self, timeout: float | None = None) -> bool:
         if timeout is not None:
             return super().wait(timeout)
-        while not super().wait(GLANCE):
-            if self._call() is None and not self.is_set():
-                raise MemoryError
+        if not self.comes():
+            raise MemoryError
         return True
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from convcli.engine.backends import Backend
 from convcli.imaging.options import FilterOptions
 from convcli.kernels.load import load_kernel
 from convcli.runs.request import Job, Report, Request
@@ -126,18 +125,16 @@ def test_damage_is_told_as_by_who_decodes_it(large: Path, monkeypatch: pytest.Mo
     assert [path.name for path in large.parent.iterdir()] == ["x.tif"]
 
 
-def test_a_gpu_has_it_whole(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts are filtered on the CPU, so who asks for a GPU, or whose plan has one, is not given them."""
-    from convcli.runs import run_job
+def test_there_is_one_way_left_when_room_comes_and_goes(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much memory is free is asked once for each way."""
+    from convcli.imaging import opening
 
-    asked = []
-    plain = run_job._flows_on
-
-    def on_gpu(chain: Any, *rest: Any, **more: Any) -> bool:
-        chain.outline.plan = chain.outline.plan._replace(backend=Backend("cupy"))
-        asked.append(plain(chain, *rest, **more))
-        return asked[-1]
-
-    monkeypatch.setattr(run_job, "_flows_on", on_gpu)
-    assert decoded(run(large, large.with_name("out.tif")))
-    assert asked == [False]
+    answers = iter([False, True, True, True])
+    monkeypatch.setattr(opening, "fits", lambda *_: next(answers))
+    with large.open("r+b") as cut:
+        cut.truncate(large.stat().st_size // 2)
+    failure = run(large, large.with_name("out.tif"))
+    assert isinstance(failure, Failure)
+    assert "cut short" in str(failure.error)

@@ -249,9 +249,12 @@ def test_mistakes_are_said_in_one_line(
 def test_processes_that_cannot_be_started_here_are_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    def fail(count: int) -> None:
-        raise OSError(24, "no room")
+    errors = {OSError(24, "no room"): "no room", MemoryError(): "not enough memory"}
+    for error, said in errors.items():
 
-    monkeypatch.setattr(f"convcli.runs.cluster.{missing}", fail)
-    with ExitStack() as stack, pytest.raises(RunError, match=r"local:2: .*\(no room\)"):
-        connect("local:2", stack)
+        def fail(count: int, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(f"convcli.runs.cluster.{missing}", fail)
+        with ExitStack() as stack, pytest.raises(RunError, match=rf"local:2: .*\({said}\)"):
+            connect("local:2", stack)

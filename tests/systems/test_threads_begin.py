@@ -12,12 +12,12 @@ import pytest
 from convcli.system import threads
 
 FULL = """if True:
-    import mmap, resource, sys
+    import mmap, os, resource, sys
     from convcli.system import threads
     from convcli.system.machine import spare_address_space
     sys.unraisablehook = callable
     threads.is_full = lambda: False  # what fills the memory may come after that look
-    taken = int(open("/proc/self/statm").read().split()[0]) * 4096
+    taken = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (taken + (40 << 20), resource.RLIM_INFINITY))
     spare_address_space()
     first = threads.Thread(target=int)
@@ -26,11 +26,11 @@ FULL = """if True:
     for pages in range(8):
         thread, held = threads.Thread(target=int), []
         room = [bytes(500) for _ in range(1000)]  # of Python's own, for what is small
-        for unit in (1 << 20, 1 << 12):
+        for unit in (1 << 20, mmap.PAGESIZE):
             while True:
                 try:
                     held.append(mmap.mmap(-1, unit))
-                except OSError:
+                except (OSError, MemoryError):  # the list grows too
                     break
         for _ in range(pages):
             held.pop().close()
@@ -43,6 +43,9 @@ FULL = """if True:
         held.clear()
         thread.join()
         print(word)
+    last = threads.Thread(target=print, args=("begun",))
+    last.start()
+    last.join()
 """
 
 
@@ -52,7 +55,8 @@ def test_a_thread_begins_or_fails_however_little_memory_is_left() -> None:
         [sys.executable, "-c", FULL], capture_output=True, text=True, timeout=60, check=True
     )
     words = done.stdout.split()
-    assert len(words) == 8
+    assert len(words) == 9
+    assert words[8] == "begun"
     # In the thread, Python has no memory; with another library or Python, the system has none.
     assert words[0] in ("MemoryError", "RuntimeError")
 
@@ -66,6 +70,50 @@ def test_one_that_ends_before_it_begins_lacks_memory(monkeypatch: pytest.MonkeyP
     with pytest.raises(MemoryError):
         thread.start()
     thread.join()  # at once
+    assert thread not in threading.enumerate()
+
+
+def test_one_that_ends_on_its_way_lacks_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython says that it has begun, and then has no memory to note it."""
+
+    class Full(dict[int, threading.Thread]):
+        def __setitem__(self, key: int, value: threading.Thread) -> None:
+            raise MemoryError
+
+    monkeypatch.setattr(threads, "GLANCE", 0.01)
+    monkeypatch.setattr(sys, "unraisablehook", callable)
+    done: list[int] = []
+    thread = threads.Thread(target=done.append, args=(1,))
+    with monkeypatch.context() as full:
+        full.setattr(threading, "_active", Full(threading._active))  # type: ignore[attr-defined]
+        with pytest.raises(MemoryError):
+            thread.start()
+    thread.join()
+    assert not done
+
+
+def test_one_that_is_given_up_does_nothing_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever began it was interrupted in waiting for it."""
+    plain, go_on = threading.Thread._bootstrap, threading.Event()  # type: ignore[attr-defined]
+
+    def late(self: threading.Thread) -> None:
+        go_on.wait()
+        plain(self)
+
+    def interrupted(self: threads._Begun) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "_bootstrap", late)
+    done: list[int] = []
+    thread = threads.Thread(target=done.append, args=(1,))
+    with monkeypatch.context() as waiting:
+        waiting.setattr(threads._Begun, "comes", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            thread.start()
+    go_on.set()
+    thread.join()
+    assert not thread.is_alive()
+    assert not done
 
 
 def test_one_that_begins_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from convcli.engine.gpu.weight_text import (
     loaded,
     packed,
     packed_factors,
+    primitive,
     words_of,
 )
 from convcli.engine.numerics import WHITE, Bounds, sum_bounds
@@ -147,14 +148,14 @@ def _bytes(job: KernelJob, factors: tuple[Factor, ...]) -> Pass | None:
         cells = words * seen / samples  # a row moves each of them up by a byte
         products, tables = _on_bytes(job, factors, cells)
         if tables and products + cells <= most and products * samples <= UNROLLED:
-            integer = int(_in_integers(job.requantize))
+            integer = int(_in_integers(job.requantize, _reach(job)))
             job = replace(job, acc="int32")
             return job.done_by("bytes", shape, tables, INTEGER=integer)
     return None
 
 
 def _on_bytes(job: KernelJob, factors: tuple[Factor, ...], cells: float) -> tuple[float, list[str]]:
-    """How many products a sample takes, and of what, in the better way; of nothing if no way fits.
+    """How many products a sample takes in the better way, and its tables; none if no way fits.
 
     ``cells``: words that a thread holds, for each of its samples. Where members are columns times
     rows, each is multiplied once, and the rows multiply what comes out.
@@ -164,19 +165,26 @@ def _on_bytes(job: KernelJob, factors: tuple[Factor, ...], cells: float) -> tupl
     tables = packed(weights) if fit_bytes(weights) else []
     shared = job.members * (cells + job.shape.kernel[1])
     if len(factors) == job.members and (not tables or shared < products):
-        reach = max(float(WHITE["uint8"] * np.abs(w).sum()) for w in weights)
-        if all(fit_bytes(c) and is_whole(r) for c, r in factors) and reach < 2**31:
+        factors = tuple(map(primitive, factors))
+        if all(fit_bytes(c) and is_whole(r) for c, r in factors) and _reach(job) < 2**31:
             products, tables = shared, packed_factors(factors)
     return products, tables
 
 
-def _in_integers(requantize: Requantize) -> bool:
+def _reach(job: KernelJob) -> float:
+    """How far from 0 a sum of bytes can be."""
+    return max(float(WHITE["uint8"] * np.abs(w).sum()) for w in job.weights)
+
+
+def _in_integers(requantize: Requantize, reach: float) -> bool:
+    """Whether the whole formula is one of 32-bit integers, for sums as far from 0 as ``reach``."""
     return (
         requantize.out_dtype in WHITE
         and requantize.combine != "magnitude"
         and requantize.scale == requantize.ratio == 1
         and float(requantize.bias).is_integer()
         and float(requantize.offset).is_integer()
+        and reach + abs(requantize.bias) + abs(requantize.offset) < 2**31
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "loaded",
     "packed",
     "packed_factors",
+    "primitive",
     "words_of",
 ]
 
@@ -61,7 +63,7 @@ def packed(weights: NDArray[np.float64]) -> list[str]:
     """Columns of whole weights as words of signed bytes, the lowest row in the highest byte."""
     words = words_of(weights.shape[1])
     place = "(p * KERNEL_W + j) * WORDS + w"
-    return [f"#define FACTORED 0\n#define WORDS {words}", _packed(place, weights)]
+    return [f"#define FACTORED 0\n#define WORDS {words}", _byte_words(place, weights)]
 
 
 def is_whole(weights: NDArray[np.float64]) -> bool:
@@ -78,18 +80,31 @@ def fit_bytes(weights: NDArray[np.float64]) -> bool:
     return is_whole(weights) and bool(np.abs(weights).max() <= 127)
 
 
+def primitive(factor: Factor) -> Factor:
+    """The same term, what all weights of a whole column share being the row's.
+
+    >>> primitive((np.array([4.0, -8]), np.array([1.0, 3])))
+    (array([ 1., -2.]), array([ 4., 12.]))
+    """
+    column, row = factor
+    if not is_whole(column) or not column.any():
+        return factor
+    shared = gcd(*(int(weight) for weight in column))
+    return column / shared, row * shared
+
+
 def packed_factors(factors: Sequence[Factor]) -> list[str]:
     """The column of each member as words of signed bytes, and its row."""
     down = np.stack([column for column, _ in factors])[..., None]
     across = np.stack([row for _, row in factors])
     return [
         f"#define FACTORED 1\n#define WORDS {words_of(down.shape[1])}",
-        _packed("p * WORDS + w", down),
+        _byte_words("p * WORDS + w", down),
         _function("across_weight", "int p, int j", "p * KERNEL_W + j", across, "int32"),
     ]
 
 
-def _packed(place: str, weights: NDArray[np.float64]) -> str:
+def _byte_words(place: str, weights: NDArray[np.float64]) -> str:
     """Columns of ``(members, kH, kW)`` as a function of member, column and word."""
     members, rows, columns = weights.shape
     words = words_of(rows)

@@ -88,6 +88,22 @@ def test_a_gpu_takes_them_all_from_this_process(pretend_cupy, speeds, weighed, p
     assert weighed == [(12, 3)]
 
 
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_gpu_takes_large_tiffs_that_fit(
+    pretend_cupy, speeds, monkeypatch, pictures, tmp_path, count
+):
+    """On the CPU they are read part by part."""
+    pretend_cupy()
+    speeds(**EAGER)
+    monkeypatch.setattr("convcli.imaging.row_stream.FLOWING", 0)
+    for path in sorted(pictures.iterdir()):
+        Image.open(path).save(path.with_suffix(".tif"))
+        path.unlink()
+    asked = request(pictures, tmp_path, dry_run=True)._replace(output=f"{tmp_path}/out/")
+    reports = list(Batch(asked._replace(inputs=asked.inputs[:count])).run())
+    assert {report.plan.backend for report in reports} == {Backend("cupy")}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -113,11 +113,13 @@ def test_whole_columns_times_rows_on_bytes(shim, height, width, channels, mode):
     pair = columns * rows
     x = picture("uint8", (19, 83, channels), seed=height)
     options = {"algorithm": "separable", "border": Border(mode, 255.0 * (mode == "constant"))}
-    across = {"stride": (1, 2), "dilation": (1, 3), "padding": ((0, 9), (7, 1))}
+    across = {"stride": (1, 2), "padding": ((0, 9), (7, 1))}
+    gaps = {"dilation": (1, 3)}
     factored = []
     for kernel, more in (
         (Kernel(pair[0], scale=1 / 64), {"range": "abs"}),
         (Kernel(pair[1], bias=7), across),
+        (Kernel(pair[1]), gaps),
         (Kernel(pair, combine="maximum"), {"range": "offset"}),
         (Kernel(pair, combine="magnitude"), {"range": "float"}),
     ):
@@ -130,6 +132,16 @@ def test_whole_columns_times_rows_on_bytes(shim, height, width, channels, mode):
     (passed,) = passes_of(plan_of(x, Kernel(pair[0]), **direct).steps[0], "uint8")
     assert not passed.separable
     assert "#define FACTORED 1" not in passed.source.text
+
+
+@pytest.mark.parametrize("bias", [0, 1000, 1200, 2**31])
+@pytest.mark.parametrize("range_", ["clip", "offset"])
+def test_the_formula_stays_in_its_integers(shim, bias, range_):
+    """A sum just below 2^31: what is added to it may lead beyond."""
+    row = np.array([[336859.0, 336861, 336860, 336860, 336860]])
+    x = np.full((9, 21, 1), 255, np.uint8)
+    for kernel in (Kernel(np.ones((5, 1)) @ row, bias=bias), Kernel(np.ones((3, 3)), bias=bias)):
+        agrees(shim, plan_of(x, kernel, range=range_, algorithm="separable"), x)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ enum { REACH = FAST + 15 }; /* bits that an entry of `many` is about, at most */
 
 typedef struct {
     uint32_t fast[1 << FAST]; /* symbol << 16 | its length << 8 | that and the bits behind, or 0 */
-    /* Of AC: all the coefficients whose codes these bits hold: whether they end the block << 16 | how
-     * many they and the zeros before are << 8 | their bits; or 0 */
+    /* Of AC, after make_many: all the coefficients whose codes these bits hold: whether they end the
+     * block << 16 | how many they and the zeros before are << 8 | their bits; or 0 */
     uint32_t many[1 << FAST];
     int32_t last[LONGEST + 1], shift[LONGEST + 1];
     uint8_t symbols[256];
