@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from convcli.errors import UsageError
 from convcli.imaging.files import STDIN
@@ -14,6 +13,7 @@ from convcli.imaging.opening import Limits, name_of, open_source
 from convcli.imaging.source import Source
 from convcli.imaging.stages.missing import slabs
 from convcli.imaging.stages.part_shown import Mask
+from convcli.system.files import size_and_time
 
 __all__ = ["check_mask", "mask_digest", "opened_mask"]
 
@@ -34,7 +34,7 @@ def opened_mask(where: str, limits: Limits, *, parts: bool) -> Iterator[Mask]:
     """
     if where == STDIN:
         raise UsageError("--mask - is not read from standard input: name a file")
-    key = where, _signature(where), limits
+    key = where, size_and_time(where), limits
     source = _decoded.get(key)
     if source is not None:
         yield Mask(source.first, source.name)
@@ -46,14 +46,6 @@ def opened_mask(where: str, limits: Limits, *, parts: bool) -> Iterator[Mask]:
             _decoded.clear()
             _decoded[key] = source
         yield Mask(source.first, name_of(where))
-
-
-def _signature(where: str) -> tuple[int, int] | None:
-    try:
-        status = Path(where).stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def check_mask(mask: Header, where: str = "") -> None:

@@ -26,7 +26,7 @@ from convcli.errors import OutputError
 from convcli.imaging.atomic import Data, display_name, parts
 from convcli.imaging.options import FilterOptions
 from convcli.runs.request import Job, Request
-from convcli.system.files import read_at
+from convcli.system.files import read_at, size_and_time
 from convcli.system.machine import boot_id
 from convcli.system.sharing import append, open_shared
 
@@ -108,11 +108,8 @@ def digest(data: Data) -> str:
 
 
 def _signature(path: str) -> list[int] | None:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    found = size_and_time(path)
+    return None if found is None else list(found)  # as JSON has it
 
 
 class Journal:

@@ -21,6 +21,7 @@ from convcli.runs.kinds import is_device, output_format
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.whole_file import WholeFile
+from convcli.system.files import size_and_time
 from convcli.system.machine import is_tight, lacks_memory
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class _Way:
         request, job, clock = self.request, self.job, Clock()
         limits = limits_of(request)
         fmt, parts, whole = ways_out(request, job)
+        found = size_and_time(job.input)
         chain: Filter | None = None
         out: WholeFile | PartFile
         with ExitStack() as opening:
@@ -125,7 +127,7 @@ class _Way:
             if fmt is not None and parts and (source.is_stored or not whole):
                 if not source.flows:
                     clock = Clock()  # a file that is opened is not read yet
-                out = self._in_parts(fmt)
+                out = self._in_parts(fmt, unchanged=found if source.by_choice else None)
             else:
                 clock.lap("decode")
                 out = WholeFile(
@@ -152,16 +154,24 @@ class _Way:
         self.planned(report)
         self.planned = lambda report: None
 
-    def _in_parts(self, fmt: Format) -> PartFile:
+    def _in_parts(self, fmt: Format, *, unchanged: tuple[int, int] | None) -> PartFile:
+        """``unchanged``: size and time of the input, where it has to have them until the end."""
         from convcli.runs.part_file import Here, PartFile
 
         journal = self.journal
+
+        def written(facts: list[int]) -> None:
+            if unchanged and size_and_time(self.job.input) != unchanged:
+                raise DoesNotFlow(f"{self.job.input}: it was changed while it was read")
+            if journal:
+                journal.written(self.job, self.signature, facts)
+
         return PartFile(
             self.request,
             self.job,
             fmt,
             self.executor or Here(),
-            lambda facts: journal.written(self.job, self.signature, facts) if journal else None,
+            written,
             self.part_done,
             # A batch is flushed to the disk once, at its end; the journal knows what it wrote.
             durable=journal is None or not journal.knows_reboots,

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import Any, TypeAlias
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "read_into",
     "reader_has_gone",
     "set_mode",
+    "size_and_time",
     "without_capitals",
     "write",
     "write_at",
@@ -53,6 +55,18 @@ def exists(name: StrPath) -> bool:
 def is_file(name: StrPath) -> bool:
     """Whether a file has this name; words that are too long for a name, none has."""
     return os.path.isfile(name)  # noqa: PTH113  (Path.is_file raises where a name is too long)
+
+
+def size_and_time(path: StrPath) -> tuple[int, int] | None:
+    """Bytes, and nanoseconds of the last change; None if nothing can be found there.
+
+    Who finds the same twice may take a file for the same.
+    """
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def open_to_read(path: StrPath, *, follow: bool = True) -> int:

@@ -106,9 +106,10 @@ class _Begun(threading.Event):
 
     def comes(self) -> bool:
         """Wait until it has begun, which is true, or cannot any more, or was never started."""
-        while not super().wait(GLANCE):
+        while not self.is_set():
             if not self.may_come():
                 return self.is_set()
+            super().wait(GLANCE)
         return True
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,31 @@ def test_there_is_one_way_left_when_room_comes_and_goes(
     failure = run(large, large.with_name("out.tif"))
     assert isinstance(failure, Failure)
     assert "cut short" in str(failure.error)
+
+
+def test_a_file_that_changes_on_the_way_is_read_anew(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overwritten in its place with as many bytes: half of the result would be of the old pixels."""
+    from convcli.imaging.formats.tiff.stored import TiffPage
+
+    tifffile.imwrite(large, np.zeros_like(PIXELS), photometric="rgb", rowsperstrip=20)
+    black = large.read_bytes()
+    tifffile.imwrite(large, np.full_like(PIXELS, 255), photometric="rgb", rowsperstrip=20)
+    white = large.read_bytes()
+    large.write_bytes(black)
+    plain, once = TiffPage.block, [white]
+
+    def block(page: TiffPage, rows: Any, cols: Any, out: Any) -> None:
+        plain(page, rows, cols, out)
+        if once:
+            status = large.stat()
+            with large.open("r+b") as file:
+                file.write(once.pop())
+            os.utime(large, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+
+    monkeypatch.setattr(TiffPage, "block", block)
+    out = large.with_name("out.tif")
+    assert decoded(run(large, out, "box:3"))
+    assert (tifffile.imread(out) == 255).all()
+    assert {path.name for path in large.parent.iterdir()} == {"x.tif", "out.tif"}
