@@ -27,6 +27,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pictures
+import tifffile
 from process_peers import Tool, thread_variables
 from process_rows import Asked, Row, all_rows, available, floors, ours, program, theirs
 from process_run import Run, hold_to, run, summed
@@ -41,6 +42,8 @@ CACHE = Path("~/.cache/convcli-benchmarks").expanduser()
 
 
 def pixels(path: Path) -> np.ndarray:
+    if path.suffix == ".tif":
+        return tifffile.imread(path)
     data = path.read_bytes()
     decode = imagecodecs.jpeg8_decode if path.suffix == ".jpg" else imagecodecs.png_decode
     return np.asarray(decode(data))
