@@ -72,7 +72,7 @@ def run(argv: list[str]) -> int:
     spare_address_space()
     if address_limit() is not None and not traceback:
         # A thread without memory for its first call complains in lines of Python's own, but whoever
-        # began it says so. A function in Python would need that memory too; this one only says that it can be called.
+        # began it says so. A function in Python would need that memory too; `callable` needs none.
         sys.unraisablehook = callable
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()

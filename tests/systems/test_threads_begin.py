@@ -85,7 +85,7 @@ def test_one_that_ends_on_its_way_lacks_memory(monkeypatch: pytest.MonkeyPatch) 
     done: list[int] = []
     thread = threads.Thread(target=done.append, args=(1,))
     with monkeypatch.context() as full:
-        full.setattr(threading, "_active", Full(threading._active))  # type: ignore[attr-defined]
+        full.setattr(threading, "_active", Full(threading._active))  # type: ignore[attr-defined]  # not in typeshed
         with pytest.raises(MemoryError):
             thread.start()
     thread.join()
@@ -94,7 +94,7 @@ def test_one_that_ends_on_its_way_lacks_memory(monkeypatch: pytest.MonkeyPatch) 
 
 def test_one_that_is_given_up_does_nothing_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever began it was interrupted in waiting for it."""
-    plain, go_on = threading.Thread._bootstrap, threading.Event()  # type: ignore[attr-defined]
+    plain, go_on = threading.Thread._bootstrap, threading.Event()  # type: ignore[attr-defined]  # not in typeshed
 
     def late(self: threading.Thread) -> None:
         go_on.wait()

@@ -19,13 +19,12 @@ from convcli.engine.gpu.weight_text import (
     loaded,
     packed,
     packed_factors,
-    primitive,
     words_of,
 )
 from convcli.engine.numerics import WHITE, Bounds, sum_bounds
 from convcli.engine.requantize import Requantize
 from convcli.engine.step import Step
-from convcli.engine.weights import Factor
+from convcli.engine.weights import Factor, whole_factor
 
 __all__ = ["leaves_sums", "passes_of"]
 
@@ -117,12 +116,15 @@ def _accumulator(step: Step, dtype: str) -> str:
     """
     if step.accumulate != "float64":
         return "float32"
-    if step.exact and dtype in WHITE:
-        low, high = min(0.0, step.border.value), max(WHITE[dtype], step.border.value)
-        reach = max(sum_bounds(w, Bounds(low, high)).magnitude for w in step.weights)
-        if reach < 2**31:
-            return "int32"
+    if step.exact and dtype in WHITE and _reach(step, dtype) < 2**31:
+        return "int32"
     return "float64"
+
+
+def _reach(step: Step, dtype: str) -> float:
+    """How far from 0 sums of samples of that type can be, partial ones included."""
+    low, high = min(0.0, step.border.value), max(WHITE[dtype], step.border.value)
+    return max(sum_bounds(w, Bounds(low, high)).magnitude for w in step.weights)
 
 
 def _factors(step: Step) -> tuple[Factor, ...]:
@@ -135,45 +137,38 @@ def _factors(step: Step) -> tuple[Factor, ...]:
 
 def _bytes(job: KernelJob, factors: tuple[Factor, ...]) -> Pass | None:
     """The kernel for whole weights on bytes, if it is the better one and its bytes fit."""
-    shape = job.shape
+    shape, weights = job.shape, job.weights
     if job.dtype != "uint8" or shape.stride[0] > 1 or shape.dilation[0] > 1 or job.is_scattered:
         return None
-    words = words_of(shape.kernel[0])
-    most = len(factors) * sum(shape.kernel) + FINISHED if factors else np.inf
+    reach = _reach(job.step, job.dtype)
+    if not is_whole(weights) or reach >= 2**31:
+        return None
+    words, (height, width) = words_of(shape.kernel[0]), shape.kernel
+    # Where members are columns times rows, each cell is multiplied once, and rows multiply the sums.
+    apart = _columns_of_bytes(job) if len(factors) == job.members else []
+    alone = words * np.count_nonzero(weights.any(axis=1)) if fit_bytes(weights) else np.inf
+    most = len(factors) * (height + width) + FINISHED if factors else np.inf
     for samples in job.widths():
         shape = shape._replace(samples=samples)
-        seen = span(shape, shape.kernel[1])
+        seen = span(shape, width)
         if seen * (words + 1) + samples * job.members > REGISTERS or not alignment(shape, 1):
             continue
         cells = words * seen / samples  # a row moves each of them up by a byte
-        products, tables = _on_bytes(job, factors, cells)
-        if tables and products + cells <= most and products * samples <= UNROLLED:
-            integer = int(_in_integers(job.requantize, _reach(job)))
+        shared = job.members * (cells + width) if apart else np.inf
+        products = min(alone, shared)
+        if products + cells <= most and products * samples <= UNROLLED:
+            tables = packed_factors(apart) if shared < alone else packed(weights)
+            integer = int(_in_integers(job.requantize, reach))
             job = replace(job, acc="int32")
             return job.done_by("bytes", shape, tables, INTEGER=integer)
     return None
 
 
-def _on_bytes(job: KernelJob, factors: tuple[Factor, ...], cells: float) -> tuple[float, list[str]]:
-    """How many products a sample takes in the better way, and its tables; none if no way fits.
-
-    ``cells``: words that a thread holds, for each of its samples. Where members are columns times
-    rows, each is multiplied once, and the rows multiply what comes out.
-    """
-    weights = job.weights
-    products = words_of(job.shape.kernel[0]) * float(np.count_nonzero(weights.any(axis=1)))
-    tables = packed(weights) if fit_bytes(weights) else []
-    shared = job.members * (cells + job.shape.kernel[1])
-    if len(factors) == job.members and (not tables or shared < products):
-        factors = tuple(map(primitive, factors))
-        if all(fit_bytes(c) and is_whole(r) for c, r in factors) and _reach(job) < 2**31:
-            products, tables = shared, packed_factors(factors)
-    return products, tables
-
-
-def _reach(job: KernelJob) -> float:
-    """How far from 0 a sum of bytes can be."""
-    return max(float(WHITE["uint8"] * np.abs(w).sum()) for w in job.weights)
+def _columns_of_bytes(job: KernelJob) -> list[Factor]:
+    """Each member as a whole column that bytes hold, times a whole row; nothing if one is none."""
+    turned = [whole_factor(member.T) for member in job.weights]
+    found = [(column, row) for row, column in filter(None, turned) if fit_bytes(column)]
+    return found if len(found) == len(turned) else []
 
 
 def _in_integers(requantize: Requantize, reach: float) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ __all__ = [
     "loaded",
     "packed",
     "packed_factors",
-    "primitive",
     "words_of",
 ]
 
@@ -78,19 +76,6 @@ def fit_bytes(weights: NDArray[np.float64]) -> bool:
     (True, False, False)
     """
     return is_whole(weights) and bool(np.abs(weights).max() <= 127)
-
-
-def primitive(factor: Factor) -> Factor:
-    """The same term, what all weights of a whole column share being the row's.
-
-    >>> primitive((np.array([4.0, -8]), np.array([1.0, 3])))
-    (array([ 1., -2.]), array([ 4., 12.]))
-    """
-    column, row = factor
-    if not is_whole(column) or not column.any():
-        return factor
-    shared = gcd(*(int(weight) for weight in column))
-    return column / shared, row * shared
 
 
 def packed_factors(factors: Sequence[Factor]) -> list[str]:
