@@ -90,15 +90,14 @@ class _Way:
     ) -> None:
         self.request, self.job, self.journal = request, job, journal
         self.planned, self.part_done, self.executor = planned, part_done, executor
-        self.signature = journal.source_of(job) if journal else None
+        self.state = size_and_time(job.input)  # before it is read
+        self.signature = list(self.state) if journal and self.state else None
 
     def go(self, *, flows: bool) -> Report:
         """All of it; ``flows``: rows may be decoded as they are asked for."""
         request, job, clock = self.request, self.job, Clock()
         limits = limits_of(request)
         fmt, parts, whole = ways_out(request, job)
-        found = size_and_time(job.input)
-        chain: Filter | None = None
         out: WholeFile | PartFile
         with ExitStack() as opening:
             source = opening.enter_context(
@@ -112,22 +111,11 @@ class _Way:
                 )
             )
             mask = opening.enter_context(mask_of(request, parts=source.is_stored))
-            # Rows go in order from the file, or from where it is stored into one: unless the chain
-            # looks at them more than once.
-            in_turn = source.flows or (source.is_stored and fmt is not None and fmt.flows)
-            if fmt is not None and (in_turn or source.by_choice):
-                chain = Filter(source, request.kernels, request.options, mask)
-                # A dry run decodes what fits, to say whether it is damaged.
-                in_order = fmt.flows or not whole or source.by_choice
-                in_order = in_order and not request.dry_run
-                if not _flows_on(chain, source, limits, in_order=in_order):
-                    if source.by_choice:
-                        raise DoesNotFlow(f"{source.name}: it is better decoded whole")
-                    read_at_once(source, limits)
+            chain = self._in_turn(source, fmt, mask, limits, whole=whole)
             if fmt is not None and parts and (source.is_stored or not whole):
                 if not source.flows:
                     clock = Clock()  # a file that is opened is not read yet
-                out = self._in_parts(fmt, unchanged=found if source.by_choice else None)
+                out = self._in_parts(fmt, unchanged=self.state if source.by_choice else None)
             else:
                 clock.lap("decode")
                 out = WholeFile(
@@ -148,6 +136,33 @@ class _Way:
                 with _judged_whole() if source.by_choice else nullcontext():
                     out.write(chain, source, report, clock)
         return report
+
+    def _in_turn(
+        self,
+        source: Source,
+        fmt: Format | None,
+        mask: Mask | None,
+        limits: Limits,
+        *,
+        whole: bool,
+    ) -> Filter | None:
+        """What filters a source whose rows could go in order; it is read at once if they do not.
+
+        They go from the file, or from where they are stored, into a file: unless the chain looks at
+        them more than once. None where rows are not what is to be decided.
+        """
+        if fmt is None or not (
+            source.flows or source.by_choice or (source.is_stored and fmt.flows)
+        ):
+            return None
+        chain = Filter(source, self.request.kernels, self.request.options, mask)
+        in_order = fmt.flows or not whole or source.by_choice
+        # A dry run decodes what fits, to say whether it is damaged.
+        if not _flows_on(chain, source, limits, in_order=in_order and not self.request.dry_run):
+            if source.by_choice:
+                raise DoesNotFlow(f"{source.name}: it is better decoded whole")
+            read_at_once(source, limits)
+        return chain
 
     def _tell(self, report: Report) -> None:
         """Once, also where a second way has to be gone."""
