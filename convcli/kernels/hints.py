@@ -195,10 +195,23 @@ def _take_apart(text: str) -> tuple[str, str, str]:
     for end in reversed([match.start() for match in _ENDS.finditer(text)]):
         if squeezed(text[:end]) in _NAMES:
             return text[:end].strip(), *_after(text[end:])
-    word = re.match(r"[A-Za-z _-]*", text)
-    typed = word[0] if word else ""
+    typed = _beginning(r"[\w -]*", text)
+    if digits := _digits(typed):  # of a name that has some
+        names = [name for name in _NAMES if _digits(name) == digits]
+        if near := difflib.get_close_matches(squeezed(typed), names, 1, 0.8):
+            return _NAMES[near[0]], *_after(text[len(typed) :])
+    typed = _beginning(r"[A-Za-z _-]*", text)
     near = difflib.get_close_matches(squeezed(typed), _NAMES, 1, 0.7)
     return _NAMES[near[0]] if near else "", *_after(text[len(typed) :])
+
+
+def _beginning(pattern: str, text: str) -> str:
+    found = re.match(pattern, text)
+    return found[0] if found else ""
+
+
+def _digits(name: str) -> str:
+    return re.sub(r"\D", "", name)
 
 
 def _after(text: str) -> tuple[str, str]:
