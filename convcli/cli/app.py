@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -14,7 +15,13 @@ from convcli.cli.plain import plain
 from convcli.errors import ConvcliError, OutputError, UsageError
 from convcli.system.files import open_to_write, reader_has_gone
 from convcli.system.machine import address_limit, lacks_memory, spare_address_space
-from convcli.system.process import SIGPIPE, die_by, on_termination, settle_streams
+from convcli.system.process import (
+    SIGPIPE,
+    die_by,
+    let_stops_kill,
+    on_termination,
+    settle_streams,
+)
 
 __all__ = ["invoke", "run"]
 
@@ -79,14 +86,20 @@ def run(argv: list[str]) -> int:
     try:
         return _run(argv, traceback)
     except KeyboardInterrupt:
-        _complain("interrupted")
-        return die_by(signal.SIGINT)
+        number: int = signal.SIGINT
     except _Terminated as stop:
-        return die_by(stop.signum)
+        number = stop.signum
     except BrokenPipeError:
         # The reader has what it wanted.
         _abandon_stdout()
-        return die_by(SIGPIPE)
+        number = SIGPIPE
+    let_stops_kill()
+    if number == signal.SIGINT:
+        _complain("interrupted")
+    # Out of the block above the error is gone, and what was entered just as it came is ended by
+    # being collected: no `with` knew of it yet, and a temporary would stay.
+    gc.collect()
+    return die_by(number)
 
 
 def _abandon_stdout() -> None:

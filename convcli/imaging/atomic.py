@@ -26,7 +26,7 @@ from convcli.system.files import (
     set_mode,
     write,
 )
-from convcli.system.sharing import claim, claim_folder, put, remove_abandoned
+from convcli.system.sharing import claim, claim_folder, exchange, put, remove_abandoned
 
 __all__ = [
     "Data",
@@ -130,38 +130,23 @@ def write_atomic(
         If writing fails; the target is then as it was.
     """
     check_target(path, overwrite=overwrite)
+    # By the given name: that of a pipe behind /dev/stdout is none that could be opened.
     given = Path(path)
-    # A link stays where it is: what it points to is replaced.
-    target = Path(os.path.realpath(path))
-    try:
-        # By the given name: that of a pipe behind /dev/stdout is none that could be opened.
-        mode = given.stat().st_mode if given.exists() else None
-        if mode is not None and not stat.S_ISREG(mode):
+    if given.exists() and not given.is_file():
+        try:
             return _write_through(given, list(parts(data)))
-        return _replace(target, data, mode, overwrite, durable or mode is not None)
-    except FileExistsError as error:
-        raise UsageError(
-            f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
-        ) from error
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+    written = 0
 
-
-def _replace(target: Path, data: Data, mode: int | None, overwrite: bool, durable: bool) -> int:
-    sweep(target.parent)
-    with _temporary(target.parent) as (fd, temporary):
-        if mode is not None:
-            set_mode(fd, stat.S_IMODE(mode))
-        written = write_all(fd, data, early=True)
-        if durable:
-            flush(fd)
-        if os.fstat(fd).st_size != written:
+    def check(found: list[int]) -> None:
+        if found[0] != written:
             raise OSError(errno.EIO, "the file is shorter than what was written to it")
-        put(fd, temporary, target, overwrite=overwrite)
-    if durable:
-        flush_folder(target.parent)
+
+    with atomic_file(path, overwrite=overwrite, durable=durable, ready=check) as (fd, _):
+        written = write_all(fd, data, early=True)
     return written
 
 
@@ -193,7 +178,7 @@ def atomic_file(
         if mode is not None and not stat.S_ISREG(mode):
             raise OutputError(f"{display_name(path)} is no regular file; name one")
         sweep(target.parent)
-        with _temporary(target.parent) as (fd, temporary):
+        with _Temporary(target.parent) as (fd, temporary):
             if mode is not None:
                 set_mode(fd, stat.S_IMODE(mode))
             yield fd, temporary
@@ -218,11 +203,8 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """A new folder to be filled at leisure that takes the place of ``path`` when the block ends.
 
-    Folders cannot replace each other in one step: where one is there already, it is moved aside
-    first and removed last.
+    Where one is there already the two change places, in one step where the system has such a step.
     """
-    import shutil
-
     target = Path(os.path.realpath(path))
     if target.exists() and not overwrite:
         raise UsageError(
@@ -230,21 +212,19 @@ def atomic_folder(
         )
     try:
         sweep(target.parent)
-        temporary = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
-        temporary.mkdir()
+        temporary = _name_of_ours(target.parent)
         try:
+            temporary.mkdir()
             with claim_folder(temporary):
                 yield temporary
                 ready(_size_and_time(temporary.stat()))
                 if target.exists():
-                    old = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
-                    target.rename(old)
-                    temporary.rename(target)
-                    shutil.rmtree(old, ignore_errors=True)
+                    exchange(temporary, target)
+                    _discard(temporary)
                 else:
                     temporary.rename(target)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _discard(temporary)
         flush_folder(target.parent)
     except OSError as error:
         raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
@@ -254,26 +234,56 @@ def _size_and_time(status: os.stat_result) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[tuple[int, Path]]:
-    """A new file of ours in ``folder``, removed unless it was renamed away."""
-    fd, path = _create_ours(folder)
-    try:
-        yield fd, path
-    finally:
-        os.close(fd)
+def _discard(path: Path) -> None:
+    """Remove a file or a folder as far as it is there."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _name_of_ours(folder: Path) -> Path:
+    return folder / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
+
+
+class _Temporary:
+    """A new file of ours in ``folder``, removed unless it was renamed away.
+
+    No generator: an interrupt may come after any call, also after the one that makes the file. So
+    its name is kept before there is a file, and whatever ends the making removes it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = _name_of_ours(folder)
+        self.fd = -1
+
+    def __enter__(self) -> tuple[int, Path]:
+        try:
+            self._open()
+            # A sweep that came before the claim has removed the file: take another.
+            while claim(self.fd) and not os.fstat(self.fd).st_nlink:
+                self._remove()
+                self.path = _name_of_ours(self.folder)
+                self._open()
+        except BaseException:
+            self._remove()
+            raise
+        return self.fd, self.path
+
+    def __exit__(self, *_: object) -> None:
+        self._remove()
+
+    def _open(self) -> None:
+        self.fd = open_new(self.path)
+
+    def _remove(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
         with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _create_ours(folder: Path) -> tuple[int, Path]:
-    while True:
-        path = folder / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
-        fd = open_new(path)
-        # A sweep that came between the two calls has removed the file: take another.
-        if not claim(fd) or os.fstat(fd).st_nlink:
-            return fd, path
-        os.close(fd)
+            self.path.unlink()
 
 
 def sweep(folder: Path) -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "after_fork",
     "die_by",
     "ignore_stops",
+    "let_stops_kill",
     "on_termination",
     "settle_streams",
     "start_method",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 WINDOWS = os.name == "nt"
+_STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SIGPIPE = 13
 """The number wherever there is the signal."""
 
@@ -41,14 +43,21 @@ def start_method() -> str:
 
 def on_termination(handler: Callable[[int, Any], Any]) -> None:
     """Have ``handler`` called when this process is told to end, by a signal other than ctrl-C."""
-    _handle(("SIGTERM", "SIGHUP", "SIGBREAK"), handler)
+    _handle(_STOPS[1:], handler)
 
 
 def ignore_stops() -> None:
     """Leave all such signals, ctrl-C as well, to another process."""
     import signal
 
-    _handle(("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"), signal.SIG_IGN)
+    _handle(_STOPS, signal.SIG_IGN)
+
+
+def let_stops_kill() -> None:
+    """From now on all such signals, ctrl-C as well, end this process where it is."""
+    import signal
+
+    _handle(_STOPS, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -71,8 +80,11 @@ def _handle(names: tuple[str, ...], handler: Any) -> None:
     import signal
 
     for name in names:
-        if hasattr(signal, name):  # Windows has no SIGHUP, and tells of a closed window by SIGBREAK
-            signal.signal(getattr(signal, name), handler)
+        # Windows has no SIGHUP, and tells of a closed window by SIGBREAK. What whoever began us has
+        # set aside stays so: `nohup` does that, and a shell for what runs in its background.
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def die_by(number: int) -> int:

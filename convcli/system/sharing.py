@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "append",
     "claim",
     "claim_folder",
+    "exchange",
     "open_shared",
     "put",
     "remove_abandoned",
@@ -33,6 +35,10 @@ except ImportError:  # Windows
 WINDOWS = os.name == "nt"
 _LOCKED_BYTE = (1 << 31) - 2
 """Where Windows locks a journal: far behind its end, since nobody else may read what is locked."""
+_HERE = -100
+"""For Linux: a path that is not absolute begins at the current folder (``AT_FDCWD``)."""
+_SWAP = 2
+"""For Linux and macOS: a move in which both names stay (``RENAME_EXCHANGE``, ``RENAME_SWAP``)."""
 _FRESH = 60.0
 """Seconds after its last change in which a file without a lock may still be somebody's."""
 _LOCK_PATIENCE = 10.0
@@ -188,10 +194,46 @@ def put(fd: int, temporary: Path, target: Path, *, overwrite: bool) -> None:
         _link(temporary, target)
 
 
+def exchange(new: Path, old: Path) -> None:
+    """Let two folders or files of one disk change names, in one step where the system has one.
+
+    Otherwise the old one stands aside for a moment, under a name that nobody sweeps: if the power
+    goes just then, it is there.
+    """
+    if _exchange_at_once(new, old):
+        return
+    aside = old.with_name(f"{new.stem}.old")
+    try:
+        old.rename(aside)
+        new.rename(old)
+        aside.rename(new)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            aside.rename(new if old.exists() else old)
+        raise
+
+
+def _exchange_at_once(new: Path, old: Path) -> bool:
+    if sys.platform not in ("linux", "darwin"):
+        return False
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    names = os.fsencode(new), os.fsencode(old)
+    try:
+        if sys.platform == "darwin":
+            return bool(library.renamex_np(*names, _SWAP) == 0)
+        here = ctypes.c_int(_HERE)
+        return bool(library.renameat2(here, names[0], here, names[1], _SWAP) == 0)
+    except AttributeError:  # a C library without the call
+        return False
+
+
 def _link(temporary: Path, target: Path) -> None:
-    """Give a file a second name; the first is its owner's to remove."""
+    """Rename a file, but never over another."""
     try:
         os.link(temporary, target)
+        temporary.unlink()
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links: the check a moment ago has to do

@@ -90,6 +90,26 @@ def test_termination_leaves_no_temporary(tmp_path: Path, samples: Path, number: 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png"]
 
 
+def test_what_nohup_sets_aside_stays_aside(tmp_path: Path, samples: Path) -> None:
+    shutil.copy(samples / "portrait.png", tmp_path / "in.png")
+    code = (
+        "import os, signal, sys\n"
+        "from convcli.imaging import atomic\n"
+        "from convcli.cli.app import run\n"
+        "write = atomic.write_all\n"
+        "def after_a_hangup(*arguments, **options):\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    return write(*arguments, **options)\n"
+        "atomic.write_all = after_a_hangup\n"
+        "sys.exit(run(['filter', 'in.png', '-k', 'box:3', '-o', 'o.png']))\n"
+    )
+    for nohup, left in (["nohup"], ["in.png", "o.png"]), ([], ["in.png"]):
+        (tmp_path / "o.png").unlink(missing_ok=True)
+        done = subprocess.run([*nohup, sys.executable, "-c", code], cwd=tmp_path, check=False)
+        assert done.returncode == (0 if nohup else -signal.SIGHUP)
+        assert sorted(p.name for p in tmp_path.iterdir()) == left
+
+
 @pytest.mark.usefixtures("strace")
 def test_an_error_of_the_second_write_leaves_nothing(tmp_path: Path, samples: Path) -> None:
     shutil.copy(samples / "portrait.png", tmp_path / "in.png")

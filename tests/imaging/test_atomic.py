@@ -183,7 +183,7 @@ def test_kill_leaves_old_or_new_and_the_next_run_sweeps(tmp_path: Path) -> None:
 
 
 def test_a_temporary_in_use_is_not_swept(tmp_path: Path) -> None:
-    with atomic._temporary(tmp_path) as (_, path):
+    with atomic._Temporary(tmp_path) as (_, path):
         atomic._swept.clear()
         atomic.sweep(tmp_path)
         assert path.exists()

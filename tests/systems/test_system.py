@@ -128,8 +128,8 @@ def test_the_sweep_takes_what_nobody_writes(python: Run, tmp_path: Path, system:
         """
         import os
         from pathlib import Path
-        from convcli.imaging.atomic import _temporary, sweep
-        with _temporary(Path()) as (fd, path):
+        from convcli.imaging.atomic import _Temporary, sweep
+        with _Temporary(Path()) as (fd, path):
             os.utime(path, (1, 1))
             sweep(Path())
             assert path.exists()
