@@ -62,10 +62,12 @@ class Workers:
             for job in [*suspects, *self.large]:
                 alone = deque([job])
                 guilty = yield from self._round(alone, 1)
-                if guilty or (alone and not self.stopped):
+                if alone and job in self.large:
+                    jobs.append(job)  # nobody has died of it yet
+                elif guilty or (alone and not self.stopped):
                     reason = "its worker was killed, perhaps for want of memory"
                     yield Failure(job, RunError(f"{display_name(job.input)}: {reason}"))
-            while jobs and not self.stopped:  # no worker could be started
+            while jobs and not self.stopped:  # no worker could be started for them
                 yield attempt(self.request, jobs.popleft(), self.journal)
         finally:
             self._dismiss()

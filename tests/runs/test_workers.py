@@ -43,31 +43,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_workers_of_a_batch_share_the_memory(folder: Path) -> None:
-    """There are no more than it has room for; what a share is too little for is done alone."""
-    noise = np.random.default_rng(1).integers(0, 256, (700, 900, 3), np.uint8)
-    for number in range(3):
-        Image.fromarray(noise).save(f"in/large{number}.jpg")
-    request = REQUEST._replace(memory=2 * BASE_BYTES + 2**24, jobs=2)
-    batch = Batch(request)
-    assert batch.workers == 2
-    results = list(batch.run())
-    assert not [result for result in results if isinstance(result, Failure)]
-    assert len(list((folder / "out").iterdir())) == 11
-    large = [Path(report.job.output).stem.startswith("large") for report in results]
-    assert large == [False] * 8 + [True] * 3
-    few = REQUEST._replace(memory=int(1.9 * BASE_BYTES), output="few")
-    assert Batch(few).workers == 1
-
-
-def test_what_does_not_fit_alone_either_is_refused_as_that(folder: Path) -> None:
-    Image.new("RGB", (4400, 3000)).save("in/large.jpg", progressive=True)
-    request = REQUEST._replace(memory=2 * BASE_BYTES, jobs=2)
-    (failed,) = [result for result in Batch(request).run() if isinstance(result, Failure)]
-    assert "has to be read whole" in str(failed.error)
-    assert len(list((folder / "out").iterdir())) == 8
-
-
 @pytest.fixture
 def forks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let so many processes be started, and no more."""
@@ -84,6 +59,51 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setattr(os, "fork", fork)
 
     return allow
+
+
+SHARED = 2 * BASE_BYTES + 2**22
+"""Memory of which each of two workers has 2 MB beside the program."""
+
+
+def large_files() -> None:
+    """Three pictures that take more, each 4 MB to be filtered whole, between those of the folder:
+    whoever does them in turn does not do them last."""
+    noise = np.random.default_rng(1).integers(0, 256, (500, 600, 3), np.uint8)
+    for number in range(3):
+        Image.fromarray(noise).save(f"in/{number}-large.jpg")
+
+
+def test_the_workers_of_a_batch_share_the_memory(folder: Path) -> None:
+    """There are no more than it has room for; what a share is too little for is done alone."""
+    large_files()
+    request = REQUEST._replace(memory=SHARED, jobs=2)
+    batch = Batch(request)
+    assert batch.workers == 2
+    results = list(batch.run())
+    assert not [result for result in results if isinstance(result, Failure)]
+    assert len(list((folder / "out").iterdir())) == 11
+    large = ["large" in report.job.output for report in results]
+    assert large == [False] * 8 + [True] * 3
+    few = REQUEST._replace(memory=int(1.9 * BASE_BYTES), output="few")
+    assert Batch(few).workers == 1
+
+
+def test_what_needs_all_the_memory_is_done_here_where_no_worker_can_be_started_for_it(
+    folder: Path, forks: Callable[[int], None]
+) -> None:
+    large_files()
+    forks(2)
+    results = list(Batch(REQUEST._replace(memory=SHARED, jobs=2)).run())
+    assert not [result.error for result in results if isinstance(result, Failure)]
+    assert len(list((folder / "out").iterdir())) == 11
+
+
+def test_what_does_not_fit_alone_either_is_refused_as_that(folder: Path) -> None:
+    Image.new("RGB", (4400, 3000)).save("in/large.jpg", progressive=True)
+    request = REQUEST._replace(memory=2 * BASE_BYTES, jobs=2)
+    (failed,) = [result for result in Batch(request).run() if isinstance(result, Failure)]
+    assert "has to be read whole" in str(failed.error)
+    assert len(list((folder / "out").iterdir())) == 8
 
 
 @pytest.mark.parametrize(("there", "said"), [(0, "none of 3"), (1, "1 of 3"), (3, "")])
