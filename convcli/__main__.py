@@ -31,6 +31,12 @@ def main() -> NoReturn:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.write("convcli: not enough memory\n")
         code = 1
+    except KeyboardInterrupt:  # just before the boundary, or just behind it
+        from convcli.system.process import die_by
+
+        code = die_by(signal.SIGINT)
+    if ours:  # all is done: an interrupt has nothing to say any more
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _leave(code)
     except MemoryError:  # even an orderly end takes some

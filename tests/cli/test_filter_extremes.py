@@ -90,6 +90,20 @@ def test_termination_leaves_no_temporary(tmp_path: Path, samples: Path, number: 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png"]
 
 
+def test_an_interrupt_beside_the_error_boundary_is_no_traceback() -> None:
+    code = (
+        "import sys\n"
+        "from convcli.cli import app\n"
+        "def run(argv): raise KeyboardInterrupt\n"
+        "app.run = run\n"
+        "from convcli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == b""
+
+
 def test_what_nohup_sets_aside_stays_aside(tmp_path: Path, samples: Path) -> None:
     shutil.copy(samples / "portrait.png", tmp_path / "in.png")
     code = (
