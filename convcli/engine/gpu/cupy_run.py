@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from convcli.engine.gpu.chain_steps import run_resident
 from convcli.engine.gpu.cupy_device import device_in_turn, device_of_thread
-from convcli.engine.gpu.failures import failures_told, no_memory
-from convcli.engine.gpu.host_strips import OutOfDeviceMemory, run_tiles
+from convcli.engine.gpu.failures import failures_told
+from convcli.engine.gpu.host_strips import run_tiles
 from convcli.engine.plan import Plan
-from convcli.errors import BackendError
 
 __all__ = ["run_chain"]
 
@@ -29,10 +28,12 @@ def run_chain(plan: Plan, x: Any, out: NDArray[Any] | None = None) -> tuple[Any,
         If a kernel cannot be compiled, if even a few rows do not fit into the device's memory,
         or if the device fails.
     """
-    with failures_told(plan.backend.device):
-        if isinstance(x, np.ndarray):
-            return _from_host(plan, x, out)
-        return _where_it_is(plan, x)
+    number = plan.backend.device
+    with failures_told(number, plan.shape_in):
+        if not isinstance(x, np.ndarray):
+            return _where_it_is(plan, x)
+        with device_in_turn(number) as device:
+            return run_tiles(device, plan, x, out)
 
 
 def _where_it_is(plan: Plan, x: Any) -> tuple[Any, int]:
@@ -42,11 +43,3 @@ def _where_it_is(plan: Plan, x: Any) -> tuple[Any, int]:
         done = run_resident(device, plan, x)
         device.stream.synchronize()
         return done
-
-
-def _from_host(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None) -> tuple[NDArray[Any], int]:
-    try:
-        with device_in_turn(plan.backend.device) as device:
-            return run_tiles(device, plan, x, out)
-    except OutOfDeviceMemory as error:
-        raise BackendError(no_memory(plan.backend.device, plan.shape_in, str(error))) from error

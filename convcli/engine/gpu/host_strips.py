@@ -11,6 +11,7 @@ borders are looked up in the picture's own maps, the samples are those of one pi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import Span, merged
 from convcli.engine.gpu.chain_steps import FFT_BYTES, clipped_by, new_counts, run_steps
-from convcli.engine.gpu.device import one_line
 from convcli.engine.gpu.device_protocol import Device
+from convcli.engine.gpu.failures import OutOfDeviceMemory, memory_lack
 from convcli.engine.gpu.pass_launch import ROWS_PER_LAUNCH
 from convcli.engine.gpu.pipeline import HANDS, best_strips
 from convcli.engine.gpu.row_maps import Rows, count_rows, needed_rows
@@ -29,7 +30,7 @@ from convcli.engine.plan import Plan
 from convcli.engine.speeds import load_speeds
 from convcli.system.machine import default_threads
 
-__all__ = ["FEWEST_ROWS", "OutOfDeviceMemory", "run_tiles", "strip_rows", "tile_rows"]
+__all__ = ["in_tiles", "run_tiles", "strip_rows", "tile_rows"]
 
 FEWEST_ROWS = 16
 """Smaller tiles would not save the day: their halo is larger than they are."""
@@ -37,10 +38,6 @@ FEWEST_ROWS = 16
 HALOS = 8
 """A strip is so many times as high as what one of its rows reads: an eighth of the rows between two
 kernels is computed twice at most."""
-
-
-class OutOfDeviceMemory(Exception):
-    """A device cannot hold even a tile of few rows."""
 
 
 def tile_rows(plan: Plan, free: int) -> int:
@@ -83,6 +80,36 @@ def _bus_seconds(shape: tuple[int, ...], dtype: str, rate: float, copy: float) -
     return size / min(rate, copy * min(HANDS, default_threads()))
 
 
+def in_tiles(
+    device: Device, height: int, rows: int, make: Callable[[int, int], tuple[int, str]]
+) -> None:
+    """Make so many rows of output, in tiles that become smaller where the device's memory runs out.
+
+    Parameters
+    ----------
+    height, rows
+        Of the output, and of a tile at first.
+    make
+        Makes rows from one to another. It returns the row that was reached, and what the device said
+        when its memory ran out (:func:`memory_lack`): all of the tile has been let go by then.
+
+    Raises
+    ------
+    OutOfDeviceMemory
+        If even a tile of few rows does not fit.
+    """
+    top = 0
+    while top < height:
+        bottom = min(top + rows, height)
+        done, lack = make(top, bottom)
+        if lack:
+            device.release()
+            if rows <= FEWEST_ROWS:
+                raise OutOfDeviceMemory(lack)
+            rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
+        top = done
+
+
 def run_tiles(
     device: Device, plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
 ) -> tuple[NDArray[Any], int]:
@@ -100,54 +127,33 @@ def run_tiles(
     """
     if out is None:
         out = np.empty(plan.shape_out, plan.steps[-1].requantize.out_dtype)
-    rows, strip = tile_rows(plan, device.free_bytes()), strip_rows(plan)
-    if rows <= FEWEST_ROWS and rows < plan.shape_out[0]:  # what is only kept may be in the way
+    height, rows, strip = plan.shape_out[0], tile_rows(plan, device.free_bytes()), strip_rows(plan)
+    if rows <= FEWEST_ROWS and rows < height:  # what is only kept may be in the way
         device.release()
         rows = tile_rows(plan, device.free_bytes())
-    top = clipped = 0
-    while top < plan.shape_out[0]:
-        bottom = min(top + rows, plan.shape_out[0])
-        done, counted, lack = _run_tile(device, plan, x, out, (top, bottom, strip))
-        clipped += counted
-        if lack:
-            device.release()
-            if rows <= FEWEST_ROWS:
-                raise OutOfDeviceMemory(lack)
-            rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
-        top = done
+    clipped = 0
+
+    def make(top: int, bottom: int) -> tuple[int, str]:
+        nonlocal clipped
+        counts: Any = None
+        strips, lack = 0, ""
+        try:
+            tile = _Tile(device, plan, x, needed_rows(plan, ((top, bottom),))[0])
+            counts = new_counts(device, plan, -(-(bottom - top) // strip))
+            while top < bottom:
+                stop = min(top + strip, bottom)
+                slab = tile.strip(top, stop, counts[strips])
+                samples = slab.data[:, : slab.samples]
+                device.download(samples, out[top:stop].reshape(stop - top, -1))
+                top, strips = stop, strips + 1
+        except device.out_of_memory as error:
+            lack = memory_lack(error)
+        device.finish()
+        clipped += clipped_by(device, counts[:strips]) if strips else 0
+        return top, lack
+
+    in_tiles(device, height, rows, make)
     return out, clipped
-
-
-def _run_tile(
-    device: Device,
-    plan: Plan,
-    x: NDArray[Any],
-    out: NDArray[Any],
-    place: tuple[int, int, int],
-) -> tuple[int, int, str]:
-    """Output rows from ``top`` to ``bottom``, so many at a time, as far as the memory reaches.
-
-    Returns
-    -------
-    The row that was reached, samples outside the range, and what the device said when its memory
-    ran out: all of the tile has been let go by then.
-    """
-    top, bottom, strip = place
-    counts: Any = None
-    strips, lack = 0, ""
-    try:
-        tile = _Tile(device, plan, x, needed_rows(plan, ((top, bottom),))[0])
-        counts = new_counts(device, plan, -(-(bottom - top) // strip))
-        while top < bottom:
-            stop = min(top + strip, bottom)
-            slab = tile.strip(top, stop, counts[strips])
-            samples = slab.data[:, : slab.samples]
-            device.download(samples, out[top:stop].reshape(stop - top, -1))
-            top, strips = stop, strips + 1
-    except device.out_of_memory as error:
-        lack = one_line(error) or "no memory is left"
-    device.finish()
-    return top, clipped_by(device, counts[:strips]) if strips else 0, lack
 
 
 class _Tile:

@@ -13,9 +13,8 @@ import numpy as np
 from convcli.engine.backends import taken_over
 from convcli.engine.gpu.chain_steps import FFT_BYTES
 from convcli.engine.gpu.cupy_device import CupyDevice, device_in_turn
-from convcli.engine.gpu.device import one_line
-from convcli.engine.gpu.failures import failures_told, no_memory
-from convcli.engine.gpu.host_strips import FEWEST_ROWS, strip_rows
+from convcli.engine.gpu.failures import failures_told, memory_lack
+from convcli.engine.gpu.host_strips import in_tiles, strip_rows
 from convcli.engine.gpu.notes import to_tell
 from convcli.engine.gpu.resident import download, upload
 from convcli.errors import BackendError
@@ -68,7 +67,7 @@ class DeviceResult(Result):
             return self._made(self.plane, self.plans, self.counts).read(want)
         own, number = Counts(), self.plan.backend.device
         try:
-            with failures_told(number), device_in_turn(number) as device:
+            with failures_told(number, self.plane.shape), device_in_turn(number) as device:
                 done = self._in_strips(device, own)
         except BackendError as error:
             if not self.plan.fallback:
@@ -86,30 +85,23 @@ class DeviceResult(Result):
         plans, strip = self.plans.on_device(self.plan.backend, device.xp), Counts()
         made = self._made(_Uploaded(self.plane, device), plans, strip)
         height, width, _ = self.shape
-        rows, top = min(self._rows(device.free_bytes()), strip_rows(self.plan)), 0
         done: Pixels | None = None
-        samples: Pixels | None
-        while top < height:
-            bottom = min(top + rows, height)
+
+        def make(top: int, bottom: int) -> tuple[int, str]:
+            nonlocal done
+            strip.clear()
             try:
                 samples = made.read((((top, bottom),), ((0, width),)))
                 if done is None:
                     done = np.empty((height, *samples.shape[1:]), samples.dtype)
                 download(device, samples, done[top:bottom])
-                lack = ""
-            except device.out_of_memory as error:  # which keeps all arrays until it is let go
-                lack = one_line(error) or "no memory is left"
-            samples = None
-            if lack:
+            except device.out_of_memory as error:
                 device.finish()
-                device.release()
-                if rows <= FEWEST_ROWS:
-                    raise BackendError(no_memory(device.number, self.plane.shape, lack))
-                rows = max(min(rows, bottom - top) // 2, FEWEST_ROWS)
-            else:
-                counts.add(strip.total, *strip.notes)
-                top = bottom
-            strip.clear()
+                return top, memory_lack(error)
+            counts.add(strip.total, *strip.notes)
+            return bottom, ""
+
+        in_tiles(device, height, min(self._rows(device.free_bytes()), strip_rows(self.plan)), make)
         device.finish()
         assert done is not None
         return done
