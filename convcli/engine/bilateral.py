@@ -17,8 +17,9 @@ import numpy as np
 
 from convcli.engine.algorithms.bilateral_means import BILATERAL, Bilateral
 from convcli.engine.numerics import EPS32, EPS64
+from convcli.engine.operations import CpuOnly
 from convcli.engine.picks import footprint
-from convcli.engine.step import CPU_ONLY, Problem, Signal, Slot
+from convcli.engine.step import Problem, Signal, Slot
 from convcli.errors import UsageError
 from convcli.kernels.bilateral_weights import weights_by_distance
 from convcli.kernels.kernel import Kernel
@@ -26,14 +27,10 @@ from convcli.kernels.kernel import Kernel
 __all__ = ["OPERATION", "BilateralMean"]
 
 
-class BilateralMean:
+class BilateralMean(CpuOnly):
     """With the numbers sigma of space, sigma of range and, where channels count jointly, 1."""
 
     algorithms = (BILATERAL,)
-
-    def cpu_only(self, problem: Problem) -> str:
-        """No GPU does any."""
-        return CPU_ONLY
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

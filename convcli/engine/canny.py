@@ -27,7 +27,8 @@ from convcli.engine.algorithms.direct_correlation import DIRECT
 from convcli.engine.algorithms.separable_correlation import SEPARABLE
 from convcli.engine.correlate import OPERATION as CORRELATE
 from convcli.engine.numerics import LIMITS, Bounds
-from convcli.engine.step import CPU_ONLY, Problem, Signal, Slot, Step
+from convcli.engine.operations import CpuOnly
+from convcli.engine.step import Problem, Signal, Slot, Step
 from convcli.errors import UsageError
 from convcli.kernels.formulas import gaussian_row
 from convcli.kernels.kernel import Kernel
@@ -39,14 +40,10 @@ _STEEPEST = 4.0
 """What Sobel's sums make of a step of 1 that is not blurred."""
 
 
-class Canny:
+class Canny(CpuOnly):
     """With the numbers low, high, sigma and, where channels are colours, 1."""
 
     algorithms = (CANNY,)
-
-    def cpu_only(self, problem: Problem) -> str:
-        """No GPU does any."""
-        return CPU_ONLY
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

@@ -24,12 +24,19 @@ from __future__ import annotations
 from convcli.records import NamedTuple
 
 __all__ = [
+    "COMPARED",
     "COSTS",
-    "GPU_MEMORY",
+    "FOLLOWED",
+    "GPU_BOX_TAPS",
+    "NETWORK_COMPARISONS",
+    "NETWORK_MADE",
+    "SHARPENED",
+    "SUBTRACTED",
     "CostEstimate",
     "gpu_comparisons",
     "gpu_operations",
     "gpu_taps",
+    "gpu_traffic",
     "gpu_transforms",
     "on_cpu",
     "row_name",
@@ -133,6 +140,18 @@ _MEASURED_AS = {
     "uint64": "float64",
 }
 
+COMPARED, SHARPENED, SUBTRACTED, FOLLOWED = 0.3, 2.5, 1.0, 15.0
+"""Of samples that are compared with a level, of what comes after the blur of a sharpening, of the
+difference of two results, and of edges that are found and followed where slopes are known."""
+
+NETWORK_COMPARISONS = 3.4
+"""Of a network, for each cell of a rectangle, about."""
+NETWORK_MADE = 3e5
+"""ns per cell of a rectangle, once, to make the network."""
+
+GPU_BOX_TAPS = 8.0
+"""Multiply-adds that a sample of any box costs as much as on a GPU, about."""
+
 GPU_MEMORY = 4.3e12
 GPU_PASS = 0.0005
 GPU_TAP = 0.00006
@@ -201,3 +220,8 @@ def gpu_operations(kind: str, cost: float) -> float:
     49.0
     """
     return round(cost / (GPU_TAP * _GPU_SLOWER.get(kind, 1.0)), 1)
+
+
+def gpu_traffic(cost: float) -> float:
+    """Bytes that a GPU moves in the time that a cost stands for, per output sample."""
+    return cost * 1e-9 * GPU_MEMORY

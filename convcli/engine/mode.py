@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from convcli.engine.algorithms.counted_mode import MODE
 from convcli.engine.numerics import LIMITS
+from convcli.engine.operations import CpuOnly
 from convcli.engine.picks import Picked, Picks, footprint, pick
-from convcli.engine.step import CPU_ONLY, Problem, Signal, Slot
+from convcli.engine.step import Signal, Slot
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["OPERATION", "Mode"]
 
 
-class Mode:
+class Mode(CpuOnly):
     """The most frequent sample."""
 
     algorithms = MODE
-
-    def cpu_only(self, problem: Problem) -> str:
-        """No GPU does any."""
-        return CPU_ONLY
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Picks, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

@@ -14,11 +14,11 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from convcli.engine.plane_windows import Windowed
-from convcli.engine.step import Algorithm, Problem, Signal, Slot
+from convcli.engine.step import CPU_ONLY, Algorithm, Problem, Signal, Slot
 from convcli.errors import UsageError
 from convcli.kernels.operation_names import CORRELATE, OPERATIONS
 
-__all__ = ["WindowOperation", "every_algorithm", "knows", "operation_of"]
+__all__ = ["CpuOnly", "WindowOperation", "every_algorithm", "knows", "operation_of"]
 
 
 class WindowOperation(Protocol):
@@ -36,6 +36,14 @@ class WindowOperation(Protocol):
 
         The problem says how large the output is, which cells it reads and in which type.
         """
+
+
+class CpuOnly:
+    """Of an operation that no GPU does anything of."""
+
+    def cpu_only(self, problem: Problem) -> str:
+        """See :class:`WindowOperation`."""
+        return CPU_ONLY
 
 
 def operation_of(kernel: Windowed) -> WindowOperation:

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from convcli.engine.algorithms.moments import MOMENTS, Moments
 from convcli.engine.numerics import EPS32, EPS64, LIMITS, Bounds
+from convcli.engine.operations import CpuOnly
 from convcli.engine.picks import footprint
-from convcli.engine.step import CPU_ONLY, Problem, Signal, Slot
+from convcli.engine.step import Problem, Signal, Slot
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["OPERATION", "Spread"]
 
 
-class Spread:
+class Spread(CpuOnly):
     """With the number 0 the variance, with 1 its root, times the kernel's scale."""
 
     algorithms = (MOMENTS,)
-
-    def cpu_only(self, problem: Problem) -> str:
-        """No GPU does any."""
-        return CPU_ONLY
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

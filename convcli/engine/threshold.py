@@ -10,22 +10,19 @@ from math import nan
 
 from convcli.engine.algorithms.compare_levels import COMPARE, Levels
 from convcli.engine.numerics import LIMITS, Bounds
-from convcli.engine.step import CPU_ONLY, Problem, Signal, Slot
+from convcli.engine.operations import CpuOnly
+from convcli.engine.step import Problem, Signal, Slot
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import nearly_whole
 
 __all__ = ["OPERATION", "Threshold"]
 
 
-class Threshold:
+class Threshold(CpuOnly):
     """With a level as its number, which counts as a bias does, and that in the samples' own unit
     where it was found in them; without one it is planned, and cannot be carried out yet."""
 
     algorithms = (COMPARE,)
-
-    def cpu_only(self, problem: Problem) -> str:
-        """No GPU does any."""
-        return CPU_ONLY
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

@@ -21,21 +21,18 @@ from convcli.engine.algorithms import CORRELATION, choose
 from convcli.engine.algorithms.blur_and_compare import BLUR_AND_COMPARE, Sharpening
 from convcli.engine.correlate import OPERATION as CORRELATE
 from convcli.engine.numerics import EPS32, EPS64, LIMITS, Bounds
+from convcli.engine.operations import CpuOnly
 from convcli.engine.picks import plane
-from convcli.engine.step import CPU_ONLY, Problem, Signal, Slot, Step
+from convcli.engine.step import Problem, Signal, Slot, Step
 from convcli.kernels.kernel import Kernel
 
 __all__ = ["OPERATION", "Unsharp"]
 
 
-class Unsharp:
+class Unsharp(CpuOnly):
     """With the numbers amount and threshold, which counts as a bias does; the weights are the blur's."""
 
     algorithms = (BLUR_AND_COMPARE,)
-
-    def cpu_only(self, problem: Problem) -> str:
-        """No GPU does any."""
-        return CPU_ONLY
 
     def problem(self, kernel: Kernel, slot: Slot) -> tuple[Problem, Signal]:
         """What is to be computed at a place of the chain, and what is known of the result."""

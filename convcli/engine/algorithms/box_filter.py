@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
+from convcli.engine.costs import GPU_BOX_TAPS, CostEstimate, gpu_taps, on_cpu
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_box
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
 from convcli.engine.numerics import WHITE, WIDE
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from convcli.engine.cpu.tile_loader import TileLoader
 
 __all__ = ["BOX"]
-
-GPU_TAPS = 8.0
-"""Multiply-adds that a sample of any box costs as much as on a GPU, about."""
 
 FEWEST_SLID, WIDEST_SLID = 20, 1000
 """Cells of a box, and samples that it is wide, for which a GPU has running sums."""
@@ -53,7 +50,7 @@ class BoxFilter:
         factors = tuple(((w[:, 0], np.ones(w.shape[1])),) for w in p.weights)
         running = _Compiled if p.loops.compiled else _Running
         if p.on_gpu:
-            price = CostEstimate(self.name, gpu_taps("float32", GPU_TAPS), "running sums")
+            price = CostEstimate(self.name, gpu_taps("float32", GPU_BOX_TAPS), "running sums")
             # The CPU, which may have to take over, has other bounds.
             way = running if can_box(p) else _Doubling
             return way(p, price, factors=factors, slides=slides)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.costs import CostEstimate
+from convcli.engine.costs import COMPARED, CostEstimate
 from convcli.engine.cpu.centres import centres
 from convcli.engine.numerics import no_more_than
 from convcli.engine.step import Maps, Method, Problem
@@ -22,7 +22,6 @@ __all__ = ["COMPARE", "Levels"]
 
 _TILE_BYTES = 256 * 1024
 """Of the larger of what is read and written: both stay in a cache between two passes."""
-_NS = 0.3
 
 
 class Levels(Problem):
@@ -41,7 +40,7 @@ class CompareLevels:
     def offer(self, problem: Problem) -> Method | None:
         if not isinstance(problem, Levels):
             return None
-        return _Compared(problem, CostEstimate(self.name, _NS, "a comparison"))
+        return _Compared(problem, CostEstimate(self.name, COMPARED, "a comparison"))
 
 
 COMPARE = CompareLevels()

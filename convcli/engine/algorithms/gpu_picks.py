@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import TiledAxis
-from convcli.engine.costs import CostEstimate, gpu_comparisons
+from convcli.engine.costs import NETWORK_COMPARISONS, CostEstimate, gpu_comparisons
 from convcli.engine.numerics import WHITE, loaded_type
 from convcli.engine.picks import Picks
 from convcli.engine.rank_problem import RankProblem
@@ -61,7 +61,7 @@ def comparisons(p: RankProblem | Picks) -> float:
     """About how many there are for each sample."""
     cells = p.weights[0].size
     if isinstance(p, RankProblem) and not p.is_extremum:
-        return 3.4 * float(cells)
+        return NETWORK_COMPARISONS * float(cells)
     return float(sum(min(ceil(log2(n)), 3) for n in p.kernel_size if n > 1))
 
 

@@ -13,6 +13,7 @@ from convcli.engine.algorithms.run_minima import Block, blocks_of
 from convcli.engine.costs import on_cpu
 from convcli.engine.cpu.compiled_windows import TileLoop, can_compile, plain
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
+from convcli.engine.cpu.taps import box_line
 from convcli.engine.cpu.tile_loader import TileLoader
 from convcli.engine.numerics import LIMITS
 from convcli.engine.step import Maps, Method, Problem
@@ -184,42 +185,16 @@ def footprint_sums(
     out, have, runs = None, 0, plane
     for length, top, height, left in blocks:
         if length != have:
-            runs, have = _sums_of_runs(plane, length, across.dilation, 1), length
+            wide = plane.shape[1] - (length - 1) * across.dilation
+            runs, have = box_line(plane, length, across.dilation, wide, 1), length
         first, start = top * down.dilation, left * across.dilation
-        reach = (rows - 1) * down.stride + (height - 1) * down.dilation + 1
-        part = runs[first : first + reach]
+        tall = (rows - 1) * down.stride + 1
+        part = runs[first : first + tall + (height - 1) * down.dilation]
         part = part[:, start : start + (cols - 1) * across.stride + 1 : across.stride]
-        part = _sums_of_runs(part, height, down.dilation, 0)[:: down.stride]
+        part = box_line(part, height, down.dilation, tall, 0)[:: down.stride]
         if out is None:
             out = np.array(part, order="C")
         else:
             out += part
     assert out is not None
     return out
-
-
-def _sums_of_runs(values: NDArray[Any], taps: int, pitch: int, axis: int) -> NDArray[Any]:
-    """Sums of so many neighbours, each of samples of its own window only.
-
-    >>> _sums_of_runs(np.arange(6).reshape(1, 6), 3, 1, 1)
-    array([[ 3,  6,  9, 12]])
-    """
-    length = values.shape[axis] - (taps - 1) * pitch
-
-    def run(a: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
-        return a[start:stop] if axis == 0 else a[:, start:stop]
-
-    total: NDArray[Any] | None = None
-    power, done, have = values, 0, 1
-    while taps:
-        if taps & 1:
-            piece = run(power, done * pitch, done * pitch + length)
-            total = piece if total is None else total + piece
-            done += have
-        taps >>= 1
-        if taps:
-            extent = power.shape[axis] - have * pitch
-            power = run(power, 0, extent) + run(power, have * pitch, have * pitch + extent)
-            have *= 2
-    assert total is not None
-    return total

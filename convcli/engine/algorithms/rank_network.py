@@ -9,7 +9,7 @@ import numpy as np
 
 from convcli.engine.algorithms.gpu_picks import NETWORK_SIDE, on_gpu
 from convcli.engine.algorithms.rank_select import SELECT
-from convcli.engine.costs import on_cpu
+from convcli.engine.costs import NETWORK_COMPARISONS, NETWORK_MADE, on_cpu
 from convcli.engine.cpu.compiled_ranks import CompiledRanks, can_compile, compiled_medians
 from convcli.engine.cpu.numpy_ranks import NumpyRanks, Values
 from convcli.engine.cpu.rank_programs import Program, group_of, program
@@ -22,8 +22,6 @@ _MOST_CELLS = 1024
 """Larger networks take long to make, and other ways are faster."""
 _LINES = 192 * 1024
 """Bytes of the rows under a window: they stay in the second cache."""
-_MAKING = 3e5
-"""What it takes to make a network, in ns per cell."""
 
 
 class RankNetwork:
@@ -41,13 +39,13 @@ class RankNetwork:
         if not 1 < p.cells <= _MOST_CELLS or p.rows.stride > 1 or p.cols.stride > 1:
             return None
         bits = 8 * np.dtype(p.held).itemsize
-        work = ceil(3.4 * p.cells)
+        work = ceil(NETWORK_COMPARISONS * p.cells)
         loops, method = ("compiled", _Compiled) if can_compile() else ("numpy", _Numpy)
         price = on_cpu(self.name, f"about {work} comparisons", loops, self.name, f"int{bits}", work)
         if p.kernel_size in {(n, n) for n in compiled_medians()} and p.rank == p.cells // 2:
             price = on_cpu(self.name, price.note, loops, "median", f"int{bits}", work)
             return _Median(p, price)
-        making = _MAKING * p.cells / max(int(np.prod(p.shape_out)), 1)
+        making = NETWORK_MADE * p.cells / max(int(np.prod(p.shape_out)), 1)
         return method(p, price._replace(cost=round(price.cost + making, 3)))
 
 

@@ -93,32 +93,41 @@ def _cast(weight: float, dtype: np.dtype[Any]) -> Any:
 
 
 def box_line(
-    values: NDArray[Any], taps: int, step: int, length: int, axis: int, out: NDArray[Any]
+    values: NDArray[Any],
+    taps: int,
+    step: int,
+    length: int,
+    axis: int,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Sums of ``taps`` neighbours, ``step`` apart, by doubling: about ``2 log2(taps)`` additions.
 
-    >>> box_line(np.arange(6).reshape(1, 6), 3, 1, 4, 1, np.empty((1, 4), int))
+    Each is of samples of its own window only. Without ``out`` it may be a view of the values.
+
+    >>> box_line(np.arange(6).reshape(1, 6), 3, 1, 4, 1)
     array([[ 3,  6,  9, 12]])
     """
 
     def run(a: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
         return a[start:stop] if axis == 0 else a[:, start:stop]
 
+    total: NDArray[Any] | None = None
     power, done, have = values, 0, 1
-    remaining = taps
-    started = False
-    while remaining:
-        if remaining & 1:
+    while taps:
+        if taps & 1:
             piece = run(power, done * step, done * step + length)
-            if started:
-                np.add(out, piece, out=out)
+            if total is not None:
+                total = np.add(total, piece, out=out)
+            elif out is None:
+                total = piece
             else:
                 np.copyto(out, piece)
-                started = True
+                total = out
             done += have
-        remaining >>= 1
-        if remaining:
+        taps >>= 1
+        if taps:
             extent = power.shape[axis] - have * step
             power = run(power, 0, extent) + run(power, have * step, have * step + extent)
             have *= 2
-    return out
+    assert total is not None
+    return total

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convcli.engine.gpu.blocks import QUAD, across_down_tile, running_tile
+from convcli.engine.gpu.blocks import PER_CLOCK, QUAD, across_down_tile, running_tile
 from convcli.engine.gpu.kernel_pass import KernelJob, Pass
 from convcli.engine.gpu.kernel_source import Shape
 from convcli.engine.gpu.toeplitz_tile import WIDE, products_for
@@ -45,7 +45,7 @@ def across_down_pass(job: KernelJob, factors: tuple[Factor, ...]) -> Pass | None
 def _cost_of_two_passes(shape: Shape, kinds: tuple[str, str, str]) -> float:
     """Clocks of a multiprocessor for a sample: instructions, or bytes, of which the sums are most."""
     read, held, written = (np.dtype(kind).itemsize for kind in kinds)
-    return max(2 * sum(shape.kernel) / 128, (read + 2 * held + written) * CLOCKS_OF_A_BYTE)
+    return max(2 * sum(shape.kernel) / PER_CLOCK, (read + 2 * held + written) * CLOCKS_OF_A_BYTE)
 
 
 def running_pass(job: KernelJob) -> Pass | None:

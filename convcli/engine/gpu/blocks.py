@@ -11,6 +11,7 @@ import numpy as np
 from convcli.engine.gpu.kernel_source import UNROLLED, Shape, skew
 
 __all__ = [
+    "PER_CLOCK",
     "QUAD",
     "THREADS",
     "AcrossDownTile",
@@ -31,6 +32,9 @@ SHARED_BYTES = 44 << 10
 
 HELD = 64
 """Sums, and words on their way, that a thread holds."""
+
+PER_CLOCK = 128
+"""Instructions, or bytes of its memory, of a multiprocessor."""
 
 _COLUMNS = (128, 64, 32)
 _STAGED = (32, 16, 8, 4)
@@ -54,7 +58,7 @@ class AcrossDownTile(NamedTuple):
     rows: int
     staged: int
     cost: float = 0.0
-    """Of a sample: clocks of a multiprocessor, of 128 instructions or 128 bytes of its memory."""
+    """Of a sample: clocks of a multiprocessor."""
 
     @property
     def block(self) -> BlockSize:
@@ -151,7 +155,7 @@ def _costed(
         + lines * (down + earlier) / down
         + 2 * lines * carried / rows
     )
-    return tile._replace(cost=max(instructions, moved) / 128)
+    return tile._replace(cost=max(instructions, moved) / PER_CLOCK)
 
 
 def _pitch(count: int) -> int:

@@ -22,7 +22,7 @@ from convcli.engine.gpu.chain_steps import FFT_BYTES, clipped_by, new_counts, ru
 from convcli.engine.gpu.device_protocol import Device
 from convcli.engine.gpu.failures import OutOfDeviceMemory, memory_lack
 from convcli.engine.gpu.pass_launch import ROWS_PER_LAUNCH
-from convcli.engine.gpu.pipeline import HANDS, best_strips
+from convcli.engine.gpu.pipeline import HANDS, best_strips, bus_seconds
 from convcli.engine.gpu.row_maps import Rows, count_rows, needed_rows
 from convcli.engine.gpu.slabs import Slab, new_slab
 from convcli.engine.numerics import loaded_type
@@ -63,10 +63,10 @@ def strip_rows(plan: Plan) -> int:
     if any(step.method.transform for step in plan.steps):
         return height
     speeds = load_speeds()
-    up = _bus_seconds(plan.shape_in, plan.dtype, speeds.upload, speeds.host_copy)
-    down = _bus_seconds(plan.shape_out, plan.out_dtype, speeds.download, speeds.host_copy)
+    up = _one_way(plan.shape_in, plan.dtype, speeds.upload, speeds.host_copy)
+    down = _one_way(plan.shape_out, plan.out_dtype, speeds.download, speeds.host_copy)
     # Kernels are left out: they would make it half as many strips again at most.
-    strips = best_strips(up + down, up + down - speeds.overlap * min(up, down))
+    strips = best_strips(up + down, bus_seconds(up, down, speeds.overlap))
     if strips == 1:
         return height
     middle = height // 2
@@ -74,8 +74,8 @@ def strip_rows(plan: Plan) -> int:
     return min(max(-(-height // strips), least), height)
 
 
-def _bus_seconds(shape: tuple[int, ...], dtype: str, rate: float, copy: float) -> float:
-    """What samples take over the bus, unless the copy to or from pinned memory takes longer."""
+def _one_way(shape: tuple[int, ...], dtype: str, rate: float, copy: float) -> float:
+    """Seconds of samples on the bus, unless the copy to or from pinned memory takes longer."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     return size / min(rate, copy * min(HANDS, default_threads()))
 

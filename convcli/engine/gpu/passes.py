@@ -34,7 +34,7 @@ TYPES = {*WHITE, "float32", "float64"}
 WORTH_A_PASS = 64
 """Taps above which another pass over memory costs less than they do."""
 
-FINISHED = 6
+CONVERTED = 6
 """Multiply-adds that making a float of a byte, and a byte of a float, cost as much as."""
 
 
@@ -147,7 +147,7 @@ def _bytes(job: KernelJob, factors: tuple[Factor, ...]) -> Pass | None:
     # Where members are columns times rows, each cell is multiplied once, and rows multiply the sums.
     apart = _columns_of_bytes(job) if len(factors) == job.members else []
     alone = words * np.count_nonzero(weights.any(axis=1)) if fit_bytes(weights) else np.inf
-    most = len(factors) * (height + width) + FINISHED if factors else np.inf
+    most = len(factors) * (height + width) + CONVERTED if factors else np.inf
     for samples in job.widths():
         shape = shape._replace(samples=samples)
         seen = span(shape, width)

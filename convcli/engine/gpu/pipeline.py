@@ -16,6 +16,7 @@ __all__ = [
     "STAGE_BYTES",
     "STRIP_SECONDS",
     "best_strips",
+    "bus_seconds",
     "strip_seconds",
 ]
 
@@ -41,6 +42,11 @@ some 10 GB/s, four together are about as fast as the bus of a large GPU."""
 STRIP_SECONDS = 400e-6
 """To begin a strip: its maps and its launches, 0.10 to 0.27 ms measured without those, and its
 margins once more."""
+
+
+def bus_seconds(up: float, down: float, overlap: float) -> float:
+    """Seconds of the bus, of whose two ways the shorter hides partly behind the longer."""
+    return up + down - overlap * min(up, down)
 
 
 def strip_seconds(total: float, slowest: float, strips: int) -> float:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcli.engine.gpu.pipeline import AT_ONCE, HANDS, STAGE_BYTES, best_strips, strip_seconds
+from convcli.engine.gpu.pipeline import (
+    AT_ONCE,
+    HANDS,
+    STAGE_BYTES,
+    best_strips,
+    bus_seconds,
+    strip_seconds,
+)
 from convcli.engine.gpu.workload import PassWork, Workload
 
 if TYPE_CHECKING:
@@ -29,10 +36,6 @@ class _Lane(NamedTuple):
     empty: float
     bytes_in: float
     bytes_out: float
-
-    def bus(self, overlap: float) -> float:
-        """Seconds of the bus, of whose two ways the shorter hides partly behind the longer."""
-        return self.up + self.down - overlap * min(self.up, self.down)
 
 
 def cpu_seconds(work: Workload, speeds: Speeds, count: int, workers: int, cores: int) -> float:
@@ -65,10 +68,11 @@ def gpu_seconds(work: Workload, speeds: Speeds, count: int, workers: int, cores:
     crowded = _crowded(at_once, cores, speeds)
     host = crowded * (codec + lane.fill + lane.empty)
     there = _alone(lane, speeds, 1)
+    bus = bus_seconds(lane.up, lane.down, speeds.overlap)
     whole = crowded * codec + there
     shared = (  # seconds of a picture, and how many times after the first
         (host, count / min(at_once, cores) - 1),
-        (lane.bus(speeds.overlap), count - 1),
+        (bus, count - 1),
         (lane.kernels, count - 1),
         (there, count / min(at_once, AT_ONCE) - 1),
         (whole, ceil(count / at_once) - 1),
@@ -82,7 +86,8 @@ def _alone(lane: _Lane, speeds: Speeds, cores: int) -> float:
     up = _piece_by_piece(lane.up, lane.fill / hands, lane.bytes_in)
     down = _piece_by_piece(lane.down, lane.empty / hands, lane.bytes_out)
     total = up + lane.kernels + down
-    slowest = max(lane.bus(speeds.overlap), lane.kernels, (lane.fill + lane.empty) / hands)
+    bus = bus_seconds(lane.up, lane.down, speeds.overlap)
+    slowest = max(bus, lane.kernels, (lane.fill + lane.empty) / hands)
     return strip_seconds(total, slowest, best_strips(total, slowest))
 
 

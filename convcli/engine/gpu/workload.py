@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from convcli.engine.costs import GPU_MEMORY, gpu_operations, row_name, split
+from convcli.engine.costs import gpu_operations, gpu_traffic, row_name, split
 from convcli.engine.gpu.cubin_cache import CubinCache
 from convcli.engine.gpu.frame_layout import frame_source
 from convcli.engine.gpu.kernel_pass import Pass
@@ -201,7 +201,7 @@ def _effort(each: Pass) -> float:
 def _by_arrays(step: Step, dtype: str) -> PassWork:
     """A step by transforms or other operations on whole arrays, as so much traffic."""
     outputs = float(np.prod(step.shape_out))
-    traffic = outputs * step.cost * 1e-9 * GPU_MEMORY
+    traffic = gpu_traffic(outputs * step.cost)
     traffic += _bytes(step.shape_in, dtype) + outputs * np.dtype(step.requantize.out_dtype).itemsize
     return PassWork(traffic, 0.0, 0.0, ARRAY_LAUNCHES)
 
