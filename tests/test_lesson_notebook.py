@@ -72,7 +72,7 @@ def test_jupyter_runs_it(tmp_path: Path) -> None:
     notebook = nbformat.read(LESSON, as_version=4)
     nbformat.validate(notebook)
     resources = {"metadata": {"path": str(SAMPLES)}}
-    done = nbclient.NotebookClient(notebook, timeout=50, resources=resources).execute()
+    done = nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
     kinds = set()
     for cell in done.cells:
         for output in cell.get("outputs", []):

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import atomic_file, display_name
+from convcli.system.process import stops_put_off
 
 __all__ = ["VIDEOS", "check_ffmpeg", "write_video"]
 
@@ -127,16 +128,19 @@ def _held(frames: Iterable[Any], times: int) -> Iterator[bytes]:
 
 
 def _encode(command: list[str], frames: Iterable[bytes], said: IO[bytes], name: str) -> None:
-    # In a session of its own, an interrupt from the keyboard reaches us alone, and we end it.
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=said,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
+    process: subprocess.Popen[bytes] | None = None
     try:
+        # In a session of its own, an interrupt from the keyboard reaches us alone, and we end it.
+        # One that came while it is started would leave it to nobody.
+        with stops_put_off():
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
+        assert process.stdin is not None
         # A pipe that breaks says nothing; FFmpeg's words and its code do.
         with contextlib.suppress(BrokenPipeError):
             for frame in frames:
@@ -147,10 +151,12 @@ def _encode(command: list[str], frames: Iterable[bytes], said: IO[bytes], name: 
         with _patience(process):
             code = process.wait()
     finally:
-        process.kill()
-        process.wait()
-        with contextlib.suppress(OSError):
-            process.stdin.close()
+        if process is not None:
+            process.kill()
+            process.wait()
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):
+                process.stdin.close()
     if code:
         raise OutputError(f"{name}: FFmpeg failed: {_reason(said, code)}")
 

@@ -18,6 +18,7 @@ __all__ = [
     "settle_streams",
     "start_method",
     "stops_held_back",
+    "stops_put_off",
 ]
 
 WINDOWS = os.name == "nt"
@@ -74,6 +75,32 @@ def stops_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def stops_put_off() -> Iterator[None]:
+    """Let such signals come at the end of the block, in which a program is started.
+
+    Nothing of that is the program's, which would inherit what :func:`stops_held_back` does.
+    """
+    import signal
+    import threading
+
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    try:
+        # Signals are handled by the main thread alone: nothing interrupts another.
+        if threading.current_thread() is threading.main_thread():
+            for number in (getattr(signal, name, None) for name in _STOPS):
+                if number is not None and callable(signal.getsignal(number)):
+                    before[number] = signal.getsignal(number)
+                    signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            before[number](number, None)
 
 
 def _handle(names: tuple[str, ...], handler: Any) -> None:

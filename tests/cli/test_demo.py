@@ -53,7 +53,7 @@ def test_in_a_terminal_keys_go_on_and_q_leaves(leave: str) -> None:
         os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
         fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         os.execv(sys.executable, [sys.executable, "-m", "convcli", "demo"])
-    seen, answered, end = b"", -1, time.monotonic() + 120
+    seen, answered, end = b"", -1, time.monotonic() + 600
     while True:
         if time.monotonic() > end:
             os.kill(pid, signal.SIGKILL)

@@ -145,13 +145,19 @@ class Screen:
 
     def __init__(self, *arguments: str, rows: int = 24, columns: int = 80, **env: str) -> None:
         self.seen = b""
+        go, let_go = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.read(go, 1)
             os.environ.pop("NO_COLOR", None)
             os.environ.update(TERM="xterm-256color", **env)
             # The size must be there before the first screen is drawn.
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.execv(sys.executable, [sys.executable, "-m", "convcli", *arguments])
+        self.before = termios.tcgetattr(self.fd)  # the program may be quick to change it
+        os.write(let_go, b"!")
+        os.close(go)
+        os.close(let_go)
 
     def read(self, seconds: float) -> bool:
         if not select.select([self.fd], [], [], seconds)[0]:
@@ -163,7 +169,7 @@ class Screen:
         self.seen += data
         return bool(data)
 
-    def until(self, text: bytes, seconds: float = 60) -> None:
+    def until(self, text: bytes, seconds: float = 300) -> None:
         """Wait for text to appear after what was waited for before."""
         end = time.monotonic() + seconds
         while text not in self.seen:
@@ -179,7 +185,7 @@ class Screen:
 
     def end(self) -> int:
         """The exit status; everything that was still to come is in ``seen``."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while self.read(1):
             assert time.monotonic() < end, f"does not end: {self.seen[-500:]!r}"
         status = os.waitpid(self.pid, 0)[1]
@@ -208,7 +214,7 @@ def screens() -> Iterator[Callable[..., Screen]]:
 
 def test_the_player_plays_pauses_steps_and_restores(screens: Callable[..., Screen]) -> None:
     screen = screens("draw", "padding_strides", "--fps", "20")
-    before = termios.tcgetattr(screen.fd)
+    before = screen.before
     screen.until(ENTERED)
     screen.until(b"  1/9")
     screen.until(b"  3/9")  # it moves by itself
@@ -253,7 +259,7 @@ def test_the_terminal_is_restored_when_the_player_is_killed_softly(
     screens: Callable[..., Screen], how: str
 ) -> None:
     screen = screens("draw", "padding_strides")
-    before = termios.tcgetattr(screen.fd)
+    before = screen.before
     screen.until(ENTERED)
     screen.until(b"  1/9")
     if how == "interrupt":

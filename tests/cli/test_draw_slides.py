@@ -303,6 +303,35 @@ def test_ffmpeg_gets_every_frame_once_and_the_last_again(
     assert arguments[-1].startswith(str(tmp_path / ".convcli-"))
 
 
+def test_an_interrupt_while_ffmpeg_starts_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]  # of bytes, here
+        def __init__(self, *words: Any, **how: Any) -> None:
+            super().__init__(*words, **how)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    put_ffmpeg(tmp_path, "time.sleep(120)", monkeypatch)
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        video.write_video(
+            str(tmp_path / "x.mp4"),
+            [Image.new("RGB", (64, 64))],
+            (64, 64),
+            suffix=".mp4",
+            fps=4,
+            hold=1,
+            ground="#ffffff",
+            overwrite=False,
+        )
+    (ffmpeg,) = started
+    assert ffmpeg.returncode == -signal.SIGKILL
+    assert {path.name for path in tmp_path.iterdir()} == {"bin"}
+
+
 def test_an_interrupt_ends_ffmpeg_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,12 +343,12 @@ def test_an_interrupt_ends_ffmpeg_and_leaves_nothing(
     )
     command = [sys.executable, "-m", "convcli", "draw", NAME, "-o", str(tmp_path / "x.mp4")]
     running = subprocess.Popen(command, stderr=subprocess.PIPE)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         assert time.monotonic() < end, "FFmpeg was never started"
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert running.returncode in (130, -signal.SIGINT)
     assert said.decode().count("\n") <= 1
     assert {path.name for path in tmp_path.iterdir()} == {"bin", "pid"}

@@ -87,7 +87,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *words: str, given: bytes = b"", code: int = 0) -> tuple[bytes, str]:
     command = [sys.executable, "-c", REGISTERED, folder / "formats", "filter", *words]
-    done = subprocess.run(command, input=given, capture_output=True, cwd=folder, timeout=60)
+    done = subprocess.run(command, input=given, capture_output=True, cwd=folder, timeout=300)
     said = " ".join(done.stderr.decode().split())
     assert done.returncode == code, said
     return done.stdout, said
@@ -145,6 +145,6 @@ def test_the_help_names_it(folder: Path) -> None:
 
 def test_nobody_else_knows_it(folder: Path) -> None:
     words = [sys.executable, "-m", "convcli", "filter", "in.ff", "-k", "1", "-o", "out.png"]
-    done = subprocess.run(words, capture_output=True, cwd=folder, timeout=60)
+    done = subprocess.run(words, capture_output=True, cwd=folder, timeout=300)
     assert done.returncode == 1
     assert b"not a picture in a format that is read" in done.stderr

@@ -199,7 +199,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 72
 """
     environment = {**os.environ, "CONVCLI_THREADS": "2"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], timeout=60, env=environment, check=False
+        [sys.executable, "-W", "ignore", "-c", code], timeout=300, env=environment, check=False
     )
     assert done.returncode == 0
 

@@ -28,13 +28,13 @@ def test_an_error_comes_when_no_task_runs_any_more() -> None:
     begun, done = threading.Barrier(3), []
 
     def fail() -> None:
-        begun.wait(10)
+        begun.wait(60)
         if threading.current_thread() is not threading.main_thread():
             raise ValueError("wrong")
         done.append(0)
 
     def late() -> None:
-        begun.wait(10)
+        begun.wait(60)
         time.sleep(0.2)
         done.append(1)
 
@@ -72,7 +72,7 @@ tasks = [lambda n=n: done.append(n) for n in range(9)]
 run_all(tasks, blas=False)
 child = os.fork()
 if not child:
-    signal.alarm(20)
+    signal.alarm(120)
     run_all(tasks, blas=False)
     os._exit(len(done) != 18)
 assert os.waitpid(child, 0)[1] == 0
@@ -83,6 +83,6 @@ assert os.waitpid(child, 0)[1] == 0
 def test_a_forked_child_has_threads_of_its_own_and_waiting_ones_hold_up_no_end() -> None:
     environment = {**os.environ, "CONVCLI_THREADS": "3"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKED], env=environment, timeout=60
+        [sys.executable, "-W", "ignore", "-c", FORKED], env=environment, timeout=300
     )
     assert done.returncode == 0

@@ -244,7 +244,7 @@ def test_a_browser_shows_what_the_raster_shows(view: str, theme: str, tmp_path: 
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     command = ["chromium", *flags, profile, size, f"--screenshot={shot}", page.as_uri()]
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, capture_output=True, timeout=300, check=True)
     with Image.open(shot) as image:
         seen = np.asarray(image.convert("RGB")).astype(int)
     with Image.open(io.BytesIO(drawing_bytes(made, ".png", frame=step))) as image:

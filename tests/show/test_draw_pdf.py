@@ -117,7 +117,7 @@ def test_the_same_drawing_is_the_same_bytes(tmp_path: Path) -> None:
     name = "no_padding_strides"
     command = [sys.executable, "-m", "convcli", "draw", name, "-o", tmp_path / "x.pdf"]
     again = {**os.environ, "PYTHONHASHSEED": "7"}
-    subprocess.run([*command, "--frame", "2"], env=again, check=True, timeout=120)
+    subprocess.run([*command, "--frame", "2"], env=again, check=True, timeout=300)
     made = lay_out(build_scene(classic_operation(name)), theme_of("light"))
     assert (tmp_path / "x.pdf").read_bytes() == drawing_bytes(made, ".pdf", frame=1)
 
@@ -150,7 +150,7 @@ def test_a_rendered_page_shows_what_the_raster_shows(
     size = round(made.canvas.width), round(made.canvas.height)
     scale = ["-scale-to-x", str(size[0]), "-scale-to-y", str(size[1])]
     command = ["pdftoppm", "-png", *scale, str(file), str(tmp_path / "page")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=300)
     with Image.open(next(tmp_path.glob("page*.png"))) as image:
         seen = np.asarray(image.convert("RGB")).astype(int)
     (drawn,) = rasterise(made.canvas, made.frames[3:4])
@@ -158,7 +158,7 @@ def test_a_rendered_page_shows_what_the_raster_shows(
     different = np.abs(seen - np.asarray(drawn).astype(int)).max(-1) > 64
     assert different.mean() < 0.03
     said = subprocess.run(
-        ["pdftotext", str(file), "-"], check=True, capture_output=True, timeout=60
+        ["pdftotext", str(file), "-"], check=True, capture_output=True, timeout=300
     )
     words = said.stdout.decode()
     assert made.title in words

@@ -29,7 +29,7 @@ def test_each_comes_before_all_are_done() -> None:
 
     def first_at_once(n: int) -> int:
         if n:
-            assert rest.wait(10)
+            assert rest.wait(60)
         return n
 
     results = in_order(first_at_once, range(3), 2)

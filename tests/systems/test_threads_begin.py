@@ -52,7 +52,7 @@ FULL = """if True:
 @pytest.mark.skipif(sys.platform != "linux", reason="fills a limited address space, as of Linux")
 def test_a_thread_begins_or_fails_however_little_memory_is_left() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FULL], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", FULL], capture_output=True, text=True, timeout=300, check=True
     )
     words = done.stdout.split()
     assert len(words) == 9
