@@ -24,14 +24,11 @@ from __future__ import annotations
 from convcli.records import NamedTuple
 
 __all__ = [
-    "COMPARED",
     "COSTS",
-    "FOLLOWED",
     "GPU_BOX_TAPS",
     "NETWORK_COMPARISONS",
     "NETWORK_MADE",
-    "SHARPENED",
-    "SUBTRACTED",
+    "OWN_COSTS",
     "CostEstimate",
     "gpu_comparisons",
     "gpu_operations",
@@ -140,9 +137,9 @@ _MEASURED_AS = {
     "uint64": "float64",
 }
 
-COMPARED, SHARPENED, SUBTRACTED, FOLLOWED = 0.3, 2.5, 1.0, 15.0
-"""Of samples that are compared with a level, of what comes after the blur of a sharpening, of the
-difference of two results, and of edges that are found and followed where slopes are known."""
+OWN_COSTS = {"compare": 0.3, "blur-and-compare": 2.5, "in-turn": 1.0, "hysteresis": 15.0}
+"""Of what an algorithm does besides the steps that it is made of, by its name: ``in-turn`` where it
+takes a difference, ``hysteresis`` for each channel that it reads."""
 
 NETWORK_COMPARISONS = 3.4
 """Of a network, for each cell of a rectangle, about."""

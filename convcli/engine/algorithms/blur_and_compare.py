@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import OUTSIDE, AxisMap
-from convcli.engine.costs import SHARPENED, CostEstimate
+from convcli.engine.costs import OWN_COSTS, CostEstimate
 from convcli.engine.cpu.centres import centres
 from convcli.engine.numerics import no_more_than
 from convcli.engine.step import Maps, Method, Problem, Step
@@ -46,7 +46,7 @@ class BlurAndCompare:
         if not isinstance(problem, Sharpening):
             return None
         blur = problem.steps[0]
-        cost = round(blur.cost + SHARPENED, 3)
+        cost = round(blur.cost + OWN_COSTS[self.name], 3)
         return _Compared(problem, CostEstimate(self.name, cost, f"{blur.algorithm} blur"))
 
 

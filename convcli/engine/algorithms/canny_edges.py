@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.costs import FOLLOWED, CostEstimate
+from convcli.engine.costs import OWN_COSTS, CostEstimate
 from convcli.engine.step import Maps, Method, Problem, Step
 
 __all__ = ["CANNY", "Edges", "connected"]
@@ -53,7 +53,11 @@ class CannyEdges:
         p = problem
         steps = [*([p.blur] if p.blur else []), *p.slopes]
         names = ", ".join(step.algorithm for step in steps)
-        cost = (sum(step.cost for step in steps) + FOLLOWED) * p.shape_in[2] / p.shape_out[2]
+        cost = (
+            (sum(step.cost for step in steps) + OWN_COSTS[self.name])
+            * p.shape_in[2]
+            / p.shape_out[2]
+        )
         return _Whole(p, CostEstimate(self.name, round(cost, 3), f"of the whole picture; {names}"))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.costs import COMPARED, CostEstimate
+from convcli.engine.costs import OWN_COSTS, CostEstimate
 from convcli.engine.cpu.centres import centres
 from convcli.engine.numerics import no_more_than
 from convcli.engine.step import Maps, Method, Problem
@@ -40,7 +40,7 @@ class CompareLevels:
     def offer(self, problem: Problem) -> Method | None:
         if not isinstance(problem, Levels):
             return None
-        return _Compared(problem, CostEstimate(self.name, COMPARED, "a comparison"))
+        return _Compared(problem, CostEstimate(self.name, OWN_COSTS[self.name], "a comparison"))
 
 
 COMPARE = CompareLevels()

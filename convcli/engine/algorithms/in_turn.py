@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.axis_maps import AxisMap, Span, TiledAxis, merged
-from convcli.engine.costs import SUBTRACTED, CostEstimate
+from convcli.engine.costs import OWN_COSTS, CostEstimate
 from convcli.engine.step import Maps, Method, Problem, Step
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class StepsInTurn:
             return None
         names = " and ".join(turn.step.algorithm for turn in problem.turns)
         cost = sum(turn.step.cost for turn in problem.turns)
-        cost += SUBTRACTED if problem.difference else 0.0
+        cost += OWN_COSTS[self.name] if problem.difference else 0.0
         return _InTurn(problem, CostEstimate(self.name, round(cost, 3), names))
 
 

@@ -19,7 +19,7 @@ from convcli.imaging.stages.carry_out import Counts, SampleCounts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
 from convcli.imaging.stages.levels_found import OTSU, LevelsFound, levels_so_far
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
-from convcli.imaging.stages.outline import Outline
+from convcli.imaging.stages.outline import Outline, brightens, how_alpha, range_told
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.rasters import holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Result, Stretched
@@ -101,15 +101,14 @@ class Filter:
             header.notes += notes
         if channels.space != source.space:
             header.meta = header.meta.but(jpeg={**source.meta.jpeg, "changed": True})
-        how_alpha = "alpha is one of the channels that the kernel mixes"
         self.outline = Outline(
             header,
             plan,
-            how_alpha if channels.over_alpha else self._how_alpha(),
+            how_alpha(self.plans, mixed=channels.over_alpha),
             options.flip,
-            self._range(),
+            range_told(self.plans),
             tuple(kernel.is_correlation for kernel in chain),
-            "" if options.normalize or self.plans.values else _brightens(kernels),
+            "" if options.normalize or self.plans.values else brightens(kernels),
             self.plans.values,
             None if self.selection is None else self.selection.shown(source),
             () if self.plans.in_colours or not self.plans.missing.possible else tuple(self.ways),
@@ -316,38 +315,9 @@ class Filter:
             self._of_one_thread = Plans(self.source, self.plans.chain, self._channels, options)
         return self._of_one_thread
 
-    def _range(self) -> str:
-        if self.options.range != "auto":
-            return self.options.range
-        return "abs" if any(map(self.plans.shows_absolute, self.plans.chain)) else "clip"
-
     def _declares(self, declared: float | int | None) -> float | int | None:
         """The value that the result declares as missing: none that was not named."""
         asked = self.options.nodata, self.options.nodata_out
         if asked[0] == "none" or (asked == (None, None) and declared is None):
             return None
         return self.plans.missing.says
-
-    def _how_alpha(self) -> str:
-        if not self.plans.alpha:
-            return ""
-        if self.plans.values:
-            return "pixels of which it is 0 are missing"
-        if not all(kernel.is_correlation for kernel in self.plans.chain):
-            mean = "" if self.leaves_alpha else "; sums are weighted by alpha"
-            return f"pixels of which it is 0 do not vote; what votes leaves it as it is{mean}"
-        if self.leaves_alpha:
-            return "alpha is left as it is: the kernels measure differences or single pixels"
-        return "colour is weighted by alpha, unless every pixel is opaque"
-
-
-def _brightens(kernels: Sequence[Kernel]) -> str:
-    """Kernels of several weights whose sum is neither that of a mean nor of a difference."""
-    return ", ".join(
-        f"the weights of {kernel.name} sum to {kernel.sum:g}"
-        for kernel in kernels
-        if kernel.is_correlation
-        and kernel.shape != (1, 1)
-        and not kernel.bias
-        and not -0.01 <= kernel.sum <= 1.01
-    )

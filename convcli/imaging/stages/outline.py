@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convcli.engine.plan import Plan
 from convcli.imaging.header import Header
+from convcli.imaging.stages.alpha import leaves_alpha
 from convcli.imaging.stages.carry_out import SampleCounts
+from convcli.kernels.kernel import Kernel
 from convcli.records import Record, field
 
 if TYPE_CHECKING:
     from convcli.imaging.stages.part_shown import Shown
+    from convcli.imaging.stages.plans import Plans
 
-__all__ = ["Outline"]
+__all__ = ["Outline", "brightens", "how_alpha", "range_told"]
 
 
 class Outline(Record):
@@ -45,3 +49,39 @@ class Outline(Record):
     def clipped_fraction(self) -> float:
         """Share of the samples that fell outside the range; known once the frames are made."""
         return self.tally.clipped / self.tally.samples if self.tally.samples else 0.0
+
+
+def how_alpha(plans: Plans, *, mixed: bool) -> str:
+    """What becomes of alpha; ``mixed`` if it is one of the channels that a kernel mixes."""
+    if mixed:
+        return "alpha is one of the channels that the kernel mixes"
+    if not plans.alpha:
+        return ""
+    if plans.values:
+        return "pixels of which it is 0 are missing"
+    left = all(map(leaves_alpha, plans.chain))
+    if not all(kernel.is_correlation for kernel in plans.chain):
+        mean = "" if left else "; sums are weighted by alpha"
+        return f"pixels of which it is 0 do not vote; what votes leaves it as it is{mean}"
+    if left:
+        return "alpha is left as it is: the kernels measure differences or single pixels"
+    return "colour is weighted by alpha, unless every pixel is opaque"
+
+
+def range_told(plans: Plans) -> str:
+    """How values become pixels, whatever was asked for."""
+    if plans.options.range != "auto":
+        return plans.options.range
+    return "abs" if any(map(plans.shows_absolute, plans.chain)) else "clip"
+
+
+def brightens(kernels: Sequence[Kernel]) -> str:
+    """Kernels of several weights whose sum is neither that of a mean nor of a difference."""
+    return ", ".join(
+        f"the weights of {kernel.name} sum to {kernel.sum:g}"
+        for kernel in kernels
+        if kernel.is_correlation
+        and kernel.shape != (1, 1)
+        and not kernel.bias
+        and not -0.01 <= kernel.sum <= 1.01
+    )
