@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from convcli.cli import commands
 from convcli.cli.plain import plain
-from convcli.errors import ConvcliError, OutputError, UsageError
+from convcli.errors import ConvcliError, OutputError, UsageError, stop_behind
 from convcli.system.files import open_to_write, reader_has_gone
 from convcli.system.machine import address_limit, lacks_memory, spare_address_space
 from convcli.system.process import (
@@ -114,11 +114,13 @@ def _run(argv: list[str], traceback: bool) -> int:
         sys.stdout.flush()
         return code
     except ConvcliError as error:
+        _raise_stop(error)
         if traceback:
             raise
         _complain(str(error))
         return error.exit_code
     except Exception as error:
+        _raise_stop(error)
         if reader_has_gone(error):
             raise BrokenPipeError from error
         if traceback:
@@ -129,6 +131,12 @@ def _run(argv: list[str], traceback: bool) -> int:
             _abandon_stdout()
         _complain(_reason(error))
         return 1
+
+
+def _raise_stop(error: Exception) -> None:
+    stop = stop_behind(error)
+    if stop is not None:
+        raise stop
 
 
 def _reason(error: Exception) -> str:

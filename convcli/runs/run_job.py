@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from convcli.errors import ConvcliError, InputError, RoomError, RunError, UsageError
+from convcli.errors import (
+    ConvcliError,
+    InputError,
+    RoomError,
+    RunError,
+    UsageError,
+    stop_behind,
+)
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format, format_of_path, named
@@ -251,15 +258,18 @@ def attempt(
     planned: Callable[[Report], None] = lambda report: None,
     executor: Executor | None = None,
 ) -> Report | Failure:
-    """One file of many: whatever goes wrong is this file's failure."""
+    """One file of many: whatever goes wrong is this file's failure, but for an interrupt."""
     try:
         return run_job(request, job, planned, journal, executor=executor)
-    except ConvcliError as error:
-        return Failure(job, error)
     except BrokenPipeError:
         raise
     except Exception as error:
-        return Failure(job, RunError(f"{display_name(job.input)}: {_reason(error)}"))
+        stop = stop_behind(error)
+        if stop is not None:
+            raise stop from None
+        if not isinstance(error, ConvcliError):
+            error = RunError(f"{display_name(job.input)}: {_reason(error)}")
+        return Failure(job, error)
 
 
 def _reason(error: Exception) -> str:
