@@ -167,9 +167,9 @@ def plan_filter(
     slot = _entry(shape, *_types(dtype, range, out_dtype), range, border, values)
     slot = slot._replace(padding=padding, stride=stride, dilation=dilation, flip=flip)
     slot = slot._replace(relative=relative, signal=_narrowed(slot.signal, bounds))
-    slot = slot._replace(exacting=relative or precise)
-    if precise:
-        slot = slot._replace(precision="float64")
+    slot = slot._replace(
+        exacting=relative or precise, precision="float64" if precise else "float32"
+    )
     chain = [(kernel, operation_of(kernel)) for kernel in kernels]
     if not chain:
         raise UsageError("no kernel is given; a filter needs at least one")

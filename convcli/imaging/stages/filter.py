@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,7 +113,6 @@ class Filter:
             None if self.selection is None else self.selection.shown(source),
             () if self.plans.in_colours or not self.plans.missing.possible else tuple(self.ways),
         )
-        self._of_one_thread: Plans | None = None
         self.source, self._channels = source, channels
 
     @property
@@ -236,7 +235,7 @@ class Filter:
     def _found(
         self, plane: Plane, answers: Sequence[Answer], *, simple: bool, one_thread: bool
     ) -> LevelsFound:
-        plans = self._plans_of_one_thread() if one_thread else self.plans
+        plans = self._of_one_thread if one_thread else self.plans
         return levels_so_far(plans, plane, self.source.name, answers, simple=simple)
 
     def _result(self, plane: Plane, simple: bool, plans: Plans, counts: Counts) -> Result:
@@ -309,11 +308,10 @@ class Filter:
         said = self.outline.header.notes
         said += [note for note in notes if note not in said]
 
-    def _plans_of_one_thread(self) -> Plans:
-        if self._of_one_thread is None:
-            options = self.options._replace(threads=1, backend=NUMPY)
-            self._of_one_thread = Plans(self.source, self.plans.chain, self._channels, options)
-        return self._of_one_thread
+    @cached_property
+    def _of_one_thread(self) -> Plans:
+        options = self.options._replace(threads=1, backend=NUMPY)
+        return Plans(self.source, self.plans.chain, self._channels, options)
 
     def _declares(self, declared: float | int | None) -> float | int | None:
         """The value that the result declares as missing: none that was not named."""

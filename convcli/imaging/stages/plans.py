@@ -185,9 +185,7 @@ class Plans:
     ) -> Plan:
         """One kernel on floats; ``opaque`` if what lies outside the picture is 1, as of alpha."""
         outside = 1.0 if opaque else None
-        return self._plan(
-            shape, self.float_dtype, [kernel], outside=outside, how=tuple(how.items())
-        )
+        return self._plan(shape, self.float_dtype, [kernel], outside=outside, **how)
 
     def picking(
         self, size: tuple[int, int], dtype: Any, pickers: Sequence[Kernel], **how: Any
@@ -196,8 +194,8 @@ class Plans:
 
         A centre is a cell of the window, whichever way the kernel is turned.
         """
-        white, more = full_scale(dtype), tuple(({"flip": False} | how).items())
-        return self._plan((*size, 1), dtype, pickers, outside=white, algorithm=None, how=more)
+        how = {"flip": False, "outside": full_scale(dtype), "algorithm": None} | how
+        return self._plan((*size, 1), dtype, pickers, **how)
 
     def picking_under(self, kernel: Kernel, step: Step, dtype: Any) -> Plan:
         """The alpha under the centres of a kernel's windows, where its step has them."""
@@ -232,7 +230,7 @@ class Plans:
             range="float" if out.kind == "f" else "clip",
             out_dtype=out.name,
             outside=self.options.border.value * unit if outside is None else outside,
-            how=(("values", True),),
+            values=True,
         )
 
     def as_value(self, level: float) -> float:
@@ -274,7 +272,7 @@ class Plans:
             out_dtype=np.dtype(out_dtype).name,
             outside=outside,
             algorithm=None if any_algorithm else "",
-            how=tuple(how.items()),
+            **how,
         )
 
     def ending(self, shape: tuple[int, ...], dtype: Any = None) -> Plan:
@@ -284,7 +282,7 @@ class Plans:
         if not self._in_levels:
             return self._plan(shape, dtype, [IDENTITY], range=to, depth=True)
         level = IDENTITY.replace(scale=full_scale(self.out_dtype) / full_scale(self.dtype))
-        return self._plan(shape, dtype, [level], range=to, depth=True, how=(("values", True),))
+        return self._plan(shape, dtype, [level], range=to, depth=True, values=True)
 
     def ends_so(self, dtype: np.dtype[Any]) -> bool:
         """Whether floats are the samples of the result already."""
@@ -312,7 +310,7 @@ class Plans:
         depth: bool = False,
         algorithm: str | None = "",
         backend: Backend | Choice | str | None = "",
-        how: tuple[tuple[str, Any], ...] = (),
+        **how: Any,
     ) -> Plan:
         """``depth`` if it is a change of depth alone, which has no geometry and one algorithm.
 
@@ -324,7 +322,8 @@ class Plans:
         dtype = np.dtype(dtype)
         if backend == "":
             backend = self.backend
-        key = (shape, dtype, tuple(kernels), range, out_dtype, outside, depth, backend, how)
+        told = tuple(how.items())
+        key = (shape, dtype, tuple(kernels), range, out_dtype, outside, depth, backend, told)
         if key not in self._made:
             o = self.options
             if algorithm == "":
@@ -349,7 +348,7 @@ class Plans:
                 backend=backend,
                 threads=o.threads,
                 count=o.pictures * self.n_frames,
-                **{**({} if depth else geometry), **self._held(dtype, kernels), **dict(how)},
+                **{**({} if depth else geometry), **self._held(dtype, kernels), **how},
             )
         return self._made[key]
 
