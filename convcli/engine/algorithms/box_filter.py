@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convcli.engine.algorithms.direct_correlation import tap_lists
 from convcli.engine.costs import GPU_BOX_TAPS, CostEstimate, gpu_taps, on_cpu
 from convcli.engine.cpu.compiled_loops import CompiledMethod, Lists, can_box
 from convcli.engine.cpu.numpy_method import NumpyMethod, Sums
@@ -106,5 +107,7 @@ class _Running(_Numpy):
 class _Doubling(_Numpy):
     def sums(self, load: TileLoader) -> Sums:
         from convcli.engine.cpu.numpy_loops import doubled_sums
+        from convcli.engine.cpu.overflow import without_overflow
 
-        return doubled_sums(self.problem, load)
+        p = self.problem
+        return without_overflow(p, doubled_sums(p, load), lambda: tap_lists(p))

@@ -18,7 +18,7 @@ from convcli.engine.step import Method, Problem
 if TYPE_CHECKING:
     from convcli.engine.cpu.tile_loader import TileLoader
 
-__all__ = ["DIRECT", "passes"]
+__all__ = ["DIRECT", "passes", "tap_lists"]
 
 
 class DirectCorrelation:
@@ -56,14 +56,16 @@ class Compiled(CompiledMethod):
         self.division, self.flat = division, flat
 
     def lists(self) -> Lists:
-        return [], _lists(self.problem)
+        return [], tap_lists(self.problem)
 
 
 class _Numpy(NumpyMethod):
     def sums(self, load: TileLoader) -> Sums:
         from convcli.engine.cpu.numpy_loops import sums_of_taps
+        from convcli.engine.cpu.overflow import without_overflow
 
-        return sums_of_taps(_lists(self.problem), self.problem.accumulate, load)
+        p, lists = self.problem, tap_lists(self.problem)
+        return without_overflow(p, sums_of_taps(lists, p.accumulate, load), lambda: lists)
 
 
 def _on_gpu(p: Problem, work: float) -> float:
@@ -74,7 +76,7 @@ def _on_gpu(p: Problem, work: float) -> float:
     return work if found is None else found.tile.cost
 
 
-def _lists(p: Problem) -> list[list[Tap]]:
+def tap_lists(p: Problem) -> list[list[Tap]]:
     """The taps of each member of a stack, or of each output channel of a bank."""
     if not p.is_bank:
         return [p.taps(member) for member in p.weights]

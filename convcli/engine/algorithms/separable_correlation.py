@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convcli.engine.algorithms.direct_correlation import passes
+from convcli.engine.algorithms.direct_correlation import passes, tap_lists
 from convcli.engine.axis_maps import Tap
 from convcli.engine.costs import CostEstimate, gpu_taps, on_cpu
 from convcli.engine.cpu.c_loops import c_loops
@@ -139,5 +139,7 @@ class Blur(CompiledMethod):
 class _Numpy(NumpyMethod):
     def sums(self, load: TileLoader) -> Sums:
         from convcli.engine.cpu.numpy_loops import sums_of_lines
+        from convcli.engine.cpu.overflow import without_overflow
 
-        return sums_of_lines(self.problem, self.factors, load)
+        p = self.problem
+        return without_overflow(p, sums_of_lines(p, self.factors, load), lambda: tap_lists(p))
