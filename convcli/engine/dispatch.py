@@ -53,6 +53,16 @@ class Outcome(NamedTuple):
     note: str = ""
 
 
+class Values(NamedTuple):
+    """Samples as they are before ``stretch``, how many were clipped, and what to note."""
+
+    samples: NDArray[Any]
+    clipped: int
+    note: str = ""
+    taken_over: bool = False
+    """Whether the CPU made them instead of a GPU; the note says why."""
+
+
 def execute(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Outcome:
     """Filter a picture.
 
@@ -87,9 +97,9 @@ def execute(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Out
     if out is not None:
         _check_out(plan, x, out)
     if plan.range != "stretch":
-        values, clipped, note = filtered_values(plan, x, out)
-        return Outcome(values, clipped, note=note)
-    values, _, note = filtered_values(plan, x, None)
+        made = filtered_values(plan, x, out)
+        return Outcome(made.samples, made.clipped, note=made.note)
+    values, _, note, _ = filtered_values(plan, x, None)
     low, high = float(values.min()), float(values.max())
     pixels = _placed(stretched(values, low, high, plan.out_dtype), out)
     return Outcome(pixels, 0, low, high, note)
@@ -113,12 +123,10 @@ def _placed(values: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
     return out
 
 
-def filtered_values(
-    plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
-) -> tuple[NDArray[Any], int, str]:
-    """Samples as they are before ``stretch``, how many were clipped, and what to note."""
+def filtered_values(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Values:
+    """Filter a picture on the backend of the plan, before ``stretch`` where that is the range."""
     if not plan.backend.on_gpu:
-        return *run_on_cpu(plan, x, out), ""
+        return Values(*run_on_cpu(plan, x, out))
     from convcli.engine.gpu.cupy_run import run_chain as on_gpu
     from convcli.engine.gpu.notes import to_tell
 
@@ -127,8 +135,8 @@ def filtered_values(
     except BackendError as error:
         if not plan.fallback:
             raise
-        return *run_on_cpu(plan, x, out), taken_over(error)
-    return values, clipped, to_tell()
+        return Values(*run_on_cpu(plan, x, out), taken_over(error), True)
+    return Values(values, clipped, to_tell())
 
 
 def stretched(values: NDArray[Any], low: float, high: float, dtype: str) -> NDArray[Any]:

@@ -35,15 +35,23 @@ class Counts:
     def __init__(self) -> None:
         self._made: list[SampleCounts] = []  # appending is one step for every thread
         self.notes: list[str] = []
+        self.taken_over = ""
+        """Why the CPU did what was planned for a GPU; empty where it did not."""
 
     def add(self, tally: SampleCounts, *notes: str) -> None:
         """Count what was made; note what the user should know of it."""
         self._made.append(tally)
         self.notes += [note for note in notes if note and note not in self.notes]
 
+    def by_cpu(self, why: str) -> None:
+        """Note that the CPU takes over from a GPU."""
+        self.add(SampleCounts(), why)
+        self.taken_over = self.taken_over or why
+
     def clear(self) -> None:
         """Count from nothing."""
         self._made.clear()
+        self.taken_over = ""
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -81,13 +89,15 @@ def chain_on(
     """
     if is_whole(want, plan.shape_out):
         x = np.ascontiguousarray(read(whole_of(plan.shape_in)))
-        values, clipped, note = filtered_values(plan, x)
+        values, clipped, note, taken_over = filtered_values(plan, x)
     else:
         from convcli.engine.regions import run_plan
 
-        (values, clipped), note = run_plan(plan, read, want), ""
+        (values, clipped), note, taken_over = run_plan(plan, read, want), "", False
     if counts is not None:
         counts.add(SampleCounts(values.size, clipped), note)
+        if taken_over:
+            counts.by_cpu(note)
     return values
 
 

@@ -15,11 +15,17 @@ from convcli.imaging.header import Header, Metadata
 from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Plane
 from convcli.imaging.stages.alpha import hides_some, is_opaque, leaves_alpha
-from convcli.imaging.stages.carry_out import Counts, SampleCounts
+from convcli.imaging.stages.carry_out import Counts
 from convcli.imaging.stages.channels import channels_of, prepare_chain
 from convcli.imaging.stages.levels_found import OTSU, LevelsFound, levels_so_far
 from convcli.imaging.stages.missing import may_miss, refusal, require_finite, slabs, way_of
-from convcli.imaging.stages.outline import Outline, brightens, how_alpha, range_told
+from convcli.imaging.stages.outline import (
+    Outline,
+    brightens,
+    how_alpha,
+    range_told,
+    told_of_cpu,
+)
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.rasters import holds_values
 from convcli.imaging.stages.result import Correlated, Requantised, Result, Stretched
@@ -76,6 +82,7 @@ class Filter:
         self.leaves_alpha = all(leaves_alpha(kernel) for kernel in chain)
         self.ways = [way_of(kernel, options.missing) for kernel in chain]
         self.counts = Counts()
+        self._by_cpu = list[str]()
         plan = self.plans.chained(source.size)
         if self.plans.in_light and asked is not None and plan.backend.on_gpu:
             self._left_to_cpu(self.plans, self.counts)  # refused before a sample is read
@@ -113,6 +120,7 @@ class Filter:
             None if self.selection is None else self.selection.shown(source),
             () if self.plans.in_colours or not self.plans.missing.possible else tuple(self.ways),
         )
+        self._planned = self.outline.plan
         self.source, self._channels = source, channels
 
     @property
@@ -275,18 +283,25 @@ class Filter:
             raise BackendError(
                 f"backend {self.options.backend}: {why}; leave out --backend cupy and --device"
             )
-        counts.add(SampleCounts(), why)
+        counts.by_cpu(why)
         return True
 
     def begin(self) -> None:
         """Count from nothing: the frames are about to be made, perhaps once more."""
         self.counts.clear()
+        if any(self._by_cpu):
+            self.outline.plan = self._planned
+        self._by_cpu.clear()
         self.outline.levels.clear()
         self.outline.seconds = 0.0
 
     def count(self, seconds: float) -> None:
-        """Put into the outline what has been counted so far, and ``seconds`` more of work."""
+        """Put into the outline what has been counted of one more frame, and ``seconds`` of work."""
         outline, counts = self.outline, self.counts
+        self._by_cpu.append(counts.taken_over)
+        counts.taken_over = ""
+        if any(self._by_cpu):
+            outline.plan = told_of_cpu(self._planned, self._by_cpu)
         outline.tally = counts.total
         outline.seconds += seconds
         self._say(counts.notes)

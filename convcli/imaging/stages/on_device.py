@@ -19,7 +19,7 @@ from convcli.engine.gpu.notes import to_tell
 from convcli.engine.gpu.resident import download, upload
 from convcli.errors import BackendError
 from convcli.imaging.source import Pixels, Plane
-from convcli.imaging.stages.carry_out import Counts, SampleCounts, is_whole
+from convcli.imaging.stages.carry_out import Counts, is_whole
 from convcli.imaging.stages.chain_layers import layers_of
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.result import Requantised, Result
@@ -72,7 +72,7 @@ class DeviceResult(Result):
         except BackendError as error:
             if not self.plan.fallback:
                 raise
-            self.counts.add(SampleCounts(), taken_over(error))
+            self.counts.by_cpu(taken_over(error))
             return self._made(self.plane, self.plans, self.counts).read(want)
         self.counts.add(own.total, *own.notes, to_tell())
         return done

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from convcli.engine.backends import NUMPY
 from convcli.engine.plan import Plan
 from convcli.imaging.header import Header
 from convcli.imaging.stages.alpha import leaves_alpha
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from convcli.imaging.stages.part_shown import Shown
     from convcli.imaging.stages.plans import Plans
 
-__all__ = ["Outline", "brightens", "how_alpha", "range_told"]
+__all__ = ["Outline", "brightens", "how_alpha", "range_told", "told_of_cpu"]
 
 
 class Outline(Record):
@@ -85,3 +86,12 @@ def brightens(kernels: Sequence[Kernel]) -> str:
         and not kernel.bias
         and not -0.01 <= kernel.sum <= 1.01
     )
+
+
+def told_of_cpu(plan: Plan, whys: list[str]) -> Plan:
+    """A plan for a GPU that says what the CPU did in its place: why for each frame, or nothing."""
+    why = next(filter(None, whys))
+    if all(whys):
+        return plan._replace(backend=NUMPY, backend_reason=why)
+    of = f"{sum(map(bool, whys))} of {len(whys)} frames by the CPU: {why}"
+    return plan._replace(backend_reason=f"{plan.backend_reason}; {of}")
