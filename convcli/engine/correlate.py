@@ -66,6 +66,7 @@ class Correlation:
             exact=exact,
             tolerance=_tolerance(weights, scale, slot),
         )
+        problem.is_sum = True
         known = _through(kernel, weights, scale, slot, sums, requantize, exact)
         return problem, Signal(slot.precision, *known)
 

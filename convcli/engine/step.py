@@ -182,7 +182,11 @@ class Problem:
         What will run it; ``loops`` also where a GPU hands over to the CPU.
     raster, relative, exacting
         As in :class:`Slot`.
+    is_sum
+        Whether weights times samples are added, and nothing else.
     """
+
+    is_sum = False
 
     def __init__(
         self,

@@ -28,13 +28,14 @@ from convcli.imaging.stages.outline import (
 )
 from convcli.imaging.stages.plans import Plans
 from convcli.imaging.stages.rasters import holds_values
-from convcli.imaging.stages.result import Correlated, Requantised, Result, Stretched
+from convcli.imaging.stages.result import Correlated, Requantised, Result
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operation_facts import facts_of, picks_values
 
 if TYPE_CHECKING:
     from convcli.imaging.metadata.revise import Effect
     from convcli.imaging.stages.part_shown import Mask, Selection
+    from convcli.imaging.stages.stretching import Stretched
     from convcli.imaging.stages.surveys import Answer, Survey
 
 __all__ = ["Filter"]
@@ -192,7 +193,7 @@ class Filter:
         found = self._found(plane, answers, simple=simple, one_thread=one_thread)
         if found.survey is not None or self.options.range != "stretch" or found.rest or whole:
             return found.survey
-        return Stretched(self._result(plane, simple, found.plans, self.counts))
+        return self._stretched(plane, simple, found.plans)
 
     def answers(
         self,
@@ -235,10 +236,18 @@ class Filter:
 
             make = partial(self._result, plane, simple)
             return PartShown(plane, self.selection, make, plans, counts, self.source.name)
-        made = self._result(plane, simple, plans, counts)
-        if self.options.range != "stretch":
-            return made
-        return Stretched(made, found.rest[0] if found.rest else None)
+        if self.options.range == "stretch":
+            return self._stretched(plane, simple, plans, *found.rest[:1])
+        return self._result(plane, simple, plans, counts)
+
+    def _stretched(
+        self, plane: Plane, simple: bool, plans: Plans, limits: tuple[float, float] | None = None
+    ) -> Stretched:
+        """The plane that looks for its limits, or has them."""
+        from convcli.imaging.stages.stretching import Stretched, Watched
+
+        seen = Watched(plane, plans) if limits is None else None
+        return Stretched(self._result(seen or plane, simple, plans, self.counts), seen, limits)
 
     def _found(
         self, plane: Plane, answers: Sequence[Answer], *, simple: bool, one_thread: bool

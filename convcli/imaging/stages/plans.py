@@ -281,8 +281,13 @@ class Plans:
         dtype = dtype or self.float_dtype
         if not self._in_levels:
             return self._plan(shape, dtype, [IDENTITY], range=to, depth=True)
-        level = IDENTITY.replace(scale=full_scale(self.out_dtype) / full_scale(self.dtype))
+        level = IDENTITY.replace(scale=self.depth)
         return self._plan(shape, dtype, [level], range=to, depth=True, values=True)
+
+    @property
+    def depth(self) -> float:
+        """What values beside missing samples are multiplied by to have the depth of the result."""
+        return full_scale(self.out_dtype) / full_scale(self.dtype) if self._in_levels else 1.0
 
     def ends_so(self, dtype: np.dtype[Any]) -> bool:
         """Whether floats are the samples of the result already."""

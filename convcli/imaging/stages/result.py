@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.dispatch import stretched
 from convcli.engine.regions import needed
 from convcli.errors import UsageError
 from convcli.imaging.header import full_scale
@@ -18,7 +16,6 @@ from convcli.imaging.stages.carry_out import (
     Counts,
     SampleCounts,
     chain_on,
-    is_whole,
     step_on,
     whole_of,
 )
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
     from convcli.imaging.stages.float_layers import LayerStage
 
-__all__ = ["Correlated", "Requantised", "Result", "Stretched", "join_limits"]
+__all__ = ["Correlated", "Requantised", "Result", "declared"]
 
 
 class Result(Plane):
@@ -37,7 +34,7 @@ class Result(Plane):
 
     def __init__(self, plans: Plans, size: tuple[int, int], counts: Counts) -> None:
         self.plans, self.counts = plans, counts
-        plan = plans.chained(size)
+        self.plan = plan = plans.chained(size)
         channels = 3 if plans.luma else plan.shape_out[2]
         self.shape = (*plan.shape_out[:2], channels + plans.alpha)
         self.dtype = np.dtype(plans.out_dtype)
@@ -198,62 +195,3 @@ def _next_to(value: float | int, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return np.nextafter(dtype.type(value), dtype.type(np.inf if value < 0 else -np.inf))
     return dtype.type(value - 1 if value == np.iinfo(dtype).max else value + 1)
-
-
-class Stretched(Plane):
-    """Values mapped so that the smallest is black and the largest white: they are read twice.
-
-    ``limits`` are the two, for which it is a survey itself; one that is read whole finds them.
-    """
-
-    def __init__(self, before: Result, limits: tuple[float, float] | None = None) -> None:
-        self.before, self.alpha = before, before.plans.alpha
-        self.shape, self.dtype = before.shape, before.dtype
-        self.limits = limits
-
-    def look(self, want: Ranges) -> tuple[float, float]:
-        """Smallest and largest value of a region; NaN where all of it is missing."""
-        return self._limits(self.before.read(want))
-
-    def join(self, found: Iterable[tuple[float, float]]) -> tuple[float, float]:
-        """Those of the whole."""
-        return join_limits(found)
-
-    def read(self, want: Ranges) -> Pixels:
-        """A region of the picture."""
-        values = self.before.read(want)
-        limits = self.limits
-        if limits is None:
-            assert is_whole(want, self.shape), "the limits of all regions are needed first"
-            limits = join_limits([self._limits(values)])
-        colours = self._colours(values)
-        gone = np.isnan(colours) if colours.dtype.kind == "f" else None
-        mapped = stretched(colours, *limits, self.dtype.name)
-        there = None if gone is None or not gone.any() else (~gone).view(np.uint8)
-        mapped, lost, moved = declared(mapped, there, self.before.plans.missing)
-        # They were counted as samples when they were made.
-        self.before.counts.add(SampleCounts(-lost, missing=lost, moved=moved))
-        if not self.alpha:
-            return mapped
-        return np.concatenate([mapped, values[..., -1:].astype(self.dtype)], axis=-1)
-
-    def _colours(self, values: Pixels) -> Pixels:
-        return values[..., : values.shape[-1] - self.alpha]
-
-    def _limits(self, values: Pixels) -> tuple[float, float]:
-        colours = self._colours(values)
-        if colours.dtype.kind != "f":
-            return float(colours.min()), float(colours.max())
-        low, high = np.fmin.reduce(colours, axis=None), np.fmax.reduce(colours, axis=None)
-        return float(low), float(high)
-
-
-def join_limits(found: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """The limits of a whole from those of its parts, which are NaN where all is missing.
-
-    >>> join_limits([(3.0, 4.0), (np.nan, np.nan), (2.0, 3.0)]), join_limits([(np.nan, np.nan)])
-    ((2.0, 4.0), (0.0, 0.0))
-    """
-    lows, highs = zip(*found, strict=True)
-    low, high = np.fmin.reduce(lows), np.fmax.reduce(highs)
-    return (0.0, 0.0) if np.isnan(low) else (float(low), float(high))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.otsu import otsu_index
-from convcli.imaging.stages.result import join_limits
+from convcli.imaging.stages.stretching import join_limits
 
 if TYPE_CHECKING:
     from convcli.engine.regions import Ranges
