@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from convcli.cli import app
+from convcli.extensions import extension
 from convcli.imaging.formats.png import plain as png_plain
 from convcli.imaging.formats.png.write import encode_png
 from convcli.imaging.header import Metadata
@@ -24,6 +25,9 @@ SIZE = (2000, 3000, 3)
 BYTES = 2 * 2000 * 3000 * 3
 BASE = 140 << 20
 """What the program itself is reckoned to take."""
+compiled = pytest.mark.skipif(
+    extension("_png").module is None, reason="rows of a PNG flow by the compiled loops"
+)
 
 
 @pytest.fixture
@@ -36,6 +40,7 @@ def noise(tmp_path: Path) -> Path:
     return tmp_path / "in.png"
 
 
+@compiled
 @pytest.mark.parametrize("suffix", ["npy", "png"])
 @pytest.mark.parametrize(("kernels", "limit"), [("box:3", 100), ("sobel-x -k median:3", 150)])
 def test_what_flows_needs_little(
@@ -79,6 +84,7 @@ def test_enough_for_it_is_kept_to(
     assert np.load(tmp_path / "out.npy").shape == SIZE
 
 
+@compiled
 @pytest.mark.parametrize("options", [[], pytest.param(["--memory", "9G"], marks=pytest.mark.slow)])
 @pytest.mark.parametrize("suffix", ["npy", "png"])
 def test_it_is_decoded_once(

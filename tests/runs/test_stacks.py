@@ -17,6 +17,7 @@ import tifffile
 
 from convcli.engine.backends import NUMPY
 from convcli.errors import InputError, UsageError
+from convcli.extensions import extension
 from convcli.imaging.array_axes import parse_axes
 from convcli.imaging.formats.raw import RawLayout
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, FilterOptions
@@ -27,6 +28,10 @@ from convcli.runs.run_job import run_job
 WEIGHTS = np.array([[1, 2, 0], [0, 4, 3], [5, 0, 1]])
 KERNEL = "1 2 0; 0 4 3; 5 0 1"
 LITTLE = BASE_BYTES + LEAST_ROOM
+compiled = pytest.mark.skipif(
+    extension("_loops").module is None,
+    reason="parts are no lower than NumPy's tiles, as large as a plane",
+)
 """Memory for a plane of half a megabyte or so: others are made in several parts."""
 SIZES = {"t": 3, "z": 2, "y": 23, "x": 31, "c": 3}
 
@@ -103,6 +108,7 @@ def test_npy_keeps_its_axes(tmp_path: Path, axes: str, stored: str) -> None:
         np.testing.assert_array_equal(done, expected)
 
 
+@compiled
 @pytest.mark.parametrize(
     ("axes", "target"), [("tyx", "o.raw"), ("yxt", "o.npy"), ("ctyx", "o.zarr")]
 )
@@ -129,6 +135,7 @@ def test_raw_stacks_in_parts_with_a_stride(tmp_path: Path, axes: str, target: st
         np.testing.assert_array_equal(done, expected)
 
 
+@compiled
 def test_values_are_stretched_in_each_plane_by_itself(tmp_path: Path) -> None:
     array = np.stack([noise((400, 500), "u1") // 8 + 10, noise((400, 500), "u1", 1) // 4 + 90])
     np.save(tmp_path / "x.npy", array)
@@ -142,6 +149,7 @@ def test_values_are_stretched_in_each_plane_by_itself(tmp_path: Path) -> None:
         assert [(plane.min(), plane.max()) for plane in done] == [(0, 255), (0, 255)]
 
 
+@compiled
 def test_limits_of_what_is_there_stretch_a_plane(tmp_path: Path) -> None:
     """Whole parts are missing, and one plane; 0 is no value of any."""
     array = 100 + 50 * noise((3, 400, 500), "f4")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import ntpath
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -373,15 +372,15 @@ def test_a_thread_that_cannot_start_is_too_little_memory(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
-    samples: Path,
     many: bool,
 ) -> None:
     def refused(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refused)
-    shutil.copy(samples / "portrait.png", tmp_path / "a.png")
-    shutil.copy(samples / "portrait.png", tmp_path / "b.png")
+    picture = Image.new("RGB", (1000, 700))  # of several tiles, whichever loops make them
+    picture.save(tmp_path / "a.png")
+    picture.save(tmp_path / "b.png")
     words = ["filter", "-k", "box:3", "--threads", "2", "-q", "-j", "1", "-o"]
     inputs = [str(tmp_path / name) for name in ("a.png", "b.png")[: 1 + many]]
     assert app.run([*words, str(tmp_path / ("out/" if many else "out.png")), *inputs]) == 1
