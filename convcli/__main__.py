@@ -23,7 +23,9 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from convcli.cli.app import run
+        from convcli.system.process import resend_dropped_stops
 
+        resend_dropped_stops()
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         code = run(sys.argv[1:])

@@ -22,7 +22,13 @@ def plain(text: str | None) -> str:
 
 def paragraphs(text: str | None) -> str:
     parts = re.split(r"\n\s*\n", re.sub(r"\[/?(?:cyan|bold|dim)?\]", "", text or "").strip())
-    return "\n\n".join(" ".join(part.replace("\b", "").split()) for part in parts if part)
+    return "\n\n".join(laid_out(part) if "\b" in part else " ".join(part.split()) for part in parts)
+
+
+def laid_out(part: str) -> str:
+    """A paragraph whose lines are to stay as they are, below the first."""
+    first, *table = part.replace("\b", "").strip().splitlines()
+    return "\n".join([first, "", "```text", *table, "```"])
 
 
 def row(parameter: Any, ctx: Any) -> str:

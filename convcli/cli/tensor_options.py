@@ -38,12 +38,12 @@ def ranks(axes: str) -> str:
 \b
 Ranks: the weight names the number of spatial axes.
   W 1-D or 2-D     a bare kernel, for X bare or with channel axes of size 1
-  W 2-D            {axes.replace(", *kernel", "")}, a 1x1 layer, for X (C, H, W) with these
-                   channels; for other numbers of axes say --dims
+  W 2-D            {axes.replace(", *kernel", "")}, a 1x1 layer, for X (C, H, W)
+                   with these channels; for other numbers of axes say --dims
   W 4-D or 5-D     {axes}, for images or volumes
   W 3-D            the same for one axis, with X (length) or (C, length);
                    a bare 3-D kernel with X of 4 or 5 axes; else say --dims
-  X                bare, (C, *spatial) or (N, C, *spatial); the result likewise
+  X                bare, (C, *spatial) or (N, C, *spatial), as the result is
 """
 
 

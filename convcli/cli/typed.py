@@ -50,8 +50,20 @@ def typed(declared: Commands) -> Any:
             more["cls"] = LiteralCommand
         if more.pop("letters", False):
             more["context_settings"] = {"ignore_unknown_options": True}
+        more["help"] = _flowing(inspect.getdoc(function) or "")
+        more["epilog"] = _flowing(more.get("epilog") or "")
         app.command(name or None, **more)(_annotated(function))
     return typer.main.get_command(app)
+
+
+def _flowing(text: str) -> str:
+    """Help whose paragraphs are as wide as the terminal: Typer keeps the line ends of the source.
+
+    What begins with a ``\\b``, as Click has it, is laid out by its writer.
+    """
+    paragraphs = [p if "\b" in p else p.strip("\n").replace("\n", " ") for p in text.split("\n\n")]
+    # Behind an empty line, or the first one would not count where others stand further to the right.
+    return "\n" * bool(text) + "\n\n".join(paragraphs)
 
 
 def _annotated(function: Any) -> Any:

@@ -15,6 +15,7 @@ __all__ = [
     "ignore_stops",
     "let_stops_kill",
     "on_termination",
+    "resend_dropped_stops",
     "settle_streams",
     "start_method",
     "stops_held_back",
@@ -25,6 +26,8 @@ WINDOWS = os.name == "nt"
 _STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SIGPIPE = 13
 """The number wherever there is the signal."""
+_CLEARED = 0.01
+"""Seconds within which whatever was being cleared is gone."""
 
 
 def after_fork(call: Callable[[], object]) -> None:
@@ -59,6 +62,36 @@ def let_stops_kill() -> None:
     import signal
 
     _handle(_STOPS, signal.SIG_DFL)
+
+
+def resend_dropped_stops() -> None:
+    """Let such a signal come once more where Python can only print what it raised, and goes on.
+
+    That is while an object or a weak reference is cleared, as at each import. It is sent by another
+    thread a moment later: the clearing must be over by then.
+    """
+    import _thread
+    import signal
+    import time
+
+    print_it = sys.unraisablehook
+
+    def send(number: int) -> None:
+        time.sleep(_CLEARED)
+        if WINDOWS:
+            _thread.interrupt_main(signal.Signals(number))
+        else:  # also wakes a main thread that waits
+            os.kill(os.getpid(), number)
+
+    def hook(dropped: Any) -> None:
+        interrupted = issubclass(dropped.exc_type, KeyboardInterrupt)
+        number = getattr(dropped.exc_value, "signum", signal.SIGINT if interrupted else None)
+        if number is None:
+            print_it(dropped)
+        else:
+            _thread.start_new_thread(send, (number,))
+
+    sys.unraisablehook = hook
 
 
 @contextlib.contextmanager

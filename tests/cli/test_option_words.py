@@ -5,7 +5,9 @@ Help texts are literals where making them would import at every start what only 
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -111,3 +113,35 @@ def test_the_classic_animations_are_named() -> None:
     text = " ".join(command("draw").epilog.split())
     for name in CLASSICS:
         assert re.search(rf"\b{name.removesuffix('_transposed')}\b", text), name
+
+
+def leaves(found: Any, path: str = "") -> Iterator[str]:
+    """The paths of all commands that do something."""
+    for name in found.list_commands(CONTEXT):
+        child = found.get_command(CONTEXT, name)
+        inner = f"{path} {name}".strip()
+        yield from leaves(child, inner) if hasattr(child, "list_commands") else [inner]
+
+
+def test_a_help_is_as_wide_as_the_terminal(
+    convcli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typer keeps the line ends of the source behind the first paragraph."""
+    monkeypatch.setenv("COLUMNS", "80")
+    prose, broken = 0, []
+    for path in leaves(ROOT):
+        shown = convcli(*path.split(), "--help").out.decode()
+        lines = [
+            line[1:].rstrip() for line in shown.splitlines() if line[:1] not in {"│", "╭", "╰"}
+        ]
+        for line, after in itertools.pairwise(lines):
+            laid_out = line.startswith(" "), after.startswith(" ")
+            if not line or not after or all(laid_out) or "Usage:" in line:
+                continue
+            # One column stays free on each side: what ends sooner has no room for the next word.
+            room = 78 - len(line) - len(" " + after.split()[0])
+            prose += 1
+            if laid_out[0] or (room >= 0 and not laid_out[1]):
+                broken.append((path, line, after))
+    assert not broken
+    assert prose > 20
