@@ -33,7 +33,6 @@ __all__ = [
     "TensorError",
     "UsageError",
     "did_you_mean",
-    "stop_behind",
 ]
 
 
@@ -99,21 +98,3 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
 
     near = get_close_matches(word, list(known), 1, cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def stop_behind(error: BaseException | None) -> BaseException | None:
-    """The interrupt that an error was made of, if it was one.
-
-    Python up to 3.11 makes a RuntimeError of one that comes while a class gives its attributes
-    their names, as NumPy's do while it is imported.
-
-    >>> stop_behind(RuntimeError("a file is damaged")) is None
-    True
-    """
-    for _ in range(100):  # errors may name each other in a ring
-        if error is None:
-            break
-        if not isinstance(error, Exception | GeneratorExit | SystemExit):
-            return error
-        error = error.__cause__ or error.__context__
-    return None

@@ -12,28 +12,23 @@ from typing import Any, NoReturn
 
 from convcli.cli import commands
 from convcli.cli.plain import plain
-from convcli.errors import ConvcliError, OutputError, UsageError, stop_behind
+from convcli.errors import ConvcliError, OutputError, UsageError
 from convcli.system.files import open_to_write, reader_has_gone
 from convcli.system.machine import address_limit, lacks_memory, spare_address_space
 from convcli.system.process import (
     SIGPIPE,
+    Terminated,
     die_by,
     let_stops_kill,
     on_termination,
     settle_streams,
+    stop_behind,
 )
 
 __all__ = ["invoke", "run"]
 
 COMPLETION = "_CONVCLI_COMPLETE"
 """Set by the shell while it completes a command line."""
-
-
-class _Terminated(BaseException):
-    """SIGTERM or SIGHUP, raised so that temporary files are removed on the way out."""
-
-    def __init__(self, signum: int) -> None:
-        self.signum = signum
 
 
 class _ClosedOutput(io.TextIOBase):
@@ -50,7 +45,7 @@ class _ClosedOutput(io.TextIOBase):
 
 
 def _terminate(signum: int, _frame: Any) -> NoReturn:
-    raise _Terminated(signum)
+    raise Terminated(signum)
 
 
 def _complain(message: str) -> None:
@@ -87,7 +82,7 @@ def run(argv: list[str]) -> int:
         return _run(argv, traceback)
     except KeyboardInterrupt:
         number: int = signal.SIGINT
-    except _Terminated as stop:
+    except Terminated as stop:
         number = stop.signum
     except BrokenPipeError:
         # The reader has what it wanted.

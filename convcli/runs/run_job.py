@@ -6,14 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from convcli.errors import (
-    ConvcliError,
-    InputError,
-    RoomError,
-    RunError,
-    UsageError,
-    stop_behind,
-)
+from convcli.errors import ConvcliError, InputError, RoomError, RunError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format, format_of_path, named
@@ -30,6 +23,7 @@ from convcli.runs.request import Job, Report, Request
 from convcli.runs.whole_file import WholeFile
 from convcli.system.files import size_and_time
 from convcli.system.machine import is_tight, lacks_memory
+from convcli.system.process import stop_behind
 
 if TYPE_CHECKING:
     from convcli.imaging.stages.part_shown import Mask

@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "SIGPIPE",
+    "Terminated",
     "after_fork",
     "die_by",
     "ignore_stops",
@@ -18,6 +19,7 @@ __all__ = [
     "resend_dropped_stops",
     "settle_streams",
     "start_method",
+    "stop_behind",
     "stops_held_back",
     "stops_put_off",
 ]
@@ -28,6 +30,13 @@ SIGPIPE = 13
 """The number wherever there is the signal."""
 _CLEARED = 0.01
 """Seconds within which whatever was being cleared is gone."""
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP, raised so that temporary files are removed on the way out."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
 
 
 def after_fork(call: Callable[[], object]) -> None:
@@ -64,6 +73,24 @@ def let_stops_kill() -> None:
     _handle(_STOPS, signal.SIG_DFL)
 
 
+def stop_behind(error: BaseException | None) -> BaseException | None:
+    """The interrupt that an error was made of, if it was one.
+
+    Python up to 3.11 makes a RuntimeError of one that comes while a class gives its attributes
+    their names, as NumPy's do while it is imported.
+
+    >>> stop_behind(RuntimeError("a file is damaged")) is None
+    True
+    """
+    for _ in range(100):  # errors may name each other in a ring
+        if error is None:
+            break
+        if isinstance(error, KeyboardInterrupt | Terminated):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def resend_dropped_stops() -> None:
     """Let such a signal come once more where Python can only print what it raised, and goes on.
 
@@ -84,12 +111,12 @@ def resend_dropped_stops() -> None:
             os.kill(os.getpid(), number)
 
     def hook(dropped: Any) -> None:
-        interrupted = issubclass(dropped.exc_type, KeyboardInterrupt)
-        number = getattr(dropped.exc_value, "signum", signal.SIGINT if interrupted else None)
-        if number is None:
-            print_it(dropped)
+        if isinstance(dropped.exc_value, Terminated):
+            _thread.start_new_thread(send, (dropped.exc_value.signum,))
+        elif issubclass(dropped.exc_type, KeyboardInterrupt):
+            _thread.start_new_thread(send, (signal.SIGINT,))
         else:
-            _thread.start_new_thread(send, (number,))
+            print_it(dropped)
 
     sys.unraisablehook = hook
 
