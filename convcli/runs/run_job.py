@@ -72,7 +72,7 @@ def run_job(
     try:
         report = way.go(flows=not is_tight())
     except DoesNotFlow:  # nothing was written; decoded whole, the file is judged, or seen at once
-        report = way.go(flows=False)
+        report = way.go_whole()
     report.outline.header.meta = Metadata()
     return report
 
@@ -116,7 +116,8 @@ class _Way:
             if fmt is not None and parts and (source.is_stored or not whole):
                 if not source.flows:
                     clock = Clock()  # a file that is opened is not read yet
-                out = self._in_parts(fmt, unchanged=self.state if source.by_choice else None)
+                anew = source.by_choice or (source.flows and fits(source, limits))
+                out = self._in_parts(fmt, or_anew=anew)
             else:
                 clock.lap("decode")
                 out = WholeFile(
@@ -137,6 +138,28 @@ class _Way:
                 with _judged_whole() if source.by_choice else nullcontext():
                     out.write(chain, source, report, clock)
         return report
+
+    def go_whole(self) -> Report:
+        """All of it, decoded whole; what cannot be, because it changed on the way, says so."""
+        try:
+            return self.go(flows=False)
+        except RoomError:
+            self.require_unchanged()
+            raise
+
+    def require_unchanged(self, *, or_anew: bool = False) -> None:
+        """See that the input is what it was before it was read, as far as its size and time tell.
+
+        Raises
+        ------
+        InputError
+            If it is not: parts of the result would be of the one and parts of the other.
+        DoesNotFlow
+            If it can be read ``or_anew``.
+        """
+        if self.state is not None and size_and_time(self.job.input) != self.state:
+            said = f"{display_name(self.job.input)}: it was changed while it was read"
+            raise DoesNotFlow(said) if or_anew else InputError(said)
 
     def _in_turn(
         self,
@@ -170,15 +193,14 @@ class _Way:
         self.planned(report)
         self.planned = lambda report: None
 
-    def _in_parts(self, fmt: Format, *, unchanged: tuple[int, int] | None) -> PartFile:
-        """``unchanged``: size and time of the input, where it has to have them until the end."""
+    def _in_parts(self, fmt: Format, *, or_anew: bool) -> PartFile:
+        """``or_anew``: an input that changes meanwhile can be read once more, whole."""
         from convcli.runs.part_file import Here, PartFile
 
         journal = self.journal
 
         def written(facts: list[int]) -> None:
-            if unchanged and size_and_time(self.job.input) != unchanged:
-                raise DoesNotFlow(f"{self.job.input}: it was changed while it was read")
+            self.require_unchanged(or_anew=or_anew)
             if journal:
                 journal.written(self.job, self.signature, facts)
 
