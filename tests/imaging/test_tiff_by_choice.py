@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from convcli.cli import app
 from convcli.imaging.options import FilterOptions
 from convcli.kernels.load import load_kernel
 from convcli.runs.request import Job, Report, Request
@@ -167,3 +168,19 @@ def test_a_file_that_changes_on_the_way_is_read_anew(
     assert decoded(run(large, out, "box:3"))
     assert (tifffile.imread(out) == 255).all()
     assert {path.name for path in large.parent.iterdir()} == {"x.tif", "out.tif"}
+
+
+@pytest.mark.parametrize("left", [0.02, 0.6, 0.999])
+@pytest.mark.parametrize("target", ["out.png", "out.npy"])
+def test_one_that_is_cut_short_is_an_error_before_it_is_explained(
+    large: Path, capfd: pytest.CaptureFixture[str], target: str, left: float
+) -> None:
+    """What is decoded as it is written is looked at before: where its strips are, and how long."""
+    whole = large.read_bytes()
+    large.write_bytes(whole[: int(len(whole) * left)])
+    words = ["filter", str(large), "-k", "box:3", "--explain", "--json"]
+    assert app.run([*words, "-o", str(large.with_name(target))]) == 1
+    out, err = capfd.readouterr()
+    assert [out, len(err.splitlines())] == ["", 1]
+    assert err.startswith(f"convcli: {large}: ")
+    assert [path.name for path in large.parent.iterdir()] == ["x.tif"]
