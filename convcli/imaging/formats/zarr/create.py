@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +124,23 @@ def _transformations(old: Any, header: Header, axes: Axes) -> list[dict[str, Any
     return steps
 
 
+def _settle() -> None:
+    """Wait for what zarr is still writing.
+
+    Where one of several chunks fails, or an interrupt comes, it goes on with the others on a thread of
+    its own: they would be put into a folder that is being removed, which then stays.
+    """
+    with contextlib.suppress(ImportError):  # where it has them is not promised
+        from zarr.core.sync import sync
+
+        async def others() -> None:
+            own = asyncio.current_task()
+            rest = [task for task in asyncio.all_tasks() if task is not own]
+            await asyncio.gather(*rest, return_exceptions=True)
+
+        sync(others())
+
+
 @dataclass(slots=True)
 class ZarrTarget:
     """An array that parts are written to.
@@ -148,7 +167,11 @@ class ZarrTarget:
             where[channel] = slice(None)
         stored = [axis for axis in (height, width, channel) if axis is not None]
         order = sorted(range(len(stored)), key=stored.__getitem__)
-        self._array[tuple(where)] = pixels.transpose(order)
+        try:
+            self._array[tuple(where)] = pixels.transpose(order)
+        except BaseException:
+            _settle()
+            raise
 
     def __reduce__(self) -> Any:
         return ZarrTarget, (self.path, self.axes)
