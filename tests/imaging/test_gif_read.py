@@ -87,6 +87,19 @@ def test_every_disposal_after_every_other(clear: int | None) -> None:
         check(shots)
 
 
+def test_what_was_cleared_stays_so_under_a_frame_that_goes_again() -> None:
+    """Alpha is looked for in all frames: the ground comes back with the canvas before."""
+    rng = np.random.default_rng(5)
+    some = np.array([0, 1, 3], np.uint8)
+    for disposals in product(range(4), repeat=3):
+        for holes in product([None, 2], repeat=2):
+            shots = [Shot(rng.choice(some, SIZE), 0, 0, disposals[0])]
+            shots += [Shot(rng.choice(some, SIZE), 0, 0, disposals[1], holes[0])]
+            shots += [Shot(rng.choice(some, (3, 4)), 2, 1, disposals[2], holes[1])]
+            shots += [Shot(rng.integers(0, 4, (5, 6), np.uint8), 0, 0, 0, 2)]
+            check(shots)
+
+
 def test_holes_that_show_only_other_frames_make_no_alpha() -> None:
     """As programs write that make files small: what did not change is left clear."""
     solid = Shot(np.zeros(SIZE, np.uint8))

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -157,12 +156,13 @@ def compose(
 
 def shows_ground(frames: Sequence[tuple[Place, int, bool]], whole: Place) -> bool:
     """Whether the ground may be seen; of each frame its place, what becomes of it, if it is solid."""
-    place, _, solid = first = frames[0]
-    if not (solid and place.covers(whole)):
-        return True
-    return any(
-        (dispose == BACKGROUND or (dispose == PREVIOUS and now is first))
-        and not (following[2] and following[0].covers(place))
-        for now, following in pairwise(frames)
-        for place, dispose, _ in [now]
-    )
+    bare: Place | None = whole
+    for number, (place, dispose, solid) in enumerate(frames):
+        if bare is not None and not (solid and place.covers(bare)):
+            return True
+        if dispose == BACKGROUND or (dispose == PREVIOUS and not number):
+            bare = place
+        elif dispose == NOTHING:
+            bare = None
+        # A previous canvas that comes back is as bare as it was.
+    return False
