@@ -19,6 +19,7 @@ from convcli.imaging.header import Metadata
 from convcli.imaging.limits import FRAME_BYTES
 from convcli.imaging.opening import decode_picture
 from convcli.imaging.source import Frame
+from convcli.imaging.stages.carry_out import Counts, SampleCounts
 
 RNG = np.random.default_rng(11)
 
@@ -179,3 +180,24 @@ def test_a_gif_is_read_in_a_time_that_grows_with_its_frames(
         assert len(list(decode_picture(data, "x").frames)) == count
         taken.append(len(calls))
     assert taken[1] <= 2.2 * taken[0]
+
+
+def test_what_was_counted_of_a_frame_is_not_added_up_again_for_every_other() -> None:
+    class Number(int):
+        """One that knows how often numbers were added."""
+
+        added = 0
+
+        def __radd__(self, other: int) -> Number:
+            Number.added += 1
+            return Number(int(other) + int(self))
+
+    counts, frames = Counts(), 100
+    for frame in range(1, frames + 1):
+        with counts.aside():  # a survey looks at a frame before it is made
+            counts.add(SampleCounts(1000, 1000))
+        counts.add(SampleCounts(Number(7), Number(frame % 2)))
+        assert counts.total[:2] == (7 * frame, (frame + 1) // 2)
+    assert Number.added <= 6 * frames
+    counts.clear()
+    assert counts.total == SampleCounts()

@@ -56,14 +56,17 @@ class Counts:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Forget what is counted meanwhile: it will be made again."""
-        made = len(self._made)
+        made = self._made.copy()
         yield
-        del self._made[made:]
+        self._made[:] = made
 
     @property
     def total(self) -> SampleCounts:
-        """Of all that was made."""
-        return SampleCounts(*map(sum, zip(*self._made, strict=True)))
+        """Of all that was made: asked after each frame, so what was added up is not again."""
+        made = self._made.copy()
+        total = SampleCounts(*map(sum, zip(*made, strict=True)))
+        self._made[: len(made)] = [total]
+        return total
 
 
 def whole_of(shape: tuple[int, ...]) -> Ranges:
