@@ -101,12 +101,11 @@ def filter_command(
     extension("_loops")  # a wrong CONVCLI_LOOPS is refused once, not for every picture
     parse.one_of("--on-error", on_error, parse.ON_ERROR)
     parse.one_of("--compression", compression, parse.COMPRESSIONS)
-    limit = MAX_PIXELS if max_pixels is None else max_pixels
     plain = files_from is None and cluster is None and memory is None
     if plain and inputs and len(inputs) == 1:  # else nobody has asked yet whether there is room
         from convcli.imaging.ahead import begin
 
-        begin(inputs[0], limit)
+        begin(inputs[0], MAX_PIXELS if max_pixels is None else max_pixels)
 
     # What comes with NumPy, half of the start: the input is read and decoded meanwhile.
     from convcli.kernels.load import load_chain
@@ -124,7 +123,7 @@ def filter_command(
         in_place=in_place,
         quality=quality,
         compression=compression,
-        max_pixels=limit,
+        max_pixels=max_pixels,
         dry_run=dry_run,
         recursive=recursive,
         files_from=files_from,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcli.errors import RoomError, UsageError
+from convcli.errors import InputError, RoomError, UsageError
 from convcli.imaging.ahead import take
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN, read_bytes
@@ -21,7 +21,7 @@ from convcli.imaging.formats import (
     recognised,
     sniff,
 )
-from convcli.imaging.limits import check_size, decoding
+from convcli.imaging.limits import check_frames, check_size, decoding
 from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
 from convcli.imaging.row_stream import DoesNotFlow, is_large
 from convcli.imaging.source import Frame, Source
@@ -68,6 +68,10 @@ class Limits(NamedTuple):
     raw: RawLayout | None = None
     bands: tuple[int, ...] = ()
     """Those that are wanted, counted from 1; all of them where it is empty."""
+    of_stored: bool = False
+    """Whether ``max_pixels`` holds for what is read where it is stored too, as a number does that
+    the user gave. Otherwise such a picture is as large as its file can hold: memory does not grow
+    with it."""
 
     @property
     def room(self) -> int:
@@ -207,6 +211,8 @@ def stored_source(
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None:
         return None
+    if limits.of_stored:
+        _check_stored(source, limits.max_pixels)
     could_be_whole = can_be_decoded and whole and fits(source, limits)
     if not could_be_whole or (flows and source.n_frames == 1 and is_large(*source.size)):
         source = _bands_of(source, limits)
@@ -214,6 +220,18 @@ def stored_source(
         return source
     source.close()
     return None
+
+
+def _check_stored(source: Source, max_pixels: int) -> None:
+    """Refuse what is stored in a file for being large, as decoders refuse what they decode."""
+    height, width = source.size
+    taken = math.prod(source.shape) * source.dtype.itemsize * source.n_frames
+    try:
+        check_size(source.name, width, height, max_pixels)
+        check_frames(source.name, source.n_frames, taken, max_pixels)
+    except InputError:
+        source.close()
+        raise
 
 
 def _bands_of(source: Source, limits: Limits) -> Source:

@@ -53,7 +53,14 @@ def limits_of(request: Request) -> Limits:
     jobs, memory = max(request.jobs or 1, 1), request.memory
     if memory is not None and request.cluster is None:
         memory //= jobs
-    return Limits(request.max_pixels, memory, jobs, request.raw, request.options.bands)
+    return Limits(
+        request.most_pixels,
+        memory,
+        jobs,
+        request.raw,
+        request.options.bands,
+        of_stored=request.max_pixels is not None,
+    )
 
 
 def workers_within(memory: int, wanted: int, *, threads: bool) -> int:

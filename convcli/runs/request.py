@@ -31,7 +31,8 @@ class Request(NamedTuple):
     in_place: bool = False
     quality: int | None = None
     compression: str = "default"
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int | None = None
+    """What the user allows, for every picture; see :attr:`most_pixels` otherwise."""
     dry_run: bool = False
     recursive: bool = False
     files_from: str | None = None
@@ -48,6 +49,11 @@ class Request(NamedTuple):
     """A file that says how much of the result shows."""
     raw: RawLayout | None = None
     """What raw inputs hold, and what the axes of arrays are called."""
+
+    @property
+    def most_pixels(self) -> int:
+        """What a picture may have that is decoded, or made larger by padding."""
+        return MAX_PIXELS if self.max_pixels is None else self.max_pixels
 
     @property
     def is_raw(self) -> bool:

@@ -74,7 +74,7 @@ def run_and_tell(batch: Batch, wanted: Wanted) -> int:
                     slowness_told = True
                     say(f"convcli: warning: {note}")
                 if not quiet and (wanted.verbose or not many):
-                    _tell(result, wanted, batch.request.max_pixels)
+                    _tell(result, wanted, batch.request.most_pixels)
     except BaseException as stop:
         if batch.named > 1 and not isinstance(stop, Exception):
             say(f"convcli: {tally_line(tally)}")

@@ -256,6 +256,45 @@ def test_an_array_that_is_refused_is_closed(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  (the names alone)
 
 
+STORED = {
+    "in.tif": lambda pixels: tifffile.imwrite("in.tif", pixels),
+    "pages.tif": lambda pixels: tifffile.imwrite(
+        "pages.tif", np.stack([pixels] * 3), photometric="minisblack"
+    ),
+    "in.bmp": lambda pixels: Image.fromarray(pixels).save("in.bmp"),
+    "in.pgm": lambda pixels: Image.fromarray(pixels).save("in.pgm"),
+    "in.pfm": lambda pixels: Path("in.pfm").write_bytes(b"Pf\n50 40\n-1\n" + bytes(4 * 2000)),
+    "in.npy": lambda pixels: np.save("in.npy", pixels),
+    "stack.npy": lambda pixels: np.save("stack.npy", np.stack([pixels] * 20)),
+    "in.raw": lambda pixels: pixels.tofile("in.raw"),
+}
+HOW = {"in.raw": "--shape 40,50 --dtype u1", "stack.npy": "--axes tyx"}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_limit_that_is_named_holds_for_what_is_read_part_by_part(
+    tmp_path: Path, convcli: Cli, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Without one it may be as large as its file: memory does not grow with it."""
+    monkeypatch.chdir(tmp_path)
+    STORED[name](np.random.default_rng(1).integers(0, 256, (40, 50), dtype=np.uint8))
+    least = 20 * 2000 // 16 if name == "stack.npy" else 2000
+    words = (
+        "filter",
+        name,
+        "-k",
+        "box:3",
+        "-o",
+        f"out{Path(name).suffix}",
+        *HOW.get(name, "").split(),
+    )
+    done = convcli(*words, "--max-pixels", str(least - 1))
+    assert done.code == 1
+    assert "are allowed; raise the limit with --max-pixels" in done.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+    assert convcli(*words, "--max-pixels", str(least)).code == 0
+
+
 @pytest.mark.parametrize("name", ["in.npy", "in.tif"])
 def test_a_device_takes_what_is_encoded_whole(tmp_path: Path, convcli: Cli, name: str) -> None:
     pixels = np.arange(2000, dtype=np.uint8).reshape(40, 50)
