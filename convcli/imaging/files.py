@@ -11,7 +11,7 @@ from convcli.errors import InputError, UsageError
 from convcli.imaging.atomic import display_name
 from convcli.system.files import open_to_read
 
-__all__ = ["STDIN", "read_bytes"]
+__all__ = ["STDIN", "check_file", "read_bytes"]
 
 STDIN = "-"
 
@@ -28,6 +28,20 @@ def read_bytes(path: str) -> bytes:
     """
     if path == STDIN:
         return _read_stdin()
+    check_file(path)
+    name = display_name(path)
+    try:
+        # Opened without waiting, and looked at again: the name may point elsewhere by now.
+        with os.fdopen(open_to_read(path), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UsageError(f"{name} is not a regular file; use - to read from a pipe")
+            return file.read()
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}") from error
+
+
+def check_file(path: str) -> None:
+    """Refuse a name of no file before it is opened; raises as :func:`read_bytes` does."""
     name = display_name(path)
     try:
         mode = Path(path).stat().st_mode
@@ -39,14 +53,6 @@ def read_bytes(path: str) -> bytes:
         raise UsageError(f"{name} is a folder; name the files in it")
     if not stat.S_ISREG(mode):
         raise UsageError(f"{name} is not a regular file; use - to read from a pipe")
-    try:
-        # Opened without waiting, and looked at again: the name may point elsewhere by now.
-        with os.fdopen(open_to_read(path), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise UsageError(f"{name} is not a regular file; use - to read from a pipe")
-            return file.read()
-    except OSError as error:
-        raise InputError(f"{name}: {error.strerror or error}") from error
 
 
 def _read_stdin() -> bytes:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from convcli.errors import ConvcliError, InputError, RoomError, RunError, UsageError
 from convcli.imaging.atomic import display_name
-from convcli.imaging.files import STDIN
-from convcli.imaging.formats import Format, format_of_path, named
+from convcli.imaging.files import STDIN, check_file
+from convcli.imaging.formats import Format, format_of_path, is_array_folder, named
 from convcli.imaging.header import Metadata
 from convcli.imaging.opening import Limits, fits, open_source, read_at_once
 from convcli.imaging.row_stream import DoesNotFlow
@@ -98,7 +98,7 @@ class _Way:
         """All of it; ``flows``: rows may be decoded as they are asked for."""
         request, job, clock = self.request, self.job, Clock()
         limits = limits_of(request)
-        fmt, parts, whole = ways_out(request, job)
+        fmt, parts, whole = _known_ways_out(request, job)
         out: WholeFile | PartFile
         with ExitStack() as opening:
             source = opening.enter_context(
@@ -249,6 +249,16 @@ def ways_out(request: Request, job: Job) -> tuple[Format | None, bool, bool]:
     to_file = job.output != STDIN and not is_url(job.output) and not is_device(job.output)
     in_parts = fmt.in_parts or fmt.flows
     return fmt, in_parts and (fmt.is_folder or to_file), not fmt.is_array
+
+
+def _known_ways_out(request: Request, job: Job) -> tuple[Format | None, bool, bool]:
+    """The ways out of an input that is there: one that is no file seldom names a format."""
+    try:
+        return ways_out(request, job)
+    except UsageError:
+        if job.input != STDIN and not is_url(job.input) and not is_array_folder(job.input):
+            check_file(job.input)
+        raise
 
 
 def _encoder(fmt: Format | None, source: Source, job: Job) -> Format:

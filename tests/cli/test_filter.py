@@ -316,6 +316,23 @@ def test_a_batch_goes_on_past_failures(convcli: Cli, folder: Path) -> None:
     assert "3 of 5 pictures failed" in done.err
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("sub", "sub is a folder; name the files in it"),
+        ("missing", "missing: there is no such file"),
+    ],
+)
+def test_what_is_no_file_is_told_before_the_name_of_its_output(
+    convcli: Cli, folder: Path, name: str, says: str
+) -> None:
+    Path("sub").mkdir()
+    done = convcli("filter", "img.png", name, "soft.png", "-k", "box:3", "-o", "out/")
+    assert done.code == 1
+    assert f"convcli: {says}" in " ".join(done.err.split())
+    assert sorted(p.name for p in Path("out").iterdir()) == ["img.png", "soft.png"]
+
+
 def test_two_inputs_for_one_output_are_found_before_any_work(convcli: Cli, folder: Path) -> None:
     for name in ("a", "b"):
         Path(name).mkdir()
