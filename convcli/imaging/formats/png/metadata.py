@@ -11,7 +11,7 @@ import zlib
 from convcli.imaging.formats.png.chunks import SIGNATURE, Ihdr, read_ihdr, walk
 from convcli.imaging.formats.png.profiles import take_profiles
 from convcli.imaging.header import Metadata
-from convcli.imaging.metadata.profiles import behind
+from convcli.imaging.metadata.profiles import behind, sound_profile
 
 __all__ = ["metadata_chunks", "read_metadata", "says_nothing", "text_of"]
 
@@ -73,7 +73,10 @@ def read_metadata(data: bytes, name: str) -> tuple[Metadata, list[str]]:
             room -= room // 4  # what was unfolded in vain counts too
     meta.stale += behind(data, end)
     take_profiles(meta, notes)
-    return meta, list(notes)
+    said = list(notes)
+    if meta.icc is not None:
+        meta.icc = sound_profile(meta.icc, said)
+    return meta, said
 
 
 def _take(meta: Metadata, kind: bytes, raw: bytes, room: int) -> int:
