@@ -273,7 +273,25 @@ def test_failures_are_skipped_and_listed(convcli: Cli, tree: Path, jobs: int) ->
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_stop_begins_no_more(convcli: Cli, tree: Path, jobs: int) -> None:
+def test_stop_begins_no_more(
+    convcli: Cli, tree: Path, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from convcli.runs import workers
+    from convcli.runs.run_job import Failure
+
+    attempt, end = workers.attempt, time.monotonic() + 30
+
+    def in_turn(request: Any, job: Any, *rest: Any) -> Any:
+        result = attempt(request, job, *rest)
+        if isinstance(result, Failure):
+            Path("failed").touch()
+        # Those behind the first that fails go on when it has, however late its process comes.
+        while job.input > "bad/2.png" and not Path("failed").exists() and time.monotonic() < end:
+            time.sleep(0.001)
+        return result
+
+    if jobs > 1:
+        monkeypatch.setattr(workers, "attempt", in_turn)
     break_some(tree / "bad")
     for index in range(10, 60):
         picture(tree / f"bad/{index}.png", index)
