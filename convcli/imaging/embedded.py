@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from convcli.imaging.atomic import display_name
 from convcli.imaging.opening import read_picture
 from convcli.imaging.thumbnail import thumbnail
 
@@ -42,5 +43,5 @@ def embedded_picture(path: str) -> dict[str, Any]:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     code = base64.b64encode(buffer.getvalue()).decode("ascii")
-    name = "picture.png" if path == "-" else PurePath(path).name
+    name = "picture.png" if path == "-" else display_name(PurePath(path).name)
     return {"name": name, "data": f"data:image/png;base64,{code}"}

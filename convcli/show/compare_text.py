@@ -56,7 +56,8 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "psnr": None if math.isinf(found.psnr) else found.psnr,
         "mse": found.mse,
         "ssim": found.ssim,
-        "largest": found.largest * found.white,
+        # Of whole levels a whole one: scaled by white and back, 165 is 164.99999999999997.
+        "largest": float(f"{found.largest * found.white:.12g}"),
         "white": found.white,
         "where": {"frame": frame, "row": row, "column": column, "channel": channel},
         "equal": found.equal,

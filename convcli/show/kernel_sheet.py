@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from pathlib import PurePath
 from typing import NamedTuple
 
 from convcli.arithmetic.sizes import cross
@@ -155,7 +156,7 @@ def _zoom(size: tuple[int, int], grid: _Grid) -> int:
 
 def _words(picture: Source, small: Source, made: Sequence[SheetTile]) -> list[str]:
     """The title, and what has to be known of the tiles."""
-    name = picture.name.replace("\\", "/").rpartition("/")[2]
+    name = PurePath(picture.name).name
     what = "preset" if made and made[0].asked.group else "kernel"
     words = [f"{name} through {len(made)} {what}{'s' * (len(made) != 1)}"]
     before, after = cross(picture.size[::-1]), cross(small.size[::-1])

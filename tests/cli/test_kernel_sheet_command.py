@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,18 @@ def test_a_sheet_is_written_and_told_of(convcli: Callable[..., Any], folder: Pat
     text = (folder / "sheet.svg").read_text()
     assert text.count("<image ") == 4
     assert 'width="900"' in text
+
+
+def test_a_name_with_a_line_end_or_bytes_that_are_no_text_is_told_whole(
+    convcli: Callable[..., Any], folder: Path
+) -> None:
+    for name, told in ((b"a\nb.png", "a\\nb.png"), (b"\xff.png", "\\xff.png")):
+        (folder / "in.png").rename(os.fsdecode(name))
+        done = convcli("kernel", "sheet", name, "sobel", "-o", "s.png", "--overwrite")
+        assert done.err == f"{told} through 1 kernel -> s.png\n"
+        done = convcli("explore", name, "-o", "s.html", "--overwrite")
+        assert done.err == f"{told} under sobel-x -> s.html\n"
+        Path(os.fsdecode(name)).rename(folder / "in.png")
 
 
 @pytest.mark.parametrize(

@@ -96,26 +96,6 @@ def test_a_limit_of_200_kb(tmp_path: Path, noise: Path, suffix: str) -> None:
     assert temporaries(tmp_path) == []
 
 
-def test_a_limit_that_chunks_meet_one_by_one(tmp_path: Path, noise: Path) -> None:
-    """The zarr package gives up at the first, and would write the others into what is removed."""
-    pytest.importorskip("zarr")
-    np.save(tmp_path / "in.npy", np.asarray(Image.open(noise)))
-    code = (
-        "import sys, zarr\n"
-        "from convcli.cli.app import run\n"
-        "from convcli.imaging.formats.zarr import create\n"
-        "create.CHUNK = 64\n"
-        "zarr.config.set({'threading.max_workers': 2})\n"
-        "sys.exit(run(['filter', 'in.npy', '-k', 'identity', '-o', 'out.zarr']))"
-    )
-    command = f"ulimit -f 10; exec {shlex.join([sys.executable, '-c', code])}"
-    for _ in range(2):
-        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 1
-        assert done.stderr == "convcli: out.zarr: File too large\n"
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["in.npy", "in.png"]
-
-
 @pytest.mark.usefixtures("strace")
 @pytest.mark.parametrize(
     ("call", "error", "says"),

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from convcli.errors import UsageError
 from convcli.imaging.compare import STRIP, compare_pictures, difference_picture, ssim
 from convcli.imaging.source import Frame, Source
-from convcli.show.compare_text import comparison_lines
+from convcli.show.compare_text import comparison_document, comparison_lines
 
 RANDOM = np.random.default_rng(11)
 SPACES = {1: ("gray", False), 2: ("gray", True), 3: ("rgb", False), 4: ("rgb", True)}
@@ -72,7 +72,15 @@ def test_the_largest_difference_is_found_where_it_is() -> None:
     found = compare_pictures(picture(a), picture(b), ("a", "b"))
     assert found.where == (0, STRIP + 21, 9, 2)
     assert found.largest * found.white == pytest.approx(500)
+    assert comparison_document(found)["largest"] == 500
     assert found.equal == pytest.approx(1 - 2 / (a.shape[0] * a.shape[1]))
+
+
+def test_every_difference_of_bytes_is_told_as_a_whole_number() -> None:
+    for level in range(1, 256):
+        a, b = np.full((1, 1, 1), level, np.uint8), np.full((1, 1, 1), level // 3, np.uint8)
+        found = compare_pictures(picture(a), picture(b), ("a", "b"))
+        assert comparison_document(found)["largest"] == level - level // 3
 
 
 def test_equal_pictures_are_infinitely_alike() -> None:
