@@ -26,6 +26,9 @@ from convcli.kernels.kernel import Kernel
 
 __all__ = ["OPERATION", "BilateralMean"]
 
+WIDEST = 1e150
+"""A sigma whose square is still a number: under it every weight that is written down is 1."""
+
 
 class BilateralMean(CpuOnly):
     """With the numbers sigma of space, sigma of range and, where channels count jointly, 1."""
@@ -36,7 +39,7 @@ class BilateralMean(CpuOnly):
         """What is to be computed at a place of the chain, and what is known of the result."""
         if len(kernel.numbers) < 2 or min(kernel.numbers[:2]) <= 0:
             raise UsageError(f"kernel {kernel.name!r}: its two numbers are sigmas, each above 0")
-        space, alike = kernel.numbers[0], kernel.numbers[1] * slot.level
+        space, alike = kernel.numbers[0], min(kernel.numbers[1] * slot.level, WIDEST)
         weights = weights_by_distance(footprint(kernel, flip=slot.flip), space)
         bounds, sums = slot.bounds, slot.precision
         requantize = slot.requantize(bounds and [bounds], accumulate=sums, exact=False)

@@ -157,6 +157,14 @@ def test_sigmas_above_0():
             plan_filter((3, 3, 1), "uint8", [Kernel([[1]], operation="bilateral", numbers=numbers)])
 
 
+def test_a_sigma_whose_square_is_no_number_makes_all_alike():
+    x = picture(np.random.default_rng(4), "uint8", (9, 12, 3))
+    for joint in (False, True):
+        np.testing.assert_array_equal(
+            run(x, FOOTPRINTS[0], 1.7e308, joint=joint), run(x, FOOTPRINTS[0], 1e9, joint=joint)
+        )
+
+
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "base"])
 def test_every_instruction_set(isa):
     """To a rounding: each makes exponentials in its own way."""

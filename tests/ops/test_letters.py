@@ -213,3 +213,10 @@ def test_the_gradient_of_letters_is_what_a_lecture_writes() -> None:
 def test_too_much_to_write_down() -> None:
     with pytest.raises(TensorError, match="at most 16,384 products"):
         identities.check_adjoint(indexed_symbols("x", (200,)), indexed_symbols("w", (100,)))
+
+
+def test_sums_that_are_infinite_are_compared_without_a_warning() -> None:
+    x, weight = np.array([1, 2, 1e308]), np.array([1.0, 2.0])
+    assert identities.check_adjoint(x, weight).difference == 0
+    assert np.isnan(identities.check_gradient(x, weight).difference)
+    assert not identities.check_gradient(x, weight).holds
