@@ -33,10 +33,12 @@ def main() -> NoReturn:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.write("convcli: not enough memory\n")
         code = 1
-    except KeyboardInterrupt:  # just before the boundary, or just behind it
-        from convcli.system.process import die_by
+    except BaseException as stop:  # just before the boundary, or just behind it
+        from convcli.system.process import Terminated, die_by
 
-        code = die_by(signal.SIGINT)
+        if not isinstance(stop, KeyboardInterrupt | Terminated):
+            raise
+        code = die_by(stop.signum if isinstance(stop, Terminated) else signal.SIGINT)
     if ours:  # all is done: an interrupt has nothing to say any more
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

@@ -104,6 +104,23 @@ def test_an_interrupt_beside_the_error_boundary_is_no_traceback() -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_that_comes_as_the_first_is_obeyed_is_no_traceback(number: int) -> None:
+    code = (
+        "import os, sys\n"
+        "from convcli.cli import app\n"
+        "again = lambda *_: os.kill(os.getpid(), int(sys.argv[1]))\n"
+        "app.invoke = app.let_stops_kill = again\n"
+        "from convcli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(int(number))], stderr=subprocess.PIPE, check=False
+    )
+    assert done.returncode == -number
+    assert done.stderr == b""
+
+
 def test_what_nohup_sets_aside_stays_aside(tmp_path: Path, samples: Path) -> None:
     shutil.copy(samples / "portrait.png", tmp_path / "in.png")
     code = (
