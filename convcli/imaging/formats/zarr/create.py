@@ -134,9 +134,8 @@ def _settle() -> None:
         from zarr.core.sync import sync
 
         async def others() -> None:
-            own = asyncio.current_task()
-            rest = [task for task in asyncio.all_tasks() if task is not own]
-            await asyncio.gather(*rest, return_exceptions=True)
+            while rest := asyncio.all_tasks() - {asyncio.current_task()}:  # some begin others
+                await asyncio.gather(*rest, return_exceptions=True)
 
         sync(others())
 
