@@ -14,6 +14,7 @@ import locale
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
@@ -44,10 +45,19 @@ UNSET = [
 
 
 def own_environment() -> None:
-    """The same variables on every machine; each process that a test starts inherits them."""
+    """The same variables and signals on every machine; processes that tests start inherit them."""
     for name in [n for n in os.environ if any(fnmatch(n, pattern) for pattern in UNSET)]:
         del os.environ[name]
     os.environ["TERM"] = "xterm"
+    # `nohup`, and a shell for what runs in its background, set signals aside, and the programs that
+    # tests end by them would go on.
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (getattr(signal, "SIGHUP", signal.SIGTERM), signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
     with suppress(locale.Error):  # text of this process too; where there is none, it stays ASCII
         locale.setlocale(locale.LC_ALL, "C.UTF-8")
     if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit that of their parent
