@@ -233,13 +233,15 @@ def _link(temporary: Path, target: Path) -> None:
     """Rename a file, but never over another."""
     try:
         os.link(temporary, target)
-        temporary.unlink()
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links: the check a moment ago has to do
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         temporary.replace(target)
+    else:
+        with contextlib.suppress(OSError):  # its owner tries once more
+            temporary.unlink()
 
 
 def _insist(action: Callable[[], object], patience: float) -> None:
