@@ -18,29 +18,21 @@ def main() -> NoReturn:
     # in a busy loop, beside which a picture is to be decoded: 20 to 40 ms of 170. Filters have no
     # work for them, and where tensors do, they share it out themselves.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if ours:  # nothing is begun yet: an interrupt may end the process where it is
+    # Outside of `run` nothing is to be cleaned up: an interrupt may end the process where it is.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from convcli.cli.app import run
-        from convcli.system.process import resend_dropped_stops
+        from convcli.system.process import Terminated, die_by, number_of, resend_dropped_stops
 
         resend_dropped_stops()
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = run(sys.argv[1:])
     except MemoryError:  # outside of the boundary, or in telling of another
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.write("convcli: not enough memory\n")
         code = 1
-    except BaseException as stop:  # just before the boundary, or just behind it
-        from convcli.system.process import Terminated, die_by
-
-        if not isinstance(stop, KeyboardInterrupt | Terminated):
-            raise
-        code = die_by(stop.signum if isinstance(stop, Terminated) else signal.SIGINT)
-    if ours:  # all is done: an interrupt has nothing to say any more
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except (KeyboardInterrupt, Terminated) as stop:  # just before the boundary, or just behind it
+        code = die_by(number_of(stop))
     try:
         _leave(code)
     except MemoryError:  # even an orderly end takes some

@@ -8,7 +8,6 @@ import io
 import os
 import signal
 import sys
-from typing import Any, NoReturn
 
 from convcli.cli import commands
 from convcli.cli.plain import plain
@@ -19,10 +18,10 @@ from convcli.system.process import (
     SIGPIPE,
     Terminated,
     die_by,
-    let_stops_kill,
-    on_termination,
+    number_of,
+    raise_stop,
     settle_streams,
-    stop_behind,
+    stops_obeyed,
 )
 
 __all__ = ["invoke", "run"]
@@ -42,10 +41,6 @@ class _ClosedOutput(io.TextIOBase):
 
     def isatty(self) -> bool:
         return False
-
-
-def _terminate(signum: int, _frame: Any) -> NoReturn:
-    raise Terminated(signum)
 
 
 def _complain(message: str) -> None:
@@ -69,7 +64,6 @@ def run(argv: list[str]) -> int:
     SIGINT, 141 when the reader of a pipe has gone, 143, 129).
     """
     argv, traceback = _split_traceback(argv)
-    on_termination(_terminate)
     settle_streams()
     spare_address_space()
     if address_limit() is not None and not traceback:
@@ -79,20 +73,18 @@ def run(argv: list[str]) -> int:
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()
     try:
-        return _run(argv, traceback)
-    except KeyboardInterrupt:
-        number: int = signal.SIGINT
-    except Terminated as stop:
-        number = stop.signum
+        with stops_obeyed():
+            return _run(argv, traceback)
+    except (KeyboardInterrupt, Terminated) as stop:
+        number = number_of(stop)
     except BrokenPipeError:
         # The reader has what it wanted.
         _abandon_stdout()
         number = SIGPIPE
-    let_stops_kill()
     if number == signal.SIGINT:
         _complain("interrupted")
-    # Out of the block above the error is gone, and what was entered just as it came is ended by
-    # being collected: no `with` knew of it yet, and a temporary would stay.
+    # Out here the error is gone, and what was entered just as it came is ended by being collected: no
+    # `with` knew of it yet, and a temporary would stay. One more such signal ends us at once.
     gc.collect()
     return die_by(number)
 
@@ -106,16 +98,17 @@ def _abandon_stdout() -> None:
 def _run(argv: list[str], traceback: bool) -> int:
     try:
         code = invoke(argv)
+        raise_stop()  # one of which a library has made nothing at all
         sys.stdout.flush()
         return code
     except ConvcliError as error:
-        _raise_stop(error)
+        raise_stop()
         if traceback:
             raise
         _complain(str(error))
         return error.exit_code
     except Exception as error:
-        _raise_stop(error)
+        raise_stop()
         if reader_has_gone(error):
             raise BrokenPipeError from error
         if traceback:
@@ -126,12 +119,6 @@ def _run(argv: list[str], traceback: bool) -> int:
             _abandon_stdout()
         _complain(_reason(error))
         return 1
-
-
-def _raise_stop(error: Exception) -> None:
-    stop = stop_behind(error)
-    if stop is not None:
-        raise stop
 
 
 def _reason(error: Exception) -> str:

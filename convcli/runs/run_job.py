@@ -23,7 +23,7 @@ from convcli.runs.request import Job, Report, Request
 from convcli.runs.whole_file import WholeFile
 from convcli.system.files import size_and_time
 from convcli.system.machine import is_tight, lacks_memory
-from convcli.system.process import stop_behind
+from convcli.system.process import raise_stop
 
 if TYPE_CHECKING:
     from convcli.imaging.stages.part_shown import Mask
@@ -290,9 +290,7 @@ def attempt(
     except BrokenPipeError:
         raise
     except Exception as error:
-        stop = stop_behind(error)
-        if stop is not None:
-            raise stop from None
+        raise_stop()
         if not isinstance(error, ConvcliError):
             error = RunError(f"{display_name(job.input)}: {_reason(error)}")
         return Failure(job, error)

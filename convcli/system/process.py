@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 __all__ = [
     "SIGPIPE",
@@ -14,22 +14,23 @@ __all__ = [
     "after_fork",
     "die_by",
     "ignore_stops",
-    "let_stops_kill",
-    "on_termination",
+    "number_of",
+    "raise_stop",
     "resend_dropped_stops",
     "settle_streams",
     "start_method",
-    "stop_behind",
     "stops_held_back",
+    "stops_obeyed",
     "stops_put_off",
 ]
 
 WINDOWS = os.name == "nt"
-_STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SIGPIPE = 13
 """The number wherever there is the signal."""
 _CLEARED = 0.01
-"""Seconds within which whatever was being cleared is gone."""
+"""Seconds within which what is being cleared is mostly gone."""
+_came: list[int] = []
+"""The signals to end that came where they are obeyed."""
 
 
 class Terminated(BaseException):
@@ -54,48 +55,68 @@ def start_method() -> str:
     return "fork" if sys.platform == "linux" else "spawn"
 
 
-def on_termination(handler: Callable[[int, Any], Any]) -> None:
-    """Have ``handler`` called when this process is told to end, by a signal other than ctrl-C."""
-    _handle(_STOPS[1:], handler)
+@contextlib.contextmanager
+def stops_obeyed() -> Iterator[None]:
+    """Within the block ctrl-C raises ``KeyboardInterrupt``, and other such signals :class:`Terminated`.
+
+    What whoever began us has set aside stays so: `nohup` does that, and a shell for what runs in its
+    background.
+    """
+    import signal
+
+    before: dict[int, Any] = {}
+    try:
+        for number in _stops():
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, _stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        _came.clear()
+
+
+def _stop(number: int, _frame: Any) -> NoReturn:
+    _came.append(number)
+    raise _error_of(number)
+
+
+def _error_of(number: int) -> BaseException:
+    import signal
+
+    return KeyboardInterrupt() if number == signal.SIGINT else Terminated(number)
+
+
+def raise_stop() -> None:
+    """Raise anew what a signal to end has raised, if one came.
+
+    Python and libraries may make another error of it. Where NumPy is being imported it becomes an
+    ImportError, or a RuntimeError (a class that gives its attributes their names, up to Python 3.11).
+    """
+    if _came:
+        raise _error_of(_came[0])
+
+
+def number_of(stop: BaseException) -> int:
+    """The signal that raised an error."""
+    import signal
+
+    return stop.signum if isinstance(stop, Terminated) else signal.SIGINT
 
 
 def ignore_stops() -> None:
     """Leave all such signals, ctrl-C as well, to another process."""
     import signal
 
-    _handle(_STOPS, signal.SIG_IGN)
-
-
-def let_stops_kill() -> None:
-    """From now on all such signals, ctrl-C as well, end this process where it is."""
-    import signal
-
-    _handle(_STOPS, signal.SIG_DFL)
-
-
-def stop_behind(error: BaseException | None) -> BaseException | None:
-    """The interrupt that an error was made of, if it was one.
-
-    Python up to 3.11 makes a RuntimeError of one that comes while a class gives its attributes
-    their names, as NumPy's do while it is imported.
-
-    >>> stop_behind(RuntimeError("a file is damaged")) is None
-    True
-    """
-    for _ in range(100):  # errors may name each other in a ring
-        if error is None:
-            break
-        if isinstance(error, KeyboardInterrupt | Terminated):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+    for number in _stops():
+        signal.signal(number, signal.SIG_IGN)
 
 
 def resend_dropped_stops() -> None:
     """Let such a signal come once more where Python can only print what it raised, and goes on.
 
-    That is while an object or a weak reference is cleared, as at each import. It is sent by another
-    thread a moment later: the clearing must be over by then.
+    That is while an object or a weak reference is cleared, as at each import. Another thread sends it
+    a moment later, and again where the clearing is not over by then.
     """
     import _thread
     import signal
@@ -111,10 +132,8 @@ def resend_dropped_stops() -> None:
             os.kill(os.getpid(), number)
 
     def hook(dropped: Any) -> None:
-        if isinstance(dropped.exc_value, Terminated):
-            _thread.start_new_thread(send, (dropped.exc_value.signum,))
-        elif issubclass(dropped.exc_type, KeyboardInterrupt):
-            _thread.start_new_thread(send, (signal.SIGINT,))
+        if _came and issubclass(dropped.exc_type, (KeyboardInterrupt, Terminated)):
+            _thread.start_new_thread(send, (_came[-1],))
         else:
             print_it(dropped)
 
@@ -129,8 +148,7 @@ def stops_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    stops = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _stops())
     try:
         yield
     finally:
@@ -151,8 +169,8 @@ def stops_put_off() -> Iterator[None]:
     try:
         # Signals are handled by the main thread alone: nothing interrupts another.
         if threading.current_thread() is threading.main_thread():
-            for number in (getattr(signal, name, None) for name in _STOPS):
-                if number is not None and callable(signal.getsignal(number)):
+            for number in _stops():
+                if callable(signal.getsignal(number)):
                     before[number] = signal.getsignal(number)
                     signal.signal(number, lambda number, _: came.append(number))
         yield
@@ -163,15 +181,12 @@ def stops_put_off() -> Iterator[None]:
             before[number](number, None)
 
 
-def _handle(names: tuple[str, ...], handler: Any) -> None:
+def _stops() -> list[int]:
     import signal
 
-    for name in names:
-        # Windows has no SIGHUP, and tells of a closed window by SIGBREAK. What whoever began us has
-        # set aside stays so: `nohup` does that, and a shell for what runs in its background.
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
+    # Windows has no SIGHUP, and tells of a closed window by SIGBREAK.
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
 
 def die_by(number: int) -> int:
