@@ -100,11 +100,14 @@ def execute(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Out
         made = filtered_values(plan, x, out)
         return Outcome(made.samples, made.clipped, note=made.note)
     values, _, note, _ = filtered_values(plan, x, None)
-    from convcli.engine.rounding import largest_of, rounding
+    from convcli.engine.rounding import SamplesSeen, flat_level, rounding
 
     low, high = float(values.min()), float(values.max())
-    white = low if high - low <= rounding(plan, largest_of(x)) else high
-    pixels = _placed(stretched(values, low, white, plan.out_dtype), out)
+    seen = SamplesSeen()
+    seen.look(x)
+    level = flat_level(seen.found)
+    flat = level is not None and high - low <= rounding(plan, level)
+    pixels = _placed(stretched(values, low, low if flat else high, plan.out_dtype), out)
     return Outcome(pixels, 0, low, high, note)
 
 

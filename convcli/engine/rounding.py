@@ -1,4 +1,4 @@
-"""How far apart results may lie by rounding alone: what lies no further apart is one value.
+"""Whether a picture is flat, and how far apart rounding then sets its results.
 
 Sums of floats depend on the order of their terms, which differs from row to row: a flat picture has
 results that differ in their last bits, and ``stretch`` would make black and white of them.
@@ -6,36 +6,82 @@ results that differ in their last bits, and ``stretch`` would make black and whi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from math import sqrt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from convcli.engine.algorithms.fft_correlation import spread
-from convcli.engine.numerics import EPS32, EPS64, float_error
+from convcli.engine.numerics import EPS32, EPS64
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from convcli.engine.plan import Plan
-    from convcli.engine.step import Step
 
-__all__ = ["largest_of", "rounding"]
+__all__ = ["Sample", "SamplesSeen", "flat_level", "rounding"]
+
+Sample: TypeAlias = tuple[int, float]
+"""A channel, and a value in it."""
 
 
-def rounding(plan: Plan, largest: float, eps: float | None = None) -> float:
-    """The most that rounding sets apart two results of a plan that are the same number.
+class SamplesSeen:
+    """Samples of a picture: one of each channel while it is flat, and two of one if it is not.
 
-    Errors of single additions are independent (``float_error``), of as many as are made one after
-    the other: those of a separable kernel are the taps of its lines. Sums of whole numbers that are
-    exact have none, and what is no sum makes the same of the same values.
+    Missing samples, which are NaN or ``hole``, do not count. After the first two that differ nothing
+    is looked at. Threads may show regions in any order: what is in a set does not depend on it.
+
+    >>> flat, noise = SamplesSeen(), SamplesSeen()
+    >>> flat.look(np.full((9, 9, 2), 7.0)), noise.look(np.arange(18.0).reshape(3, 3, 2))
+    (None, None)
+    >>> sorted(flat.found), sorted(noise.found)
+    ([(0, 7.0), (1, 7.0)], [(0, 0.0), (0, 4.0)])
+    """
+
+    def __init__(self, hole: float | None = None) -> None:
+        self.hole = hole
+        self.found: set[Sample] = set()
+
+    def look(self, x: NDArray[Any]) -> None:
+        """Show a region ``(H, W, C)``; its first row will do for most pictures."""
+        for part in (x[:1], x):
+            for channel in range(x.shape[2]):
+                if flat_level(self.found) is None:
+                    return
+                values = part[..., channel]
+                if self.hole is not None:
+                    values = values[values != self.hole]
+                if values.size:
+                    ends = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+                    self.found.update((channel, end.item()) for end in ends if end == end)
+
+
+def flat_level(found: Iterable[Sample]) -> float | None:
+    """The largest absolute sample of a flat picture; None if two of a channel differ.
+
+    >>> flat_level({(0, 3), (1, -8)}), flat_level({(0, 3), (0, 4)}), flat_level(())
+    (8.0, None, 0.0)
+    """
+    samples = list(found)  # other threads may be adding to it
+    if len(samples) > len({channel for channel, _ in samples}):
+        return None
+    return max((abs(float(value)) for _, value in samples), default=0.0)
+
+
+def rounding(plan: Plan, level: float, *, in_floats: bool = False) -> float:
+    """No less than what rounding sets apart the results of a flat picture.
+
+    It is generous: what else sets them apart, such as a border of another value, does so by far
+    more. Sums of whole numbers that are exact are not set apart, nor are single products; what is
+    no sum makes the same of the same values.
 
     Parameters
     ----------
-    largest
-        Absolute value of the samples, which bounds the sums better than what their type can hold.
-    eps
-        Of floats that are summed in place of the plan's samples, of which no sum is exact; by
-        default that of each step.
+    level
+        The largest absolute sample.
+    in_floats
+        Whether the samples are made floats first, as in linear light, of which no sum is exact.
 
     >>> from convcli.engine.plan import plan_filter
     >>> from convcli.kernels.load import load_kernel
@@ -43,61 +89,17 @@ def rounding(plan: Plan, largest: float, eps: float | None = None) -> float:
     ...     plan = plan_filter((9, 9, 1), dtype, [load_kernel("laplacian")], range="stretch")
     ...     print(dtype, rounding(plan, 100.0))
     uint8 0.0
-    float32 0.00035...
+    float32 0.0018...
     """
+    eps = EPS64 if plan.dtype == "float64" else EPS32
     error = 0.0
     for step in plan.steps:
         if not step.is_sum:
             error *= 2.0
             continue
-        gain, members = _gain(step), len(step.weights) if step.requantize.combine != "none" else 1
-        reach = gain * largest + abs(step.requantize.bias)
-        fresh = 0.0
-        if eps is not None or error or not step.exact:
-            fine = eps or (EPS64 if step.accumulate == "float64" else EPS32)
-            fresh = _fresh(step, reach, fine)
-            if fresh and step.requantize.out_dtype == "float32":
-                fresh += EPS32 * reach
-        error = (gain * error + fresh) * members**0.5
-        largest = reach
+        gain = float(np.abs(step.weights).sum()) * abs(step.requantize.scale)
+        level = gain * level + abs(step.requantize.bias)
+        error *= gain
+        if in_floats or not (step.exact or np.count_nonzero(step.weights) == 1):
+            error += eps * level * (32.0 + 2.0 * sqrt(step.weights.size))
     return error
-
-
-def largest_of(x: NDArray[Any]) -> float:
-    """The largest absolute sample; NaN is none.
-
-    >>> largest_of(np.array([-3, 2], np.int8)), largest_of(np.array([np.nan, 1.5]))
-    (3.0, 1.5)
-    """
-    if not x.size:
-        return 0.0
-    low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
-    return 0.0 if np.isnan(low) else max(-float(low), float(high))
-
-
-def _fresh(step: Step, reach: float, eps: float) -> float:
-    """What one step adds to the error, as it is carried out."""
-    method, weights = step.method, step.weights
-    if method.transform:
-        fine = EPS32 if method.transform == "float32" else EPS64
-        total = float(np.abs(weights).sum(axis=_cells(step)).max()) or 1.0
-        return 8 * fine * reach * spread(weights) / total + eps * reach
-    if method.factors:
-        lines = [[line for term in terms for line in term] for terms in method.factors]
-        taps = max(sum(int(np.count_nonzero(line)) for line in member) for member in lines)
-    else:
-        taps = int(np.count_nonzero(weights, axis=_cells(step)).max())
-    return float_error(taps, reach, eps) if taps > 1 else 0.0  # a product has no order
-
-
-def _gain(step: Step) -> float:
-    """What the largest sample comes to in a sum, before terms of both signs meet."""
-    terms = [np.abs(step.weights).sum(axis=_cells(step)).max()]
-    for member in step.method.factors:
-        terms.append(sum(np.abs(col).sum() * np.abs(row).sum() for col, row in member))
-    return float(max(terms)) * abs(step.requantize.scale)
-
-
-def _cells(step: Step) -> tuple[int, ...]:
-    """Axes of the weights that are summed over."""
-    return (1, 2, 3) if step.is_bank else (1, 2)

@@ -13,7 +13,7 @@ from convcli.engine.cpu.fft_sizes import efficiency, transform_length
 from convcli.engine.numerics import EPS32, EPS64, LIMITS
 from convcli.engine.step import Maps, Method, Problem
 
-__all__ = ["FFT", "spread"]
+__all__ = ["FFT"]
 
 
 class FftCorrelation:
@@ -65,13 +65,6 @@ def _samples(p: Problem) -> float:
     return float(transforms / share)
 
 
-def spread(weights: NDArray[np.float64]) -> float:
-    """What the error of a transform grows with: twice the weights' norm and their absolute sum."""
-    return max(
-        float(np.sqrt((member**2).sum())) * 2 + float(np.abs(member).sum()) for member in weights
-    )
-
-
 def _transform(p: Problem) -> str | None:
     """Type of the transforms that keeps the promise, if one does.
 
@@ -82,16 +75,18 @@ def _transform(p: Problem) -> str | None:
     of the largest sample times twice the weights' norm and their absolute sum, must stay below
     2**-24 of that sample times the smallest weight.
     """
-    wide = spread(p.weights)
+    spread = max(
+        float(np.sqrt((member**2).sum())) * 2 + float(np.abs(member).sum()) for member in p.weights
+    )
     if p.exact and p.values is not None:
-        error = 8 * EPS32 * p.values * wide
+        error = 8 * EPS32 * p.values * spread
         return "float32" if error < 0.25 else "float64" if error < 2.0**25 else None
     if p.relative:
         least = float(np.abs(p.weights[p.weights != 0]).min(initial=np.inf))
-        return "float64" if 8 * EPS64 * wide < 2.0**-24 * least else None
+        return "float64" if 8 * EPS64 * spread < 2.0**-24 * least else None
     if p.values is None:
         return "float64"
     if p.raster:  # within a level, where there are levels
         levels = p.requantize.out_dtype in LIMITS
-        return "float64" if not levels or 8 * EPS64 * p.values * wide < 0.25 else None
+        return "float64" if not levels or 8 * EPS64 * p.values * spread < 0.25 else None
     return "float32" if p.accumulate == "float32" else "float64"

@@ -244,9 +244,11 @@ class Filter:
         self, plane: Plane, simple: bool, plans: Plans, limits: tuple[float, float] | None = None
     ) -> Stretched:
         """The plane that looks for its limits, or has them."""
+        from convcli.engine.rounding import rounding
         from convcli.imaging.stages.stretching import Stretched, Watched
 
-        seen = Watched(plane, plans) if limits is None else None
+        rounds = not simple or rounding(plans.chained(plane.shape[:2]), 1.0)
+        seen = Watched(plane, plans) if rounds and limits is None else None
         return Stretched(self._result(seen or plane, simple, plans, self.counts), seen, limits)
 
     def _found(

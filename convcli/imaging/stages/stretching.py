@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from convcli.engine.dispatch import stretched
-from convcli.engine.numerics import EPS32, EPS64, full_scale
-from convcli.engine.rounding import largest_of, rounding
+from convcli.engine.numerics import full_scale
+from convcli.engine.rounding import Sample, SamplesSeen, flat_level, rounding
 from convcli.imaging.source import Pixels, Plane
 from convcli.imaging.stages.carry_out import SampleCounts, is_whole
 from convcli.imaging.stages.plans import Plans
@@ -22,39 +22,36 @@ __all__ = ["Stretched", "Watched", "join_limits"]
 
 STEEPEST = 12.92
 """Slope of the sRGB curve at black, by which errors of light grow."""
+DIVIDED = 16.0
+"""By which those of sums grow that are divided by the alpha, or the weights, that are there."""
+
+Found: TypeAlias = tuple[float, float, frozenset[Sample]]
 
 
 class Watched(Plane):
-    """A plane, and the largest absolute sample of a colour that has been read of it."""
+    """A plane, and whether the colours that have been read of it are flat."""
 
     def __init__(self, plane: Plane, plans: Plans) -> None:
         self.plane, self.shape, self.dtype = plane, plane.shape, plane.dtype
         self.meta, self.duration, self.disposal = plane.meta, plane.duration, plane.disposal
-        self._colours, self._hole = plane.shape[2] - plans.alpha, plans.missing.value
-        self._found = [0.0]  # appending is one step for every thread
+        self._colours = plane.shape[2] - plans.alpha
+        self.samples = SamplesSeen(plans.missing.value)
 
     def read(self, want: Ranges) -> Pixels:
         """The cutout."""
         x = self.plane.read(want)
-        colours = x[..., : self._colours]
-        if self._hole is not None:  # it may be larger than all that is there
-            colours = colours[colours != self._hole]
-        self._found.append(largest_of(colours))
+        self.samples.look(x[..., : self._colours])
         return x
-
-    @property
-    def largest(self) -> float:
-        """So far."""
-        return max(self._found)
 
 
 class Stretched(Plane):
     """Values mapped so that the smallest is black and the largest white: they are read twice.
 
     ``limits`` are the two, for which it is a survey itself; one that is read whole finds them.
-    Values that lie no further apart than rounding may set them are flat, and become black.
+    Those of a flat picture become black where nothing but rounding sets them apart.
 
-    ``seen`` is what ``before`` is made of, where the limits are still to be found.
+    ``seen`` is what ``before`` is made of, where the limits are still to be found and rounding may
+    set apart what is flat.
     """
 
     def __init__(
@@ -64,18 +61,16 @@ class Stretched(Plane):
         self.shape, self.dtype = before.shape, before.dtype
         self.limits = limits
 
-    def look(self, want: Ranges) -> tuple[float, float, float]:
-        """Smallest and largest value of a region, and how far apart rounding may set equal ones.
-
-        The first two are NaN where all of it is missing.
-        """
+    def look(self, want: Ranges) -> Found:
+        """Of a region: its smallest and largest value, NaN where all is missing, and its samples."""
         return self._found(self.before.read(want))
 
-    def join(self, found: Iterable[tuple[float, float, float]]) -> tuple[float, float]:
+    def join(self, found: Iterable[Found]) -> tuple[float, float]:
         """The limits of the whole."""
-        regions = list(found)
-        low, high = join_limits(region[:2] for region in regions)
-        flat = high - low <= max(region[2] for region in regions)
+        lows, highs, samples = zip(*found, strict=True)
+        low, high = join_limits(zip(lows, highs, strict=True))
+        level = flat_level(frozenset().union(*samples))
+        flat = level is not None and high - low <= self._noise(level)
         return low, low if flat else high
 
     def read(self, want: Ranges) -> Pixels:
@@ -99,28 +94,21 @@ class Stretched(Plane):
     def _colours(self, values: Pixels) -> Pixels:
         return values[..., : values.shape[-1] - self.alpha]
 
-    def _found(self, values: Pixels) -> tuple[float, float, float]:
-        assert self.seen is not None, "limits that are given are not looked for"
+    def _found(self, values: Pixels) -> Found:
         colours = self._colours(values)
         low, high = np.fmin.reduce(colours, axis=None), np.fmax.reduce(colours, axis=None)
-        return float(low), float(high), self._noise(self.seen.largest, colours.dtype)
+        return float(low), float(high), frozenset(self.seen.samples.found if self.seen else ())
 
-    def _noise(self, largest: float, dtype: np.dtype[np.generic]) -> float:
-        """How far apart rounding may set equal values of a type, made of samples up to ``largest``."""
+    def _noise(self, level: float) -> float:
+        """How far apart rounding sets the values of a flat picture."""
         before, plans = self.before, self.before.plans
         if isinstance(before, Correlated):
-            return rounding(before.plan, largest)
-        # Sums of layers may be quotients: both parts round, and what they are divided by is small.
-        eps = EPS64 if dtype == np.float64 else EPS32
+            return rounding(before.plan, level)
+        factor = 1 / full_scale(before.plan.dtype) if plans.in_colours else plans.depth
         if plans.in_light:
-            largest /= full_scale(plans.dtype.name)
-            largest = max(largest, largest**2.4)
-        noise = 4 * rounding(before.plan, largest, eps)
-        if noise or plans.in_colours:
-            noise += 4 * eps * largest
-        if plans.in_light:
-            return STEEPEST * noise
-        return noise / full_scale(before.plan.dtype) if plans.in_colours else noise * plans.depth
+            level /= full_scale(plans.dtype.name)
+            level, factor = max(level, level**2.4), STEEPEST
+        return DIVIDED * factor * rounding(before.plan, level, in_floats=True)
 
 
 def join_limits(found: Iterable[tuple[float, float]]) -> tuple[float, float]:
