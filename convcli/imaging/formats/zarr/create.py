@@ -22,6 +22,8 @@ __all__ = ["ZarrTarget", "chunk_of", "create_zarr"]
 
 CHUNK = 512
 """Rows and columns of a chunk where the source has none."""
+SETTLER = "convcli waits for the other tasks"
+"""The name of a task that does: several threads may, and would wait for each other for ever."""
 KINDS = {"y": "space", "x": "space", "c": "channel", "z": "space", "t": "time"}
 """Of the axes of OME-Zarr."""
 
@@ -134,7 +136,10 @@ def _settle() -> None:
         from zarr.core.sync import sync
 
         async def others() -> None:
-            while rest := asyncio.all_tasks() - {asyncio.current_task()}:  # some begin others
+            if own := asyncio.current_task():
+                own.set_name(SETTLER)
+            # Again and again: some begin others.
+            while rest := [task for task in asyncio.all_tasks() if task.get_name() != SETTLER]:
                 await asyncio.gather(*rest, return_exceptions=True)
 
         sync(others())
