@@ -129,7 +129,7 @@ class Source(Header):
     What comes after them is said of it as in :class:`convcli.imaging.header.Header`.
     """
 
-    __slots__ = ("by_choice", "frames")
+    __slots__ = ("by_choice", "folder", "frames")
 
     def __init__(
         self,
@@ -144,6 +144,7 @@ class Source(Header):
         super().__init__(format, space, alpha, dtype, size, **said)
         self.frames = frames
         self.by_choice = False  # whether it is stored, and could be decoded whole as well
+        self.folder = ""  # on this machine, in which samples are stored in many files
 
     @classmethod
     def of(cls, header: Header, frames: Iterable[Plane], **changes: Any) -> Source:

@@ -21,7 +21,7 @@ from convcli.runs.kinds import is_device, output_format
 from convcli.runs.memory import limits_of
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.whole_file import WholeFile
-from convcli.system.files import size_and_time
+from convcli.system.files import size_and_time, size_and_time_within
 from convcli.system.machine import is_tight, lacks_memory
 from convcli.system.process import raise_stop
 
@@ -93,6 +93,7 @@ class _Way:
         self.planned, self.part_done, self.executor = planned, part_done, executor
         self.state = size_and_time(job.input)  # before it is read
         self.signature = list(self.state) if journal and self.state else None
+        self.folder, self.stored = "", (0, 0)
 
     def go(self, *, flows: bool) -> Report:
         """All of it; ``flows``: rows may be decoded as they are asked for."""
@@ -135,6 +136,7 @@ class _Way:
             clock.lap("plan")
             self._tell(report)
             if written:
+                self._watch(source)
                 with _judged_whole() if source.by_choice else nullcontext():
                     out.write(chain, source, report, clock)
         return report
@@ -147,8 +149,19 @@ class _Way:
             self.require_unchanged()
             raise
 
+    def _watch(self, source: Source) -> None:
+        """Look at each file of a folder that is about to be read, unless a cluster reads it.
+
+        One host would look at millions of chunks, one by one, while the others wait. The time of the
+        folder itself is that of what is put into it, which may be the result.
+        """
+        if source.folder:
+            self.state = None
+            if self.executor is None:
+                self.folder, self.stored = source.folder, size_and_time_within(source.folder)
+
     def require_unchanged(self, *, or_anew: bool = False) -> None:
-        """See that the input is what it was before it was read, as far as its size and time tell.
+        """See that the input is what it was before it was read, as far as sizes and times tell.
 
         Raises
         ------
@@ -157,7 +170,8 @@ class _Way:
         DoesNotFlow
             If it can be read ``or_anew``.
         """
-        if self.state is not None and size_and_time(self.job.input) != self.state:
+        changed = self.state is not None and size_and_time(self.job.input) != self.state
+        if changed or (self.folder and size_and_time_within(self.folder) != self.stored):
             said = f"{display_name(self.job.input)}: it was changed while it was read"
             raise DoesNotFlow(said) if or_anew else InputError(said)
 

@@ -38,6 +38,11 @@ def write(path: Path, level: int) -> None:
     x = np.full(SIZE, level, np.uint8)
     if path.suffix == ".npy":
         np.save(path, x)
+    elif path.suffix == ".zarr":
+        zarr = pytest.importorskip("zarr")
+        if not path.exists():
+            zarr.create_array(path, shape=SIZE, dtype="uint8", chunks=(100, 1500), fill_value=1)
+        zarr.open_array(path)[...] = x
     elif path.suffix == ".tif":
         tifffile.imwrite(path, x, photometric="minisblack", rowsperstrip=20)
     else:
@@ -63,6 +68,11 @@ def overwrites(source: Path) -> Any:
     def part_done(done: int, parts: int) -> None:
         assert parts > 1
         if after:
+            if source.is_dir():
+                write(source, after.pop())  # chunk by chunk, as others would
+                for chunk in source.rglob("c/*/*"):
+                    os.utime(chunk, ns=(0, chunk.stat().st_mtime_ns + 10**9))
+                return
             status = source.stat()
             write(other, after.pop())
             with source.open("r+b") as file:
@@ -73,7 +83,7 @@ def overwrites(source: Path) -> Any:
     return part_done
 
 
-FORMATS = ["npy", "tif", pytest.param("png", marks=flowing)]
+FORMATS = ["npy", "tif", "zarr", pytest.param("png", marks=flowing)]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -119,3 +129,17 @@ def test_what_cannot_go_on_because_it_changed_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it was changed while it was read"):
         run(source, tmp_path / "out.npy", LITTLE, planned=spoil)
     assert [p.name for p in tmp_path.iterdir()] == ["in.png"]
+
+
+@pytest.mark.parametrize("place", ["out.zarr", "0/out.zarr"])
+def test_a_result_among_the_arrays_of_its_input_is_no_change(tmp_path: Path, place: str) -> None:
+    zarr = pytest.importorskip("zarr")
+    zarr.create_group(tmp_path / "in.zarr")
+    write(tmp_path / "in.zarr" / "0.zarr", 7)
+    source = (tmp_path / "in.zarr" / "0.zarr").rename(tmp_path / "in.zarr" / "0")
+
+    def beside(report: Report) -> None:
+        zarr.open_group(tmp_path / "in.zarr").create_array("1", data=np.ones((2, 2)))
+
+    run(source, tmp_path / "in.zarr" / place, LITTLE, planned=beside)
+    assert (zarr.open_array(tmp_path / "in.zarr" / place)[...] == 7).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from convcli.imaging.formats.shared.array_file import MOST_FOLDED, native, space
 from convcli.imaging.formats.zarr.attributes import DIMENSIONS, declared_missing
 from convcli.imaging.options import MAX_PIXELS
 from convcli.imaging.source import Source, StoredPlane
+from convcli.imaging.urls import is_url
 
 __all__ = ["Said", "ZarrPlane", "import_zarr", "open_zarr"]
 
@@ -114,7 +116,7 @@ def open_zarr(
     _check_claims(node, axes, name, max_pixels)
     dtype, (down, across, _) = native(node.dtype), axes.picture
     planes = [ZarrPlane(name, full, dtype, node, axes, index, said) for index in axes.planes()]
-    return Source(
+    source = Source(
         "ZARR",
         what.space,
         what.alpha,
@@ -129,6 +131,8 @@ def open_zarr(
         axes=named,
         name=name,
     )
+    source.folder = "" if is_url(path) else str(Path(path, node.path))
+    return source
 
 
 def _own_names(meta: Any, said: Said) -> tuple[str, ...]:
