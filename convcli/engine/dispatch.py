@@ -18,6 +18,7 @@ from convcli.records import NamedTuple
 
 __all__ = [
     "Outcome",
+    "Values",
     "execute",
     "filtered_values",
     "loops",
@@ -59,8 +60,13 @@ class Values(NamedTuple):
     samples: NDArray[Any]
     clipped: int
     note: str = ""
-    taken_over: bool = False
-    """Whether the CPU made them instead of a GPU; the note says why."""
+    taken_over: str = ""
+    """Why the CPU made them instead of a GPU; empty where it did not."""
+
+    @property
+    def told(self) -> str:
+        """All that there is to tell."""
+        return self.note or self.taken_over
 
 
 def execute(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Outcome:
@@ -98,17 +104,18 @@ def execute(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None) -> Out
         _check_out(plan, x, out)
     if plan.range != "stretch":
         made = filtered_values(plan, x, out)
-        return Outcome(made.samples, made.clipped, note=made.note)
-    values, _, note, _ = filtered_values(plan, x, None)
+        return Outcome(made.samples, made.clipped, note=made.told)
+    made = filtered_values(plan, x, None)
     from convcli.engine.rounding import SamplesSeen, flat_level, rounding
 
+    values = made.samples
     low, high = float(values.min()), float(values.max())
     seen = SamplesSeen()
     seen.look(x)
     level = flat_level(seen.found)
     flat = level is not None and high - low <= rounding(plan, level)
     pixels = _placed(stretched(values, low, low if flat else high, plan.out_dtype), out)
-    return Outcome(pixels, 0, low, high, note)
+    return Outcome(pixels, 0, low, high, made.told)
 
 
 def _check_out(plan: Plan, x: NDArray[Any], out: NDArray[Any]) -> None:
@@ -141,7 +148,7 @@ def filtered_values(plan: Plan, x: NDArray[Any], out: NDArray[Any] | None = None
     except BackendError as error:
         if not plan.fallback:
             raise
-        return Values(*run_on_cpu(plan, x, out), taken_over(error), True)
+        return Values(*run_on_cpu(plan, x, out), taken_over=taken_over(error))
     return Values(values, clipped, to_tell())
 
 

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from PIL import GifImagePlugin, Image
 
+from convcli.engine.backends import NUMPY
 from convcli.errors import InputError
 from convcli.imaging.formats.png.write import apng_parts
 from convcli.imaging.formats.tiff import read as tiff_read
@@ -18,8 +19,11 @@ from convcli.imaging.formats.tiff.pages import walk_pages
 from convcli.imaging.header import Metadata
 from convcli.imaging.limits import FRAME_BYTES
 from convcli.imaging.opening import decode_picture
+from convcli.imaging.options import FilterOptions
 from convcli.imaging.source import Frame
 from convcli.imaging.stages.carry_out import Counts, SampleCounts
+from convcli.imaging.stages.filter import Filter
+from convcli.kernels.load import load_kernel
 
 RNG = np.random.default_rng(11)
 
@@ -201,3 +205,32 @@ def test_what_was_counted_of_a_frame_is_not_added_up_again_for_every_other() -> 
     assert Number.added <= 6 * frames
     counts.clear()
     assert counts.total == SampleCounts()
+
+
+def test_frames_that_the_cpu_took_are_not_counted_again_after_each() -> None:
+    class Why(str):
+        """A reason that knows how often it was looked at."""
+
+        looked = 0
+
+        def __bool__(self) -> bool:
+            Why.looked += 1
+            return len(self) > 0
+
+    picture, frames = decode_picture(saved("PNG", "L", 1), "x"), 100
+    chain = Filter(picture, (load_kernel("box:3"),), FilterOptions(backend=NUMPY))
+    planned = chain.outline.plan.backend_reason
+    chain.begin()
+    chain.count(0.0)
+    assert chain.outline.plan.backend_reason == planned
+    for _ in range(frames):
+        chain.counts.by_cpu(Why("device 0 failed"))
+        chain.counts.by_cpu(Why("there is no device 0"))
+        chain.count(0.0)
+    said = f"{planned}; {frames} of {frames + 1} frames by the CPU: device 0 failed"
+    assert chain.outline.plan.backend_reason == said
+    assert Why.looked <= 12 * frames
+    chain.begin()
+    chain.counts.by_cpu("out of memory")
+    chain.count(0.0)
+    assert chain.outline.plan.backend_reason == "out of memory"

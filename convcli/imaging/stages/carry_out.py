@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convcli.engine.dispatch import filtered_values
+from convcli.engine.dispatch import Values, filtered_values
 from convcli.imaging.source import Pixels
 from convcli.records import NamedTuple
 
@@ -41,12 +41,15 @@ class Counts:
     def add(self, tally: SampleCounts, *notes: str) -> None:
         """Count what was made; note what the user should know of it."""
         self._made.append(tally)
-        self.notes += [note for note in notes if note and note not in self.notes]
+        self._note(*notes)
 
     def by_cpu(self, why: str) -> None:
-        """Note that the CPU takes over from a GPU."""
-        self.add(SampleCounts(), why)
+        """Note that the CPU takes over from a GPU, if there is a reason ``why``."""
+        self._note(why)
         self.taken_over = self.taken_over or why
+
+    def _note(self, *notes: str) -> None:
+        self.notes += [note for note in notes if note and note not in self.notes]
 
     def clear(self) -> None:
         """Count from nothing."""
@@ -92,16 +95,15 @@ def chain_on(
     """
     if is_whole(want, plan.shape_out):
         x = np.ascontiguousarray(read(whole_of(plan.shape_in)))
-        values, clipped, note, taken_over = filtered_values(plan, x)
+        made = filtered_values(plan, x)
     else:
         from convcli.engine.regions import run_plan
 
-        (values, clipped), note, taken_over = run_plan(plan, read, want), "", False
+        made = Values(*run_plan(plan, read, want))
     if counts is not None:
-        counts.add(SampleCounts(values.size, clipped), note)
-        if taken_over:
-            counts.by_cpu(note)
-    return values
+        counts.add(SampleCounts(made.samples.size, made.clipped), made.note)
+        counts.by_cpu(made.taken_over)
+    return made.samples
 
 
 def step_on(

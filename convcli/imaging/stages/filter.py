@@ -83,7 +83,8 @@ class Filter:
         self.leaves_alpha = all(leaves_alpha(kernel) for kernel in chain)
         self.ways = [way_of(kernel, options.missing) for kernel in chain]
         self.counts = Counts()
-        self._by_cpu = list[str]()
+        self._frames = self._by_cpu = 0
+        self._why_cpu = ""
         plan = self.plans.chained(source.size)
         if self.plans.in_light and asked is not None and plan.backend.on_gpu:
             self._left_to_cpu(self.plans, self.counts)  # refused before a sample is read
@@ -300,19 +301,24 @@ class Filter:
     def begin(self) -> None:
         """Count from nothing: the frames are about to be made, perhaps once more."""
         self.counts.clear()
-        if any(self._by_cpu):
+        if self._by_cpu:
             self.outline.plan = self._planned
-        self._by_cpu.clear()
+        self._frames = self._by_cpu = 0
+        self._why_cpu = ""
         self.outline.levels.clear()
         self.outline.seconds = 0.0
 
     def count(self, seconds: float) -> None:
         """Put into the outline what has been counted of one more frame, and ``seconds`` of work."""
         outline, counts = self.outline, self.counts
-        self._by_cpu.append(counts.taken_over)
-        counts.taken_over = ""
-        if any(self._by_cpu):
-            outline.plan = told_of_cpu(self._planned, self._by_cpu)
+        self._frames += 1
+        if counts.taken_over:
+            self._by_cpu += 1
+            self._why_cpu = self._why_cpu or counts.taken_over
+            counts.taken_over = ""
+        if self._by_cpu:
+            how = self._why_cpu, self._by_cpu, self._frames
+            outline.plan = told_of_cpu(self._planned, *how)
         outline.tally = counts.total
         outline.seconds += seconds
         self._say(counts.notes)

@@ -88,10 +88,9 @@ def brightens(kernels: Sequence[Kernel]) -> str:
     )
 
 
-def told_of_cpu(plan: Plan, whys: list[str]) -> Plan:
-    """A plan for a GPU that says what the CPU did in its place: why for each frame, or nothing."""
-    why = next(filter(None, whys))
-    if all(whys):
+def told_of_cpu(plan: Plan, why: str, taken: int, frames: int) -> Plan:
+    """A plan for a GPU that says how many of the frames the CPU has taken, and why the first."""
+    if taken == frames:
         return plan._replace(backend=NUMPY, backend_reason=why)
-    of = f"{sum(map(bool, whys))} of {len(whys)} frames by the CPU: {why}"
+    of = f"{taken} of {frames} frames by the CPU: {why}"
     return plan._replace(backend_reason=f"{plan.backend_reason}; {of}")
