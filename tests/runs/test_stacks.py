@@ -28,11 +28,11 @@ from convcli.runs.run_job import run_job
 WEIGHTS = np.array([[1, 2, 0], [0, 4, 3], [5, 0, 1]])
 KERNEL = "1 2 0; 0 4 3; 5 0 1"
 LITTLE = BASE_BYTES + LEAST_ROOM
+"""Memory for a plane of half a megabyte or so: others are made in several parts."""
 compiled = pytest.mark.skipif(
     extension("_loops").module is None,
     reason="parts are no lower than NumPy's tiles, as large as a plane",
 )
-"""Memory for a plane of half a megabyte or so: others are made in several parts."""
 SIZES = {"t": 3, "z": 2, "y": 23, "x": 31, "c": 3}
 
 
