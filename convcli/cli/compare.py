@@ -36,7 +36,6 @@ def compare(
     from convcli.imaging.compare import compare_pictures, difference_picture
     from convcli.imaging.formats import format_of_path
     from convcli.imaging.opening import read_picture
-    from convcli.imaging.options import MAX_PIXELS
     from convcli.imaging.sink import encode_picture
     from convcli.show.compare_text import comparison_document, comparison_lines
 
@@ -45,7 +44,7 @@ def compare(
     fmt = format_of_path(output) if output else None
     if output:
         check_target(output, overwrite=overwrite)
-    one, two = (read_picture(name, max_pixels=max_pixels or MAX_PIXELS) for name in (a, b))
+    one, two = (read_picture(name, max_pixels=max_pixels) for name in (a, b))
     found = compare_pictures(one, two, (display_name(a), display_name(b)))
     if fmt is not None:
         picture = difference_picture(one, two, found.largest)

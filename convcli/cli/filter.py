@@ -70,7 +70,7 @@ def filter_command(
     from convcli.cli import parse
     from convcli.errors import UsageError
     from convcli.extensions import extension
-    from convcli.imaging.options import MAX_PIXELS, WAYS, FilterOptions
+    from convcli.imaging.options import WAYS, FilterOptions, most_pixels
 
     nodata_in, nodata_out = parse.nodata(nodata)
     options = FilterOptions(
@@ -105,7 +105,7 @@ def filter_command(
     if plain and inputs and len(inputs) == 1:  # else nobody has asked yet whether there is room
         from convcli.imaging.ahead import begin
 
-        begin(inputs[0], MAX_PIXELS if max_pixels is None else max_pixels)
+        begin(inputs[0], most_pixels(max_pixels))
 
     # What comes with NumPy, half of the start: the input is read and decoded meanwhile.
     from convcli.kernels.load import load_chain

@@ -141,12 +141,11 @@ def sheet_command(
         raise UsageError("-o is missing: where does the sheet go? As in -o sheet.png")
     check_drawing(output, overwrite, FIGURES)
     from convcli.imaging.opening import name_of, read_picture
-    from convcli.imaging.options import MAX_PIXELS
     from convcli.show.draw.theme import theme_of
     from convcli.show.kernel_sheet import asked_for, kernel_sheet
 
     look, asked = theme_of(theme), asked_for(kernels or [])
-    source = read_picture(picture, max_pixels=max_pixels or MAX_PIXELS)
+    source = read_picture(picture, max_pixels=max_pixels)
     source.name = name_of(picture)
     drawing = kernel_sheet(source, asked, look, width=size)
     write_drawing(drawing, output, drawing.title, overwrite=overwrite)

@@ -22,7 +22,7 @@ from convcli.imaging.formats import (
     sniff,
 )
 from convcli.imaging.limits import check_frames, check_size, decoding
-from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, MAX_PIXELS
+from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, most_pixels
 from convcli.imaging.row_stream import DoesNotFlow, is_large
 from convcli.imaging.source import Frame, Source
 from convcli.imaging.urls import is_url, read_url
@@ -58,7 +58,10 @@ LEAST_BYTES = BASE_BYTES + 64 * 2**20
 class Limits(NamedTuple):
     """What a picture may take, and what is to be known of one that does not tell."""
 
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int | None = None
+    """What the user allows, of every picture. Otherwise one that is decoded has at most
+    :data:`convcli.imaging.options.MAX_PIXELS`, and one that is read where it is stored is as large as
+    its file can hold: memory does not grow with it."""
     memory: int | None = None
     """Bytes that the user allows this process, the program included: what has to be read whole and
     does not fit is refused."""
@@ -68,10 +71,6 @@ class Limits(NamedTuple):
     raw: RawLayout | None = None
     bands: tuple[int, ...] = ()
     """Those that are wanted, counted from 1; all of them where it is empty."""
-    of_stored: bool = False
-    """Whether ``max_pixels`` holds for what is read where it is stored too, as a number does that
-    the user gave. Otherwise such a picture is as large as its file can hold: memory does not grow
-    with it."""
 
     @property
     def room(self) -> int:
@@ -147,7 +146,7 @@ def _begun(
     try:
         source = None
         if begun is not None:
-            source = begun.picture(name, limits.max_pixels)
+            source = begun.picture(name, most_pixels(limits.max_pixels))
         elif flows:
             source = _flowing(where, name, limits.max_pixels)
         if source is None:
@@ -158,13 +157,14 @@ def _begun(
         return None
 
 
-def _flowing(where: str, name: str, max_pixels: int) -> Source | None:
+def _flowing(where: str, name: str, max_pixels: int | None) -> Source | None:
     """A picture whose rows are decoded as they are asked for, of a file that has such."""
     if where == STDIN or is_url(where) or not Path(where).is_file():
         return None
     with contextlib.suppress(OSError), io.FileIO(open_to_read(where)) as file:
         found = recognised(file.read(HEAD_BYTES))
-        source = found.open(where, name, max_pixels, None) if found and found.flows else None
+        most = most_pixels(max_pixels)
+        source = found.open(where, name, most, None) if found and found.flows else None
         if source is None or is_large(*source.size):
             return source
         source.close()
@@ -183,7 +183,7 @@ def read_at_once(source: Source, limits: Limits) -> Source:
     """
     with source:
         height, width = source.size
-        check_size(source.name, width, height, limits.max_pixels)
+        check_size(source.name, width, height, most_pixels(limits.max_pixels))
         need = COPIES * math.prod(source.shape) * source.dtype.itemsize * source.n_frames
         _require(limits, source.name, need)
         frames = [Frame(plane.pixels) for plane in source.frames]
@@ -211,7 +211,7 @@ def stored_source(
     source = open_stored(where, limits.raw, limits.max_pixels)
     if source is None:
         return None
-    if limits.of_stored:
+    if limits.max_pixels is not None:
         _check_stored(source, limits.max_pixels)
     could_be_whole = can_be_decoded and whole and fits(source, limits)
     if not could_be_whole or (flows and source.n_frames == 1 and is_large(*source.size)):
@@ -249,7 +249,7 @@ def _bands_of(source: Source, limits: Limits) -> Source:
 
 def fits(source: Source, limits: Limits) -> bool:
     """Whether a picture may be decoded at once: its samples, in and out and encoded, fit."""
-    if math.prod(source.size) > limits.max_pixels:
+    if math.prod(source.size) > most_pixels(limits.max_pixels):
         return False
     need = math.prod(source.shape) * (source.dtype.itemsize * 4 + 4) + BASE_BYTES
     return need <= limits.room
@@ -271,7 +271,7 @@ def _require(limits: Limits, name: str, need: int) -> None:
 
 
 def open_stored(
-    path: str, layout: RawLayout | None = None, max_pixels: int = MAX_PIXELS
+    path: str, layout: RawLayout | None = None, max_pixels: int | None = None
 ) -> Source | None:
     """Open a picture to be read part by part, or give None where it can only be read whole.
 
@@ -291,16 +291,17 @@ def open_stored(
         found = format_of_file("", raw=True)
     elif Path(path).is_dir():
         found = next((f for f in every_format() if f.recognises_folder(path)), found)
-    return found.open(path, display_name(path), max_pixels, layout) if found else None
+    most = most_pixels(max_pixels)
+    return found.open(path, display_name(path), most, layout) if found else None
 
 
-def read_picture(path: str, *, max_pixels: int = MAX_PIXELS) -> Source:
+def read_picture(path: str, *, max_pixels: int | None = None) -> Source:
     """Read a picture file, or standard input for ``-``. See :func:`decode_picture`."""
     name = "standard input" if path == STDIN else path
     return decode_picture(read_bytes(path), name, max_pixels=max_pixels)
 
 
-def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Source:
+def decode_picture(data: bytes, name: str, *, max_pixels: int | None = None) -> Source:
     """Decode a picture in any of the formats, whatever its name says.
 
     Pixels come at the depth of the file, palettes expanded, 1 bit as 8 bits, turned upright.
@@ -313,7 +314,7 @@ def decode_picture(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> S
     """
     found = sniff(data, name)
     with decoding(name, found.name):
-        return found.read(data, name, max_pixels)
+        return found.read(data, name, most_pixels(max_pixels))
 
 
 def decoded_bytes(data: bytes, name: str) -> int:

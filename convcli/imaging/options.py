@@ -20,13 +20,14 @@ __all__ = [
     "MAX_PIXELS",
     "WAYS",
     "FilterOptions",
+    "most_pixels",
 ]
 
 WAYS = ("renormalize", "centre", "propagate")
 """What a kernel can make of missing samples."""
 
 MAX_PIXELS = 178_956_970
-"""Most pixels of a picture, unless more are allowed: where Pillow's bomb check refuses."""
+"""Most pixels of a picture, unless the user says: where Pillow's bomb check refuses."""
 
 BASE_BYTES = 140 * 2**20
 """Memory of the interpreter with its libraries, the loops' scratch, the writer's buffers."""
@@ -36,6 +37,15 @@ BETWEEN_BYTES = 32 * 2**20
 """More of them with a chain: what was freed between its kernels is not used again at once."""
 LEAST_ROOM = 2**20
 """What there is beside ``BASE_BYTES`` however little is allowed: enough for small pictures."""
+
+
+def most_pixels(max_pixels: int | None) -> int:
+    """What a picture may have that is decoded or made: the user's ``--max-pixels``, if there is one.
+
+    >>> most_pixels(None), most_pixels(100)
+    (178956970, 100)
+    """
+    return MAX_PIXELS if max_pixels is None else max_pixels
 
 
 class FilterOptions(NamedTuple):

@@ -20,6 +20,7 @@ from convcli.errors import OutputError, UsageError
 from convcli.imaging.atomic import Data, atomic_file, atomic_folder, display_name, write_all
 from convcli.imaging.formats import Coding, Format, every_format, named, pictures
 from convcli.imaging.header import Header
+from convcli.imaging.options import most_pixels
 from convcli.imaging.source import Source
 from convcli.imaging.urls import is_url
 from convcli.records import NamedTuple
@@ -209,13 +210,14 @@ def check_keeps(fmt: Format, picture: Header, quality: int | None, name: str) ->
     )
 
 
-def check_padded(plan: Plan, target: str, max_pixels: int) -> None:
+def check_padded(plan: Plan, target: str, max_pixels: int | None) -> None:
     """Refuse a padding that makes of a picture more than may be read of one."""
     height, width = max((step.shape_out[:2] for step in plan.steps), key=math.prod)
-    if height * width > max(max_pixels, math.prod(plan.shape_in[:2])):
+    most = most_pixels(max_pixels)
+    if height * width > max(most, math.prod(plan.shape_in[:2])):
         raise UsageError(
             f"{target}: with this padding there would be {width}x{height} pixels, "
-            f"{height * width:,}, and at most {max_pixels:,} are made; raise the limit with "
+            f"{height * width:,}, and at most {most:,} are made; raise the limit with "
             "--max-pixels"
         )
 

@@ -54,12 +54,11 @@ def limits_of(request: Request) -> Limits:
     if memory is not None and request.cluster is None:
         memory //= jobs
     return Limits(
-        request.most_pixels,
+        request.max_pixels,
         memory,
         jobs,
         request.raw,
         request.options.bands,
-        of_stored=request.max_pixels is not None,
     )
 
 

@@ -171,7 +171,7 @@ class PartFile:
         if chain.selection is not None:
             check_keeps(self.fmt, outline.header, request.quality, target)
         if source.flows and not self.fmt.is_array:
-            check_padded(outline.plan, target, request.most_pixels)
+            check_padded(outline.plan, target, request.max_pixels)
         if request.options.backend is None and chain.options.backend is not None:
             reason = "a picture that is read part by part is filtered on the CPU"
             outline.plan = outline.plan._replace(backend_reason=reason)

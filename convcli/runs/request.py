@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcli.imaging.atomic import display_name
 from convcli.imaging.files import STDIN
-from convcli.imaging.options import MAX_PIXELS, FilterOptions
+from convcli.imaging.options import FilterOptions
 from convcli.kernels.kernel import Kernel
 from convcli.records import NamedTuple, Record, field
 
@@ -32,7 +32,7 @@ class Request(NamedTuple):
     quality: int | None = None
     compression: str = "default"
     max_pixels: int | None = None
-    """What the user allows, for every picture; see :attr:`most_pixels` otherwise."""
+    """As in :class:`convcli.imaging.opening.Limits`."""
     dry_run: bool = False
     recursive: bool = False
     files_from: str | None = None
@@ -49,11 +49,6 @@ class Request(NamedTuple):
     """A file that says how much of the result shows."""
     raw: RawLayout | None = None
     """What raw inputs hold, and what the axes of arrays are called."""
-
-    @property
-    def most_pixels(self) -> int:
-        """What a picture may have that is decoded, or made larger by padding."""
-        return MAX_PIXELS if self.max_pixels is None else self.max_pixels
 
     @property
     def is_raw(self) -> bool:

@@ -60,7 +60,7 @@ class WholeFile:
             from convcli.imaging.metadata.carry import carry
 
             carry(header, self.fmt)
-        check_padded(chain.outline.plan, self.target, self.request.most_pixels)
+        check_padded(chain.outline.plan, self.target, self.request.max_pixels)
 
     def write(self, chain: Filter, source: Source, report: Report, clock: Clock) -> None:
         """Filter the frames as they are encoded, and write the file."""

@@ -74,7 +74,7 @@ def run_and_tell(batch: Batch, wanted: Wanted) -> int:
                     slowness_told = True
                     say(f"convcli: warning: {note}")
                 if not quiet and (wanted.verbose or not many):
-                    _tell(result, wanted, batch.request.most_pixels)
+                    _tell(result, wanted, batch.request.max_pixels)
     except BaseException as stop:
         if batch.named > 1 and not isinstance(stop, Exception):
             say(f"convcli: {tally_line(tally)}")
@@ -94,7 +94,7 @@ def _tell_failure(failure: Failure, wanted: Wanted) -> None:
         print_json({"input": failure.job.input, "error": said})
 
 
-def _tell(report: Report, wanted: Wanted, max_pixels: int) -> None:
+def _tell(report: Report, wanted: Wanted, max_pixels: int | None) -> None:
     if not wanted.json:
         say(summary(report))
     if wanted.verbose:
@@ -105,7 +105,7 @@ def _tell(report: Report, wanted: Wanted, max_pixels: int) -> None:
         _preview(report.job.input, report.job.output, max_pixels)
 
 
-def _preview(before: str, after: str, max_pixels: int) -> None:
+def _preview(before: str, after: str, max_pixels: int | None) -> None:
     """Both pictures side by side, or the result alone where the input is gone."""
     from convcli.show.console import is_terminal
 
