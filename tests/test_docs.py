@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from convcli.imaging.formats import every_format
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -111,3 +113,11 @@ def test_links_and_pictures_exist(page: Path) -> None:
             there = page.parent / name if name else page
             assert there.exists(), f"{page.name} points to {target}"
             assert not place or place in places(there), f"{page.name} points to {target}"
+
+
+def test_the_reference_names_the_formats_that_may_be_larger_by_default() -> None:
+    """What only flows (PNG, JPEG) is held to the default."""
+    rows = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").splitlines()
+    row = next(row for row in rows if "`--max-pixels`" in row and "Default" in row).casefold()
+    for found in every_format():
+        assert (found.name.casefold() in row) == found.in_parts, found.name
