@@ -62,7 +62,8 @@ def _flowing(text: str) -> str:
     What begins with a ``\\b``, as Click has it, is laid out by its writer.
     """
     paragraphs = [p if "\b" in p else p.strip("\n").replace("\n", " ") for p in text.split("\n\n")]
-    # Behind an empty line, or the first one would not count where others stand further to the right.
+    # Typer takes away the indentation that all lines but the first have in common, which may
+    # be that of a table. Behind an empty line the text is one of them, and there is none in common.
     return "\n" * bool(text) + "\n\n".join(paragraphs)
 
 

@@ -27,7 +27,10 @@ from convcli.kernels.kernel import Kernel
 __all__ = ["OPERATION", "BilateralMean"]
 
 WIDEST = 1e150
-"""A sigma whose square is still a number: under it every weight that is written down is 1."""
+"""Largest sigma of range; a larger one is taken as this, since its square would be infinite.
+
+Already here every weight is 1 unless samples differ by more than 1e142.
+"""
 
 
 class BilateralMean(CpuOnly):

@@ -55,7 +55,7 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Source:
     roles = roles_of(found, data[:16])
     alone = relinked(data, roles.links) if roles.links else data
     first = found[roles.pictures[0]] if found else None
-    said = list[str]()
+    said: list[str] = []
     pages = read_pages(lambda at, n: alone[at : at + n], len(alone), said)
     fields = pages[0].fields if pages else {}
     picture = _decoded(alone, name, len(roles.pictures), fields, max_pixels)
