@@ -1,13 +1,14 @@
 """Sums of NumPy's loops whose terms leave float32, made anew in float64.
 
 Where a term, or a sum on the way, is too large for float32, the result is infinite or NaN, though it may
-be a number: ``4 -4`` of equal samples of 3e38 is 0. NumPy's sums are looked at tile by tile. Those of the
-compiled loops are not, and stay infinite or NaN: it would take one more pass over all results.
+be a number: ``4 -4`` of equal samples of 3e38 is 0. NumPy tells of it, as the processor does. The
+compiled loops do not ask, and their sums stay infinite or NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,9 +34,16 @@ def without_overflow(p: Problem, sums: Sums, lists: Callable[[], Iterable[list[T
     every = p.maps[0].stride
 
     def made(lanes: NDArray[Any], rows: int, samples: int) -> Iterator[NDArray[Any]]:
-        for number, plane in enumerate(sums(lanes, rows, samples)):
-            if not np.isfinite(np.add.reduce(plane, axis=None)):
+        planes = sums(lanes, rows, samples)
+        told: list[str] = []
+        for number in count():
+            with np.errstate(over="call", invalid="call", call=lambda kind, _: told.append(kind)):
+                plane = next(planes, None)
+            if plane is None:
+                return
+            if told:
                 _make_anew(plane, list(lists())[number], lanes, every)
+                told.clear()
             yield plane
 
     return made
