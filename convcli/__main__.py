@@ -23,7 +23,7 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from convcli.cli.app import run
-        from convcli.system.process import Terminated, die_by, number_of, resend_dropped_stops
+        from convcli.system.process import resend_dropped_stops
 
         resend_dropped_stops()
         code = run(sys.argv[1:])
@@ -31,8 +31,12 @@ def main() -> NoReturn:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.write("convcli: not enough memory\n")
         code = 1
-    except (KeyboardInterrupt, Terminated) as stop:  # just before the boundary, or just behind it
-        code = die_by(number_of(stop))
+    except BaseException as stop:
+        from convcli.system.process import Terminated, die_by, number_of
+
+        if not isinstance(stop, KeyboardInterrupt | Terminated):
+            raise
+        code = die_by(number_of(stop))  # it came just before the boundary, or just behind it
     try:
         _leave(code)
     except MemoryError:  # even an orderly end takes some

@@ -98,7 +98,7 @@ def _abandon_stdout() -> None:
 def _run(argv: list[str], traceback: bool) -> int:
     try:
         code = invoke(argv)
-        raise_stop()  # one of which a library has made nothing at all
+        raise_stop()  # one whose error a library has swallowed
         sys.stdout.flush()
         return code
     except ConvcliError as error:

@@ -129,8 +129,8 @@ MaxPixels = Annotated[
     int | None,
     options.max_pixels(
         "Refuse larger pictures by their header, and several frames that take more "
-        "than 16 bytes for each of these pixels together. Default: 178,956,970; of TIFF, BMP, PPM, "
-        "PFM, .npy, raw and Zarr that are read part by part, what the file can hold.",
+        "than 16 bytes for each of these pixels together. Default: 178,956,970; no limit for TIFF, "
+        "BMP, PPM, PFM, .npy, raw and Zarr that are read part by part.",
         _RUN,
     ),
 ]

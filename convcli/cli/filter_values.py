@@ -15,7 +15,7 @@ Range = Annotated[
         autocompletion=complete.names("cli.parse", "RANGES"),
         metavar="HOW",
         help="How results become pixels: clip; abs (both slopes of an edge); offset (gray is "
-        "zero); stretch (least to most; a flat picture stays one value, black); float (as they "
+        "zero); stretch (least to most; a picture of one gray becomes black); float (as they "
         "are, TIFF). auto is abs for derivative presets, otherwise clip.",
     ),
 ]

@@ -30,7 +30,7 @@ class SamplesSeen:
     """Samples of a picture: one of each channel while it is flat, and two of one if it is not.
 
     Missing samples, which are NaN or ``hole``, do not count. After the first two that differ nothing
-    is looked at. Threads may show regions in any order: what is in a set does not depend on it.
+    is looked at. Threads may show regions in any order: whether two differ does not depend on it.
 
     >>> flat, noise = SamplesSeen(), SamplesSeen()
     >>> flat.look(np.full((9, 9, 2), 7.0)), noise.look(np.arange(18.0).reshape(3, 3, 2))
@@ -43,13 +43,15 @@ class SamplesSeen:
         self.hole = hole
         self.found: set[Sample] = set()
 
-    def look(self, x: NDArray[Any]) -> None:
-        """Show a region ``(H, W, C)``; its first row will do for most pictures."""
-        for part in (x[:1], x):
+    def look(self, x: NDArray[Any], there: NDArray[np.bool_] | None = None) -> None:
+        """Show a region ``(H, W, C)``, or what is ``there`` of it; most often its first row will do."""
+        for rows in (slice(1), slice(None)):
             for channel in range(x.shape[2]):
                 if flat_level(self.found) is None:
                     return
-                values = part[..., channel]
+                values = x[rows, :, channel]
+                if there is not None:
+                    values = values[there[rows]]
                 if self.hole is not None:
                     values = values[values != self.hole]
                 if values.size:
@@ -70,7 +72,7 @@ def flat_level(found: Iterable[Sample]) -> float | None:
 
 
 def rounding(plan: Plan, level: float, *, in_floats: bool = False) -> float:
-    """No less than what rounding sets apart the results of a flat picture.
+    """By how much rounding may set apart the results of a flat picture: a rule of thumb.
 
     It is generous: what else sets them apart, such as a border of another value, does so by far
     more. Sums of whole numbers that are exact are not set apart, nor are single products; what is

@@ -20,6 +20,7 @@ from convcli.runs.request import Job, Report, Request, Tally
 from convcli.runs.run_job import Failure, attempt, run_job
 from convcli.system.files import flush_all
 from convcli.system.machine import default_threads
+from convcli.system.process import raise_stop
 
 if TYPE_CHECKING:
     from convcli.runs.cluster import Cluster
@@ -104,6 +105,7 @@ class Batch:
                 if isinstance(result, Failure) and self.request.on_error == "stop":
                     self._pool.stop()
                 yield result
+                raise_stop()  # one whose error a library has swallowed
             if self.journal is not None:
                 flush_all()  # once for all of them
             if self.journal is not None and not tally.failures and not self._keeps_journal():

@@ -71,25 +71,27 @@ def size_and_time(path: StrPath) -> tuple[int, int] | None:
 
 
 def size_and_time_within(folder: StrPath) -> tuple[int, int]:
-    """Bytes of all files below a folder, and nanoseconds of the last change of one of them.
+    """Bytes of all files below a folder, and a number that is another one if a file's change is.
 
-    The time of a folder does not tell: it stays where a file in it is overwritten. Folders whose names
-    begin with a dot are passed over, as temporaries have them. What vanishes meanwhile is not counted.
+    The time of a folder does not tell: it stays where a file in it is overwritten. What has a
+    name with a dot in front is passed over, as temporaries have it, but for what Zarr calls so
+    (``.zarray``). What vanishes meanwhile is not counted.
     """
-    size = latest = 0
+    size = mark = 0
     folders = [os.fspath(folder)]
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
+                if entry.name.startswith(".") and not entry.name.startswith(".z"):
+                    continue
                 if entry.is_dir(follow_symlinks=False):
-                    if not entry.name.startswith("."):
-                        folders.append(entry.path)
+                    folders.append(entry.path)
                     continue
                 with contextlib.suppress(OSError):
                     status = entry.stat()
                     size += status.st_size
-                    latest = max(latest, status.st_mtime_ns)
-    return size, latest
+                    mark ^= hash((entry.path, status.st_size, status.st_mtime_ns))
+    return size, mark
 
 
 def open_to_read(path: StrPath, *, follow: bool = True) -> int:

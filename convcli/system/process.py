@@ -92,8 +92,11 @@ def raise_stop() -> None:
 
     Python and libraries may make another error of it. Where NumPy is being imported it becomes an
     ImportError, or a RuntimeError (a class that gives its attributes their names, up to Python 3.11).
+    Other threads than the main one are never interrupted: what goes wrong there went wrong.
     """
-    if _came:
+    import threading
+
+    if _came and threading.current_thread() is threading.main_thread():
         raise _error_of(_came[0])
 
 
@@ -110,6 +113,7 @@ def ignore_stops() -> None:
 
     for number in _stops():
         signal.signal(number, signal.SIG_IGN)
+    _came.clear()  # what came to the process that forked us is its own
 
 
 def resend_dropped_stops() -> None:

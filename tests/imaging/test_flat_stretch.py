@@ -94,6 +94,20 @@ def test_a_border_beside_a_flat_picture_is_shown(
         assert np.corrcoef(got.ravel(), want.ravel())[0, 1] > 0.999, dtype
 
 
+@pytest.mark.parametrize("how", [{}, {"linear": True}])
+@pytest.mark.parametrize("kernel", ["gaussian:2", "gaussian:5", "box:3"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_colours_that_alpha_hides_do_not_unflatten(
+    dtype: str, kernel: str, how: dict[str, Any]
+) -> None:
+    shown = np.random.default_rng(4).random((60, 70, 1)) > 0.1
+    alpha = shown * (255 if dtype == "uint8" else 1)
+    level = 100 if dtype == "uint8" else 0.4
+    x = np.concatenate([*[shown * level] * 3, alpha], axis=-1).astype(dtype)
+    got = filter_image(x, kernel, range="stretch", **how)
+    assert len(np.unique(got[shown[..., 0], :3])) == 1
+
+
 def test_a_border_beside_a_flat_picture_with_alpha_is_shown() -> None:
     alpha = np.random.default_rng(8).integers(30_000, 65_535, (60, 70, 1)).astype(np.uint16)
     x = np.concatenate([flat("uint16", 2), alpha], axis=-1)

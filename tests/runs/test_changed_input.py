@@ -18,6 +18,7 @@ from convcli.imaging.options import BASE_BYTES, LEAST_ROOM, FilterOptions
 from convcli.kernels.load import load_kernel
 from convcli.runs.request import Job, Report, Request
 from convcli.runs.run_job import run_job
+from convcli.system.files import size_and_time_within
 
 SIZE = 2400, 1500
 LITTLE = BASE_BYTES + 4 * LEAST_ROOM  # NumPy makes no parts of less than a megabyte or so
@@ -143,3 +144,21 @@ def test_a_result_among_the_arrays_of_its_input_is_no_change(tmp_path: Path, pla
 
     run(source, tmp_path / "in.zarr" / place, LITTLE, planned=beside)
     assert (zarr.open_array(tmp_path / "in.zarr" / place)[...] == 7).all()
+
+
+def test_every_change_below_a_folder_is_seen(tmp_path: Path) -> None:
+    first, second = tmp_path / "c" / "0", tmp_path / "c" / "1"
+    (tmp_path / "c").mkdir()
+    for chunk in (first, second):
+        chunk.write_bytes(b"12")
+        os.utime(chunk, (1_000, 1_000))
+    seen = [size_and_time_within(tmp_path)]
+    os.utime(second, (2_000, 2_000))  # dated ahead
+    seen.append(size_and_time_within(tmp_path))
+    os.utime(first, (500, 500))  # replaced by an older file of the same size
+    seen.append(size_and_time_within(tmp_path))
+    (tmp_path / ".zattrs").write_bytes(b"")
+    seen.append(size_and_time_within(tmp_path))
+    assert len(set(seen)) == 4
+    (tmp_path / ".convcli-0123.tmp").write_bytes(b"ours")
+    assert size_and_time_within(tmp_path) == seen[-1]

@@ -248,7 +248,7 @@ class Filter:
         from convcli.engine.rounding import rounding
         from convcli.imaging.stages.stretching import Stretched, Watched
 
-        rounds = not simple or rounding(plans.chained(plane.shape[:2]), 1.0)
+        rounds = not simple or rounding(plans.chained(plane.shape[:2]), 1.0) > 0
         seen = Watched(plane, plans) if rounds and limits is None else None
         return Stretched(self._result(seen or plane, simple, plans, self.counts), seen, limits)
 

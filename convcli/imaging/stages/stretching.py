@@ -29,18 +29,21 @@ Found: TypeAlias = tuple[float, float, frozenset[Sample]]
 
 
 class Watched(Plane):
-    """A plane, and whether the colours that have been read of it are flat."""
+    """A plane, and whether the colours that have been read of it are flat, but for hidden ones."""
 
     def __init__(self, plane: Plane, plans: Plans) -> None:
         self.plane, self.shape, self.dtype = plane, plane.shape, plane.dtype
         self.meta, self.duration, self.disposal = plane.meta, plane.duration, plane.disposal
-        self._colours = plane.shape[2] - plans.alpha
+        self._alpha = plans.alpha
         self.samples = SamplesSeen(plans.missing.value)
 
     def read(self, want: Ranges) -> Pixels:
         """The cutout."""
         x = self.plane.read(want)
-        self.samples.look(x[..., : self._colours])
+        if self._alpha:
+            self.samples.look(x[..., :-1], x[..., -1] != 0)
+        else:
+            self.samples.look(x)
         return x
 
 

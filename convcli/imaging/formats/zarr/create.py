@@ -23,7 +23,7 @@ __all__ = ["ZarrTarget", "chunk_of", "create_zarr"]
 CHUNK = 512
 """Rows and columns of a chunk where the source has none."""
 SETTLER = "convcli waits for the other tasks"
-"""The name of a task that does: several threads may, and would wait for each other for ever."""
+"""The name of such a task. Two of them would wait for each other for ever if they did not know."""
 KINDS = {"y": "space", "x": "space", "c": "channel", "z": "space", "t": "time"}
 """Of the axes of OME-Zarr."""
 
@@ -138,8 +138,10 @@ def _settle() -> None:
         async def others() -> None:
             if own := asyncio.current_task():
                 own.set_name(SETTLER)
-            # Again and again: some begin others.
-            while rest := [task for task in asyncio.all_tasks() if task.get_name() != SETTLER]:
+            # Once more for those that were begun meanwhile, but no longer: those of other threads may
+            # never cease.
+            for _ in range(2):
+                rest = [task for task in asyncio.all_tasks() if task.get_name() != SETTLER]
                 await asyncio.gather(*rest, return_exceptions=True)
 
         sync(others())
