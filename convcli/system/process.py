@@ -94,9 +94,11 @@ def raise_stop() -> None:
     ImportError, or a RuntimeError (a class that gives its attributes their names, up to Python 3.11).
     Other threads than the main one are never interrupted: what goes wrong there went wrong.
     """
+    if not _came:
+        return
     import threading
 
-    if _came and threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread():
         raise _error_of(_came[0])
 
 
