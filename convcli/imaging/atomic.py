@@ -95,7 +95,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     if stat.S_ISDIR(mode):
         raise UsageError(f"{name} is a folder; name a file")
     if stat.S_ISREG(mode) and not overwrite:
-        raise UsageError(f"{name} exists; use --overwrite to replace it, or -o for another name")
+        raise _taken(path)
     if mode and not stat.S_ISREG(mode):
         return
     folder = Path(os.path.realpath(target)).parent
@@ -138,7 +138,7 @@ def write_atomic(
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+            raise _failed(path, error) from error
     written = 0
 
     def check(found: list[int]) -> None:
@@ -190,11 +190,9 @@ def atomic_file(
         if durable:
             flush_folder(target.parent)
     except FileExistsError as error:
-        raise UsageError(
-            f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
-        ) from error
+        raise _taken(path) from error
     except OSError as error:
-        raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+        raise _failed(path, error) from error
 
 
 @contextlib.contextmanager
@@ -207,9 +205,7 @@ def atomic_folder(
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not overwrite:
-        raise UsageError(
-            f"{display_name(path)} exists; use --overwrite to replace it, or -o for another name"
-        )
+        raise _taken(path)
     try:
         sweep(target.parent)
         temporary = _name_of_ours(target.parent)
@@ -227,7 +223,16 @@ def atomic_folder(
             _discard(temporary)
         flush_folder(target.parent)
     except OSError as error:
-        raise OutputError(f"{display_name(path)}: {error.strerror or error}") from error
+        raise _failed(path, error) from error
+
+
+def _taken(path: str | os.PathLike[str]) -> UsageError:
+    name = display_name(path)
+    return UsageError(f"{name} exists; use --overwrite to replace it, or -o for another name")
+
+
+def _failed(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    return OutputError(f"{display_name(path)}: {error.strerror or error}")
 
 
 def _size_and_time(status: os.stat_result) -> list[int]:

@@ -68,9 +68,9 @@ class Thread(threading.Thread):
         except BaseException:
             self._given_up = True  # if it comes after all
             if not self._started.may_come():
-                # Names of CPython's own, which typeshed leaves out: it would keep the thread for ever.
-                with threading._active_limbo_lock:  # type: ignore[attr-defined]
-                    threading._limbo.pop(self, None)  # type: ignore[attr-defined]
+                # Names of CPython's own: it would keep the thread for ever.
+                with threading._active_limbo_lock:  # type: ignore[attr-defined]  # not in typeshed
+                    threading._limbo.pop(self, None)  # type: ignore[attr-defined]  # the same
             raise
 
     def run(self) -> None:

@@ -308,7 +308,7 @@ def test_an_interrupt_while_ffmpeg_starts_ends_it(
 ) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]  # of bytes, here
+    class Interrupted(subprocess.Popen[bytes]):
         def __init__(self, *words: Any, **how: Any) -> None:
             super().__init__(*words, **how)
             started.append(self)
