@@ -200,6 +200,6 @@ def _write(output: str, data: bytes, *, is_text: bool, overwrite: bool) -> None:
     elif is_text:
         typer.echo(data, nl=False)
     else:
-        from convcli.imaging.atomic import write_stdout
+        from convcli.imaging.standard_output import write_stdout
 
         write_stdout(data)

@@ -182,7 +182,8 @@ def check_output(output: str, overwrite: bool) -> None:
 
 def write(array: np.ndarray[Any, Any], output: str, overwrite: bool) -> None:
     """Write one array in the format of the suffix."""
-    from convcli.imaging.atomic import display_name, write_atomic, write_stdout
+    from convcli.imaging.atomic import display_name, write_atomic
+    from convcli.imaging.standard_output import write_stdout
     from convcli.ops.exact import as_floats
     from convcli.show.tensor_text import describe
 

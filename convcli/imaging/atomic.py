@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all, and a standard output that is written whole.
+"""Files that are replaced whole or not at all.
 
 The data goes to a temporary beside the target, is flushed to the disk, checked and renamed. A
 temporary is locked while it is being written, so one that carries no lock was left behind by a
@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -38,7 +37,6 @@ __all__ = [
     "sweep",
     "write_all",
     "write_atomic",
-    "write_stdout",
 ]
 
 Ready: TypeAlias = Callable[[list[int]], None]
@@ -329,30 +327,3 @@ def write_all(fd: int, data: Data, early: bool = False) -> int:
         # that takes 15 ms instead of 230.
         early_flush(fd, begun, written - begun)
     return written
-
-
-def write_stdout(data: Data) -> int:
-    """Write bytes to standard output, all of them, and say how many they are.
-
-    Raises
-    ------
-    UsageError
-        If standard output is a terminal: binary would wreck it.
-    OutputError
-        If it is closed or cannot take the data.
-    """
-    if sys.stdout is None:
-        raise OutputError("standard output is closed")
-    sys.stdout.flush()
-    fd = sys.stdout.fileno()
-    if os.isatty(fd):
-        raise UsageError(
-            "standard output is a terminal and the picture is binary; "
-            "use -o FILE, or pipe it to another program"
-        )
-    try:
-        return write_all(fd, data)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"standard output: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from convcli.imaging.atomic import Data, display_name, parts, write_atomic, write_stdout
+from convcli.imaging.atomic import Data, display_name, parts, write_atomic
 from convcli.imaging.files import STDIN
 from convcli.imaging.formats import Format
 from convcli.imaging.frames import FilteredFrames
@@ -95,6 +95,8 @@ class WholeFile:
         """Write the parts of a file to where they belong; returns how many bytes they are."""
         job, journal = self.job, self.journal
         if job.output == STDIN:
+            from convcli.imaging.standard_output import write_stdout
+
             return write_stdout(list(encoded))  # nothing goes out if making a part fails
         if is_url(job.output):
             return write_url(job.output, list(encoded))

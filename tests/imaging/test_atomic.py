@@ -18,6 +18,7 @@ import pytest
 from convcli.errors import InputError, OutputError, UsageError
 from convcli.imaging import atomic
 from convcli.imaging.atomic import display_name, write_atomic
+from convcli.imaging.standard_output import write_stdout
 
 
 def temporaries(folder: Path) -> list[str]:
@@ -234,4 +235,4 @@ def test_a_program_without_standard_output_says_so(monkeypatch: pytest.MonkeyPat
     """Python has None there where the descriptor was closed before it began."""
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(OutputError, match="standard output is closed"):
-        atomic.write_stdout(b"x")
+        write_stdout(b"x")
