@@ -18,8 +18,10 @@ from typing import TypeAlias
 from convcli.errors import OutputError, UsageError
 from convcli.system.files import (
     early_flush,
+    exists,
     flush,
     flush_folder,
+    is_file,
     open_new,
     open_to_write,
     set_mode,
@@ -127,12 +129,11 @@ def write_atomic(
     OutputError
         If writing fails; the target is then as it was.
     """
-    check_target(path, overwrite=overwrite)
-    # By the given name: that of a pipe behind /dev/stdout is none that could be opened.
-    given = Path(path)
-    if given.exists() and not given.is_file():
+    if exists(path) and not is_file(path):
+        check_target(path, overwrite=overwrite)
         try:
-            return _write_through(given, list(parts(data)))
+            # By the given name: that of a pipe behind /dev/stdout is none that could be opened.
+            return _write_through(Path(path), list(parts(data)))
         except BrokenPipeError:
             raise
         except OSError as error:
